@@ -1,0 +1,1 @@
+"""Thin KFP components: one per step, no branches, no loops; the logic is in `forebay.<step>`."""

@@ -1,0 +1,1 @@
+"""The pipeline that wires the components, and its compiled form."""

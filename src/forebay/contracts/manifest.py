@@ -1,0 +1,85 @@
+"""The two manifests: what ingest found, and how preprocess split it."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from forebay.errors import DataError
+from forebay.state.files import read_json, write_json
+
+MANIFEST = "manifest.json"
+
+
+class _Stored:
+    """Reading and writing of a manifest as `manifest.json`."""
+
+    def write(self, folder: Path) -> None:
+        """Write the manifest into its artifact folder."""
+        write_json(folder / MANIFEST, asdict(self))  # type: ignore[call-overload]
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read the manifest of an artifact folder.
+
+        Raises:
+            DataError: there is none, or it is not one of this kind.
+        """
+        try:
+            values: dict[str, Any] = read_json(folder / MANIFEST)
+            return cls(**values)
+        except (OSError, ValueError, TypeError) as error:
+            raise DataError(
+                source=str(folder), problem=f"no readable {MANIFEST} of kind {cls.__name__} ({error})",
+                fix="Give the output folder of the step before, or run that step again.",
+            ) from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataManifest(_Stored):
+    """What ingest wrote."""
+
+    name: str  # of the data set, for the registry: lower-case letters, digits, hyphens
+    source: str  # the URI that was read
+    kind: str  # digits, folder, tar, idx, cifar10, parquet
+    fingerprint: str
+    code_version: str
+    rows: int
+    classes: list[str]  # in label order
+    class_rows: dict[str, int]
+    height: int
+    width: int
+    channels: int
+    digest: str  # hex; the same for the same rows whatever the partitioning, the order or the path
+    quarantined: dict[str, int]  # by reason, only reasons that occurred
+    sizes: dict[str, int]  # HxW as found: readable pictures
+    splits: dict[str, int]  # rows by the source's own split; empty where it has none
+    warnings: list[str]
+    settings: dict[str, Any]  # as resolved
+    format: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitManifest(_Stored):
+    """What preprocess wrote. Carries what later steps need of the data manifest."""
+
+    name: str
+    source: str
+    kind: str
+    data_digest: str  # DataManifest.digest
+    digest: str  # hex; of shards, labels, statistics and classes
+    classes: list[str]
+    height: int
+    width: int
+    channels: int
+    rows: int
+    quarantined: dict[str, int]
+    splits: dict[str, int]  # rows of train, validation, test
+    shards: dict[str, list[str]]  # file names by split, in order
+    train_class_rows: dict[str, int]
+    mean: list[float]  # per channel, of the training rows, in 0..1 units
+    std: list[float]
+    split_kind: str  # hash or source
+    holdout: float
+    validation: float
+    warnings: list[str] = field(default_factory=list)
+    format: int = 1

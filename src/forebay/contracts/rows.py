@@ -1,0 +1,46 @@
+"""The one table that ingest writes: Parquet files under `rows/`, a quarantine table under `quarantine/`."""
+
+import hashlib
+
+import pyarrow as pa
+
+ROWS = "rows"
+QUARANTINE = "quarantine"
+
+ROW_SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),  # first 16 hex digits of sha256; unique in the table
+        pa.field("pixels", pa.binary(), nullable=False),  # uint8, row-major H x W x C
+        pa.field("height", pa.int32(), nullable=False),
+        pa.field("width", pa.int32(), nullable=False),
+        pa.field("channels", pa.int32(), nullable=False),  # 1 grey, 3 RGB
+        pa.field("label", pa.int32(), nullable=False),  # index into the manifest's classes
+        pa.field("label_name", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),  # path inside the source, or its row number
+        pa.field("sha256", pa.string(), nullable=False),  # `pixel_digest` in hex
+        pa.field("split", pa.string()),  # train or test where the source brings its own split, else null
+    ]
+)
+
+QUARANTINE_SCHEMA = pa.schema(
+    [
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("label_name", pa.string()),  # null when unlabelled
+        pa.field("reason", pa.string(), nullable=False),  # one word of REASONS
+        pa.field("detail", pa.string(), nullable=False),  # for people: what was found
+    ]
+)
+
+REASONS = (
+    "unreadable",  # empty, truncated, not a picture, or of a kind that is not read
+    "too_large",  # more pixels or bytes than the settings allow
+    "unlabelled",  # outside every class folder
+    "mis_sized",  # another size, with ingest.on_size=quarantine
+    "duplicate",  # the same pixels came before (by source path)
+    "conflicting_labels",  # the same pixels under two labels; none is kept
+)
+
+
+def pixel_digest(pixels: bytes, height: int, width: int, channels: int) -> bytes:
+    """The identity of a picture: sha256 of `HxWxC:` in ASCII and the pixel bytes, as stored."""
+    return hashlib.sha256(f"{height}x{width}x{channels}:".encode() + pixels).digest()

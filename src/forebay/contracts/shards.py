@@ -1,0 +1,68 @@
+"""Memory-mappable shards: uint8 pictures that training reads without decoding.
+
+A split named `test` lies in `test-00000.npy`, … (uint8, N x H x W x C, rows in the order of their sha256),
+`test-labels.npy` (int64, N) and `test-sha256.npy` (uint8, N x 32). `.npy` is read with pickles refused.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forebay.contracts.manifest import SplitManifest
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split, opened read-only; nothing is loaded until rows are taken."""
+
+    shards: list[NDArray[np.uint8]]  # each N x H x W x C
+    labels: NDArray[np.int64]
+    sha256: NDArray[np.uint8]  # N x 32
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def images_NHWC(self, start: int = 0, stop: int | None = None) -> NDArray[np.uint8]:
+        """A copy of the rows from `start` to `stop`."""
+        stop = len(self) if stop is None else min(stop, len(self))
+        parts, first = [], 0
+        for shard in self.shards:
+            low, high = max(start - first, 0), min(stop - first, len(shard))
+            if low < high:
+                parts.append(shard[low:high])
+            first += len(shard)
+        if not parts:
+            return np.empty((0, *self.shards[0].shape[1:]), np.uint8) if self.shards else np.empty((0, 0, 0, 0), np.uint8)
+        return np.concatenate(parts)
+
+
+def shard_name(split: str, index: int) -> str:
+    """File name of a shard."""
+    return f"{split}-{index:05d}.npy"
+
+
+def labels_name(split: str) -> str:
+    """File name of a split's labels."""
+    return f"{split}-labels.npy"
+
+
+def sha256_name(split: str) -> str:
+    """File name of a split's picture digests."""
+    return f"{split}-sha256.npy"
+
+
+def open_split(folder: Path, manifest: SplitManifest, split: str) -> Split:
+    """Open one split of a preprocess artifact."""
+
+    def load(name: str, mapped: bool) -> NDArray[np.generic]:
+        return np.load(folder / name, mmap_mode="r" if mapped else None, allow_pickle=False)  # type: ignore[no-any-return]
+
+    return Split(
+        shards=[load(name, True) for name in manifest.shards[split]],  # type: ignore[misc]
+        labels=load(labels_name(split), False),  # type: ignore[arg-type]
+        sha256=load(sha256_name(split), False),  # type: ignore[arg-type]
+    )

@@ -1,0 +1,53 @@
+"""The errors a person may see. Each says where, which value, which rule and what to do next."""
+
+from typing import Literal
+
+ExitCode = Literal[0, 1, 2, 3]
+
+
+class ForebayError(Exception):
+    """Base of every error that is explained to the user in one paragraph, without a traceback."""
+
+    exit_code: ExitCode = 1  # failed after the first step began
+
+
+class ConfigError(ForebayError):
+    """A setting, an argument or the state folder cannot be used; found before anything ran."""
+
+    exit_code: ExitCode = 2
+
+
+class MachineError(ForebayError):
+    """Something of the machine is missing or busy (Java, disk, port); the message names what mends it."""
+
+    exit_code: ExitCode = 2
+
+
+class BusyError(ForebayError):
+    """Another run holds the lock of this state folder or of this checkpoint."""
+
+    exit_code: ExitCode = 2
+
+
+class DataError(ForebayError):
+    """Data broke its contract."""
+
+    def __init__(self, *, source: str, problem: str, fix: str) -> None:
+        super().__init__(f"{source}: {problem}. {fix}")
+        self.source = source
+        self.problem = problem
+        self.fix = fix
+
+
+class ModelError(ForebayError):
+    """A model bundle, an architecture or a registered version cannot be used."""
+
+
+class DeployError(ForebayError):
+    """The new version did not come up or did not answer as evaluated; the old one keeps serving."""
+
+
+class GateRefused(ForebayError):
+    """The gate said no. Not a failure of the run: the champion keeps serving."""
+
+    exit_code: ExitCode = 3

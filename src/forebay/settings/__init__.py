@@ -1,0 +1,26 @@
+"""Every setting of the pipeline: one frozen, keyword-only object per step, checked when it is built.
+
+The defaults here are the only ones: the pipeline's parameters, `forebay run --settings` and the README table are
+made from these classes.
+"""
+
+from forebay.settings.deploy import DeployConfig, RegisterConfig
+from forebay.settings.evaluate import EvaluateConfig
+from forebay.settings.field import AUTO
+from forebay.settings.ingest import IngestConfig, PreprocessConfig
+from forebay.settings.keys import Setting, all_settings, parameter_name, parse_assignments
+from forebay.settings.train import TrainConfig
+
+__all__ = [
+    "AUTO",
+    "DeployConfig",
+    "EvaluateConfig",
+    "IngestConfig",
+    "PreprocessConfig",
+    "RegisterConfig",
+    "Setting",
+    "TrainConfig",
+    "all_settings",
+    "parameter_name",
+    "parse_assignments",
+]

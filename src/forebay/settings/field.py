@@ -1,0 +1,103 @@
+"""How a setting is declared and checked: default, unit, meaning and rule stand together on one field."""
+
+import dataclasses
+import math
+import re
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from forebay.errors import ConfigError
+
+AUTO = "auto"  # resolved inside the step from the data's manifest, and recorded there
+
+Rule = Callable[[Any], str | None]
+"""Returns what is wrong with a value as a rule in words ("must be at least 1"), or None."""
+
+
+def setting(default: Any, *, meaning: str, unit: str = "", rule: Rule | None = None) -> Any:
+    """Declare one setting of a step.
+
+    Args:
+        default: its type is the setting's type; KFP parameters are typed scalars, so str, int, float or bool.
+        meaning: one sentence for `--settings`, the Kubeflow UI and the README.
+        unit: what a number counts.
+        rule: checked when the settings object is built.
+    """
+    return dataclasses.field(default=default, metadata={"meaning": meaning, "unit": unit, "rule": rule})
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StepConfig:
+    """Base of the settings objects: `prefix` is the step's word, and building one checks every field."""
+
+    prefix: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            check(f"{self.prefix}.{field.name}", getattr(self, field.name), field)
+
+
+def check(key: str, value: Any, field: "dataclasses.Field[Any]") -> None:
+    """Refuse a value of the wrong type or against the field's rule.
+
+    Raises:
+        ConfigError: names the key, the value and the rule.
+    """
+    wanted = type(field.default)
+    usable = isinstance(value, wanted) and not (wanted is not bool and isinstance(value, bool))
+    if not usable:
+        raise ConfigError(f"{key} must be {_TYPE_WORDS[wanted]}, got {value!r}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{key} must be a finite number, got {value!r}")
+    rule: Rule | None = field.metadata.get("rule")
+    problem = rule(value) if rule else None
+    if problem:
+        raise ConfigError(f"{key} {problem}, got {value!r}")
+
+
+_TYPE_WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+
+
+def at_least(low: float) -> Rule:
+    """Accept numbers from `low` upward."""
+    return lambda value: None if value >= low else f"must be at least {low}"
+
+
+def between(low: float, high: float) -> Rule:
+    """Accept numbers from `low` to `high`, both included."""
+    return lambda value: None if low <= value <= high else f"must be between {low} and {high}"
+
+
+def one_of(*words: str) -> Rule:
+    """Accept only the given words."""
+    return lambda value: None if value in words else f"must be one of {', '.join(words)}"
+
+
+def matching(pattern: str, example: str) -> Rule:
+    """Accept text that matches the whole pattern; the example stands in the message."""
+    return lambda value: None if re.fullmatch(pattern, value) else f"must look like {example}"
+
+
+def auto_or_int(low: int) -> Rule:
+    """Accept `auto` or a whole number of at least `low`, written as text (KFP parameters have one type)."""
+
+    def rule(value: str) -> str | None:
+        usable = value == AUTO or (re.fullmatch(r"\d{1,9}", value) is not None and int(value) >= low)
+        return None if usable else f"must be auto or a whole number of at least {low}"
+
+    return rule
+
+
+def auto_or_float(low: float, high: float) -> Rule:
+    """Accept `auto` or a number above `low` and up to `high`, written as text."""
+
+    def rule(value: str) -> str | None:
+        if value == AUTO:
+            return None
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        return None if low < number <= high else f"must be auto or a number above {low} and at most {high}"
+
+    return rule

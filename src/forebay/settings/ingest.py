@@ -1,0 +1,83 @@
+"""Settings of the two data steps: ingest and preprocess."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from forebay.errors import ConfigError
+from forebay.settings.field import AUTO, StepConfig, at_least, between, matching, one_of, setting
+
+DIGITS = "digits"
+"""The offline default source: the 1 797 real handwritten digits that scikit-learn ships."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class IngestConfig(StepConfig):
+    """What to read and which pictures to keep."""
+
+    prefix: ClassVar[str] = "ingest"
+
+    data: str = setting(
+        DIGITS,
+        meaning="Where the pictures are: digits, a local path or s3://bucket/prefix; an image folder, a tar of one, "
+        "IDX files, CIFAR-10 binary files or Parquet",
+        rule=lambda value: None if value.strip() else "must name a source",
+    )
+    fingerprint: str = setting(
+        "",
+        meaning="Identity of what is behind the path now, part of the cache key; the command line fills it in, in "
+        "the UI give a new word to ingest changed data again",
+    )
+    code_version: str = setting("", meaning="Identity of the installed code, part of the cache key")
+    size: str = setting(
+        AUTO, unit="HxW pixels", meaning="Size of every picture; auto takes the commonest size",
+        rule=matching(r"auto|[1-9]\d{0,3}x[1-9]\d{0,3}", "auto or 28x28"),
+    )
+    on_size: str = setting(
+        "resize", meaning="What to do with a picture of another size", rule=one_of("resize", "quarantine")
+    )
+    channels: str = setting(
+        AUTO, meaning="1 for grey, 3 for colour; auto is 1 when every picture is grey", rule=one_of(AUTO, "1", "3")
+    )
+    max_quarantine: float = setting(
+        0.1, unit="fraction of rows", meaning="The step fails when more than this share of the pictures is quarantined",
+        rule=between(0, 1),
+    )
+    min_class_rows: int = setting(
+        10, unit="rows", meaning="A class with fewer rows is named in a warning", rule=at_least(1)
+    )
+    max_pixels: int = setting(
+        50_000_000, unit="pixels", meaning="A larger picture is quarantined before it is decoded", rule=at_least(1)
+    )
+    max_file_bytes: int = setting(
+        67_108_864, unit="bytes", meaning="A larger picture file is quarantined unread", rule=at_least(1)
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreprocessConfig(StepConfig):
+    """How to split the rows and lay them out for training."""
+
+    prefix: ClassVar[str] = "preprocess"
+
+    code_version: str = setting("", meaning="Identity of the installed code, part of the cache key")
+    split: str = setting(
+        AUTO, meaning="hash splits by content, source keeps the source's own test rows; auto takes source where it is",
+        rule=one_of(AUTO, "hash", "source"),
+    )
+    holdout: float = setting(
+        0.15, unit="fraction of rows", meaning="Rows kept for evaluation, never trained on", rule=between(0.01, 0.9)
+    )
+    validation: float = setting(
+        0.05, unit="fraction of rows", meaning="Rows kept for curves and early stop; 0 for none", rule=between(0, 0.5)
+    )
+    shard_rows: int = setting(
+        65_536, unit="rows", meaning="Rows in one memory-mappable file", rule=at_least(1)
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.holdout + self.validation > 0.95:
+            raise ConfigError(
+                f"preprocess.holdout + preprocess.validation must leave at least 0.05 to train on, "
+                f"got {self.holdout} + {self.validation}"
+            )

@@ -1,0 +1,19 @@
+"""The state folder: where it is, what lies in it, who may write, and how steps say what they do."""
+
+from forebay.state.files import is_sealed, read_json, seal, write_bytes, write_json
+from forebay.state.home import Home, Run
+from forebay.state.lock import FileLock
+from forebay.state.steplog import StepLog, step
+
+__all__ = [
+    "FileLock",
+    "Home",
+    "Run",
+    "StepLog",
+    "is_sealed",
+    "read_json",
+    "seal",
+    "step",
+    "write_bytes",
+    "write_json",
+]

@@ -1,0 +1,59 @@
+"""Files that are whole or absent: atomic writes, and a marker that says an artifact folder is complete."""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+MARKER = "_COMPLETE.json"
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file so that a reader, or a crash at any moment, sees the old content or the new, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)  # mkstemp gives 0600; state is readable like any file its owner writes
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON atomically; NaN and infinity are refused because no strict reader accepts them."""
+    text = json.dumps(value, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False)
+    write_bytes(path, text.encode() + b"\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file written by `write_json`."""
+    return json.loads(path.read_bytes())
+
+
+def seal(folder: Path) -> None:
+    """Mark an artifact folder as complete: the last thing a step writes into it."""
+    write_json(folder / MARKER, {"bytes": _sizes(folder)})
+
+
+def is_sealed(folder: Path) -> bool:
+    """Tell whether the folder is complete and every file it was sealed with is still there in its size."""
+    try:
+        wanted: dict[str, int] = read_json(folder / MARKER)["bytes"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    have = _sizes(folder)
+    return all(have.get(name) == size for name, size in wanted.items())
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    return {
+        path.relative_to(folder).as_posix(): path.stat().st_size
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != MARKER
+    }

@@ -1,0 +1,151 @@
+"""Where everything lies. The one module that knows the names inside the state folder."""
+
+import os
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from forebay.errors import ConfigError
+from forebay.state.files import read_json, write_json
+from forebay.state.lock import FileLock
+
+HOME_VARIABLE = "FOREBAY_HOME"
+DEFAULT_HOME = ".forebay"
+FORMAT = 1  # of the state folder; raise it when the layout changes in a way older code cannot read
+
+
+@dataclass(frozen=True)
+class Run:
+    """The folder of one pipeline run."""
+
+    folder: Path
+
+    @property
+    def run_id(self) -> str:
+        """For example `20261121-093000-1f2e`; sorts by time."""
+        return self.folder.name
+
+    @property
+    def events(self) -> Path:
+        """JSON lines that the steps append to."""
+        return self.folder / "events.jsonl"
+
+    @property
+    def engine_log(self) -> Path:
+        """Everything that kfp and the steps print."""
+        return self.folder / "engine.log"
+
+    @property
+    def plan(self) -> Path:
+        """What the run was asked to do: parameters and command line."""
+        return self.folder / "run.json"
+
+    @property
+    def summary(self) -> Path:
+        """The object that `run --json` prints."""
+        return self.folder / "summary.json"
+
+    @property
+    def report(self) -> Path:
+        """The self-contained HTML report."""
+        return self.folder / "report.html"
+
+    @property
+    def serving_request(self) -> Path:
+        """Written by the deploy step: which model to serve."""
+        return self.folder / "serving-request.json"
+
+    @property
+    def serving_answer(self) -> Path:
+        """Written by the process that runs the pipeline: where it answers, or why it does not."""
+        return self.folder / "serving-answer.json"
+
+
+@dataclass(frozen=True)
+class Home:
+    """The state folder, `.forebay/` or `$FOREBAY_HOME`."""
+
+    root: Path
+
+    @classmethod
+    def find(cls) -> "Home":
+        """The state folder of this process, from `FOREBAY_HOME` or the current folder; it need not exist yet."""
+        return cls(Path(os.environ.get(HOME_VARIABLE) or DEFAULT_HOME).absolute())
+
+    def open(self) -> "Home":
+        """Create the folder where it is missing and check its format.
+
+        Raises:
+            ConfigError: it cannot be written, or newer code made it.
+        """
+        marker = self.root / "format.json"
+        try:
+            self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if not marker.exists():
+                write_json(marker, {"format": FORMAT})
+            found = read_json(marker).get("format")
+        except (OSError, ValueError, AttributeError) as error:
+            raise ConfigError(
+                f"The state folder {self.root} cannot be used: {error}. "
+                f"Set {HOME_VARIABLE} to a folder that you can write."
+            ) from error
+        if found != FORMAT:
+            raise ConfigError(
+                f"The state folder {self.root} has format {found!r} and this version reads {FORMAT}. "
+                f"Use the version that made it, or set {HOME_VARIABLE} to a new folder."
+            )
+        return self
+
+    @property
+    def artifacts(self) -> Path:
+        """KFP's pipeline root: one folder per run, one below it per step."""
+        return self.root / "artifacts"
+
+    @property
+    def cache(self) -> Path:
+        """KFP's cache entries."""
+        return self.root / "cache"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Training checkpoints, one folder per key; outside KFP's folders so a killed run is found again."""
+        return self.root / "checkpoints"
+
+    @property
+    def mlflow_database(self) -> Path:
+        """MLflow's sqlite file."""
+        return self.root / "mlflow.db"
+
+    @property
+    def mlflow_artifacts(self) -> Path:
+        """MLflow's artifact folder."""
+        return self.root / "mlartifacts"
+
+    @property
+    def serving(self) -> Path:
+        """The local server's files: what it should serve, what it serves, its process and its log."""
+        return self.root / "serving"
+
+    @property
+    def runs(self) -> Path:
+        """One folder per run."""
+        return self.root / "runs"
+
+    @property
+    def lock(self) -> FileLock:
+        """Held by the one run that may use this folder."""
+        return FileLock(self.root / "lock")
+
+    def new_run(self) -> Run:
+        """Make the folder of a new run."""
+        stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+        folder = self.runs / f"{stamp}-{secrets.token_hex(2)}"
+        folder.mkdir(parents=True)
+        return Run(folder)
+
+    def list_runs(self) -> list[Run]:
+        """Every run, newest first."""
+        if not self.runs.is_dir():
+            return []
+        return [Run(path) for path in sorted(self.runs.iterdir(), reverse=True) if path.is_dir()]

@@ -1,0 +1,50 @@
+"""A lock that dies with its holder, so a killed run never leaves a stale one."""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from forebay.errors import BusyError
+
+
+class FileLock:
+    """An advisory `flock` on a file that names its holder.
+
+    The kernel drops it when the holding process ends, however it ends; a pid file would outlive a SIGKILL.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def holder(self) -> str:
+        """What the present (or last) holder wrote about itself."""
+        return self.path.read_text(errors="replace").strip() if self.path.exists() else ""
+
+    @contextlib.contextmanager
+    def held(self, holder: str, *, wait: bool = False) -> Iterator[None]:
+        """Hold the lock for the block.
+
+        Args:
+            holder: who holds it, for the message another process shows.
+            wait: block until it is free instead of refusing.
+
+        Raises:
+            BusyError: somebody else holds it; the message names them.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError:
+                raise BusyError(
+                    f"{self.path} is held by {self.holder() or 'another process'}. "
+                    "Let it finish, or end it, and run the same command again."
+                ) from None
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{holder} (process {os.getpid()})\n".encode(), 0)
+            yield
+        finally:
+            os.close(descriptor)

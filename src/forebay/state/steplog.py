@@ -1,0 +1,136 @@
+"""How a step says what it does: events in a JSON-lines file that every runner's command line renders.
+
+Event kinds, each an object with `time` (ISO 8601, UTC), `step` and `kind`:
+
+- `started`
+- `progress`: `done`, `total`, `unit`
+- `warning`: `text`
+- `result`: facts of the step, any JSON
+- `finished`: `seconds`
+- `failed`: `seconds`, `error` (one paragraph), `permanent` (a second try would fail the same way), `error_type`
+"""
+
+import contextlib
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from forebay.errors import ForebayError
+from forebay.state.home import Home
+from forebay.state.watch import end_with_supervisor
+
+EVENTS_VARIABLE = "FOREBAY_EVENTS"  # the file to append to; set by the process that runs the pipeline
+FRESH_VARIABLE = "FOREBAY_FRESH"  # "1": forget checkpoints as well
+PROGRESS_EVERY_S = 0.2
+
+
+@dataclass
+class StepLog:
+    """What a running step reports to, and the facts of its surroundings."""
+
+    name: str
+    run_id: str
+    home: Home
+    events: Path | None = None
+    fresh: bool = False
+    _last_progress: float = field(default=0.0, repr=False)
+
+    def progress(self, done: int, total: int, unit: str) -> None:
+        """Say how far the step is; calls closer than 0.2 s apart are dropped, except the last one."""
+        now = time.monotonic()
+        if done < total and now - self._last_progress < PROGRESS_EVERY_S:
+            return
+        self._last_progress = now
+        self.emit("progress", done=done, total=total, unit=unit)
+
+    def warn(self, text: str) -> None:
+        """Say something that a person should see but that does not stop the step."""
+        self.emit("warning", text=text)
+
+    def result(self, **facts: Any) -> None:
+        """Record facts that decisions and summaries are read from."""
+        self.emit("result", **facts)
+
+    def emit(self, kind: str, **facts: Any) -> None:
+        """Append one event; a single write of one line, so concurrent steps never mix."""
+        event = {"time": datetime.now(UTC).isoformat(), "step": self.name, "kind": kind, **facts}
+        line = json.dumps(event, allow_nan=False, ensure_ascii=False) + "\n"
+        if self.events is None:
+            sys.stdout.write(f"forebay-event {line}")  # on a cluster the pod's log carries the events
+            sys.stdout.flush()
+            return
+        descriptor = os.open(self.events, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            os.write(descriptor, line.encode())
+        finally:
+            os.close(descriptor)
+
+
+def read_events(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
+    """Read whole events from a byte offset; a line still being written is left for the next call.
+
+    Returns:
+        The events and the offset to read on from.
+    """
+    if not path.exists():
+        return [], offset
+    with path.open("rb") as file:
+        file.seek(offset)
+        data = file.read()
+    whole = data[: data.rfind(b"\n") + 1]
+    return [json.loads(line) for line in whole.splitlines()], offset + len(whole)
+
+
+@contextlib.contextmanager
+def step(name: str, run_id: str = "") -> Iterator[StepLog]:
+    """Run the body of a step: announce it, time it, and record how it ended.
+
+    A step never outlives the process that runs the pipeline. When an earlier try in the same run failed for a
+    reason that a second try cannot mend, KFP's retry ends at once with the same error.
+
+    Args:
+        name: the step's word.
+        run_id: the pipeline run's id where the step may know it (cached steps must not).
+    """
+    events = os.environ.get(EVENTS_VARIABLE)
+    log = StepLog(
+        name=name,
+        run_id=run_id,
+        home=Home.find().open(),
+        events=Path(events) if events else None,
+        fresh=os.environ.get(FRESH_VARIABLE) == "1",
+    )
+    end_with_supervisor()
+    _refuse_hopeless_retry(log)
+    start = time.monotonic()
+    log.emit("started")
+    try:
+        yield log
+    except BaseException as error:
+        log.emit(
+            "failed",
+            seconds=round(time.monotonic() - start, 3),
+            error=_in_words(error),
+            error_type=type(error).__name__,
+            permanent=isinstance(error, ForebayError),
+        )
+        raise
+    log.emit("finished", seconds=round(time.monotonic() - start, 3))
+
+
+def _in_words(error: BaseException) -> str:
+    return str(error) if isinstance(error, ForebayError) else f"{type(error).__name__}: {error}"
+
+
+def _refuse_hopeless_retry(log: StepLog) -> None:
+    if log.events is None:
+        return
+    for event in read_events(log.events)[0]:
+        if event["step"] == log.name and event["kind"] == "failed" and event["permanent"]:
+            raise SystemExit(event["error"])

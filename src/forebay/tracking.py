@@ -1,0 +1,36 @@
+"""The one place that knows where MLflow is."""
+
+import os
+from typing import TYPE_CHECKING
+
+from forebay.state import Home
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+EXPERIMENT = "forebay"
+CHAMPION = "champion"  # the alias of the version that serves
+
+
+def tracking_uri(home: Home) -> str:
+    """`MLFLOW_TRACKING_URI` where it is set, else the sqlite file of the state folder."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home.mlflow_database}"
+
+
+def client(home: Home) -> "MlflowClient":
+    """A client of tracking server and registry. Importing MLflow takes seconds, so it happens here."""
+    import mlflow
+
+    uri = tracking_uri(home)
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
+    return mlflow.MlflowClient(uri, uri)
+
+
+def experiment_id(mlflow_client: "MlflowClient", home: Home) -> str:
+    """The id of our experiment; made on first use with artifacts beside the database."""
+    found = mlflow_client.get_experiment_by_name(EXPERIMENT)
+    if found is not None:
+        return str(found.experiment_id)
+    location = None if os.environ.get("MLFLOW_TRACKING_URI") else home.mlflow_artifacts.as_uri()
+    return str(mlflow_client.create_experiment(EXPERIMENT, artifact_location=location))
