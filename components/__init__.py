@@ -1,1 +1,10 @@
-"""Thin KFP components: one per step, no branches, no loops; the logic is in `forebay.<step>`."""
+"""Thin KFP components, one per step: no branches, no loops; the logic is in `forebay.<step>`."""
+
+from forebay.components.deploy import deploy
+from forebay.components.evaluate import evaluate
+from forebay.components.ingest import ingest
+from forebay.components.preprocess import preprocess
+from forebay.components.register import register
+from forebay.components.train import train
+
+__all__ = ["deploy", "evaluate", "ingest", "preprocess", "register", "train"]

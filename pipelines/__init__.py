@@ -1,1 +1,1 @@
-"""The pipeline that wires the components, and its compiled form."""
+"""The pipelines, and their compiled form in `compiled/`."""

@@ -1,5 +1,5 @@
 """Forebay: a production ML platform on Kubeflow Pipelines that also runs whole on one bare machine."""
 
-from forebay.version import VERSION as __version__
+from forebay.version import VERSION
 
-__all__ = ["__version__"]
+__version__ = VERSION

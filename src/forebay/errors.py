@@ -45,9 +45,3 @@ class ModelError(ForebayError):
 
 class DeployError(ForebayError):
     """The new version did not come up or did not answer as evaluated; the old one keeps serving."""
-
-
-class GateRefused(ForebayError):
-    """The gate said no. Not a failure of the run: the champion keeps serving."""
-
-    exit_code: ExitCode = 3

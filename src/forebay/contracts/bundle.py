@@ -53,7 +53,9 @@ def read_spec(folder: Path) -> ModelSpec:
             f"{folder} is not a model bundle: {error}. A bundle is a folder with {SPEC} and {WEIGHTS}, as train writes it."
         ) from error
     if spec.format != FORMAT:
-        raise ModelError(f"{folder}: bundle format {spec.format!r}, this version reads {FORMAT}. Train the model again.")
+        raise ModelError(
+            f"{folder}: bundle format {spec.format!r}, this version reads {FORMAT}. Train the model again."
+        )
     found = file_sha256(folder / WEIGHTS)
     if found != spec.weights_sha256:
         raise ModelError(

@@ -29,7 +29,8 @@ class _Stored:
             return cls(**values)
         except (OSError, ValueError, TypeError) as error:
             raise DataError(
-                source=str(folder), problem=f"no readable {MANIFEST} of kind {cls.__name__} ({error})",
+                source=str(folder),
+                problem=f"no readable {MANIFEST} of kind {cls.__name__} ({error})",
                 fix="Give the output folder of the step before, or run that step again.",
             ) from error
 

@@ -36,7 +36,9 @@ class Split:
                 parts.append(shard[low:high])
             first += len(shard)
         if not parts:
-            return np.empty((0, *self.shards[0].shape[1:]), np.uint8) if self.shards else np.empty((0, 0, 0, 0), np.uint8)
+            return (
+                np.empty((0, *self.shards[0].shape[1:]), np.uint8) if self.shards else np.empty((0, 0, 0, 0), np.uint8)
+            )
         return np.concatenate(parts)
 
 

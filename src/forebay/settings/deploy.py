@@ -12,8 +12,9 @@ class RegisterConfig(StepConfig):
 
     prefix: ClassVar[str] = "register"
 
-    example_rows: int = setting(2, unit="rows", meaning="Test rows stored as the version's input example",
-                                rule=between(1, 100))
+    example_rows: int = setting(
+        2, unit="rows", meaning="Test rows stored as the version's input example", rule=between(1, 100)
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,10 +23,18 @@ class DeployConfig(StepConfig):
 
     prefix: ClassVar[str] = "deploy"
 
-    target: str = setting("local", meaning="local is a KServe server process on this machine, kserve an "
-                          "InferenceService on a cluster", rule=one_of("local", "kserve"))
-    smoke_rows: int = setting(16, unit="rows", meaning="Held-out rows sent over REST and compared with evaluate's "
-                              "answers", rule=between(1, 1000))
-    tolerance: float = setting(1e-3, unit="probability", meaning="Largest difference allowed in that comparison",
-                               rule=between(0, 1))
+    target: str = setting(
+        "local",
+        meaning="local is a KServe server process on this machine, kserve an InferenceService on a cluster",
+        rule=one_of("local", "kserve"),
+    )
+    smoke_rows: int = setting(
+        16,
+        unit="rows",
+        meaning="Held-out rows sent over REST and compared with evaluate's answers",
+        rule=between(1, 1000),
+    )
+    tolerance: float = setting(
+        1e-3, unit="probability", meaning="Largest difference allowed in that comparison", rule=between(0, 1)
+    )
     timeout_s: int = setting(120, unit="seconds", meaning="How long to wait for readiness", rule=at_least(1))

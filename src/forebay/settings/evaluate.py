@@ -13,18 +13,25 @@ class EvaluateConfig(StepConfig):
     prefix: ClassVar[str] = "evaluate"
 
     name: str = setting(
-        AUTO, meaning="Registered model name; auto is the data set's name",
+        AUTO,
+        meaning="Registered model name; auto is the data set's name",
         rule=matching(r"auto|[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "my-model (lower-case letters, digits, hyphens)"),
     )
-    min_accuracy: float = setting(0.5, unit="fraction of rows", meaning="The gate refuses a lower accuracy",
-                                  rule=between(0, 1))
+    min_accuracy: float = setting(
+        0.5, unit="fraction of rows", meaning="The gate refuses a lower accuracy", rule=between(0, 1)
+    )
     max_class_drop: float = setting(
-        0.1, unit="recall", meaning="The gate refuses when one class loses more recall than this against the champion",
+        0.1,
+        unit="recall",
+        meaning="The gate refuses when one class loses more recall than this against the champion",
         rule=between(0, 1),
     )
     significance: float = setting(
-        0.05, unit="p-value", meaning="The gate refuses when a paired test finds the model worse than the champion "
-        "below this p-value", rule=between(0.0001, 0.5),
+        0.05,
+        unit="p-value",
+        meaning="The gate refuses when a paired test finds the model worse than the champion below this p-value",
+        rule=between(0.0001, 0.5),
     )
-    confidence: float = setting(0.95, unit="probability", meaning="Coverage of the accuracy's Wilson interval",
-                                rule=between(0.5, 0.999))
+    confidence: float = setting(
+        0.95, unit="probability", meaning="Coverage of the accuracy's Wilson interval", rule=between(0.5, 0.999)
+    )

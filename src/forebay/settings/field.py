@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from forebay.errors import ConfigError
+from forebay.version import VERSION
 
 AUTO = "auto"  # resolved inside the step from the data's manifest, and recorded there
 
@@ -24,6 +25,12 @@ def setting(default: Any, *, meaning: str, unit: str = "", rule: Rule | None = N
         rule: checked when the settings object is built.
     """
     return dataclasses.field(default=default, metadata={"meaning": meaning, "unit": unit, "rule": rule})
+
+
+def code_version_setting() -> Any:
+    """The field that every cached step has: KFP's cache key knows nothing of installed code, so it is a parameter."""
+    meaning = "Identity of the code, part of the cache key; the command line fills it in, images have one per tag"
+    return setting(VERSION, meaning=meaning)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

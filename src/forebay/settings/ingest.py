@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from forebay.errors import ConfigError
-from forebay.settings.field import AUTO, StepConfig, at_least, between, matching, one_of, setting
+from forebay.settings.field import AUTO, StepConfig, at_least, between, code_version_setting, matching, one_of, setting
 
 DIGITS = "digits"
 """The offline default source: the 1 797 real handwritten digits that scikit-learn ships."""
@@ -27,9 +27,11 @@ class IngestConfig(StepConfig):
         meaning="Identity of what is behind the path now, part of the cache key; the command line fills it in, in "
         "the UI give a new word to ingest changed data again",
     )
-    code_version: str = setting("", meaning="Identity of the installed code, part of the cache key")
+    code_version: str = code_version_setting()
     size: str = setting(
-        AUTO, unit="HxW pixels", meaning="Size of every picture; auto takes the commonest size",
+        AUTO,
+        unit="HxW pixels",
+        meaning="Size of every picture; auto takes the commonest size",
         rule=matching(r"auto|[1-9]\d{0,3}x[1-9]\d{0,3}", "auto or 28x28"),
     )
     on_size: str = setting(
@@ -39,7 +41,9 @@ class IngestConfig(StepConfig):
         AUTO, meaning="1 for grey, 3 for colour; auto is 1 when every picture is grey", rule=one_of(AUTO, "1", "3")
     )
     max_quarantine: float = setting(
-        0.1, unit="fraction of rows", meaning="The step fails when more than this share of the pictures is quarantined",
+        0.1,
+        unit="fraction of rows",
+        meaning="The step fails when more than this share of the pictures is quarantined",
         rule=between(0, 1),
     )
     min_class_rows: int = setting(
@@ -59,9 +63,10 @@ class PreprocessConfig(StepConfig):
 
     prefix: ClassVar[str] = "preprocess"
 
-    code_version: str = setting("", meaning="Identity of the installed code, part of the cache key")
+    code_version: str = code_version_setting()
     split: str = setting(
-        AUTO, meaning="hash splits by content, source keeps the source's own test rows; auto takes source where it is",
+        AUTO,
+        meaning="hash splits by content, source keeps the source's own test rows; auto takes source where it is",
         rule=one_of(AUTO, "hash", "source"),
     )
     holdout: float = setting(
@@ -70,9 +75,7 @@ class PreprocessConfig(StepConfig):
     validation: float = setting(
         0.05, unit="fraction of rows", meaning="Rows kept for curves and early stop; 0 for none", rule=between(0, 0.5)
     )
-    shard_rows: int = setting(
-        65_536, unit="rows", meaning="Rows in one memory-mappable file", rule=at_least(1)
-    )
+    shard_rows: int = setting(65_536, unit="rows", meaning="Rows in one memory-mappable file", rule=at_least(1))
 
     def __post_init__(self) -> None:
         super().__post_init__()

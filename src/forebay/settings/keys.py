@@ -3,7 +3,7 @@
 import dataclasses
 import difflib
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from forebay.errors import ConfigError
 from forebay.settings.deploy import DeployConfig, RegisterConfig
@@ -13,10 +13,17 @@ from forebay.settings.ingest import IngestConfig, PreprocessConfig
 from forebay.settings.train import TrainConfig
 
 STEP_CONFIGS: tuple[type[StepConfig], ...] = (
-    IngestConfig, PreprocessConfig, TrainConfig, EvaluateConfig, RegisterConfig, DeployConfig,
+    IngestConfig,
+    PreprocessConfig,
+    TrainConfig,
+    EvaluateConfig,
+    RegisterConfig,
+    DeployConfig,
 )  # in flow order
 
-_INTERNAL = {"fingerprint", "code_version"}  # filled in by the command line, never by a person's --set
+Scalar = str | int | float | bool  # the KFP parameter types that settings use
+
+_CACHE_ONLY = {"fingerprint", "code_version"}  # filled in by the command line, never by a person's --set
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -24,7 +31,7 @@ class Setting:
     """One setting as people see it."""
 
     key: str
-    default: str | int | float | bool
+    default: "Scalar"
     unit: str
     meaning: str
 
@@ -36,19 +43,31 @@ def parameter_name(key: str) -> str:
 
 def all_settings() -> list[Setting]:
     """Every setting a person can give, in flow order."""
+    return [_setting(key, field) for key, field in _fields().items()]
+
+
+def cache_settings() -> list[Setting]:
+    """The two parameters that exist for KFP's cache key alone; the cached steps share one `code_version`."""
+    fields = {field.name: field for field in dataclasses.fields(IngestConfig)}
     return [
-        Setting(key=key, default=field.default, unit=field.metadata["unit"], meaning=field.metadata["meaning"])
-        for key, field in _fields().items()
+        _setting("ingest.fingerprint", fields["fingerprint"]),
+        _setting("code_version", fields["code_version"]),
     ]
 
 
-def parse_assignments(assignments: Iterable[str]) -> dict[str, str | int | float | bool]:
+def _setting(key: str, field: "dataclasses.Field[Any]") -> Setting:
+    return Setting(
+        key=key, default=cast(Scalar, field.default), unit=field.metadata["unit"], meaning=field.metadata["meaning"]
+    )
+
+
+def parse_assignments(assignments: Iterable[str]) -> dict[str, Scalar]:
     """Turn `KEY=VALUE` words into checked values by key.
 
     Raises:
         ConfigError: no such key (the nearest one is named), a value of the wrong type, or one against its rule.
     """
-    values: dict[str, str | int | float | bool] = {}
+    values: dict[str, Scalar] = {}
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if not equals:
@@ -63,11 +82,11 @@ def _fields() -> dict[str, "dataclasses.Field[Any]"]:
         f"{config.prefix}.{field.name}": field
         for config in STEP_CONFIGS
         for field in dataclasses.fields(config)
-        if field.name not in _INTERNAL
+        if field.name not in _CACHE_ONLY
     }
 
 
-def _parse(key: str, text: str) -> str | int | float | bool:
+def _parse(key: str, text: str) -> Scalar:
     fields = _fields()
     if key not in fields:
         near = difflib.get_close_matches(key, fields, n=1)
@@ -79,7 +98,7 @@ def _parse(key: str, text: str) -> str | int | float | bool:
     return value
 
 
-def _convert(key: str, text: str, kind: type) -> str | int | float | bool:
+def _convert(key: str, text: str, kind: type) -> Scalar:
     if kind is str:
         return text
     try:

@@ -10,6 +10,7 @@ from forebay.settings.field import (
     auto_or_float,
     auto_or_int,
     between,
+    code_version_setting,
     matching,
     one_of,
     setting,
@@ -22,54 +23,82 @@ class TrainConfig(StepConfig):
 
     prefix: ClassVar[str] = "train"
 
-    code_version: str = setting("", meaning="Identity of the installed code, part of the cache key")
+    code_version: str = code_version_setting()
     model: str = setting(
-        AUTO, meaning="mlp, lenet5, resnet9 or a torchvision classification model by name; auto is resnet9",
+        AUTO,
+        meaning="mlp, lenet5, resnet9 or a torchvision classification model by name; auto is resnet9",
         rule=matching(r"[a-z0-9_]+", "resnet18"),
     )
     width: str = setting(
-        AUTO, unit="channels", meaning="Channels of the first stage of mlp (hidden units) and resnet9; "
-        "auto follows the picture size", rule=auto_or_int(1),
+        AUTO,
+        unit="channels",
+        meaning="Channels of the first stage of mlp (hidden units) and resnet9; auto follows the picture size",
+        rule=auto_or_int(1),
     )
     epochs: str = setting(
         AUTO, unit="epochs", meaning="Passes over the training rows; auto follows their number", rule=auto_or_int(1)
     )
     batch_rows: str = setting(
-        AUTO, unit="rows", meaning="Rows per optimizer step, per device; auto follows the number of rows",
+        AUTO,
+        unit="rows",
+        meaning="Rows per optimizer step, per device; auto follows the number of rows",
         rule=auto_or_int(1),
     )
     learning_rate: str = setting(
-        AUTO, unit="per step", meaning="Peak learning rate; auto follows the model and optimizer",
+        AUTO,
+        unit="per step",
+        meaning="Peak learning rate; auto follows the model and optimizer",
         rule=auto_or_float(0, 100),
     )
-    optimizer: str = setting(AUTO, meaning="sgd has Nesterov momentum; auto follows the model",
-                             rule=one_of(AUTO, "sgd", "adamw"))
-    weight_decay: float = setting(5e-4, unit="per step", meaning="Decay of weights, not of biases and norms",
-                                  rule=between(0, 10))
-    schedule: str = setting("onecycle", meaning="Shape of the learning rate over the run",
-                            rule=one_of("onecycle", "cosine", "constant"))
-    label_smoothing: float = setting(0.1, unit="probability", meaning="Mass spread over the other classes",
-                                     rule=between(0, 0.9))
+    optimizer: str = setting(
+        AUTO, meaning="sgd has Nesterov momentum; auto follows the model", rule=one_of(AUTO, "sgd", "adamw")
+    )
+    weight_decay: float = setting(
+        5e-4, unit="per step", meaning="Decay of weights, not of biases and norms", rule=between(0, 10)
+    )
+    schedule: str = setting(
+        "onecycle", meaning="Shape of the learning rate over the run", rule=one_of("onecycle", "cosine", "constant")
+    )
+    label_smoothing: float = setting(
+        0.1, unit="probability", meaning="Mass spread over the other classes", rule=between(0, 0.9)
+    )
     dropout: float = setting(0.0, unit="probability", meaning="Dropout before the last layer", rule=between(0, 0.95))
-    class_weights: str = setting("none", meaning="balanced weighs the loss by inverse class frequency",
-                                 rule=one_of("none", "balanced"))
+    class_weights: str = setting(
+        "none", meaning="balanced weighs the loss by inverse class frequency", rule=one_of("none", "balanced")
+    )
     augment: str = setting(
-        AUTO, meaning="Random shifts (shift), also mirrored (shift_flip), or none; auto is shift for grey pictures, "
-        "shift_flip for colour", rule=one_of(AUTO, "none", "shift", "shift_flip"),
+        AUTO,
+        meaning="Random shifts (shift), also mirrored (shift_flip), or none; auto is shift for grey pictures, "
+        "shift_flip for colour",
+        rule=one_of(AUTO, "none", "shift", "shift_flip"),
     )
     early_stop_epochs: int = setting(
-        0, unit="epochs", meaning="Stop after so many epochs without a better validation loss and keep the best; 0 never",
+        0,
+        unit="epochs",
+        meaning="Stop after so many epochs without a better validation loss and keep the best; 0 never",
         rule=at_least(0),
     )
-    precision: str = setting(AUTO, meaning="auto is bf16 where the CPU or GPU has it natively, else fp32",
-                             rule=one_of(AUTO, "fp32", "bf16"))
-    threads: str = setting(AUTO, unit="threads", meaning="CPU threads of PyTorch; auto is the cores this process may use",
-                           rule=auto_or_int(1))
-    seed: int = setting(0, meaning="Seed of weights, order and augmentation; never of the split",
-                        rule=between(0, 2**31 - 1))
-    gpus: str = setting("0", unit="nvidia.com/gpu", meaning="GPUs that the step's pod asks for on Kubernetes; text, "
-                        "because the backend reads a number as empty", rule=matching(r"\d{1,3}", "0 or 1"))
+    precision: str = setting(
+        AUTO, meaning="auto is bf16 where the CPU or GPU has it natively, else fp32", rule=one_of(AUTO, "fp32", "bf16")
+    )
+    threads: str = setting(
+        AUTO,
+        unit="threads",
+        meaning="CPU threads of PyTorch; auto is the cores this process may use",
+        rule=auto_or_int(1),
+    )
+    seed: int = setting(
+        0, meaning="Seed of weights, order and augmentation; never of the split", rule=between(0, 2**31 - 1)
+    )
+    gpus: str = setting(
+        "0",
+        unit="nvidia.com/gpu",
+        meaning="GPUs that the step's pod asks for on Kubernetes; text, because the backend reads a number as empty",
+        rule=matching(r"\d{1,3}", "0 or 1"),
+    )
     checkpoint_s: int = setting(
-        20, unit="seconds", meaning="Time between checkpoints inside an epoch; one follows every epoch as well",
+        20,
+        unit="seconds",
+        meaning="Time between checkpoints inside an epoch; one follows every epoch as well",
         rule=at_least(1),
     )

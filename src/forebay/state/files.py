@@ -18,8 +18,8 @@ def write_bytes(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp gives 0600; state is readable like any file its owner writes
-        os.replace(temporary, path)
+        Path(temporary).chmod(0o644)  # mkstemp gives 0600; state is readable like any file its owner writes
+        Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise

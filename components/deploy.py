@@ -1,0 +1,32 @@
+"""deploy: serve the version, prove it, then make it champion."""
+
+from typing import NamedTuple
+
+from kfp import dsl
+from kfp.dsl import Artifact, Input
+
+from forebay import container_images
+
+
+@dsl.component(base_image=container_images.PIPELINE, install_kfp_package=False)
+def deploy(
+    evaluation: Input[Artifact],
+    version: str,
+    run_id: str,
+    target: str,
+    smoke_rows: int,
+    tolerance: float,
+    timeout_s: int,
+) -> NamedTuple("Deployed", [("url", str)]):  # type: ignore[valid-type]
+    """Bring the version up, compare its answers with evaluate's and move the alias; see `forebay.deploy`."""
+    from collections import namedtuple
+    from pathlib import Path
+
+    from forebay.deploy import deploy as bring_up
+    from forebay.settings import DeployConfig
+    from forebay.state import step
+
+    with step("deploy", run_id) as log:
+        config = DeployConfig(target=target, smoke_rows=smoke_rows, tolerance=tolerance, timeout_s=timeout_s)
+        url = bring_up(Path(evaluation.path), version, config, log)
+    return namedtuple("Deployed", ["url"])(url)

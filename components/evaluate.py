@@ -1,0 +1,49 @@
+"""evaluate: held-out accuracy, the report and the gate."""
+
+from typing import NamedTuple
+
+from kfp import dsl
+from kfp.dsl import HTML, Artifact, ClassificationMetrics, Dataset, Input, Metrics, Model, Output
+
+from forebay import container_images
+
+
+@dsl.component(base_image=container_images.TRAIN, install_kfp_package=False)
+def evaluate(
+    shards: Input[Dataset],
+    bundle: Input[Model],
+    run_id: str,
+    name: str,
+    min_accuracy: float,
+    max_class_drop: float,
+    significance: float,
+    confidence: float,
+    evaluation: Output[Artifact],
+    metrics: Output[Metrics],
+    classification: Output[ClassificationMetrics],
+    report: Output[HTML],
+) -> NamedTuple("Decision", [("decision", str)]):  # type: ignore[valid-type]
+    """Measure a model on held-out rows and decide whether it may be deployed; see `forebay.evaluate`."""
+    from collections import namedtuple
+    from pathlib import Path
+
+    from forebay.evaluate import evaluate as measure
+    from forebay.settings import EvaluateConfig
+    from forebay.state import step, write_bytes, write_json
+
+    with step("evaluate", run_id) as log:
+        config = EvaluateConfig(
+            name=name,
+            min_accuracy=min_accuracy,
+            max_class_drop=max_class_drop,
+            significance=significance,
+            confidence=confidence,
+        )
+        result = measure(Path(shards.path), Path(bundle.path), Path(evaluation.path), config, log)
+        metrics.metadata.update(result.metrics)
+        write_json(Path(metrics.path), result.metrics)
+        classification.log_confusion_matrix(result.classes, result.confusion)
+        classification.log_roc_curve(*result.roc)
+        write_json(Path(classification.path), {"classes": result.classes, "confusion": result.confusion})
+        write_bytes(Path(report.path), result.report.read_bytes())
+    return namedtuple("Decision", ["decision"])(result.decision)

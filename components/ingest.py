@@ -1,0 +1,44 @@
+"""ingest: pictures of any supported source to one Parquet table."""
+
+from kfp import dsl
+from kfp.dsl import Dataset, Output
+
+from forebay import container_images
+
+
+@dsl.component(base_image=container_images.SPARK, install_kfp_package=False)
+def ingest(
+    data: str,
+    fingerprint: str,
+    code_version: str,
+    size: str,
+    on_size: str,
+    channels: str,
+    max_quarantine: float,
+    min_class_rows: int,
+    max_pixels: int,
+    max_file_bytes: int,
+    rows: Output[Dataset],
+) -> None:
+    """Read pictures with Spark into one documented Parquet table; see `forebay.ingest`."""
+    from pathlib import Path
+
+    from forebay.ingest import ingest as read
+    from forebay.settings import IngestConfig
+    from forebay.state import step
+
+    with step("ingest") as log:
+        config = IngestConfig(
+            data=data,
+            fingerprint=fingerprint,
+            code_version=code_version,
+            size=size,
+            on_size=on_size,
+            channels=channels,
+            max_quarantine=max_quarantine,
+            min_class_rows=min_class_rows,
+            max_pixels=max_pixels,
+            max_file_bytes=max_file_bytes,
+        )
+        manifest = read(Path(rows.path), config, log)
+        rows.metadata.update(rows=manifest.rows, classes=len(manifest.classes), digest=manifest.digest)

@@ -1,0 +1,30 @@
+"""register: one MLflow model version per bundle."""
+
+from typing import NamedTuple
+
+from kfp import dsl
+from kfp.dsl import Artifact, Dataset, Input, Model
+
+from forebay import container_images
+
+
+@dsl.component(base_image=container_images.PIPELINE, install_kfp_package=False)
+def register(
+    shards: Input[Dataset],
+    bundle: Input[Model],
+    evaluation: Input[Artifact],
+    run_id: str,
+    example_rows: int,
+) -> NamedTuple("Registered", [("version", str)]):  # type: ignore[valid-type]
+    """Register the bundle as a model version; see `forebay.register`."""
+    from collections import namedtuple
+    from pathlib import Path
+
+    from forebay.register import register as add_version
+    from forebay.settings import RegisterConfig
+    from forebay.state import step
+
+    with step("register", run_id) as log:
+        config = RegisterConfig(example_rows=example_rows)
+        version = add_version(Path(shards.path), Path(bundle.path), Path(evaluation.path), config, log)
+    return namedtuple("Registered", ["version"])(version)

@@ -1,0 +1,63 @@
+"""train: fit a model; the only step that asks for a GPU."""
+
+from kfp import dsl
+from kfp.dsl import Dataset, Input, Metrics, Model, Output
+
+from forebay import container_images
+
+
+@dsl.component(base_image=container_images.TRAIN, install_kfp_package=False)
+def train(
+    shards: Input[Dataset],
+    code_version: str,
+    model: str,
+    width: str,
+    epochs: str,
+    batch_rows: str,
+    learning_rate: str,
+    optimizer: str,
+    weight_decay: float,
+    schedule: str,
+    label_smoothing: float,
+    dropout: float,
+    class_weights: str,
+    augment: str,
+    early_stop_epochs: int,
+    precision: str,
+    threads: str,
+    seed: int,
+    checkpoint_s: int,
+    bundle: Output[Model],
+    metrics: Output[Metrics],
+) -> None:
+    """Fit a model on preprocessed shards; see `forebay.train.fit`."""
+    from pathlib import Path
+
+    from forebay.settings import TrainConfig
+    from forebay.state import step, write_json
+    from forebay.train import fit
+
+    with step("train") as log:
+        config = TrainConfig(
+            code_version=code_version,
+            model=model,
+            width=width,
+            epochs=epochs,
+            batch_rows=batch_rows,
+            learning_rate=learning_rate,
+            optimizer=optimizer,
+            weight_decay=weight_decay,
+            schedule=schedule,
+            label_smoothing=label_smoothing,
+            dropout=dropout,
+            class_weights=class_weights,
+            augment=augment,
+            early_stop_epochs=early_stop_epochs,
+            precision=precision,
+            threads=threads,
+            seed=seed,
+            checkpoint_s=checkpoint_s,
+        )
+        result = fit(Path(shards.path), Path(bundle.path), config, log)
+        metrics.metadata.update(result.metrics)
+        write_json(Path(metrics.path), result.metrics)  # without a file behind it the step is never a cache hit

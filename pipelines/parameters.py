@@ -1,0 +1,53 @@
+"""Pipeline parameters made from the settings objects, so a default or a description stands in one place only."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from forebay.settings import Setting, all_settings, cache_settings, parameter_name
+
+Parameters = dict[str, Any]
+"""KFP channels by parameter name."""
+
+
+def with_setting_parameters(wire: Callable[[Parameters], None]) -> Callable[..., None]:
+    """Give a pipeline function one typed, described, defaulted parameter per setting.
+
+    Args:
+        wire: receives the channels by name and connects the components.
+    """
+    settings = cache_settings() + all_settings()
+    names = [parameter_name(setting.key) for setting in settings]
+
+    def pipeline(*values: Any) -> None:
+        wire(dict(zip(names, values, strict=True)))
+
+    pipeline.__name__ = wire.__name__
+    pipeline.__doc__ = _docstring(wire.__doc__ or "", settings)
+    pipeline.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [
+            inspect.Parameter(
+                parameter_name(setting.key),
+                inspect.Parameter.POSITIONAL_OR_KEYWORD,
+                default=setting.default,
+                annotation=type(setting.default),
+            )
+            for setting in settings
+        ]
+    )
+    return pipeline
+
+
+def arguments_of(step: str, parameters: Parameters, *, without: tuple[str, ...] = ()) -> Parameters:
+    """The arguments of one step's component: `train_epochs` becomes `epochs`."""
+    prefix = f"{step}_"
+    return {
+        name.removeprefix(prefix): channel
+        for name, channel in parameters.items()
+        if name.startswith(prefix) and name not in without
+    }
+
+
+def _docstring(summary: str, settings: list[Setting]) -> str:
+    lines = [f"    {parameter_name(s.key)}: {s.meaning}{f' ({s.unit})' if s.unit else ''}." for s in settings]
+    return "\n".join([summary, "", "Args:", *lines])

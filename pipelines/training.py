@@ -1,0 +1,67 @@
+"""The training pipeline: ingest, preprocess, train, evaluate and, when the gate agrees, register and deploy."""
+
+from forebay.pipelines.parameters import Parameters, arguments_of, with_setting_parameters
+from kfp import dsl, kubernetes
+from kfp.dsl import PipelineTask
+
+from forebay import components
+
+GPU = "nvidia.com/gpu"
+NAME = "forebay-training"
+DESCRIPTION = "Raw pictures in, a served and registered image classifier out."
+
+
+def _request(task: PipelineTask, *, cpu: str, memory: str, hours: int, cached: bool = True) -> None:
+    """What every step asks of its runner; the time limit exists only on Kubernetes and lands in the platform document."""
+    task.set_cpu_request(cpu).set_memory_request(memory)
+    task.set_retry(num_retries=2, backoff_duration="2s", backoff_factor=2.0, backoff_max_duration="60s")
+    task.set_caching_options(enable_caching=cached)
+    kubernetes.set_timeout(task, seconds=hours * 3600)
+
+
+@dsl.pipeline(name=NAME, description=DESCRIPTION)
+@with_setting_parameters
+def training(parameters: Parameters) -> None:
+    """Train, judge and serve an image classifier."""
+    run_id = dsl.PIPELINE_JOB_ID_PLACEHOLDER  # goes to uncached steps only: a cached one would return an old run's id
+    code = {"code_version": parameters["code_version"]}
+
+    ingest = components.ingest(**arguments_of("ingest", parameters), **code)
+    _request(ingest, cpu="1", memory="3G", hours=6)
+
+    preprocess = components.preprocess(rows=ingest.outputs["rows"], **arguments_of("preprocess", parameters), **code)
+    _request(preprocess, cpu="1", memory="2G", hours=6)
+
+    train = components.train(
+        shards=preprocess.outputs["shards"],
+        **arguments_of("train", parameters, without=("train_gpus",)),
+        **code,
+    )
+    _request(train, cpu="1", memory="4G", hours=72)
+    train.set_accelerator_type(GPU).set_accelerator_limit(parameters["train_gpus"])
+
+    evaluate = components.evaluate(
+        shards=preprocess.outputs["shards"],
+        bundle=train.outputs["bundle"],
+        run_id=run_id,
+        **arguments_of("evaluate", parameters),
+    )
+    _request(evaluate, cpu="1", memory="3G", hours=6, cached=False)
+
+    with dsl.If(evaluate.outputs["decision"] == "passed", name="gate-passed"):
+        register = components.register(
+            shards=preprocess.outputs["shards"],
+            bundle=train.outputs["bundle"],
+            evaluation=evaluate.outputs["evaluation"],
+            run_id=run_id,
+            **arguments_of("register", parameters),
+        )
+        _request(register, cpu="500m", memory="2G", hours=1, cached=False)
+
+        deploy = components.deploy(
+            evaluation=evaluate.outputs["evaluation"],
+            version=register.outputs["version"],
+            run_id=run_id,
+            **arguments_of("deploy", parameters),
+        )
+        _request(deploy, cpu="500m", memory="1G", hours=1, cached=False)
