@@ -1,0 +1,106 @@
+"""The preprocess step: split by content, statistics of the training rows, memory-mappable shards."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forebay.contracts.manifest import DataManifest, SplitManifest
+from forebay.contracts.shards import SPLITS
+from forebay.preprocess.split import DROPPED, TRAIN, VALIDATION, RowKeys, assign, check_splits, choose_kind, order
+from forebay.preprocess.statistics import LEVELS, channel_histogram, constant_channels, mean_and_std
+from forebay.preprocess.table import read_images, read_keys
+from forebay.preprocess.write import SplitWriter
+from forebay.settings import PreprocessConfig
+from forebay.state import StepLog, empty_folder, seal
+
+
+def preprocess(dataset: Path, out: Path, config: PreprocessConfig, log: StepLog) -> SplitManifest:
+    """Split ingest's rows and lay them out for training.
+
+    The split depends on the pictures' content only, never on a seed or an order, so equal pictures share a split and
+    a model trained later on more data never sees today's test rows.
+
+    Args:
+        dataset: ingest's output folder.
+        out: emptied first, so a killed try leaves no trace; see `contracts.shards` for what lies in it.
+
+    Raises:
+        DataError: the table is broken, a class has no training rows, or there are no test rows.
+    """
+    data = DataManifest.read(dataset)
+    keys = read_keys(dataset, data)
+    kind = choose_kind(keys.source_split, config.split, data.source)
+    splits = assign(keys, kind=kind, holdout=config.holdout, validation=config.validation)
+    check_splits(keys, splits, data.classes, data.source)
+    empty_folder(out)
+    rows = [order(keys, splits, split) for split in range(len(SPLITS))]
+    shape = (data.height, data.width, data.channels)
+    writers = [SplitWriter(out, name, rows[split], keys, shape, config.shard_rows) for split, name in enumerate(SPLITS)]
+    histogram = _fill(writers, dataset, data, log)
+    mean, std = mean_and_std(histogram)
+    warnings = _warnings(splits, constant_channels(histogram), config)
+    for text in warnings:
+        log.warn(text)
+    train_counts = np.bincount(keys.labels[rows[TRAIN]], minlength=len(data.classes)).tolist()
+    manifest = SplitManifest(
+        name=data.name, source=data.source, kind=data.kind, data_digest=data.digest,
+        digest=_digest(data, keys, rows, mean, std),
+        classes=data.classes, height=data.height, width=data.width, channels=data.channels,
+        rows=sum(map(len, rows)), quarantined=data.quarantined,
+        splits={name: len(rows[split]) for split, name in enumerate(SPLITS)},
+        shards={name: writers[split].names for split, name in enumerate(SPLITS)},
+        train_class_rows=dict(zip(data.classes, train_counts, strict=True)),
+        mean=mean, std=std, split_kind=kind, holdout=config.holdout, validation=config.validation, warnings=warnings,
+    )  # fmt: skip
+    manifest.write(out)
+    seal(out)
+    log.result(rows=manifest.rows, splits=manifest.splits, split_kind=kind, digest=manifest.digest)
+    return manifest
+
+
+def _fill(writers: list[SplitWriter], dataset: Path, data: DataManifest, log: StepLog) -> NDArray[np.int64]:
+    """Put every picture into its shard; returns the histogram of the training pictures, C x 256."""
+    histogram = np.zeros((data.channels, LEVELS), np.int64)
+    done = 0
+    for images_NHWC in read_images(dataset, data):
+        written = [writer.put(done, images_NHWC) for writer in writers]
+        histogram += channel_histogram(written[TRAIN])
+        done += len(images_NHWC)
+        log.progress(done, data.rows, "rows")
+    return histogram
+
+
+def _warnings(splits: NDArray[np.int8], constant: list[int], config: PreprocessConfig) -> list[str]:
+    texts = []
+    if dropped := int((splits == DROPPED).sum()):
+        texts.append(
+            f"{dropped} training rows of the source show a picture that is also one of its test rows; left out"
+        )
+    if config.validation > 0 and not (splits == VALIDATION).any():
+        texts.append(
+            "no row fell into the validation split, so there is no validation curve; raise preprocess.validation"
+        )
+    texts += [
+        f"channel {channel} never changes in the training rows, so it carries nothing; it is kept with deviation 1. "
+        "Set ingest.channels=1 where the pictures are grey"
+        for channel in constant
+    ]
+    return texts
+
+
+def _digest(
+    data: DataManifest, keys: RowKeys, rows: list[NDArray[np.int64]], mean: list[float], std: list[float]
+) -> str:
+    """Identity of what training and evaluation will see, however many shards it lies in.
+
+    The pictures enter by their digests, which were checked against the pixels while writing.
+    """
+    digest = hashlib.sha256()
+    facts = [data.classes, data.height, data.width, data.channels, mean, std, [len(index) for index in rows]]
+    digest.update(json.dumps(facts).encode())
+    for index in rows:
+        digest.update(keys.sha256[index].tobytes() + keys.labels[index].astype("<i8").tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,65 @@
+"""Writing the shards: pre-allocated `.npy` files, filled in whatever order the table yields its rows."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.lib.format import open_memmap
+from numpy.typing import NDArray
+
+from forebay.contracts.shards import labels_name, sha256_name, shard_name
+from forebay.preprocess.split import RowKeys
+
+
+class SplitWriter:
+    """The files of one split; a row is put at its place by its number in the table."""
+
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        rows: NDArray[np.int64],
+        keys: RowKeys,
+        shape: tuple[int, int, int],
+        shard_rows: int,
+    ) -> None:
+        """Allocate the shards and write labels and digests.
+
+        Args:
+            name: train, validation or test.
+            rows: int64; the table's row numbers of this split, in the order they are to lie.
+            shape: height, width, channels.
+        """
+        self.names: list[str] = []
+        self._shards: list[NDArray[np.uint8]] = []
+        for index, start in enumerate(range(0, len(rows), shard_rows)):
+            self.names.append(shard_name(name, index))
+            size = min(shard_rows, len(rows) - start)
+            self._shards.append(open_memmap(folder / self.names[-1], "w+", np.uint8, (size, *shape)))
+        self._shard_rows = shard_rows
+        self._place = np.full(len(keys.labels), -1, np.int64)
+        self._place[rows] = np.arange(len(rows))
+        np.save(folder / labels_name(name), keys.labels[rows], allow_pickle=False)
+        np.save(folder / sha256_name(name), keys.sha256[rows], allow_pickle=False)
+
+    def put(self, first: int, images_NHWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Write those pictures of a batch that belong here.
+
+        Args:
+            first: row number in the table of the batch's first picture.
+
+        Returns:
+            The pictures that were written, a copy.
+        """
+        place = self._place[first : first + len(images_NHWC)]
+        mine = images_NHWC[place >= 0]
+        for shard, inside, index in self._targets(place[place >= 0]):
+            shard[index] = mine[inside]
+        return mine
+
+    def _targets(
+        self, place: NDArray[np.int64]
+    ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.int64]]]:
+        for number in np.unique(place // self._shard_rows):
+            inside = place // self._shard_rows == number
+            yield self._shards[number], inside, place[inside] % self._shard_rows
