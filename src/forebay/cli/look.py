@@ -1,0 +1,176 @@
+"""Commands that only look: status, runs, logs, report, ui."""
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import click
+from rich.console import Console
+
+from forebay.cli.command import command
+from forebay.cli.options import json_option
+from forebay.cli.render import summary_table
+from forebay.engine.summary import STEPS, summarize
+from forebay.errors import ConfigError
+from forebay.serving import supervise
+from forebay.state import Home, Run, read_json
+from forebay.state.steplog import read_events
+
+
+@command("status")
+@json_option
+def status_command(as_json: bool) -> None:
+    """Show the last run and the server: what answers, where, and where its log is."""
+    home = Home.find().open()
+    run = _latest(home)
+    server = supervise.status(home)
+    summary = load_summary(run) if run else {}
+    if as_json:
+        click.echo(json.dumps({**summary, "server": _server_object(home, server)}, allow_nan=False))
+        return
+    console = Console()
+    if summary:
+        console.print(summary_table(summary))
+    else:
+        console.print(f"No run yet in {home.root}. Start with `forebay run`.", highlight=False)
+    for line in _server_lines(home, server):
+        click.echo(line)
+
+
+@command("runs")
+@json_option
+def runs_command(as_json: bool) -> None:
+    """List every run, newest first."""
+    home = Home.find().open()
+    summaries = [load_summary(run) for run in home.list_runs()]
+    if as_json:
+        click.echo(json.dumps({"runs": summaries}, allow_nan=False))
+        return
+    for summary in summaries:
+        accuracy = f"{summary['accuracy']['value']:.2%}" if summary["accuracy"] else "-"
+        model = summary["model"] or {}
+        version = f"{model.get('name')} {model.get('version') or '-'}" if model else "-"
+        click.echo(f"{summary['run_id']}  {summary['state']:<10} {accuracy:>8}  {version}")
+    if not summaries:
+        click.echo(f"No run yet in {home.root}. Start with `forebay run`.")
+
+
+@command("logs")
+@click.argument("step", type=click.Choice([*STEPS, "engine", "server"]))
+@click.option("--run", "run_id", metavar="RUN_ID", help="Of this run instead of the last one.")
+def logs_command(step: str, run_id: str | None) -> None:
+    """Print what a step wrote: its events, then its own output. `engine` and `server` are whole logs."""
+    home = Home.find().open()
+    if step == "server":
+        _print_file(supervise.log_path(home))
+        return
+    run = _find(home, run_id)
+    if step == "engine":
+        _print_file(run.engine_log)
+        return
+    for event in read_events(run.events)[0]:
+        if event["step"] == step:
+            facts = {key: value for key, value in event.items() if key not in ("time", "step", "kind")}
+            click.echo(f"{event['time'][:19]} {event['kind']} {json.dumps(facts, ensure_ascii=False)}")
+    for line in step_output(run, step):
+        click.echo(line)
+
+
+@command("report")
+@click.option("--run", "run_id", metavar="RUN_ID", help="Of this run instead of the last one that has a report.")
+def report_command(run_id: str | None) -> None:
+    """Print the path of the HTML report."""
+    home = Home.find().open()
+    runs = [_find(home, run_id)] if run_id else home.list_runs()
+    found = next((run.report for run in runs if run.report.is_file()), None)
+    if found is None:
+        raise ConfigError(f"No report in {home.root}: no run reached evaluate yet. `forebay run` makes one.")
+    click.echo(str(found))
+
+
+@command("ui")
+@click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True)
+def ui_command(port: int) -> int:
+    """Open MLflow's own UI on this state: experiments, curves, model versions. Ctrl-C ends it."""
+    from forebay.doctor.checks import require_free_port
+    from forebay.tracking import tracking_uri
+
+    home = Home.find().open()
+    require_free_port("127.0.0.1", port, "--port")
+    click.echo(f"MLflow's UI answers at http://127.0.0.1:{port} until Ctrl-C.", err=True)
+    words = ["server", "--backend-store-uri", tracking_uri(home), "--artifacts-destination", str(home.mlflow_artifacts)]
+    command_line = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        *words,
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--workers",
+        "1",
+    ]
+    try:
+        return subprocess.call(command_line, env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"})  # noqa: S603
+    except KeyboardInterrupt:
+        return 0
+
+
+def load_summary(run: Run) -> dict[str, Any]:
+    """The summary of a run; rebuilt from its events when the run never ended."""
+    if run.summary.is_file():
+        summary: dict[str, Any] = read_json(run.summary)
+        return summary
+    return summarize(run.run_id, read_events(run.events)[0]) | {"state": "unfinished", "seconds": None}
+
+
+def step_output(run: Run, step: str) -> list[str]:
+    """The lines of the engine's log that belong to one step."""
+    if not run.engine_log.is_file():
+        return []
+    lines, wanted = [], False
+    for line in run.engine_log.read_text(errors="replace").splitlines():
+        if "Executing task" in line:
+            wanted = f"'{step}'" in line or f"-{step}'" in line or step in line
+        if wanted:
+            lines.append(line)
+    return lines
+
+
+def _latest(home: Home) -> Run | None:
+    return next(iter(home.list_runs()), None)
+
+
+def _find(home: Home, run_id: str | None) -> Run:
+    runs = home.list_runs()
+    if run_id is None and runs:
+        return runs[0]
+    for run in runs:
+        if run.run_id == run_id:
+            return run
+    known = ", ".join(run.run_id for run in runs[:5]) or "none yet"
+    raise ConfigError(f"There is no run {run_id or ''} in {home.root}. Newest runs: {known}.")
+
+
+def _server_object(home: Home, server: supervise.ServerInfo | None) -> dict[str, Any] | None:
+    if server is None:
+        return None
+    models = supervise.current_models(home)
+    return {"url": server.url, "pid": server.pid, "log": str(supervise.log_path(home)), "models": models}
+
+
+def _server_lines(home: Home, server: supervise.ServerInfo | None) -> list[str]:
+    if server is None:
+        return ["", "server: not running. `forebay serve` brings the champions up again (after a reboot, too)."]
+    lines = ["", f"server: {server.url} (process {server.pid}), log {supervise.log_path(home)}"]
+    lines += [f"  {name} version {model['version']}" for name, model in supervise.current_models(home).items()]
+    return [*lines, "After a reboot: `forebay serve`. To end it: `forebay stop`."]
+
+
+def _print_file(path: Any) -> None:
+    if not path.is_file():
+        raise ConfigError(f"{path} does not exist: nothing was written yet.")
+    click.echo(path.read_text(errors="replace"), nl=False)

@@ -1,0 +1,61 @@
+"""The command group: imports one command's module at a time, because the heavy libraries cost seconds."""
+
+import importlib
+
+import click
+
+from forebay.version import VERSION
+
+COMMANDS = {
+    "run": "forebay.cli.run",
+    "compile": "forebay.cli.run",
+    "ingest": "forebay.cli.steps",
+    "train": "forebay.cli.steps",
+    "evaluate": "forebay.cli.steps",
+    "serve": "forebay.cli.serving",
+    "predict": "forebay.cli.serving",
+    "status": "forebay.cli.look",
+    "runs": "forebay.cli.look",
+    "logs": "forebay.cli.look",
+    "report": "forebay.cli.look",
+    "rollback": "forebay.cli.serving",
+    "ui": "forebay.cli.look",
+    "stop": "forebay.cli.serving",
+    "prune": "forebay.cli.upkeep",
+    "doctor": "forebay.cli.upkeep",
+}  # in the order that `--help` shows
+
+
+class LazyGroup(click.Group):
+    """A group that knows the names of its commands and imports a command's module on use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the order of use."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the module that defines the command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(COMMANDS[cmd_name])
+        command: click.Command = getattr(module, f"{cmd_name}_command")
+        return command
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="State lies in .forebay/, or where FOREBAY_HOME says. Exit codes: 0 done; 1 failed after the first step began; "
+    "2 wrong use, found before it; 3 the gate said no.",
+)
+@click.version_option(VERSION, prog_name="forebay")
+def group() -> None:
+    """Raw pictures in, a served image classifier out: one compiled Kubeflow pipeline, on this machine.
+
+    Start with `forebay run`: it needs no settings. `forebay run --data FOLDER` takes your own pictures.
+    """
+
+
+def main() -> None:
+    """Entry point of the `forebay` command."""
+    group.main(prog_name="forebay")

@@ -1,0 +1,112 @@
+"""Shows a run as it happens: progress bars on a terminal, plain lines elsewhere. Everything goes to standard error."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+from forebay.engine.summary import Event
+
+PLAIN_EVERY = 0.25  # of a step's work, between two plain lines
+
+
+class RunView:
+    """Renders events; a context manager because a live bar must be closed before anything else is printed."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live = console.is_terminal
+        self._bars: dict[str, TaskID] = {}
+        self._plain: dict[str, float] = {}
+        self._progress = Progress(
+            SpinnerColumn(finished_text="[green]✓"),
+            TextColumn("{task.description:<10}"),
+            BarColumn(bar_width=30),
+            TextColumn("{task.fields[count]}"),
+            TimeElapsedColumn(),
+            console=console,
+            disable=not self._live,
+        )
+
+    def __enter__(self) -> "RunView":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def show(self, event: Event) -> None:
+        """Render one event."""
+        handler = getattr(self, f"_on_{event['kind']}", None)
+        if handler:
+            handler(event)
+
+    def _on_started(self, event: Event) -> None:
+        step = event["step"]
+        if step not in self._bars:
+            self._bars[step] = self._progress.add_task(step, total=None, count="")
+        self._line(f"{step}: started")
+
+    def _on_progress(self, event: Event) -> None:
+        done, total = event["done"], event["total"]
+        count = f"{done:,}/{total:,} {event['unit']}"
+        if event["step"] in self._bars:
+            self._progress.update(self._bars[event["step"]], completed=done, total=total, count=count)
+        share = done / total if total else 1.0
+        if share - self._plain.get(event["step"], 0.0) >= PLAIN_EVERY:
+            self._plain[event["step"]] = share
+            self._line(f"{event['step']}: {count}")
+
+    def _on_finished(self, event: Event) -> None:
+        bar = self._bars.get(event["step"])
+        if bar is not None:
+            self._progress.update(bar, total=1, completed=1)
+        self._line(f"{event['step']}: done in {event['seconds']:.1f} s")
+
+    def _on_failed(self, event: Event) -> None:
+        if not event["permanent"]:
+            self._console.print(f"{event['step']}: {event['error']}", style="yellow", markup=False, highlight=False)
+
+    def _on_warning(self, event: Event) -> None:
+        self._console.print(f"{event['step']}: {event['text']}", style="yellow", markup=False, highlight=False)
+
+    def _line(self, text: str) -> None:
+        if not self._live:
+            self._console.print(text, markup=False, highlight=False)
+
+
+def summary_table(summary: dict[str, Any]) -> Any:
+    """The table that ends a run."""
+    from rich.table import Table
+
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column(style="bold")
+    table.add_column()
+    for name, text in summary_rows(summary):
+        table.add_row(name, text)
+    return table
+
+
+def summary_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
+    """The lines of the table: what a person wants to know of a run, as text."""
+    rows = [("run", f"{summary['run_id']}  {summary.get('state', 'unfinished')}")]
+    if summary["data"]:
+        rows.append(("data", _data_text(summary["data"])))
+    rows += [(step["name"], "cached" if step["cached"] else f"{step['seconds']:.1f} s") for step in summary["steps"]]
+    if summary["accuracy"]:
+        value = summary["accuracy"]
+        interval = f"{value['low']:.2%} to {value['high']:.2%}"
+        rows.append(("accuracy", f"{value['value']:.2%}  ({interval}, {value['rows']:,} held-out rows)"))
+    if summary["gate"]:
+        verdict = "passed" if summary["gate"]["passed"] else "refused"
+        rows.append(("gate", f"{verdict}: {summary['gate']['reason']}"))
+    if summary["model"]:
+        version = summary["model"].get("version")
+        rows.append(("model", f"{summary['model']['name']} version {version}" if version else "not registered"))
+    rows += [(name, str(summary[name])) for name in ("url", "report") if summary.get(name)]
+    return rows
+
+
+def _data_text(data: dict[str, Any]) -> str:
+    quarantined = ", ".join(f"{rows} {reason}" for reason, rows in data["quarantined"].items()) or "none"
+    return f"{data['rows']:,} rows, {data['classes']} classes, quarantined: {quarantined}"

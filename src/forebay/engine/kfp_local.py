@@ -1,0 +1,74 @@
+"""The one module of the package that imports kfp: it compiles the pipeline and runs the compiled file.
+
+As a program, `python -m forebay.engine.kfp_local RUN_FOLDER`, it is the engine process of one run. A process of its
+own keeps kfp's stream out of the command line's output and gives the run a process group that can be ended whole.
+"""
+
+import os
+import sys
+import warnings
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from forebay.engine.cache import drop_broken_entries
+from forebay.state import Home, Run, read_json, write_bytes
+from forebay.state.watch import end_with_supervisor
+
+
+def compiled_pipeline() -> Path:
+    """The compiled file that ships with the package; it is what runs, here and on a cluster."""
+    return Path(str(resources.files("forebay.pipelines") / "compiled" / "training.yaml"))
+
+
+def compile_pipeline(out: Path) -> None:
+    """Compile the training pipeline; the same code gives the same bytes."""
+    import tempfile
+
+    from kfp import compiler
+
+    from forebay.pipelines.training import training
+
+    with tempfile.TemporaryDirectory() as folder:
+        draft = Path(folder) / "pipeline.yaml"
+        compiler.Compiler().compile(training, str(draft))
+        write_bytes(out, draft.read_bytes())
+
+
+def run_compiled(pipeline: Path, parameters: dict[str, Any], home: Home) -> None:
+    """Run a compiled pipeline file with one local process per step.
+
+    Raises:
+        RuntimeError: a step failed; which and why stands in the events.
+    """
+    from kfp import components, local
+
+    drop_broken_entries(home.cache)
+    local.init(
+        runner=local.SubprocessRunner(use_venv=False),
+        pipeline_root=str(home.artifacts),
+        enable_caching=True,
+        cache_root=str(home.cache),
+    )
+    components.load_component_from_file(str(pipeline))(**parameters)
+
+
+def main(run_folder: str) -> int:
+    """Run what `run.json` in the folder asks for; 0 when every step succeeded."""
+    end_with_supervisor()
+    warnings.simplefilter("ignore")  # kfp warns of every setting that only a cluster heeds
+    # kfp pastes sys.executable unquoted into a shell line, where a path with a space breaks; the bare name resolves
+    # through PATH, on which this interpreter's folder comes first.
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    sys.executable = "python3"
+    plan = read_json(Run(Path(run_folder)).plan)
+    try:
+        run_compiled(Path(plan["pipeline"]), plan["parameters"], Home.find())
+    except RuntimeError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1]))

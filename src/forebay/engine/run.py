@@ -1,0 +1,123 @@
+"""One pipeline run from the command line's side: plan, start, watch, serve, summarize."""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from forebay.engine.cache import forget_entries
+from forebay.engine.kfp_local import compiled_pipeline
+from forebay.engine.process import POLL_S, EngineProcess, last_lines
+from forebay.engine.summary import Event, Summary, summarize, unfinished_step
+from forebay.errors import ForebayError
+from forebay.ingest.fingerprint import source_fingerprint
+from forebay.serving.supervise import handle_request
+from forebay.settings import IngestConfig, parameter_name
+from forebay.settings.keys import Scalar
+from forebay.state import Home, Run, write_bytes, write_json
+from forebay.state.steplog import read_events
+from forebay.version import code_version
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRequest:
+    """What a run is asked to do."""
+
+    settings: dict[str, Scalar]  # by key, only those that differ from the defaults
+    host: str
+    port: int
+    fresh: bool = False
+    wait: bool = False
+
+
+class StepFailedError(ForebayError):
+    """A step failed; the message is the step's own."""
+
+    def __init__(self, summary: Summary) -> None:
+        super().__init__(f"{summary['error']['step']}: {summary['error']['error']}")
+        self.summary = summary
+
+
+def run_pipeline(home: Home, request: RunRequest, show: Callable[[Event], None]) -> Summary:
+    """Run the compiled pipeline and return its summary, which is also written into the run's folder.
+
+    Args:
+        home: the state folder, open.
+        request: settings and serving address.
+        show: called with every event as it arrives.
+
+    Raises:
+        BusyError: another run holds the state folder.
+        StepFailedError: a step failed.
+    """
+    parameters = _parameters(request.settings)
+    with home.lock.held(f"`forebay run` started {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC", wait=request.wait):
+        if request.fresh:
+            forget_entries(home.cache)
+        run = home.new_run()
+        write_json(run.plan, {"pipeline": str(compiled_pipeline()), "parameters": parameters, "pid": os.getpid()})
+        start = time.monotonic()
+        exit_code = _watch(home, run, request, show)
+        return _conclude(run, exit_code, time.monotonic() - start)
+
+
+def _parameters(settings: dict[str, Scalar]) -> dict[str, Scalar]:
+    given = {parameter_name(key): value for key, value in settings.items()}
+    fingerprint = source_fingerprint(str(given.get("ingest_data", IngestConfig.data)))
+    return {**given, "ingest_fingerprint": fingerprint, "code_version": code_version()}
+
+
+def _watch(home: Home, run: Run, request: RunRequest, show: Callable[[Event], None]) -> int:
+    offset = 0
+    with EngineProcess(home, run, fresh=request.fresh) as engine:
+        while True:
+            exit_code = engine.exit_code()  # before the events, so that none written before the end is missed
+            events, offset = read_events(run.events, offset)
+            for event in events:
+                show(event)
+            if exit_code is not None:
+                return exit_code
+            handle_request(home, run, request.host, request.port)
+            time.sleep(POLL_S)
+
+
+def _conclude(run: Run, exit_code: int, seconds: float) -> Summary:
+    events, _ = read_events(run.events)
+    summary = summarize(run.run_id, events) | {"seconds": round(seconds, 1)}
+    summary["state"] = _state(exit_code, summary)
+    summary["report"] = _keep_report(run, summary["report"])
+    if exit_code and not summary["error"]:
+        summary["error"] = _unexplained(run, events)
+    write_json(run.summary, summary)
+    if exit_code:
+        raise StepFailedError(summary)
+    return summary
+
+
+def _state(exit_code: int, summary: dict[str, Any]) -> str:
+    if exit_code:
+        return "failed"
+    return "done" if summary["gate"] and summary["gate"]["passed"] else "refused"
+
+
+def _keep_report(run: Run, report: str | None) -> str | None:
+    """Copy the report beside the summary, where it outlives pruned artifacts."""
+    if report is None or not Path(report).is_file():
+        return None
+    write_bytes(run.report, Path(report).read_bytes())
+    return str(run.report)
+
+
+def _unexplained(run: Run, events: list[Event]) -> dict[str, str]:
+    step = unfinished_step(events)
+    if step:
+        problem = "the step was killed before it could say why (out of memory is the commonest reason)"
+    else:
+        step, problem = "engine", "; ".join(last_lines(run.engine_log, 3)) or "the engine ended without a word"
+    return {
+        "step": step,
+        "error": f"{problem}. `forebay logs {step}` shows its output; `forebay run` again goes on from what is done.",
+    }
