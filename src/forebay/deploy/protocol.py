@@ -1,0 +1,101 @@
+"""How the deploy step asks the process that runs the pipeline to act on the server, through two files of the run.
+
+The step must not start processes (nothing a step starts may outlive it, and in a container it could not), so it
+writes a request and waits for the answer that carries the request's id. Asking again, or answering again after a
+kill, does no harm: every action says what should be, not what should change.
+
+- `stage`: serve the model as NAME-candidate, beside what NAME serves; the answer tells what that is (`previous`);
+- `promote`: NAME serves the model, the candidate is gone;
+- `discard`: the candidate is gone and NAME serves `previous` again (nothing, where there was nothing).
+"""
+
+import secrets
+import time
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from forebay.errors import DeployError
+from forebay.serving.state import Served
+from forebay.state import Run, read_json, write_json
+
+Action = Literal["stage", "promote", "discard"]
+
+POLL_S = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What the step wants."""
+
+    action: Action
+    name: str  # registered model name
+    model: Served
+    previous: Served | None = None  # for discard: what stage's answer told
+    timeout_s: float = 120.0  # for loading and readiness
+    id: str = field(default_factory=lambda: secrets.token_hex(8))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What was done about it."""
+
+    id: str  # of the request
+    url: str = ""  # of the server, for example http://127.0.0.1:8090
+    serving: str = ""  # name to send requests to: NAME or NAME-candidate
+    previous: Served | None = None  # what NAME served when the request came
+    error: str = ""  # why not, in one paragraph
+
+
+def candidate(name: str) -> str:
+    """The name under which a version is proved before it takes over."""
+    return f"{name}-candidate"
+
+
+def ask(run: Run, request: Request, timeout_s: float) -> Answer:
+    """Write the request and wait for its answer (called by the deploy step).
+
+    Raises:
+        DeployError: it could not be done, or nobody answered in time.
+    """
+    write_json(run.serving_request, asdict(request))
+    end = time.monotonic() + timeout_s
+    while time.monotonic() < end:
+        found = _read_answer(run)
+        if found is not None and found.id == request.id:
+            if found.error:
+                raise DeployError(found.error)
+            return found
+        time.sleep(POLL_S)
+    raise DeployError(
+        f"{run.serving_request}: nobody answered the request to {request.action} {request.name} within "
+        f"{timeout_s:g} s. The process that runs the pipeline answers it; start the run again with `forebay run`, or "
+        "raise deploy.timeout_s on a slow machine."
+    )
+
+
+def pending(run: Run) -> Request | None:
+    """The request that waits for an answer, if any (called by the process that runs the pipeline)."""
+    try:
+        value = read_json(run.serving_request)
+    except FileNotFoundError:
+        return None
+    request = Request(**{**value, "model": Served(**value["model"]), "previous": _served(value["previous"])})
+    found = _read_answer(run)
+    return None if found is not None and found.id == request.id else request
+
+
+def answer(run: Run, reply: Answer) -> None:
+    """Write the answer to a request."""
+    write_json(run.serving_answer, asdict(reply))
+
+
+def _read_answer(run: Run) -> Answer | None:
+    try:
+        value = read_json(run.serving_answer)
+    except FileNotFoundError:
+        return None
+    return Answer(**{**value, "previous": _served(value["previous"])})
+
+
+def _served(value: dict[str, Any] | None) -> Served | None:
+    return None if value is None else Served(**value)

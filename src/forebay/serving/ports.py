@@ -1,0 +1,66 @@
+"""Taking a port, and saying who has it when somebody else does."""
+
+import errno
+import socket
+
+from forebay.errors import ConfigError, MachineError
+
+BACKLOG = 2048  # connections the kernel keeps for us while the loop is busy
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Take an address; connections queue up from now on. Port 0 takes any free one.
+
+    Raises:
+        ConfigError: there is no such address or port.
+        MachineError: the port is taken or needs privileges; the message names the settings that mend it.
+    """
+    if not 0 <= port <= 65535:
+        raise ConfigError(f"Port {port} is not between 0 and 65535. Set --port or FOREBAY_PORT to one that is.")
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except OSError as error:
+        raise ConfigError(
+            f"The address {host!r} cannot be resolved: {error}. Set --host to one of this machine."
+        ) from error
+    listener = socket.socket(family, kind, protocol)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(address)
+        listener.listen(BACKLOG)  # at once: with SO_REUSEADDR two sockets may bind an address until one listens
+    except OSError as error:
+        listener.close()
+        raise _explain(error, host, port) from error
+    return listener
+
+
+def _explain(error: OSError, host: str, port: int) -> ConfigError | MachineError:
+    if error.errno == errno.EADDRINUSE:
+        return MachineError(
+            f"Port {port} on {host} is taken{_by_whom(port)}. Stop that program, or choose another port with "
+            "--port or FOREBAY_PORT."
+        )
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return MachineError(
+            f"Port {port} on {host} needs privileges that this user lacks. Choose one from 1024 up with --port or "
+            "FOREBAY_PORT."
+        )
+    return ConfigError(f"{host}:{port} cannot be used: {error.strerror}. Set --host to an address of this machine.")
+
+
+def _by_whom(port: int) -> str:
+    """Name the program that listens there, where this user may know."""
+    import psutil  # costs 30 ms, needed only for this message
+
+    try:
+        holders = {
+            connection.pid
+            for connection in psutil.net_connections("tcp")
+            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid
+        }
+        names = [f"{psutil.Process(pid).name()} (process {pid})" for pid in sorted(holders)]
+    except psutil.Error:
+        return ""
+    return f" by {', '.join(names)}" if names else ""

@@ -1,0 +1,129 @@
+"""The server's files: what it should serve, what it serves, and which process it is.
+
+All three lie in `<home>/serving/`, are JSON and are replaced atomically:
+
+- `desired.json`: written by `supervise.publish`, followed by the server;
+- `loaded.json`: the server's answer to a generation of it;
+- `server.json`: the server's process and address, valid only while that process holds `server.lock`.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from forebay.state import Home, read_json, write_json
+
+
+@dataclass(frozen=True, kw_only=True)
+class Served:
+    """One model as it should be served."""
+
+    bundle: str  # folder
+    version: str  # of the registry
+    weights_sha256: str
+    candidate: bool = False  # staged for a smoke test; the next deploy drops what a killed one left
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """One name as the server answers for it."""
+
+    version: str = ""  # of the model that answers; empty when none does
+    weights_sha256: str = ""
+    error: str = ""  # why what was wanted is not what answers
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerInfo:
+    """A server that is up."""
+
+    pid: int
+    host: str
+    port: int
+    log: str
+
+    @property
+    def url(self) -> str:
+        """Where it answers, for example `http://127.0.0.1:8090`."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+
+@dataclass(frozen=True)
+class ServingFiles:
+    """Names inside `<home>/serving/`."""
+
+    folder: Path
+
+    @classmethod
+    def of(cls, home: Home) -> "ServingFiles":
+        """The files of a state folder."""
+        return cls(home.serving)
+
+    @property
+    def desired(self) -> Path:
+        """Written by the command line."""
+        return self.folder / "desired.json"
+
+    @property
+    def loaded(self) -> Path:
+        """Written by the server."""
+        return self.folder / "loaded.json"
+
+    @property
+    def server(self) -> Path:
+        """The server's process and address."""
+        return self.folder / "server.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the server with `flock` for as long as it lives."""
+        return self.folder / "server.lock"
+
+    @property
+    def log(self) -> Path:
+        """Everything the server prints."""
+        return self.folder / "server.log"
+
+
+def read_desired(files: ServingFiles) -> tuple[int, dict[str, Served]]:
+    """Generation and models by name; `(0, {})` where nothing was ever wanted."""
+    value = _read(files.desired)
+    return int(value.get("generation", 0)), {k: Served(**v) for k, v in value.get("models", {}).items()}
+
+
+def write_desired(files: ServingFiles, generation: int, models: dict[str, Served]) -> None:
+    """Replace what should be served."""
+    write_json(files.desired, {"generation": generation, "models": {k: asdict(v) for k, v in models.items()}})
+
+
+def read_loaded(files: ServingFiles) -> tuple[int, int, dict[str, Loaded]]:
+    """Generation that was applied, process that applied it, and models by name."""
+    value = _read(files.loaded)
+    models = {k: Loaded(**v) for k, v in value.get("models", {}).items()}
+    return int(value.get("generation", -1)), int(value.get("pid", 0)), models
+
+
+def write_loaded(files: ServingFiles, generation: int, pid: int, models: dict[str, Loaded]) -> None:
+    """Say what is served now."""
+    facts = {name: {k: v for k, v in asdict(model).items() if v} for name, model in models.items()}
+    write_json(files.loaded, {"generation": generation, "pid": pid, "models": facts})
+
+
+def read_server(files: ServingFiles) -> ServerInfo | None:
+    """What the present or last server wrote about itself."""
+    value = _read(files.server)
+    return ServerInfo(**value) if value else None
+
+
+def write_server(files: ServingFiles, info: ServerInfo) -> None:
+    """Announce a server that answers."""
+    write_json(files.server, asdict(info))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        value = read_json(path)
+    except FileNotFoundError:
+        return {}
+    return value if isinstance(value, dict) else {}

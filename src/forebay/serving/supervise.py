@@ -1,0 +1,252 @@
+"""The command line's side of the local server: start, ask for models, look, stop. Imports nothing heavy.
+
+A server counts as alive only while it holds the `flock` on `server.lock`, which the kernel drops with the process.
+So neither a crash nor a reboot leaves anything behind that could be mistaken for a server.
+"""
+
+import contextlib
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from forebay.deploy.protocol import Answer, Request, answer, candidate, pending
+from forebay.errors import DeployError, ForebayError, MachineError
+from forebay.serving.ports import bind
+from forebay.serving.state import (
+    Loaded,
+    Served,
+    ServerInfo,
+    ServingFiles,
+    read_desired,
+    read_loaded,
+    read_server,
+    write_desired,
+)
+from forebay.state import FileLock, Home, Run
+
+START_TIMEOUT_S = 90.0  # a server is up in under 5 s; a cold or busy disk takes longer
+POLL_S = 0.05
+
+
+def status(home: Home) -> ServerInfo | None:
+    """The server of this state folder, or None when none answers."""
+    files = ServingFiles.of(home)
+    return read_server(files) if _alive(files) else None
+
+
+def current_models(home: Home) -> dict[str, Served]:
+    """What should be served, by name; a server that starts loads exactly this."""
+    return read_desired(ServingFiles.of(home))[1]
+
+
+def loaded_models(home: Home) -> dict[str, Loaded]:
+    """What the running server answers for, by name; empty when none runs."""
+    info = status(home)
+    _, pid, models = read_loaded(ServingFiles.of(home))
+    return models if info is not None and info.pid == pid else {}
+
+
+def check_port(home: Home, host: str, port: int) -> None:
+    """Find out before a run whether its server could start.
+
+    Raises:
+        MachineError, ConfigError: no server of this state folder runs and the address cannot be taken.
+    """
+    if not _alive(ServingFiles.of(home)):
+        bind(host, port).close()
+
+
+def ensure_server(home: Home, host: str, port: int) -> ServerInfo:
+    """Return the running server of this state folder, or start one that outlives this process.
+
+    Args:
+        home: the state folder, open.
+        host, port: where a new server listens, 0 for any free port. A running server keeps its own address, so the
+            URL that people use stays the same.
+
+    Raises:
+        MachineError: the port is taken, or the server did not come up.
+    """
+    files = ServingFiles.of(home)
+    files.folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(files.folder / "start.lock").held("a command that starts the server", wait=True):
+        running = _settled(files)
+        return running if running is not None else _start(home, files, host, port)
+
+
+def publish(home: Home, models: dict[str, Served], timeout_s: float) -> dict[str, Loaded]:
+    """Ask the running server for exactly these models and wait until it has tried every one.
+
+    Returns:
+        By name, what answers now. A model that could not be loaded has `error`; what answered before it still does.
+
+    Raises:
+        MachineError: no server runs, or it ended meanwhile.
+        DeployError: it was not done in time.
+    """
+    files = ServingFiles.of(home)
+    with FileLock(files.folder / "desired.lock").held("a command that changes the served models", wait=True):
+        generation = read_desired(files)[0] + 1
+        write_desired(files, generation, models)
+    for _ in _until(timeout_s):
+        info = status(home)
+        if info is None:
+            raise MachineError(f"The server ended before it had loaded its models. Its log: {files.log}")
+        applied, pid, loaded = read_loaded(files)
+        if pid == info.pid and applied >= generation:
+            return loaded
+    raise DeployError(
+        f"The server did not load {', '.join(sorted(models))} within {timeout_s:g} s. Look into {files.log}, or raise "
+        "deploy.timeout_s on a slow machine."
+    )
+
+
+def stop(home: Home, timeout_s: float = 40.0) -> bool:
+    """End the server; requests in flight are answered first.
+
+    Returns:
+        Whether there was one.
+
+    Raises:
+        MachineError: it did not end in time.
+    """
+    files = ServingFiles.of(home)
+    info = status(home)
+    if info is None:
+        return False
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(info.pid, signal.SIGTERM)
+    for _ in _until(timeout_s):
+        if not _alive(files):
+            return True
+    raise MachineError(
+        f"The server (process {info.pid}) still runs {timeout_s:g} s after it was asked to end. Look into {files.log}; "
+        f"`kill -9 {info.pid}` ends it at once."
+    )
+
+
+def handle_request(home: Home, run: Run, host: str, port: int) -> bool:
+    """Serve the deploy step's request, if one waits; a failure becomes the answer.
+
+    Returns:
+        Whether there was one.
+    """
+    request = pending(run)
+    if request is None:
+        return False
+    try:
+        reply = _act(home, request, host, port)
+    except (ForebayError, OSError) as error:
+        reply = Answer(id=request.id, error=str(error))
+    answer(run, reply)
+    return True
+
+
+def _act(home: Home, request: Request, host: str, port: int) -> Answer:
+    info = ensure_server(home, host, port)
+    before = current_models(home)
+    previous = before.get(request.name)
+    serving = candidate(request.name) if request.action == "stage" else request.name
+    loaded = publish(home, _wanted(before, request), request.timeout_s)
+    problem = loaded.get(serving, Loaded()).error
+    if problem and request.action != "discard":
+        publish(home, before, request.timeout_s)
+        raise DeployError(
+            f"{request.name} version {request.model.version} could not be loaded: {problem} The server's log: {info.log}"
+        )
+    return Answer(id=request.id, url=info.url, serving=serving, previous=previous)
+
+
+def _wanted(before: dict[str, Served], request: Request) -> dict[str, Served]:
+    """The models after the request; candidates that a killed run left behind are dropped with every action."""
+    models = {name: model for name, model in before.items() if not model.candidate}
+    if request.action == "stage":
+        models[candidate(request.name)] = replace(request.model, candidate=True)
+    elif request.action == "promote":
+        models[request.name] = request.model
+    elif request.previous is not None:
+        models[request.name] = request.previous
+    else:
+        models.pop(request.name, None)
+    return models
+
+
+def _start(home: Home, files: ServingFiles, host: str, port: int) -> ServerInfo:
+    files.server.unlink(missing_ok=True)
+    with bind(host, port) as listener, files.log.open("ab") as log:
+        process = subprocess.Popen(  # noqa: S603 - our own module, no shell
+            [
+                sys.executable,
+                "-P",
+                "-m",
+                "forebay.serving",
+                "--home",
+                str(home.root),
+                "--listen-fd",
+                str(listener.fileno()),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=files.folder,
+            start_new_session=True,  # a logout or Ctrl-C reaches the caller's session only
+            pass_fds=[listener.fileno()],  # so a busy port is known here and now, and nobody takes it meanwhile
+        )
+    for _ in _until(START_TIMEOUT_S):
+        info = read_server(files)
+        if info is not None and info.pid == process.pid:
+            return info
+        if process.poll() is not None:
+            raise MachineError(f"The server did not start: {_last_line(files.log)} Its log: {files.log}")
+    process.kill()
+    raise MachineError(
+        f"The server was not ready within {START_TIMEOUT_S:g} s and was ended. Its log: {files.log}. "
+        "Run the same command again; on a slow disk the second start is faster."
+    )
+
+
+def _settled(files: ServingFiles) -> ServerInfo | None:
+    """The running server, None when there is none; one that is just starting or stopping is waited for."""
+    for _ in _until(START_TIMEOUT_S):
+        if not _alive(files):
+            return None
+        info = read_server(files)
+        if info is not None:
+            return info
+    raise MachineError(
+        f"A server of {files.folder} has been starting or stopping for {START_TIMEOUT_S:g} s: {files.lock.read_text()}"
+        f"Its log: {files.log}"
+    )
+
+
+def _alive(files: ServingFiles) -> bool:
+    try:
+        descriptor = os.open(files.lock, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _until(timeout_s: float) -> Iterator[None]:
+    end = time.monotonic() + timeout_s
+    yield
+    while time.monotonic() < end:
+        time.sleep(POLL_S)
+        yield
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines()
+    return lines[-1] if lines else "it said nothing."
