@@ -1,0 +1,90 @@
+"""What evaluate writes: `evaluation.json`, the predictions, the smoke rows and the report."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forebay.errors import DataError
+from forebay.state.files import read_json, write_json
+
+EVALUATION = "evaluation.json"
+PREDICTIONS = "predictions.parquet"  # one row per test picture: sha256, label, predicted, probabilities
+SMOKE = "smoke.npz"  # the first test rows with their answers, for deploy's smoke test
+REPORT = "report.html"  # self-contained
+
+PASSED = "passed"
+REFUSED = "refused"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """What a model showed on held-out rows, and what the gate said. Fractions are 0..1; every number is finite."""
+
+    folder: Path  # where it lies; not stored
+    name: str  # registered model name
+    decision: str  # passed or refused
+    gate: dict[str, Any]  # passed, reason, version (of identical weights, else None), champion (the comparison)
+    model: dict[str, Any]  # architecture, options, weights_sha256, training, lineage; as the bundle records them
+    data: dict[str, Any]  # rows, classes, digest, quarantined by reason, splits, split_kind, source
+    accuracy: dict[str, Any]  # value, low, high, rows, confidence
+    metrics: dict[str, float]  # flat, for MLflow and KFP
+    classes: list[str]
+    per_class: list[dict[str, Any]]  # name, support, precision, recall, auc; None where undefined
+    confusion: list[list[int]]  # rows are true classes, columns predicted
+    roc: tuple[list[float], list[float], list[float]]  # micro-averaged fpr, tpr, thresholds; at most 200 points
+    macro_roc: tuple[list[float], list[float]]  # fpr, tpr
+    calibration: list[dict[str, Any]]  # low, high, rows, confidence, accuracy per bin that holds rows
+    settings: dict[str, Any]  # of evaluate, as resolved
+    format: int = 1
+
+    @property
+    def report(self) -> Path:
+        """The HTML report."""
+        return self.folder / REPORT
+
+    def write(self) -> None:
+        """Write `evaluation.json` into the folder."""
+        values = asdict(self)
+        del values["folder"]
+        write_json(self.folder / EVALUATION, values)
+
+    @classmethod
+    def read(cls, folder: Path) -> "Evaluation":
+        """Read `evaluation.json`.
+
+        Raises:
+            DataError: there is none, or it is not one.
+        """
+        try:
+            values = read_json(folder / EVALUATION)
+            return cls(folder=folder, **values | {key: tuple(values[key]) for key in ("roc", "macro_roc")})
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise DataError(
+                source=str(folder),
+                problem=f"no readable {EVALUATION} ({error})",
+                fix="Give the output folder of evaluate, or run that step again",
+            ) from error
+
+
+def write_smoke(folder: Path, images_NHWC: NDArray[np.uint8], probabilities: NDArray[np.float32]) -> None:
+    """Write rows that a server must answer alike: pictures and the N x K probabilities that evaluate got for them."""
+    with (folder / SMOKE).open("wb") as file:
+        np.savez(file, allow_pickle=False, images=images_NHWC, probabilities=probabilities)
+
+
+def read_smoke(folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Read what `write_smoke` wrote; pickles are refused.
+
+    Raises:
+        DataError: the file is missing or broken.
+    """
+    try:
+        with np.load(folder / SMOKE, allow_pickle=False) as arrays:
+            return arrays["images"], arrays["probabilities"]
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise DataError(
+            source=str(folder / SMOKE), problem=f"cannot be read ({error})", fix="Run evaluate again"
+        ) from error
