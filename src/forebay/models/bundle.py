@@ -1,0 +1,94 @@
+"""Writing a trained network into a bundle, and getting a classifier back from one."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import safetensors.torch
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from forebay.contracts.bundle import WEIGHTS, ModelSpec, file_sha256, read_spec, write_spec
+from forebay.errors import ModelError
+from forebay.models.normalize import standardize
+from forebay.models.registry import build
+from forebay.state.files import write_bytes
+
+BATCH_PIXELS = 1 << 20  # pixels per forward pass; bounds memory whatever the pictures' size
+
+
+class Classifier:
+    """A trained model that answers from stored pixels. Safe to use from several threads."""
+
+    def __init__(self, spec: ModelSpec, network: nn.Module) -> None:
+        self.spec = spec
+        self._network = network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def predict(self, images_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Class probabilities in fp32 on the CPU.
+
+        Args:
+            images_NHWC: uint8 pixels (N, H, W, C), 0 to 255, of the spec's size; N may be 0.
+
+        Returns:
+            float32 (N, K), rows sum to 1, columns in the order of `spec.classes`.
+
+        Raises:
+            ModelError: another shape or dtype.
+        """
+        spec = self.spec
+        shape = (spec.height, spec.width, spec.channels)
+        if images_NHWC.dtype != np.uint8 or images_NHWC.ndim != 4 or images_NHWC.shape[1:] != shape:
+            raise ModelError(
+                f"The model takes uint8 pictures of shape (N, {', '.join(map(str, shape))}), "
+                f"got {images_NHWC.dtype} of shape {images_NHWC.shape}. Resize them as ingest does."
+            )
+        rows = max(1, BATCH_PIXELS // (spec.height * spec.width))
+        probabilities = np.empty((len(images_NHWC), len(spec.classes)), np.float32)
+        for start in range(0, len(images_NHWC), rows):
+            batch = np.ascontiguousarray(images_NHWC[start : start + rows])
+            probabilities[start : start + rows] = self._probabilities(torch.tensor(batch)).numpy()
+        return probabilities
+
+    @torch.inference_mode()
+    def _probabilities(self, images_NHWC: Tensor) -> Tensor:
+        images = standardize(images_NHWC.permute(0, 3, 1, 2), self.spec.mean, self.spec.std)
+        return torch.softmax(self._network(images), dim=1)
+
+
+def save_bundle(folder: Path, spec: ModelSpec, weights: Mapping[str, Tensor]) -> ModelSpec:
+    """Write weights and spec; the folder is made where it is missing.
+
+    Args:
+        folder: receives `model.json` and `weights.safetensors`.
+        spec: its `weights_sha256` is filled in here.
+        weights: the network's state dict.
+
+    Returns:
+        The spec as written.
+    """
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    write_bytes(folder / WEIGHTS, safetensors.torch.save(tensors))
+    written = replace(spec, weights_sha256=file_sha256(folder / WEIGHTS))
+    write_spec(folder, written)
+    return written
+
+
+def load_bundle(folder: Path) -> Classifier:
+    """Read a bundle and rebuild its network; nothing is unpickled.
+
+    Raises:
+        ModelError: not a bundle, weights that are not the ones named, or an architecture that they do not fit.
+    """
+    spec = read_spec(folder)
+    network = build(spec.architecture, spec.options, spec.channels, spec.height, spec.width, len(spec.classes))
+    try:
+        network.load_state_dict(safetensors.torch.load_file(folder / WEIGHTS))
+    except (SafetensorError, RuntimeError, OSError) as error:
+        raise ModelError(
+            f"{folder / WEIGHTS} does not fit {spec.architecture}: {error}. Train the model again with this version."
+        ) from error
+    return Classifier(spec, network)

@@ -1,0 +1,44 @@
+"""`import torchvision`, also where its compiled operators do not fit the installed torch.
+
+torchvision's wheel on the package index is built for CUDA. Beside a CPU build of torch its operator library does not
+load, and the import ends with `operator torchvision::nms does not exist`, because the package registers gradients for
+operators that were never defined. Classification models need none of them. So on exactly that error the two operator
+schemas are defined, without an implementation, and the import is tried once more. Where the native library loads, the
+first import succeeds and nothing here acts.
+"""
+
+import sys
+from types import ModuleType
+
+import torch
+
+_SCHEMAS = (
+    "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+    "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+)
+_kept: list[torch.library.Library] = []  # a schema vanishes with the library object that defined it
+
+
+def import_torchvision() -> ModuleType:
+    """Return `torchvision.models`' parent package, imported.
+
+    Raises:
+        RuntimeError: the import failed for another reason.
+    """
+    try:
+        import torchvision
+    except RuntimeError as error:
+        if "operator torchvision::nms does not exist" not in str(error):
+            raise
+        _define_missing_operators()
+        import torchvision
+    return torchvision  # type: ignore[no-any-return]
+
+
+def _define_missing_operators() -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+        del sys.modules[name]  # half imported
+    library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
+    for schema in _SCHEMAS:
+        library.define(schema)  # type: ignore[no-untyped-call]
+    _kept.append(library)
