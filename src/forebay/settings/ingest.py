@@ -79,7 +79,7 @@ class PreprocessConfig(StepConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.holdout + self.validation > 0.95:
+        if round(self.holdout + self.validation, 6) > 0.95:
             raise ConfigError(
                 f"preprocess.holdout + preprocess.validation must leave at least 0.05 to train on, "
                 f"got {self.holdout} + {self.validation}"

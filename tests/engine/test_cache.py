@@ -1,0 +1,32 @@
+"""kfp's cache entries count only while their artifacts are whole."""
+
+from pathlib import Path
+
+from forebay.engine.cache import drop_broken_entries
+from forebay.state import seal, write_json
+
+
+def _entry(cache: Path, key: str, artifact: Path) -> Path:
+    write_json(cache / f"{key}.json", {"rows": {"__kfp_artifact__": True, "uri": str(artifact)}, "number": 3})
+    return cache / f"{key}.json"
+
+
+def test_an_entry_with_a_whole_artifact_stays(tmp_path: Path) -> None:
+    artifact = tmp_path / "rows"
+    artifact.mkdir()
+    (artifact / "part").write_bytes(b"123")
+    seal(artifact)
+    entry = _entry(tmp_path / "cache", "a", artifact)
+    assert drop_broken_entries(tmp_path / "cache") == []
+    (artifact / "part").unlink()
+    assert drop_broken_entries(tmp_path / "cache") == [entry]
+    assert not entry.exists()
+
+
+def test_a_torn_entry_is_dropped(tmp_path: Path) -> None:
+    (tmp_path / "b.json").write_text('{"rows": ')
+    assert [path.name for path in drop_broken_entries(tmp_path)] == ["b.json"]
+
+
+def test_an_absent_cache_is_no_error(tmp_path: Path) -> None:
+    assert drop_broken_entries(tmp_path / "none") == []

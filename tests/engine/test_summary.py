@@ -1,0 +1,45 @@
+"""A run's summary is read from its events."""
+
+from forebay.engine.summary import STEPS, failure, summarize, unfinished_step
+
+
+def _event(step: str, kind: str, **facts: object) -> dict[str, object]:
+    return {"time": "2026-11-21T09:00:00+00:00", "step": step, "kind": kind, **facts}
+
+
+def test_a_step_without_events_before_one_that_ran_was_cached() -> None:
+    events = [_event("evaluate", "started"), _event("evaluate", "finished", seconds=2.5)]
+    assert summarize("r", events)["steps"] == [
+        {"name": "ingest", "seconds": 0.0, "cached": True},
+        {"name": "preprocess", "seconds": 0.0, "cached": True},
+        {"name": "train", "seconds": 0.0, "cached": True},
+        {"name": "evaluate", "seconds": 2.5, "cached": False},
+    ]
+
+
+def test_the_last_recorded_fact_wins() -> None:
+    events = [
+        _event("evaluate", "result", model={"name": "digits", "version": None}, accuracy={"value": 0.9}),
+        _event("register", "result", model={"name": "digits", "version": "3"}),
+    ]
+    summary = summarize("r", events)
+    assert summary["model"]["version"] == "3"
+    assert summary["accuracy"] == {"value": 0.9}
+    assert summary["url"] is None
+
+
+def test_a_failure_that_a_retry_mended_is_no_failure() -> None:
+    failed = _event("train", "failed", seconds=1.0, error="OSError: disk", permanent=False)
+    assert failure([failed]) == {"step": "train", "error": "OSError: disk"}
+    assert failure([failed, _event("train", "finished", seconds=1.0)]) is None
+
+
+def test_a_step_that_never_said_how_it_ended_is_named() -> None:
+    events = [_event("ingest", "started"), _event("ingest", "finished", seconds=1.0), _event("train", "started")]
+    assert unfinished_step(events) == "train"
+    assert unfinished_step(events[:2]) is None
+
+
+def test_no_events_give_an_empty_summary() -> None:
+    assert summarize("r", [])["steps"] == []
+    assert STEPS == ("ingest", "preprocess", "train", "evaluate", "register", "deploy")

@@ -1,0 +1,69 @@
+"""Settings are checked where they are written."""
+
+import dataclasses
+
+import pytest
+
+from forebay.errors import ConfigError
+from forebay.settings import IngestConfig, PreprocessConfig, TrainConfig, all_settings, parse_assignments
+from forebay.settings.keys import STEP_CONFIGS
+
+
+def test_defaults_of_every_step_are_valid() -> None:
+    for config in STEP_CONFIGS:
+        built = config()
+        assert all(getattr(built, field.name) == field.default for field in dataclasses.fields(built))
+
+
+def test_every_setting_has_a_meaning_and_every_number_a_unit() -> None:
+    for setting in all_settings():
+        assert setting.meaning[0].isupper() or setting.meaning.split()[0] in setting.meaning, setting.key
+        assert not setting.meaning.endswith("."), setting.key
+        if isinstance(setting.default, int | float) and setting.key != "train.seed":
+            assert setting.unit, f"{setting.key} counts something"
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("train.epochs=0", "train.epochs must be auto or a whole number of at least 1, got '0'"),
+        ("train.epochs=many", "train.epochs must be auto or a whole number"),
+        ("train.epoch=3", "Did you mean train.epochs"),
+        ("train.dropout=1.5", "train.dropout must be between 0 and 0.95, got 1.5"),
+        ("train.dropout=nan", "train.dropout must be a finite number"),
+        ("train.seed=x", "train.seed must be a whole number, got 'x'"),
+        ("train.seed", "--set takes KEY=VALUE"),
+        ("ingest.size=28", "ingest.size must look like auto or 28x28, got '28'"),
+        ("ingest.on_size=crop", "ingest.on_size must be one of resize, quarantine"),
+        ("train.learning_rate=-1", "train.learning_rate must be auto or a number above 0"),
+        ("train.gpus=x", "train.gpus must look like 0 or 1"),
+        ("evaluate.name=My Model", "evaluate.name must look like my-model"),
+        ("ingest.fingerprint=x", "There is no setting 'ingest.fingerprint'"),
+    ],
+)
+def test_a_bad_assignment_names_key_value_and_rule(assignment: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_assignments([assignment])
+    assert message in str(caught.value)
+
+
+def test_a_rule_over_two_settings_speaks_before_the_run() -> None:
+    with pytest.raises(ConfigError, match=r"must leave at least 0\.05 to train on, got 0\.6 \+ 0\.4"):
+        parse_assignments(["preprocess.holdout=0.6", "preprocess.validation=0.4"])
+
+
+def test_values_take_the_type_of_their_default() -> None:
+    values = parse_assignments(["train.epochs=20", "train.seed=3", "preprocess.holdout=0.2", "train.model=resnet18"])
+    assert values == {"train.epochs": "20", "train.seed": 3, "preprocess.holdout": 0.2, "train.model": "resnet18"}
+
+
+def test_a_settings_object_refuses_a_wrong_type() -> None:
+    with pytest.raises(ConfigError, match=r"train\.seed must be a whole number, got True"):
+        TrainConfig(seed=True)
+    with pytest.raises(ConfigError, match=r"ingest\.data must name a source"):
+        IngestConfig(data=" ")
+
+
+def test_a_settings_object_cannot_be_changed() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        PreprocessConfig().holdout = 0.5  # type: ignore[misc]

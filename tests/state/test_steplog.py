@@ -1,0 +1,86 @@
+"""What steps record, and that none outlives the run."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from forebay.errors import ConfigError
+from forebay.state import Home, step
+from forebay.state.steplog import EVENTS_VARIABLE, read_events
+from forebay.state.watch import SUPERVISOR_VARIABLE
+
+
+@pytest.fixture
+def events(home: Home, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = home.new_run().events
+    monkeypatch.setenv(EVENTS_VARIABLE, str(path))
+    return path
+
+
+def test_a_step_records_start_facts_and_end(events: Path) -> None:
+    with step("ingest") as log:
+        log.progress(1, 2, "rows")
+        log.progress(2, 2, "rows")
+        log.result(rows=2)
+    kinds = [event["kind"] for event in read_events(events)[0]]
+    assert kinds == ["started", "progress", "progress", "result", "finished"]
+
+
+def test_progress_calls_close_together_are_dropped_except_the_last(events: Path) -> None:
+    with step("train") as log:
+        for done in range(1001):
+            log.progress(done, 1000, "steps")
+    progress = [event["done"] for event in read_events(events)[0] if event["kind"] == "progress"]
+    assert progress[-1] == 1000
+    assert len(progress) < 10
+
+
+def test_a_permanent_failure_ends_kfp_retries_at_once_with_the_same_words(events: Path) -> None:
+    with pytest.raises(ConfigError), step("train"):
+        raise ConfigError("train.epochs must be at least 1, got 0")
+    with pytest.raises(SystemExit, match=r"train\.epochs must be at least 1, got 0"), step("train"):
+        pytest.fail("the body must not run again")
+
+
+def test_an_unexpected_failure_may_be_tried_again(events: Path) -> None:
+    with pytest.raises(OSError, match="disk"), step("train"):
+        raise OSError("disk")
+    with step("train"):
+        pass
+    failed = next(event for event in read_events(events)[0] if event["kind"] == "failed")
+    assert (failed["error"], failed["permanent"]) == ("OSError: disk", False)
+
+
+def test_a_line_still_being_written_is_left_for_the_next_read(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_text('{"kind": "started"}\n{"kind": "fin')
+    first, offset = read_events(path)
+    with path.open("a") as file:
+        file.write('ished"}\n')
+    second, _ = read_events(path, offset)
+    assert [event["kind"] for event in first + second] == ["started", "finished"]
+
+
+def test_a_step_ends_when_its_supervisor_is_killed(home: Home) -> None:
+    supervisor = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
+    body = (
+        "import sys\nfrom forebay.state import step\nwith step('train'):\n print('up', flush=True)\n sys.stdin.read()"
+    )
+    worker = subprocess.Popen(
+        [sys.executable, "-c", body],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, SUPERVISOR_VARIABLE: str(supervisor.pid)},
+    )
+    assert worker.stdout
+    while "up" not in worker.stdout.readline():
+        pass
+    supervisor.kill()
+    supervisor.wait()
+    assert worker.wait(timeout=5) == -signal.SIGTERM
+    worker.communicate()
