@@ -12,7 +12,7 @@ DESCRIPTION = "Raw pictures in, a served and registered image classifier out."
 
 
 def _request(task: PipelineTask, *, cpu: str, memory: str, hours: int, cached: bool = True) -> None:
-    """What every step asks of its runner; the time limit exists only on Kubernetes and lands in the platform document."""
+    """What every step asks of its runner; the time limit exists only on Kubernetes, in the platform document."""
     task.set_cpu_request(cpu).set_memory_request(memory)
     task.set_retry(num_retries=2, backoff_duration="2s", backoff_factor=2.0, backoff_max_duration="60s")
     task.set_caching_options(enable_caching=cached)

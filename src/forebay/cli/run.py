@@ -113,9 +113,9 @@ def _print_settings(as_json: bool) -> None:
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), default=Path("training.yaml"), show_default=True
 )
-def compile_command(out: Path) -> None:
+def compile_command(output: Path) -> None:
     """Write the compiled pipeline, ready to upload to the Kubeflow UI; the same code gives the same bytes."""
     from forebay.engine.kfp_local import compile_pipeline
 
-    compile_pipeline(out)
-    click.echo(f"Wrote {out}.")
+    compile_pipeline(output)
+    click.echo(f"Wrote {output}.")
