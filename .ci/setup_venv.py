@@ -1,0 +1,199 @@
+"""Set up the virtual environment `.venv`; `make setup` runs this with the Python that it found.
+
+Standard library only, because nothing else is installed yet. The stamp is written last, so an interrupted set-up starts
+over (pip may have left half a package behind) and a finished one is known in 50 ms.
+"""
+
+import fcntl
+import hashlib
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import venv
+from pathlib import Path
+from typing import TextIO
+
+ROOT = Path(__file__).resolve().parents[1]
+VENV = ROOT / ".venv"
+STAMP = VENV / "ready.json"
+LOG = VENV / "setup.log"
+INPUTS = ("pyproject.toml", "constraints.txt")
+
+GB = 1_000_000_000
+CPU_BYTES = 4 * GB  # environment and pip's downloads, with torch's CPU build
+CUDA_BYTES = 9 * GB  # the same with torch's CUDA build, which the package index gives by default on Linux
+PLAIN_OUTPUT_S = 15  # where the output is not a terminal, a progress line at most this often
+
+NETWORK_SIGNS = (
+    "No matching distribution",
+    "NewConnectionError",
+    "ConnectTimeout",
+    "Read timed out",
+    "name resolution",
+    "SSLError",
+    "ProxyError",
+    "HTTP error",
+    "Connection broken",
+)
+NETWORK_FIX = (
+    "pip could not get a package. Check the network or the proxy (HTTPS_PROXY). Behind a mirror, name it first: "
+    "export PIP_INDEX_URL=<its index>; for a folder of wheels: export PIP_FIND_LINKS=<folder>, with PIP_NO_INDEX=1 "
+    "where there is no index at all."
+)
+DISK_FIX = (
+    "The disk is full. Free some space; if only the temporary folder is small, name another: export TMPDIR=<folder>."
+)
+VENV_FIX = (
+    "{python} cannot make virtual environments: its module ensurepip is missing. On Debian and Ubuntu: "
+    "apt-get install python3-venv (for a Python beside the system's: python{version}-venv). Then run the command again."
+)
+
+
+def main() -> None:
+    """Bring `.venv` to what pyproject.toml and constraints.txt say; exit with one paragraph when that cannot be."""
+    with Path(__file__).open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two `make` at once would write into each other's environment
+        present = read_stamp()
+        # Said once: later commands need not repeat the index.
+        wanted = wanted_stamp(os.environ.get("TORCH_INDEX") or present.get("torch_index", ""))
+        work = needed(present, wanted)
+        if work == "nothing":
+            return
+        if work == "create":
+            check_machine(wanted["torch_index"])
+            print(f"Making {VENV} with Python {wanted['python'].split()[0]}", flush=True)
+            venv.create(VENV, clear=True, symlinks=True, with_pip=True)
+        STAMP.unlink(missing_ok=True)
+        install(wanted["torch_index"])
+        STAMP.write_text(json.dumps(wanted, indent=2) + "\n")
+
+
+def wanted_stamp(torch_index: str) -> dict[str, str]:
+    """Name everything that a finished environment depends on."""
+    digest = hashlib.sha256(b"\0".join((ROOT / name).read_bytes() for name in INPUTS)).hexdigest()
+    python = f"{sys.version.split()[0]} {sys.base_prefix}"
+    return {"python": python, "folder": str(VENV), "torch_index": torch_index, "inputs": digest}
+
+
+def read_stamp() -> dict[str, str]:
+    """Return the stamp of the last set-up that finished here; empty when none did or its interpreter is gone."""
+    if not STAMP.is_file() or not (VENV / "bin" / "python").exists():
+        return {}
+    stamp: dict[str, str] = json.loads(STAMP.read_text())
+    return stamp
+
+
+def needed(present: dict[str, str], wanted: dict[str, str]) -> str:
+    """Decide what to do: "nothing", "install" (other requirements) or "create" (other interpreter, place or torch)."""
+    if any(present.get(key) != wanted[key] for key in ("python", "folder", "torch_index")):
+        return "create"
+    return "nothing" if present["inputs"] == wanted["inputs"] else "install"
+
+
+def check_machine(torch_index: str) -> None:
+    """Exit with the fix when this machine cannot make the environment; warn when the space may be too little."""
+    if importlib.util.find_spec("ensurepip") is None:
+        raise SystemExit(VENV_FIX.format(python=sys.executable, version=".".join(map(str, sys.version_info[:2]))))
+    free = shutil.disk_usage(ROOT).free + folder_bytes(VENV)
+    if free < CPU_BYTES:
+        raise SystemExit(
+            f"{ROOT} has {free / GB:.1f} GB free; the environment needs about {CPU_BYTES / GB:.0f} GB "
+            f"({CUDA_BYTES / GB:.0f} GB with torch's CUDA build). Free some space or clone to a larger disk."
+        )
+    if free < CUDA_BYTES and not torch_index:
+        print(
+            f"Note: {free / GB:.1f} GB free is enough for torch's CPU build, but not for the CUDA build, "
+            "which is an index's default on Linux. TORCH_INDEX chooses (CONTRIBUTING.md).",
+            flush=True,
+        )
+
+
+def folder_bytes(folder: Path) -> int:
+    """Return what removing `folder` gives back."""
+    return sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
+
+
+def install(torch_index: str) -> None:
+    """Install the package (editable) and its tools with pip, under the constraints."""
+    pip = "-m pip --disable-pip-version-check install --progress-bar off -c constraints.txt -e .[dev]"
+    command = [str(VENV / "bin" / "python"), *pip.split()]
+    if torch_index:
+        # Adds to pip's own settings; of the same release pip takes the one with a local suffix (2.13.0+cpu).
+        command += ["--extra-index-url", torch_index]
+    total = sum("==" in line for line in (ROOT / "constraints.txt").read_text().splitlines())
+    with LOG.open("w") as output:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)  # noqa: S603 our own words
+    try:
+        with LOG.open() as lines:
+            code = follow(process, lines, total)
+    except KeyboardInterrupt:
+        process.terminate()
+        process.wait()
+        raise SystemExit("\nInterrupted. The same command starts over.") from None
+    if code:
+        raise SystemExit(failure(LOG.read_text()))
+
+
+def follow(pip: "subprocess.Popen[bytes]", lines: TextIO, total: int) -> int:
+    """Show how far pip is until it ends: one moving line on a terminal, a line now and then elsewhere."""
+    moving = sys.stdout.isatty()
+    start = shown = time.monotonic()
+    packages, doing = 0, "starting pip"
+    while True:
+        code = wait(pip)
+        for line in lines:
+            packages += line.startswith(("Collecting ", "Processing /"))
+            doing = step_of(line) or doing
+        now = time.monotonic()
+        if moving or code is not None or now - shown >= PLAIN_OUTPUT_S:
+            shown = now
+            text = f"[{now - start:4.0f} s] {min(packages, total)} of at most {total} packages: {doing}"
+            if moving:
+                print("\r\033[K" + text[: shutil.get_terminal_size().columns - 1], end="", flush=True)
+            else:
+                print(text, flush=True)
+        if code is not None:
+            print(end="\n" if moving else "", flush=True)
+            return code
+
+
+def wait(process: "subprocess.Popen[bytes]") -> "int | None":
+    """Return the exit code, or None when the process still runs after a second."""
+    try:
+        return process.wait(timeout=1)
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def step_of(line: str) -> str:
+    """Return what pip's line says it does, in a few words; empty for a line that says nothing of it."""
+    words = line.split()
+    if words[:2] == ["Installing", "collected"]:
+        return "unpacking all of them (about a minute)"
+    if words[:2] == ["Successfully", "installed"]:
+        return "done"
+    if len(words) > 1 and words[0] in ("Collecting", "Downloading", "Processing"):
+        size = " ".join(words[2:4]) if words[0] == "Downloading" else ""
+        return f"{words[0].lower()} {words[1].rsplit('/', 1)[-1]} {size}".strip()
+    return ""
+
+
+def failure(log: str) -> str:
+    """Say why pip failed and what to do, from what it wrote."""
+    lines = log.splitlines()
+    errors = [line for line in lines if line.startswith("ERROR")] or lines
+    if "No space left on device" in log:
+        fix = DISK_FIX
+    elif any(sign in log for sign in NETWORK_SIGNS):
+        fix = NETWORK_FIX
+    else:
+        fix = "The lines above say why."
+    return "\n".join([*errors[-5:], f"Set-up failed. {fix} Then run the same command again. pip's whole output: {LOG}"])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+# Every command sets the environment up first; that costs nothing when it is ready. `make help` lists them.
+#
+#   make run ARGS="--data photos/"        arguments of the command behind a target
+#   make setup PYTHON=/path/to/python3.12 another interpreter than the first fitting one on the PATH
+#   make setup TORCH_INDEX=<index>        torch from that index besides the usual one (CONTRIBUTING.md, "Set-up")
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint format golden wheel bench clean
+export TORCH_INDEX
+
+BIN := .venv/bin
+COMPILED := pipelines/compiled/training.yaml
+
+help: ## list these targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
+
+setup: ## make or update .venv
+	@set -- $(if $(PYTHON),"$(PYTHON)",python3 python3.11 python3.12 python3.13); \
+	for python do \
+		"$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
+		&& exec "$$python" .ci/setup_venv.py; \
+	done; \
+	echo "Forebay needs Python 3.11, 3.12 or 3.13. Tried:" >&2; \
+	for python do \
+		echo "  $$python: $$("$$python" --version 2>/dev/null || echo not found)" >&2; \
+	done; \
+	echo "On Debian and Ubuntu: apt-get install python3 python3-venv. Or name one: make PYTHON=/path/to/python3.12" >&2; \
+	exit 1
+
+run: setup ## raw images -> a served model and a curl that answers; ARGS go to `forebay run`
+	@$(BIN)/forebay run $(ARGS)
+
+test: lint ## everything .ci/run checks; ARGS go to pytest
+	$(BIN)/pytest $(ARGS)
+
+lint: setup ## ruff, mypy --strict on src, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: setup ## let ruff rewrite what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+golden: setup ## compile the pipeline anew into the golden file that the tests compare
+	$(BIN)/forebay compile --output $(COMPILED)
+
+wheel: setup ## build dist/forebay-*.whl
+	rm -rf build
+	$(BIN)/pip wheel --no-deps --no-build-isolation --wheel-dir dist .
+
+bench: setup ## measure against plain tools side by side; ARGS go to `python -m benchmarks`
+	$(BIN)/python -m benchmarks $(ARGS)
+
+clean: ## remove the environment and what was built; runs and models in .forebay stay
+	rm -rf .venv build dist src/forebay.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
