@@ -1,5 +1,6 @@
 """The one place that knows where MLflow is."""
 
+import logging
 import os
 from typing import TYPE_CHECKING
 
@@ -17,10 +18,17 @@ def tracking_uri(home: Home) -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home.mlflow_database}"
 
 
+def is_used(home: Home) -> bool:
+    """Tell whether anything can be recorded yet, without the seconds that making MLflow's database takes."""
+    return bool(os.environ.get("MLFLOW_TRACKING_URI")) or home.mlflow_database.exists()
+
+
 def client(home: Home) -> "MlflowClient":
     """A client of tracking server and registry. Importing MLflow takes seconds, so it happens here."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # it would phone home from the first import on
     import mlflow
 
+    logging.getLogger("mlflow").setLevel(logging.WARNING)  # else it narrates its own bookkeeping on standard error
     uri = tracking_uri(home)
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)

@@ -123,6 +123,11 @@ class Home:
         return self.root / "mlartifacts"
 
     @property
+    def downloads(self) -> Path:
+        """Model versions fetched from a remote registry, one folder each."""
+        return self.root / "downloads"
+
+    @property
     def serving(self) -> Path:
         """The local server's files: what it should serve, what it serves, its process and its log."""
         return self.root / "serving"

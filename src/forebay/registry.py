@@ -1,0 +1,237 @@
+"""Registered model versions: which there are, which is champion, and the folder of each one's bundle."""
+
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from forebay import tracking
+from forebay.contracts.bundle import SPEC
+from forebay.errors import ModelError
+from forebay.state import Home
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+WEIGHTS_TAG = "forebay.weights_sha256"
+DATA_TAG = "forebay.data_digest"  # with the weights, the identity of a bundle
+CHAMPIONS_TAG = "forebay.champions"  # of the registered model: versions in the order they became champion
+REMEMBERED = 100  # champions; MLflow cuts long tags
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version:
+    """One registered version as the registry records it."""
+
+    name: str
+    version: str
+    champion: bool
+    weights_sha256: str
+    created: str  # ISO 8601, UTC
+    tags: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegisteredBundle:
+    """One registered version with its bundle on this machine."""
+
+    name: str
+    version: str
+    folder: Path  # of the bundle: model.json and the weights
+    weights_sha256: str
+
+
+def list_versions(home: Home, name: str) -> list[Version]:
+    """Every version of a registered model, newest first; empty where there is none."""
+    if not tracking.is_used(home):
+        return []
+    client = tracking.client(home)
+    alias = _champion_version(client, name)
+    found = client.search_model_versions(f"name = '{_quoted(name)}'")
+    versions = [_version(item, alias) for item in found]
+    return sorted(versions, key=lambda item: int(item.version), reverse=True)
+
+
+def list_names(home: Home) -> list[str]:
+    """Every registered model's name, sorted."""
+    if not tracking.is_used(home):
+        return []
+    return sorted(model.name for model in tracking.client(home).search_registered_models())
+
+
+def resolve(home: Home, reference: str) -> RegisteredBundle:
+    """Find a version and bring its bundle to this machine.
+
+    Args:
+        reference: `NAME@ALIAS`, `NAME/VERSION`, or `NAME` for the champion (the newest version where none is yet).
+
+    Raises:
+        ModelError: no such name, alias or version (what there is, is listed), or the bundle cannot be fetched.
+    """
+    name, separator, which = _parts(reference)
+    versions = list_versions(home, name)
+    if not versions:
+        raise ModelError(
+            f"There is no registered model {name!r}. Registered: {', '.join(list_names(home)) or 'none yet'}. "
+            "`forebay run` registers one."
+        )
+    if separator == "@":
+        wanted = _aliased(home, name, which)
+    elif separator == "/":
+        wanted = which
+    else:
+        wanted = next((item.version for item in versions if item.champion), versions[0].version)
+    version = next((item for item in versions if item.version == wanted), None)
+    if version is None:
+        listed = ", ".join(item.version for item in versions[:20])
+        raise ModelError(f"{name} has no version {which!r}. Its versions, newest first: {listed}.")
+    return RegisteredBundle(
+        name=name, version=version.version, folder=_folder(home, version), weights_sha256=version.weights_sha256
+    )
+
+
+def champion(home: Home, name: str) -> RegisteredBundle | None:
+    """The version that carries the alias `champion`, or None where there is none yet."""
+    version = _champion_version(tracking.client(home), name) if tracking.is_used(home) else None
+    return None if version is None else resolve(home, f"{name}/{version}")
+
+
+def set_champion(home: Home, name: str, version: str, *, back: bool = False) -> None:
+    """Move the alias `champion`; nothing changes where the version carries it already.
+
+    Args:
+        back: forget the present champion instead of remembering it, so that the next rollback goes one further.
+    """
+    client = tracking.client(home)
+    history = _champions(client, name)
+    if history and history[-1] == version:
+        return
+    if back:
+        history = history[: _last(history, version) + 1] or [version]
+        client.set_registered_model_alias(name, tracking.CHAMPION, version)
+        client.set_registered_model_tag(name, CHAMPIONS_TAG, ",".join(history))
+    else:  # the alias is what counts, so it comes last; `_champions` cuts a longer history back to it after a kill
+        client.set_registered_model_tag(name, CHAMPIONS_TAG, ",".join([*history, version][-REMEMBERED:]))
+        client.set_registered_model_alias(name, tracking.CHAMPION, version)
+
+
+def previous_champion(home: Home, name: str) -> RegisteredBundle:
+    """The version that was champion before the present one: where a rollback goes.
+
+    Raises:
+        ModelError: there was none, or it is no longer registered.
+    """
+    history = _champions(tracking.client(home), name)
+    if len(history) < 2:
+        present = f"Only version {history[0]} was ever champion" if history else "No version was ever champion"
+        raise ModelError(f"{name} has no champion to go back to. {present}.")
+    return resolve(home, f"{name}/{history[-2]}")
+
+
+def find_version(client: "MlflowClient", name: str, weights_sha256: str, data_digest: str) -> str | None:
+    """The version that holds this very bundle, or None."""
+    found = client.search_model_versions(
+        f"name = '{_quoted(name)}' and tags.`{WEIGHTS_TAG}` = '{weights_sha256}' "
+        f"and tags.`{DATA_TAG}` = '{data_digest}'"
+    )
+    return str(min(int(item.version) for item in found)) if found else None
+
+
+def _parts(reference: str) -> tuple[str, str, str]:
+    for separator in ("@", "/"):
+        name, found, which = reference.partition(separator)
+        if found:
+            if not name or not which:
+                break
+            return name, separator, which
+    else:
+        if reference:
+            return reference, "", ""
+    raise ModelError(f"{reference!r} does not name a model. Write NAME, NAME@champion or NAME/3.")
+
+
+def _aliased(home: Home, name: str, alias: str) -> str:
+    aliases: dict[str, str] = tracking.client(home).get_registered_model(name).aliases
+    if alias not in aliases:
+        have = ", ".join(f"{key} (version {value})" for key, value in sorted(aliases.items())) or "none yet"
+        raise ModelError(f"{name} has no alias {alias!r}. Its aliases: {have}.")
+    return str(aliases[alias])
+
+
+def _champion_version(client: "MlflowClient", name: str) -> str | None:
+    models = client.search_registered_models(f"name = '{_quoted(name)}'")
+    version = models[0].aliases.get(tracking.CHAMPION) if models else None
+    return None if version is None else str(version)
+
+
+def _champions(client: "MlflowClient", name: str) -> list[str]:
+    """Versions in the order they became champion, the last one being it now."""
+    present = _champion_version(client, name)
+    if present is None:
+        return []
+    tag: str = client.get_registered_model(name).tags.get(CHAMPIONS_TAG, "")
+    history = [version for version in tag.split(",") if version]
+    return history[: _last(history, present) + 1] or [present]
+
+
+def _last(history: list[str], version: str) -> int:
+    """Where a version stands last, or -1."""
+    return max((place for place, item in enumerate(history) if item == version), default=-1)
+
+
+def _version(item: Any, champion_version: str | None) -> Version:
+    return Version(
+        name=item.name,
+        version=str(item.version),
+        champion=str(item.version) == champion_version,
+        weights_sha256=item.tags.get(WEIGHTS_TAG, ""),
+        created=datetime.fromtimestamp(item.creation_timestamp / 1000, UTC).isoformat(timespec="seconds"),
+        tags=dict(item.tags),
+    )
+
+
+def _folder(home: Home, version: Version) -> Path:
+    """The bundle inside the version's MLflow model; fetched once where the store is not this machine's disk."""
+    client = tracking.client(home)
+    uri = client.get_model_version_download_uri(version.name, version.version)
+    parts = urlsplit(uri)
+    local = Path(unquote(parts.path)) if parts.scheme in ("", "file") else _download(home, uri, version)
+    bundle = next(iter(sorted(local.glob(f"data/*/{SPEC}"))), None)
+    if bundle is None:
+        raise ModelError(
+            f"{version.name} version {version.version}: no model bundle in {uri}. "
+            "Its files were removed or another tool registered it; register the model again with `forebay run --fresh`."
+        )
+    return bundle.parent
+
+
+def _download(home: Home, uri: str, version: Version) -> Path:
+    import mlflow
+
+    target = home.downloads / f"{version.name}-{version.version}-{version.weights_sha256[:12]}"
+    if target.is_dir():
+        return target
+    home.downloads.mkdir(parents=True, exist_ok=True)
+    temporary = tempfile.mkdtemp(prefix=".", dir=home.downloads)
+    try:
+        mlflow.artifacts.download_artifacts(
+            artifact_uri=uri, dst_path=temporary, tracking_uri=tracking.tracking_uri(home)
+        )
+    except (mlflow.MlflowException, OSError) as error:
+        raise ModelError(
+            f"{version.name} version {version.version} cannot be fetched from {uri}: {error}. "
+            "Check that the artifact store answers and that its credentials are in the environment."
+        ) from error
+    return _downloaded(Path(temporary)).replace(target)
+
+
+def _downloaded(folder: Path) -> Path:
+    """MLflow puts the model's folder itself, or its content, at the destination, depending on the store."""
+    return next(folder.rglob("MLmodel")).parent
+
+
+def _quoted(name: str) -> str:
+    """A name inside a quoted filter word; names with quotes are never registered by us."""
+    return name.replace("'", "")
