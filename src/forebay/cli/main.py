@@ -45,7 +45,8 @@ class LazyGroup(click.Group):
 @click.group(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    epilog="State lies in .forebay/, or where FOREBAY_HOME says. Exit codes: 0 done; 1 failed after the first step began; "
+    epilog="State lies in .forebay/, or where FOREBAY_HOME says. "
+    "Exit codes: 0 done; 1 failed after the first step began; "
     "2 wrong use, found before it; 3 the gate said no.",
 )
 @click.version_option(VERSION, prog_name="forebay")

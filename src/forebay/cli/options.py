@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from forebay.serving.address import DEFAULT_HOST, DEFAULT_PORT
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 8090
 
 Command = Callable[..., Any]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from forebay.engine.cache import forget_entries
+from forebay.engine.champions import Address, champion_url
 from forebay.engine.kfp_local import compiled_pipeline
 from forebay.engine.process import POLL_S, EngineProcess, last_lines
 from forebay.engine.summary import Event, Summary, summarize, unfinished_step
@@ -61,7 +62,7 @@ def run_pipeline(home: Home, request: RunRequest, show: Callable[[Event], None])
         write_json(run.plan, {"pipeline": str(compiled_pipeline()), "parameters": parameters, "pid": os.getpid()})
         start = time.monotonic()
         exit_code = _watch(home, run, request, show)
-        return _conclude(run, exit_code, time.monotonic() - start)
+        return _conclude(home, run, request, exit_code, time.monotonic() - start)
 
 
 def _parameters(settings: dict[str, Scalar]) -> dict[str, Scalar]:
@@ -84,13 +85,15 @@ def _watch(home: Home, run: Run, request: RunRequest, show: Callable[[Event], No
             time.sleep(POLL_S)
 
 
-def _conclude(run: Run, exit_code: int, seconds: float) -> Summary:
+def _conclude(home: Home, run: Run, request: RunRequest, exit_code: int, seconds: float) -> Summary:
     events, _ = read_events(run.events)
     summary = summarize(run.run_id, events) | {"seconds": round(seconds, 1)}
     summary["state"] = _state(exit_code, summary)
     summary["report"] = _keep_report(run, summary["report"])
     if exit_code and not summary["error"]:
         summary["error"] = _unexplained(run, events)
+    if summary["state"] == "refused":
+        summary["url"] = champion_url(home, summary["model"]["name"], Address(request.host, request.port))
     write_json(run.summary, summary)
     if exit_code:
         raise StepFailedError(summary)

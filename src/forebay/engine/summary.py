@@ -12,8 +12,8 @@ def summarize(run_id: str, events: list[Event]) -> Summary:
     """Build a run's summary from what its steps recorded.
 
     Returns:
-        `run_id`, `data`, `steps`, `accuracy`, `gate`, `model`, `url`, `report`, `warnings` and `error`; a value that no step
-        recorded is None (or an empty list).
+        `run_id`, `data`, `steps`, `accuracy`, `gate`, `model`, `url`, `report`, `warnings` and `error`; a value that no
+        step recorded is None (or an empty list).
     """
     facts = _facts(events)
     return {

@@ -1,0 +1,93 @@
+"""Commands around the served models: serve, predict, rollback, stop."""
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from forebay.cli.command import command
+from forebay.cli.options import address_options, json_option
+from forebay.errors import ConfigError
+from forebay.serving import supervise
+from forebay.serving.state import ServerInfo
+from forebay.state import Home
+
+
+@command("serve")
+@click.argument("models", nargs=-1, metavar="[MODEL]...")
+@address_options
+def serve_command(models: tuple[str, ...], host: str, port: int) -> None:
+    """Bring models up on this machine's server; without MODEL, every champion (also after a reboot).
+
+    MODEL is NAME, NAME@champion, NAME/3 or a bundle folder.
+    """
+    from forebay.engine.champions import Address, bring_up
+
+    home = Home.find().open()
+    server = bring_up(home, models, Address(host, port))
+    click.echo(f"{server.url} (process {server.pid}), log {server.log}")
+    for name, model in sorted(supervise.current_models(home).items()):
+        click.echo(f"  {name} version {model.version}")
+    click.echo("It answers until `forebay stop`.")
+
+
+@command("predict")
+@click.argument("image", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--name", metavar="NAME", help="Model to ask, where more than one is served.")
+@click.option("--url", metavar="URL", help="A server elsewhere, such as http://host:8090; then --name is needed.")
+@json_option
+def predict_command(image: Path, name: str | None, url: str | None, as_json: bool) -> None:
+    """Send a PNG or JPEG of any size to the served model and show what it sees."""
+    from forebay.serving.client import predict
+
+    home = Home.find().open()
+    name = name or _only_model(home)
+    prediction = predict(url or _running(home).url, name, image.read_bytes())
+    if as_json:
+        click.echo(json.dumps(prediction))
+        return
+    probability = max(prediction["probabilities"])
+    click.echo(f"{prediction['label_name']}  {probability:.1%}  ({name} version {prediction['model_version']})")
+
+
+@command("rollback")
+@click.argument("name", required=False)
+@address_options
+def rollback_command(name: str | None, host: str, port: int) -> None:
+    """Make the version that was champion before the present one champion again, and serve it."""
+    from forebay import registry
+    from forebay.engine.champions import Address, bring_up
+
+    home = Home.find().open()
+    name = name or _only_model(home)
+    target = registry.previous_champion(home, name)
+    server = bring_up(home, (f"{name}/{target.version}",), Address(host, port))
+    registry.set_champion(home, name, target.version, back=True)
+    click.echo(f"{name} version {target.version} is champion again and answers at {server.url}.")
+
+
+@command("stop")
+def stop_command() -> None:
+    """End the server; requests in flight are answered first."""
+    home = Home.find().open()
+    click.echo("The server has ended." if supervise.stop(home) else "No server is running.", file=sys.stderr)
+
+
+def _running(home: Home) -> ServerInfo:
+    server = supervise.status(home)
+    if server is None:
+        raise ConfigError(
+            "No server is running. `forebay run` trains and serves one, `forebay serve` brings champions up."
+        )
+    return server
+
+
+def _only_model(home: Home) -> str:
+    names = sorted(supervise.current_models(home))
+    if len(names) != 1:
+        served = ", ".join(names) or "none"
+        raise ConfigError(
+            f"Name the model: {served} served here. `forebay predict IMAGE --name NAME`, `forebay rollback NAME`."
+        )
+    return names[0]

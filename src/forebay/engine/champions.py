@@ -1,0 +1,72 @@
+"""Bringing registered versions up on the local server, outside a pipeline run."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from forebay import registry
+from forebay.contracts.bundle import SPEC, read_spec
+from forebay.errors import DeployError
+from forebay.serving import supervise
+from forebay.serving.state import Served, ServerInfo
+from forebay.state import Home
+
+LOAD_TIMEOUT_S = 120.0
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a server that has to be started listens."""
+
+    host: str
+    port: int
+
+
+def resolve(home: Home, reference: str) -> tuple[str, Served]:
+    """Name and bundle of a registry reference (`digits`, `digits@champion`, `digits/3`) or of a bundle folder."""
+    folder = Path(reference).absolute()
+    if (folder / SPEC).is_file():
+        return folder.name, Served(bundle=str(folder), version="0", weights_sha256=read_spec(folder).weights_sha256)
+    return _served(registry.resolve(home, reference))
+
+
+def bring_up(home: Home, references: tuple[str, ...], address: Address) -> ServerInfo:
+    """Serve these models besides those that are served already; without any, every champion.
+
+    Raises:
+        ModelError: a reference names nothing.
+        DeployError: a model could not be loaded; the others answer.
+    """
+    if not references:
+        references = tuple(f"{found.name}/{found.version}" for found in _champions(home))
+    wanted = dict(resolve(home, reference) for reference in references)
+    server = supervise.ensure_server(home, address.host, address.port)
+    kept = {name: model for name, model in supervise.current_models(home).items() if not model.candidate}
+    loaded = supervise.publish(home, kept | wanted, LOAD_TIMEOUT_S)
+    problems = [f"{name}: {loaded[name].error}" for name in wanted if loaded[name].error]
+    if problems:
+        raise DeployError(f"{' '.join(problems)} The server's log: {server.log}")
+    return server
+
+
+def champion_url(home: Home, name: str, address: Address) -> str | None:
+    """Where the champion of this name answers; it is brought up when it does not. None when there is no champion."""
+    server = supervise.status(home)
+    if server is not None and name in supervise.loaded_models(home):
+        return predict_url(server, name)
+    if registry.champion(home, name) is None:
+        return None
+    return predict_url(bring_up(home, (f"{name}@champion",), address), name)
+
+
+def predict_url(server: ServerInfo, name: str) -> str:
+    """The V1 address of a served model."""
+    return f"{server.url}/v1/models/{name}:predict"
+
+
+def _champions(home: Home) -> list[registry.RegisteredBundle]:
+    found = [registry.champion(home, name) for name in registry.list_names(home)]
+    return [champion for champion in found if champion is not None]
+
+
+def _served(found: registry.RegisteredBundle) -> tuple[str, Served]:
+    return found.name, Served(bundle=str(found.folder), version=found.version, weights_sha256=found.weights_sha256)

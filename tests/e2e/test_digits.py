@@ -1,0 +1,124 @@
+"""The default run: what a newcomer sees."""
+
+import json
+import subprocess
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import Forebay, cached_steps
+
+STEPS = ["ingest", "preprocess", "train", "evaluate", "register", "deploy"]
+Digits = tuple[Forebay, dict[str, Any]]
+
+
+def _digit_instances() -> tuple[list[Any], list[int]]:
+    from sklearn.datasets import load_digits
+
+    data = load_digits()
+    images = (data.images[:50] * (255 / 16)).round().astype(int)
+    return images.tolist(), data.target[:50].tolist()
+
+
+def test_the_summary_says_what_was_read_decided_and_served(digits: Digits) -> None:
+    _, summary = digits
+    assert summary["data"]["rows"] == 1797
+    assert summary["data"]["classes"] == 10
+    assert summary["data"]["quarantined"] == {}
+    assert len(summary["data"]["digest"]) == 64
+    assert [step["name"] for step in summary["steps"]] == STEPS
+    assert not cached_steps(summary)
+    accuracy = summary["accuracy"]
+    assert accuracy["low"] < accuracy["value"] <= accuracy["high"] <= 1
+    assert accuracy["value"] > 0.95
+    assert summary["gate"]["passed"] is True
+    assert summary["model"]["name"] == "digits"
+    assert summary["model"]["version"] == "1"
+    assert summary["state"] == "done"
+
+
+def test_the_served_model_knows_digits_it_is_shown(digits: Digits) -> None:
+    _, summary = digits
+    images, labels = _digit_instances()
+    request = urllib.request.Request(summary["url"], json.dumps({"instances": images}).encode())
+    with urllib.request.urlopen(request, timeout=10) as response:
+        predictions = json.load(response)["predictions"]
+    right = sum(answer["label"] == label for answer, label in zip(predictions, labels, strict=True))
+    assert right >= 45
+    assert {answer["model_version"] for answer in predictions} == {"1"}
+
+
+def test_the_printed_curl_works_as_pasted(digits: Digits) -> None:
+    cli, _ = digits
+    printed = cli("run").stdout
+    line = next(line for line in printed.splitlines() if line.startswith("curl "))
+    answer = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=True, cwd="/")
+    prediction = json.loads(answer.stdout)["predictions"][0]
+    assert set(prediction) == {"label", "label_name", "probabilities", "model_version"}
+
+
+def test_the_report_is_one_file_that_asks_for_nothing_else(digits: Digits) -> None:
+    _, summary = digits
+    html = Path(summary["report"]).read_text()
+    assert "http://" not in html.replace("http://www.w3.org/", "")
+    assert "https://" not in html
+
+
+def test_status_says_the_same_and_where_the_server_is(digits: Digits) -> None:
+    cli, _ = digits
+    status = cli.json("status")
+    assert status["gate"]["passed"] is True
+    assert status["server"]["models"]["digits"]["version"] == "1"
+    text = cli("status").stdout
+    assert "server.log" in text
+    assert "forebay serve" in text
+
+
+def test_nothing_under_the_state_folder_is_a_pickle(digits: Digits) -> None:
+    cli, _ = digits
+    suspicious = [
+        path
+        for path in cli.home.rglob("*")
+        if path.is_file() and (path.suffix in {".pkl", ".pickle", ".pt", ".pth", ".joblib"} or _is_pickle(path))
+    ]
+    assert suspicious == []
+
+
+def _is_pickle(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+
+
+def test_the_same_run_again_hits_the_cache_and_reuses_the_version(digits: Digits) -> None:
+    cli, first = digits
+    again = cli.json("run")
+    assert cached_steps(again) == {"ingest", "preprocess", "train"}
+    assert again["model"] == first["model"]
+    assert again["url"] == first["url"]
+    assert again["data"] == first["data"]
+
+
+def test_predict_answers_for_a_picture_of_any_size(digits: Digits, tmp_path: Path) -> None:
+    import numpy as np
+    from PIL import Image
+
+    cli, _ = digits
+    images, labels = _digit_instances()
+    picture = Image.fromarray(np.array(images[0], np.uint8)).resize((64, 64), Image.Resampling.NEAREST)
+    picture.save(tmp_path / "digit.png")
+    answer = json.loads(cli("predict", tmp_path / "digit.png", "--json").stdout)
+    assert answer["label"] == labels[0]
+
+
+def test_a_missing_picture_is_wrong_use(digits: Digits) -> None:
+    cli, _ = digits
+    done = cli("predict", "absent.png", expect=2)
+    assert "absent.png" in done.stderr
+
+
+@pytest.mark.parametrize("step", ["train", "engine", "server"])
+def test_logs_show_what_was_written(digits: Digits, step: str) -> None:
+    cli, _ = digits
+    assert len(cli("logs", step).stdout.splitlines()) > 2
