@@ -1,0 +1,54 @@
+"""What may import and hold what, beyond the import contracts that lint-imports checks."""
+
+import ast
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+HEAVY = {"kfp", "kserve", "mlflow", "pyspark", "sklearn", "torch", "torchvision"}
+WIRING = {"forebay.components", "forebay.pipelines"}  # wrappers and pipelines: kfp is their language
+DECISIONS = (
+    *(ast.If, ast.IfExp, ast.Match, ast.Try, ast.For, ast.AsyncFor, ast.While),
+    *(ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp),
+)
+HELP_S = 0.5
+ATTEMPTS = 10  # of which the best counts: a busy machine slows some, not all
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "components").glob("*.py")), ids=lambda path: path.stem)
+def test_a_component_neither_branches_nor_loops(path: Path) -> None:
+    decisions = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, DECISIONS)]
+    assert [f"{path.name}:{node.lineno}" for node in decisions] == []
+
+
+def test_importing_any_package_of_forebay_loads_no_heavy_library() -> None:
+    packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    imports = "; ".join(f"import {package}" for package in packages if package not in WIRING)
+    assert loaded("-c", imports) & HEAVY == set()
+
+
+def test_help_loads_no_heavy_library() -> None:
+    assert loaded("-m", "forebay", "--help") & HEAVY == set()
+
+
+def test_help_answers_within_half_a_second() -> None:
+    assert min(seconds("-m", "forebay", "--help") for _ in range(ATTEMPTS)) < HELP_S
+
+
+def loaded(*arguments: str) -> set[str]:
+    """The top-level modules that a Python process with these arguments imports."""
+    command = [sys.executable, "-X", "importtime", *arguments]
+    trace = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    return {line.rsplit("|", 1)[-1].strip().split(".")[0] for line in trace.splitlines() if "|" in line}
+
+
+def seconds(*arguments: str) -> float:
+    """How long a Python process with these arguments takes, start to end."""
+    start = time.perf_counter()
+    subprocess.run([sys.executable, *arguments], capture_output=True, check=True)
+    return time.perf_counter() - start

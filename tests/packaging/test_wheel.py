@@ -1,0 +1,58 @@
+"""The wheel holds the package and nothing else, wherever its folders lie in the checkout."""
+
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDERS = {"src/forebay": "forebay", "components": "forebay/components", "pipelines": "forebay/pipelines"}
+NOT_SHIPPED = {"__pycache__", ".mypy_cache"}
+
+
+@pytest.fixture(scope="module")
+def names(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The names in a wheel that is built from a copy of the sources, without network."""
+    source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+    for file in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / file, source)
+    for folder in FOLDERS:
+        shutil.copytree(ROOT / folder, source / folder, ignore=shutil.ignore_patterns(*NOT_SHIPPED))
+    build = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--no-index", "-w", str(out)]
+    subprocess.run([*build, str(source)], check=True, capture_output=True)
+    (wheel,) = out.glob("*.whl")
+    return zipfile.ZipFile(wheel).namelist()
+
+
+def shipped(folder: str, package: str) -> set[str]:
+    """Every file of a source folder under the name that it has in the wheel."""
+    files = [path.relative_to(ROOT / folder) for path in (ROOT / folder).rglob("*") if path.is_file()]
+    return {f"{package}/{path.as_posix()}" for path in files if not NOT_SHIPPED & set(path.parts)}
+
+
+def test_the_wheel_puts_one_package_into_site_packages(names: list[str]) -> None:
+    tops = {name.split("/")[0] for name in names}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"forebay"}
+
+
+def test_the_wheel_holds_every_file_of_the_sources_and_no_other(names: list[str]) -> None:
+    sources = set().union(*(shipped(folder, package) for folder, package in FOLDERS.items()))
+    assert {name for name in names if name.startswith("forebay/")} == sources
+
+
+def test_the_wheel_holds_the_compiled_pipeline_and_the_type_marker(names: list[str]) -> None:
+    assert {"forebay/pipelines/compiled/training.yaml", "forebay/py.typed"} <= set(names)
+
+
+def test_pyproject_lists_every_package_folder() -> None:
+    found = {
+        ".".join(Path(package, path.parent.relative_to(ROOT / folder)).parts)
+        for folder, package in FOLDERS.items()
+        for path in (ROOT / folder).rglob("__init__.py")
+    }
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    assert sorted(listed) == sorted(found)
