@@ -11,7 +11,7 @@ from forebay.cli.options import address_options, json_option
 from forebay.errors import ConfigError
 from forebay.serving import supervise
 from forebay.serving.state import ServerInfo
-from forebay.state import Home
+from forebay.state import Home, read_json
 
 
 @command("serve")
@@ -34,7 +34,7 @@ def serve_command(models: tuple[str, ...], host: str, port: int) -> None:
 
 @command("predict")
 @click.argument("image", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--name", metavar="NAME", help="Model to ask, where more than one is served.")
+@click.option("--name", metavar="NAME", help="Model to ask; the one of the newest run where it is not given.")
 @click.option("--url", metavar="URL", help="A server elsewhere, such as http://host:8090; then --name is needed.")
 @json_option
 def predict_command(image: Path, name: str | None, url: str | None, as_json: bool) -> None:
@@ -42,7 +42,7 @@ def predict_command(image: Path, name: str | None, url: str | None, as_json: boo
     from forebay.serving.client import predict
 
     home = Home.find().open()
-    name = name or _only_model(home)
+    name = name or _default_model(home)
     prediction = predict(url or _running(home).url, name, image.read_bytes())
     if as_json:
         click.echo(json.dumps(prediction))
@@ -60,7 +60,7 @@ def rollback_command(name: str | None, host: str, port: int) -> None:
     from forebay.engine.champions import Address, bring_up
 
     home = Home.find().open()
-    name = name or _only_model(home)
+    name = name or _default_model(home)
     target = registry.previous_champion(home, name)
     server = bring_up(home, (f"{name}/{target.version}",), Address(host, port))
     registry.set_champion(home, name, target.version, back=True)
@@ -83,11 +83,15 @@ def _running(home: Home) -> ServerInfo:
     return server
 
 
-def _only_model(home: Home) -> str:
-    names = sorted(supervise.current_models(home))
-    if len(names) != 1:
-        served = ", ".join(names) or "none"
-        raise ConfigError(
-            f"Name the model: {served} served here. `forebay predict IMAGE --name NAME`, `forebay rollback NAME`."
-        )
-    return names[0]
+def _default_model(home: Home) -> str:
+    """The model of the newest run that is served now, else the only one that is."""
+    served = supervise.current_models(home)
+    for run in home.list_runs():
+        name = (read_json(run.summary).get("model") or {}).get("name") if run.summary.is_file() else None
+        if name in served:
+            return str(name)
+    if len(served) == 1:
+        return next(iter(served))
+    raise ConfigError(
+        f"Name the model, one of: {', '.join(sorted(served)) or 'none is served; start with `forebay run`'}."
+    )
