@@ -8,8 +8,12 @@ from forebay.errors import ConfigError, MachineError
 BACKLOG = 2048  # connections the kernel keeps for us while the loop is busy
 
 
-def bind(host: str, port: int) -> socket.socket:
+def bind(host: str, port: int, setting: str = "--port or FOREBAY_PORT") -> socket.socket:
     """Take an address; connections queue up from now on. Port 0 takes any free one.
+
+    Args:
+        host, port: the address.
+        setting: what a person changes to choose another port, for the message.
 
     Raises:
         ConfigError: there is no such address or port.
@@ -32,20 +36,18 @@ def bind(host: str, port: int) -> socket.socket:
         listener.listen(BACKLOG)  # at once: with SO_REUSEADDR two sockets may bind an address until one listens
     except OSError as error:
         listener.close()
-        raise _explain(error, host, port) from error
+        raise _explain(error, host, port, setting) from error
     return listener
 
 
-def _explain(error: OSError, host: str, port: int) -> ConfigError | MachineError:
+def _explain(error: OSError, host: str, port: int, setting: str) -> ConfigError | MachineError:
     if error.errno == errno.EADDRINUSE:
         return MachineError(
-            f"Port {port} on {host} is taken{_by_whom(port)}. Stop that program, or choose another port with "
-            "--port or FOREBAY_PORT."
+            f"Port {port} on {host} is taken{_by_whom(port)}. Stop that program, or choose another port with {setting}."
         )
     if error.errno in (errno.EACCES, errno.EPERM):
         return MachineError(
-            f"Port {port} on {host} needs privileges that this user lacks. Choose one from 1024 up with --port or "
-            "FOREBAY_PORT."
+            f"Port {port} on {host} needs privileges that this user lacks. Choose one from 1024 up with {setting}."
         )
     return ConfigError(f"{host}:{port} cannot be used: {error.strerror}. Set --host to an address of this machine.")
 

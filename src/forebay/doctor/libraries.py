@@ -1,0 +1,95 @@
+"""Checks of what is installed: Python, packages, PyTorch and the MLflow database."""
+
+import os
+import sys
+from importlib import metadata
+
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+from forebay.doctor.check import REINSTALL, Check, failed, passed
+from forebay.state import Home
+from forebay.tracking import client, tracking_uri
+
+REINSTALL = (
+    "Install again with the constraints file of this version: `pip install --constraint constraints.txt forebay`."
+)
+
+
+def python_version(version: tuple[int, ...] = sys.version_info[:3]) -> Check:
+    """The interpreter is one that the package supports."""
+    found = ".".join(map(str, version))
+    wanted = metadata.metadata("forebay")["Requires-Python"]
+    if SpecifierSet(wanted).contains(found):
+        return passed("python", f"Python {found} at {sys.executable}")
+    return failed(
+        "python",
+        f"Python {found} at {sys.executable} is not supported, {wanted} is",
+        "Make the environment again with python3.11, python3.12 or python3.13.",
+    )
+
+
+def packages(requirements: list[str] | None = None) -> Check:
+    """Every direct dependency is installed in its pinned version."""
+    wanted = metadata.requires("forebay") or [] if requirements is None else requirements
+    parsed = [Requirement(text) for text in wanted]
+    needed = [item for item in parsed if item.marker is None or item.marker.evaluate({"extra": ""})]
+    wrong = [problem for item in needed if (problem := _mismatch(item))]
+    if wrong:
+        return failed("packages", "; ".join(wrong), REINSTALL)
+    return passed("packages", f"{len(needed)} direct dependencies in their pinned versions")
+
+
+def _mismatch(wanted: Requirement) -> str | None:
+    try:
+        found = metadata.version(wanted.name)
+    except metadata.PackageNotFoundError:
+        return f"{wanted.name} is not installed"
+    if wanted.specifier.contains(found, prereleases=True):
+        return None
+    return f"{wanted.name} is {found}, {wanted.specifier} is needed"
+
+
+def torch_build() -> Check:
+    """PyTorch and torchvision import together."""
+    try:
+        import torch
+
+        from forebay.models.torchvision_import import import_torchvision
+
+        vision = import_torchvision()
+    except (ImportError, OSError, RuntimeError) as error:
+        return failed("torch", f"PyTorch or torchvision cannot be imported: {error}", REINSTALL)
+    build = f"built for CUDA {torch.version.cuda}" if torch.version.cuda else "CPU build"
+    return passed("torch", f"torch {torch.__version__} ({build}), torchvision {vision.__version__}")
+
+
+def processor() -> Check:
+    """What training will choose its threads and precision from; never wrong, only worth knowing."""
+    from forebay.train.machine import inspect_machine
+
+    found = inspect_machine()
+    precision = "bf16" if found.bf16 else "fp32 (no native bf16)"
+    flags = " ".join(found.cpu_flags)
+    return passed("processor", f"trains on {found.device_name} in {precision}; {found.cores} CPU cores: {flags}")
+
+
+def mlflow_store(home: Home) -> Check:
+    """The tracking store and registry answer."""
+    uri = tracking_uri(home)
+    if uri.startswith("sqlite:") and not home.mlflow_database.exists() and "MLFLOW_TRACKING_URI" not in os.environ:
+        return passed("mlflow", "no run has been recorded yet")
+    # An unreachable server must be told soon; MLflow's own defaults try for minutes.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
+    try:
+        versions = len(client(home).search_model_versions(max_results=1000))
+    except Exception as error:  # its stores let errors of the database driver and of HTTP through
+        first_line = str(error).strip().splitlines()[0]
+        return failed(
+            "mlflow",
+            f"{uri} cannot be read: {first_line}",
+            "Restore the file from a copy, or move it away to begin a new registry; a server of MLFLOW_TRACKING_URI "
+            "must be up and of the version that constraints.txt names.",
+        )
+    return passed("mlflow", f"{versions} model versions in {uri}")

@@ -1,0 +1,24 @@
+"""The quick checks before a run: what would stop it minutes later is said now, with its fix."""
+
+from forebay.doctor.check import require
+from forebay.doctor.java import java_present, spark_java
+from forebay.doctor.machine import free_disk, step_interpreter
+from forebay.serving import supervise
+from forebay.state import Home
+
+
+def check_before_run(home: Home, host: str, port: int) -> None:
+    """Look at what is missing or busy most often; takes milliseconds. `forebay doctor` looks at everything.
+
+    Args:
+        home: the state folder, open.
+        host, port: where the server would listen, should none of this state folder run yet.
+
+    Raises:
+        ConfigError: there is no such address.
+        MachineError: the disk is full, the environment is broken, Java is missing, or the port is taken.
+    """
+    require(step_interpreter())
+    require(free_disk(home.root))
+    require(java_present(spark_java()))
+    supervise.check_port(home, host, port)
