@@ -158,7 +158,7 @@ def _act(home: Home, request: Request, host: str, port: int) -> Answer:
     if problem and request.action != "discard":
         publish(home, before, request.timeout_s)
         raise DeployError(
-            f"{request.name} version {request.model.version} could not be loaded: {problem} The server's log: {info.log}"
+            f"{request.name} version {request.model.version} could not be loaded: {problem} Log: {info.log}"
         )
     return Answer(id=request.id, url=info.url, serving=serving, previous=previous)
 

@@ -1,0 +1,56 @@
+"""`python -m forebay.serving`: the server as a process of its own, on a state folder or on a folder of bundles."""
+
+import argparse
+import socket
+import sys
+from pathlib import Path
+
+from forebay.errors import ForebayError
+from forebay.serving.ports import bind
+from forebay.state import Home
+
+DEFAULT_PORT = 8080  # KServe's, for the container; `forebay` passes its own
+
+
+def main(arguments: list[str]) -> int:
+    """Serve until SIGTERM; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    sys.argv = sys.argv[:1]  # the KServe SDK parses it again when it is imported
+    try:
+        _serve(options)
+    except ForebayError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def _serve(options: argparse.Namespace) -> None:
+    listener = socket.socket(fileno=options.listen_fd) if options.listen_fd else bind(options.host, options.port)
+    from forebay.serving import server  # seconds of imports, after a busy port was found
+
+    server.configure_process()
+    limit = options.max_body_mib << 20
+    if options.home:
+        server.serve_home(Home(options.home.absolute()).open(), listener, limit)
+    else:
+        server.serve_folder(
+            options.models, listener, name=options.model_name, version=options.model_version, max_body_bytes=limit
+        )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m forebay.serving", description=__doc__)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--home", type=Path, help="state folder; serves what serving/desired.json in it names")
+    what.add_argument("--models", type=Path, help="a model bundle, or a folder of bundles (KServe: /mnt/models)")
+    parser.add_argument("--model-name", help="name of a single bundle (default: the name of its data set)")
+    parser.add_argument("--model-version", help="version to show (default: the beginning of the weights' sha256)")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="port, 0 for any (default: %(default)s)")
+    parser.add_argument("--listen-fd", type=int, help=argparse.SUPPRESS)  # a listening socket from the parent
+    parser.add_argument("--max-body-mib", type=int, default=64, help="largest request body (default: %(default)s)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,268 @@
+"""The inference protocols on the wire, V1 and V2 (JSON and binary tensors). Pure functions: bytes in, bytes out.
+
+Specification: https://kserve.github.io/website (V1 and Open Inference Protocol with its binary tensor extension).
+Tensors are read and written as whole buffers; nothing here walks over pixels in Python.
+"""
+
+import math
+import struct
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from forebay.serving.pixels import Shape, check_count, depth, from_files, from_floats, from_lists, from_numbers
+from forebay.serving.refusal import Refusal, shown
+
+INPUT = "pixels"
+OUTPUTS = ("label", "label_name", "probabilities")
+DATATYPES: dict[str, np.dtype[Any]] = {"UINT8": np.dtype("u1"), "FP32": np.dtype("<f4")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """What a model said, with what is needed to say it to a client."""
+
+    model: str
+    version: str
+    classes: list[str]
+    probabilities: NDArray[np.float32]  # (N, K)
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """Index of the most probable class, (N,)."""
+        labels: NDArray[np.int64] = self.probabilities.argmax(1)
+        return labels
+
+
+@dataclass(frozen=True, kw_only=True)
+class InferRequest:
+    """A decoded V2 request."""
+
+    images_NHWC: NDArray[np.uint8]  # noqa: N815 - a shape suffix
+    id: str
+    binary: dict[str, bool] = field(default_factory=dict)  # wanted outputs in order, and whether as binary tensor
+
+
+def decode_v1(body: bytes, shape: Shape) -> NDArray[np.uint8]:
+    """Pictures (N, H, W, C) of a V1 request for a model that takes `shape` (H, W, C).
+
+    Raises:
+        Refusal: anything else than instances that are all pixel arrays or all `{"b64": …}` objects.
+    """
+    instances = _json_object(body).get("instances")
+    expected = f'"instances", a list of pixel arrays of shape {_shapes(shape)} with 0 to 255, or of {{"b64": "…"}}'
+    if not isinstance(instances, list):
+        raise Refusal(f"expected {expected}, got instances: {shown(instances)}.")
+    check_count(len(instances), "instances")
+    kinds = set(map(type, instances))
+    if kinds == {dict}:
+        return from_files(instances, shape, "instances")
+    if kinds != {list}:
+        raise Refusal(f"expected {expected}, all of one kind, got {shown(instances)}.")
+    grey = shape[2] == 1 and depth(instances) == 3
+    pixels = from_lists(instances, (len(instances), *(shape[:2] if grey else shape)), "instances")
+    return pixels.reshape(-1, *shape)
+
+
+def encode_v1(prediction: Prediction) -> bytes:
+    """The V1 answer: one object per instance."""
+    rows = [
+        {
+            "label": label,
+            "label_name": prediction.classes[label],
+            "probabilities": probabilities,
+            "model_version": prediction.version,
+        }
+        for label, probabilities in zip(prediction.labels.tolist(), prediction.probabilities, strict=True)
+    ]
+    return orjson.dumps({"predictions": rows}, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def decode_v2(body: bytes, header_length: str | None, shape: Shape) -> InferRequest:
+    """Decode a V2 request for a model that takes pictures of `shape` (H, W, C).
+
+    Args:
+        body: JSON, with raw tensor bytes after it when `header_length` is given.
+        header_length: value of the header Inference-Header-Content-Length.
+        shape: of one picture.
+
+    Raises:
+        Refusal: it breaks the protocol or does not fit the model.
+    """
+    split = len(body) if header_length is None else _header_length(header_length, len(body))
+    document = _json_object(body[:split])
+    tensor = _only_input(document.get("inputs"), shape)
+    dimensions = _dimensions(tensor, shape)
+    if header_length is None:
+        images = _json_tensor(tensor, dimensions)
+    else:
+        images = _binary_tensor(tensor, dimensions, memoryview(body)[split:])
+    return InferRequest(images_NHWC=images, id=_request_id(document), binary=_wanted_outputs(document))
+
+
+def encode_v2(request: InferRequest, prediction: Prediction) -> tuple[bytes, int | None]:
+    """The V2 answer.
+
+    Returns:
+        The body and, where binary tensors follow the JSON, the length of the JSON part.
+    """
+    outputs, tail = [], []
+    for name, binary in request.binary.items():
+        output, raw = _output(name, prediction, binary)
+        outputs.append(output)
+        tail.append(raw)
+    head = orjson.dumps(
+        {
+            "model_name": prediction.model,
+            "model_version": prediction.version,
+            "id": request.id,
+            "outputs": outputs,
+        },
+        option=orjson.OPT_SERIALIZE_NUMPY,
+    )
+    return (b"".join([head, *tail]), len(head)) if any(request.binary.values()) else (head, None)
+
+
+def encode_binary_request(images_NHWC: NDArray[np.uint8]) -> tuple[bytes, int]:
+    """A V2 request with its pictures as a binary tensor (for our own clients), and the length of its JSON part."""
+    raw = np.ascontiguousarray(images_NHWC, np.uint8).tobytes()
+    tensor = {
+        "name": INPUT,
+        "datatype": "UINT8",
+        "shape": list(images_NHWC.shape),
+        "parameters": {"binary_data_size": len(raw)},
+    }
+    head = orjson.dumps({"inputs": [tensor]})
+    return head + raw, len(head)
+
+
+def _json_object(text: bytes) -> dict[str, Any]:
+    try:
+        document = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise Refusal(f"expected a JSON object, got something that is not JSON: {error}.") from None
+    if not isinstance(document, dict):
+        raise Refusal(f"expected a JSON object, got {shown(document)}.")
+    return document
+
+
+def _shapes(shape: Shape) -> str:
+    return f"{list(shape)} or {list(shape[:2])}" if shape[2] == 1 else str(list(shape))
+
+
+def _header_length(text: str, body_length: int) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= body_length):
+        raise Refusal(
+            f"Inference-Header-Content-Length: expected the length of the JSON part, at most the body's {body_length} "
+            f"bytes, got {shown(text)}."
+        )
+    return int(text)
+
+
+def _only_input(inputs: Any, shape: Shape) -> dict[str, Any]:
+    if not isinstance(inputs, list) or not all(isinstance(tensor, dict) for tensor in inputs):
+        raise Refusal(f'expected "inputs": one tensor named {INPUT}, got {shown(inputs)}.')
+    names = [tensor.get("name") for tensor in inputs]
+    if names != [INPUT]:
+        raise Refusal(
+            f"expected one input tensor, named {INPUT}, of shape [N, {', '.join(map(str, shape))}], got {shown(names)}."
+        )
+    if inputs[0].get("datatype") not in tuple(DATATYPES):  # a tuple, because what came may be unhashable
+        raise Refusal(f"{INPUT}: expected datatype UINT8 or FP32, got {shown(inputs[0].get('datatype'))}.")
+    return dict(inputs[0])
+
+
+def _dimensions(tensor: dict[str, Any], shape: Shape) -> Shape:
+    found = tensor.get("shape")
+    fits = isinstance(found, list) and all(type(size) is int for size in found) and tuple(found[1:]) == shape
+    if not isinstance(found, list) or not fits:
+        raise Refusal(f"{INPUT}: expected shape [N, {', '.join(map(str, shape))}], got {shown(found)}.")
+    check_count(found[0], INPUT)
+    return tuple(found)
+
+
+def _json_tensor(tensor: dict[str, Any], dimensions: Shape) -> NDArray[np.uint8]:
+    if "binary_data_size" in _parameters(tensor, INPUT):
+        raise Refusal(f"{INPUT}: binary_data_size needs the header Inference-Header-Content-Length, which is missing.")
+    data = tensor.get("data")
+    if not isinstance(data, list):
+        raise Refusal(f'{INPUT}: expected "data", a flat or nested list of numbers, got {shown(data)}.')
+    whole = tensor["datatype"] == "UINT8"
+    if depth(data) > 1:
+        return from_lists(data, dimensions, f"{INPUT}.data", whole=whole)
+    if len(data) != math.prod(dimensions):
+        raise Refusal(
+            f"{INPUT}.data: expected {math.prod(dimensions)} numbers for shape {list(dimensions)}, got {len(data)}."
+        )
+    return from_numbers(data, f"{INPUT}.data", whole=whole).reshape(dimensions)
+
+
+def _binary_tensor(tensor: dict[str, Any], dimensions: Shape, raw: memoryview) -> NDArray[np.uint8]:
+    if "binary_data_size" not in _parameters(tensor, INPUT) and not raw:
+        return _json_tensor(tensor, dimensions)  # the header is allowed where no tensor is binary
+    if "data" in tensor:
+        raise Refusal(f'{INPUT}: expected either "data" or binary_data_size with bytes after the JSON, got both.')
+    datatype = DATATYPES[tensor["datatype"]]
+    expected, said = math.prod(dimensions) * datatype.itemsize, _parameters(tensor, INPUT).get("binary_data_size")
+    if type(said) is not int or said != expected or len(raw) != expected:
+        raise Refusal(
+            f"{INPUT}: expected {expected} bytes for {tensor['datatype']} of shape {list(dimensions)}, "
+            f"binary_data_size says {shown(said)} and {len(raw)} came after the JSON."
+        )
+    values = np.frombuffer(raw, datatype).reshape(dimensions)
+    return values if datatype.itemsize == 1 else from_floats(values, INPUT)
+
+
+def _parameters(holder: dict[str, Any], what: str) -> dict[str, Any]:
+    found = holder.get("parameters")
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        raise Refusal(f"{what}: expected parameters to be an object, got {shown(found)}.")
+    return found
+
+
+def _flag(holder: dict[str, Any], key: str, what: str, default: bool) -> bool:
+    found = _parameters(holder, what).get(key, default)
+    if not isinstance(found, bool):
+        raise Refusal(f"{what}: expected parameter {key} to be true or false, got {shown(found)}.")
+    return found
+
+
+def _wanted_outputs(document: dict[str, Any]) -> dict[str, bool]:
+    binary = _flag(document, "binary_data_output", "request", False)
+    wanted = document.get("outputs")
+    if wanted is None or wanted == []:
+        return dict.fromkeys(OUTPUTS, binary)
+    if not isinstance(wanted, list) or not all(isinstance(output, dict) for output in wanted):
+        raise Refusal(f"expected outputs to be a list of objects with a name, got {shown(wanted)}.")
+    names = [output.get("name") for output in wanted]
+    if any(name not in OUTPUTS for name in names) or len(set(names)) != len(names):
+        raise Refusal(f"expected outputs among {', '.join(OUTPUTS)}, each once, got {shown(names)}.")
+    return {output["name"]: _flag(output, "binary_data", output["name"], binary) for output in wanted}
+
+
+def _request_id(document: dict[str, Any]) -> str:
+    found = document.get("id")
+    if found is not None and not isinstance(found, str):
+        raise Refusal(f"expected id to be a text, got {shown(found)}.")
+    return found or str(uuid.uuid4())
+
+
+def _output(name: str, prediction: Prediction, binary: bool) -> tuple[dict[str, Any], bytes]:
+    """One output tensor as JSON, and the bytes that follow the JSON for it."""
+    if name == "label_name":
+        names = [prediction.classes[label] for label in prediction.labels]
+        facts: dict[str, Any] = {"name": name, "datatype": "BYTES", "shape": [len(names)]}
+        raw = b"".join(struct.pack("<I", len(text)) + text for text in map(str.encode, names)) if binary else b""
+        data: Any = names
+    else:
+        array = prediction.labels if name == "label" else prediction.probabilities
+        facts = {"name": name, "datatype": "INT64" if name == "label" else "FP32", "shape": list(array.shape)}
+        raw = array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes() if binary else b""
+        data = array.ravel()
+    return facts | ({"parameters": {"binary_data_size": len(raw)}} if binary else {"data": data}), raw

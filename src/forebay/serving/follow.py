@@ -1,0 +1,92 @@
+"""Where the served models come from: the state folder's `desired.json`, or a folder of bundles."""
+
+import logging
+import os
+import threading
+from pathlib import Path
+
+from forebay.contracts.bundle import SPEC, read_spec
+from forebay.errors import ConfigError
+from forebay.serving.repository import Models
+from forebay.serving.state import Served, ServingFiles, read_desired, write_loaded
+
+logger = logging.getLogger(__name__)
+
+POLL_S = 0.1
+
+
+class Follower:
+    """Keeps the models equal to `desired.json` and says so in `loaded.json`.
+
+    Loading happens in the follower's own thread; requests are answered meanwhile.
+    """
+
+    def __init__(self, files: ServingFiles, models: Models) -> None:
+        self._files = files
+        self._models = models
+        self._seen: tuple[int, int] | None = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="follow-desired", daemon=True)
+
+    def start(self) -> None:
+        """Load what is wanted now, then go on watching."""
+        self._look()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the watch; a load in progress is finished first."""
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.wait(POLL_S):
+            try:
+                self._look()
+            except Exception:  # a damaged file must not end the watch; the next write is read again
+                logger.exception("%s cannot be followed", self._files.desired)
+
+    def _look(self) -> None:
+        version = self._file_version()
+        if version == self._seen:
+            return
+        self._seen = version
+        generation, desired = read_desired(self._files)
+        write_loaded(self._files, generation, os.getpid(), self._models.apply(desired))
+
+    def _file_version(self) -> tuple[int, int]:
+        try:
+            found = self._files.desired.stat()
+        except FileNotFoundError:
+            return 0, 0
+        return found.st_mtime_ns, found.st_ino
+
+
+def find_bundles(folder: Path, name: str | None, version: str | None) -> dict[str, Served]:
+    """The bundles of a folder by KServe's convention: the folder is one, or holds one per sub-folder.
+
+    Args:
+        folder: usually /mnt/models.
+        name: to serve a single bundle under; default the name of its data set. Sub-folders give their own names.
+        version: to show; default the first 12 digits of the weights' sha256.
+
+    Raises:
+        ConfigError: no bundle is there, or one name was given for several.
+        ModelError: a bundle is damaged.
+    """
+    if (folder / SPEC).is_file():
+        return dict([_bundle(folder, name, version)])
+    inside = sorted(path.parent for path in folder.glob(f"*/{SPEC}"))
+    if not inside:
+        raise ConfigError(
+            f"{folder} holds no model bundle: neither {SPEC} nor a sub-folder with one. Give the folder that train "
+            "wrote, or mount it there."
+        )
+    if name is not None and len(inside) > 1:
+        raise ConfigError(f"--model-name {name} was given for {len(inside)} bundles in {folder}. Leave it out.")
+    return dict(_bundle(path, name or path.name, version) for path in inside)
+
+
+def _bundle(folder: Path, name: str | None, version: str | None) -> tuple[str, Served]:
+    spec = read_spec(folder)
+    served = Served(bundle=str(folder), version=version or spec.weights_sha256[:12], weights_sha256=spec.weights_sha256)
+    return name or str(spec.data.get("name") or folder.name), served

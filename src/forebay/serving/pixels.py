@@ -1,0 +1,139 @@
+"""From what a request carries to uint8 pictures (N, H, W, C): lists of numbers, float tensors and picture files.
+
+Numbers run from 0 to 255; fractions are rounded to the nearest whole number, where the request did not promise uint8.
+"""
+
+import binascii
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forebay.pictures import PictureError, decode, resize
+from forebay.serving.refusal import Refusal, shown
+
+Shape = tuple[int, ...]
+
+MAX_INSTANCES = 4096  # pictures in one request
+MAX_PIXELS = 50_000_000  # of all picture files in one request together, before they are resized
+TOP = 255
+
+
+def check_count(count: int, what: str) -> None:
+    """Refuse an empty request and one with too many pictures."""
+    if not 1 <= count <= MAX_INSTANCES:
+        raise Refusal(f"{what}: expected 1 to {MAX_INSTANCES} pictures in one request, got {count}.")
+
+
+def depth(value: object) -> int:
+    """How deep the first element lies; bounded, so deep nesting costs nothing."""
+    found = 0
+    while isinstance(value, list) and value and found <= 5:
+        value, found = value[0], found + 1
+    return found
+
+
+def from_lists(values: list[Any], shape: Shape, what: str, *, whole: bool = False) -> NDArray[np.uint8]:
+    """Pictures from nested lists that must have exactly this shape.
+
+    Args:
+        values: as parsed from JSON.
+        shape: expected lengths, outermost first.
+        what: the part of the request, for messages.
+        whole: refuse fractions.
+
+    Raises:
+        Refusal: ragged, of another shape, not numbers, or outside 0..255.
+    """
+    level: list[Any] = values
+    for axis, length in enumerate(shape):
+        if axis:
+            level = _open_level(level, axis, length, shape, what)
+        elif len(level) != length:
+            raise Refusal(f"{what}: expected {length} values for shape {list(shape)}, got {len(level)}.")
+    return from_numbers(level, what, whole=whole).reshape(shape)
+
+
+def _open_level(level: list[Any], axis: int, length: int, shape: Shape, what: str) -> list[Any]:
+    expected = f"expected nested lists of shape {list(shape)} (ragged or other shapes are refused)"
+    strangers = set(map(type, level)) - {list}
+    if strangers:
+        found = next(item for item in level if type(item) is not list)
+        raise Refusal(f"{what}: {expected}, got {shown(found)} where axis {axis} should be a list of {length}.")
+    lengths = set(map(len, level))
+    if lengths != {length}:
+        raise Refusal(f"{what}: {expected}, got lists of {_some(lengths)} along axis {axis}.")
+    return list(chain.from_iterable(level))
+
+
+def _some(lengths: set[int]) -> str:
+    ordered = [str(length) for length in sorted(lengths)]
+    return " and ".join(ordered) if len(ordered) < 4 else f"{', '.join(ordered[:3])}, …"
+
+
+def from_numbers(numbers: list[Any], what: str, *, whole: bool = False) -> NDArray[np.uint8]:
+    """Pixels from a flat list of JSON numbers."""
+    kinds = set(map(type, numbers))
+    if kinds - {int, float}:
+        found = next(item for item in numbers if type(item) not in (int, float))
+        raise Refusal(f"{what}: expected numbers from 0 to {TOP}, got {shown(found)}.")
+    if kinds == {int}:
+        try:
+            return np.frombuffer(bytes(numbers), np.uint8)  # far faster than numpy's own reading of a list
+        except (ValueError, OverflowError):
+            raise _outside(min(numbers), max(numbers), what) from None
+    return from_floats(np.array(numbers, np.float64), what, whole=whole)
+
+
+def from_floats(values: NDArray[np.floating[Any]], what: str, *, whole: bool = False) -> NDArray[np.uint8]:
+    """Pixels from floating point numbers of any shape."""
+    if values.size and not (values.min() >= 0 and values.max() <= TOP):  # in this form NaN is refused as well
+        raise _outside(values.min(), values.max(), what)
+    rounded = np.rint(values)
+    if whole and not np.array_equal(rounded, values):
+        raise Refusal(f"{what}: datatype UINT8 takes whole numbers, got fractions. Send FP32 for those.")
+    pixels: NDArray[np.uint8] = rounded.astype(np.uint8)
+    return pixels
+
+
+def _outside(low: object, high: object, what: str) -> Refusal:
+    return Refusal(f"{what}: expected finite numbers from 0 to {TOP}, got {low} to {high}.")
+
+
+def from_files(encoded: Sequence[Any], shape: Shape, what: str) -> NDArray[np.uint8]:
+    """Pictures from `{"b64": …}` objects, decoded and resized by the rules that ingest used.
+
+    Args:
+        encoded: the objects; picture files of any size.
+        shape: (H, W, C) of the result.
+        what: the part of the request, for messages.
+
+    Raises:
+        Refusal: an object of another form, bad base64, or a file that is no picture or has too many pixels.
+    """
+    height, width, channels = shape
+    pictures = np.empty((len(encoded), height, width, channels), np.uint8)
+    left = MAX_PIXELS
+    for row, item in enumerate(encoded):
+        here = f"{what}[{row}]"
+        try:
+            pixels = decode(_unpack(item, here), channels=channels, max_pixels=left)
+        except PictureError as error:
+            raise Refusal(
+                f"{here}: expected a PNG or JPEG file in base64 ({MAX_PIXELS} pixels in all of a request), got one "
+                f"that is {error.reason}: {error.detail}."
+            ) from None
+        left -= pixels.shape[0] * pixels.shape[1]
+        pictures[row] = resize(pixels, height, width)
+    return pictures
+
+
+def _unpack(item: Any, here: str) -> bytes:
+    if not isinstance(item, dict) or set(item) != {"b64"} or not isinstance(item["b64"], str):
+        raise Refusal(f'{here}: expected {{"b64": "…"}} with one base64 text, got {shown(item)}.')
+    try:
+        return binascii.a2b_base64("".join(item["b64"].split()), strict_mode=True)
+    except (binascii.Error, ValueError) as error:
+        raise Refusal(f"{here}: b64 is not base64: {error}. Expected a PNG or JPEG file, encoded.") from None

@@ -1,0 +1,151 @@
+"""The server process: models, the KServe SDK's application, our layer in front, a listening socket."""
+
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from kserve import ModelRepository
+from kserve.protocol.dataplane import DataPlane
+from kserve.protocol.model_repository_extension import ModelRepositoryExtension
+from kserve.protocol.rest.server import RESTServer
+from starlette.exceptions import HTTPException
+
+from forebay.errors import BusyError, ConfigError
+from forebay.serving.app import MAX_BODY_BYTES, FrontDoor
+from forebay.serving.follow import Follower, find_bundles
+from forebay.serving.http import Server
+from forebay.serving.repository import Models
+from forebay.serving.state import ServerInfo, ServingFiles, write_server
+from forebay.state import FileLock, Home
+
+logger = logging.getLogger(__name__)
+
+LOCK_TRIES = 20
+LOCK_EVERY_S = 0.05
+
+
+class _DataPlane(DataPlane):  # type: ignore[misc]
+    """The SDK's data plane, which also tells the version and claims only what is on."""
+
+    def metadata(self) -> dict[str, Any]:
+        """V2 server metadata."""
+        return {**super().metadata(), "extensions": ["binary_tensor_data"]}
+
+    async def model_metadata(self, model_name: str) -> dict[str, Any]:
+        """V2 model metadata."""
+        facts = await super().model_metadata(model_name)
+        model = self.get_model_from_registry(model_name)
+        return {**facts, "platform": "forebay_torch", "versions": [model.served.version]}
+
+
+def serve_home(home: Home, listener: socket.socket, max_body_bytes: int = MAX_BODY_BYTES) -> None:
+    """Serve what `<home>/serving/desired.json` names until SIGTERM; holds the home's server lock meanwhile.
+
+    Raises:
+        BusyError: another server of this state folder runs.
+    """
+    files = ServingFiles.of(home)
+    models = Models(ModelRepository())
+    with _only_server(files):
+        follower = Follower(files, models)
+        follower.start()
+        host, port = listener.getsockname()[:2]
+        info = ServerInfo(pid=os.getpid(), host=host, port=port, log=str(files.log))
+        _run(
+            models, listener, max_body_bytes,
+            on_start=lambda: write_server(files, info),
+            on_stop=lambda: files.server.unlink(missing_ok=True),
+        )  # fmt: skip
+        follower.stop()
+
+
+def serve_folder(
+    folder: Path,
+    listener: socket.socket,
+    *,
+    name: str | None = None,
+    version: str | None = None,
+    max_body_bytes: int = MAX_BODY_BYTES,
+) -> None:
+    """Serve a bundle, or a folder of bundles, until SIGTERM; see `find_bundles` for the names.
+
+    Raises:
+        ConfigError: there is no bundle, or one cannot be loaded.
+    """
+    models = Models(ModelRepository())
+    problems = [loaded.error for loaded in models.apply(find_bundles(folder, name, version)).values() if loaded.error]
+    if problems:
+        raise ConfigError(" ".join(problems))
+    _run(models, listener, max_body_bytes)
+
+
+def _run(
+    models: Models,
+    listener: socket.socket,
+    max_body_bytes: int,
+    on_start: Callable[[], None] | None = None,
+    on_stop: Callable[[], None] | None = None,
+) -> None:
+    cores = len(os.sched_getaffinity(0))
+    torch.set_num_threads(1)  # requests run side by side, one thread each; more would only contend for the cores
+    with ThreadPoolExecutor(cores, thread_name_prefix="predict") as pool:
+        door = FrontDoor(models, _sdk_application(models.repository), pool, max_body_bytes)
+        server = Server(door, on_start=on_start, on_stop=on_stop)
+        host, port = listener.getsockname()[:2]
+        logger.info("listening on %s port %d, %d threads, models: %s", host, port, cores, ", ".join(models.names()))
+        with contextlib.suppress(SystemExit):  # uvicorn raises the signal again once it has stopped
+            server.run(sockets=[listener])
+    logger.info("stopped")
+
+
+def _sdk_application(repository: ModelRepository) -> FastAPI:
+    """The SDK's REST application on our models: health, readiness, metadata, metrics."""
+    from kserve import model_server
+
+    extension = ModelRepositoryExtension(model_registry=repository)
+    RESTServer("", _DataPlane(model_registry=repository), extension, 0).create_application()
+    model_server.app.add_exception_handler(HTTPException, _in_our_form)
+    return model_server.app  # type: ignore[no-any-return]
+
+
+async def _in_our_form(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+
+
+@contextlib.contextmanager
+def _only_server(files: ServingFiles) -> Iterator[None]:
+    """Hold the server lock; a command that only looks holds it for an instant, hence the tries."""
+    with contextlib.ExitStack() as stack:
+        for left in reversed(range(LOCK_TRIES)):
+            try:
+                stack.enter_context(FileLock(files.lock).held("the server"))
+                break
+            except BusyError:
+                if not left:
+                    raise
+                time.sleep(LOCK_EVERY_S)
+        yield
+
+
+def configure_process() -> None:
+    """Logging to standard error, and a clean end on SIGTERM from the first moment on."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("kserve.trace").setLevel(logging.WARNING)  # one line per probe otherwise
+    signal.signal(signal.SIGTERM, _end)
+
+
+def _end(_: int, __: FrameType | None) -> None:
+    sys.exit(0)
