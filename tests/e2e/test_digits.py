@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Forebay, cached_steps
+from forebay_cli import Forebay, cached_steps
 
 STEPS = ["ingest", "preprocess", "train", "evaluate", "register", "deploy"]
 Digits = tuple[Forebay, dict[str, Any]]

@@ -14,8 +14,8 @@ import psutil
 import pytest
 
 import forebay as package
-from tests.e2e.conftest import Forebay, cached_steps
-from tests.e2e.pictures import write_idx
+from forebay_cli import Forebay, cached_steps
+from small_pictures import write_idx
 
 QUICK = ("--model", "mlp", "--set", "train.epochs=12")
 

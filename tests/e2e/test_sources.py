@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from tests.e2e.conftest import Forebay, cached_steps
-from tests.e2e.pictures import draw, plant_bad_files, write_folder, write_idx
+from forebay_cli import Forebay, cached_steps
+from small_pictures import draw, plant_bad_files, write_folder, write_idx
 
 QUICK = ("--model", "mlp", "--set", "train.epochs=12")
 

@@ -6,7 +6,6 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
-from row_tables import digits_table, write_table
 
 from forebay.contracts.manifest import SplitManifest
 from forebay.contracts.rows import ROWS, pixel_digest
@@ -16,6 +15,7 @@ from forebay.preprocess import preprocess
 from forebay.settings import PreprocessConfig
 from forebay.state import StepLog, is_sealed
 from forebay.state.steplog import read_events
+from row_tables import digits_table, write_table
 
 CLASSES = ["circle", "square"]
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import click
 import pytest
 from PIL import Image
-from tests.e2e.conftest import Forebay
-from tests.e2e.pictures import draw, write_folder
 
 from forebay.cli.main import group
+from forebay_cli import Forebay
+from small_pictures import draw, write_folder
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()

@@ -15,6 +15,7 @@ from forebay.cli.render import summary_table
 from forebay.engine.summary import STEPS, summarize
 from forebay.errors import ConfigError
 from forebay.serving import supervise
+from forebay.serving.state import ServerInfo, ServingFiles
 from forebay.state import Home, Run, read_json
 from forebay.state.steplog import read_events
 
@@ -64,7 +65,7 @@ def logs_command(step: str, run_id: str | None) -> None:
     """Print what a step wrote: its events, then its own output. `engine` and `server` are whole logs."""
     home = Home.find().open()
     if step == "server":
-        _print_file(supervise.log_path(home))
+        _print_file(ServingFiles.of(home).log)
         return
     run = _find(home, run_id)
     if step == "engine":
@@ -155,18 +156,18 @@ def _find(home: Home, run_id: str | None) -> Run:
     raise ConfigError(f"There is no run {run_id or ''} in {home.root}. Newest runs: {known}.")
 
 
-def _server_object(home: Home, server: supervise.ServerInfo | None) -> dict[str, Any] | None:
+def _server_object(home: Home, server: ServerInfo | None) -> dict[str, Any] | None:
     if server is None:
         return None
-    models = supervise.current_models(home)
-    return {"url": server.url, "pid": server.pid, "log": str(supervise.log_path(home)), "models": models}
+    models = {name: vars(model) for name, model in supervise.current_models(home).items()}
+    return {"url": server.url, "pid": server.pid, "log": server.log, "models": models}
 
 
-def _server_lines(home: Home, server: supervise.ServerInfo | None) -> list[str]:
+def _server_lines(home: Home, server: ServerInfo | None) -> list[str]:
     if server is None:
         return ["", "server: not running. `forebay serve` brings the champions up again (after a reboot, too)."]
-    lines = ["", f"server: {server.url} (process {server.pid}), log {supervise.log_path(home)}"]
-    lines += [f"  {name} version {model['version']}" for name, model in supervise.current_models(home).items()]
+    lines = ["", f"server: {server.url} (process {server.pid}), log {server.log}"]
+    lines += [f"  {name} version {model.version}" for name, model in supervise.current_models(home).items()]
     return [*lines, "After a reboot: `forebay serve`. To end it: `forebay stop`."]
 
 
