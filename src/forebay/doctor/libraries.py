@@ -11,10 +11,6 @@ from forebay.doctor.check import REINSTALL, Check, failed, passed
 from forebay.state import Home
 from forebay.tracking import client, tracking_uri
 
-REINSTALL = (
-    "Install again with the constraints file of this version: `pip install --constraint constraints.txt forebay`."
-)
-
 
 def python_version(version: tuple[int, ...] = sys.version_info[:3]) -> Check:
     """The interpreter is one that the package supports."""
