@@ -1,0 +1,1 @@
+"""Forebay beside plain tools, in one run on one machine: `python -m benchmarks`."""
