@@ -78,6 +78,27 @@ def incomparable(candidate: ModelSpec, champion: ModelSpec, name: str, version: 
     )
 
 
+def same_weights(name: str, version: str) -> Verdict:
+    """Pass a model that is the champion already; its version is used again."""
+    return Verdict(
+        passed=True,
+        reason=f"the weights are those of the champion {name} version {version}, which is used again",
+        version=version,
+        champion={"version": version},
+    )
+
+
+def no_shared_rows(name: str, version: str) -> Verdict:
+    """Refuse a comparison on rows that the champion may have been trained on."""
+    return Verdict(
+        passed=False,
+        reason=f"not comparable with the champion {name} version {version}: no test row is known to be held out for it "
+        "as well, because it was split another way. Use its preprocess.split and preprocess.holdout, or give this "
+        "model another registered name with --name",
+        champion={"version": version},
+    )
+
+
 def held_out_for(champion: ModelSpec, split_kind: str, sha256: NDArray[np.uint8]) -> Flags | None:
     """Which of the candidate's test rows the champion was not trained on either.
 

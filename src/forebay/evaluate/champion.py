@@ -1,0 +1,75 @@
+"""The gate's edge: fetch the champion, let it answer the same rows, and ask the pure functions of `gate`."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forebay import registry
+from forebay.contracts.bundle import ModelSpec
+from forebay.contracts.shards import Split
+from forebay.errors import ModelError
+from forebay.evaluate import gate
+from forebay.evaluate.predict import predict
+from forebay.settings import EvaluateConfig
+from forebay.state import StepLog
+
+
+def decide(
+    name: str,
+    spec: ModelSpec,
+    test: Split,
+    split_kind: str,
+    right: NDArray[np.bool_],
+    config: EvaluateConfig,
+    log: StepLog,
+) -> gate.Verdict:
+    """May the candidate be deployed under this registered name?
+
+    Args:
+        name: registered model name.
+        spec: the candidate's.
+        split_kind: how its rows were split, hash or source.
+        right: bool, one per test row: the candidate's answer is the label.
+
+    Raises:
+        ModelError: there is a champion and it cannot be loaded.
+    """
+    refusal = gate.minimum(int(right.sum()), len(right), config.min_accuracy)
+    if refusal:
+        return refusal
+    bundle = registry.champion(log.home, name)
+    if bundle is None:
+        reached = f"accuracy {right.mean():.4f} reaches evaluate.min_accuracy {config.min_accuracy}"
+        return gate.Verdict(passed=True, reason=f"{reached}, and {name} has no champion yet")
+    return _challenge(bundle, spec, test, split_kind, right, config, log)
+
+
+def _challenge(
+    bundle: registry.RegisteredBundle,
+    spec: ModelSpec,
+    test: Split,
+    split_kind: str,
+    right: NDArray[np.bool_],
+    config: EvaluateConfig,
+    log: StepLog,
+) -> gate.Verdict:
+    from forebay.models import load_bundle
+
+    name, version = bundle.name, bundle.version
+    try:
+        champion = load_bundle(bundle.folder)
+    except ModelError as error:
+        raise ModelError(
+            f"The champion {name} version {version} cannot be loaded, so nothing can be compared with it: {error} "
+            "`forebay rollback` makes the champion before it champion again; --name starts a new registered model."
+        ) from error
+    refusal = gate.incomparable(spec, champion.spec, name, version)
+    if refusal:
+        return refusal
+    if champion.spec.weights_sha256 == spec.weights_sha256:
+        return gate.same_weights(name, version)
+    shared = gate.held_out_for(champion.spec, split_kind, test.sha256)
+    if shared is None or not shared.any():
+        return gate.no_shared_rows(name, version)
+    predicted = predict(champion, test, log).argmax(axis=1)
+    comparison = gate.compare(test.labels[shared], right[shared], (predicted == test.labels)[shared], spec.classes)
+    return gate.judge(comparison, name, version, config)

@@ -1,0 +1,116 @@
+"""From labels and probabilities to the record that `evaluation.json` holds. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forebay.evaluate import metrics
+
+DIGITS = 6  # of the fractions in curves; a finer grid only makes files large
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measures:
+    """The measured part of an `Evaluation`; the fields have the same names and meanings there."""
+
+    accuracy: dict[str, Any]
+    metrics: dict[str, float]
+    per_class: list[dict[str, Any]]
+    confusion: list[list[int]]
+    roc: tuple[list[float], list[float], list[float]]
+    macro_roc: tuple[list[float], list[float]]
+    calibration: list[dict[str, Any]]
+
+
+def measure(
+    labels: NDArray[np.int64], probabilities: NDArray[np.float32], classes: Sequence[str], confidence: float
+) -> Measures:
+    """Measure N answers, N at least 1.
+
+    Args:
+        labels: int64, N.
+        probabilities: float32, N x K; rows sum to 1.
+        confidence: coverage of the accuracy's interval.
+    """
+    scores = probabilities.astype(np.float64)
+    predicted = scores.argmax(axis=1)
+    right = predicted == labels
+    low, high = metrics.wilson_interval(int(right.sum()), len(labels), confidence)
+    accuracy = {"value": float(right.mean()), "low": low, "high": high, "rows": len(labels), "confidence": confidence}
+    confusion = metrics.confusion_matrix(labels, predicted, len(classes))
+    class_rocs = metrics.class_rocs(labels, scores)
+    micro = metrics.micro_roc(labels, scores)
+    bins = metrics.calibration_bins(right, scores.max(axis=1))
+    flat = {
+        "accuracy": accuracy["value"],
+        "accuracy_low": low,
+        "accuracy_high": high,
+        **_macro(confusion),
+        **_areas(micro, class_rocs),
+        "calibration_error": metrics.expected_calibration_error(bins),
+        "log_loss": metrics.log_loss(labels, scores),
+        "rows": float(len(labels)),
+    }
+    return Measures(
+        accuracy=accuracy,
+        metrics=flat,
+        per_class=_per_class(classes, confusion, class_rocs),
+        confusion=confusion.tolist(),
+        roc=_points(micro),
+        macro_roc=_rounded(*metrics.macro_roc(class_rocs)),
+        calibration=[asdict(part) for part in bins],
+    )
+
+
+def _macro(confusion: NDArray[np.int64]) -> dict[str, float]:
+    """Means over the classes that have rows; a class that is never predicted has precision 0 here."""
+    present = confusion.sum(axis=1) > 0
+    precision, recall = metrics.precision_and_recall(confusion)
+    hits = np.diagonal(confusion)
+    f1 = 2 * hits[present] / (confusion.sum(axis=0) + confusion.sum(axis=1))[present]
+    return {
+        "macro_precision": float(np.nan_to_num(precision[present]).mean()),
+        "macro_recall": float(recall[present].mean()),
+        "macro_f1": float(f1.mean()),
+    }
+
+
+def _areas(micro: metrics.Roc | None, class_rocs: list[metrics.Roc | None]) -> dict[str, float]:
+    """AUC, micro and macro; left out where a single class leaves no curve."""
+    known = [roc.auc for roc in class_rocs if roc is not None]
+    return ({"roc_auc_micro": micro.auc} if micro else {}) | ({"roc_auc_macro": float(np.mean(known))} if known else {})
+
+
+def _per_class(
+    classes: Sequence[str], confusion: NDArray[np.int64], class_rocs: list[metrics.Roc | None]
+) -> list[dict[str, Any]]:
+    precision, recall = metrics.precision_and_recall(confusion)
+    return [
+        {
+            "name": name,
+            "support": int(confusion[label].sum()),
+            "precision": _defined(precision[label]),
+            "recall": _defined(recall[label]),
+            "auc": roc.auc if (roc := class_rocs[label]) else None,
+        }
+        for label, name in enumerate(classes)
+    ]
+
+
+def _defined(value: np.float64) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def _points(roc: metrics.Roc | None) -> tuple[list[float], list[float], list[float]]:
+    if roc is None:
+        return [], [], []
+    thinned = metrics.thin(roc)
+    fpr, tpr = _rounded(thinned.fpr, thinned.tpr)
+    return fpr, tpr, thinned.thresholds.round(DIGITS).tolist()
+
+
+def _rounded(fpr: NDArray[np.float64], tpr: NDArray[np.float64]) -> tuple[list[float], list[float]]:
+    return fpr.round(DIGITS).tolist(), tpr.round(DIGITS).tolist()

@@ -1,0 +1,36 @@
+"""A model's answers for a whole split."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forebay.contracts.shards import Split
+from forebay.errors import ModelError
+from forebay.state import StepLog
+
+if TYPE_CHECKING:
+    from forebay.models import Classifier
+
+BATCH_BYTES = 8_388_608  # of pixels between two progress events
+
+
+def predict(classifier: "Classifier", split: Split, log: StepLog) -> NDArray[np.float32]:
+    """Probabilities of every row; float32, N x K.
+
+    Raises:
+        ModelError: the model answers with NaN or infinity.
+    """
+    spec = classifier.spec
+    rows = max(1, BATCH_BYTES // (spec.height * spec.width * spec.channels))
+    parts = []
+    for start in range(0, len(split), rows):
+        parts.append(classifier.predict(split.images_NHWC(start, start + rows)))
+        log.progress(min(start + rows, len(split)), len(split), "rows")
+    probabilities = np.concatenate(parts)
+    if not np.isfinite(probabilities).all():
+        raise ModelError(
+            f"The {spec.architecture} answers with NaN for {int((~np.isfinite(probabilities)).any(axis=1).sum())} of "
+            f"{len(split)} test rows: training diverged. Lower train.learning_rate and train again."
+        )
+    return probabilities

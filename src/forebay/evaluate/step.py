@@ -1,0 +1,118 @@
+"""The evaluate step: answer the held-out rows, measure, let the gate decide, write the report."""
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from forebay.contracts.bundle import ModelSpec
+from forebay.contracts.evaluation import PASSED, PREDICTIONS, REFUSED, Evaluation, write_smoke
+from forebay.contracts.manifest import SplitManifest
+from forebay.contracts.shards import Split, open_split
+from forebay.errors import ModelError
+from forebay.evaluate.champion import decide
+from forebay.evaluate.measure import measure
+from forebay.evaluate.predict import predict
+from forebay.evaluate.report import write_report
+from forebay.settings import AUTO, EvaluateConfig
+from forebay.state import StepLog, empty_folder, seal
+
+SMOKE_ROWS = 1000  # what deploy.smoke_rows may ask for at most
+SMOKE_BYTES = 33_554_432  # large pictures: fewer rows
+
+
+def evaluate(dataset: Path, model: Path, out: Path, config: EvaluateConfig, log: StepLog) -> Evaluation:
+    """Measure a model on the test split and decide whether it may be deployed.
+
+    Args:
+        dataset: preprocess's output folder.
+        model: train's output folder, a bundle.
+        out: emptied first; receives what `contracts.evaluation` describes.
+
+    Raises:
+        ModelError: the bundle cannot be loaded or does not fit the data, or the champion cannot be loaded.
+    """
+    from forebay.models import load_bundle
+
+    data = SplitManifest.read(dataset)
+    classifier = load_bundle(model)
+    _check_fit(classifier.spec, data)
+    empty_folder(out)
+    test = open_split(dataset, data, "test")
+    probabilities = predict(classifier, test, log)
+    right = probabilities.argmax(axis=1) == test.labels
+    resolved = replace(config, name=data.name if config.name == AUTO else config.name)
+    verdict = decide(resolved.name, classifier.spec, test, data.split_kind, right, resolved, log)
+    evaluation = Evaluation(
+        folder=out,
+        name=resolved.name,
+        decision=PASSED if verdict.passed else REFUSED,
+        gate=verdict.facts(),
+        model=_model_facts(classifier.spec),
+        data=_data_facts(data),
+        classes=data.classes,
+        settings=asdict(resolved),
+        **vars(measure(test.labels, probabilities, data.classes, config.confidence)),
+    )
+    evaluation.write()
+    _write_predictions(out, test, probabilities)
+    smoke_rows = max(1, min(SMOKE_ROWS, SMOKE_BYTES // (data.height * data.width * data.channels)))
+    write_smoke(out, test.images_NHWC(0, smoke_rows), probabilities[:smoke_rows])
+    write_report(evaluation, test, probabilities, model, log.run_id)
+    seal(out)
+    log.result(**_recorded(evaluation))
+    return evaluation
+
+
+def _check_fit(spec: ModelSpec, data: SplitManifest) -> None:
+    model = (spec.classes, spec.height, spec.width, spec.channels)
+    if model != (data.classes, data.height, data.width, data.channels):
+        raise ModelError(
+            f"The model takes {spec.height}x{spec.width}x{spec.channels} pictures of {len(spec.classes)} classes, the "
+            f"data {data.name} has {data.height}x{data.width}x{data.channels} of {len(data.classes)} (or other names). "
+            "Train on this data, or prepare it with the ingest.size and ingest.channels of the model's own."
+        )
+
+
+def _model_facts(spec: ModelSpec) -> dict[str, Any]:
+    kept = ("architecture", "options", "weights_sha256", "training", "lineage", "height", "width", "channels")
+    return {key: getattr(spec, key) for key in kept}
+
+
+def _data_facts(data: SplitManifest) -> dict[str, Any]:
+    return {
+        "name": data.name, "source": data.source, "kind": data.kind, "rows": data.rows, "classes": len(data.classes),
+        "digest": data.data_digest, "split_digest": data.digest, "quarantined": data.quarantined,
+        "splits": data.splits, "split_kind": data.split_kind, "holdout": data.holdout,
+    }  # fmt: skip
+
+
+def _write_predictions(out: Path, test: Split, probabilities: NDArray[np.float32]) -> None:
+    table = pa.table(
+        {
+            "sha256": pa.array([digest.tobytes().hex() for digest in test.sha256]),
+            "label": pa.array(test.labels.astype(np.int32)),
+            "predicted": pa.array(probabilities.argmax(axis=1).astype(np.int32)),
+            "probabilities": pa.FixedSizeListArray.from_arrays(pa.array(probabilities.ravel()), probabilities.shape[1]),
+        }
+    )
+    pq.write_table(table, out / PREDICTIONS)
+
+
+def _recorded(evaluation: Evaluation) -> dict[str, Any]:
+    """The facts that summaries and decisions are read from."""
+    return {
+        "data": {key: evaluation.data[key] for key in ("rows", "classes", "digest", "quarantined")},
+        "accuracy": {key: evaluation.accuracy[key] for key in ("value", "low", "high", "rows")},
+        "gate": {key: evaluation.gate[key] for key in ("passed", "reason")},
+        "model": {
+            "name": evaluation.name,
+            "version": evaluation.gate["version"],
+            "weights_sha256": evaluation.model["weights_sha256"],
+        },
+        "report": str(evaluation.report),
+    }
