@@ -14,8 +14,8 @@ def compare(cases: Iterable[Case], say: Callable[[str], None], rounds: int = ROU
     """Check every case, then measure group by group.
 
     Returns:
-        One object per group: `group`, `unit`, `better`, and `results` by name with `median`, `figures` and `ratio` (to the
-        first case of the group, which is ours; above 1 means a larger figure than ours).
+        One object per group: `group`, `unit`, `better`, and `results` by name with `median`, `figures` and `ratio` (to
+        the first case of the group, which is ours; above 1 means a larger figure than ours).
     """
     groups = itertools.groupby(cases, key=lambda case: case.group)
     return [_compare_group(group, list(members), say, rounds) for group, members in groups]

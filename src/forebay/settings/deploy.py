@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from forebay.settings.field import StepConfig, at_least, between, one_of, setting
+from forebay.settings.field import AUTO, StepConfig, at_least, between, one_of, setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,9 +24,10 @@ class DeployConfig(StepConfig):
     prefix: ClassVar[str] = "deploy"
 
     target: str = setting(
-        "local",
-        meaning="local is a KServe server process on this machine, kserve an InferenceService on a cluster",
-        rule=one_of("local", "kserve"),
+        AUTO,
+        meaning="local is a KServe server process on this machine, kserve an InferenceService on a cluster; auto is "
+        "local where the command line runs the pipeline, else kserve",
+        rule=one_of(AUTO, "local", "kserve"),
     )
     smoke_rows: int = setting(
         16,
