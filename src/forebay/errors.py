@@ -39,6 +39,10 @@ class DataError(ForebayError):
         self.fix = fix
 
 
+class TrainError(ForebayError):
+    """Training cannot begin or go on with these settings; the message names the one to change."""
+
+
 class ModelError(ForebayError):
     """A model bundle, an architecture or a registered version cannot be used."""
 

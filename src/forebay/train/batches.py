@@ -1,0 +1,90 @@
+"""Training batches: rows gathered from the memory-mapped shards and changed at random as a whole batch.
+
+Order and changes follow from (seed, epoch, step) alone, so a resumed run sees exactly the batches it would have seen.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from forebay.contracts.shards import Split
+
+SHIFT = 14  # pictures move by up to 1/14 of their side: 1 pixel of 8, 2 of 28 or 32, 16 of 224
+
+
+def derive_seed(seed: int, purpose: str, index: int = 0) -> int:
+    """An independent 63-bit seed for one purpose and moment."""
+    digest = hashlib.sha256(f"{seed}:{purpose}:{index}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+@dataclass(frozen=True)
+class Batches:
+    """The shuffled, augmented batches of the training split; the last incomplete one of an epoch is left out."""
+
+    split: Split
+    batch_rows: int
+    seed: int
+    augment: str  # none, shift or shift_flip
+    device: str
+
+    def __len__(self) -> int:
+        return len(self.split) // self.batch_rows
+
+    def order(self, epoch: int) -> NDArray[np.int64]:
+        """Row numbers of an epoch, shuffled."""
+        generator = torch.Generator().manual_seed(derive_seed(self.seed, "order", epoch))
+        return torch.randperm(len(self.split), generator=generator).numpy()
+
+    def batch(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """Take rows and change them with torch's global random generator.
+
+        Returns:
+            uint8 (N, C, H, W) in channels_last and int64 (N,), on the device.
+        """
+        images_NHWC = torch.from_numpy(gather(self.split, rows)).to(self.device, non_blocking=True)
+        labels = torch.from_numpy(self.split.labels[rows]).to(self.device, non_blocking=True)
+        return augment(images_NHWC, self.augment).permute(0, 3, 1, 2), labels
+
+
+def gather(split: Split, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Copy rows (N,) out of the shards: uint8 (N, H, W, C) in the given order."""
+    if len(split.shards) == 1:
+        return split.shards[0][rows]
+    images = np.empty((len(rows), *split.shards[0].shape[1:]), np.uint8)
+    first = 0
+    for shard in split.shards:
+        here = (rows >= first) & (rows < first + len(shard))
+        images[here] = shard[rows[here] - first]
+        first += len(shard)
+    return images
+
+
+def augment(images_NHWC: Tensor, how: str) -> Tensor:
+    """Shift each picture by its own offset, with mirrored borders, and flip half of them where `how` says so."""
+    if how == "none":
+        return images_NHWC
+    rows, height, width, _ = images_NHWC.shape
+    device = images_NHWC.device
+    pad_y, pad_x = max(1, height // SHIFT), max(1, width // SHIFT)
+    padded = images_NHWC.index_select(1, _mirrored(height, pad_y, device)).index_select(
+        2, _mirrored(width, pad_x, device)
+    )
+    top = torch.randint(2 * pad_y + 1, (rows,), device=device)
+    left = torch.randint(2 * pad_x + 1, (rows,), device=device)
+    windows = padded.unfold(1, height, 1).unfold(2, width, 1)  # N, offsets y, offsets x, C, H, W
+    shifted = windows[torch.arange(rows, device=device), top, left].permute(0, 2, 3, 1)
+    if how == "shift_flip":
+        mirrored = torch.rand(rows, device=device) < 0.5
+        shifted = torch.where(mirrored.view(-1, 1, 1, 1), shifted.flip(2), shifted)
+    return shifted.contiguous()
+
+
+def _mirrored(side: int, pad: int, device: torch.device) -> Tensor:
+    """Source index of each pixel of a side padded by reflection; a side too short for it repeats its border."""
+    index = torch.arange(-pad, side + pad, device=device).abs()
+    return torch.where(index < side, index, 2 * (side - 1) - index).clamp(0, side - 1)

@@ -1,0 +1,104 @@
+"""One MLflow run per training, written while it trains.
+
+A thread writes it: importing MLflow takes seconds and a tracking server may be slow or away, and neither may hold up
+or end a training. A training that was killed goes on in the run it began: the run is found by a tag, and only epochs
+that it has not yet are logged.
+"""
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Literal
+
+from forebay import tracking
+from forebay.state import Home
+from forebay.train.progress import EpochRecord
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+TRAINING_TAG = "forebay.training_id"
+FINISH_TIMEOUT_S = 60.0
+_CURVES = ("learning_rate", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "images_per_s")
+
+Ending = Literal["FINISHED", "KILLED", "FAILED"]
+
+
+class TrackedRun:
+    """The MLflow run of a training. Where MLflow cannot be reached, a warning is all that comes of it."""
+
+    def __init__(
+        self, home: Home, training_id: str, name: str, parameters: dict[str, Any], tags: dict[str, str],
+        warn: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        self.run_id: str | None = None
+        self._home = home
+        self._tags = {**tags, TRAINING_TAG: training_id, "mlflow.runName": name}
+        self._parameters = parameters
+        self._warn = warn
+        self._queue: queue.SimpleQueue[EpochRecord | Ending] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._write, daemon=True, name="mlflow-run")
+        self._thread.start()
+
+    def log_epoch(self, record: EpochRecord) -> None:
+        """Add a point to the curves."""
+        self._queue.put(record)
+
+    def finish(self, ending: Ending, timeout_s: float = FINISH_TIMEOUT_S) -> str | None:
+        """End the run and wait until everything is written.
+
+        Returns:
+            The run's id; None where it could not be begun.
+        """
+        self._queue.put(ending)
+        self._thread.join(timeout_s)
+        if self._thread.is_alive():
+            self._warn(
+                f"MLflow has not answered for {timeout_s:.0f} s; the curves of this training are incomplete there."
+            )
+        return self.run_id
+
+    def _write(self) -> None:
+        try:
+            client = tracking.client(self._home)
+            self.run_id = self._open(client)
+            self._follow(client, self.run_id)
+        except Exception as error:  # whatever a store or a network may raise
+            self._warn(
+                f"MLflow could not be written ({type(error).__name__}); the training itself is not affected. "
+                "Check MLFLOW_TRACKING_URI, or the disk and mlflow.db of the state folder."
+            )
+
+    def _open(self, client: "MlflowClient") -> str:
+        experiment = tracking.experiment_id(client, self._home)
+        query = f"tags.`{TRAINING_TAG}` = '{self._tags[TRAINING_TAG]}'"
+        found = client.search_runs([experiment], query, max_results=1)
+        if found:
+            return str(found[0].info.run_id)
+        from mlflow.entities import Param
+
+        run_id = str(client.create_run(experiment, tags=self._tags).info.run_id)
+        client.log_batch(run_id, params=[Param(key, str(value)) for key, value in self._parameters.items()])
+        return run_id
+
+    def _follow(self, client: "MlflowClient", run_id: str) -> None:
+        """Write epochs as they come, until the run ends."""
+        logged = {metric.step for metric in client.get_metric_history(run_id, "train_loss")}
+        if client.get_run(run_id).info.status != "FINISHED":
+            client.update_run(run_id, status="RUNNING")
+        while not isinstance(item := self._queue.get(), str):
+            if item.epoch not in logged:
+                _log_epoch(client, run_id, item)
+        client.set_terminated(run_id, item)
+
+
+def _log_epoch(client: "MlflowClient", run_id: str, record: EpochRecord) -> None:
+    """All curves of an epoch in one batch, so that an epoch is there whole or not at all."""
+    from mlflow.entities import Metric
+
+    values = {**asdict(record), "images_per_s": record.images_per_s}
+    now_ms = int(time.time() * 1000)
+    points = [Metric(key, values[key], now_ms, record.epoch) for key in _CURVES if values[key] is not None]
+    client.log_batch(run_id, metrics=points)

@@ -1,0 +1,92 @@
+"""The state of a training between two steps: everything a checkpoint must hold, and nothing else."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from forebay.train.checkpoint import Saved
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochRecord:
+    """One point of the curves; of the training rows, means over the epoch's augmented batches."""
+
+    epoch: int  # from 1
+    learning_rate: float  # of the last step
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float | None  # None without a validation split
+    validation_accuracy: float | None
+    images: int
+    seconds: float  # `images` and `seconds` are of training steps in the process that finished the epoch
+
+    @property
+    def images_per_s(self) -> float:
+        """Training speed."""
+        return self.images / max(self.seconds, 1e-9)
+
+
+@dataclass
+class Progress:
+    """Network, optimizer and position. Loaded from a checkpoint, training goes on with the same bits."""
+
+    network: nn.Module
+    optimizer: torch.optim.Optimizer
+    step: int = 0  # optimizer steps done
+    history: list[EpochRecord] = field(default_factory=list)
+    best: dict[str, Tensor] = field(default_factory=dict)  # weights of the best epoch; only with early stop
+    best_epoch: int = 0
+    finished: bool = False
+    sums: Tensor = field(default_factory=lambda: torch.zeros(2, dtype=torch.float64))  # loss and hits of this epoch
+
+    def final_weights(self) -> dict[str, Tensor]:
+        """The weights to deliver: those of the best epoch where early stop is on, else the last."""
+        return self.best or self.network.state_dict()
+
+    def remember_best(self) -> None:
+        """Keep a copy of the present weights."""
+        self.best = {name: tensor.detach().cpu().clone() for name, tensor in self.network.state_dict().items()}
+        self.best_epoch = len(self.history)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Every tensor of the state, by a flat name."""
+        named = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
+        named |= {f"best.{name}": tensor for name, tensor in self.best.items()}
+        for index, parameter in enumerate(self._parameters()):
+            for name, tensor in self.optimizer.state.get(parameter, {}).items():
+                named[f"optimizer.{index}.{name}"] = tensor
+        return {name: tensor.detach().cpu().contiguous() for name, tensor in {**named, "sums": self.sums}.items()}
+
+    def facts(self) -> dict[str, Any]:
+        """The rest of the state as JSON."""
+        history = [asdict(record) for record in self.history]
+        return {"step": self.step, "history": history, "best_epoch": self.best_epoch, "finished": self.finished}
+
+    def restore(self, saved: Saved) -> None:
+        """Take over a checkpoint."""
+        self.network.load_state_dict(_under("network.", saved.tensors))
+        self.best = _under("best.", saved.tensors)
+        for index, parameter in enumerate(self._parameters()):
+            for name, tensor in _under(f"optimizer.{index}.", saved.tensors).items():
+                self.optimizer.state[parameter][name] = _like(parameter, tensor)
+        self.sums.copy_(saved.tensors["sums"])
+        self.step = saved.facts["step"]
+        self.history = [EpochRecord(**record) for record in saved.facts["history"]]
+        self.best_epoch = saved.facts["best_epoch"]
+        self.finished = saved.facts["finished"]
+
+    def _parameters(self) -> list[nn.Parameter]:
+        return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def _like(parameter: nn.Parameter, saved: Tensor) -> Tensor:
+    """The saved buffer in the parameter's memory layout: another layout may round differently in the last bit."""
+    if saved.shape != parameter.shape:
+        return saved  # a step counter
+    return torch.empty_like(parameter, requires_grad=False).copy_(saved)

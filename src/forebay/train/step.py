@@ -1,0 +1,216 @@
+"""The train step as the pipeline calls it."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from forebay.contracts.bundle import HISTORY, ModelSpec
+from forebay.contracts.manifest import SplitManifest
+from forebay.contracts.shards import Split, open_split
+from forebay.errors import DataError, TrainError
+from forebay.models import build, save_bundle
+from forebay.settings import TrainConfig
+from forebay.state import StepLog, seal, write_json
+from forebay.train.batches import Batches, derive_seed
+from forebay.train.checkpoint import Checkpoints
+from forebay.train.loop import Interrupted, Listeners, Loop
+from forebay.train.machine import inspect_machine
+from forebay.train.mlflow_run import TrackedRun
+from forebay.train.optimize import make_optimizer
+from forebay.train.plan import Plan, check_learnable
+from forebay.train.progress import EpochRecord, Progress
+from forebay.train.resolve import Resolved, resolve
+from forebay.train.stop import StopRequest, stop_request
+
+KILLED_TIMEOUT_S = 5.0  # for MLflow after a stop request; the supervisor grants ten seconds in all
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainResult:
+    """What a training came to."""
+
+    spec: ModelSpec
+    metrics: dict[str, float]  # finite: losses, accuracies, epochs, images_per_s
+
+
+def fit(dataset: Path, out: Path, config: TrainConfig, log: StepLog) -> TrainResult:
+    """Train a network on a prepared data set and write its bundle.
+
+    A training that was interrupted goes on from its last checkpoint and ends with the weights it would have had; a
+    finished one is only written again.
+
+    Args:
+        dataset: output folder of preprocess.
+        out: receives `model.json`, `weights.safetensors` and `history.json`.
+        config: settings; `auto` is resolved from the data set's manifest.
+        log: progress, warnings and results; its home holds the checkpoints.
+
+    Raises:
+        DataError: nothing can be learned from the rows.
+        TrainError, ModelError: settings that do not fit the data or the machine, a loss that is no number, or too
+            little memory.
+        BusyError: the same training runs already.
+        SystemExit: SIGTERM or SIGINT arrived; a checkpoint is written.
+    """
+    data = SplitManifest.read(dataset)
+    check_learnable(dataset, data)
+    machine = inspect_machine()
+    settings = resolve(config, data, machine)
+    plan = Plan(
+        dataset=dataset, data=data, settings=settings, machine=machine,
+        code_version=config.code_version, checkpoint_s=config.checkpoint_s,
+    )  # fmt: skip
+    checkpoints = Checkpoints(log.home.checkpoints / plan.key)
+    with checkpoints.lock.held(f"the train step of run {log.run_id or 'unknown'}"), _threads(settings.threads):
+        checkpoints.clear_leftovers()
+        if log.fresh:
+            checkpoints.forget()
+        progress, mlflow_run_id = _train(plan, checkpoints, log)
+    return _write(plan, progress, mlflow_run_id, out, log)
+
+
+def _train(plan: Plan, checkpoints: Checkpoints, log: StepLog) -> tuple[Progress, str | None]:
+    tracked = TrackedRun(
+        log.home, checkpoints.training_id(), name=f"{plan.data.name}-{plan.settings.model}",
+        parameters={**plan.training_facts, "data_digest": plan.data.data_digest, "split_digest": plan.data.digest},
+        tags={"forebay.code_version": plan.code_version, "forebay.data": plan.data.name}, warn=log.warn,
+    )  # fmt: skip
+    try:
+        with stop_request() as stop, _memory_advice(plan.settings):
+            progress = _progress(plan)
+            _resume(progress, checkpoints, tracked, log)
+            _loop(plan, progress).run(_listeners(plan, progress, checkpoints, tracked, stop, log))
+    except Interrupted:
+        tracked.finish("KILLED", KILLED_TIMEOUT_S)
+        raise SystemExit(stop.exit_status) from None
+    except BaseException:
+        tracked.finish("FAILED", KILLED_TIMEOUT_S)
+        raise
+    return progress, tracked.finish("FINISHED")
+
+
+def _progress(plan: Plan) -> Progress:
+    """A new training at step 0."""
+    data, settings = plan.data, plan.settings
+    torch.manual_seed(derive_seed(settings.seed, "weights"))
+    network = build(settings.model, settings.options, data.channels, data.height, data.width, len(data.classes))
+    network = network.to(settings.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    sums = torch.zeros(2, dtype=torch.float64, device=settings.device)
+    return Progress(network, make_optimizer(network, settings), sums=sums)
+
+
+def _resume(progress: Progress, checkpoints: Checkpoints, tracked: TrackedRun, log: StepLog) -> None:
+    saved = checkpoints.load(log.warn)
+    if saved is None:
+        return
+    progress.restore(saved)
+    for record in progress.history:
+        tracked.log_epoch(record)  # it drops those that it has
+
+
+def _loop(plan: Plan, progress: Progress) -> Loop:
+    train, validation = (_open(plan, split) for split in ("train", "validation"))
+    settings = plan.settings
+    batches = Batches(train, settings.batch_rows, settings.seed, settings.augment, settings.device)
+    return Loop(progress, settings, plan.data, batches, validation)
+
+
+def _open(plan: Plan, name: str) -> Split:
+    split = open_split(plan.dataset, plan.data, name)
+    if len(split) != plan.data.splits[name]:
+        problem = f"{name} has {len(split)} labels, its manifest says {plan.data.splits[name]}"
+        raise DataError(source=str(plan.dataset), problem=problem, fix="Run preprocess again.")
+    return split
+
+
+def _listeners(
+    plan: Plan, progress: Progress, checkpoints: Checkpoints, tracked: TrackedRun, stop: StopRequest, log: StepLog
+) -> Listeners:
+    last = time.monotonic()
+
+    def checkpoint() -> None:
+        nonlocal last
+        try:
+            checkpoints.save(progress.step, progress.tensors(), progress.facts())
+        except OSError as error:
+            log.warn(
+                f"No checkpoint could be written ({error}); training goes on without. Free space in {log.home.root}."
+            )
+        last = time.monotonic()
+
+    return Listeners(
+        stepped=lambda done, total: log.progress(done, total, "steps"),
+        epoch_ended=tracked.log_epoch,
+        checkpoint=checkpoint,
+        checkpoint_due=lambda: time.monotonic() - last >= plan.checkpoint_s,
+        should_stop=lambda: bool(stop),
+    )
+
+
+def _write(plan: Plan, progress: Progress, mlflow_run_id: str | None, out: Path, log: StepLog) -> TrainResult:
+    data = plan.data
+    spec = ModelSpec(
+        architecture=plan.settings.model,
+        options=plan.settings.options,
+        classes=data.classes, height=data.height, width=data.width, channels=data.channels,
+        mean=data.mean, std=data.std,
+        weights_sha256="",  # filled in by save_bundle
+        training=plan.training_facts,
+        data=plan.data_facts,
+        lineage={"code_version": plan.code_version, "mlflow_run_id": mlflow_run_id},
+    )  # fmt: skip
+    spec = save_bundle(out, spec, progress.final_weights())
+    write_json(out / HISTORY, [asdict(record) for record in progress.history])
+    seal(out)
+    metrics = final_metrics(progress.history, progress.best_epoch)
+    log.result(training={"settings": plan.training_facts, "metrics": metrics, "mlflow_run_id": mlflow_run_id})
+    return TrainResult(spec=spec, metrics=metrics)
+
+
+def final_metrics(history: list[EpochRecord], best_epoch: int) -> dict[str, float]:
+    """The numbers of the delivered epoch: the best one (counted from 1) where there is one, else the last."""
+    record = history[best_epoch - 1]  # best_epoch 0 is the last one
+    values = {
+        "train_loss": record.train_loss,
+        "train_accuracy": record.train_accuracy,
+        "validation_loss": record.validation_loss,
+        "validation_accuracy": record.validation_accuracy,
+        "epochs": float(len(history)),
+        "images_per_s": sum(each.images for each in history) / max(sum(each.seconds for each in history), 1e-9),
+    }
+    return {name: value for name, value in values.items() if value is not None}
+
+
+@contextlib.contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """PyTorch's thread count for the block."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
+def _memory_advice(settings: Resolved) -> Iterator[None]:
+    """Turn errors of too little memory, or of batches too small for batch norm, into advice."""
+    try:
+        yield
+    except (RuntimeError, ValueError, MemoryError) as error:
+        text = str(error)
+        if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in text:
+            raise TrainError(
+                f"The memory of {settings.device} is too small for {settings.model} with train.batch_rows="
+                f"{settings.batch_rows}. Lower train.batch_rows or train.width."
+            ) from error
+        if "more than 1 value per channel" in text:
+            raise TrainError(
+                f"{settings.model} uses batch norm, which train.batch_rows={settings.batch_rows} is too small for. "
+                "Set train.batch_rows to 2 or more."
+            ) from error
+        raise
