@@ -50,7 +50,7 @@ def read_spec(folder: Path) -> ModelSpec:
         spec = ModelSpec(**values)
     except (OSError, ValueError, TypeError) as error:
         raise ModelError(
-            f"{folder} is not a model bundle: {error}. A bundle is a folder with {SPEC} and {WEIGHTS}, as train writes it."
+            f"{folder} is not a model bundle: {error}. Train writes one: a folder with {SPEC} and {WEIGHTS}."
         ) from error
     if spec.format != FORMAT:
         raise ModelError(
