@@ -11,7 +11,7 @@ kill, does no harm: every action says what should be, not what should change.
 
 import secrets
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from forebay.errors import DeployError
@@ -33,6 +33,10 @@ class Request:
     previous: Served | None = None  # for discard: what stage's answer told
     timeout_s: float = 120.0  # for loading and readiness
     id: str = field(default_factory=lambda: secrets.token_hex(8))
+
+    def next(self, action: Action) -> "Request":
+        """A new request about the same model."""
+        return replace(self, action=action, id=secrets.token_hex(8))
 
 
 @dataclass(frozen=True, kw_only=True)

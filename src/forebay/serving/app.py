@@ -17,11 +17,11 @@ from typing import Any
 import orjson
 from kserve.metrics import POST_HIST_TIME, PRE_HIST_TIME, PREDICT_HIST_TIME
 
-from forebay.serving import codec
-from forebay.serving.body import ClientGoneError, Message, Receive, discard, read_body
 from forebay.serving.metrics import UNKNOWN, count_request
-from forebay.serving.refusal import Refusal, shown
 from forebay.serving.repository import Models, ServedModel
+from forebay.serving.wire import codec
+from forebay.serving.wire.body import ClientGoneError, Message, Receive, discard, read_body
+from forebay.serving.wire.refusal import RefusedError, shown
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ class FrontDoor:
                 await self._sdk(self._for_sdk(scope), receive, self._closing(send))
             else:
                 await self._infer(target, scope, receive, send)
-        except Refusal as refusal:  # before the body was read to its end
+        except RefusedError as refusal:  # before the body was read to its end
             await self._send(send, _refused(refusal), unread=receive)
         except ClientGoneError:
             pass
@@ -93,7 +93,7 @@ class FrontDoor:
             headers = dict(scope["headers"])
             _check_head(scope["method"], headers)
             body = await read_body(receive, _content_length(headers), self._max_body_bytes)
-        except Refusal as refusal:
+        except RefusedError as refusal:
             count_request(label, target.protocol, refusal.status, time.perf_counter() - start)
             raise
         loop = asyncio.get_running_loop()
@@ -106,7 +106,7 @@ class FrontDoor:
         try:
             found = self._check_model(target, model)
             return _predict_v1(found, body) if target.protocol == "v1" else _predict_v2(found, headers, body)
-        except Refusal as refusal:
+        except RefusedError as refusal:
             return _refused(refusal)
         except Exception as error:
             logger.exception("%s: a request could not be answered", target.name)
@@ -115,9 +115,9 @@ class FrontDoor:
     def _check_model(self, target: Target, model: ServedModel | None) -> ServedModel:
         if model is None:
             names = ", ".join(self._models.names()) or "none"
-            raise Refusal(f"There is no model {shown(target.name)}. Models: {names}.", 404)
+            raise RefusedError(f"There is no model {shown(target.name)}. Models: {names}.", 404)
         if target.version not in (None, model.served.version):
-            raise Refusal(
+            raise RefusedError(
                 f"{target.name} serves version {model.served.version}, not {shown(target.version)}. Leave the version "
                 "out of the path to ask whichever is current.",
                 404,
@@ -126,9 +126,11 @@ class FrontDoor:
 
     def _for_sdk(self, scope: Scope) -> Scope:
         if scope["path"].startswith("/v2/repository/"):
-            raise Refusal("Models are loaded and unloaded with `forebay run` and `forebay rollback`, not by HTTP.", 403)
+            raise RefusedError(
+                "Models are loaded and unloaded with `forebay run` and `forebay rollback`, not by HTTP.", 403
+            )
         if scope["method"] not in ("GET", "HEAD"):
-            raise Refusal(f"There is no {scope['method']} {shown(scope['path'])}. Use {_PATHS}.", 404)
+            raise RefusedError(f"There is no {scope['method']} {shown(scope['path'])}. Use {_PATHS}.", 404)
         versioned = _VERSIONED.fullmatch(scope["path"])
         if versioned is None:
             return scope
@@ -165,13 +167,17 @@ def _target(path: str) -> Target | None:
 
 def _check_head(method: str, headers: dict[bytes, bytes]) -> None:
     if method != "POST":
-        raise Refusal(f"expected POST, got {method}.", 405, ((b"allow", b"POST"),))
+        raise RefusedError(f"expected POST, got {method}.", 405, ((b"allow", b"POST"),))
     encoding = headers.get(b"content-encoding", b"identity").lower()
     if encoding != b"identity":
-        raise Refusal(f"expected an uncompressed body, got Content-Encoding {shown(encoding.decode('latin-1'))}.", 415)
+        raise RefusedError(
+            f"expected an uncompressed body, got Content-Encoding {shown(encoding.decode('latin-1'))}.", 415
+        )
     media = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
     if media not in MEDIA:
-        raise Refusal(f"expected Content-Type {JSON.decode()} or {BINARY.decode()}, got {shown(media.decode())}.", 415)
+        raise RefusedError(
+            f"expected Content-Type {JSON.decode()} or {BINARY.decode()}, got {shown(media.decode())}.", 415
+        )
 
 
 def _content_length(headers: dict[bytes, bytes]) -> int | None:
@@ -217,7 +223,7 @@ def _shape(model: ServedModel) -> tuple[int, int, int]:
     return spec.height, spec.width, spec.channels
 
 
-def _refused(refusal: Refusal) -> Response:
+def _refused(refusal: RefusedError) -> Response:
     return _error(refusal.status, str(refusal), list(refusal.headers))
 
 

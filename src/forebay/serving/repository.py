@@ -11,9 +11,9 @@ import numpy as np
 
 from forebay.errors import ForebayError, ModelError
 from forebay.models import Classifier, load_bundle
-from forebay.serving import codec
 from forebay.serving.metrics import show_models
 from forebay.serving.state import Loaded, Served
+from forebay.serving.wire import codec
 
 logger = logging.getLogger(__name__)
 

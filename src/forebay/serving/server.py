@@ -25,9 +25,9 @@ from starlette.exceptions import HTTPException
 from forebay.errors import BusyError, ConfigError
 from forebay.serving.app import MAX_BODY_BYTES, FrontDoor
 from forebay.serving.follow import Follower, find_bundles
-from forebay.serving.http import Server
 from forebay.serving.repository import Models
 from forebay.serving.state import ServerInfo, ServingFiles, write_server
+from forebay.serving.wire.connection import Server
 from forebay.state import FileLock, Home
 
 logger = logging.getLogger(__name__)

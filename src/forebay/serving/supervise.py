@@ -52,6 +52,11 @@ def loaded_models(home: Home) -> dict[str, Loaded]:
     return models if info is not None and info.pid == pid else {}
 
 
+def log_path(home: Home) -> Path:
+    """Everything the server prints, also after it has ended."""
+    return ServingFiles.of(home).log
+
+
 def check_port(home: Home, host: str, port: int) -> None:
     """Find out before a run whether its server could start.
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from forebay.serving.refusal import Refusal
+from forebay.serving.wire.refusal import RefusedError
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -27,7 +27,7 @@ async def read_body(receive: Receive, announced: int | None, limit: int) -> byte
         limit: bytes; an announced length above it is refused before a byte is read.
 
     Raises:
-        Refusal: too large (413), stopped half way (408), or shorter than announced (400).
+        RefusedError: too large (413), stopped half way (408), or shorter than announced (400).
         ClientGoneError: the connection is closed.
     """
     if announced is not None and announced > limit:
@@ -42,7 +42,7 @@ async def read_body(receive: Receive, announced: int | None, limit: int) -> byte
         if total > limit:
             raise _too_large(f"{total} came already", limit)
     if announced is not None and total != announced:
-        raise Refusal(f"expected a body of {announced} bytes as Content-Length says, got {total} before its end.")
+        raise RefusedError(f"expected a body of {announced} bytes as Content-Length says, got {total} before its end.")
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
@@ -69,11 +69,11 @@ async def _next(receive: Receive, total: int, announced: int | None) -> Message:
             message = await receive()
     except TimeoutError:
         wanted = "" if announced is None else f" of {announced}"
-        raise Refusal(f"The body stopped after {total}{wanted} bytes for {IDLE_S:g} s.", 408) from None
+        raise RefusedError(f"The body stopped after {total}{wanted} bytes for {IDLE_S:g} s.", 408) from None
     if message["type"] == "http.disconnect":
         raise ClientGoneError
     return message
 
 
-def _too_large(found: str, limit: int) -> Refusal:
-    return Refusal(f"expected a body of at most {limit} bytes, {found}. Send fewer pictures at once.", 413)
+def _too_large(found: str, limit: int) -> RefusedError:
+    return RefusedError(f"expected a body of at most {limit} bytes, {found}. Send fewer pictures at once.", 413)

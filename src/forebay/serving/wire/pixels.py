@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forebay.pictures import PictureError, decode, resize
-from forebay.serving.refusal import Refusal, shown
+from forebay.serving.wire.refusal import RefusedError, shown
 
 Shape = tuple[int, ...]
 
@@ -24,7 +24,7 @@ TOP = 255
 def check_count(count: int, what: str) -> None:
     """Refuse an empty request and one with too many pictures."""
     if not 1 <= count <= MAX_INSTANCES:
-        raise Refusal(f"{what}: expected 1 to {MAX_INSTANCES} pictures in one request, got {count}.")
+        raise RefusedError(f"{what}: expected 1 to {MAX_INSTANCES} pictures in one request, got {count}.")
 
 
 def depth(value: object) -> int:
@@ -45,14 +45,14 @@ def from_lists(values: list[Any], shape: Shape, what: str, *, whole: bool = Fals
         whole: refuse fractions.
 
     Raises:
-        Refusal: ragged, of another shape, not numbers, or outside 0..255.
+        RefusedError: ragged, of another shape, not numbers, or outside 0..255.
     """
     level: list[Any] = values
     for axis, length in enumerate(shape):
         if axis:
             level = _open_level(level, axis, length, shape, what)
         elif len(level) != length:
-            raise Refusal(f"{what}: expected {length} values for shape {list(shape)}, got {len(level)}.")
+            raise RefusedError(f"{what}: expected {length} values for shape {list(shape)}, got {len(level)}.")
     return from_numbers(level, what, whole=whole).reshape(shape)
 
 
@@ -61,10 +61,10 @@ def _open_level(level: list[Any], axis: int, length: int, shape: Shape, what: st
     strangers = set(map(type, level)) - {list}
     if strangers:
         found = next(item for item in level if type(item) is not list)
-        raise Refusal(f"{what}: {expected}, got {shown(found)} where axis {axis} should be a list of {length}.")
+        raise RefusedError(f"{what}: {expected}, got {shown(found)} where axis {axis} should be a list of {length}.")
     lengths = set(map(len, level))
     if lengths != {length}:
-        raise Refusal(f"{what}: {expected}, got lists of {_some(lengths)} along axis {axis}.")
+        raise RefusedError(f"{what}: {expected}, got lists of {_some(lengths)} along axis {axis}.")
     return list(chain.from_iterable(level))
 
 
@@ -78,7 +78,7 @@ def from_numbers(numbers: list[Any], what: str, *, whole: bool = False) -> NDArr
     kinds = set(map(type, numbers))
     if kinds - {int, float}:
         found = next(item for item in numbers if type(item) not in (int, float))
-        raise Refusal(f"{what}: expected numbers from 0 to {TOP}, got {shown(found)}.")
+        raise RefusedError(f"{what}: expected numbers from 0 to {TOP}, got {shown(found)}.")
     if kinds == {int}:
         try:
             return np.frombuffer(bytes(numbers), np.uint8)  # far faster than numpy's own reading of a list
@@ -93,13 +93,13 @@ def from_floats(values: NDArray[np.floating[Any]], what: str, *, whole: bool = F
         raise _outside(values.min(), values.max(), what)
     rounded = np.rint(values)
     if whole and not np.array_equal(rounded, values):
-        raise Refusal(f"{what}: datatype UINT8 takes whole numbers, got fractions. Send FP32 for those.")
+        raise RefusedError(f"{what}: datatype UINT8 takes whole numbers, got fractions. Send FP32 for those.")
     pixels: NDArray[np.uint8] = rounded.astype(np.uint8)
     return pixels
 
 
-def _outside(low: object, high: object, what: str) -> Refusal:
-    return Refusal(f"{what}: expected finite numbers from 0 to {TOP}, got {low} to {high}.")
+def _outside(low: object, high: object, what: str) -> RefusedError:
+    return RefusedError(f"{what}: expected finite numbers from 0 to {TOP}, got {low} to {high}.")
 
 
 def from_files(encoded: Sequence[Any], shape: Shape, what: str) -> NDArray[np.uint8]:
@@ -111,7 +111,7 @@ def from_files(encoded: Sequence[Any], shape: Shape, what: str) -> NDArray[np.ui
         what: the part of the request, for messages.
 
     Raises:
-        Refusal: an object of another form, bad base64, or a file that is no picture or has too many pixels.
+        RefusedError: an object of another form, bad base64, or a file that is no picture or has too many pixels.
     """
     height, width, channels = shape
     pictures = np.empty((len(encoded), height, width, channels), np.uint8)
@@ -121,7 +121,7 @@ def from_files(encoded: Sequence[Any], shape: Shape, what: str) -> NDArray[np.ui
         try:
             pixels = decode(_unpack(item, here), channels=channels, max_pixels=left)
         except PictureError as error:
-            raise Refusal(
+            raise RefusedError(
                 f"{here}: expected a PNG or JPEG file in base64 ({MAX_PIXELS} pixels in all of a request), got one "
                 f"that is {error.reason}: {error.detail}."
             ) from None
@@ -132,8 +132,8 @@ def from_files(encoded: Sequence[Any], shape: Shape, what: str) -> NDArray[np.ui
 
 def _unpack(item: Any, here: str) -> bytes:
     if not isinstance(item, dict) or set(item) != {"b64"} or not isinstance(item["b64"], str):
-        raise Refusal(f'{here}: expected {{"b64": "…"}} with one base64 text, got {shown(item)}.')
+        raise RefusedError(f'{here}: expected {{"b64": "…"}} with one base64 text, got {shown(item)}.')
     try:
         return binascii.a2b_base64("".join(item["b64"].split()), strict_mode=True)
     except (binascii.Error, ValueError) as error:
-        raise Refusal(f"{here}: b64 is not base64: {error}. Expected a PNG or JPEG file, encoded.") from None
+        raise RefusedError(f"{here}: b64 is not base64: {error}. Expected a PNG or JPEG file, encoded.") from None

@@ -14,8 +14,8 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from forebay.serving.pixels import Shape, check_count, depth, from_files, from_floats, from_lists, from_numbers
-from forebay.serving.refusal import Refusal, shown
+from forebay.serving.wire.pixels import Shape, check_count, depth, from_files, from_floats, from_lists, from_numbers
+from forebay.serving.wire.refusal import RefusedError, shown
 
 INPUT = "pixels"
 OUTPUTS = ("label", "label_name", "probabilities")
@@ -51,18 +51,18 @@ def decode_v1(body: bytes, shape: Shape) -> NDArray[np.uint8]:
     """Pictures (N, H, W, C) of a V1 request for a model that takes `shape` (H, W, C).
 
     Raises:
-        Refusal: anything else than instances that are all pixel arrays or all `{"b64": …}` objects.
+        RefusedError: anything else than instances that are all pixel arrays or all `{"b64": …}` objects.
     """
     instances = _json_object(body).get("instances")
     expected = f'"instances", a list of pixel arrays of shape {_shapes(shape)} with 0 to 255, or of {{"b64": "…"}}'
     if not isinstance(instances, list):
-        raise Refusal(f"expected {expected}, got instances: {shown(instances)}.")
+        raise RefusedError(f"expected {expected}, got instances: {shown(instances)}.")
     check_count(len(instances), "instances")
     kinds = set(map(type, instances))
     if kinds == {dict}:
         return from_files(instances, shape, "instances")
     if kinds != {list}:
-        raise Refusal(f"expected {expected}, all of one kind, got {shown(instances)}.")
+        raise RefusedError(f"expected {expected}, all of one kind, got {shown(instances)}.")
     grey = shape[2] == 1 and depth(instances) == 3
     pixels = from_lists(instances, (len(instances), *(shape[:2] if grey else shape)), "instances")
     return pixels.reshape(-1, *shape)
@@ -91,7 +91,7 @@ def decode_v2(body: bytes, header_length: str | None, shape: Shape) -> InferRequ
         shape: of one picture.
 
     Raises:
-        Refusal: it breaks the protocol or does not fit the model.
+        RefusedError: it breaks the protocol or does not fit the model.
     """
     split = len(body) if header_length is None else _header_length(header_length, len(body))
     document = _json_object(body[:split])
@@ -144,9 +144,9 @@ def _json_object(text: bytes) -> dict[str, Any]:
     try:
         document = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise Refusal(f"expected a JSON object, got something that is not JSON: {error}.") from None
+        raise RefusedError(f"expected a JSON object, got something that is not JSON: {error}.") from None
     if not isinstance(document, dict):
-        raise Refusal(f"expected a JSON object, got {shown(document)}.")
+        raise RefusedError(f"expected a JSON object, got {shown(document)}.")
     return document
 
 
@@ -156,7 +156,7 @@ def _shapes(shape: Shape) -> str:
 
 def _header_length(text: str, body_length: int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= body_length):
-        raise Refusal(
+        raise RefusedError(
             f"Inference-Header-Content-Length: expected the length of the JSON part, at most the body's {body_length} "
             f"bytes, got {shown(text)}."
         )
@@ -165,14 +165,14 @@ def _header_length(text: str, body_length: int) -> int:
 
 def _only_input(inputs: Any, shape: Shape) -> dict[str, Any]:
     if not isinstance(inputs, list) or not all(isinstance(tensor, dict) for tensor in inputs):
-        raise Refusal(f'expected "inputs": one tensor named {INPUT}, got {shown(inputs)}.')
+        raise RefusedError(f'expected "inputs": one tensor named {INPUT}, got {shown(inputs)}.')
     names = [tensor.get("name") for tensor in inputs]
     if names != [INPUT]:
-        raise Refusal(
+        raise RefusedError(
             f"expected one input tensor, named {INPUT}, of shape [N, {', '.join(map(str, shape))}], got {shown(names)}."
         )
     if inputs[0].get("datatype") not in tuple(DATATYPES):  # a tuple, because what came may be unhashable
-        raise Refusal(f"{INPUT}: expected datatype UINT8 or FP32, got {shown(inputs[0].get('datatype'))}.")
+        raise RefusedError(f"{INPUT}: expected datatype UINT8 or FP32, got {shown(inputs[0].get('datatype'))}.")
     return dict(inputs[0])
 
 
@@ -180,22 +180,24 @@ def _dimensions(tensor: dict[str, Any], shape: Shape) -> Shape:
     found = tensor.get("shape")
     fits = isinstance(found, list) and all(type(size) is int for size in found) and tuple(found[1:]) == shape
     if not isinstance(found, list) or not fits:
-        raise Refusal(f"{INPUT}: expected shape [N, {', '.join(map(str, shape))}], got {shown(found)}.")
+        raise RefusedError(f"{INPUT}: expected shape [N, {', '.join(map(str, shape))}], got {shown(found)}.")
     check_count(found[0], INPUT)
     return tuple(found)
 
 
 def _json_tensor(tensor: dict[str, Any], dimensions: Shape) -> NDArray[np.uint8]:
     if "binary_data_size" in _parameters(tensor, INPUT):
-        raise Refusal(f"{INPUT}: binary_data_size needs the header Inference-Header-Content-Length, which is missing.")
+        raise RefusedError(
+            f"{INPUT}: binary_data_size needs the header Inference-Header-Content-Length, which is missing."
+        )
     data = tensor.get("data")
     if not isinstance(data, list):
-        raise Refusal(f'{INPUT}: expected "data", a flat or nested list of numbers, got {shown(data)}.')
+        raise RefusedError(f'{INPUT}: expected "data", a flat or nested list of numbers, got {shown(data)}.')
     whole = tensor["datatype"] == "UINT8"
     if depth(data) > 1:
         return from_lists(data, dimensions, f"{INPUT}.data", whole=whole)
     if len(data) != math.prod(dimensions):
-        raise Refusal(
+        raise RefusedError(
             f"{INPUT}.data: expected {math.prod(dimensions)} numbers for shape {list(dimensions)}, got {len(data)}."
         )
     return from_numbers(data, f"{INPUT}.data", whole=whole).reshape(dimensions)
@@ -205,11 +207,11 @@ def _binary_tensor(tensor: dict[str, Any], dimensions: Shape, raw: memoryview) -
     if "binary_data_size" not in _parameters(tensor, INPUT) and not raw:
         return _json_tensor(tensor, dimensions)  # the header is allowed where no tensor is binary
     if "data" in tensor:
-        raise Refusal(f'{INPUT}: expected either "data" or binary_data_size with bytes after the JSON, got both.')
+        raise RefusedError(f'{INPUT}: expected either "data" or binary_data_size with bytes after the JSON, got both.')
     datatype = DATATYPES[tensor["datatype"]]
     expected, said = math.prod(dimensions) * datatype.itemsize, _parameters(tensor, INPUT).get("binary_data_size")
     if type(said) is not int or said != expected or len(raw) != expected:
-        raise Refusal(
+        raise RefusedError(
             f"{INPUT}: expected {expected} bytes for {tensor['datatype']} of shape {list(dimensions)}, "
             f"binary_data_size says {shown(said)} and {len(raw)} came after the JSON."
         )
@@ -222,14 +224,14 @@ def _parameters(holder: dict[str, Any], what: str) -> dict[str, Any]:
     if found is None:
         return {}
     if not isinstance(found, dict):
-        raise Refusal(f"{what}: expected parameters to be an object, got {shown(found)}.")
+        raise RefusedError(f"{what}: expected parameters to be an object, got {shown(found)}.")
     return found
 
 
 def _flag(holder: dict[str, Any], key: str, what: str, default: bool) -> bool:
     found = _parameters(holder, what).get(key, default)
     if not isinstance(found, bool):
-        raise Refusal(f"{what}: expected parameter {key} to be true or false, got {shown(found)}.")
+        raise RefusedError(f"{what}: expected parameter {key} to be true or false, got {shown(found)}.")
     return found
 
 
@@ -239,17 +241,17 @@ def _wanted_outputs(document: dict[str, Any]) -> dict[str, bool]:
     if wanted is None or wanted == []:
         return dict.fromkeys(OUTPUTS, binary)
     if not isinstance(wanted, list) or not all(isinstance(output, dict) for output in wanted):
-        raise Refusal(f"expected outputs to be a list of objects with a name, got {shown(wanted)}.")
+        raise RefusedError(f"expected outputs to be a list of objects with a name, got {shown(wanted)}.")
     names = [output.get("name") for output in wanted]
     if any(name not in OUTPUTS for name in names) or len(set(names)) != len(names):
-        raise Refusal(f"expected outputs among {', '.join(OUTPUTS)}, each once, got {shown(names)}.")
+        raise RefusedError(f"expected outputs among {', '.join(OUTPUTS)}, each once, got {shown(names)}.")
     return {output["name"]: _flag(output, "binary_data", output["name"], binary) for output in wanted}
 
 
 def _request_id(document: dict[str, Any]) -> str:
     found = document.get("id")
     if found is not None and not isinstance(found, str):
-        raise Refusal(f"expected id to be a text, got {shown(found)}.")
+        raise RefusedError(f"expected id to be a text, got {shown(found)}.")
     return found or str(uuid.uuid4())
 
 

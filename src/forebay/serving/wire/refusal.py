@@ -7,7 +7,7 @@ _REPR.maxlist = _REPR.maxdict = _REPR.maxlevel = 3
 _REPR.maxstring = _REPR.maxother = 60
 
 
-class Refusal(Exception):
+class RefusedError(Exception):
     """A request that is answered with a 4xx status and a message that says what was expected."""
 
     def __init__(self, message: str, status: int = 400, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:

@@ -1,0 +1,117 @@
+"""The KServe InferenceService of a model version, as pure data."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from forebay.errors import ConfigError
+from forebay.version import VERSION
+
+API_VERSION = "serving.kserve.io/v1beta1"
+RUNTIME = "forebay"  # the ServingRuntime that the cluster install owns
+MODEL_FORMAT = "forebay"
+LABELS = "forebay.dev"
+NAME_LENGTH = 50  # KServe appends -predictor and more to it, and a DNS label ends at 63
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """What the server's container asks for, in Kubernetes' notation."""
+
+    cpu: str = "500m"
+    memory: str = "1Gi"
+    memory_limit: str = "2Gi"  # no limit on CPU: it would only slow down answers while cores idle
+    gpus: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment:
+    """A model version and what joins it to its origin."""
+
+    name: str
+    version: str
+    storage_uri: str  # of the bundle's folder
+    weights_sha256: str
+    data_digest: str
+    code_version: str
+    run_id: str
+    namespace: str | None = None
+    replicas: int = 1
+    service_account: str | None = None  # whose credentials fetch the storage URI
+    resources: Resources = field(default_factory=Resources)
+
+
+def inference_service(wanted: Deployment) -> dict[str, Any]:
+    """Build the object: Standard mode (no Knative), our runtime, nothing that needs privileges.
+
+    Raises:
+        ConfigError: the name cannot be one in Kubernetes.
+    """
+    _check_name(wanted.name)
+    metadata: dict[str, Any] = {
+        "name": wanted.name,
+        "labels": {
+            "app.kubernetes.io/name": "forebay",
+            "app.kubernetes.io/component": "serve",
+            "app.kubernetes.io/version": VERSION,
+            "app.kubernetes.io/managed-by": "forebay",
+            f"{LABELS}/model-version": wanted.version,
+        },
+        "annotations": {
+            "serving.kserve.io/deploymentMode": "Standard",
+            f"{LABELS}/weights-sha256": wanted.weights_sha256,
+            f"{LABELS}/data-digest": wanted.data_digest,
+            f"{LABELS}/code-version": wanted.code_version,
+            f"{LABELS}/run-id": wanted.run_id,
+        },
+    }
+    if wanted.namespace:
+        metadata["namespace"] = wanted.namespace
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "InferenceService",
+        "metadata": metadata,
+        "spec": {"predictor": _predictor(wanted)},
+    }
+
+
+def _predictor(wanted: Deployment) -> dict[str, Any]:
+    predictor: dict[str, Any] = {
+        "minReplicas": wanted.replicas,
+        "maxReplicas": wanted.replicas,
+        # The old pod answers until the new one is ready.
+        "deploymentStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+        "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+        "model": {
+            "modelFormat": {"name": MODEL_FORMAT},
+            "runtime": RUNTIME,
+            "protocolVersion": "v2",
+            "storageUri": wanted.storage_uri,
+            "args": ["--model-name", wanted.name, "--model-version", wanted.version],
+            "resources": _resources(wanted.resources),
+            "securityContext": {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            },
+        },
+    }
+    if wanted.service_account:
+        predictor["serviceAccountName"] = wanted.service_account
+    return predictor
+
+
+def _resources(wanted: Resources) -> dict[str, dict[str, str]]:
+    gpus = {"nvidia.com/gpu": str(wanted.gpus)} if wanted.gpus else {}
+    return {
+        "requests": {"cpu": wanted.cpu, "memory": wanted.memory, **gpus},
+        "limits": {"memory": wanted.memory_limit, **gpus},
+    }
+
+
+def _check_name(name: str) -> None:
+    if len(name) > NAME_LENGTH or not re.fullmatch(r"[a-z]([a-z0-9-]*[a-z0-9])?", name):
+        raise ConfigError(
+            f"The model name {name!r} cannot name an InferenceService: expected at most {NAME_LENGTH} lower-case "
+            "letters, digits and hyphens, starting with a letter. Give another with --name."
+        )

@@ -1,0 +1,53 @@
+"""The smoke test: real rows over REST, compared with what evaluate got for them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forebay.errors import DeployError
+from forebay.serving.client import Answers, infer, predict_arrays
+
+BATCH_PIXELS = 1 << 20  # values in one request; as JSON about 4 MiB
+
+Ask = Callable[[str, str, NDArray[np.uint8], float], Answers]
+PROTOCOLS: dict[str, Ask] = {"V2": infer, "V1": predict_arrays}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Smoke:
+    """Rows and what a right answer to them is."""
+
+    images_NHWC: NDArray[np.uint8]  # noqa: N815 - a shape suffix
+    probabilities: NDArray[np.float32]  # (N, K), evaluate's
+    version: str
+    tolerance: float
+
+    def check(self, server_url: str, name: str, timeout_s: float) -> None:
+        """Send the rows over each protocol.
+
+        Raises:
+            DeployError: another version answered, or other probabilities.
+            ForebayError: no answer, or an error as answer.
+        """
+        rows = max(1, BATCH_PIXELS // self.images_NHWC[0].size)
+        for protocol, ask in PROTOCOLS.items():
+            for start in range(0, len(self.images_NHWC), rows):
+                part = slice(start, start + rows)
+                answers = ask(server_url, name, self.images_NHWC[part], timeout_s)
+                self._compare(answers, self.probabilities[part], f"{name} over {protocol}")
+
+    def _compare(self, answers: Answers, expected: NDArray[np.float32], where: str) -> None:
+        if answers.version != self.version:
+            raise DeployError(f"{where}: version {answers.version} answered where {self.version} was expected.")
+        if answers.probabilities.shape != expected.shape:
+            raise DeployError(
+                f"{where}: {answers.probabilities.shape} probabilities came back where evaluate has {expected.shape}."
+            )
+        largest = float(np.abs(answers.probabilities - expected).max())
+        if not largest <= self.tolerance:  # in this form NaN fails as well
+            raise DeployError(
+                f"{where}: probabilities differ from evaluate's by up to {largest:.3g}, deploy.tolerance allows "
+                f"{self.tolerance:g}. The server would answer otherwise than was measured."
+            )

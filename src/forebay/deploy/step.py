@@ -1,0 +1,100 @@
+"""The step itself: stage, prove, promote, move the alias; or put back what was."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from forebay import registry
+from forebay.contracts.bundle import read_spec
+from forebay.contracts.evaluation import Evaluation, read_smoke
+from forebay.deploy.inference_service import Deployment, inference_service
+from forebay.deploy.protocol import Answer, Request, ask
+from forebay.deploy.smoke import Smoke
+from forebay.errors import DeployError, ForebayError
+from forebay.registry import RegisteredBundle
+from forebay.serving.client import predict_url
+from forebay.serving.example import write_example
+from forebay.serving.state import Served
+from forebay.settings import DeployConfig
+from forebay.state import Run, StepLog, write_json
+
+ANSWER_MARGIN_S = 120.0  # on top of deploy.timeout_s: for starting the server, and for putting back what was
+
+
+def deploy(evaluation: Path, version: str, config: DeployConfig, log: StepLog) -> str:
+    """Serve a registered version and make it champion once it has answered as evaluated.
+
+    Args:
+        evaluation: output folder of evaluate, whose decision was to pass.
+        version: of the registered model that the evaluation names.
+        config: target, smoke test and patience.
+        log: of the step; its run folder carries the requests to the process that runs the pipeline.
+
+    Returns:
+        The URL of the model's V1 predict path.
+
+    Raises:
+        DeployError: it did not come up or answered otherwise; what was served before still is.
+        ModelError: there is no such version.
+    """
+    name = Evaluation.read(evaluation).name
+    bundle = registry.resolve(log.home, f"{name}/{version}")
+    if config.target == "kserve":
+        raise _needs_cluster(bundle, log)
+    images, probabilities = read_smoke(evaluation)
+    rows = slice(0, config.smoke_rows)
+    smoke = Smoke(
+        images_NHWC=images[rows],
+        probabilities=probabilities[rows],
+        version=bundle.version,
+        tolerance=config.tolerance,
+    )
+    url = _roll_out(bundle, smoke, config, log)
+    write_example(log.home, name, images[0])
+    facts = {"name": name, "version": bundle.version, "weights_sha256": bundle.weights_sha256}
+    log.result(url=url, model=facts, smoke={"rows": len(smoke.images_NHWC), "tolerance": config.tolerance})
+    return url
+
+
+def _roll_out(bundle: RegisteredBundle, smoke: Smoke, config: DeployConfig, log: StepLog) -> str:
+    run = Run(log.home.runs / log.run_id)
+    served = Served(bundle=str(bundle.folder), version=bundle.version, weights_sha256=bundle.weights_sha256)
+    request = Request(action="stage", name=bundle.name, model=served, timeout_s=config.timeout_s)
+    patience_s = 2 * config.timeout_s + ANSWER_MARGIN_S
+    staged = ask(run, request, patience_s)
+    try:
+        smoke.check(staged.url, staged.serving, config.timeout_s)
+        promoted = ask(run, request.next("promote"), patience_s)
+        smoke.check(promoted.url, promoted.serving, config.timeout_s)
+        registry.set_champion(log.home, bundle.name, bundle.version)
+    except Exception as error:
+        ask(run, replace(request.next("discard"), previous=staged.previous), patience_s)
+        raise _kept(bundle, staged, error) from error
+    return predict_url(promoted.url, bundle.name)
+
+
+def _kept(bundle: RegisteredBundle, staged: Answer, error: Exception) -> DeployError:
+    reason = str(error) if isinstance(error, ForebayError) else f"{type(error).__name__}: {error}"
+    kept = f"Version {staged.previous.version} keeps answering" if staged.previous else "Nothing is served instead"
+    return DeployError(
+        f"{bundle.name} version {bundle.version} was not made champion: {reason} {kept}. The server's log says more: "
+        "`forebay logs server`."
+    )
+
+
+def _needs_cluster(bundle: RegisteredBundle, log: StepLog) -> DeployError:
+    spec = read_spec(bundle.folder)
+    wanted = Deployment(
+        name=bundle.name,
+        version=bundle.version,
+        storage_uri=bundle.folder.as_uri(),
+        weights_sha256=bundle.weights_sha256,
+        data_digest=str(spec.data.get("digest", "")),
+        code_version=str(spec.lineage.get("code_version", "")),
+        run_id=log.run_id,
+    )
+    path = log.home.runs / log.run_id / "inference-service.json"
+    write_json(path, inference_service(wanted))
+    return DeployError(
+        "deploy.target=kserve: applying an InferenceService needs a cluster, and comes with the cluster install. "
+        f"The object was written to {path}. Set deploy.target=local to serve on this machine."
+    )

@@ -1,0 +1,119 @@
+"""A small client of the server, for `forebay predict` and for the deploy step's smoke test."""
+
+import base64
+import http.client
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+from forebay.errors import ConfigError, ForebayError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+TIMEOUT_S = 60.0
+
+
+class AnswerError(ForebayError):
+    """The server answered something else than a prediction."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """What a model said about several pictures."""
+
+    version: str
+    label_names: list[str]
+    probabilities: "NDArray[np.float64]"  # (N, K)
+
+
+def predict_url(server_url: str, name: str) -> str:
+    """The V1 address of a served model."""
+    return f"{server_url.rstrip('/')}/v1/models/{quote(name, safe='')}:predict"
+
+
+def predict(server_url: str, name: str, picture: bytes, timeout_s: float = TIMEOUT_S) -> dict[str, Any]:
+    """Ask what a PNG or JPEG of any size shows.
+
+    Returns:
+        label, label_name, probabilities and model_version.
+
+    Raises:
+        ConfigError: nothing answers at the URL.
+        AnswerError: the server refused; the message is its own.
+    """
+    instance = {"b64": base64.b64encode(picture).decode()}
+    prediction: dict[str, Any] = _predictions(server_url, name, [instance], timeout_s)[0]
+    return prediction
+
+
+def predict_arrays(server_url: str, name: str, images_NHWC: "NDArray[np.uint8]", timeout_s: float) -> Answers:
+    """Ask for pictures as V1 JSON arrays; raises like `predict`."""
+    import numpy as np
+
+    rows = _predictions(server_url, name, images_NHWC.tolist(), timeout_s)
+    return Answers(
+        version=rows[0]["model_version"],
+        label_names=[row["label_name"] for row in rows],
+        probabilities=np.array([row["probabilities"] for row in rows]),
+    )
+
+
+def infer(server_url: str, name: str, images_NHWC: "NDArray[np.uint8]", timeout_s: float) -> Answers:
+    """Ask for pictures as a V2 binary tensor; raises like `predict`."""
+    import numpy as np
+
+    from forebay.serving.wire.codec import encode_binary_request
+
+    body, json_length = encode_binary_request(images_NHWC)
+    headers = {"Content-Type": "application/octet-stream", "Inference-Header-Content-Length": str(json_length)}
+    reply = _post(server_url, f"/v2/models/{quote(name, safe='')}/infer", body, headers, timeout_s)
+    outputs = {output["name"]: output for output in reply["outputs"]}
+    probabilities = outputs["probabilities"]
+    return Answers(
+        version=reply["model_version"],
+        label_names=outputs["label_name"]["data"],
+        probabilities=np.array(probabilities["data"]).reshape(probabilities["shape"]),
+    )
+
+
+def _predictions(server_url: str, name: str, instances: list[Any], timeout_s: float) -> list[Any]:
+    body = json.dumps({"instances": instances}).encode()
+    path = f"/v1/models/{quote(name, safe='')}:predict"
+    predictions: list[Any] = _post(server_url, path, body, {"Content-Type": "application/json"}, timeout_s)[
+        "predictions"
+    ]
+    return predictions
+
+
+def _post(server_url: str, path: str, body: bytes, headers: dict[str, str], timeout_s: float) -> dict[str, Any]:
+    parts = urlsplit(server_url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigError(f"{server_url!r} is not the address of a server. Write it like http://127.0.0.1:8090.")
+    connection = kind(parts.hostname, parts.port, timeout=timeout_s)  # not urllib, which would ask a proxy
+    try:
+        connection.request("POST", parts.path.rstrip("/") + path, body, headers)
+        response = connection.getresponse()
+        status, answer = response.status, response.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise ConfigError(
+            f"Nothing answers at {server_url}: {error or type(error).__name__}. `forebay status` tells where the "
+            "server is, `forebay serve` starts one."
+        ) from error
+    finally:
+        connection.close()
+    return _parsed(f"{server_url}{path}", status, answer)
+
+
+def _parsed(url: str, status: int, answer: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(answer)
+    except ValueError:
+        value = None
+    if status != 200 or not isinstance(value, dict):
+        text = value.get("error") if isinstance(value, dict) else answer[:200].decode(errors="replace")
+        raise AnswerError(f"{url} answered {status}: {text}")
+    return value
