@@ -10,6 +10,7 @@ import importlib.util
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -133,7 +134,7 @@ def install(torch_index: str) -> None:
     except KeyboardInterrupt:
         process.terminate()
         process.wait()
-        raise SystemExit("\nInterrupted. The same command starts over.") from None
+        raise
     if code:
         raise SystemExit(failure(LOG.read_text()))
 
@@ -196,4 +197,8 @@ def failure(log: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # else pip would go on without us
+    try:
+        main()
+    except KeyboardInterrupt:
+        raise SystemExit("\nInterrupted. The same command starts over.") from None
