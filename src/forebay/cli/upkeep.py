@@ -31,3 +31,27 @@ def doctor_command(host: str, port: int, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps({"ok": ok, "checks": [asdict(check) for check in checks]}))
     return 0 if ok else 1
+
+
+@command("prune")
+@click.option(
+    "--keep-runs", type=click.IntRange(min=0), default=5, show_default=True, help="Newest runs that keep everything."
+)
+@click.option("--dry-run", is_flag=True, help="Say what would go, and remove nothing.")
+def prune_command(keep_runs: int, dry_run: bool) -> None:
+    """Remove old artifacts, cache entries, checkpoints and run folders.
+
+    The rule: the newest N runs keep everything that they made or took from the cache. Of older runs goes all that
+    no kept run took from the cache, except the bundle of a served model and the folder (summary, report) of the run
+    that first registered a version which still exists. Checkpoints go when they were last used before the oldest
+    kept run. MLflow's database and artifacts, which hold all that registered versions need, are never touched.
+    Refused while a run is in progress.
+    """
+    from forebay.engine.prune import prune
+
+    home = Home.find().open()
+    freed = 0
+    for item in prune(home, keep_runs, dry_run=dry_run):
+        freed += item.bytes
+        click.echo(f"{item.bytes / 1e6:>10.1f} MB  {item.path.relative_to(home.root.resolve())}")
+    click.echo(f"{freed / 1e6:>10.1f} MB  {'would be freed' if dry_run else 'freed'} in {home.root}")
