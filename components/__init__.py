@@ -1,4 +1,8 @@
-"""Thin KFP components, one per step: no branches, no loops; the logic is in `forebay.<step>`."""
+"""Thin KFP components, one per step: no branches, no loops; the logic is in `forebay.<step>`.
+
+Their imports stand inside `with step(…)`, so that a broken installation is the step's own error and the seconds that
+heavy libraries cost are counted.
+"""
 
 from forebay.components.deploy import deploy
 from forebay.components.evaluate import evaluate

@@ -20,13 +20,15 @@ def deploy(
 ) -> NamedTuple("Deployed", [("url", str)]):  # type: ignore[valid-type]
     """Bring the version up, compare its answers with evaluate's and move the alias; see `forebay.deploy`."""
     from collections import namedtuple
-    from pathlib import Path
 
-    from forebay.deploy import deploy as bring_up
-    from forebay.settings import DeployConfig
     from forebay.state import step
 
     with step("deploy", run_id) as log:
+        from pathlib import Path
+
+        from forebay.deploy import deploy as bring_up
+        from forebay.settings import DeployConfig
+
         config = DeployConfig(target=target, smoke_rows=smoke_rows, tolerance=tolerance, timeout_s=timeout_s)
         url = bring_up(Path(evaluation.path), version, config, log)
     return namedtuple("Deployed", ["url"])(url)

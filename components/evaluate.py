@@ -25,13 +25,16 @@ def evaluate(
 ) -> NamedTuple("Decision", [("decision", str)]):  # type: ignore[valid-type]
     """Measure a model on held-out rows and decide whether it may be deployed; see `forebay.evaluate`."""
     from collections import namedtuple
-    from pathlib import Path
 
-    from forebay.evaluate import evaluate as measure
-    from forebay.settings import EvaluateConfig
-    from forebay.state import step, write_bytes, write_json
+    from forebay.state import step
 
     with step("evaluate", run_id) as log:
+        from pathlib import Path
+
+        from forebay.evaluate import evaluate as measure
+        from forebay.settings import EvaluateConfig
+        from forebay.state import write_bytes, write_json
+
         config = EvaluateConfig(
             name=name,
             min_accuracy=min_accuracy,

@@ -21,13 +21,14 @@ def ingest(
     rows: Output[Dataset],
 ) -> None:
     """Read pictures with Spark into one documented Parquet table; see `forebay.ingest`."""
-    from pathlib import Path
-
-    from forebay.ingest import ingest as read
-    from forebay.settings import IngestConfig
     from forebay.state import step
 
     with step("ingest") as log:
+        from pathlib import Path
+
+        from forebay.ingest import ingest as read
+        from forebay.settings import IngestConfig
+
         config = IngestConfig(
             data=data,
             fingerprint=fingerprint,

@@ -17,13 +17,14 @@ def preprocess(
     shards: Output[Dataset],
 ) -> None:
     """Split the rows by content and lay them out for training; see `forebay.preprocess`."""
-    from pathlib import Path
-
-    from forebay.preprocess import preprocess as split_rows
-    from forebay.settings import PreprocessConfig
     from forebay.state import step
 
     with step("preprocess") as log:
+        from pathlib import Path
+
+        from forebay.preprocess import preprocess as split_rows
+        from forebay.settings import PreprocessConfig
+
         config = PreprocessConfig(
             code_version=code_version, split=split, holdout=holdout, validation=validation, shard_rows=shard_rows
         )

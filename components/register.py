@@ -18,13 +18,15 @@ def register(
 ) -> NamedTuple("Registered", [("version", str)]):  # type: ignore[valid-type]
     """Register the bundle as a model version; see `forebay.register`."""
     from collections import namedtuple
-    from pathlib import Path
 
-    from forebay.register import register as add_version
-    from forebay.settings import RegisterConfig
     from forebay.state import step
 
     with step("register", run_id) as log:
+        from pathlib import Path
+
+        from forebay.register import register as add_version
+        from forebay.settings import RegisterConfig
+
         config = RegisterConfig(example_rows=example_rows)
         version = add_version(Path(shards.path), Path(bundle.path), Path(evaluation.path), config, log)
     return namedtuple("Registered", ["version"])(version)

@@ -31,13 +31,15 @@ def train(
     metrics: Output[Metrics],
 ) -> None:
     """Fit a model on preprocessed shards; see `forebay.train.fit`."""
-    from pathlib import Path
-
-    from forebay.settings import TrainConfig
-    from forebay.state import step, write_json
-    from forebay.train import fit
+    from forebay.state import step
 
     with step("train") as log:
+        from pathlib import Path
+
+        from forebay.settings import TrainConfig
+        from forebay.state import write_json
+        from forebay.train import fit
+
         config = TrainConfig(
             code_version=code_version,
             model=model,

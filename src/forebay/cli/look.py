@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from typing import Any
@@ -129,14 +130,14 @@ def load_summary(run: Run) -> dict[str, Any]:
 
 
 def step_output(run: Run, step: str) -> list[str]:
-    """The lines of the engine's log that belong to one step."""
+    """The lines of the engine's log that belong to one step, without kfp's colours."""
     if not run.engine_log.is_file():
         return []
-    lines, wanted = [], False
-    for line in run.engine_log.read_text(errors="replace").splitlines():
-        if "Executing task" in line:
-            wanted = f"'{step}'" in line or f"-{step}'" in line or step in line
-        if wanted:
+    lines, current = [], ""
+    for line in click.unstyle(run.engine_log.read_text(errors="replace")).splitlines():
+        task = re.search(r"Executing task '([\w-]+)'", line)
+        current = task[1] if task else current
+        if current == step:
             lines.append(line)
     return lines
 
