@@ -1,0 +1,116 @@
+"""What lies behind a path or an `s3://` URI: names, sizes and bytes, with no heavy import.
+
+Endpoint, region and credentials of S3 come from the environment only (`AWS_ENDPOINT_URL`, `AWS_REGION`,
+`AWS_ACCESS_KEY_ID`, …; see boto3's own list).
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from forebay.errors import ConfigError
+from forebay.ingest import s3
+
+LITTER = {"__MACOSX", "Thumbs.db", "desktop.ini"}  # left behind by file managers, never pictures
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class File:
+    """A run of bytes with a name: a file, an object, or a member of an archive."""
+
+    path: str  # inside the source, "/" between folders
+    uri: str  # where the bytes lie: an absolute local path (as os.fsdecode gives it) or s3://bucket/key
+    offset: int = 0  # of the first byte there, bytes; above 0 only inside an archive
+    size: int  # bytes
+    version: str = ""  # changes whenever the bytes may have
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return PurePosixPath(self.path).name
+
+
+def list_files(data: str) -> list[File]:
+    """Every visible file behind a local path or `s3://` URI, sorted by path.
+
+    A path to one file gives that file. Hidden files and what file managers leave behind are left out.
+
+    Raises:
+        ConfigError: there is nothing at the local path, another scheme, or S3 refuses; the message says what to do.
+    """
+    if s3.is_uri(data):
+        found = [File(path=path, uri=uri, size=size, version=tag) for path, uri, size, tag in s3.list_objects(data)]
+    elif "://" in data:
+        raise ConfigError(f"ingest.data takes a local path or s3://bucket/prefix, got {data!r}")
+    else:
+        try:
+            found = list(_local_files(Path(data).expanduser().absolute()))
+        except OSError as error:
+            raise ConfigError(f"ingest.data: {error}. Give a path whose files and folders you can read.") from error
+    return sorted((file for file in found if is_visible(file.path)), key=lambda file: file.path)
+
+
+def is_visible(path: str) -> bool:
+    """Tell whether no part of the path is hidden or litter."""
+    return not any(part.startswith(".") or part in LITTER for part in PurePosixPath(path).parts)
+
+
+def read(uri: str, offset: int, size: int) -> bytes:
+    """The bytes from `offset`; fewer than `size` where the file ends before.
+
+    Raises:
+        OSError: it cannot be read (S3's refusals included).
+    """
+    if s3.is_uri(uri):
+        return s3.read(uri, offset, size)
+    with Path(uri).open("rb", buffering=0) as file:
+        file.seek(offset)
+        return file.read(size)
+
+
+def _local_files(root: Path) -> Iterator[File]:
+    if root.is_file():
+        yield _local_file(root, root.name)
+    elif root.is_dir():
+        for folder, names in _walk(root, set()):
+            for name in names:
+                yield _local_file(folder / name, (folder / name).relative_to(root).as_posix())
+    elif root.exists():
+        raise ConfigError(
+            f"ingest.data: {root} is neither a file nor a folder. Give a folder of pictures or an archive."
+        )
+    else:
+        raise ConfigError(
+            f"ingest.data: there is nothing at {root}. Give an existing file or folder, an s3:// URI, or digits."
+        )
+
+
+def _walk(folder: Path, seen: set[tuple[int, int]]) -> Iterator[tuple[Path, list[str]]]:
+    """Folders with the names of their files; links are followed, but no folder is entered twice (loops)."""
+    status = folder.stat()
+    if (status.st_dev, status.st_ino) in seen:
+        return
+    seen.add((status.st_dev, status.st_ino))
+    names = []
+    with os.scandir(folder) as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            if entry.is_dir():
+                yield from _walk(folder / entry.name, seen)
+            else:
+                names.append(entry.name)
+    yield folder, names
+
+
+def _local_file(path: Path, name: str) -> File:
+    try:
+        status = path.stat()
+    except OSError:  # a dangling link: listed, so that it is quarantined by name and not passed over
+        return File(path=_printable(name), uri=str(path), size=0)
+    version = f"{status.st_mtime_ns}-{status.st_ctime_ns}"
+    return File(path=_printable(name), uri=str(path), size=status.st_size, version=version)
+
+
+def _printable(name: str) -> str:
+    """A file name as text: bytes that are not UTF-8 are shown as escapes (`uri` keeps the real name)."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
