@@ -14,7 +14,7 @@ from forebay.registry import RegisteredBundle
 from forebay.serving.client import predict_url
 from forebay.serving.example import write_example
 from forebay.serving.state import Served
-from forebay.settings import DeployConfig
+from forebay.settings import AUTO, DeployConfig
 from forebay.state import Run, StepLog, write_json
 
 ANSWER_MARGIN_S = 120.0  # on top of deploy.timeout_s: for starting the server, and for putting back what was
@@ -38,7 +38,7 @@ def deploy(evaluation: Path, version: str, config: DeployConfig, log: StepLog) -
     """
     name = Evaluation.read(evaluation).name
     bundle = registry.resolve(log.home, f"{name}/{version}")
-    if config.target == "kserve":
+    if _target(config, log) == "kserve":
         raise _needs_cluster(bundle, log)
     images, probabilities = read_smoke(evaluation)
     rows = slice(0, config.smoke_rows)
@@ -53,6 +53,13 @@ def deploy(evaluation: Path, version: str, config: DeployConfig, log: StepLog) -
     facts = {"name": name, "version": bundle.version, "weights_sha256": bundle.weights_sha256}
     log.result(url=url, model=facts, smoke={"rows": len(smoke.images_NHWC), "tolerance": config.tolerance})
     return url
+
+
+def _target(config: DeployConfig, log: StepLog) -> str:
+    """Where to deploy: with an events file, a command line runs the pipeline and can serve here."""
+    if config.target != AUTO:
+        return config.target
+    return "kserve" if log.events is None else "local"
 
 
 def _roll_out(bundle: RegisteredBundle, smoke: Smoke, config: DeployConfig, log: StepLog) -> str:

@@ -7,6 +7,7 @@ from forebay import registry
 from forebay.contracts.bundle import SPEC, read_spec
 from forebay.errors import DeployError
 from forebay.serving import supervise
+from forebay.serving.client import predict_url
 from forebay.serving.state import Served, ServerInfo
 from forebay.state import Home
 
@@ -52,15 +53,10 @@ def champion_url(home: Home, name: str, address: Address) -> str | None:
     """Where the champion of this name answers; it is brought up when it does not. None when there is no champion."""
     server = supervise.status(home)
     if server is not None and name in supervise.loaded_models(home):
-        return predict_url(server, name)
+        return predict_url(server.url, name)
     if registry.champion(home, name) is None:
         return None
-    return predict_url(bring_up(home, (f"{name}@champion",), address), name)
-
-
-def predict_url(server: ServerInfo, name: str) -> str:
-    """The V1 address of a served model."""
-    return f"{server.url}/v1/models/{name}:predict"
+    return predict_url(bring_up(home, (f"{name}@champion",), address).url, name)
 
 
 def _champions(home: Home) -> list[registry.RegisteredBundle]:

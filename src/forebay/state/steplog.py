@@ -96,14 +96,15 @@ def step(name: str, run_id: str = "") -> Iterator[StepLog]:
 
     Args:
         name: the step's word.
-        run_id: the pipeline run's id where the step may know it (cached steps must not).
+        run_id: KFP's id of the run, given to uncached steps only; on this machine the run folder's name is used.
     """
-    events = os.environ.get(EVENTS_VARIABLE)
+    variable = os.environ.get(EVENTS_VARIABLE)
+    events = Path(variable) if variable else None
     log = StepLog(
         name=name,
-        run_id=run_id,
+        run_id=events.parent.name if events else run_id,  # here the state folder's own id, which people see
         home=Home.find().open(),
-        events=Path(events) if events else None,
+        events=events,
         fresh=os.environ.get(FRESH_VARIABLE) == "1",
     )
     end_with_supervisor()
