@@ -1,0 +1,135 @@
+"""The gate's rules, each at its border."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import scipy.stats
+
+from forebay.contracts.bundle import ModelSpec
+from forebay.evaluate import gate
+from forebay.settings import EvaluateConfig
+
+CONFIG = EvaluateConfig(min_accuracy=0.8, max_class_drop=0.1, significance=0.05)
+SPEC = ModelSpec(
+    architecture="mlp", options={}, classes=["a", "b"], height=8, width=8, channels=1, mean=[0.5], std=[0.5],
+    weights_sha256="0" * 64, data={"split_kind": "hash", "holdout": 0.2},
+)  # fmt: skip
+
+
+def flags(right: int, wrong: int) -> np.ndarray:
+    return np.array([True] * right + [False] * wrong, dtype=bool)
+
+
+@pytest.mark.parametrize(
+    ("losses", "wins"), [(0, 0), (1, 0), (0, 5), (5, 0), (10, 3), (8, 8), (300, 250), (5000, 4800)]
+)
+def test_the_mcnemar_p_value_is_scipys_binomial_tail(losses: int, wins: int) -> None:
+    rows = losses + wins
+    expected = scipy.stats.binomtest(losses, rows, 0.5, "greater").pvalue if rows else 1.0
+    assert gate.mcnemar_p(losses, wins) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("correct", "rows", "refused"), [(80, 100, False), (79, 100, True), (0, 100, True), (100, 100, False)]
+)
+def test_the_minimum_itself_is_enough(correct: int, rows: int, refused: bool) -> None:
+    verdict = gate.minimum(correct, rows, 0.8)
+    assert (verdict is not None) == refused
+    if verdict:
+        assert not verdict.passed
+        assert "below evaluate.min_accuracy 0.8" in verdict.reason
+
+
+# (rows only the candidate gets right, rows only the champion gets right, passes)
+@pytest.mark.parametrize(
+    ("wins", "losses", "passed"),
+    [
+        (0, 0, True),  # the same answers: a tie
+        (7, 7, True),  # other answers, as many right: a tie
+        (9, 0, True),  # better
+        (0, 4, True),  # worse, but chance explains it: p = 1/16
+        (0, 5, False),  # p = 1/32
+        (3, 11, False),  # p = 0.029
+        (4, 11, True),  # p = 0.059
+    ],
+)
+def test_only_a_significant_loss_is_refused(wins: int, losses: int, passed: bool) -> None:
+    # one class of 200 rows, so that the recall rule cannot speak
+    candidate = np.concatenate([flags(wins, losses), flags(200 - wins - losses, 0)])
+    champion = np.concatenate([~flags(wins, losses), flags(200 - wins - losses, 0)])
+    comparison = gate.compare(np.zeros(200, np.int64), candidate, champion, ["a", "b"])
+    verdict = gate.judge(comparison, "digits", "3", CONFIG)
+    assert verdict.passed is passed, verdict.reason
+    assert verdict.champion is not None
+    assert (verdict.champion["only_candidate_right"], verdict.champion["only_champion_right"]) == (wins, losses)
+    assert ("significantly worse" in verdict.reason) is not passed
+
+
+@pytest.mark.parametrize(("lost", "passed"), [(0, True), (2, True), (3, False)])
+def test_a_class_may_lose_the_margin_and_no_more(lost: int, passed: bool) -> None:
+    # class b: 20 rows, of which the candidate loses some and wins as many in class a, so accuracy ties
+    labels = np.array([0] * 80 + [1] * 20)
+    champion = np.concatenate([flags(70, 10), flags(20, 0)])
+    candidate = np.concatenate([flags(70 + lost, 10 - lost), flags(20 - lost, lost)])
+    comparison = gate.compare(labels, candidate, champion, ["a", "b"])
+    verdict = gate.judge(comparison, "digits", "3", CONFIG)
+    assert verdict.passed is passed
+    assert comparison.candidate_accuracy == comparison.champion_accuracy
+    assert comparison.worst_class == ("b" if lost else None)
+    if not passed:
+        assert "class 'b' loses 0.150 recall" in verdict.reason
+        assert "more than evaluate.max_class_drop 0.1" in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("champion", "words"),
+    [
+        (replace(SPEC, classes=["a", "c"]), r"classes: 2 \(a, c\) there, 2 \(a, b\) here"),
+        (replace(SPEC, classes=["a", "b", "c"]), r"classes: 3 \(a, b, c\) there, 2 \(a, b\) here"),
+        (replace(SPEC, height=28, width=28), "input: 28x28x1 there, 8x8x1 here"),
+        (replace(SPEC, channels=3), "input: 8x8x3 there, 8x8x1 here"),
+    ],
+)
+def test_a_champion_of_another_task_is_refused_by_name_with_the_way_on(champion: ModelSpec, words: str) -> None:
+    verdict = gate.incomparable(SPEC, champion, "digits", "3")
+    assert verdict is not None
+    assert not verdict.passed
+    assert "the champion digits version 3" in verdict.reason
+    assert re.search(words, verdict.reason)
+    assert "--name" in verdict.reason
+
+
+def test_long_class_lists_that_differ_late_are_refused_too() -> None:
+    names = [f"class-{number}" for number in range(100)]
+    verdict = gate.incomparable(replace(SPEC, classes=names), replace(SPEC, classes=[*names[:-1], "x"]), "d", "1")
+    assert verdict is not None
+    assert "not the same names" in verdict.reason
+
+
+def test_the_same_task_is_comparable() -> None:
+    assert gate.incomparable(SPEC, replace(SPEC, architecture="resnet9", mean=[0.1]), "digits", "3") is None
+
+
+def digests(*first_bytes: int) -> np.ndarray:
+    rows = np.zeros((len(first_bytes), 32), np.uint8)
+    rows[:, 0] = first_bytes
+    return rows
+
+
+def test_rows_that_trained_the_champion_are_not_compared() -> None:
+    # fractions 0, 0.195, 0.203, 0.996 of a champion that held out 0.2
+    found = gate.held_out_for(SPEC, "hash", digests(0, 50, 52, 255))
+    assert found is not None
+    assert found.tolist() == [True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("champion", "candidate", "known"),
+    [("source", "source", True), ("source", "hash", False), ("hash", "source", True)],
+)
+def test_what_a_champion_saw_is_known_only_from_its_own_split(champion: str, candidate: str, known: bool) -> None:
+    spec = replace(SPEC, data={"split_kind": champion, "holdout": 0.2})
+    assert (gate.held_out_for(spec, candidate, digests(0, 255)) is not None) is known
+    assert gate.held_out_for(replace(SPEC, data={}), candidate, digests(0)) is None
