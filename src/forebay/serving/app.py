@@ -41,7 +41,7 @@ _INFERENCE = re.compile(
     r"/(?P<v2>v2)/models/(?P<name>[^/]+)(?:/versions/(?P<version>[^/]+))?/infer"
 )
 _VERSIONED = re.compile(r"(?P<model>/v2/models/(?P<name>[^/]+))/versions/(?P<version>[^/]+)(?P<rest>/ready)?")
-_PATHS = "POST /v1/models/NAME:predict or /v2/models/NAME/infer; GET /v2/models/NAME, /v2/health/ready or /metrics"
+PATHS = "POST /v1/models/NAME:predict or /v2/models/NAME/infer; GET /v2/models/NAME, /v2/health/ready or /metrics"
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ class FrontDoor:
                 "Models are loaded and unloaded with `forebay run` and `forebay rollback`, not by HTTP.", 403
             )
         if scope["method"] not in ("GET", "HEAD"):
-            raise RefusedError(f"There is no {scope['method']} {shown(scope['path'])}. Use {_PATHS}.", 404)
+            raise RefusedError(f"There is no {scope['method']} {shown(scope['path'])}. Use {PATHS}.", 404)
         versioned = _VERSIONED.fullmatch(scope["path"])
         if versioned is None:
             return scope

@@ -23,7 +23,7 @@ from kserve.protocol.rest.server import RESTServer
 from starlette.exceptions import HTTPException
 
 from forebay.errors import BusyError, ConfigError
-from forebay.serving.app import MAX_BODY_BYTES, FrontDoor
+from forebay.serving.app import MAX_BODY_BYTES, PATHS, FrontDoor
 from forebay.serving.follow import Follower, find_bundles
 from forebay.serving.repository import Models
 from forebay.serving.state import ServerInfo, ServingFiles, write_server
@@ -122,7 +122,7 @@ def _sdk_application(repository: ModelRepository) -> FastAPI:
 
 async def _in_our_form(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+    return JSONResponse({"error": f"{error.detail}. Use {PATHS}."}, error.status_code, error.headers)
 
 
 @contextlib.contextmanager

@@ -83,7 +83,8 @@ class Server(uvicorn.Server):
 
         uvicorn alone would close connections whose request it has not read yet. So clients are told to leave first
         (`Connection: close`), what waits in the kernel's queue is accepted, then the door is closed, and what came
-        in last is read before the connections end.
+        in last is read before the connections end. Only a connection that is made in the very instant in which the
+        door closes is reset by the kernel, before a request was read from it.
         """
         if self._on_stop:
             self._on_stop()

@@ -1,0 +1,37 @@
+"""One server process for every test that only asks."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from forebay.models import Classifier, load_bundle
+from tiny_server import RunningServer, serving, write_bundle
+
+
+@pytest.fixture(scope="session")
+def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two bundles: `grey` takes 8x8x1, `colour` 6x10x3."""
+    folder = tmp_path_factory.mktemp("models")
+    write_bundle(folder / "grey", seed=1)
+    write_bundle(folder / "colour", seed=2, shape=(6, 10, 3), classes=4)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def server(bundles: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """A server of both, with a body limit of 1 MiB so that tests reach it cheaply."""
+    log = tmp_path_factory.mktemp("server") / "server.log"
+    options = ("--max-body-mib", "1", "--model-version", "7")
+    with serving(bundles, log, *options, python=("-X", "importtime")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def grey(bundles: Path) -> Classifier:
+    return load_bundle(bundles / "grey")
+
+
+@pytest.fixture(scope="session")
+def colour(bundles: Path) -> Classifier:
+    return load_bundle(bundles / "colour")

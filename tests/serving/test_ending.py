@@ -1,0 +1,75 @@
+"""SIGTERM: everything that was sent is answered, the port is given up, the exit code is 0."""
+
+import json
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tiny_server import read_answer, serving, write_bundle
+
+REQUESTS = 200
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model heavy enough that 200 requests take a while."""
+    folder = tmp_path_factory.mktemp("heavy") / "heavy"
+    write_bundle(folder, shape=(64, 64, 3), width=256)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def request_bytes() -> bytes:
+    body = json.dumps({"instances": [[[[5, 6, 7]] * 64] * 64]}).encode()
+    return f"POST /v1/models/heavy:predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+def test_a_sigterm_in_the_middle_of_200_requests_loses_none(folder: Path, request_bytes: bytes, tmp_path: Path) -> None:
+    with serving(folder, tmp_path / "log", "--model-name", "heavy") as server:
+        clients = [socket.create_connection(("127.0.0.1", server.port), timeout=60) for _ in range(REQUESTS)]
+        for client in clients:
+            client.sendall(request_bytes)
+        server.ask_to_end()
+        statuses = [read_answer(client)[0] for client in clients]
+        assert server.process.wait(40) == 0, server.log.read_text()
+    assert statuses == [200] * REQUESTS
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", server.port), timeout=5)
+
+
+def test_busy_keep_alive_clients_are_told_to_leave_and_lose_nothing(
+    folder: Path, request_bytes: bytes, tmp_path: Path
+) -> None:
+    statuses: list[int] = []
+    answered = threading.Semaphore(0)
+
+    def ask_until_told_to_leave(port: int) -> None:
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+            headers: dict[str, str] = {}
+            while headers.get("connection") != "close":
+                connection.sendall(request_bytes)
+                status, headers, _ = read_answer(connection)
+                statuses.append(status)
+                answered.release()
+
+    with serving(folder, tmp_path / "log", "--model-name", "heavy") as server, ThreadPoolExecutor(8) as pool:
+        clients = [pool.submit(ask_until_told_to_leave, server.port) for _ in range(8)]
+        for _ in range(40):
+            assert answered.acquire(timeout=30)
+        server.ask_to_end()
+        for client in clients:
+            client.result(60)
+        assert server.process.wait(40) == 0
+    assert set(statuses) == {200}
+
+
+def test_an_idle_server_ends_at_once(folder: Path, tmp_path: Path) -> None:
+    with serving(folder, tmp_path / "log", "--model-name", "heavy") as server:
+        idle = socket.create_connection(("127.0.0.1", server.port), timeout=30)
+        server.ask_to_end()
+        assert server.process.wait(5) == 0
+        assert idle.recv(1) == b""
+        idle.close()

@@ -1,0 +1,137 @@
+"""Random networks as bundles, and a server process on them."""
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from forebay.contracts.bundle import ModelSpec
+from forebay.serving.ports import bind
+from forebay.serving.state import Served
+
+
+def write_bundle(
+    folder: Path, *, seed: int = 0, shape: tuple[int, int, int] = (8, 8, 1), classes: int = 10, width: int = 16
+) -> ModelSpec:
+    """A bundle with an untrained `mlp` for pictures of `shape` (H, W, C)."""
+    import torch
+
+    from forebay.models import build, save_bundle
+
+    height, wide, channels = shape
+    torch.manual_seed(seed)
+    options = {"width": width, "dropout": 0.0}
+    network = build("mlp", options, channels, height, wide, classes)
+    spec = ModelSpec(
+        architecture="mlp", options=options, classes=[f"class-{index}" for index in range(classes)],
+        height=height, width=wide, channels=channels, mean=[0.5] * channels, std=[0.25] * channels,
+        weights_sha256="", data={"name": "tiny", "digest": "d" * 64}, lineage={"code_version": "test"},
+    )  # fmt: skip
+    return save_bundle(folder, spec, network.state_dict())
+
+
+def served(folder: Path, version: str, *, seed: int = 0, **shape: Any) -> Served:
+    """Write a bundle and say how it should be served."""
+    spec = write_bundle(folder, seed=seed, **shape)
+    return Served(bundle=str(folder), version=version, weights_sha256=spec.weights_sha256)
+
+
+@dataclass
+class Reply:
+    """An HTTP answer."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class RunningServer:
+    """A server process of a test."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    log: Path
+
+    def request(
+        self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
+    ) -> Reply:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request(method, path, body, headers or {})
+            response = connection.getresponse()
+            found = {name.lower(): value for name, value in response.getheaders()}
+            return Reply(response.status, found, response.read())
+        finally:
+            connection.close()
+
+    def post(self, path: str, body: bytes, headers: dict[str, str] | None = None) -> Reply:
+        return self.request("POST", path, body, {"Content-Type": "application/json"} | (headers or {}))
+
+    def predict(self, name: str, instances: Any) -> Any:
+        reply = self.post(f"/v1/models/{name}:predict", json.dumps({"instances": instances}).encode())
+        assert reply.status == 200, reply.body
+        return reply.json["predictions"]
+
+    def ask_to_end(self) -> None:
+        os.kill(self.process.pid, signal.SIGTERM)
+
+
+def read_answer(client: socket.socket) -> tuple[int, dict[str, str], bytes]:
+    """One answer, read by its Content-Length."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        more = client.recv(65536)
+        assert more, f"the connection was dropped after {data!r}"
+        data += more
+    head, _, body = data.partition(b"\r\n\r\n")
+    lines = head.decode().split("\r\n")
+    headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines[1:])}
+    while len(body) < int(headers["content-length"]):
+        more = client.recv(65536)
+        assert more, "the connection was dropped inside the answer"
+        body += more
+    return int(lines[0].split()[1]), headers, body
+
+
+@contextlib.contextmanager
+def serving(folder: Path, log: Path, *options: str, python: tuple[str, ...] = ()) -> Iterator[RunningServer]:
+    """`python -m forebay.serving` on a folder of bundles, ready to answer."""
+    with bind("127.0.0.1", 0) as listener, log.open("wb") as output:
+        port = listener.getsockname()[1]
+        process = subprocess.Popen(
+            [sys.executable, *python, "-m", "forebay.serving", "--models", str(folder),
+             "--listen-fd", str(listener.fileno()), *options],
+            stdin=subprocess.DEVNULL, stdout=output, stderr=output, pass_fds=[listener.fileno()],
+        )  # fmt: skip
+    server = RunningServer(process, port, log)
+    try:
+        _wait_until_ready(server)
+        yield server
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _wait_until_ready(server: RunningServer) -> None:
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        assert server.process.poll() is None, server.log.read_text()
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            if server.request("GET", "/v2/health/ready").status == 200:
+                return
+        time.sleep(0.02)
+    raise AssertionError(f"not ready: {server.log.read_text()}")
