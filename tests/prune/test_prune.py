@@ -136,7 +136,7 @@ def test_a_checkpoint_that_a_training_uses_stays(planted: Planted) -> None:
 def test_fewer_runs_than_to_be_kept_lose_nothing(planted: Planted) -> None:
     planted.run(1)
     planted.entry("a", planted.artifact(1, "ingest"))
-    planted.checkpoint("a", 1)
+    planted.checkpoint("of-a-training-outside-any-run", 0)
     assert removed(planted.home, 5) == []
 
 

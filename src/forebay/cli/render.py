@@ -89,7 +89,9 @@ def summary_table(summary: dict[str, Any]) -> Any:
 
 def summary_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
     """The lines of the table: what a person wants to know of a run, as text."""
-    rows = [("run", f"{summary['run_id']}  {summary.get('state', 'unfinished')}")]
+    rows = []
+    if summary["run_id"]:  # a step called by itself belongs to no run
+        rows.append(("run", f"{summary['run_id']}  {summary.get('state', 'unfinished')}"))
     if summary["data"]:
         rows.append(("data", _data_text(summary["data"])))
     rows += [(step["name"], "cached" if step["cached"] else f"{step['seconds']:.1f} s") for step in summary["steps"]]

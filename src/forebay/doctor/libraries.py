@@ -9,7 +9,7 @@ from packaging.specifiers import SpecifierSet
 
 from forebay.doctor.check import REINSTALL, Check, failed, passed
 from forebay.state import Home
-from forebay.tracking import client, tracking_uri
+from forebay.tracking import client, is_used, tracking_uri
 
 
 def python_version(version: tuple[int, ...] = sys.version_info[:3]) -> Check:
@@ -72,9 +72,9 @@ def processor() -> Check:
 
 def mlflow_store(home: Home) -> Check:
     """The tracking store and registry answer."""
-    uri = tracking_uri(home)
-    if uri.startswith("sqlite:") and not home.mlflow_database.exists() and "MLFLOW_TRACKING_URI" not in os.environ:
+    if not is_used(home):
         return passed("mlflow", "no run has been recorded yet")
+    uri = tracking_uri(home)
     # An unreachable server must be told soon; MLflow's own defaults try for minutes.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")

@@ -84,7 +84,7 @@ def plan(inventory: Inventory, keep_runs: int) -> Plan:
     }
     tasks |= _holders([path for artifacts in entries.values() for path in artifacts] + inventory.served, inventory)
     origins = _origins(inventory)
-    since = min((run.started for run in kept), default=float("inf"))
+    since = float("inf") if keep_runs == 0 else kept[-1].started if len(kept) == keep_runs else 0.0
     return Plan(
         entries=[entry for entry in inventory.entries if entry not in entries],
         tasks=[task for task in inventory.tasks if task not in tasks],

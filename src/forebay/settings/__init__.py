@@ -8,7 +8,7 @@ from forebay.settings.deploy import DeployConfig, RegisterConfig
 from forebay.settings.evaluate import EvaluateConfig
 from forebay.settings.field import AUTO
 from forebay.settings.ingest import IngestConfig, PreprocessConfig
-from forebay.settings.keys import Setting, all_settings, cache_settings, parameter_name, parse_assignments
+from forebay.settings.keys import Setting, all_settings, cache_settings, parameter_name, parse_assignments, step_config
 from forebay.settings.train import TrainConfig
 
 __all__ = [
@@ -24,4 +24,5 @@ __all__ = [
     "cache_settings",
     "parameter_name",
     "parse_assignments",
+    "step_config",
 ]

@@ -2,8 +2,8 @@
 
 import dataclasses
 import difflib
-from collections.abc import Iterable
-from typing import Any, cast
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar, cast
 
 from forebay.errors import ConfigError
 from forebay.settings.deploy import DeployConfig, RegisterConfig
@@ -22,6 +22,8 @@ STEP_CONFIGS: tuple[type[StepConfig], ...] = (
 )  # in flow order
 
 Scalar = str | int | float | bool  # the KFP parameter types that settings use
+
+Config = TypeVar("Config", bound=StepConfig)
 
 _CACHE_ONLY = {"fingerprint", "code_version"}  # filled in by the command line, never by a person's --set
 
@@ -77,6 +79,20 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Scalar]:
     return values
 
 
+def step_config(kind: type[Config], values: Mapping[str, Any], **own: Any) -> Config:
+    """Build one step's settings object from values by key (those of other steps are passed over).
+
+    Args:
+        kind: for example `TrainConfig`.
+        own: fields that no person gives, such as `code_version`.
+
+    Raises:
+        ConfigError: a value is against its rule.
+    """
+    dot = f"{kind.prefix}."
+    return kind(**{key.removeprefix(dot): value for key, value in values.items() if key.startswith(dot)}, **own)
+
+
 def _fields() -> dict[str, "dataclasses.Field[Any]"]:
     return {
         f"{config.prefix}.{field.name}": field
@@ -111,5 +127,4 @@ def _convert(key: str, text: str, kind: type) -> Scalar:
 def _check_together(values: dict[str, Any]) -> None:
     """Build each step's object once, so rules over several fields speak before a run starts."""
     for config in STEP_CONFIGS:
-        dot = f"{config.prefix}."
-        config(**{key.removeprefix(dot): value for key, value in values.items() if key.startswith(dot)})
+        step_config(config, values)

@@ -133,6 +133,16 @@ class Home:
         return self.root / "serving"
 
     @property
+    def evaluation(self) -> Path:
+        """What `forebay evaluate` made last, outside any run."""
+        return self.root / "evaluation"
+
+    @property
+    def command_log(self) -> Path:
+        """What libraries printed during the last `forebay ingest`, `train` or `evaluate`."""
+        return self.root / "command.log"
+
+    @property
     def runs(self) -> Path:
         """One folder per run."""
         return self.root / "runs"
