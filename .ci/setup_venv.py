@@ -174,7 +174,7 @@ def step_of(line: str) -> str:
     """Return what pip's line says it does, in a few words; empty for a line that says nothing of it."""
     words = line.split()
     if words[:2] == ["Installing", "collected"]:
-        return "unpacking all of them (about a minute)"
+        return "unpacking all of them (a minute or two)"
     if words[:2] == ["Successfully", "installed"]:
         return "done"
     if len(words) > 1 and words[0] in ("Collecting", "Downloading", "Processing"):
