@@ -8,11 +8,8 @@ import sys
 from typing import Any
 
 import click
-from rich.console import Console
-
 from forebay.cli.command import command
 from forebay.cli.options import json_option
-from forebay.cli.render import summary_table
 from forebay.engine.summary import STEPS, summarize
 from forebay.errors import ConfigError
 from forebay.serving import supervise
@@ -32,11 +29,10 @@ def status_command(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({**summary, "server": _server_object(home, server)}, allow_nan=False))
         return
-    console = Console()
     if summary:
-        console.print(summary_table(summary))
+        print_summary(summary)
     else:
-        console.print(f"No run yet in {home.root}. Start with `forebay run`.", highlight=False)
+        click.echo(f"No run yet in {home.root}. Start with `forebay run`.")
     for line in _server_lines(home, server):
         click.echo(line)
 
@@ -119,6 +115,15 @@ def ui_command(port: int) -> int:
         return subprocess.call(command_line, env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"})  # noqa: S603
     except KeyboardInterrupt:
         return 0
+
+
+def print_summary(summary: dict[str, Any]) -> None:
+    """Print the table of a run."""
+    from rich.console import Console
+
+    from forebay.cli.render import summary_table
+
+    Console().print(summary_table(summary))
 
 
 def load_summary(run: Run) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from types import FrameType
 from typing import Any
 
 import click
-from rich.console import Console
 
 from forebay.cli.command import command
 from forebay.cli.options import address_options, json_option
@@ -65,6 +64,8 @@ def run_command(
 
 
 def _run(settings: dict[str, Scalar], host: str, port: int, *, fresh: bool, wait: bool, as_json: bool) -> int:
+    from rich.console import Console
+
     from forebay.cli.render import RunView, summary_table
     from forebay.doctor.preflight import check_before_run
     from forebay.engine.run import RunRequest, run_pipeline

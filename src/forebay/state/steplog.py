@@ -119,7 +119,7 @@ def step(name: str, run_id: str = "") -> Iterator[StepLog]:
             seconds=round(time.monotonic() - start, 3),
             error=_in_words(error),
             error_type=type(error).__name__,
-            permanent=isinstance(error, ForebayError),
+            permanent=isinstance(error, ForebayError | ImportError),
         )
         raise
     log.emit("finished", seconds=round(time.monotonic() - start, 3))
