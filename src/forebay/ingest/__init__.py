@@ -1,1 +1,30 @@
-""""""
+"""Ingest: pictures of any supported source become one documented Parquet table, through Spark.
+
+Light on purpose: `forebay.ingest.fingerprint` is imported by every run, Spark only by the step itself.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from forebay.contracts.manifest import DataManifest
+    from forebay.settings import IngestConfig
+    from forebay.state import StepLog
+
+
+def ingest(out: Path, config: "IngestConfig", log: "StepLog") -> "DataManifest":
+    """Read a source into the artifact folder `out`.
+
+    Writes `rows/*.parquet` (`contracts.rows.ROW_SCHEMA`), `quarantine/*.parquet` (`QUARANTINE_SCHEMA`),
+    `manifest.json` and the completion marker. The same data gives the same digest, and the same files, on any number
+    of cores.
+
+    Raises:
+        ConfigError: there is nothing at the path, or S3 refuses.
+        DataError: the source cannot be read, too much of it is quarantined (the quarantine table is written first),
+            or fewer than two classes are left.
+        MachineError: Spark's Java cannot be started.
+    """
+    from forebay.ingest.step import ingest as run
+
+    return run(out, config, log)

@@ -4,13 +4,19 @@ Endpoint, region and credentials of S3 come from the environment only (`AWS_ENDP
 `AWS_ACCESS_KEY_ID`, …; see boto3's own list).
 """
 
+import io
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from forebay.errors import ConfigError
 from forebay.ingest import s3
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 LITTER = {"__MACOSX", "Thumbs.db", "desktop.ini"}  # left behind by file managers, never pictures
 
@@ -24,6 +30,7 @@ class File:
     offset: int = 0  # of the first byte there, bytes; above 0 only inside an archive
     size: int  # bytes
     version: str = ""  # changes whenever the bytes may have
+    problem: str = ""  # why it must not be read (a link in an archive, a device), else empty
 
     @property
     def name(self) -> str:
@@ -69,6 +76,40 @@ def read(uri: str, offset: int, size: int) -> bytes:
         return file.read(size)
 
 
+def open_file(file: File) -> BinaryIO:
+    """A seekable, buffered view of the file's bytes, wherever they lie."""
+    return cast(BinaryIO, io.BufferedReader(_Ranges(file), buffer_size=1 << 20))
+
+
+class _Ranges(io.RawIOBase):
+    """Reads a `File` by ranges."""
+
+    def __init__(self, file: File) -> None:
+        self._file = file
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._file.size}[whence]
+        if base + offset < 0:
+            raise ValueError(f"{self._file.path}: seek to {base + offset}")
+        self._position = base + offset
+        return self._position
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        view = memoryview(buffer).cast("B")
+        size = max(0, min(len(view), self._file.size - self._position))
+        data = read(self._file.uri, self._file.offset + self._position, size)
+        view[: len(data)] = data
+        self._position += len(data)
+        return len(data)
+
+
 def _local_files(root: Path) -> Iterator[File]:
     if root.is_file():
         yield _local_file(root, root.name)
@@ -105,12 +146,14 @@ def _walk(folder: Path, seen: set[tuple[int, int]]) -> Iterator[tuple[Path, list
 def _local_file(path: Path, name: str) -> File:
     try:
         status = path.stat()
-    except OSError:  # a dangling link: listed, so that it is quarantined by name and not passed over
-        return File(path=_printable(name), uri=str(path), size=0)
+    except OSError as error:  # a dangling link: listed, so that it is quarantined by name and not passed over
+        return File(path=printable(name), uri=str(path), size=0, problem=error.strerror or str(error))
+    if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
+        return File(path=printable(name), uri=str(path), size=0, problem="not a regular file")
     version = f"{status.st_mtime_ns}-{status.st_ctime_ns}"
-    return File(path=_printable(name), uri=str(path), size=status.st_size, version=version)
+    return File(path=printable(name), uri=str(path), size=status.st_size, version=version)
 
 
-def _printable(name: str) -> str:
+def printable(name: str) -> str:
     """A file name as text: bytes that are not UTF-8 are shown as escapes (`uri` keeps the real name)."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")

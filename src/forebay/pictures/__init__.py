@@ -15,7 +15,7 @@ Kinds read: JPEG, PNG, GIF, BMP, WebP, TIFF and PPM/PGM/PBM. Of a file with seve
 - Asked for 1 channel, colour becomes its luma (ITU-R 601-2); asked for 3, grey is repeated.
 """
 
-from forebay.pictures.decode import PictureError, decode
+from forebay.pictures.decode import PictureError, decode, to_channels
 from forebay.pictures.resize import resize
 
-__all__ = ["PictureError", "decode", "resize"]
+__all__ = ["PictureError", "decode", "resize", "to_channels"]

@@ -3,7 +3,6 @@
 import contextlib
 import io
 from collections.abc import Iterator
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,18 +10,16 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
 
-Reason = Literal["unreadable", "too_large"]  # of contracts.rows.REASONS, which serving cannot import for its pyarrow
-
 
 class PictureError(Exception):
     """A picture cannot be used; `reason` is a word of `contracts.rows.REASONS`, `detail` says what was found."""
 
-    def __init__(self, reason: Reason, detail: str) -> None:
+    def __init__(self, reason: str, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
 
-    def __reduce__(self) -> tuple[type["PictureError"], tuple[Reason, str]]:
+    def __reduce__(self) -> tuple[type["PictureError"], tuple[str, str]]:
         return PictureError, (self.reason, self.detail)  # the default would pass the joined message as `reason`
 
 
@@ -45,11 +42,18 @@ def decode(data: bytes, *, channels: int | None, max_pixels: int) -> NDArray[np.
         image.load()
         with contextlib.suppress(Exception):  # EXIF is foreign data of its own; a broken block hides no pixels
             ImageOps.exif_transpose(image, in_place=True)
-        flat = _flatten(image)
-        if channels is not None:
-            flat = flat.convert("L" if channels == 1 else "RGB")
-        pixels = np.array(flat, dtype=np.uint8)
-    return pixels.reshape(*pixels.shape[:2], -1)
+        pixels = np.array(_flatten(image), dtype=np.uint8)
+    pixels_HWC = pixels.reshape(*pixels.shape[:2], -1)
+    return pixels_HWC if channels is None else to_channels(pixels_HWC, channels)
+
+
+def to_channels(pixels_HWC: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
+    """Colour to luma (ITU-R 601-2), or grey repeated; the input itself where it has `channels` (1 or 3) already."""
+    if pixels_HWC.shape[2] == channels:
+        return pixels_HWC
+    if channels == 3:
+        return np.repeat(pixels_HWC, 3, axis=2)
+    return np.array(Image.fromarray(pixels_HWC).convert("L"), dtype=np.uint8)[:, :, None]
 
 
 def _open(data: bytes, max_pixels: int) -> Image.Image:

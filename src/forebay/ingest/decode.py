@@ -1,0 +1,143 @@
+"""The first pass, in a Spark task: read and decode the pictures of one part, and stage them as Parquet."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from forebay.contracts.rows import pixel_digest
+from forebay.ingest.index import read_part
+from forebay.ingest.sources import source_of
+from forebay.pictures import PictureError, decode, resize, to_channels
+
+BATCH_BYTES = 16 << 20  # of pixels held at once, beside the one picture being decoded
+
+STAGED_SCHEMA = pa.schema(
+    [
+        pa.field("position", pa.int64()),
+        pa.field("source", pa.string()),
+        pa.field("label_name", pa.string()),
+        pa.field("label_number", pa.int32()),
+        pa.field("split", pa.string()),
+        pa.field("reason", pa.string()),  # null where the picture is usable so far
+        pa.field("detail", pa.string()),
+        pa.field("pixels", pa.binary()),  # null where it is not
+        pa.field("sha256", pa.binary(32)),
+    ]
+)
+
+
+class Shape(NamedTuple):
+    """The shape in which every picture is stored."""
+
+    height: int
+    width: int
+    channels: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecodeJob:
+    """What a task needs to know. It travels to the Spark workers, so it holds plain values only."""
+
+    index: Path
+    staged: Path  # folder
+    kind: str  # of the source
+    shape: Shape
+    resize: bool  # else pictures of another size are quarantined
+    max_pixels: int
+    max_file_bytes: int
+
+
+class Outcome(NamedTuple):
+    """What became of a picture; tasks count these."""
+
+    found: Shape | None  # as it is in the source; None where it could not be decoded
+    reason: str | None
+
+
+def part_name(part: int) -> str:
+    """File name of a part in every folder that has one file per part."""
+    return f"part-{part:05d}.parquet"
+
+
+def decode_part(job: DecodeJob, part: int) -> Counter[Outcome]:
+    """Stage one part; doing it again replaces the same file."""
+    outcomes: Counter[Outcome] = Counter()
+    target = job.staged / part_name(part)
+    temporary = target.with_suffix(".tmp")
+    with pq.ParquetWriter(temporary, STAGED_SCHEMA, compression="lz4", use_dictionary=["label_name"]) as writer:
+        for batch in _batches(_rows(job, part, outcomes), job.shape):
+            writer.write_table(pa.Table.from_pylist(batch, STAGED_SCHEMA))
+    temporary.replace(target)
+    return outcomes
+
+
+def sample_shapes(job: DecodeJob, rows: pa.Table) -> Counter[Shape]:
+    """The shapes, as found, of the pictures of some rows of the index."""
+    pictures = islice(source_of(job.kind).read(rows, job.max_file_bytes), len(rows))  # of Parquet, whole row groups
+    found = (_natural(picture, job.max_pixels) for picture in pictures)
+    return Counter(_shape(pixels) for pixels in found if not isinstance(pixels, PictureError))
+
+
+def _batches(rows: Iterator[dict[str, Any]], shape: Shape) -> Iterator[list[dict[str, Any]]]:
+    limit = max(1, BATCH_BYTES // (shape.height * shape.width * shape.channels))
+    batch: list[dict[str, Any]] = []
+    for row in rows:
+        batch.append(row)
+        if len(batch) == limit:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _rows(job: DecodeJob, part: int, outcomes: Counter[Outcome]) -> Iterator[dict[str, Any]]:
+    table = read_part(job.index, part)
+    kept = ["position", "source", "label_name", "label_number", "split", "reason", "detail"]
+    pictures = source_of(job.kind).read(table, job.max_file_bytes)
+    for record, picture in zip(table.select(kept).to_pylist(), pictures, strict=True):
+        found, result = _judge(record, picture, job)
+        if isinstance(result, PictureError):
+            outcomes[Outcome(found, result.reason)] += 1
+            yield {**record, "reason": result.reason, "detail": result.detail}
+        else:
+            outcomes[Outcome(found, None)] += 1
+            pixels = result.tobytes()
+            yield {**record, "pixels": pixels, "sha256": pixel_digest(pixels, *job.shape)}
+
+
+def _judge(
+    record: dict[str, Any], picture: bytes | NDArray[np.uint8] | PictureError, job: DecodeJob
+) -> tuple[Shape | None, NDArray[np.uint8] | PictureError]:
+    """The picture as found (its shape) and as stored, or why it is not."""
+    if record["reason"] is not None:
+        return None, PictureError(record["reason"], record["detail"])
+    pixels = _natural(picture, job.max_pixels)
+    if isinstance(pixels, PictureError):
+        return None, pixels
+    found = _shape(pixels)
+    if not job.resize and found[:2] != job.shape[:2]:
+        detail = f"{found.height}x{found.width}, not {job.shape.height}x{job.shape.width}"
+        return found, PictureError("mis_sized", detail)
+    return found, resize(to_channels(pixels, job.shape.channels), job.shape.height, job.shape.width)
+
+
+def _natural(picture: bytes | NDArray[np.uint8] | PictureError, max_pixels: int) -> NDArray[np.uint8] | PictureError:
+    if not isinstance(picture, bytes):
+        return picture
+    try:
+        return decode(picture, channels=None, max_pixels=max_pixels)
+    except PictureError as error:
+        return error
+
+
+def _shape(pixels: NDArray[np.uint8]) -> Shape:
+    height, width, channels = pixels.shape
+    return Shape(height, width, channels)

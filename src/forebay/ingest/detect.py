@@ -1,0 +1,83 @@
+"""Which kind of source stands behind `ingest.data`, and what the data set is called."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from forebay.errors import DataError
+from forebay.ingest import archive
+from forebay.ingest.files import File, list_files
+from forebay.ingest.index import build_index
+from forebay.ingest.sources import SOURCES, Source
+from forebay.settings.ingest import DIGITS
+
+KINDS = (
+    "Forebay reads folders of pictures with one sub-folder per class, a .tar or .tar.gz of one, IDX files under "
+    "MNIST's names, CIFAR-10's binary files, Parquet with columns image and label, and digits."
+)
+NAME_CHARACTERS = 63  # of a registered model
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A recognised source."""
+
+    data: str
+    kind: str
+    source: Source
+    files: Sequence[File]
+    work: Path
+
+    def index(self) -> pa.Table:
+        """The index of its pictures.
+
+        Raises:
+            DataError: there is none, or a file is not what its name says.
+        """
+        table = build_index(self.source.index(self.files, self.work))
+        if len(table) == 0:
+            raise DataError(source=self.data, problem=f"no picture among its files ({_few(self.files)})", fix=KINDS)
+        return table
+
+
+def find(data: str, work: Path) -> Found:
+    """Recognise a source by its files' names.
+
+    Args:
+        data: `ingest.data`.
+        work: folder for the bytes of compressed files.
+
+    Raises:
+        ConfigError: there is nothing at the path, or S3 refuses.
+        DataError: it is empty, or an archive that cannot be read.
+    """
+    files = [] if data == DIGITS else list_files(data)
+    packed = len(files) == 1 and archive.is_tar(files[0])
+    if packed:
+        files = archive.members(files[0], work)
+    source = next((source for source in SOURCES if source.accepts(data, files)), None)
+    if source is None:
+        raise DataError(source=data, problem="it holds no files (hidden ones do not count)", fix=KINDS)
+    kind = "tar" if packed and source.kind == "folder" else source.kind
+    return Found(data=data, kind=kind, source=source, files=files, work=work)
+
+
+def data_set_name(data: str) -> str:
+    """A name for the data set, made from its path: lower-case letters, digits and hyphens.
+
+    `/data/CIFAR10_train.tar.gz` gives `cifar10-train`.
+    """
+    if "://" in data:
+        last = data.rstrip("/").rpartition("/")[2]
+    else:
+        last = data if data == DIGITS else Path(data).expanduser().resolve().name
+    stem = re.sub(r"\.(tar|tar\.gz|tgz|parquet)$", "", last.lower())
+    return re.sub(r"[^a-z0-9]+", "-", stem).strip("-")[:NAME_CHARACTERS].strip("-") or "data"
+
+
+def _few(files: Sequence[File]) -> str:
+    names = [file.path for file in files[:3]]
+    return ", ".join([*names, f"… {len(files)} in all"] if len(files) > len(names) else names)

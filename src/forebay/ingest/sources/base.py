@@ -1,0 +1,89 @@
+"""What a kind of source is: how it is recognised, how it is indexed, and how its pictures are read."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from forebay.errors import DataError
+from forebay.ingest import s3
+from forebay.ingest.files import File, read
+from forebay.pictures import PictureError
+
+S3_THREADS = 16  # a request waits for the network, not for a core
+
+Picture = bytes | NDArray[np.uint8] | PictureError
+"""An encoded picture, raw pixels (H, W, C), or why there are none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """One kind of source."""
+
+    kind: str
+    accepts: Callable[[str, Sequence[File]], bool]  # the URI and the visible files behind it
+    index: Callable[[Sequence[File], Path], Iterable[Any]]  # `Record`s; the folder is for temporary files
+    read: Callable[[pa.Table, int], Iterator[Picture]]  # the pictures of some rows of the index, in their order;
+    # the number is the largest picture file in bytes
+
+
+def read_ranges(rows: pa.Table, max_file_bytes: int) -> Iterator[Picture]:
+    """Read pictures that are byte ranges: encoded ones, or raw pixels where the index gives their shape."""
+    read_one = partial(_read_record, max_file_bytes=max_file_bytes)
+    records = rows.select(["uri", "offset", "size", "height", "width", "channels", "planar", "reason"]).to_pylist()
+    if not any(record["uri"].startswith(s3.SCHEME.encode()) for record in records[:1]):
+        yield from map(read_one, records)
+        return
+    iterator = iter(records)
+    with ThreadPoolExecutor(S3_THREADS) as pool:
+        while window := list(islice(iterator, 4 * S3_THREADS)):  # bounds the bytes in flight
+            yield from pool.map(read_one, window)
+
+
+def _read_record(record: dict[str, Any], *, max_file_bytes: int) -> Picture:
+    if record["reason"] is not None:
+        return PictureError(record["reason"], "")  # judged already: not worth a read
+    try:
+        data = too_many_bytes(record["size"], max_file_bytes) or read(
+            os.fsdecode(record["uri"]), record["offset"], record["size"]
+        )
+    except (FileNotFoundError, PermissionError) as error:  # of one file; any other error ends the step
+        return PictureError("unreadable", error.strerror or str(error))
+    if record["height"] == 0 or isinstance(data, PictureError):
+        return data
+    return as_pixels(data, record["height"], record["width"], record["channels"], planar=record["planar"])
+
+
+def too_many_bytes(size: int, max_file_bytes: int) -> PictureError | None:
+    """The error for a picture file above the limit, before it is read."""
+    if size <= max_file_bytes:
+        return None
+    return PictureError("too_large", f"{size} bytes, at most {max_file_bytes} are read")
+
+
+def as_pixels(data: bytes, height: int, width: int, channels: int, *, planar: bool = False) -> Picture:
+    """Raw bytes as (H, W, C), or a `PictureError` where their number does not fit the shape."""
+    if min(height, width) < 1 or channels not in (1, 3) or len(data) != height * width * channels:
+        return PictureError("unreadable", f"{len(data)} bytes are not {height}x{width}x{channels} pixels")
+    pixels = np.frombuffer(data, np.uint8)
+    if planar:
+        return np.ascontiguousarray(pixels.reshape(channels, height, width).transpose(1, 2, 0))
+    return pixels.reshape(height, width, channels)
+
+
+def bad_file(file: File, problem: str, fix: str = "Get the file again.") -> DataError:
+    """The error for a file that is not what its name says."""
+    return DataError(source=file.path, problem=problem, fix=fix)
+
+
+def split_or_none(split: str, present: set[str]) -> str | None:
+    """A source has its own split only where it brings both sides."""
+    return split if present == {"train", "test"} else None

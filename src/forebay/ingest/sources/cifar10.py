@@ -1,0 +1,78 @@
+"""CIFAR-10's binary format (`data_batch_1.bin` … `test_batch.bin`, `batches.meta.txt`), read by our own reader.
+
+A row is one label byte and 3 x 32 x 32 pixel bytes, plane by plane (https://www.cs.toronto.edu/~kriz/cifar.html).
+The Python form is a pickle, which runs whatever code it holds when it is opened, so it is refused.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from forebay.errors import DataError
+from forebay.ingest.files import File, read
+from forebay.ingest.index import Record
+from forebay.ingest.sources.base import Source, bad_file, read_ranges, split_or_none
+
+BINARY = re.compile(r"(data_batch_\d+|test_batch)\.bin")
+PICKLED = re.compile(r"data_batch_\d+|test_batch|batches\.meta")
+NAMES = "batches.meta.txt"
+SIDE, CHANNELS = 32, 3
+PIXEL_BYTES = SIDE * SIDE * CHANNELS
+ROW_BYTES = 1 + PIXEL_BYTES
+ROWS_AT_ONCE = 4096
+
+
+def _accepts(data: str, files: Sequence[File]) -> bool:
+    names = [file.name for file in files]
+    return any(BINARY.fullmatch(name) or PICKLED.fullmatch(name) for name in names)
+
+
+def _index(files: Sequence[File], work: Path) -> Iterator[Record]:
+    batches = [file for file in files if BINARY.fullmatch(file.name)]
+    if not batches:
+        raise DataError(
+            source=files[0].path,
+            problem="this is the Python form of CIFAR-10, a pickle, which could run any code when it is opened",
+            fix="Get the binary form, cifar-10-binary.tar.gz, and give that file or its folder cifar-10-batches-bin.",
+        )
+    names = _names(files)
+    present = {_split(file) for file in batches}
+    for file in batches:
+        yield from _records(file, names, split_or_none(_split(file), present))
+
+
+def _split(file: File) -> str:
+    return "test" if file.name.startswith("test") else "train"
+
+
+def _names(files: Sequence[File]) -> list[str]:
+    """The class names in label order; their numbers where the file of names is missing."""
+    for file in files:
+        if file.name == NAMES:
+            return read(file.uri, file.offset, min(file.size, 4096)).decode("utf-8", "replace").split()
+    return [str(number) for number in range(10)]
+
+
+def _records(file: File, names: Sequence[str], split: str | None) -> Iterator[Record]:
+    if file.size == 0 or file.size % ROW_BYTES:
+        raise bad_file(file, f"its {file.size} bytes are not whole rows of {ROW_BYTES} bytes")
+    uri = os.fsencode(file.uri)
+    for row, label in enumerate(_labels(file)):
+        start = file.offset + row * ROW_BYTES + 1
+        known = label < len(names)
+        yield Record(
+            f"{file.path}#{row:08d}", names[label] if known else None, split, uri, start, PIXEL_BYTES,
+            SIDE, SIDE, CHANNELS, planar=True,
+            reason=None if known else "unlabelled",
+            detail=None if known else f"label {label}, but there are {len(names)} class names",
+        )  # fmt: skip
+
+
+def _labels(file: File) -> Iterator[int]:
+    step = ROWS_AT_ONCE * ROW_BYTES
+    for start in range(0, file.size, step):
+        yield from read(file.uri, file.offset + start, min(step, file.size - start))[::ROW_BYTES]
+
+
+SOURCE = Source(kind="cifar10", accepts=_accepts, index=_index, read=read_ranges)

@@ -1,0 +1,31 @@
+"""`digits`: the 1 797 real handwritten digits that scikit-learn ships, so a first run needs no network.
+
+8 x 8 grey pictures; their 17 grey levels 0..16 are scaled to 0..255.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from forebay.ingest.files import File
+from forebay.ingest.index import Record
+from forebay.ingest.sources.base import Source, read_ranges
+from forebay.settings.ingest import DIGITS
+
+GREY_LEVEL_MAX = 16
+
+
+def _index(files: Sequence[File], work: Path) -> Iterator[Record]:
+    from sklearn.datasets import load_digits
+
+    levels_NF, labels_N = load_digits(return_X_y=True)
+    pixels = np.rint(levels_NF * (255 / GREY_LEVEL_MAX)).astype(np.uint8)
+    path = work / "digits.bin"
+    path.write_bytes(pixels.tobytes())
+    for row, label in enumerate(labels_N):
+        yield Record(f"digits#{row:04d}", str(label), None, os.fsencode(path), row * 64, 64, 8, 8, 1)
+
+
+SOURCE = Source(kind=DIGITS, accepts=lambda data, files: data == DIGITS, index=_index, read=read_ranges)

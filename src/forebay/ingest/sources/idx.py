@@ -1,0 +1,100 @@
+"""IDX files under MNIST's names (`train-images-idx3-ubyte`, `t10k-labels-idx1-ubyte`, also with `.gz`).
+
+The format: two zero bytes, 0x08 for uint8, the number of dimensions, each as big-endian uint32, then the values
+(http://yann.lecun.com/exdb/mnist/). Where both are there, `train` and `t10k` are the source's own split.
+"""
+
+import os
+import re
+import struct
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from forebay.errors import DataError
+from forebay.ingest.archive import is_gzip, unpack
+from forebay.ingest.files import File, read
+from forebay.ingest.index import Record
+from forebay.ingest.sources.base import Source, bad_file, read_ranges, split_or_none
+
+NAME = re.compile(r"(?P<part>train|t10k|test)-(?P<role>images|labels)[-.]idx[13]-ubyte(\.gz)?")
+UINT8 = 0x08
+
+
+class Idx(NamedTuple):
+    """The header of an IDX file."""
+
+    shape: tuple[int, ...]
+    data_offset: int  # bytes
+
+
+def _accepts(data: str, files: Sequence[File]) -> bool:
+    return any(NAME.fullmatch(file.name) for file in files)
+
+
+def _index(files: Sequence[File], work: Path) -> Iterator[Record]:
+    pairs = _pairs(files)
+    present = {_split(part) for part in pairs}
+    for part, (images, labels) in sorted(pairs.items()):
+        split = split_or_none(_split(part), present)
+        yield from _records(images, _plain(images, work), labels, _plain(labels, work), split)
+
+
+def _split(part: str) -> str:
+    return "train" if part == "train" else "test"
+
+
+def _pairs(files: Sequence[File]) -> dict[str, tuple[File, File]]:
+    found: dict[tuple[str, str], File] = {}
+    for file in sorted(files, key=is_gzip, reverse=True):  # the unpacked file comes last and wins over its .gz
+        match = NAME.fullmatch(file.name)
+        if match:
+            found[match["part"], match["role"]] = file
+    for part, role in found:
+        other = "labels" if role == "images" else "images"
+        if (part, other) not in found:
+            raise DataError(
+                source=found[part, role].path,
+                problem=f"there is no {part}-{other} file beside it",
+                fix="IDX pictures and labels come in pairs: give the folder that holds both.",
+            )
+    return {part: (found[part, "images"], found[part, "labels"]) for part, role in found if role == "images"}
+
+
+def _plain(file: File, work: Path) -> File:
+    return unpack(file, work) if is_gzip(file) else file
+
+
+def _records(named: File, images: File, named_labels: File, labels: File, split: str | None) -> Iterator[Record]:
+    rows, height, width = header(images, dimensions=3).shape
+    label_rows, labels_at = header(labels, dimensions=1).shape[0], header(labels, dimensions=1).data_offset
+    if rows != label_rows:
+        raise bad_file(named_labels, f"it holds {label_rows} labels and {named.path} holds {rows} pictures")
+    start, size, uri = images.offset + header(images, dimensions=3).data_offset, height * width, os.fsencode(images.uri)
+    for row, label in enumerate(read(labels.uri, labels.offset + labels_at, rows)):
+        source = f"{named.path}#{row:08d}"
+        yield Record(source, str(label), split, uri, start + row * size, size, height, width, 1)
+
+
+def header(file: File, *, dimensions: int) -> Idx:
+    """Read and check the header of an IDX file of uint8 values.
+
+    Raises:
+        DataError: another magic number, another type, or a length that does not fit the file.
+    """
+    data_offset = 4 + 4 * dimensions
+    data = read(file.uri, file.offset, min(data_offset, file.size))
+    if len(data) < data_offset:
+        raise bad_file(file, f"it ends after {len(data)} bytes, inside the header")
+    if data[:4] != bytes([0, 0, UINT8, dimensions]):
+        raise bad_file(file, f"its magic number is 0x{data[:4].hex()}, not 0x0000080{dimensions} (IDX, uint8)")
+    shape = struct.unpack(f">{dimensions}I", data[4:])
+    values = 1
+    for length in shape:
+        values *= length
+    if values == 0 or values != file.size - data_offset:
+        raise bad_file(file, f"its header says {'x'.join(map(str, shape))} bytes, {file.size - data_offset} follow")
+    return Idx(shape, data_offset)
+
+
+SOURCE = Source(kind="idx", accepts=_accepts, index=_index, read=read_ranges)

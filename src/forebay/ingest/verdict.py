@@ -1,0 +1,101 @@
+"""Which of equal pictures is kept, and the facts of what is kept; pure functions over Arrow tables of metadata.
+
+The first by source path is kept; the same pixels under two labels are all quarantined, since no label can be trusted.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+IMBALANCE = 10  # times the smallest class
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What is kept of the pictures that could be stored."""
+
+    kept: pa.Table  # sha256, label_name, split of each row that is kept, in no order
+    repeated: pa.Table  # sha256, first (position), source (of the first), conflicting: pictures that occur twice
+    counts: dict[str, int]  # quarantined by this verdict, by reason
+
+
+def judge(groups: pa.Table, index: pa.Table) -> Verdict:
+    """Judge groups of equal pictures.
+
+    Args:
+        groups: sha256, first (the lowest position), rows, low and high (label numbers): one row per distinct picture.
+        index: the source's index; gives label name, split and source of a position.
+    """
+    records = index.select(["position", "source", "label_name", "split"]).sort_by("position")
+    groups = groups.append_column("conflicting", pc.not_equal(groups["low"], groups["high"]))
+    agreed = groups.filter(pc.invert(groups["conflicting"]))
+    firsts = records.take(agreed["first"])
+    repeated = groups.filter(pc.greater(groups["rows"], 1))
+    counts = {
+        "duplicate": (pc.sum(agreed["rows"]).as_py() or 0) - len(agreed),
+        "conflicting_labels": (pc.sum(groups["rows"]).as_py() or 0) - (pc.sum(agreed["rows"]).as_py() or 0),
+    }
+    return Verdict(
+        kept=pa.table({"sha256": agreed["sha256"], "label_name": firsts["label_name"], "split": firsts["split"]}),
+        repeated=repeated.select(["sha256", "first", "conflicting"]).append_column(
+            "source", records.take(repeated["first"])["source"]
+        ),
+        counts={reason: count for reason, count in counts.items() if count},
+    )
+
+
+def count_values(column: pa.ChunkedArray) -> dict[str, int]:
+    """How often each value occurs, nulls left out."""
+    counted = pc.value_counts(column.drop_null())
+    return {item["values"].as_py(): item["counts"].as_py() for item in counted}
+
+
+def class_order(names: Iterable[str]) -> list[str]:
+    """Class names in label order: by number where all of them are numbers, else by code point."""
+    names = list(names)
+    if all(name.isascii() and name.isdigit() for name in names):
+        return sorted(names, key=lambda name: (int(name), name))
+    return sorted(names)
+
+
+def content_digest(kept: pa.Table, shape: Sequence[int], classes: Sequence[str]) -> str:
+    """The identity of a data set: of its rows' pixels, labels and splits, not of their order, files or paths."""
+    header = ["x".join(map(str, shape)), *classes]
+    digest = hashlib.sha256("\0".join(header).encode() + b"\n")
+    ordered = kept.sort_by("sha256")
+    columns = (ordered[name].to_pylist() for name in ("sha256", "label_name", "split"))
+    for sha256, label_name, split in zip(*columns, strict=True):
+        digest.update(sha256 + f"{label_name}\0{split or ''}\n".encode())
+    return digest.hexdigest()
+
+
+def class_warnings(class_rows: dict[str, int], seen: Iterable[str], min_class_rows: int) -> list[str]:
+    """What a person should know about the classes before training on them.
+
+    Args:
+        class_rows: rows kept by class.
+        seen: every class name in the source, also those of which nothing is kept.
+        min_class_rows: a class with fewer rows is named.
+    """
+    warnings = []
+    lost = class_order(set(seen) - set(class_rows))
+    if lost:
+        warnings.append(f"No usable picture is left of {_named(lost)}; the model will not know it.")
+    few = [f"{name} ({rows})" for name, rows in class_rows.items() if rows < min_class_rows]
+    if few:
+        warnings.append(f"Fewer than {min_class_rows} rows: {_named(few)}. Expect poor results there; add pictures.")
+    largest, smallest = max(class_rows, key=class_rows.__getitem__), min(class_rows, key=class_rows.__getitem__)
+    if class_rows[largest] > IMBALANCE * class_rows[smallest]:
+        warnings.append(
+            f"The classes are very uneven: {largest} has {class_rows[largest]} rows and {smallest} has "
+            f"{class_rows[smallest]}. Consider train.class_weights=balanced."
+        )
+    return warnings
+
+
+def _named(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:10])
+    return shown if len(names) <= 10 else f"{shown} and {len(names) - 10} more"
