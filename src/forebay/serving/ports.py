@@ -25,7 +25,7 @@ def bind(host: str, port: int, setting: str = "--port or FOREBAY_PORT") -> socke
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise ConfigError(
             f"The address {host!r} cannot be resolved: {error}. Set --host to one of this machine."
         ) from error

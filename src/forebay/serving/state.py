@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from forebay.errors import ConfigError
 from forebay.state import Home, read_json, write_json
 
 
@@ -126,4 +127,6 @@ def _read(path: Path) -> dict[str, Any]:
         value = read_json(path)
     except FileNotFoundError:
         return {}
+    except ValueError as error:
+        raise ConfigError(f"{path} is damaged: {error}. Remove it; `forebay serve` writes it anew.") from error
     return value if isinstance(value, dict) else {}

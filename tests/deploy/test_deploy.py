@@ -1,0 +1,125 @@
+"""The step against a real server and a real registry: a version is proved before it takes over, or nothing changes."""
+
+import shlex
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from deploy_station import NAME, Station
+from forebay import registry
+from forebay.contracts.bundle import WEIGHTS
+from forebay.contracts.evaluation import read_smoke, write_smoke
+from forebay.deploy.protocol import Request, candidate
+from forebay.errors import DeployError
+from forebay.serving import supervise
+from forebay.serving.client import AnswerError, infer, predict
+from forebay.serving.curl import curl_command
+from forebay.serving.example import picture_path
+from forebay.serving.state import Served
+from forebay.state import read_json
+from forebay.state.steplog import read_events
+
+
+def test_the_first_version_is_served_and_becomes_champion(station: Station) -> None:
+    released = station.release(seed=1)
+    url = station.deploy(released)
+    assert url.endswith(f"/v1/models/{NAME}:predict")
+    assert station.loaded == {NAME: released.version}
+    assert station.champion == released.version
+
+
+def test_the_printed_curl_and_the_example_picture_get_an_answer(station: Station) -> None:
+    server = supervise.status(station.home)
+    assert server is not None
+    command = curl_command(station.home, f"{server.url}/v1/models/{NAME}:predict")
+    assert len(command) < 500
+    output = subprocess.run(shlex.split(command), check=True, capture_output=True, timeout=30).stdout
+    prediction = predict(server.url, NAME, picture_path(station.home, NAME).read_bytes())
+    assert prediction["label_name"].encode() in output
+    assert prediction["model_version"] == station.champion
+
+
+def test_the_next_version_takes_over_under_the_same_url(station: Station) -> None:
+    before = supervise.status(station.home)
+    released = station.release(seed=2)
+    log_of_run = station.deploy(released)
+    assert supervise.status(station.home) == before
+    assert before is not None
+    assert log_of_run.startswith(before.url)
+    assert station.loaded == {NAME: released.version}
+    assert station.champion == released.version
+
+
+def test_deploying_the_champion_again_changes_nothing(station: Station) -> None:
+    released = station.release(seed=2)
+    before = station.champion
+    again = replace(released, version=before)
+    station.deploy(again)
+    assert station.champion == before
+    assert station.loaded == {NAME: before}
+
+
+def test_a_version_that_answers_otherwise_than_evaluated_is_put_back(station: Station) -> None:
+    before = station.champion
+    released = station.release(seed=3)
+    images, probabilities = read_smoke(released.evaluation)
+    write_smoke(released.evaluation, images, np.roll(probabilities, 1, axis=1))
+    with pytest.raises(DeployError, match=rf"digits-candidate over V2: .*deploy.tolerance.*Version {before} keeps"):
+        station.deploy(released)
+    assert station.champion == before
+    assert station.loaded == {NAME: before}
+
+
+def test_a_broken_version_is_named_and_the_old_one_keeps_answering(station: Station) -> None:
+    before = station.champion
+    released = station.release(seed=4)
+    (released.bundle / WEIGHTS).write_bytes(b"cut short")
+    with pytest.raises(DeployError, match="could not be loaded"):
+        station.deploy(released)
+    assert station.champion == before
+    assert station.loaded == {NAME: before}
+    server = supervise.status(station.home)
+    assert server is not None
+    images, _ = read_smoke(released.evaluation)
+    assert infer(server.url, NAME, images, 30).version == before
+    with pytest.raises(AnswerError, match="no model"):
+        infer(server.url, candidate(NAME), images, 30)
+
+
+def test_a_candidate_that_a_killed_deployment_left_is_gone_after_the_next(station: Station) -> None:
+    left = station.release(seed=5)
+    model = Served(bundle=str(left.bundle), version=left.version, weights_sha256=registry.resolve(
+        station.home, f"{NAME}/{left.version}").weights_sha256, candidate=True)  # fmt: skip
+    current = supervise.current_models(station.home)
+    supervise.publish(station.home, current | {"other-candidate": model}, 30)
+    released = station.release(seed=6)
+    station.deploy(released)
+    assert station.loaded == {NAME: released.version}
+
+
+def test_nobody_answering_is_said(station: Station) -> None:
+    from forebay.deploy.protocol import ask
+    from forebay.state import Run
+
+    run = Run(station.log().home.new_run().folder)
+    model = Served(bundle="x", version="1", weights_sha256="0")
+    with pytest.raises(DeployError, match="nobody answered"):
+        ask(run, Request(action="stage", name=NAME, model=model), 0.2)
+
+
+def test_a_cluster_target_writes_the_object_and_says_what_is_missing(station: Station, tmp_path: Path) -> None:
+    released = station.release(seed=7)
+    with pytest.raises(DeployError, match="needs a cluster"):
+        station.deploy(released, target="kserve")
+    [written] = station.home.runs.glob("*/inference-service.json")
+    assert read_json(written)["spec"]["predictor"]["model"]["runtime"] == "forebay"
+
+
+def test_the_result_event_names_url_and_model(station: Station) -> None:
+    runs = [run for run in station.home.list_runs() if run.events.exists()]
+    results = [event for run in runs for event in read_events(run.events)[0] if event["kind"] == "result"]
+    assert all(set(event["model"]) == {"name", "version", "weights_sha256"} for event in results)
+    assert len(results) == 4  # one per deployment that succeeded

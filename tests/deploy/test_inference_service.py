@@ -1,0 +1,86 @@
+"""The InferenceService: pure data, compared whole, and understood by the KServe SDK's own model."""
+
+import pytest
+
+from forebay.deploy.inference_service import Deployment, Resources, inference_service
+from forebay.errors import ConfigError
+from forebay.version import VERSION
+
+WANTED = Deployment(
+    name="digits", version="3", storage_uri="s3://bucket/models/3/data/bundle", weights_sha256="a" * 64,
+    data_digest="b" * 64, code_version="0.1.0+c", run_id="run-1", namespace="ml", service_account="forebay-serve",
+    resources=Resources(gpus=1),
+)  # fmt: skip
+
+
+def test_the_object_is_exactly_this() -> None:
+    assert inference_service(WANTED) == {
+        "apiVersion": "serving.kserve.io/v1beta1",
+        "kind": "InferenceService",
+        "metadata": {
+            "name": "digits",
+            "namespace": "ml",
+            "labels": {
+                "app.kubernetes.io/name": "forebay",
+                "app.kubernetes.io/component": "serve",
+                "app.kubernetes.io/version": VERSION,
+                "app.kubernetes.io/managed-by": "forebay",
+                "forebay.dev/model-version": "3",
+            },
+            "annotations": {
+                "serving.kserve.io/deploymentMode": "Standard",
+                "forebay.dev/weights-sha256": "a" * 64,
+                "forebay.dev/data-digest": "b" * 64,
+                "forebay.dev/code-version": "0.1.0+c",
+                "forebay.dev/run-id": "run-1",
+            },
+        },
+        "spec": {
+            "predictor": {
+                "minReplicas": 1,
+                "maxReplicas": 1,
+                "serviceAccountName": "forebay-serve",
+                "deploymentStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+                "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+                "model": {
+                    "modelFormat": {"name": "forebay"},
+                    "runtime": "forebay",
+                    "protocolVersion": "v2",
+                    "storageUri": "s3://bucket/models/3/data/bundle",
+                    "args": ["--model-name", "digits", "--model-version", "3"],
+                    "resources": {
+                        "requests": {"cpu": "500m", "memory": "1Gi", "nvidia.com/gpu": "1"},
+                        "limits": {"memory": "2Gi", "nvidia.com/gpu": "1"},
+                    },
+                    "securityContext": {
+                        "allowPrivilegeEscalation": False,
+                        "readOnlyRootFilesystem": True,
+                        "capabilities": {"drop": ["ALL"]},
+                    },
+                },
+            }
+        },
+    }
+
+
+def test_the_sdk_knows_every_field_of_it() -> None:
+    from kserve import V1beta1InferenceService, V1beta1ModelSpec, V1beta1PredictorSpec
+
+    written = inference_service(WANTED)
+    predictor = written["spec"]["predictor"]
+    assert written.keys() <= set(V1beta1InferenceService.attribute_map.values())
+    assert predictor.keys() <= set(V1beta1PredictorSpec.attribute_map.values())
+    assert predictor["model"].keys() <= set(V1beta1ModelSpec.attribute_map.values())
+
+
+def test_without_gpus_none_are_asked_for() -> None:
+    resources = inference_service(Deployment(**{**vars(WANTED), "resources": Resources()}))["spec"]["predictor"][
+        "model"
+    ]["resources"]
+    assert "nvidia.com/gpu" not in resources["requests"] | resources["limits"]
+
+
+@pytest.mark.parametrize("name", ["Digits", "my_model", "1st", "-x", "x-", "x" * 51, ""])
+def test_a_name_that_kubernetes_refuses_is_refused_here_with_the_way_out(name: str) -> None:
+    with pytest.raises(ConfigError, match="--name"):
+        inference_service(Deployment(**{**vars(WANTED), "name": name}))

@@ -1,0 +1,43 @@
+"""The two files between the deploy step and the process that runs the pipeline."""
+
+from dataclasses import replace
+
+from forebay.deploy.protocol import Answer, Request, answer, pending
+from forebay.serving.state import Served
+from forebay.serving.supervise import _wanted
+from forebay.state import Home, write_json
+
+OLD = Served(bundle="/1", version="1", weights_sha256="a")
+NEW = Served(bundle="/2", version="2", weights_sha256="b")
+REQUEST = Request(action="stage", name="digits", model=NEW, previous=OLD)
+
+
+def test_a_request_waits_until_its_own_answer_is_written(home: Home) -> None:
+    from dataclasses import asdict
+
+    run = home.new_run()
+    assert pending(run) is None
+    write_json(run.serving_request, asdict(REQUEST))
+    assert pending(run) == REQUEST
+    answer(run, Answer(id="of another request"))
+    assert pending(run) == REQUEST
+    answer(run, Answer(id=REQUEST.id, previous=OLD))
+    assert pending(run) is None
+
+
+def test_every_request_has_its_own_id() -> None:
+    assert REQUEST.next("promote").id != REQUEST.id
+
+
+def test_actions_say_what_should_be_so_a_repeat_changes_nothing() -> None:
+    stage, promote, discard = (REQUEST.next(action) for action in ("stage", "promote", "discard"))
+    before = {"digits": OLD, "other": OLD}
+    staged = _wanted(before, stage)
+    assert staged == before | {"digits-candidate": replace(NEW, candidate=True)}
+    assert _wanted(staged, stage) == staged
+    promoted = _wanted(staged, promote)
+    assert promoted == {"digits": NEW, "other": OLD}
+    assert _wanted(promoted, promote) == promoted
+    for state in (staged, promoted, before):
+        assert _wanted(state, discard) == before
+    assert _wanted(staged, replace(discard, previous=None)) == {"other": OLD}

@@ -1,0 +1,95 @@
+"""Registered versions with their evaluations, and a process's part of a run: acting on the deploy step's requests."""
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from forebay import registry, tracking
+from forebay.contracts.evaluation import PASSED, Evaluation, write_smoke
+from forebay.deploy import deploy
+from forebay.models import load_bundle
+from forebay.serving import supervise
+from forebay.settings import DeployConfig
+from forebay.state import Home, Run, StepLog
+from tiny_server import write_bundle
+
+NAME = "digits"
+ROWS = 20
+
+
+@dataclass
+class Released:
+    """A registered version and the folder of its evaluation."""
+
+    version: str
+    evaluation: Path
+    bundle: Path
+
+
+@dataclass
+class Station:
+    """A state folder with a server that is started by the first deployment."""
+
+    home: Home
+    folder: Path
+    released: int = 0
+
+    def release(self, seed: int) -> Released:
+        """Register an untrained model as the next version and write what evaluate would say about it."""
+        self.released += 1
+        artifact = self.folder / f"version-{self.released}"
+        bundle = artifact / "data" / "bundle"
+        spec = write_bundle(bundle, seed=seed)
+        client = tracking.client(self.home)
+        if self.released == 1:
+            client.create_registered_model(NAME)
+        tags = {registry.WEIGHTS_TAG: spec.weights_sha256, registry.DATA_TAG: "d" * 64}
+        version = client.create_model_version(NAME, str(artifact), tags=tags).version
+        evaluation = self.folder / f"evaluation-{self.released}"
+        evaluation.mkdir()
+        images = np.random.default_rng(0).integers(0, 256, (ROWS, 8, 8, 1), dtype=np.uint8)
+        write_smoke(evaluation, images, load_bundle(bundle).predict(images))
+        _evaluation(evaluation, spec.classes).write()
+        return Released(str(version), evaluation, bundle)
+
+    def log(self) -> StepLog:
+        """The log of a deploy step in a new run."""
+        run = self.home.new_run()
+        return StepLog(name="deploy", run_id=run.run_id, home=self.home, events=run.events)
+
+    def deploy(self, released: Released, **settings: object) -> str:
+        """Run the step as in a pipeline: another thread is the process that runs it."""
+        log, done = self.log(), threading.Event()
+
+        def act() -> None:
+            while not done.wait(0.02):
+                supervise.handle_request(self.home, Run(self.home.runs / log.run_id), "127.0.0.1", 0)
+
+        runner = threading.Thread(target=act)
+        runner.start()
+        try:
+            return deploy(released.evaluation, released.version, DeployConfig(**settings), log)  # type: ignore[arg-type]
+        finally:
+            done.set()
+            runner.join()
+
+    @property
+    def champion(self) -> str:
+        found = registry.champion(self.home, NAME)
+        assert found is not None
+        return found.version
+
+    @property
+    def loaded(self) -> dict[str, str]:
+        """What the server says it serves: version by name."""
+        return {name: model.version for name, model in supervise.loaded_models(self.home).items()}
+
+
+def _evaluation(folder: Path, classes: list[str]) -> Evaluation:
+    return Evaluation(
+        folder=folder, name=NAME, decision=PASSED, gate={"passed": True, "reason": "test"}, model={}, data={},
+        accuracy={}, metrics={}, classes=classes, per_class=[], confusion=[], roc=([], [], []), macro_roc=([], []),
+        calibration=[], settings={},
+    )  # fmt: skip

@@ -1,0 +1,219 @@
+"""One server per state folder: it lives on, follows what is wanted, and swaps models under load."""
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from forebay.contracts.bundle import WEIGHTS
+from forebay.errors import ConfigError, MachineError
+from forebay.serving import supervise
+from forebay.serving.ports import bind
+from forebay.serving.state import Served, ServerInfo, ServingFiles, write_server
+from forebay.state import Home
+from tiny_server import served
+
+HOST = "127.0.0.1"
+BODY = json.dumps({"instances": [[[1] * 8] * 8]})
+SWAPS = 12
+
+
+@pytest.fixture(scope="module")
+def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """A state folder whose server is started once and stopped at the end."""
+    home = Home(tmp_path_factory.mktemp("home")).open()
+    supervise.ensure_server(home, HOST, 0)
+    yield home
+    supervise.stop(home)
+
+
+@pytest.fixture(scope="module")
+def versions(tmp_path_factory: pytest.TempPathFactory) -> list[Served]:
+    """Versions 1 and 2, with different weights."""
+    folder = tmp_path_factory.mktemp("versions")
+    return [served(folder / str(number), str(number), seed=number) for number in (1, 2)]
+
+
+def _running(home: Home) -> ServerInfo:
+    info = supervise.status(home)
+    assert info is not None
+    return info
+
+
+def _version(connection: http.client.HTTPConnection) -> str:
+    connection.request("POST", "/v1/models/digits:predict", BODY)
+    response = connection.getresponse()
+    answer = response.read()
+    assert response.status == 200, answer
+    return str(json.loads(answer)["predictions"][0]["model_version"])
+
+
+def _connection(home: Home) -> http.client.HTTPConnection:
+    return http.client.HTTPConnection(HOST, _running(home).port, timeout=30)
+
+
+def test_models_are_swapped_under_load_without_one_failed_request(shared_home: Home, versions: list[Served]) -> None:
+    supervise.publish(shared_home, {"digits": versions[0]}, 30)
+    done = threading.Event()
+
+    def keep_alive() -> set[str]:
+        connection, seen = _connection(shared_home), set()
+        while not done.is_set():
+            seen.add(_version(connection))
+        connection.close()
+        return seen
+
+    def always_new() -> set[str]:
+        seen = set()
+        while not done.is_set():
+            connection = _connection(shared_home)
+            seen.add(_version(connection))
+            connection.close()
+        return seen
+
+    with ThreadPoolExecutor(4) as pool:
+        clients = [pool.submit(keep_alive), pool.submit(keep_alive), pool.submit(always_new), pool.submit(always_new)]
+        try:
+            for number in range(SWAPS):
+                loaded = supervise.publish(shared_home, {"digits": versions[(number + 1) % 2]}, 30)
+                assert loaded["digits"].error == ""
+                connection = _connection(shared_home)
+                assert _version(connection) == versions[(number + 1) % 2].version
+                connection.close()
+        finally:
+            done.set()
+        assert [client.result(30) for client in clients] == [{"1", "2"}] * 4
+
+
+def test_memory_does_not_grow_with_swaps(shared_home: Home, tmp_path: Path) -> None:
+    models = [served(tmp_path / str(number), str(number), seed=number, width=4096) for number in (1, 2)]
+    mib = (tmp_path / "1" / WEIGHTS).stat().st_size / 2**20
+    process = psutil.Process(_running(shared_home).pid)
+
+    def swap(times: int) -> float:
+        for number in range(times):
+            supervise.publish(shared_home, {"digits": models[number % 2]}, 60)
+        return float(process.memory_info().rss) / 2**20
+
+    settled = swap(4)
+    assert swap(8) - settled < 3 * mib
+
+
+@pytest.mark.parametrize("damage", ["missing", "weights", "other weights"])
+def test_a_model_that_fails_to_load_leaves_the_old_one_answering(
+    shared_home: Home, versions: list[Served], tmp_path: Path, damage: str
+) -> None:
+    supervise.publish(shared_home, {"digits": versions[0]}, 30)
+    broken = served(tmp_path / "broken", "9", seed=9)
+    if damage == "missing":
+        broken = replace(broken, bundle=str(tmp_path / "nowhere"))
+    elif damage == "weights":
+        (Path(broken.bundle) / WEIGHTS).write_bytes(b"cut short")
+    else:
+        broken = replace(broken, weights_sha256="0" * 64)
+    loaded = supervise.publish(shared_home, {"digits": broken, "other": versions[1]}, 30)
+    assert loaded["digits"].version == "1"
+    assert "bundle" in loaded["digits"].error or "weights" in loaded["digits"].error
+    assert loaded["other"].error == ""
+    assert _version(_connection(shared_home)) == "1"
+
+
+def test_a_model_that_is_no_longer_wanted_is_gone(shared_home: Home, versions: list[Served]) -> None:
+    supervise.publish(shared_home, {"digits": versions[0], "other": versions[1]}, 30)
+    supervise.publish(shared_home, {"digits": versions[0]}, 30)
+    assert set(supervise.loaded_models(shared_home)) == {"digits"}
+    connection = _connection(shared_home)
+    connection.request("GET", "/v1/models/other")
+    assert connection.getresponse().status == 404
+
+
+def test_a_damaged_wish_is_survived(shared_home: Home, versions: list[Served]) -> None:
+    supervise.publish(shared_home, {"digits": versions[0]}, 30)
+    desired = ServingFiles.of(shared_home).desired
+    whole = desired.read_bytes()
+    desired.write_bytes(b"{")
+    time.sleep(0.3)  # three looks of the server, which must do nothing
+    assert _version(_connection(shared_home)) == "1"
+    desired.write_bytes(whole)
+    supervise.publish(shared_home, {"digits": versions[1]}, 30)
+    assert _version(_connection(shared_home)) == "2"
+
+
+def test_starting_again_finds_the_running_server(shared_home: Home) -> None:
+    before = _running(shared_home)
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(lambda _: supervise.ensure_server(shared_home, HOST, 0), range(3)))
+    assert found == [before] * 3
+
+
+def test_a_busy_port_is_named_with_its_holder_and_both_settings(home: Home) -> None:
+    with bind(HOST, 0) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(MachineError) as caught:
+            supervise.ensure_server(home, HOST, port)
+    message = str(caught.value)
+    for words in (f"Port {port}", f"process {os.getpid()}", "--port", "FOREBAY_PORT"):
+        assert words in message
+    assert supervise.status(home) is None
+
+
+@pytest.mark.parametrize(("host", "port"), [("x" * 300, 0), ("203.0.113.1", 0), (HOST, 70000)])
+def test_an_impossible_address_is_refused(home: Home, host: str, port: int) -> None:
+    with pytest.raises(ConfigError, match=r"--host|--port"):
+        supervise.check_port(home, host, port)
+
+
+def test_files_that_a_reboot_left_are_not_taken_for_a_server(home: Home) -> None:
+    files = ServingFiles.of(home)
+    write_server(files, ServerInfo(pid=os.getpid(), host=HOST, port=1, log=""))  # a live process, but not a server
+    files.lock.write_text("the server (process 1)\n")
+    assert supervise.status(home) is None
+    assert supervise.loaded_models(home) == {}
+    assert supervise.stop(home) is False
+
+
+def test_a_server_outlives_its_starter_ends_by_kill_and_comes_back_with_its_models(
+    home: Home, versions: list[Served]
+) -> None:
+    starter = f"""
+from forebay.serving import supervise
+from forebay.serving.state import Served
+from forebay.state import Home
+home = Home.find().open()
+supervise.ensure_server(home, {HOST!r}, 0)
+supervise.publish(home, {{"digits": {versions[0]!r}}}, 30)
+"""
+    subprocess.run([sys.executable, "-c", starter], check=True, timeout=120)
+    first = _running(home)
+    assert os.getsid(first.pid) == first.pid  # its own session: no terminal's hang-up reaches it
+    assert _version(_connection(home)) == "1"
+    os.kill(first.pid, signal.SIGKILL)
+    psutil.Process(first.pid).wait(10)
+    assert supervise.status(home) is None
+    second = supervise.ensure_server(home, HOST, first.port)
+    try:
+        assert second.pid != first.pid
+        assert _version(_connection(home)) == "1"  # without being asked again
+    finally:
+        assert supervise.stop(home) is True
+    assert supervise.status(home) is None
+    assert not ServingFiles.of(home).server.exists()
+
+
+def test_a_server_that_cannot_start_says_why(home: Home) -> None:
+    files = ServingFiles.of(home)
+    files.folder.mkdir()
+    files.desired.write_text("not JSON")
+    with pytest.raises(MachineError, match=r"did not start: .*desired.json is damaged.*Its log: .*server.log"):
+        supervise.ensure_server(home, HOST, 0)
