@@ -68,8 +68,8 @@ class TrainConfig(StepConfig):
     )
     augment: str = setting(
         AUTO,
-        meaning="Random shifts (shift), also mirrored (shift_flip), or none; auto is shift for grey pictures, "
-        "shift_flip for colour",
+        meaning="Random shifts (shift), also mirrored (shift_flip), or none; auto is none below 14 pixels a side, else "
+        "shift for grey pictures and shift_flip for colour",
         rule=one_of(AUTO, "none", "shift", "shift_flip"),
     )
     early_stop_epochs: int = setting(

@@ -10,10 +10,13 @@ from forebay.settings import AUTO, TrainConfig
 from forebay.train.machine import Machine
 
 DEFAULT_MODEL = "resnet9"
-ROWS_SEEN = 400_000  # training rows over all epochs that auto aims at, within the two limits below
-EPOCHS = (8, 40)
+ROWS_SEEN = 640_000  # over all epochs, that auto aims at within the limits of EPOCHS
+EPOCHS = (8, 16)
+STEPS = 350  # at least; few rows get more epochs for it, up to MOST_EPOCHS
+MOST_EPOCHS = 100
 BATCH_ROWS = (64, 512)
-STEPS_PER_EPOCH = 20  # that auto aims at for small data
+STEPS_PER_EPOCH = 20  # that auto aims at within the limits of BATCH_ROWS
+SHIFTABLE = 14  # pixels a side; in smaller pictures (digits: 8x8) a shift by one pixel costs accuracy
 
 _RESIDUAL = ("resnet", "resnext", "wide_resnet", "densenet", "regnet")  # with batch norm throughout: SGD's home
 _SGD_BATCH_ROWS = 512  # that the peak rates below were found with
@@ -65,7 +68,7 @@ def resolve(config: TrainConfig, data: SplitManifest, machine: Machine) -> Resol
     return Resolved(
         model=model,
         width=_width(config, model, data),
-        epochs=_int(config.epochs, _epochs(rows)),
+        epochs=_int(config.epochs, _epochs(rows, rows // batch_rows)),
         batch_rows=batch_rows,
         learning_rate=_float(config.learning_rate, _learning_rate(model, optimizer, batch_rows)),
         optimizer=optimizer,
@@ -74,7 +77,7 @@ def resolve(config: TrainConfig, data: SplitManifest, machine: Machine) -> Resol
         label_smoothing=config.label_smoothing,
         dropout=config.dropout,
         class_weights=config.class_weights,
-        augment=_text(config.augment, "shift" if data.channels == 1 else "shift_flip"),
+        augment=_text(config.augment, _augment(data)),
         early_stop_epochs=_early_stop(config, data),
         precision=_text(config.precision, "bf16" if machine.bf16 else "fp32"),
         threads=_int(config.threads, machine.cores),
@@ -84,7 +87,7 @@ def resolve(config: TrainConfig, data: SplitManifest, machine: Machine) -> Resol
 
 
 def _width(config: TrainConfig, model: str, data: SplitManifest) -> int | None:
-    widths = {"mlp": 256, "resnet9": 16 if min(data.height, data.width) <= 16 else 32}
+    widths = {"mlp": 256, "resnet9": 16 if data.channels == 1 or min(data.height, data.width) <= 16 else 32}
     if model in widths:
         return _int(config.width, widths[model])
     if config.width != AUTO:
@@ -104,9 +107,10 @@ def _early_stop(config: TrainConfig, data: SplitManifest) -> int:
     return config.early_stop_epochs
 
 
-def _epochs(rows: int) -> int:
+def _epochs(rows: int, steps_per_epoch: int) -> int:
     low, high = EPOCHS
-    return min(max(math.ceil(ROWS_SEEN / rows), low), high)
+    by_rows = min(max(math.ceil(ROWS_SEEN / rows), low), high)
+    return max(by_rows, min(math.ceil(STEPS / steps_per_epoch), MOST_EPOCHS))
 
 
 def _batch_rows(rows: int) -> int:
@@ -114,6 +118,12 @@ def _batch_rows(rows: int) -> int:
     low, high = BATCH_ROWS
     wanted = max(rows // STEPS_PER_EPOCH, 1)
     return min(max(1 << round(math.log2(wanted)), low), high)
+
+
+def _augment(data: SplitManifest) -> str:
+    if min(data.height, data.width) < SHIFTABLE:
+        return "none"
+    return "shift" if data.channels == 1 else "shift_flip"
 
 
 def _optimizer(model: str) -> str:

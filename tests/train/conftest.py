@@ -1,0 +1,48 @@
+"""Fixtures of the train tests: a small data set, and a step that trains on it in a child process."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from forebay.settings import TrainConfig
+from forebay.state import Home
+from tests.train.datasets import write_dataset
+
+SMALL: dict[str, Any] = {
+    "model": "resnet9", "width": "4", "epochs": "10", "batch_rows": "32", "dropout": 0.1, "augment": "shift",
+    "threads": "1", "code_version": "test",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """320 training rows of 8x8 grey in three classes, in two shards."""
+    return write_dataset(tmp_path_factory.mktemp("prepared") / "patterns")
+
+
+@pytest.fixture
+def small() -> Callable[..., TrainConfig]:
+    """Settings of a training of ten steps an epoch, with the given changes."""
+    return lambda **changes: TrainConfig(**{**SMALL, **changes})
+
+
+@pytest.fixture
+def start(home: Home) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Start the train step in a process of its own; what still runs at the end is killed."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start_child(dataset: Path, out: Path, events: Path, **environment: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, str(Path(__file__).parent / "child.py"), str(dataset), str(out), str(events)]
+        child = subprocess.Popen(command, env={**os.environ, **environment})
+        started.append(child)
+        return child
+
+    yield start_child
+    for child in started:
+        child.kill()
+        child.wait()
