@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from forebay.contracts.bundle import HISTORY
 from forebay.contracts.evaluation import Evaluation
-from forebay.contracts.shards import Split
+from forebay.contracts.shards import SPLITS, Split
 from forebay.evaluate.charts import Frame, Series, line_chart, padded, reliability_chart
 from forebay.evaluate.metrics import CalibrationBin
 from forebay.evaluate.pictures import heat_map, png_uri
@@ -18,7 +18,7 @@ from forebay.state import read_json, write_bytes
 
 MATRIX_CLASSES = 24  # a table of numbers up to here, a picture above
 TABLE_CLASSES = 50  # classes listed; above, those with the lowest recall
-CONFUSED_PAIRS = 12
+CONFUSED_PAIRS = 10
 MISTAKES = 24
 
 
@@ -113,7 +113,7 @@ def provenance(evaluation: Evaluation, run_id: str) -> dict[str, dict[str, Any]]
     data, model = evaluation.data, evaluation.model
     lineage, training = model["lineage"], dict(model["training"])
     quarantined = ", ".join(f"{count} {reason}" for reason, count in sorted(data["quarantined"].items()))
-    splits = ", ".join(f"{rows:,} {split}" for split, rows in data["splits"].items())
+    splits = ", ".join(f"{data['splits'][split]:,} {split}" for split in SPLITS)
     nested = {key: training.pop(key) for key in list(training) if isinstance(training[key], dict)}
     tables = {
         "Data": {

@@ -1,0 +1,201 @@
+"""The report: one file that needs nothing else, whatever the classes are called and however many there are."""
+
+import base64
+import io
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from forebay.contracts.evaluation import Evaluation
+from forebay.evaluate import evaluate
+from forebay.evaluate.charts import Frame, Series, line_chart, padded, ticks
+from forebay.evaluate.report import history_charts
+from forebay.preprocess import preprocess
+from forebay.settings import EvaluateConfig, PreprocessConfig
+from forebay.state import StepLog
+from row_tables import write_table
+from tiny_models import fit_mlp
+
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
+VOID = {"meta", "img", "br", "line", "link", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """What a browser would see: elements, addresses and text; fails on unbalanced elements."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[str] = []
+        self.addresses: list[str] = []
+        self.words: list[str] = []
+        self._open: list[str] = []
+        self.feed(html)
+        assert self._open == [], "unbalanced elements"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append(tag)
+        self.addresses += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "action", "data")]
+        assert not [name for name, _ in attrs if name.startswith("on")], "an event handler"
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self._open.pop() == tag
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return re.sub(r"\s+", " ", " ".join(self.words))
+
+
+def report_of(classes: list[str], tmp_path: Path, log: StepLog, rows: int = 400, name: str = "shapes") -> Evaluation:
+    """Evaluate a model that learned nothing on random pictures of these classes."""
+    images = np.random.default_rng(0).integers(0, 256, (rows, 6, 6, 3), np.uint8)
+    write_table(tmp_path / "table", images, [row % len(classes) for row in range(rows)], classes, name=name)
+    preprocess(tmp_path / "table", tmp_path / "shards", PreprocessConfig(holdout=0.3), log)
+    fit_mlp(tmp_path / "shards", tmp_path / "bundle", steps=1)
+    settings = EvaluateConfig(min_accuracy=0.0)
+    return evaluate(tmp_path / "shards", tmp_path / "bundle", tmp_path / "evaluation", settings, log)
+
+
+@pytest.fixture(scope="module")
+def digits_report(digits_shards: Path, digits_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
+    from forebay.state import Home
+
+    root = tmp_path_factory.mktemp("report")
+    log = StepLog(name="evaluate", run_id="run-7", home=Home(root / "home").open(), events=root / "events.jsonl")
+    return evaluate(digits_shards, digits_bundle, root / "evaluation", EvaluateConfig(), log)
+
+
+def test_it_asks_nothing_of_the_network_and_runs_no_script(digits_report: Evaluation) -> None:
+    html = digits_report.report.read_text()
+    page = Page(html)
+    assert all(address.startswith("data:image/png;base64,") for address in page.addresses)
+    assert "script" not in page.elements
+    assert not re.search(r"https?://|@import|url\(", html)
+
+
+def test_it_says_decision_accuracy_and_where_everything_came_from(digits_report: Evaluation) -> None:
+    text = Page(digits_report.report.read_text()).text
+    assert "✓ Passed" in text
+    assert f"{digits_report.accuracy['value'] * 100:.2f} %" in text
+    assert f"{digits_report.accuracy['low'] * 100:.2f} % to {digits_report.accuracy['high'] * 100:.2f} %" in text
+    for fact in (
+        digits_report.data["digest"], digits_report.data["source"], digits_report.model["weights_sha256"],
+        "0.1.0+test", "run-7", "1,797", "max class drop",
+    ):  # fmt: skip
+        assert fact in text
+
+
+def test_every_mistake_is_there_as_its_own_picture(digits_report: Evaluation) -> None:
+    page = Page(digits_report.report.read_text())
+    wrong = digits_report.accuracy["rows"] - round(digits_report.metrics["accuracy"] * digits_report.accuracy["rows"])
+    pictures = [address for address in page.addresses if address.startswith("data:image/png")]
+    assert len(pictures) == min(wrong, 24) > 0
+    for address in pictures:
+        with Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))) as picture:
+            assert picture.size == (8, 8)
+
+
+def test_class_names_are_text_whatever_they_hold(tmp_path: Path, steplog: StepLog) -> None:
+    evil = ["<script>alert(1)</script>", "\"><img src=x onerror='x'>", "{{ 7 * 7 }}&amp;", "a" * 300]
+    html = report_of(evil, tmp_path, steplog).report.read_text()
+    page = Page(html)
+    assert "script" not in page.elements
+    assert "<script>alert(1)</script>" in page.text
+    assert "{{ 7 * 7 }}&amp;" in page.text
+    assert all(address.startswith("data:") for address in page.addresses)
+
+
+@pytest.mark.parametrize("count", [2, 24, 25, 200])
+def test_any_number_of_classes_gives_a_page_of_sensible_size(count: int, tmp_path: Path, steplog: StepLog) -> None:
+    classes = [f"c{number:04d}" for number in range(count)]
+    found = report_of(classes, tmp_path, steplog, rows=max(400, count * 12))
+    page = Page(found.report.read_text())
+    assert found.report.stat().st_size < 400_000
+    assert ("Confusion matrix of" in found.report.read_text()) is (count > 24)
+    listed = sum(f"c{number:04d}" in page.text for number in range(count))
+    assert listed >= min(count, 50)
+
+
+def test_a_model_without_mistakes_or_history_still_has_a_page(tmp_path: Path, steplog: StepLog) -> None:
+    images = np.zeros((200, 4, 4, 1), np.uint8)
+    images[::2] = 255
+    images[:, 0, 0, 0] = np.arange(200)
+    write_table(tmp_path / "table", images, [row % 2 for row in range(200)], ["light", "dark"])
+    preprocess(tmp_path / "table", tmp_path / "shards", PreprocessConfig(), steplog)
+    fit_mlp(tmp_path / "shards", tmp_path / "bundle", steps=30)
+    (tmp_path / "bundle" / "history.json").unlink()
+    found = evaluate(tmp_path / "shards", tmp_path / "bundle", tmp_path / "evaluation", EvaluateConfig(), steplog)
+    page = Page(found.report.read_text())
+    assert found.accuracy["value"] == 1.0
+    assert "every held-out picture was answered right" in page.text
+    assert "polyline" in page.elements  # ROC and the diagonals; no training curves
+    assert "by epoch" not in page.text
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no chromium on this machine to look at the report with")
+@pytest.mark.parametrize("width", [1200, 420])
+def test_a_real_browser_draws_it(digits_report: Evaluation, tmp_path: Path, width: int) -> None:
+    assert BROWSER is not None
+    picture = tmp_path / "page.png"
+    subprocess.run(
+        [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--screenshot={picture}",
+         f"--window-size={width},3000", f"--user-data-dir={tmp_path / 'profile'}", digits_report.report.as_uri()],
+        check=True, capture_output=True, timeout=60,
+    )  # fmt: skip
+    with Image.open(picture) as image:
+        pixels = np.asarray(image.convert("RGB")).reshape(-1, 3)
+    colours, counts = np.unique(pixels, axis=0, return_counts=True)
+    blue = (colours == (37, 99, 235)).all(axis=1)
+    green = (colours == (21, 128, 61)).all(axis=1)
+    assert counts[blue].sum() > 1000, "curves and heat map"
+    assert counts[green].sum() > 20, "the passed badge"
+    assert counts.max() < 0.8 * len(pixels), "the page is not empty"
+
+
+def test_curves_skip_what_was_not_recorded() -> None:
+    record = {"epoch": 1, "train_loss": 2.0, "train_accuracy": 0.5, "validation_loss": None}
+    charts = history_charts([record])
+    assert len(charts) == 2
+    assert "circle" in charts[0]  # one epoch is a dot
+    assert "validation" not in charts[0]
+    assert history_charts([]) == []
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [(0, 1, [0, 0.2, 0.4, 0.6, 0.8, 1]), (1, 60, [20, 40, 60]), (0.93, 0.99, [0.94, 0.96, 0.98]), (0, 3e-6, None)],
+)
+def test_ticks_are_round_and_inside(low: float, high: float, expected: list[float] | None) -> None:
+    found = ticks(low, high)
+    assert all(low - 1e-9 <= value <= high + 1e-9 for value in found)
+    assert 2 <= len(found) <= 7
+    if expected:
+        assert found == pytest.approx(expected)
+
+
+def test_ranges_hold_flat_curves_too() -> None:
+    low, high = padded([1.0, 1.0], floor=0, ceiling=1)
+    assert low < 1.0 <= high
+    low, high = padded([0.0], floor=0)
+    assert low < high
+
+
+def test_chart_text_is_escaped() -> None:
+    frame = Frame(x=(0, 1), y=(0, 1), x_label="x", y_label="y")
+    svg = line_chart(frame, [Series("<b>&", [0, 1], [0, 1])], "<title>")
+    assert "<b>" not in svg
+    assert "&lt;b&gt;&amp;" in svg
