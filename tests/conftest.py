@@ -1,11 +1,13 @@
 """Fixtures that every area uses."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from forebay.state import Home, StepLog
+from s3_store import S3Store, running
 
 
 @pytest.fixture
@@ -73,3 +75,10 @@ def poor_digits_bundle(digits_shards: Path) -> Path:
 
     fit_mlp(digits_shards, digits_shards.parent / "poor", steps=8, seed=1)
     return digits_shards.parent / "poor"
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Store]:
+    """A real S3 server with no buckets; clients need its `environment`."""
+    with running(tmp_path_factory.mktemp("s3")) as store:
+        yield store

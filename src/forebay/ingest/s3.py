@@ -19,7 +19,7 @@ def list_objects(uri: str) -> Iterator[tuple[str, str, int, str]]:
     """Every object below a prefix, or the one object of that name: path below it, URI, size in bytes, ETag.
 
     Raises:
-        ConfigError: no such bucket, no credentials, or no answer.
+        ConfigError: nothing of that name, no such bucket, no credentials, or no answer.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -31,6 +31,8 @@ def list_objects(uri: str) -> Iterator[tuple[str, str, int, str]]:
             f"ingest.data: {uri} cannot be listed: {error}. Check the bucket's name and AWS_ENDPOINT_URL, AWS_REGION, "
             "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
         ) from error
+    if not found:
+        raise ConfigError(f"ingest.data: there is no object at or below {uri}. Give an existing key or prefix.")
     yield from found
 
 

@@ -90,18 +90,20 @@ def run_parts(
                 yield work(part)
                 finished.add(1)
 
-    with _polled(lambda: progress(finished.value)):
+    with _polled(lambda: finished.value, progress):
         return session.range(0, parts, 1, parts).mapInArrow(apply, schema).toArrow()
 
 
 @contextlib.contextmanager
-def _polled(look: Callable[[], None]) -> Iterator[None]:
-    """Call `look` every so often while the block runs, and once at its end."""
+def _polled(read: Callable[[], int], tell: Callable[[int], None]) -> Iterator[None]:
+    """Tell every change of a number while the block runs, and its last value at the end."""
     ended = threading.Event()
 
     def poll() -> None:
+        told = None
         while not ended.wait(POLL_S):
-            look()
+            if (value := read()) != told:
+                tell(told := value)
 
     thread = threading.Thread(target=poll, daemon=True, name="ingest-progress")
     thread.start()
@@ -110,12 +112,12 @@ def _polled(look: Callable[[], None]) -> Iterator[None]:
     finally:
         ended.set()
         thread.join()
-    look()
+    tell(read())
 
 
 @contextlib.contextmanager
 def in_words(source: str) -> Iterator[None]:
-    """Turn a failure of Spark into one sentence; the whole trace is on the step's output.
+    """Turn a failure of Spark, or of reading and writing, into one sentence; the trace is on the step's output.
 
     Raises:
         DataError: says what the failed task said.
@@ -125,10 +127,10 @@ def in_words(source: str) -> Iterator[None]:
 
     try:
         yield
-    except (PySparkException, Py4JError, ConnectionError) as error:
+    except (PySparkException, Py4JError, OSError) as error:
         raise DataError(
             source=source,
-            problem=f"a Spark task failed: {_cause(str(error))}",
+            problem=f"reading it failed: {_cause(str(error))}",
             fix="The step's log has the whole trace; mend the cause and run it again.",
         ) from error
 
