@@ -7,12 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from forebay.settings import TrainConfig
 from forebay.state import Home, StepLog
 from forebay.train import fit
-from forebay.settings import TrainConfig
-from tests.train.conftest import SMALL
+from prepared_patterns import SMALL_TRAINING
 
 
 class EveryStep(StepLog):
@@ -42,7 +42,7 @@ def main() -> None:
     home = Home.find().open()
     if place := os.environ.get("DIE_IN"):
         die_in(place, int(os.environ["DIE_AT"]))
-    fit(dataset, out, TrainConfig(**SMALL), EveryStep(name="train", run_id="child", home=home, events=events))
+    fit(dataset, out, TrainConfig(**SMALL_TRAINING), EveryStep(name="train", run_id="child", home=home, events=events))
 
 
 if __name__ == "__main__":

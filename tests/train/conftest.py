@@ -5,18 +5,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from forebay.settings import TrainConfig
 from forebay.state import Home
-from tests.train.datasets import write_dataset
-
-SMALL: dict[str, Any] = {
-    "model": "resnet9", "width": "4", "epochs": "10", "batch_rows": "32", "dropout": 0.1, "augment": "shift",
-    "threads": "1", "code_version": "test",
-}  # fmt: skip
+from prepared_patterns import SMALL_TRAINING, write_dataset
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +22,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def small() -> Callable[..., TrainConfig]:
     """Settings of a training of ten steps an epoch, with the given changes."""
-    return lambda **changes: TrainConfig(**{**SMALL, **changes})
+    return lambda **changes: TrainConfig(**{**SMALL_TRAINING, **changes})
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from forebay.state import FileLock, Home, StepLog, is_sealed
 from forebay.state.steplog import read_events
 from forebay.train import TrainResult, fit
 from forebay.train.plan import check_learnable
-from tests.train.datasets import write_dataset
+from prepared_patterns import write_dataset
 
 Small = Callable[..., TrainConfig]
 
@@ -156,7 +157,7 @@ def test_a_loss_that_is_no_number_names_the_learning_rate(train: Callable[..., T
 
 
 def test_batches_of_one_row_are_refused_where_batch_norm_cannot_use_them(train: Callable[..., TrainResult]) -> None:
-    with pytest.raises(TrainError, match="Set train.batch_rows to 2 or more"):
+    with pytest.raises(TrainError, match=r"Set train\.batch_rows to 2 or more"):
         train(model="mlp", width="4", batch_rows="1")
 
 
@@ -193,8 +194,6 @@ def test_labels_that_are_not_those_of_the_manifest_are_refused(
     ],
 )
 def test_rows_that_teach_nothing_are_refused(dataset: Path, rows: int, class_rows: dict[str, int], words: str) -> None:
-    from dataclasses import replace
-
     data = replace(SplitManifest.read(dataset), classes=list(class_rows), train_class_rows=class_rows,
                    splits={"train": rows, "validation": 0, "test": 5})  # fmt: skip
     with pytest.raises(DataError, match=words):

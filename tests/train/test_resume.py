@@ -14,9 +14,10 @@ import pytest
 from forebay.settings import TrainConfig
 from forebay.state import Home, StepLog, is_sealed
 from forebay.state.steplog import read_events
+from forebay.tracking import client, experiment_id
 from forebay.train import fit
 from forebay.train.mlflow_run import TRAINING_TAG
-from forebay.tracking import client, experiment_id
+from prepared_patterns import SMALL_TRAINING
 
 STEPS = 100  # of the small training
 Start = Callable[..., subprocess.Popen[bytes]]
@@ -28,10 +29,8 @@ def undisturbed(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Weights of the small training that nothing interrupted."""
     root = tmp_path_factory.mktemp("undisturbed")
     home = Home(root / "home").open()
-    from tests.train.conftest import SMALL
-
     log = StepLog(name="train", run_id="whole", home=home, events=root / "events.jsonl")
-    return fit(dataset, root / "out", TrainConfig(**SMALL), log).spec.weights_sha256
+    return fit(dataset, root / "out", TrainConfig(**SMALL_TRAINING), log).spec.weights_sha256
 
 
 def wait_for_step(child: subprocess.Popen[bytes], events: Path, step: int) -> None:
@@ -148,7 +147,7 @@ def test_the_curve_goes_on_in_the_same_mlflow_run_without_a_point_twice(
 def test_a_damaged_newest_checkpoint_is_named_and_the_one_before_it_is_used(
     stopped: StepLog, dataset: Path, tmp_path: Path, small: Small, undisturbed: str
 ) -> None:
-    older, newest = sorted(stopped.home.checkpoints.glob("*/step-*"))
+    newest = max(stopped.home.checkpoints.glob("*/step-*"))
     newest.write_bytes(newest.read_bytes()[:-7])
     result = fit(dataset, tmp_path / "out", small(), stopped)
     assert result.spec.weights_sha256 == undisturbed

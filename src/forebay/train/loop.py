@@ -33,7 +33,7 @@ class Listeners:
     should_stop: Callable[[], bool]
 
 
-class Interrupted(Exception):  # noqa: N818 - no error: the state was saved
+class Interrupted(Exception):
     """A stop was requested; the checkpoint is written."""
 
 

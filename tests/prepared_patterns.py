@@ -1,6 +1,7 @@
 """Prepared data sets for tests, written as preprocess writes them."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +9,12 @@ from numpy.typing import NDArray
 from forebay.contracts.manifest import SplitManifest
 from forebay.contracts.rows import pixel_digest
 from forebay.contracts.shards import labels_name, sha256_name, shard_name
+
+SMALL_TRAINING: dict[str, Any] = {
+    "model": "resnet9", "width": "4", "epochs": "10", "batch_rows": "32", "dropout": 0.1, "augment": "shift",
+    "threads": "1", "code_version": "test",
+}  # fmt: skip
+"""Settings of a training of ten steps an epoch on the default data set below."""
 
 
 def write_dataset(
