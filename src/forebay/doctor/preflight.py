@@ -1,5 +1,7 @@
 """The quick checks before a run: what would stop it minutes later is said now, with its fix."""
 
+from pathlib import Path
+
 from forebay.doctor.check import require
 from forebay.doctor.java import java_present, spark_java
 from forebay.doctor.machine import free_disk, step_interpreter
@@ -22,3 +24,18 @@ def check_before_run(home: Home, host: str, port: int) -> None:
     require(free_disk(home.root))
     require(java_present(spark_java()))
     supervise.check_port(home, host, port)
+
+
+def check_before_steps(out: Path, *, spark: bool) -> None:
+    """The same before single steps outside a run.
+
+    Args:
+        out: where they will write; need not exist yet.
+        spark: whether ingest is one of them.
+
+    Raises:
+        MachineError: the disk is full, or Java is missing.
+    """
+    require(free_disk(out.absolute()))
+    if spark:
+        require(java_present(spark_java()))
