@@ -48,7 +48,7 @@ def loaded(*arguments: str) -> set[str]:
 
 
 def seconds(*arguments: str) -> float:
-    """The processor time of a Python process with these arguments: what it takes on a machine that does nothing else."""
+    """The processor time of a Python process with these arguments: what it takes on an idle machine."""
     before = os.times()
     subprocess.run([sys.executable, *arguments], capture_output=True, check=True)
     after = os.times()
