@@ -60,7 +60,8 @@ def list_files(data: str) -> list[File]:
 
 def is_visible(path: str) -> bool:
     """Tell whether no part of the path is hidden or litter."""
-    return not any(part.startswith(".") or part in LITTER for part in PurePosixPath(path).parts)
+    parts = [part for part in PurePosixPath(path).parts if part != ".."]  # in an archive: refused, not passed over
+    return not any(part.startswith(".") or part in LITTER for part in parts)
 
 
 def read(uri: str, offset: int, size: int) -> bytes:

@@ -1,0 +1,86 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from forebay.errors import ConfigError
+from forebay.ingest.fingerprint import source_fingerprint
+from s3_store import S3Store
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "cat").mkdir()
+    (tmp_path / "cat" / "1.png").write_bytes(b"one")
+    (tmp_path / "cat" / "2.png").write_bytes(b"two")
+    return tmp_path
+
+
+def test_the_same_files_give_the_same_fingerprint(folder: Path) -> None:
+    assert source_fingerprint(str(folder)) == source_fingerprint(str(folder))
+
+
+def test_an_edit_of_equal_size_changes_it_even_with_the_old_time_put_back(folder: Path) -> None:
+    before = source_fingerprint(str(folder))
+    picture = folder / "cat" / "1.png"
+    status = picture.stat()
+    picture.write_bytes(b"ONE")
+    os.utime(picture, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert source_fingerprint(str(folder)) != before
+
+
+@pytest.mark.parametrize("change", ["add", "remove", "rename"])
+def test_adding_removing_and_renaming_change_it(folder: Path, change: str) -> None:
+    before = source_fingerprint(str(folder))
+    picture = folder / "cat" / "1.png"
+    if change == "add":
+        (folder / "cat" / "3.png").write_bytes(b"three")
+    elif change == "remove":
+        picture.unlink()
+    else:
+        picture.rename(folder / "cat" / "9.png")
+    assert source_fingerprint(str(folder)) != before
+
+
+def test_what_a_file_manager_leaves_behind_does_not_change_it(folder: Path) -> None:
+    before = source_fingerprint(str(folder))
+    (folder / ".DS_Store").write_bytes(b"x")
+    (folder / "__MACOSX").mkdir()
+    (folder / "__MACOSX" / "1.png").write_bytes(b"x")
+    assert source_fingerprint(str(folder)) == before
+
+
+def test_nothing_at_the_path_is_wrong_use_and_says_what_to_give(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"there is nothing at .*gone\. Give an existing file or folder"):
+        source_fingerprint(str(tmp_path / "gone"))
+
+
+def test_another_scheme_is_refused_by_name() -> None:
+    with pytest.raises(ConfigError, match=r"s3://bucket/prefix, got 'gs://bucket/pictures'"):
+        source_fingerprint("gs://bucket/pictures")
+
+
+def test_an_s3_object_edited_to_equal_size_changes_it(folder: Path, s3: S3Store) -> None:
+    uri = s3.upload(folder, "fingerprints", "folder")
+    before = source_fingerprint(uri)
+    assert source_fingerprint(uri) == before
+    s3.client.put_object(Bucket="fingerprints", Key="folder/cat/1.png", Body=b"ONE")
+    assert source_fingerprint(uri) != before
+
+
+@pytest.mark.parametrize("uri", ["s3://no-such-bucket/x", "s3://fingerprints/nothing-here", "s3:///x"])
+def test_what_s3_does_not_have_is_wrong_use(uri: str, folder: Path, s3: S3Store) -> None:
+    s3.upload(folder, "fingerprints", "folder")
+    with pytest.raises(ConfigError, match=r"ingest\.data"):
+        source_fingerprint(uri)
+
+
+def test_taking_a_local_fingerprint_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; from forebay.ingest.fingerprint import source_fingerprint; source_fingerprint('digits');"
+        "print(sorted({'boto3', 'numpy', 'PIL', 'pyarrow', 'pyspark', 'sklearn'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
