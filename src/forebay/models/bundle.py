@@ -86,9 +86,21 @@ def load_bundle(folder: Path) -> Classifier:
     spec = read_spec(folder)
     network = build(spec.architecture, spec.options, spec.channels, spec.height, spec.width, len(spec.classes))
     try:
-        network.load_state_dict(safetensors.torch.load_file(folder / WEIGHTS))
+        load_weights(network, safetensors.torch.load_file(folder / WEIGHTS))
     except (SafetensorError, RuntimeError, OSError) as error:
         raise ModelError(
             f"{folder / WEIGHTS} does not fit {spec.architecture}: {error}. Train the model again with this version."
         ) from error
     return Classifier(spec, network)
+
+
+def load_weights(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Copy weights into a network of the same build.
+
+    Raises:
+        RuntimeError: names or shapes differ.
+    """
+    state = network.state_dict()  # carries version marks that plain tensors lack and mnasnet insists on
+    state.clear()
+    state.update(weights)
+    network.load_state_dict(state)

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from forebay.models.bundle import load_weights
 from forebay.train.checkpoint import Saved
 
 
@@ -66,7 +67,7 @@ class Progress:
 
     def restore(self, saved: Saved) -> None:
         """Take over a checkpoint."""
-        self.network.load_state_dict(_under("network.", saved.tensors))
+        load_weights(self.network, _under("network.", saved.tensors))
         self.best = _under("best.", saved.tensors)
         for index, parameter in enumerate(self._parameters()):
             for name, tensor in _under(f"optimizer.{index}.", saved.tensors).items():

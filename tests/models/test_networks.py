@@ -1,0 +1,125 @@
+"""Networks by name: what they take, what they refuse and in which words."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from forebay.errors import ModelError
+from forebay.models import build, standardize
+from forebay.models.torchvision_import import import_torchvision
+from forebay.models.torchvision_models import names
+
+OWN = {"mlp": {"width": 8}, "lenet5": {}, "resnet9": {"width": 4}}
+
+
+@pytest.mark.parametrize("size", [(1, 8, 8), (3, 32, 32), (1, 28, 20), (3, 96, 64)])
+@pytest.mark.parametrize("name", OWN)
+def test_our_networks_take_every_size_and_channel_count(name: str, size: tuple[int, int, int]) -> None:
+    network = build(name, OWN[name], *size, 7)
+    assert network(torch.randn(3, *size)).shape == (3, 7)
+
+
+def test_large_pictures_go_through_a_strided_stem() -> None:
+    features = build("resnet9", {"width": 4}, 3, 224, 224, 5).stem(torch.randn(1, 3, 224, 224))  # type: ignore[operator]
+    assert features.shape[2:] == (28, 28)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2", "shufflenet_v2_x0_5", "regnet_y_400mf", "squeezenet1_1"])
+def test_torchvision_models_take_small_grey_pictures(name: str) -> None:
+    network = build(name, {"dropout": 0.2}, 1, 28, 28, 4).eval()
+    assert network(torch.randn(2, 1, 28, 28)).shape == (2, 4)
+
+
+def test_a_residual_network_for_small_pictures_keeps_their_detail() -> None:
+    small, large = (build("resnet18", {}, 3, side, side, 2) for side in (32, 224))
+    assert (small.conv1.kernel_size, small.conv1.stride) == ((3, 3), (1, 1))  # type: ignore[union-attr]
+    assert isinstance(small.maxpool, torch.nn.Identity)
+    assert (large.conv1.kernel_size, large.conv1.stride) == ((7, 7), (2, 2))  # type: ignore[union-attr]
+
+
+def test_dropout_stands_before_the_last_layer() -> None:
+    last = build("resnet18", {"dropout": 0.3}, 3, 32, 32, 2).fc
+    assert isinstance(last, torch.nn.Sequential)
+    assert isinstance(last[0], torch.nn.Dropout)
+    assert last[0].p == 0.3
+
+
+def test_detection_and_segmentation_models_are_not_offered() -> None:
+    assert {"resnet18", "vit_b_16", "efficientnet_b0"} <= set(names())
+    assert not [name for name in names() if "rcnn" in name or "deeplab" in name]
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "words"),
+    [
+        (
+            "vgg11",
+            (3, 28, 28),
+            "the smallest square size it takes is 32x32. Set ingest.size=32x32 or train.model=resnet9",
+        ),
+        ("vit_b_32", (3, 40, 40), "the smallest square size it takes is 32x32. Set ingest.size=64x64"),
+        ("vit_b_16", (3, 32, 64), "it takes square pictures only"),
+        ("lenet5", (1, 2, 9), "the smallest it takes is 4x4. Set ingest.size=4x4"),
+    ],
+)
+def test_pictures_that_do_not_fit_are_refused_with_a_size_that_does(
+    name: str, size: tuple[int, int, int], words: str
+) -> None:
+    with pytest.raises(ModelError) as refused:
+        build(name, {}, *size, 3)
+    assert f"{name} cannot take {size[1]}x{size[2]} pictures" in str(refused.value)
+    assert words in str(refused.value)
+
+
+@pytest.mark.parametrize(("name", "near"), [("resnet_18", "resnet18"), ("lenet", "lenet5"), ("resnt9", "resnet9")])
+def test_an_unknown_name_is_answered_with_near_ones(name: str, near: str) -> None:
+    with pytest.raises(ModelError, match=f"There is no model '{name}'. Did you mean {near}"):
+        build(name, {}, 3, 32, 32, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        ("resnet9", {"width": 4, "depth": 3}, "resnet9 has no option 'depth'; it has dropout, width"),
+        ("lenet5", {"width": 4}, "lenet5 has no option 'width'"),
+        ("mlp", {}, "mlp needs the option width"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(name: str, options: dict[str, int], words: str) -> None:
+    with pytest.raises(ModelError, match=words):
+        build(name, options, 1, 8, 8, 3)
+
+
+def test_our_own_networks_do_not_import_torchvision() -> None:
+    code = "import sys; from forebay.models import build; build('resnet9', {'width': 4}, 1, 8, 8, 3);"
+    code += "sys.exit('torchvision' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_package_is_light_until_a_name_is_taken_from_it() -> None:
+    code = "import sys, forebay.models, forebay.train; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_torchvision_imports_whole_beside_any_build_of_torch() -> None:
+    torchvision = import_torchvision()
+    assert torchvision is import_torchvision() is sys.modules["torchvision"]
+    assert torchvision.transforms is not None
+    assert torchvision.models.get_model("resnet18").fc.out_features == 1000
+
+
+def test_standardized_channels_have_mean_zero_and_deviation_one() -> None:
+    images = torch.randint(0, 256, (50, 2, 9, 9), dtype=torch.uint8)
+    scaled = images.double() / 255
+    mean, std = scaled.mean((0, 2, 3)).tolist(), scaled.std((0, 2, 3)).tolist()
+    result = standardize(images, mean, std)
+    assert result.dtype == torch.float32
+    assert torch.allclose(result.mean((0, 2, 3)), torch.zeros(2), atol=1e-5)
+    assert torch.allclose(result.std((0, 2, 3)), torch.ones(2), atol=1e-5)
+
+
+def test_a_constant_channel_is_only_centred() -> None:
+    flat = torch.full((2, 1, 3, 3), 102, dtype=torch.uint8)
+    assert torch.allclose(standardize(flat, [0.4], [0.0]), torch.zeros(1), atol=1e-4)
