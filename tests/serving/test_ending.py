@@ -32,9 +32,11 @@ def test_a_sigterm_in_the_middle_of_200_requests_loses_none(folder: Path, reques
         clients = [socket.create_connection(("127.0.0.1", server.port), timeout=60) for _ in range(REQUESTS)]
         for client in clients:
             client.sendall(request_bytes)
+        idle = socket.create_connection(("127.0.0.1", server.port), timeout=30)
         server.ask_to_end()
         statuses = [read_answer(client)[0] for client in clients]
         assert server.process.wait(40) == 0, server.log.read_text()
+        assert idle.recv(1) == b""
     assert statuses == [200] * REQUESTS
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", server.port), timeout=5)
@@ -64,12 +66,3 @@ def test_busy_keep_alive_clients_are_told_to_leave_and_lose_nothing(
             client.result(60)
         assert server.process.wait(40) == 0
     assert set(statuses) == {200}
-
-
-def test_an_idle_server_ends_at_once(folder: Path, tmp_path: Path) -> None:
-    with serving(folder, tmp_path / "log", "--model-name", "heavy") as server:
-        idle = socket.create_connection(("127.0.0.1", server.port), timeout=30)
-        server.ask_to_end()
-        assert server.process.wait(5) == 0
-        assert idle.recv(1) == b""
-        idle.close()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from forebay.errors import ForebayError
 from forebay.serving.ports import bind
+from forebay.serving.state import ServingFiles, read_desired
 from forebay.state import Home
 
 DEFAULT_PORT = 8080  # KServe's, for the container; `forebay` passes its own
@@ -26,7 +27,9 @@ def main(arguments: list[str]) -> int:
 
 def _serve(options: argparse.Namespace) -> None:
     listener = socket.socket(fileno=options.listen_fd) if options.listen_fd else bind(options.host, options.port)
-    from forebay.serving import server  # seconds of imports, after a busy port was found
+    if options.home:
+        read_desired(ServingFiles.of(Home(options.home)))  # a damaged file, like a busy port, is found at once
+    from forebay.serving import server  # seconds of imports
 
     server.configure_process()
     limit = options.max_body_mib << 20

@@ -1,0 +1,79 @@
+"""`python -m benchmarks.serving_process WHO FD_OR_PORT HEIGHT WIDTH CHANNELS`: one contestant's server.
+
+Both sides answer with the same model that costs next to nothing, so that what is measured is the server.
+"""
+
+import argparse
+import socket
+import sys
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+NAME = "bench"
+CLASSES = 10
+
+
+def probabilities(images_NHWC: NDArray[Any]) -> NDArray[np.float32]:
+    """Certain of class (first + last pixel) mod 10: wrong unless every picture arrived whole and in order."""
+    flat = images_NHWC.reshape(len(images_NHWC), -1)
+    winners = (flat[:, 0].astype(int) + flat[:, -1].astype(int)) % CLASSES
+    return np.eye(CLASSES, dtype=np.float32)[winners]
+
+
+def serve_forebay(descriptor: int, shape: tuple[int, int, int]) -> None:
+    """Our server on that model."""
+    from kserve import ModelRepository
+
+    from forebay.serving.repository import Models, ServedModel
+    from forebay.serving.server import configure_process, run
+    from forebay.serving.state import Served
+
+    height, width, channels = shape
+    spec = SimpleNamespace(
+        height=height, width=width, channels=channels, classes=[str(index) for index in range(CLASSES)]
+    )
+    classifier: Any = SimpleNamespace(spec=spec, predict=probabilities)
+    models = Models(ModelRepository())
+    models.repository.update(ServedModel(NAME, Served(bundle="", version="1", weights_sha256=""), classifier))
+    configure_process()
+    run(models, socket.socket(fileno=descriptor))
+
+
+def serve_sdk(port: int) -> None:
+    """The stock KServe SDK server, with a model written as its documentation does."""
+    from kserve import InferOutput, InferRequest, InferResponse, Model, ModelServer
+
+    class Stock(Model):
+        def predict(self, payload: Any, headers: Any = None) -> Any:
+            if not isinstance(payload, InferRequest):
+                rows = probabilities(np.array(payload["instances"], np.uint8))
+                return {"predictions": [{"label": int(row.argmax()), "probabilities": row.tolist()} for row in rows]}
+            rows = probabilities(payload.inputs[0].as_numpy())
+            output = InferOutput("probabilities", list(rows.shape), "FP32")
+            output.set_data_from_numpy(rows, binary_data=False)
+            return InferResponse(payload.id or "1", NAME, [output])
+
+    model = Stock(NAME)
+    model.load()
+    ModelServer(http_port=port, enable_grpc=False).start([model])
+
+
+def main() -> None:
+    """Serve until killed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("who", choices=("forebay", "sdk"))
+    parser.add_argument("where", type=int, help="a listening descriptor for forebay, a port for the SDK")
+    parser.add_argument("shape", type=int, nargs=3)
+    options = parser.parse_args()
+    sys.argv = sys.argv[:1]  # the SDK parses it on import
+    if options.who == "forebay":
+        serve_forebay(options.where, tuple(options.shape))
+    else:
+        serve_sdk(options.where)
+
+
+if __name__ == "__main__":
+    main()
