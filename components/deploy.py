@@ -1,7 +1,5 @@
 """deploy: serve the version, prove it, then make it champion."""
 
-from typing import NamedTuple
-
 from kfp import dsl
 from kfp.dsl import Artifact, Input
 
@@ -17,10 +15,8 @@ def deploy(
     smoke_rows: int,
     tolerance: float,
     timeout_s: int,
-) -> NamedTuple("Deployed", [("url", str)]):  # type: ignore[valid-type]
+) -> str:
     """Bring the version up, compare its answers with evaluate's and move the alias; see `forebay.deploy`."""
-    from collections import namedtuple
-
     from forebay.state import step
 
     with step("deploy", run_id) as log:
@@ -31,4 +27,4 @@ def deploy(
 
         config = DeployConfig(target=target, smoke_rows=smoke_rows, tolerance=tolerance, timeout_s=timeout_s)
         url = bring_up(Path(evaluation.path), version, config, log)
-    return namedtuple("Deployed", ["url"])(url)
+    return url

@@ -1,7 +1,5 @@
 """evaluate: held-out accuracy, the report and the gate."""
 
-from typing import NamedTuple
-
 from kfp import dsl
 from kfp.dsl import HTML, Artifact, ClassificationMetrics, Dataset, Input, Metrics, Model, Output
 
@@ -22,10 +20,8 @@ def evaluate(
     metrics: Output[Metrics],
     classification: Output[ClassificationMetrics],
     report: Output[HTML],
-) -> NamedTuple("Decision", [("decision", str)]):  # type: ignore[valid-type]
-    """Measure a model on held-out rows and decide whether it may be deployed; see `forebay.evaluate`."""
-    from collections import namedtuple
-
+) -> str:
+    """Measure a model on held-out rows and answer passed or refused; see `forebay.evaluate`."""
     from forebay.state import step
 
     with step("evaluate", run_id) as log:
@@ -49,4 +45,4 @@ def evaluate(
         classification.log_roc_curve(*result.roc)
         write_json(Path(classification.path), {"classes": result.classes, "confusion": result.confusion})
         write_bytes(Path(report.path), result.report.read_bytes())
-    return namedtuple("Decision", ["decision"])(result.decision)
+    return result.decision

@@ -1,7 +1,5 @@
 """register: one MLflow model version per bundle."""
 
-from typing import NamedTuple
-
 from kfp import dsl
 from kfp.dsl import Artifact, Dataset, Input, Model
 
@@ -15,10 +13,8 @@ def register(
     evaluation: Input[Artifact],
     run_id: str,
     example_rows: int,
-) -> NamedTuple("Registered", [("version", str)]):  # type: ignore[valid-type]
+) -> str:
     """Register the bundle as a model version; see `forebay.register`."""
-    from collections import namedtuple
-
     from forebay.state import step
 
     with step("register", run_id) as log:
@@ -29,4 +25,4 @@ def register(
 
         config = RegisterConfig(example_rows=example_rows)
         version = add_version(Path(shards.path), Path(bundle.path), Path(evaluation.path), config, log)
-    return namedtuple("Registered", ["version"])(version)
+    return version

@@ -48,7 +48,8 @@ def training(parameters: Parameters) -> None:
     )
     _request(evaluate, cpu="1", memory="3G", hours=6, cached=False)
 
-    with dsl.If(evaluate.outputs["decision"] == "passed", name="gate-passed"):
+    # kfp's local runner resolves a condition only on the default output name (2.17: others are silently false)
+    with dsl.If(evaluate.outputs["Output"] == "passed", name="gate-passed"):
         register = components.register(
             shards=preprocess.outputs["shards"],
             bundle=train.outputs["bundle"],
@@ -60,7 +61,7 @@ def training(parameters: Parameters) -> None:
 
         deploy = components.deploy(
             evaluation=evaluate.outputs["evaluation"],
-            version=register.outputs["version"],
+            version=register.outputs["Output"],
             run_id=run_id,
             **arguments_of("deploy", parameters),
         )

@@ -4,6 +4,7 @@ As a program, `python -m forebay.engine.kfp_local RUN_FOLDER`, it is the engine 
 own keeps kfp's stream out of the command line's output and gives the run a process group that can be ended whole.
 """
 
+import logging
 import os
 import sys
 import warnings
@@ -56,6 +57,7 @@ def run_compiled(pipeline: Path, parameters: dict[str, Any], home: Home) -> None
 def main(run_folder: str) -> int:
     """Run what `run.json` in the folder asks for; 0 when every step succeeded."""
     end_with_supervisor()
+    logging.basicConfig(level=logging.INFO, stream=sys.stdout)  # else kfp's cache hits are not logged; prune reads them
     warnings.simplefilter("ignore")  # kfp warns of every setting that only a cluster heeds
     # kfp pastes sys.executable unquoted into a shell line, where a path with a space breaks; the bare name resolves
     # through PATH, on which this interpreter's folder comes first.

@@ -17,6 +17,7 @@ from forebay.errors import ForebayError
 from forebay.ingest.fingerprint import source_fingerprint
 from forebay.serving.supervise import handle_request
 from forebay.settings import IngestConfig, parameter_name
+from forebay.settings.ingest import DIGITS
 from forebay.settings.keys import Scalar
 from forebay.state import Home, Run, write_bytes, write_json
 from forebay.state.steplog import read_events
@@ -67,8 +68,14 @@ def run_pipeline(home: Home, request: RunRequest, show: Callable[[Event], None])
 
 def _parameters(settings: dict[str, Scalar]) -> dict[str, Scalar]:
     given = {parameter_name(key): value for key, value in settings.items()}
-    fingerprint = source_fingerprint(str(given.get("ingest_data", IngestConfig.data)))
-    return {**given, "ingest_fingerprint": fingerprint, "code_version": code_version()}
+    data = _absolute(str(given.get("ingest_data", IngestConfig.data)))
+    fingerprint = source_fingerprint(data)
+    return {**given, "ingest_data": data, "ingest_fingerprint": fingerprint, "code_version": code_version()}
+
+
+def _absolute(data: str) -> str:
+    """A local path in full: steps and later readers of the lineage need not know this folder."""
+    return data if data == DIGITS or "://" in data else str(Path(data).absolute())
 
 
 def _watch(home: Home, run: Run, request: RunRequest, show: Callable[[Event], None]) -> int:
@@ -90,20 +97,22 @@ def _conclude(home: Home, run: Run, request: RunRequest, exit_code: int, seconds
     summary = summarize(run.run_id, events) | {"seconds": round(seconds, 1)}
     summary["state"] = _state(exit_code, summary)
     summary["report"] = _keep_report(run, summary["report"])
-    if exit_code and not summary["error"]:
+    if summary["state"] == "failed" and not summary["error"]:
         summary["error"] = _unexplained(run, events)
     if summary["state"] == "refused":
         summary["url"] = champion_url(home, summary["model"]["name"], Address(request.host, request.port))
     write_json(run.summary, summary)
-    if exit_code:
+    if summary["state"] == "failed":
         raise StepFailedError(summary)
     return summary
 
 
 def _state(exit_code: int, summary: dict[str, Any]) -> str:
-    if exit_code:
+    """done, refused or failed; an engine that ended well counts only with the facts that its steps recorded."""
+    gate = summary["gate"]
+    if exit_code or not gate or (gate["passed"] and not summary["url"]):
         return "failed"
-    return "done" if summary["gate"] and summary["gate"]["passed"] else "refused"
+    return "done" if gate["passed"] else "refused"
 
 
 def _keep_report(run: Run, report: str | None) -> str | None:
