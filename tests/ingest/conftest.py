@@ -1,6 +1,7 @@
 """One Spark session for the area, and a short way to run the step."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,16 @@ Ingest = Callable[..., DataManifest]
 
 
 @pytest.fixture(scope="session")
-def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
-    """A session; `ingest` uses the one that its process has already."""
-    with spark_session(tmp_path_factory.mktemp("spark")) as session:
+def spark(tmp_path_factory: pytest.TempPathFactory, s3_server: S3Store) -> Iterator[object]:
+    """A session; `ingest` uses the one that its process has already.
+
+    Its workers know the S3 server: they get the environment of the moment when the session starts.
+    """
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in s3_server.environment.items():
+                patch.setenv(name, value)
+            session = stack.enter_context(spark_session(tmp_path_factory.mktemp("spark")))
         yield session
 
 

@@ -1,0 +1,95 @@
+import random
+
+import pyarrow as pa
+import pytest
+
+from forebay.ingest.decode import Shape
+from forebay.ingest.index import Record, build_index, part_starts
+from forebay.ingest.verdict import class_order, class_warnings, content_digest, judge
+
+KEPT = [(bytes([number] * 32), "cat" if number % 2 else "dog", None) for number in range(9)]
+
+
+def kept_table(rows: list[tuple[bytes, str, str | None]]) -> pa.Table:
+    columns = zip(*rows, strict=True)
+    types = (pa.binary(), pa.string(), pa.string())
+    return pa.table([pa.array(c, t) for c, t in zip(columns, types, strict=True)], ["sha256", "label_name", "split"])
+
+
+def digest(rows: list[tuple[bytes, str, str | None]], classes: tuple[str, ...] = ("cat", "dog")) -> str:
+    return content_digest(kept_table(rows), Shape(2, 2, 1), classes)
+
+
+def test_the_digest_does_not_depend_on_the_order() -> None:
+    shuffled = KEPT.copy()
+    random.Random(1).shuffle(shuffled)
+    assert digest(shuffled) == digest(KEPT)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        KEPT[:-1],
+        [*KEPT[:-1], (bytes(31) + b"x", "cat", None)],
+        [*KEPT[:-1], (KEPT[-1][0], "cat", None)],
+        [*KEPT[:-1], (*KEPT[-1][:2], "test")],
+    ],
+)
+def test_a_missing_row_another_pixel_label_or_split_each_change_the_digest(
+    other: list[tuple[bytes, str, str | None]],
+) -> None:
+    assert digest(other) != digest(KEPT)
+
+
+def test_another_class_name_changes_the_digest() -> None:
+    assert digest(KEPT, ("cat", "wolf")) != digest(KEPT)
+
+
+def index(*sources: tuple[str, str]) -> pa.Table:
+    return build_index(Record(source, label, None, b"/x", row, 1) for row, (source, label) in enumerate(sources))
+
+
+def group(sha: str, first: int, rows: int, low: int, high: int) -> dict[str, object]:
+    return {"sha256": sha.encode(), "first": first, "rows": rows, "low": low, "high": high}
+
+
+def test_the_first_by_path_is_kept_and_pixels_under_two_labels_are_not() -> None:
+    table = index(("b/9", "b"), ("a/1", "a"), ("a/2", "a"), ("a/3", "a"))
+    groups = pa.Table.from_pylist([group("same", 0, 2, 0, 0), group("both", 2, 2, 0, 1)])
+    verdict = judge(groups, table)
+    assert verdict.counts == {"duplicate": 1, "conflicting_labels": 2}
+    assert verdict.kept.to_pylist() == [{"sha256": b"same", "label_name": "a", "split": None}]
+    assert verdict.repeated.to_pylist() == [
+        {"sha256": b"same", "first": 0, "conflicting": False, "source": "a/1"},
+        {"sha256": b"both", "first": 2, "conflicting": True, "source": "a/3"},
+    ]
+
+
+def test_nothing_readable_gives_an_empty_verdict() -> None:
+    groups = pa.Table.from_pylist([group("x", 0, 1, 0, 0)]).slice(0, 0)
+    verdict = judge(groups, index(("a", "a")))
+    assert (len(verdict.kept), len(verdict.repeated), verdict.counts) == (0, 0, {})
+
+
+def test_numeric_names_sort_by_number_and_others_by_text() -> None:
+    assert class_order(["10", "9", "1"]) == ["1", "9", "10"]
+    assert class_order(["10", "9", "x"]) == ["10", "9", "x"]
+
+
+def test_few_rows_uneven_classes_and_a_lost_class_are_said() -> None:
+    warnings = class_warnings({"cat": 110, "dog": 9}, ["cat", "dog", "owl"], 10)
+    assert len(warnings) == 3
+    assert "No usable picture is left of owl" in warnings[0]
+    assert "Fewer than 10 rows: dog (9)" in warnings[1]
+    assert "cat has 110 rows and dog has 9" in warnings[2]
+    assert class_warnings({"cat": 100, "dog": 10}, ["cat", "dog"], 10) == []
+
+
+def test_rows_of_one_place_are_never_parted_and_parts_stay_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("forebay.ingest.index.PART_ROWS", 2)
+    groups = build_index(Record(f"f#{row}", "a", None, b"/f", row // 3, 10) for row in range(9))
+    assert part_starts(groups) == [0, 3, 6]
+    ranges = build_index(Record(f"f#{row}", "a", None, b"/f", row, 10) for row in range(5))
+    assert part_starts(ranges) == [0, 2, 4]
+    monkeypatch.setattr("forebay.ingest.index.PART_BYTES", 15)
+    assert part_starts(ranges) == [0, 1, 2, 3, 4]
