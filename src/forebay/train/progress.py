@@ -6,8 +6,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from forebay.contracts.manifest import SplitManifest
+from forebay.models import build
 from forebay.models.bundle import load_weights
+from forebay.train.batches import derive_seed
 from forebay.train.checkpoint import Saved
+from forebay.train.optimize import make_optimizer
+from forebay.train.resolve import Resolved
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,12 +40,12 @@ class Progress:
 
     network: nn.Module
     optimizer: torch.optim.Optimizer
+    sums: Tensor  # float64 (2,) on the device: loss and hits of this epoch so far
     step: int = 0  # optimizer steps done
     history: list[EpochRecord] = field(default_factory=list)
     best: dict[str, Tensor] = field(default_factory=dict)  # weights of the best epoch; only with early stop
     best_epoch: int = 0
     finished: bool = False
-    sums: Tensor = field(default_factory=lambda: torch.zeros(2, dtype=torch.float64))  # loss and hits of this epoch
 
     def final_weights(self) -> dict[str, Tensor]:
         """The weights to deliver: those of the best epoch where early stop is on, else the last."""
@@ -80,6 +85,19 @@ class Progress:
 
     def _parameters(self) -> list[nn.Parameter]:
         return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+
+
+def begin(settings: Resolved, data: SplitManifest) -> Progress:
+    """A training at step 0: weights from the seed, in channels_last on the device.
+
+    Raises:
+        ModelError: the model cannot take such pictures.
+    """
+    torch.manual_seed(derive_seed(settings.seed, "weights"))
+    network = build(settings.model, settings.options, data.channels, data.height, data.width, len(data.classes))
+    network = network.to(settings.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    sums = torch.zeros(2, dtype=torch.float64, device=settings.device)
+    return Progress(network, make_optimizer(network, settings), sums=sums)
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -12,17 +12,16 @@ from forebay.contracts.bundle import HISTORY, ModelSpec
 from forebay.contracts.manifest import SplitManifest
 from forebay.contracts.shards import Split, open_split
 from forebay.errors import DataError, TrainError
-from forebay.models import build, save_bundle
+from forebay.models import save_bundle
 from forebay.settings import TrainConfig
 from forebay.state import StepLog, seal, write_json
-from forebay.train.batches import Batches, derive_seed
+from forebay.train.batches import Batches
 from forebay.train.checkpoint import Checkpoints
 from forebay.train.loop import Interrupted, Listeners, Loop
 from forebay.train.machine import inspect_machine
 from forebay.train.mlflow_run import TrackedRun
-from forebay.train.optimize import make_optimizer
 from forebay.train.plan import Plan, check_learnable
-from forebay.train.progress import EpochRecord, Progress
+from forebay.train.progress import EpochRecord, Progress, begin
 from forebay.train.resolve import Resolved, resolve
 from forebay.train.stop import StopRequest, stop_request
 
@@ -81,7 +80,7 @@ def _train(plan: Plan, checkpoints: Checkpoints, log: StepLog) -> tuple[Progress
     )  # fmt: skip
     try:
         with stop_request() as stop, _memory_advice(plan.settings):
-            progress = _progress(plan)
+            progress = begin(plan.settings, plan.data)
             _resume(progress, checkpoints, tracked, log)
             _loop(plan, progress).run(_listeners(plan, progress, checkpoints, tracked, stop, log))
     except Interrupted:
@@ -91,16 +90,6 @@ def _train(plan: Plan, checkpoints: Checkpoints, log: StepLog) -> tuple[Progress
         tracked.finish("FAILED", KILLED_TIMEOUT_S)
         raise
     return progress, tracked.finish("FINISHED")
-
-
-def _progress(plan: Plan) -> Progress:
-    """A new training at step 0."""
-    data, settings = plan.data, plan.settings
-    torch.manual_seed(derive_seed(settings.seed, "weights"))
-    network = build(settings.model, settings.options, data.channels, data.height, data.width, len(data.classes))
-    network = network.to(settings.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    sums = torch.zeros(2, dtype=torch.float64, device=settings.device)
-    return Progress(network, make_optimizer(network, settings), sums=sums)
 
 
 def _resume(progress: Progress, checkpoints: Checkpoints, tracked: TrackedRun, log: StepLog) -> None:
