@@ -205,5 +205,6 @@ def _manifest(images_NHWC: NDArray[np.uint8]) -> SplitManifest:
         classes=[str(index) for index in range(CLASSES)], height=SIDE, width=SIDE, channels=3, rows=ROWS,
         quarantined={}, splits=splits, shards={split: [shard_name(split, 0)] for split in SPLITS},
         train_class_rows=dict.fromkeys(map(str, range(CLASSES)), ROWS // CLASSES),
-        mean=scaled.mean((0, 1, 2)).tolist(), std=scaled.std((0, 1, 2)).tolist(), split_kind="hash", holdout=0.0, validation=0.0,
+        mean=scaled.mean((0, 1, 2)).tolist(), std=scaled.std((0, 1, 2)).tolist(),
+        split_kind="hash", holdout=0.0, validation=0.0,
     )  # fmt: skip

@@ -40,8 +40,8 @@ def test_it_learns_and_its_bundle_answers_for_held_out_rows(
     result = train(epochs="10", width="8", optimizer="adamw")
     test = open_split(dataset, SplitManifest.read(dataset), "test")
     predicted = load_bundle(tmp_path / "out").predict(test.images_NHWC()).argmax(1)
-    assert (predicted == test.labels).mean() == 1.0
-    assert result.metrics["validation_accuracy"] == 1.0
+    assert (predicted == test.labels).mean() > 0.85, "guessing gives a third"
+    assert result.metrics["validation_accuracy"] > 0.85
     assert all(np.isfinite(value) for value in result.metrics.values())
     assert is_sealed(tmp_path / "out")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
