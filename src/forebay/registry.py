@@ -131,12 +131,12 @@ def previous_champion(home: Home, name: str) -> RegisteredBundle:
 
 
 def find_version(client: "MlflowClient", name: str, weights_sha256: str, data_digest: str) -> str | None:
-    """The version that holds this very bundle, or None."""
+    """The newest version that holds this very bundle, or None."""
     found = client.search_model_versions(
         f"name = '{_quoted(name)}' and tags.`{WEIGHTS_TAG}` = '{weights_sha256}' "
         f"and tags.`{DATA_TAG}` = '{data_digest}'"
     )
-    return str(min(int(item.version) for item in found)) if found else None
+    return str(max(int(item.version) for item in found)) if found else None
 
 
 def _parts(reference: str) -> tuple[str, str, str]:
@@ -214,22 +214,19 @@ def _download(home: Home, uri: str, version: Version) -> Path:
     if target.is_dir():
         return target
     home.downloads.mkdir(parents=True, exist_ok=True)
-    temporary = tempfile.mkdtemp(prefix=".", dir=home.downloads)
-    try:
-        mlflow.artifacts.download_artifacts(
-            artifact_uri=uri, dst_path=temporary, tracking_uri=tracking.tracking_uri(home)
-        )
-    except (mlflow.MlflowException, OSError) as error:
-        raise ModelError(
-            f"{version.name} version {version.version} cannot be fetched from {uri}: {error}. "
-            "Check that the artifact store answers and that its credentials are in the environment."
-        ) from error
-    return _downloaded(Path(temporary)).replace(target)
-
-
-def _downloaded(folder: Path) -> Path:
-    """MLflow puts the model's folder itself, or its content, at the destination, depending on the store."""
-    return next(folder.rglob("MLmodel")).parent
+    with tempfile.TemporaryDirectory(prefix=".", dir=home.downloads) as temporary:
+        try:
+            mlflow.artifacts.download_artifacts(
+                artifact_uri=uri, dst_path=temporary, tracking_uri=tracking.tracking_uri(home)
+            )
+        except (mlflow.MlflowException, OSError) as error:
+            raise ModelError(
+                f"{version.name} version {version.version} cannot be fetched from {uri}: {error}. "
+                "Check that the artifact store answers and that its credentials are in the environment."
+            ) from error
+        # the model lies in the destination or in a folder of it, depending on the store
+        found = next(Path(temporary).rglob("MLmodel"), Path(temporary) / "none").parent
+        return found.replace(target)
 
 
 def _quoted(name: str) -> str:

@@ -1,6 +1,7 @@
 """Register: one version per bundle, whole or absent, loadable by plain MLflow, and no pickle anywhere."""
 
 import pickletools
+import shutil
 import signal
 import subprocess
 import sys
@@ -139,6 +140,16 @@ def test_killed_before_the_version_it_leaves_none_and_the_next_run_completes(
     assert registry.champion(steplog.home, "digits") is None
     assert add(digits_shards, digits_bundle, evaluation, steplog) == "1"
     assert registry.resolve(steplog.home, "digits/1").folder.is_dir()
+
+
+def test_a_version_whose_files_are_gone_is_registered_anew(
+    digits_shards: Path, digits_bundle: Path, evaluation: Evaluation, steplog: StepLog
+) -> None:
+    add(digits_shards, digits_bundle, evaluation, steplog)
+    shutil.rmtree(registry.resolve(steplog.home, "digits/1").folder)
+    assert add(digits_shards, digits_bundle, evaluation, steplog) == "2"
+    assert add(digits_shards, digits_bundle, evaluation, steplog) == "2"
+    assert registry.resolve(steplog.home, "digits/2").folder.is_dir()
 
 
 def test_nothing_in_the_registry_is_a_pickle(

@@ -11,7 +11,7 @@ from forebay.contracts.evaluation import Evaluation
 from forebay.contracts.manifest import SplitManifest
 from forebay.contracts.shards import open_split
 from forebay.errors import ModelError
-from forebay.registry import DATA_TAG, WEIGHTS_TAG, find_version
+from forebay.registry import DATA_TAG, WEIGHTS_TAG, find_version, resolve
 from forebay.settings import RegisterConfig
 from forebay.state import StepLog
 from forebay.version import VERSION
@@ -47,9 +47,7 @@ def register(dataset: Path, model: Path, evaluation: Path, config: RegisterConfi
             f"{spec.weights_sha256[:12]}…. Evaluate this bundle before it is registered."
         )
     client = tracking.client(log.home)
-    version = find_version(client, facts.name, spec.weights_sha256, facts.data["digest"])
-    if version is None:
-        version = _create(client, dataset, model, spec, facts, config, log)
+    version = _registered(client, spec, facts, log) or _create(client, dataset, model, spec, facts, config, log)
     log.result(model={"name": facts.name, "version": version, "weights_sha256": spec.weights_sha256})
     return version
 
@@ -67,6 +65,18 @@ def version_tags(spec: ModelSpec, facts: Evaluation, run_id: str, image: str) ->
         "forebay.accuracy": f"{facts.accuracy['value']:.6f}",
         "forebay.gate": facts.gate["reason"],
     }
+
+
+def _registered(client: "MlflowClient", spec: ModelSpec, facts: Evaluation, log: StepLog) -> str | None:
+    """The version that this bundle has already, unless its files are gone."""
+    version = find_version(client, facts.name, spec.weights_sha256, facts.data["digest"])
+    if version is None:
+        return None
+    try:
+        return resolve(log.home, f"{facts.name}/{version}").version
+    except ModelError as error:
+        log.warn(f"{error} A new version takes its place.")
+        return None
 
 
 def _create(
