@@ -211,5 +211,5 @@ def test_the_command_says_what_goes_and_a_dry_run_removes_nothing(planted: Plant
     assert is_sealed(artifact)
     assert command("--keep-runs", "1").splitlines()[:-1] == shown.splitlines()[:-1]
     assert not artifact.exists()
-    assert "0.0 MB  freed" in command("--keep-runs", "1")
+    assert "0 B  freed" in command("--keep-runs", "1")
     assert json.loads((planted.home.root / "format.json").read_text())

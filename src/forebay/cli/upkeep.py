@@ -53,5 +53,13 @@ def prune_command(keep_runs: int, dry_run: bool) -> None:
     freed = 0
     for item in prune(home, keep_runs, dry_run=dry_run):
         freed += item.bytes
-        click.echo(f"{item.bytes / 1e6:>10.1f} MB  {item.path.relative_to(home.root.resolve())}")
-    click.echo(f"{freed / 1e6:>10.1f} MB  {'would be freed' if dry_run else 'freed'} in {home.root}")
+        click.echo(f"{_readable(item.bytes):>10}  {item.path.relative_to(home.root.resolve())}")
+    click.echo(f"{_readable(freed):>10}  {'would be freed' if dry_run else 'freed'} in {home.root}")
+
+
+def _readable(count: int) -> str:
+    """Bytes with a fitting unit."""
+    for size, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count} B"
