@@ -51,7 +51,8 @@ def check(key: str, value: Any, field: "dataclasses.Field[Any]") -> None:
         ConfigError: names the key, the value and the rule.
     """
     wanted = type(field.default)
-    usable = isinstance(value, wanted) and not (wanted is not bool and isinstance(value, bool))
+    accepted = (int, float) if wanted is float else wanted  # JSON writes 1.0 as 1
+    usable = isinstance(value, accepted) and not (wanted is not bool and isinstance(value, bool))
     if not usable:
         raise ConfigError(f"{key} must be {_TYPE_WORDS[wanted]}, got {value!r}")
     if isinstance(value, float) and not math.isfinite(value):
