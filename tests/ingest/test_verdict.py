@@ -7,16 +7,15 @@ from forebay.ingest.decode import Shape
 from forebay.ingest.index import Record, build_index, part_starts
 from forebay.ingest.verdict import class_order, class_warnings, content_digest, judge
 
-KEPT = [(bytes([number] * 32), "cat" if number % 2 else "dog", None) for number in range(9)]
+KEPT = [(f"{number:064x}", "cat" if number % 2 else "dog", None) for number in range(9)]
 
 
-def kept_table(rows: list[tuple[bytes, str, str | None]]) -> pa.Table:
+def kept_table(rows: list[tuple[str, str, str | None]]) -> pa.Table:
     columns = zip(*rows, strict=True)
-    types = (pa.binary(), pa.string(), pa.string())
-    return pa.table([pa.array(c, t) for c, t in zip(columns, types, strict=True)], ["sha256", "label_name", "split"])
+    return pa.table([pa.array(column, pa.string()) for column in columns], ["sha256", "label_name", "split"])
 
 
-def digest(rows: list[tuple[bytes, str, str | None]], classes: tuple[str, ...] = ("cat", "dog")) -> str:
+def digest(rows: list[tuple[str, str, str | None]], classes: tuple[str, ...] = ("cat", "dog")) -> str:
     return content_digest(kept_table(rows), Shape(2, 2, 1), classes)
 
 
@@ -30,13 +29,13 @@ def test_the_digest_does_not_depend_on_the_order() -> None:
     "other",
     [
         KEPT[:-1],
-        [*KEPT[:-1], (bytes(31) + b"x", "cat", None)],
+        [*KEPT[:-1], ("f" * 64, "cat", None)],
         [*KEPT[:-1], (KEPT[-1][0], "cat", None)],
         [*KEPT[:-1], (*KEPT[-1][:2], "test")],
     ],
 )
 def test_a_missing_row_another_pixel_label_or_split_each_change_the_digest(
-    other: list[tuple[bytes, str, str | None]],
+    other: list[tuple[str, str, str | None]],
 ) -> None:
     assert digest(other) != digest(KEPT)
 
@@ -50,7 +49,7 @@ def index(*sources: tuple[str, str]) -> pa.Table:
 
 
 def group(sha: str, first: int, rows: int, low: int, high: int) -> dict[str, object]:
-    return {"sha256": sha.encode(), "first": first, "rows": rows, "low": low, "high": high}
+    return {"sha256": sha, "first": first, "rows": rows, "low": low, "high": high}
 
 
 def test_the_first_by_path_is_kept_and_pixels_under_two_labels_are_not() -> None:
@@ -58,10 +57,10 @@ def test_the_first_by_path_is_kept_and_pixels_under_two_labels_are_not() -> None
     groups = pa.Table.from_pylist([group("same", 0, 2, 0, 0), group("both", 2, 2, 0, 1)])
     verdict = judge(groups, table)
     assert verdict.counts == {"duplicate": 1, "conflicting_labels": 2}
-    assert verdict.kept.to_pylist() == [{"sha256": b"same", "label_name": "a", "split": None}]
+    assert verdict.kept.to_pylist() == [{"sha256": "same", "label_name": "a", "split": None}]
     assert verdict.repeated.to_pylist() == [
-        {"sha256": b"same", "first": 0, "conflicting": False, "source": "a/1"},
-        {"sha256": b"both", "first": 2, "conflicting": True, "source": "a/3"},
+        {"sha256": "same", "first": 0, "conflicting": False, "source": "a/1"},
+        {"sha256": "both", "first": 2, "conflicting": True, "source": "a/3"},
     ]
 
 

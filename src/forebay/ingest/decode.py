@@ -29,7 +29,7 @@ STAGED_SCHEMA = pa.schema(
         pa.field("reason", pa.string()),  # null where the picture is usable so far
         pa.field("detail", pa.string()),
         pa.field("pixels", pa.binary()),  # null where it is not
-        pa.field("sha256", pa.binary(32)),
+        pa.field("sha256", pa.string()),
     ]
 )
 
@@ -110,7 +110,7 @@ def _rows(job: DecodeJob, part: int, outcomes: Counter[Outcome]) -> Iterator[dic
         else:
             outcomes[Outcome(found, None)] += 1
             pixels = result.tobytes()
-            yield {**record, "pixels": pixels, "sha256": pixel_digest(pixels, *job.shape)}
+            yield {**record, "pixels": pixels, "sha256": pixel_digest(pixels, *job.shape).hex()}
 
 
 def _judge(

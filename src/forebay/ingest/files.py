@@ -10,7 +10,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, Self, cast
 
 from forebay.errors import ConfigError
 from forebay.ingest import s3
@@ -72,9 +72,36 @@ def read(uri: str, offset: int, size: int) -> bytes:
     """
     if s3.is_uri(uri):
         return s3.read(uri, offset, size)
-    with Path(uri).open("rb", buffering=0) as file:
-        file.seek(offset)
-        return file.read(size)
+    with LocalReader() as reader:
+        return reader.read(uri, offset, size)
+
+
+class LocalReader:
+    """Reads ranges of local files and keeps the last one open: opening an archive once per member costs more than
+    reading the member."""
+
+    def __init__(self) -> None:
+        self._uri = ""
+        self._descriptor = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def read(self, uri: str, offset: int, size: int) -> bytes:
+        """As `read`."""
+        if uri != self._uri:
+            self._close()
+            self._descriptor = os.open(uri, os.O_RDONLY | os.O_CLOEXEC)
+            self._uri = uri
+        return os.pread(self._descriptor, size, offset)
+
+    def _close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        self._uri, self._descriptor = "", -1
 
 
 def open_file(file: File) -> BinaryIO:

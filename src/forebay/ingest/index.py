@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-PART_ROWS = 2048  # of one Spark task; fixed numbers, so that the result is the same on any number of cores
+PART_ROWS = 1024  # of one Spark task; fixed numbers, so that the result is the same on any number of cores
 PART_BYTES = 32 << 20
 BATCH = 65_536
 

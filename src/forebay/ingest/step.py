@@ -4,6 +4,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -35,11 +36,12 @@ OUTCOME_SCHEMA = "height int, width int, channels int, reason string, rows long"
 
 def ingest(out: Path, config: IngestConfig, log: StepLog) -> DataManifest:
     """Read a source into the row table, the quarantine table and the manifest; see `forebay.ingest`."""
-    with _work_folder(out) as work:
+    with _work_folder(out) as work, ThreadPoolExecutor(1) as pool:
         found = find(config.data, work)
-        index = found.index()
-        parts = write_index(index, work / "index.parquet")
+        indexing = pool.submit(found.index)  # while Java starts
         with spark_session(work) as session, in_words(config.data):
+            index = indexing.result()
+            parts = write_index(index, work / "index.parquet")
             job, outcomes = _decode(session, _first_job(found, index, config, work), index, parts, config, log)
             verdict = judge(_groups(session, job.staged), index)
             class_rows = count_values(verdict.kept["label_name"])
@@ -153,7 +155,7 @@ def _groups(session: "SparkSession", staged: Path) -> pa.Table:
     """Equal pictures, grouped in Spark: a shuffle of digests and numbers, never of pixels."""
     from pyspark.sql import functions as sql
 
-    columns = "position long, label_number int, reason string, sha256 binary"
+    columns = "position long, label_number int, reason string, sha256 string"
     usable = session.read.schema(columns).parquet(str(staged)).where("reason is null")
     return (
         usable.groupBy("sha256")

@@ -68,7 +68,7 @@ def content_digest(kept: pa.Table, shape: Sequence[int], classes: Sequence[str])
     ordered = kept.sort_by("sha256")
     columns = (ordered[name].to_pylist() for name in ("sha256", "label_name", "split"))
     for sha256, label_name, split in zip(*columns, strict=True):
-        digest.update(sha256 + f"{label_name}\0{split or ''}\n".encode())
+        digest.update(f"{sha256}\0{label_name}\0{split or ''}\n".encode())
     return digest.hexdigest()
 
 

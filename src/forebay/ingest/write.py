@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from forebay.contracts.rows import QUARANTINE, QUARANTINE_SCHEMA, ROW_SCHEMA, ROWS
@@ -28,46 +28,41 @@ class WriteJob:
 
 def write_part(job: WriteJob, part: int) -> None:
     """Write the rows and the quarantine table of one part; an empty one gets no file."""
-    repeated = {row["sha256"]: row for row in pq.read_table(job.repeated).to_pylist()}
+    repeated = pq.read_table(job.repeated)
     with ExitStack() as stack:
         rows = stack.enter_context(_Lazy(job.out / ROWS / part_name(part), ROW_SCHEMA))
         quarantine = stack.enter_context(_Lazy(job.out / QUARANTINE / part_name(part), QUARANTINE_SCHEMA))
-        for batch in _staged_batches(job.staged / part_name(part)):
-            judged = [_judged(row, repeated) for row in batch]
-            rows.write([_row(row, job) for row in judged if row["reason"] is None])
-            quarantine.write([_quarantined(row) for row in judged if row["reason"] is not None])
+        for staged in _row_groups(job.staged / part_name(part)):
+            judged = _judged(staged, repeated)
+            kept = pc.is_null(judged["reason"])
+            rows.write(_rows(judged.filter(kept), job))
+            quarantine.write(judged.filter(pc.invert(kept)).select(QUARANTINE_SCHEMA.names))
 
 
-def _staged_batches(path: Path) -> Iterator[list[dict[str, Any]]]:
+def _row_groups(path: Path) -> Iterator[pa.Table]:
     with pq.ParquetFile(path) as file:
         for group in range(file.num_row_groups):
-            yield file.read_row_group(group).to_pylist()
+            yield file.read_row_group(group)
 
 
-def _judged(row: dict[str, Any], repeated: dict[bytes, dict[str, Any]]) -> dict[str, Any]:
-    same = repeated.get(row["sha256"])
-    if row["reason"] is not None or same is None:
-        return row
-    if same["conflicting"]:
-        return {**row, "reason": "conflicting_labels", "detail": f"the same pixels as {same['source']}, another label"}
-    if same["first"] != row["position"]:
-        return {**row, "reason": "duplicate", "detail": f"the same pixels as {same['source']}"}
-    return row
+def _judged(staged: pa.Table, repeated: pa.Table) -> pa.Table:
+    """The staged rows, with a reason and a detail for those that the verdict on equal pictures refuses."""
+    same = repeated.take(pc.index_in(staged["sha256"], value_set=repeated["sha256"]))  # nulls where there is no equal
+    conflicting = pc.fill_null(same["conflicting"], False)
+    duplicate = pc.fill_null(pc.not_equal(same["first"], staged["position"]), False)
+    clash = pc.binary_join_element_wise("the same pixels as", same["source"], "under another label", " ")
+    again = pc.binary_join_element_wise("the same pixels as", same["source"], " ")
+    cases = pc.make_struct(conflicting, duplicate)
+    reason = pc.case_when(cases, "conflicting_labels", "duplicate", staged["reason"])
+    detail = pc.case_when(cases, clash, again, staged["detail"])
+    return staged.drop_columns(["reason", "detail"]).append_column("reason", reason).append_column("detail", detail)
 
 
-def _row(row: dict[str, Any], job: WriteJob) -> dict[str, Any]:
-    sha256 = row["sha256"].hex()
-    return {
-        **{name: row[name] for name in ("pixels", "label_name", "source", "split")},
-        **job.shape._asdict(),
-        "id": sha256[:ID_DIGITS],
-        "label": job.classes.index(row["label_name"]),
-        "sha256": sha256,
-    }
-
-
-def _quarantined(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: row[name] for name in QUARANTINE_SCHEMA.names}
+def _rows(kept: pa.Table, job: WriteJob) -> pa.Table:
+    sizes = {name: pa.repeat(pa.scalar(size, pa.int32()), len(kept)) for name, size in job.shape._asdict().items()}
+    label = pc.index_in(kept["label_name"], value_set=pa.array(job.classes, pa.string()))
+    made = {"id": pc.utf8_slice_codeunits(kept["sha256"], 0, ID_DIGITS), "label": label, **sizes}
+    return pa.table([made[name] if name in made else kept[name] for name in ROW_SCHEMA.names], ROW_SCHEMA)
 
 
 class _Lazy:
@@ -81,13 +76,13 @@ class _Lazy:
     def __enter__(self) -> "_Lazy":
         return self
 
-    def write(self, rows: list[dict[str, Any]]) -> None:
-        if not rows:
+    def write(self, rows: pa.Table) -> None:
+        if len(rows) == 0:
             return
         if self._writer is None:
             texts = [name for name in ("label_name", "split", "reason") if name in self._schema.names]
             self._writer = pq.ParquetWriter(self._part, self._schema, compression="zstd", use_dictionary=texts)
-        self._writer.write_table(pa.Table.from_pylist(rows, self._schema))
+        self._writer.write_table(rows.cast(self._schema))
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         if self._writer is not None:

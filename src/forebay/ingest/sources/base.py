@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from forebay.errors import DataError
 from forebay.ingest import s3
-from forebay.ingest.files import File, read
+from forebay.ingest.files import File, LocalReader, read
 from forebay.pictures import PictureError
 
 S3_THREADS = 16  # a request waits for the network, not for a core
@@ -37,27 +37,33 @@ class Source:
 
 def read_ranges(rows: pa.Table, max_file_bytes: int) -> Iterator[Picture]:
     """Read pictures that are byte ranges: encoded ones, or raw pixels where the index gives their shape."""
-    read_one = partial(_read_record, max_file_bytes=max_file_bytes)
     records = rows.select(["uri", "offset", "size", "height", "width", "channels", "planar", "reason"]).to_pylist()
-    if not any(record["uri"].startswith(s3.SCHEME.encode()) for record in records[:1]):
-        yield from map(read_one, records)
+    if records and s3.is_uri(os.fsdecode(records[0]["uri"])):
+        yield from _in_threads(partial(_picture, read=read, max_file_bytes=max_file_bytes), records)
         return
+    with LocalReader() as reader:
+        for record in records:
+            yield _picture(record, read=reader.read, max_file_bytes=max_file_bytes)
+
+
+def _in_threads(read_one: Callable[[dict[str, Any]], Picture], records: list[dict[str, Any]]) -> Iterator[Picture]:
     iterator = iter(records)
     with ThreadPoolExecutor(S3_THREADS) as pool:
         while window := list(islice(iterator, 4 * S3_THREADS)):  # bounds the bytes in flight
             yield from pool.map(read_one, window)
 
 
-def _read_record(record: dict[str, Any], *, max_file_bytes: int) -> Picture:
+def _picture(record: dict[str, Any], *, read: Callable[[str, int, int], bytes], max_file_bytes: int) -> Picture:
     if record["reason"] is not None:
         return PictureError(record["reason"], "")  # judged already: not worth a read
+    refused = too_many_bytes(record["size"], max_file_bytes)
+    if refused is not None:
+        return refused
     try:
-        data = too_many_bytes(record["size"], max_file_bytes) or read(
-            os.fsdecode(record["uri"]), record["offset"], record["size"]
-        )
+        data = read(os.fsdecode(record["uri"]), record["offset"], record["size"])
     except (FileNotFoundError, PermissionError) as error:  # of one file; any other error ends the step
         return PictureError("unreadable", error.strerror or str(error))
-    if record["height"] == 0 or isinstance(data, PictureError):
+    if record["height"] == 0:
         return data
     return as_pixels(data, record["height"], record["width"], record["channels"], planar=record["planar"])
 
