@@ -100,6 +100,17 @@ def test_a_candidate_that_a_killed_deployment_left_is_gone_after_the_next(statio
     assert station.loaded == {NAME: released.version}
 
 
+def test_a_deployment_killed_between_promotion_and_alias_is_completed_by_the_next(station: Station) -> None:
+    released = station.release(seed=8)
+    found = registry.resolve(station.home, f"{NAME}/{released.version}")
+    promoted = Served(bundle=str(found.folder), version=found.version, weights_sha256=found.weights_sha256)
+    supervise.publish(station.home, {NAME: promoted}, 30)
+    assert station.champion != released.version
+    station.deploy(released)
+    assert station.champion == released.version
+    assert station.loaded == {NAME: released.version}
+
+
 def test_nobody_answering_is_said(station: Station) -> None:
     from forebay.deploy.protocol import ask
     from forebay.state import Run
@@ -122,4 +133,4 @@ def test_the_result_event_names_url_and_model(station: Station) -> None:
     runs = [run for run in station.home.list_runs() if run.events.exists()]
     results = [event for run in runs for event in read_events(run.events)[0] if event["kind"] == "result"]
     assert all(set(event["model"]) == {"name", "version", "weights_sha256"} for event in results)
-    assert len(results) == 4  # one per deployment that succeeded
+    assert len(results) == 5  # one per deployment that succeeded

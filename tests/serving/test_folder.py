@@ -1,0 +1,39 @@
+"""A mounted folder: KServe's convention, the names that follow from it, and words for what is not there."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from forebay.contracts.bundle import WEIGHTS
+from forebay.errors import ConfigError, ModelError
+from forebay.serving.follow import find_bundles
+
+
+def test_a_bundle_itself_is_served_under_its_data_set_or_the_given_name(bundles: Path) -> None:
+    [(name, served)] = find_bundles(bundles / "grey", None, None).items()
+    assert name == "tiny"
+    assert served.version == served.weights_sha256[:12]
+    [(name, served)] = find_bundles(bundles / "grey", "digits", "3").items()
+    assert (name, served.version) == ("digits", "3")
+
+
+def test_sub_folders_give_their_own_names(bundles: Path) -> None:
+    assert list(find_bundles(bundles, None, None)) == ["colour", "grey"]
+
+
+def test_one_name_for_several_bundles_is_refused(bundles: Path) -> None:
+    with pytest.raises(ConfigError, match="--model-name digits was given for 2 bundles"):
+        find_bundles(bundles, "digits", None)
+
+
+def test_an_empty_folder_is_refused_with_what_belongs_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no model bundle: neither model.json"):
+        find_bundles(tmp_path, None, None)
+
+
+def test_changed_weights_are_refused(bundles: Path, tmp_path: Path) -> None:
+    shutil.copytree(bundles / "grey", tmp_path / "grey")
+    (tmp_path / "grey" / WEIGHTS).write_bytes(b"other")
+    with pytest.raises(ModelError, match="changed or cut short"):
+        find_bundles(tmp_path, None, None)
