@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 import click
+
 from forebay.cli.command import command
 from forebay.cli.options import json_option
 from forebay.engine.summary import STEPS, summarize
