@@ -5,6 +5,7 @@ import socket
 import pytest
 
 from forebay.doctor.storage import s3
+from s3_store import S3Store
 
 SECRET = "a-secret-nobody-may-see"
 
@@ -47,3 +48,19 @@ def test_an_endpoint_that_is_no_url_is_named(monkeypatch: pytest.MonkeyPatch) ->
     check = s3()
     assert not check.ok
     assert "localhost:9000" in check.detail
+
+
+def test_a_real_server_answers_and_a_wrong_secret_is_told_from_it(
+    no_aws: None, s3_server: S3Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in s3_server.environment.items():
+        monkeypatch.setenv(name, value)
+    good = s3()
+    assert good.ok, good.detail
+    assert f"{s3_server.environment['AWS_ENDPOINT_URL']} answers" in good.detail
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    bad = s3()
+    assert not bad.ok
+    assert "refused the credentials" in bad.detail
+    assert "AWS_SECRET_ACCESS_KEY" in bad.fix
+    assert SECRET not in f"{bad.detail}{bad.fix}"

@@ -41,7 +41,7 @@ def _client() -> Any:
     from botocore.config import Config
 
     config = Config(connect_timeout=CONNECT_TIMEOUT_S, read_timeout=READ_TIMEOUT_S, retries={"total_max_attempts": 1})
-    return boto3.client("s3", config=config)
+    return boto3.session.Session().client("s3", config=config)  # the default session keeps old credentials
 
 
 def _answered(where: str, code: str) -> Check:
