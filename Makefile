@@ -44,7 +44,7 @@ format: setup ## let ruff rewrite what it can
 	$(BIN)/ruff format .
 
 golden: setup ## compile the pipeline anew into the golden file that the tests compare
-	$(BIN)/forebay compile --output $(COMPILED)
+	$(BIN)/forebay compile --out $(COMPILED)
 
 wheel: setup ## build dist/forebay-*.whl
 	rm -rf build
