@@ -61,8 +61,14 @@ def test_every_given_value_wins_over_auto(dataset: Path) -> None:
 
 
 def test_precision_follows_the_flags_and_threads_the_cores(dataset: Path) -> None:
-    assert (resolved(dataset).precision, resolved(dataset).threads) == ("fp32", 2)
-    assert resolved(dataset, machine=replace(PLAIN, bf16=True, cores=8)).precision == "bf16"
+    size = (32, 32, 3)
+    assert (resolved(dataset, size=size).precision, resolved(dataset, size=size).threads) == ("fp32", 2)
+    faster = resolved(dataset, size=size, machine=replace(PLAIN, bf16=True, cores=8))
+    assert (faster.precision, faster.threads) == ("bf16", 8)
+
+
+def test_batches_too_small_to_share_are_computed_by_one_thread(dataset: Path) -> None:
+    assert resolved(dataset, size=(8, 8, 1), machine=replace(PLAIN, cores=8)).threads == 1
 
 
 def test_a_width_for_a_model_that_has_none_is_refused(dataset: Path) -> None:

@@ -84,7 +84,7 @@ class TrainConfig(StepConfig):
     threads: str = setting(
         AUTO,
         unit="threads",
-        meaning="CPU threads of PyTorch; auto is the cores this process may use",
+        meaning="CPU threads of PyTorch; auto is the cores this process may use, and 1 for batches below 65536 pixels",
         rule=auto_or_int(1),
     )
     seed: int = setting(

@@ -16,6 +16,7 @@ STEPS = 350  # at least; few rows get more epochs for it, up to MOST_EPOCHS
 MOST_EPOCHS = 100
 BATCH_ROWS = (64, 512)
 STEPS_PER_EPOCH = 20  # that auto aims at within the limits of BATCH_ROWS
+PARALLEL_PIXELS = 65_536  # of a batch; below it threads wait for each other longer than they compute
 SHIFTABLE = 14  # pixels a side; in smaller pictures (digits: 8x8) a shift by one pixel costs accuracy
 
 _RESIDUAL = ("resnet", "resnext", "wide_resnet", "densenet", "regnet")  # with batch norm throughout: SGD's home
@@ -80,7 +81,7 @@ def resolve(config: TrainConfig, data: SplitManifest, machine: Machine) -> Resol
         augment=_text(config.augment, _augment(data)),
         early_stop_epochs=_early_stop(config, data),
         precision=_text(config.precision, "bf16" if machine.bf16 else "fp32"),
-        threads=_int(config.threads, machine.cores),
+        threads=_int(config.threads, _threads(batch_rows, data, machine)),
         seed=config.seed,
         device=machine.device,
     )
@@ -118,6 +119,10 @@ def _batch_rows(rows: int) -> int:
     low, high = BATCH_ROWS
     wanted = max(rows // STEPS_PER_EPOCH, 1)
     return min(max(1 << round(math.log2(wanted)), low), high)
+
+
+def _threads(batch_rows: int, data: SplitManifest, machine: Machine) -> int:
+    return machine.cores if batch_rows * data.height * data.width >= PARALLEL_PIXELS else 1
 
 
 def _augment(data: SplitManifest) -> str:

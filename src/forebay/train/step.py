@@ -24,6 +24,7 @@ from forebay.train.plan import Plan, check_learnable
 from forebay.train.progress import EpochRecord, Progress, begin
 from forebay.train.resolve import Resolved, resolve
 from forebay.train.stop import StopRequest, stop_request
+from forebay.version import code_version
 
 KILLED_TIMEOUT_S = 5.0  # for MLflow after a stop request; the supervisor grants ten seconds in all
 
@@ -61,7 +62,7 @@ def fit(dataset: Path, out: Path, config: TrainConfig, log: StepLog) -> TrainRes
     settings = resolve(config, data, machine)
     plan = Plan(
         dataset=dataset, data=data, settings=settings, machine=machine,
-        code_version=config.code_version, checkpoint_s=config.checkpoint_s,
+        code_version=config.code_version or code_version(), checkpoint_s=config.checkpoint_s,
     )  # fmt: skip
     checkpoints = Checkpoints(log.home.checkpoints / plan.key)
     with checkpoints.lock.held(f"the train step of run {log.run_id or 'unknown'}"), _threads(settings.threads):
