@@ -111,6 +111,7 @@ def test_a_registered_version_is_measured_by_its_reference(
     [
         (("ingest", "--data", "nowhere", "--out", "new"), "nowhere"),
         (("ingest", "--data", "shapes", "--out", "shapes"), "--out: shapes holds 'cross'"),
+        (("ingest", "--data", "rows/rows", "--out", "rows"), "--out: rows/rows lies in rows"),
         (("ingest", "--data", "shapes", "--out", "new", "--set", "train.epochs=3"), "only the settings of ingest"),
         (("train", "shapes", "--out", "new"), "is not what `forebay ingest` wrote"),
         (("train", "nowhere", "--out", "new"), "'nowhere' does not exist"),

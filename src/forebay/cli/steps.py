@@ -52,6 +52,8 @@ def ingest_command(data: str, out: Path, assignments: tuple[str, ...], as_json: 
 
     values = _settings([f"ingest.data={data}", *assignments], "ingest")
     _check_out(out, ROWS_FOLDER)
+    if Path(data).resolve().is_relative_to(out.resolve()):
+        raise ConfigError(f"--out: {data} lies in {out}, which would be emptied before it is read. Give a new folder.")
     config = ingest_config(values)
     check_before_steps(out, spark=True)
     manifest, summary = _call(lambda: run_ingest(out, config))

@@ -39,7 +39,10 @@ def find_model(home: Home, reference: str) -> FoundModel:
             spec = read_spec(folder)
             return FoundModel(folder=folder, spec=spec, name=str(spec.data.get("name", AUTO)), version=None)
         if folder.is_dir():
-            raise ConfigError(f"{folder} is a folder without {SPEC}: not a model bundle, as `forebay train` writes it.")
+            raise ConfigError(
+                f"{folder} is a folder without {SPEC}: not a model bundle, as `forebay train` writes it. "
+                f"A registered model of that name is {reference}@champion."
+            )
         found = registry.resolve(home, reference)
         return FoundModel(folder=found.folder, spec=read_spec(found.folder), name=found.name, version=found.version)
     except ModelError as error:
