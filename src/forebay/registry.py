@@ -15,8 +15,8 @@ from forebay.state import Home
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-WEIGHTS_TAG = "forebay.weights_sha256"
-DATA_TAG = "forebay.data_digest"  # with the weights, the identity of a bundle
+WEIGHTS_TAG = "forebay.weights_sha256"  # the identity of a version within its name
+DATA_TAG = "forebay.data_digest"
 CHAMPIONS_TAG = "forebay.champions"  # of the registered model: versions in the order they became champion
 REMEMBERED = 100  # champions; MLflow cuts long tags
 
@@ -130,12 +130,9 @@ def previous_champion(home: Home, name: str) -> RegisteredBundle:
     return resolve(home, f"{name}/{history[-2]}")
 
 
-def find_version(client: "MlflowClient", name: str, weights_sha256: str, data_digest: str) -> str | None:
-    """The newest version that holds this very bundle, or None."""
-    found = client.search_model_versions(
-        f"name = '{_quoted(name)}' and tags.`{WEIGHTS_TAG}` = '{weights_sha256}' "
-        f"and tags.`{DATA_TAG}` = '{data_digest}'"
-    )
+def find_version(client: "MlflowClient", name: str, weights_sha256: str) -> str | None:
+    """The newest version that holds these very weights, or None."""
+    found = client.search_model_versions(f"name = '{_quoted(name)}' and tags.`{WEIGHTS_TAG}` = '{weights_sha256}'")
     return str(max(int(item.version) for item in found)) if found else None
 
 

@@ -69,7 +69,7 @@ def version_tags(spec: ModelSpec, facts: Evaluation, run_id: str, image: str) ->
 
 def _registered(client: "MlflowClient", spec: ModelSpec, facts: Evaluation, log: StepLog) -> str | None:
     """The version that this bundle has already, unless its files are gone."""
-    version = find_version(client, facts.name, spec.weights_sha256, facts.data["digest"])
+    version = find_version(client, facts.name, spec.weights_sha256)
     if version is None:
         return None
     try:
