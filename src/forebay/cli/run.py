@@ -112,7 +112,12 @@ def _print_settings(as_json: bool) -> None:
 
 @command("compile")
 @click.option(
-    "--out", type=click.Path(dir_okay=False, path_type=Path), default=Path("training.yaml"), show_default=True
+    "--out",
+    "output",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("training.yaml"),
+    show_default=True,
 )
 def compile_command(output: Path) -> None:
     """Write the compiled pipeline, ready to upload to the Kubeflow UI; the same code gives the same bytes."""
