@@ -58,14 +58,14 @@ def runs_command(as_json: bool) -> None:
 
 @command("logs")
 @click.argument("step", type=click.Choice([*STEPS, "engine", "server"]))
-@click.option("--run", "run_id", metavar="RUN_ID", help="Of this run instead of the last one.")
+@click.option("--run", "run_id", metavar="RUN_ID", help="Of this run instead of the last in which the step ran.")
 def logs_command(step: str, run_id: str | None) -> None:
     """Print what a step wrote: its events, then its own output. `engine` and `server` are whole logs."""
     home = Home.find().open()
     if step == "server":
         _print_file(ServingFiles.of(home).log)
         return
-    run = _find(home, run_id)
+    run = _find(home, run_id) if run_id or step == "engine" else _last_with(home, step)
     if step == "engine":
         _print_file(run.engine_log)
         return
@@ -150,6 +150,14 @@ def step_output(run: Run, step: str) -> list[str]:
 
 def _latest(home: Home) -> Run | None:
     return next(iter(home.list_runs()), None)
+
+
+def _last_with(home: Home, step: str) -> Run:
+    """The newest run in which the step ran: in later ones it was cached."""
+    for run in home.list_runs():
+        if any(event["step"] == step for event in read_events(run.events)[0]):
+            return run
+    raise ConfigError(f"No run in {home.root} came to {step} yet. `forebay runs` lists them.")
 
 
 def _find(home: Home, run_id: str | None) -> Run:
