@@ -75,6 +75,31 @@ def test_a_java_that_does_not_start_is_named_with_its_fix(tmp_path: Path) -> Non
     assert "Traceback" not in done.stderr
 
 
+KILLED = """
+import sys
+from pathlib import Path
+import psutil
+from forebay.errors import DataError
+from forebay.ingest.spark import in_words, run_parts, spark_session
+
+def work(part):
+    next(parent for parent in psutil.Process().parents() if parent.name() == "java").kill()
+
+try:
+    with spark_session(Path(sys.argv[1])) as session, in_words("some data"):
+        run_parts(session, 1, work, "x long", lambda finished: None)
+except DataError as error:
+    print(error)
+"""
+
+
+def test_a_java_that_is_killed_ends_the_step_in_one_sentence(tmp_path: Path) -> None:
+    done = in_own_process(KILLED, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("some data: reading it failed: ")
+    assert len(done.stdout.strip().splitlines()) == 1
+
+
 def test_what_a_task_raised_is_said_in_one_line_without_its_trace(spark: object) -> None:
     def work(part: int) -> object:
         raise OSError(f"s3://bucket/picture-{part}.png: slow down")

@@ -11,7 +11,7 @@ import tarfile
 import tempfile
 import zlib
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import BinaryIO
 
 from forebay.errors import DataError
@@ -96,10 +96,9 @@ def _headers(archive: str, stream: BinaryIO) -> Iterator[tarfile.TarInfo]:
 
 
 def _member(archive: File, info: tarfile.TarInfo) -> File:
-    path = printable(str(PurePosixPath(info.name)))
     problem = _problem(info)
     return File(
-        path=path,
+        path=printable("/".join(part for part in info.name.split("/") if part != ".")),
         uri=archive.uri,
         offset=archive.offset + info.offset_data,
         size=0 if problem else info.size,
@@ -109,8 +108,7 @@ def _member(archive: File, info: tarfile.TarInfo) -> File:
 
 
 def _problem(info: tarfile.TarInfo) -> str:
-    path = PurePosixPath(info.name)
-    if path.is_absolute() or ".." in path.parts:
+    if info.name.startswith("/") or ".." in info.name.split("/"):
         return "its name leads outside the archive"
     if info.issym() or info.islnk():
         return f"a link (to {printable(info.linkname)}), which is not followed"

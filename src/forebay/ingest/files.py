@@ -9,7 +9,7 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self, cast
 
 from forebay.errors import ConfigError
@@ -35,7 +35,7 @@ class File:
     @property
     def name(self) -> str:
         """The last part of the path."""
-        return PurePosixPath(self.path).name
+        return self.path.rpartition("/")[2]
 
 
 def list_files(data: str) -> list[File]:
@@ -60,8 +60,8 @@ def list_files(data: str) -> list[File]:
 
 def is_visible(path: str) -> bool:
     """Tell whether no part of the path is hidden or litter."""
-    parts = [part for part in PurePosixPath(path).parts if part != ".."]  # in an archive: refused, not passed over
-    return not any(part.startswith(".") or part in LITTER for part in parts)
+    parts = path.split("/")  # ".." in an archive counts as visible: it is refused, not passed over
+    return not any((part.startswith(".") and part not in (".", "..")) or part in LITTER for part in parts)
 
 
 def read(uri: str, offset: int, size: int) -> bytes:

