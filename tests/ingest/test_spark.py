@@ -96,7 +96,7 @@ except DataError as error:
 def test_a_java_that_is_killed_ends_the_step_in_one_sentence(tmp_path: Path) -> None:
     done = in_own_process(KILLED, tmp_path)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("some data: reading it failed: ")
+    assert done.stdout.startswith("some data: Spark's Java process ended in the middle. ")
     assert len(done.stdout.strip().splitlines()) == 1
 
 

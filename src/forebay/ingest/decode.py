@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from forebay.contracts.rows import pixel_digest
 from forebay.ingest.index import read_part
+from forebay.ingest.shapes import Outcome, Shape
 from forebay.ingest.sources import source_of
 from forebay.pictures import PictureError, decode, resize, to_channels
 
@@ -34,14 +35,6 @@ STAGED_SCHEMA = pa.schema(
 )
 
 
-class Shape(NamedTuple):
-    """The shape in which every picture is stored."""
-
-    height: int
-    width: int
-    channels: int
-
-
 @dataclass(frozen=True, kw_only=True)
 class DecodeJob:
     """What a task needs to know. It travels to the Spark workers, so it holds plain values only."""
@@ -53,13 +46,6 @@ class DecodeJob:
     resize: bool  # else pictures of another size are quarantined
     max_pixels: int
     max_file_bytes: int
-
-
-class Outcome(NamedTuple):
-    """What became of a picture; tasks count these."""
-
-    found: Shape | None  # as it is in the source; None where it could not be decoded
-    reason: str | None
 
 
 def part_name(part: int) -> str:

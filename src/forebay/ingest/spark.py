@@ -126,11 +126,17 @@ def in_words(source: str) -> Iterator[None]:
     Raises:
         DataError: says what the failed task said.
     """
-    from py4j.protocol import Py4JError
+    from py4j.protocol import Py4JError, Py4JNetworkError
     from pyspark.errors import PySparkException
 
     try:
         yield
+    except (Py4JNetworkError, ConnectionError) as error:
+        raise DataError(
+            source=source,
+            problem="Spark's Java process ended in the middle",
+            fix="The system may have run out of memory (see the step's log); free some and run it again.",
+        ) from error
     except (PySparkException, Py4JError, OSError) as error:
         raise DataError(
             source=source,

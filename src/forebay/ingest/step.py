@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,14 +16,23 @@ import pyarrow.parquet as pq
 
 from forebay.contracts.manifest import MANIFEST, DataManifest
 from forebay.contracts.rows import QUARANTINE, ROWS
-from forebay.errors import DataError
-from forebay.ingest.decode import DecodeJob, Outcome, Shape, decode_part, sample_shapes
-from forebay.ingest.detect import Found, data_set_name, find
+from forebay.ingest.decode import DecodeJob, decode_part, sample_shapes
+from forebay.ingest.detect import Found, find
 from forebay.ingest.index import write_index
+from forebay.ingest.shapes import (
+    OUTCOME_TYPES,
+    Outcome,
+    Shape,
+    count_outcomes,
+    found_shapes,
+    outcome_batch,
+    resolve_shape,
+)
 from forebay.ingest.spark import in_words, run_parts, spark_session
-from forebay.ingest.verdict import Verdict, class_order, class_warnings, content_digest, count_values, judge
+from forebay.ingest.summary import check, make_manifest
+from forebay.ingest.verdict import Verdict, class_order, count_values, judge
 from forebay.ingest.write import WriteJob, write_part
-from forebay.settings import AUTO, IngestConfig
+from forebay.settings import IngestConfig
 from forebay.state import StepLog, seal
 from forebay.state.files import MARKER
 
@@ -31,7 +40,6 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 SAMPLE_ROWS = 64
-OUTCOME_SCHEMA = "height int, width int, channels int, reason string, rows long"
 
 
 def ingest(out: Path, config: IngestConfig, log: StepLog) -> DataManifest:
@@ -46,10 +54,10 @@ def ingest(out: Path, config: IngestConfig, log: StepLog) -> DataManifest:
             verdict = judge(_groups(session, job.staged), index)
             class_rows = count_values(verdict.kept["label_name"])
             _write(session, job, parts, verdict, class_order(class_rows), out)
-    manifest = _manifest(found, config, job.shape, outcomes, verdict, index)
+    manifest = make_manifest(found, config, job.shape, outcomes, verdict, index)
     for warning in manifest.warnings:
         log.warn(warning)
-    _check(manifest, config, len(index), out)
+    check(manifest, config, len(index), out)
     manifest.write(out)
     seal(out)
     return manifest
@@ -108,47 +116,7 @@ def _stage(session: "SparkSession", job: DecodeJob, index: pa.Table, parts: int,
     def progress(finished: int) -> None:
         log.progress(len(index) * finished // parts, len(index), "pictures")
 
-    counted: Counter[Outcome] = Counter()
-    for row in run_parts(session, parts, work, OUTCOME_SCHEMA, progress).to_pylist():
-        found = Shape(row["height"], row["width"], row["channels"]) if row["height"] else None
-        counted[Outcome(found, row["reason"])] += row["rows"]
-    return counted
-
-
-def outcome_batch(outcomes: Counter[Outcome]) -> pa.RecordBatch:
-    """Counted outcomes as Arrow, to travel from a task to the driver."""
-    rows = [
-        {**(found._asdict() if found else {}), "reason": reason, "rows": count}
-        for (found, reason), count in outcomes.items()
-    ]
-    schema = pa.schema(
-        [("height", pa.int32()), ("width", pa.int32()), ("channels", pa.int32()), ("reason", pa.string()),
-         ("rows", pa.int64())]
-    )  # fmt: skip
-    return pa.RecordBatch.from_pylist(rows, schema)
-
-
-def found_shapes(outcomes: Counter[Outcome]) -> Counter[Shape]:
-    """How many readable pictures have each shape, as found in the source."""
-    shapes: Counter[Shape] = Counter()
-    for outcome, count in outcomes.items():
-        if outcome.found is not None:
-            shapes[outcome.found] += count
-    return shapes
-
-
-def resolve_shape(shapes: Counter[Shape], config: IngestConfig) -> Shape:
-    """The shape to store: as set, else the commonest size (of equally common ones the largest) and grey if all are."""
-    if config.size != AUTO:
-        height, width = map(int, config.size.split("x"))
-    else:
-        sizes: Counter[tuple[int, int]] = Counter({(1, 1): 0})
-        for shape, count in shapes.items():
-            sizes[shape[:2]] += count
-        height, width = max(sizes, key=lambda size: (sizes[size], size[0] * size[1], size))
-    if config.channels != AUTO:
-        return Shape(height, width, int(config.channels))
-    return Shape(height, width, 1 if all(shape.channels == 1 for shape in shapes) else 3)
+    return count_outcomes(run_parts(session, parts, work, OUTCOME_TYPES, progress).to_pylist())
 
 
 def _groups(session: "SparkSession", staged: Path) -> pa.Table:
@@ -181,85 +149,3 @@ def _write(
         return pa.record_batch({"part": pa.array([part], pa.int64())})
 
     run_parts(session, parts, work, "part long", lambda finished: None)
-
-
-def _manifest(
-    found: Found, config: IngestConfig, shape: Shape, outcomes: Counter[Outcome], verdict: Verdict, index: pa.Table
-) -> DataManifest:
-    class_rows = count_values(verdict.kept["label_name"])
-    classes = class_order(class_rows)
-    quarantined = Counter(verdict.counts)
-    for outcome, count in outcomes.items():
-        if outcome.reason is not None:
-            quarantined[outcome.reason] += count
-    sizes: Counter[str] = Counter()
-    for found_shape, count in found_shapes(outcomes).items():
-        sizes[f"{found_shape.height}x{found_shape.width}"] += count
-    labels = index["label_name"].drop_null().unique().to_pylist()
-    settings = {
-        **asdict(config),
-        "size": f"{shape.height}x{shape.width}",
-        "channels": str(shape.channels),
-    }
-    return DataManifest(
-        name=data_set_name(config.data),
-        source=config.data,
-        kind=found.kind,
-        fingerprint=config.fingerprint,
-        code_version=config.code_version,
-        rows=len(verdict.kept),
-        classes=classes,
-        class_rows={name: class_rows[name] for name in classes},
-        **shape._asdict(),
-        digest=content_digest(verdict.kept, shape, classes),
-        quarantined=dict(quarantined),
-        sizes=dict(sizes),
-        splits=count_values(verdict.kept["split"]),
-        warnings=_warnings(dict(quarantined), class_rows, labels, len(index), config),
-        settings=settings,
-    )
-
-
-def _warnings(
-    quarantined: dict[str, int], class_rows: dict[str, int], labels: list[str], rows: int, config: IngestConfig
-) -> list[str]:
-    warnings = class_warnings(class_rows, labels, config.min_class_rows) if class_rows else []
-    if quarantined:
-        warnings.insert(
-            0, f"{sum(quarantined.values())} of {rows} pictures are quarantined: {_by_reason(quarantined)}."
-        )
-    return warnings
-
-
-def _by_reason(quarantined: dict[str, int]) -> str:
-    return ", ".join(f"{count} {reason}" for reason, count in sorted(quarantined.items()))
-
-
-def _check(manifest: DataManifest, config: IngestConfig, rows: int, out: Path) -> None:
-    """Refuse data that is not worth training on.
-
-    Raises:
-        DataError: too much is quarantined, or fewer than two classes are left.
-    """
-    bad = sum(manifest.quarantined.values())
-    if bad > config.max_quarantine * rows:
-        raise DataError(
-            source=config.data,
-            problem=f"{bad} of {rows} pictures ({bad / rows:.1%}) are quarantined, more than "
-            f"ingest.max_quarantine={config.max_quarantine:g} allows: {_by_reason(manifest.quarantined)}",
-            fix=f"See source, reason and detail of each in {out / QUARANTINE} (Parquet); mend the pictures, or raise "
-            f"ingest.max_quarantine.{_HINTS.get(max(manifest.quarantined, key=manifest.quarantined.__getitem__), '')}",
-        )
-    if len(manifest.classes) < 2:
-        raise DataError(
-            source=config.data,
-            problem=f"{manifest.rows} rows in {len(manifest.classes)} class(es) are left",
-            fix="A classifier needs at least two classes: give a folder that holds one sub-folder per class.",
-        )
-
-
-_HINTS = {
-    "unlabelled": " Pictures get their label from the folder they lie in: one sub-folder per class.",
-    "mis_sized": " ingest.on_size=resize takes pictures of every size.",
-    "too_large": " ingest.max_pixels and ingest.max_file_bytes are the limits.",
-}

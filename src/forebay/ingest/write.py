@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from forebay.contracts.rows import QUARANTINE, QUARANTINE_SCHEMA, ROW_SCHEMA, ROWS
-from forebay.ingest.decode import Shape, part_name
+from forebay.ingest.decode import part_name
+from forebay.ingest.shapes import Shape
 
 ID_DIGITS = 16  # hex digits of the sha256
 
