@@ -139,9 +139,10 @@ class Loop:
     def _consider_stopping(self) -> None:
         progress = self.progress
         losses = [record.validation_loss or 0.0 for record in progress.history]
-        if losses[-1] == min(losses) and losses.index(losses[-1]) == len(losses) - 1:
+        best_epoch = losses.index(min(losses)) + 1
+        if best_epoch == len(losses):
             progress.remember_best()
-        elif len(losses) - progress.best_epoch >= self.settings.early_stop_epochs:
+        elif len(losses) - best_epoch >= self.settings.early_stop_epochs:
             progress.finished = True
 
     @torch.inference_mode()
