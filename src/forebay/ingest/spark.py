@@ -126,23 +126,20 @@ def in_words(source: str) -> Iterator[None]:
     Raises:
         DataError: says what the failed task said.
     """
-    from py4j.protocol import Py4JError, Py4JNetworkError
+    from py4j.protocol import Py4JError, Py4JJavaError
     from pyspark.errors import PySparkException
 
     try:
         yield
-    except (Py4JNetworkError, ConnectionError) as error:
-        raise DataError(
-            source=source,
-            problem="Spark's Java process ended in the middle",
-            fix="The system may have run out of memory (see the step's log); free some and run it again.",
-        ) from error
     except (PySparkException, Py4JError, OSError) as error:
-        raise DataError(
-            source=source,
-            problem=f"reading it failed: {_cause(str(error))}",
-            fix="The step's log has the whole trace; mend the cause and run it again.",
-        ) from error
+        ended = isinstance(error, ConnectionError | Py4JError) and not isinstance(error, Py4JJavaError)
+        if ended:
+            problem = "Spark's Java process ended in the middle"
+            fix = "The system may have run out of memory (see the step's log); free some and run it again."
+        else:
+            problem = f"reading it failed: {_cause(str(error))}"
+            fix = "The step's log has the whole trace; mend the cause and run it again."
+        raise DataError(source=source, problem=problem, fix=fix) from error
 
 
 def _cause(text: str) -> str:
