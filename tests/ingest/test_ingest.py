@@ -76,6 +76,8 @@ def test_a_folder_with_planted_bad_files_keeps_the_good_and_names_the_bad(
     details = {row["source"]: row["detail"] for row in quarantine_of(tmp_path / "out")}
     assert details["cross/empty.png"] == "the file is empty"
     assert details["cross/zz-duplicate.png"] == "the same pixels as cross/001.png"
+    for place in ("cross/zz-two-labels.png", "ring/zz-two-labels.png"):
+        assert details[place] == "the same pixels occur under several labels, first at cross/zz-two-labels.png"
 
 
 def test_every_row_holds_what_the_contract_says(run_ingest: Ingest, tmp_path: Path) -> None:

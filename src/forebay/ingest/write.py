@@ -51,7 +51,7 @@ def _judged(staged: pa.Table, repeated: pa.Table) -> pa.Table:
     same = repeated.take(pc.index_in(staged["sha256"], value_set=repeated["sha256"]))  # nulls where there is no equal
     conflicting = pc.fill_null(same["conflicting"], False)
     duplicate = pc.fill_null(pc.not_equal(same["first"], staged["position"]), False)
-    clash = pc.binary_join_element_wise("the same pixels as", same["source"], "under another label", " ")
+    clash = pc.binary_join_element_wise("the same pixels occur under several labels, first at", same["source"], " ")
     again = pc.binary_join_element_wise("the same pixels as", same["source"], " ")
     cases = pc.make_struct(conflicting, duplicate)
     reason = pc.case_when(cases, "conflicting_labels", "duplicate", staged["reason"])
