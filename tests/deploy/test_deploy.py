@@ -1,6 +1,7 @@
 """The step against a real server and a real registry: a version is proved before it takes over, or nothing changes."""
 
 import shlex
+import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +32,7 @@ def test_the_first_version_is_served_and_becomes_champion(station: Station) -> N
     assert station.champion == released.version
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed: apt-get install curl")
 def test_the_printed_curl_and_the_example_picture_get_an_answer(station: Station) -> None:
     server = supervise.status(station.home)
     assert server is not None

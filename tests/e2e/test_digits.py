@@ -1,7 +1,11 @@
 """The default run: what a newcomer sees."""
 
 import json
+import shutil
+import signal
+import socket
 import subprocess
+import time
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -50,6 +54,7 @@ def test_the_served_model_knows_digits_it_is_shown(digits: Digits) -> None:
     assert {answer["model_version"] for answer in predictions} == {"1"}
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed: apt-get install curl")
 def test_the_printed_curl_works_as_pasted(digits: Digits) -> None:
     cli, _ = digits
     printed = cli("run").stdout
@@ -122,3 +127,28 @@ def test_a_missing_picture_is_wrong_use(digits: Digits) -> None:
 def test_logs_show_what_was_written(digits: Digits, step: str) -> None:
     cli, _ = digits
     assert len(cli("logs", step).stdout.splitlines()) > 2
+
+
+def test_ui_answers_on_this_state_until_it_is_interrupted(digits: Digits) -> None:
+    cli, _ = digits
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    ui = cli.start("ui", "--port", port)
+    try:
+        end = time.monotonic() + 90
+        while not _answers(port):
+            assert ui.poll() is None, ui.communicate()
+            assert time.monotonic() < end
+            time.sleep(0.1)
+    finally:
+        ui.send_signal(signal.SIGINT)
+        ui.communicate(timeout=30)
+    assert ui.returncode == 0
+
+
+def _answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as response:
+            return bool(response.status == 200)
+    except OSError:
+        return False

@@ -1,5 +1,6 @@
 """Commands that only look: status, runs, logs, report, ui."""
 
+import contextlib
 import json
 import os
 import re
@@ -112,10 +113,29 @@ def ui_command(port: int) -> int:
         "--workers",
         "1",
     ]
+    server = subprocess.Popen(command_line, env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"})  # noqa: S603
     try:
-        return subprocess.call(command_line, env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"})  # noqa: S603
+        return server.wait()
     except KeyboardInterrupt:
+        _end_tree(server.pid)
         return 0
+
+
+def _end_tree(pid: int) -> None:
+    """End a process and what it started: MLflow's server leaves its workers behind when only it is told."""
+    import psutil
+
+    try:
+        parent = psutil.Process(pid)
+        tree = [parent, *parent.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return
+    for process in tree:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.terminate()
+    for process in psutil.wait_procs(tree, timeout=10)[1]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def print_summary(summary: dict[str, Any]) -> None:
