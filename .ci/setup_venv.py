@@ -70,7 +70,9 @@ def main() -> None:
             venv.create(VENV, clear=True, symlinks=True, with_pip=True)
         STAMP.unlink(missing_ok=True)
         install(wanted["torch_index"])
-        STAMP.write_text(json.dumps(wanted, indent=2) + "\n")
+        whole = STAMP.with_suffix(".new")
+        whole.write_text(json.dumps(wanted, indent=2) + "\n")
+        whole.replace(STAMP)
 
 
 def wanted_stamp(torch_index: str) -> dict[str, str]:
