@@ -54,7 +54,7 @@ def running(root: Path) -> Iterator[S3Store]:
 
     key, secret = "forebay-tests", secrets.token_hex(16)
     environment = {**os.environ, "RCLONE_AUTH_KEY": f'"{key},{secret}"', "RCLONE_CONFIG": os.devnull}
-    command = [str(BINARY_PATH), "serve", "s3", "--addr", "127.0.0.1:0", "--dir-cache-time", "0s", str(root)]
+    command = [str(BINARY_PATH), "serve", "s3", "--addr", "127.0.0.1:0", str(root)]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         try:
             yield S3Store(

@@ -180,7 +180,7 @@ def _places(work: Path) -> dict[str, str]:
     return {
         "spark.local.dir": str(work / "spark"),
         "spark.sql.warehouse.dir": str(work / "warehouse"),
-        "spark.driver.extraJavaOptions": f"{JVM_OPTIONS} -Djava.io.tmpdir={work}",
+        "spark.driver.extraJavaOptions": f'{JVM_OPTIONS} "-Djava.io.tmpdir={work}"',  # Spark splits it as a shell does
     }
 
 
