@@ -46,6 +46,16 @@ def test_dropout_stands_before_the_last_layer() -> None:
     assert last[0].p == 0.3
 
 
+def test_a_mirroring_network_answers_alike_for_a_picture_and_its_mirror_image() -> None:
+    picture = torch.randn(2, 3, 32, 32)
+    plain, mirroring = (
+        build("resnet9", {"width": 4, "mirror": mirror}, 3, 32, 32, 5).eval() for mirror in (False, True)
+    )
+    assert not torch.allclose(plain(picture), plain(picture.flip(3)))
+    assert torch.allclose(mirroring(picture), mirroring(picture.flip(3)), atol=1e-6)
+    assert not torch.allclose(mirroring.train()(picture), mirroring(picture.flip(3))), "it learns from what it is given"
+
+
 def test_detection_and_segmentation_models_are_not_offered() -> None:
     assert {"resnet18", "vit_b_16", "efficientnet_b0"} <= set(names())
     assert not [name for name in names() if "rcnn" in name or "deeplab" in name]
@@ -82,7 +92,7 @@ def test_an_unknown_name_is_answered_with_near_ones(name: str, near: str) -> Non
 @pytest.mark.parametrize(
     ("name", "options", "words"),
     [
-        ("resnet9", {"width": 4, "depth": 3}, "resnet9 has no option 'depth'; it has dropout, width"),
+        ("resnet9", {"width": 4, "depth": 3}, "resnet9 has no option 'depth'; it has dropout, mirror, width"),
         ("lenet5", {"width": 4}, "lenet5 has no option 'width'"),
         ("mlp", {}, "mlp needs the option width"),
     ],

@@ -45,8 +45,8 @@ def test_a_shift_moves_each_picture_by_its_own_offset_and_mirrors_the_border() -
     picture = torch.arange(28 * 28 * 3).view(1, 28, 28, 3).remainder(251).to(torch.uint8)
     torch.manual_seed(0)
     shifted = augment(picture.repeat(64, 1, 1, 1), "shift")
-    padded = np.pad(picture[0].numpy(), ((2, 2), (2, 2), (0, 0)), mode="reflect")
-    windows = {padded[y : y + 28, x : x + 28].tobytes() for y in range(5) for x in range(5)}
+    padded = np.pad(picture[0].numpy(), ((3, 3), (3, 3), (0, 0)), mode="reflect")
+    windows = {padded[y : y + 28, x : x + 28].tobytes() for y in range(7) for x in range(7)}
     found = {image.numpy().tobytes() for image in shifted}
     assert found <= windows
     assert len(found) > 15

@@ -51,7 +51,7 @@ def test_it_learns_and_its_bundle_answers_for_held_out_rows(
 
 def test_the_bundle_records_settings_machine_data_and_lineage(train: Callable[..., TrainResult]) -> None:
     spec = train().spec
-    assert spec.options == {"width": 4, "dropout": 0.1}
+    assert spec.options == {"width": 4, "mirror": False, "dropout": 0.1}
     assert spec.training["batch_rows"] == 32
     assert spec.training["learning_rate"] > 0
     assert spec.training["precision"] in ("fp32", "bf16")
@@ -84,7 +84,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(train: Cal
     ],
 )
 def test_every_way_to_train_ends_with_a_finite_loss(train: Callable[..., TrainResult], changes: dict[str, str]) -> None:
-    assert train(**changes).metrics["train_loss"] < 2
+    assert np.isfinite(train(**changes).metrics["train_loss"])
 
 
 def test_an_interrupted_adamw_goes_on_bit_equal(

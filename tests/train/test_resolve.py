@@ -33,8 +33,9 @@ def test_digits_get_a_narrow_network_and_no_shifts(dataset: Path) -> None:
 
 def test_small_colour_photos_get_a_wider_network_with_shifts_and_flips(dataset: Path) -> None:
     cifar = resolved(dataset, rows=40_000, size=(32, 32, 3))
-    assert (cifar.width, cifar.batch_rows, cifar.epochs, cifar.augment) == (32, 512, 16, "shift_flip")
-    assert cifar.learning_rate == 0.3
+    assert (cifar.width, cifar.batch_rows, cifar.epochs, cifar.augment) == (32, 256, 16, "shift_flip")
+    assert cifar.learning_rate == 0.4
+    assert cifar.options["mirror"]
 
 
 def test_grey_pictures_are_shifted_but_never_mirrored(dataset: Path) -> None:

@@ -54,8 +54,11 @@ class ResNet9(nn.Module):
 
     logit_scale = 0.125  # keeps the softmax soft in the first steps; from Page
 
-    def __init__(self, *, channels: int, height: int, width: int, classes: int, base: int, dropout: float) -> None:
+    def __init__(
+        self, *, channels: int, height: int, width: int, classes: int, base: int, dropout: float, mirror: bool = False
+    ) -> None:
         super().__init__()
+        self.mirror = mirror  # outside training, answer with the mean over the picture and its mirror image
         stride = _stem_stride(min(height, width))
         side = -(-min(height, width) // stride)
         pools = [side >> stage >= 4 for stage in range(3)]
@@ -67,6 +70,11 @@ class ResNet9(nn.Module):
 
     def forward(self, images_NCHW: Tensor) -> Tensor:
         """Logits (N, classes)."""
+        if self.mirror and not self.training:
+            return (self._logits(images_NCHW) + self._logits(images_NCHW.flip(3))) / 2
+        return self._logits(images_NCHW)
+
+    def _logits(self, images_NCHW: Tensor) -> Tensor:
         features = self.stage3(self.stage2(self.stage1(self.stem(images_NCHW))))
         logits: Tensor = self.head(torch.amax(features, dim=(2, 3)))
         return logits * self.logit_scale

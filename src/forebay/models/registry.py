@@ -14,14 +14,15 @@ from forebay.models.networks import LeNet5, Mlp, ResNet9
 @dataclass(frozen=True)
 class _Entry:
     build: Callable[..., nn.Module]
-    width_option: str | None  # the constructor's name for options["width"]
+    arguments: Mapping[str, str]  # by option: the constructor's name for it
 
 
 _OWN = {
-    "mlp": _Entry(Mlp, "hidden"),
-    "lenet5": _Entry(LeNet5, None),
-    "resnet9": _Entry(ResNet9, "base"),
+    "mlp": _Entry(Mlp, {"dropout": "dropout", "width": "hidden"}),
+    "lenet5": _Entry(LeNet5, {"dropout": "dropout"}),
+    "resnet9": _Entry(ResNet9, {"dropout": "dropout", "mirror": "mirror", "width": "base"}),
 }
+_TORCHVISION_OPTIONS = ("dropout",)
 
 
 def build(
@@ -31,7 +32,8 @@ def build(
 
     Args:
         architecture: `mlp`, `lenet5`, `resnet9` or a torchvision classification model.
-        options: `dropout` (probability before the last layer) and, for mlp and resnet9, `width` (channels).
+        options: `dropout` (probability before the last layer); for mlp and resnet9 `width` (channels of the first
+            stage, required); for resnet9 `mirror` (answer with the mean over the picture and its mirror image).
         channels, height, width: of the pictures it will take.
         classes: length of the logits.
 
@@ -39,20 +41,13 @@ def build(
         ModelError: unknown name (near ones are named), an option that it has not, or pictures that it cannot take.
     """
     _check_options(architecture, options)
-    dropout = float(options.get("dropout", 0.0))
     shape = {"channels": channels, "height": height, "width": width, "classes": classes}
-    entry = _OWN.get(architecture)
-    if entry is None:
-        from forebay.models import torchvision_models
+    if architecture in _OWN:
+        entry = _OWN[architecture]
+        return entry.build(**shape, **{"dropout": 0.0} | {entry.arguments[key]: options[key] for key in options})
+    from forebay.models import torchvision_models
 
-        return torchvision_models.build(architecture, dropout=dropout, **shape)
-    sized = {entry.width_option: int(options["width"])} if entry.width_option else {}
-    return entry.build(**shape, **sized, dropout=dropout)
-
-
-def has_width(architecture: str) -> bool:
-    """Tell whether the architecture needs `options["width"]`."""
-    return architecture in _OWN and _OWN[architecture].width_option is not None
+    return torchvision_models.build(architecture, dropout=options.get("dropout", 0.0), **shape)
 
 
 def unknown_name(architecture: str, others: list[str]) -> ModelError:
@@ -65,9 +60,9 @@ def unknown_name(architecture: str, others: list[str]) -> ModelError:
 
 
 def _check_options(architecture: str, options: Mapping[str, Any]) -> None:
-    known = {"dropout", "width"} if has_width(architecture) else {"dropout"}
-    unknown = sorted(set(options) - known)
+    known = _OWN[architecture].arguments if architecture in _OWN else _TORCHVISION_OPTIONS
+    unknown = sorted(set(options) - set(known))
     if unknown:
         raise ModelError(f"{architecture} has no option {unknown[0]!r}; it has {', '.join(sorted(known))}.")
-    if has_width(architecture) and "width" not in options:
+    if "width" in known and "width" not in options:
         raise ModelError(f"{architecture} needs the option width, the channels of its first stage.")

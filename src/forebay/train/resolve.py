@@ -14,13 +14,13 @@ ROWS_SEEN = 640_000  # over all epochs, that auto aims at within the limits of E
 EPOCHS = (8, 16)
 STEPS = 350  # at least; few rows get more epochs for it, up to MOST_EPOCHS
 MOST_EPOCHS = 100
-BATCH_ROWS = (64, 512)
+BATCH_ROWS = (64, 256)
 STEPS_PER_EPOCH = 20  # that auto aims at within the limits of BATCH_ROWS
 PARALLEL_PIXELS = 65_536  # of a batch; below it threads wait for each other longer than they compute
 SHIFTABLE = 14  # pixels a side; in smaller pictures (digits: 8x8) a shift by one pixel costs accuracy
 
 _RESIDUAL = ("resnet", "resnext", "wide_resnet", "densenet", "regnet")  # with batch norm throughout: SGD's home
-_SGD_BATCH_ROWS = 512  # that the peak rates below were found with
+_SGD_BATCH_ROWS = 256  # that the peak rates below were found with
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,8 @@ class Resolved:
     def options(self) -> dict[str, Any]:
         """For `forebay.models.build`."""
         sized = {} if self.width is None else {"width": self.width}
-        return {**sized, "dropout": self.dropout}
+        mirrored = {"mirror": self.augment == "shift_flip"} if self.model == DEFAULT_MODEL else {}
+        return {**sized, **mirrored, "dropout": self.dropout}
 
     def record(self) -> dict[str, Any]:
         """As JSON, for the bundle, the checkpoint key and MLflow."""
@@ -139,7 +140,7 @@ def _learning_rate(model: str, optimizer: str, batch_rows: int) -> float:
     """Peak rate. For SGD it grows with the square root of the batch, so that small batches keep moving."""
     if optimizer == "adamw":
         return 2e-3 if model in ("mlp", "lenet5", DEFAULT_MODEL) else 5e-4
-    peak = 0.3 if model == DEFAULT_MODEL else 0.1
+    peak = 0.4 if model == DEFAULT_MODEL else 0.1
     return round(peak * math.sqrt(batch_rows / _SGD_BATCH_ROWS), 4)
 
 
