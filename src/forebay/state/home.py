@@ -1,7 +1,6 @@
 """Where everything lies. The one module that knows the names inside the state folder."""
 
 import os
-import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +22,7 @@ class Run:
 
     @property
     def run_id(self) -> str:
-        """For example `20261121-093000-1f2e`; sorts by time."""
+        """For example `20261121-093000-482913`; sorts by time."""
         return self.folder.name
 
     @property
@@ -153,9 +152,8 @@ class Home:
         return FileLock(self.root / "lock")
 
     def new_run(self) -> Run:
-        """Make the folder of a new run."""
-        stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-        folder = self.runs / f"{stamp}-{secrets.token_hex(2)}"
+        """Make the folder of a new run; its name sorts by time, also within a second."""
+        folder = self.runs / f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"
         folder.mkdir(parents=True)
         return Run(folder)
 
