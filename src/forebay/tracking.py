@@ -2,9 +2,11 @@
 
 import logging
 import os
+import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from forebay.state import Home
+from forebay.state import FileLock, Home
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -30,6 +32,8 @@ def client(home: Home) -> "MlflowClient":
     import mlflow
 
     logging.getLogger("mlflow").setLevel(logging.WARNING)  # else it narrates its own bookkeeping on standard error
+    if not os.environ.get(URI_VARIABLE):
+        _make_database(home)
     uri = tracking_uri(home)
     before = {name: os.environ.get(name) for name in (URI_VARIABLE, "MLFLOW_REGISTRY_URI")}
     mlflow.set_tracking_uri(uri)
@@ -46,4 +50,38 @@ def experiment_id(mlflow_client: "MlflowClient", home: Home) -> str:
     if found is not None:
         return str(found.experiment_id)
     location = None if os.environ.get(URI_VARIABLE) else home.mlflow_artifacts.as_uri()
-    return str(mlflow_client.create_experiment(EXPERIMENT, artifact_location=location))
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return str(mlflow_client.create_experiment(EXPERIMENT, artifact_location=location))
+    except MlflowException:
+        found = mlflow_client.get_experiment_by_name(EXPERIMENT)  # another process may have been quicker
+        if found is None:
+            raise
+        return str(found.experiment_id)
+
+
+def _make_database(home: Home) -> None:
+    """Make the sqlite file under another name and rename it.
+
+    MLflow makes it by some hundred migrations, each on its own. A process killed between two of them would leave a
+    file that no later one can use or mend, and two processes that migrate at once disturb each other.
+    """
+    if home.mlflow_database.exists():
+        return
+    with FileLock(home.root / "mlflow.lock").held("making MLflow's database", wait=True):
+        if home.mlflow_database.exists():
+            return
+        for leftover in home.root.glob(".mlflow-*"):
+            leftover.unlink()
+        # A new name each time: MLflow keeps a connection per name as long as the process lives.
+        unfinished = home.root / f".mlflow-{uuid.uuid4().hex}.db"
+        _migrate(unfinished)
+        unfinished.replace(home.mlflow_database)
+
+
+def _migrate(database: Path) -> None:
+    import mlflow
+
+    uri = f"sqlite:///{database}"
+    mlflow.MlflowClient(uri, uri).search_experiments()
