@@ -241,6 +241,9 @@ def test_many_pictures_share_one_limit_of_pixels(server: RunningServer) -> None:
 def test_an_unknown_model_is_answered_with_those_there_are(server: RunningServer) -> None:
     for path in ("/v1/models/nobody:predict", "/v2/models/nobody/infer", "/v2/models/nobody/versions/1/infer"):
         assert "colour, grey" in _refused(server.post(path, b"{}"), 404)
+    for path in ("/v1/models/nobody", "/v2/models/nobody", "/v2/models/nobody/ready", "/v2/models/grey/versions/8"):
+        _refused(server.request("GET", path), 404)
+    assert "Traceback" not in server.log.read_text(), "what a client asks for is no fault of the server"
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])

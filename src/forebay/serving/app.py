@@ -40,7 +40,9 @@ _INFERENCE = re.compile(
     r"/(?P<protocol>v1)/models/(?P<v1>[^/]+):predict|"
     r"/(?P<v2>v2)/models/(?P<name>[^/]+)(?:/versions/(?P<version>[^/]+))?/infer"
 )
-_VERSIONED = re.compile(r"(?P<model>/v2/models/(?P<name>[^/]+))/versions/(?P<version>[^/]+)(?P<rest>/ready)?")
+_MODEL = re.compile(
+    r"(?P<model>/(?P<protocol>v[12])/models/(?P<name>[^/]+))(?:/versions/(?P<version>[^/]+))?(?P<rest>/ready)?"
+)
 PATHS = "POST /v1/models/NAME:predict or /v2/models/NAME/infer; GET /v2/models/NAME, /v2/health/ready or /metrics"
 
 
@@ -70,10 +72,12 @@ class FrontDoor:
         self._sdk = sdk
         self._pool = pool
         self._max_body_bytes = max_body_bytes
+        self.requests = 0  # so far
         self.closing = False  # set when the server stops: every answer then asks the client to connect anew
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        self.requests += 1
         target = _target(scope["path"])
         try:
             if target is None:
@@ -131,11 +135,13 @@ class FrontDoor:
             )
         if scope["method"] not in ("GET", "HEAD"):
             raise RefusedError(f"There is no {scope['method']} {shown(scope['path'])}. Use {PATHS}.", 404)
-        versioned = _VERSIONED.fullmatch(scope["path"])
-        if versioned is None:
+        asked = _MODEL.fullmatch(scope["path"])
+        if asked is None:
             return scope
-        self._check_model(Target("v2", versioned["name"], versioned["version"]), self._models.get(versioned["name"]))
-        return scope | {"path": versioned["model"] + (versioned["rest"] or "")}
+        # The SDK knows no versions, and writes a traceback to the log for every model that it does not have.
+        target = Target(asked["protocol"], asked["name"], asked["version"])
+        self._check_model(target, self._models.get(target.name))
+        return scope | {"path": asked["model"] + (asked["rest"] or "")}
 
     def _closing(self, send: Send) -> Send:
         async def send_and_close(message: Message) -> None:

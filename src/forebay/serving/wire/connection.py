@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import Callable
 
 import orjson
@@ -13,7 +14,9 @@ from forebay.serving.app import FrontDoor
 KEEP_ALIVE_S = 65  # longer than the 60 s that proxies keep idle connections, so that they close first
 GRACE_S = 30  # for requests in flight when the server is asked to end
 LINGER_S = 2.0
-SETTLE_S = 0.3
+SETTLE_S = 0.3  # without a new client or request, after which nobody is taken to be on the way
+SETTLE_MOST_S = 3.0  # where clients never cease
+TURNS = 5  # of the event loop from the kernel's queue to a request: accept, transport, reader, read, parse
 
 
 class Connection(HttpToolsProtocol):
@@ -89,8 +92,21 @@ class Server(uvicorn.Server):
         if self._on_stop:
             self._on_stop()
         self._door.closing = True
-        await asyncio.sleep(SETTLE_S)
+        await self._quiet()
         for server in self.servers:
             server.close()
-        await asyncio.sleep(SETTLE_S)
+        await self._quiet()
         await super().shutdown(sockets)
+
+    async def _quiet(self) -> None:
+        """Wait until nothing new has come for a moment.
+
+        On a busy machine a moment can pass without the loop having turned, so its turns are counted as well.
+        """
+        end = time.monotonic() + SETTLE_MOST_S
+        before: tuple[int, int] | None = None
+        while before != (now := (len(self.server_state.connections), self._door.requests)) and time.monotonic() < end:
+            before = now
+            await asyncio.sleep(SETTLE_S)
+            for _ in range(TURNS):
+                await asyncio.sleep(0)
