@@ -32,7 +32,11 @@ def status_command(as_json: bool) -> None:
         click.echo(json.dumps({**summary, "server": _server_object(home, server)}, allow_nan=False))
         return
     if summary:
-        print_summary(summary)
+        from rich.console import Console
+
+        from forebay.cli.render import print_summary
+
+        print_summary(Console(), summary)
     else:
         click.echo(f"No run yet in {home.root}. Start with `forebay run`.")
     for line in _server_lines(home, server):
@@ -136,15 +140,6 @@ def _end_tree(pid: int) -> None:
     for process in psutil.wait_procs(tree, timeout=10)[1]:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-
-
-def print_summary(summary: dict[str, Any]) -> None:
-    """Print the table of a run."""
-    from rich.console import Console
-
-    from forebay.cli.render import summary_table
-
-    Console().print(summary_table(summary))
 
 
 def load_summary(run: Run) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from forebay.engine.summary import Event
 
@@ -75,16 +76,16 @@ class RunView:
             self._console.print(text, markup=False, highlight=False)
 
 
-def summary_table(summary: dict[str, Any]) -> Any:
-    """The table that ends a run."""
-    from rich.table import Table
+def print_summary(console: Console, summary: dict[str, Any]) -> None:
+    """Print the table that ends a run, one line a fact.
 
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    table.add_column(style="bold")
-    table.add_column()
-    for name, text in summary_rows(summary):
-        table.add_row(name, text)
-    return table
+    No line is cut or broken, whatever the width: the URL and the report's path are there to be copied. Names of classes
+    and folders are text, never markup.
+    """
+    rows = summary_rows(summary)
+    width = max((len(name) for name, _ in rows), default=0) + 2
+    for name, text in rows:
+        console.print(Text.assemble((name.ljust(width), "bold"), text), soft_wrap=True)
 
 
 def summary_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:

@@ -66,7 +66,7 @@ def run_command(
 def _run(settings: dict[str, Scalar], host: str, port: int, *, fresh: bool, wait: bool, as_json: bool) -> int:
     from rich.console import Console
 
-    from forebay.cli.render import RunView, summary_table
+    from forebay.cli.render import RunView, print_summary
     from forebay.doctor.preflight import check_before_run
     from forebay.engine.run import RunRequest, run_pipeline
 
@@ -80,7 +80,7 @@ def _run(settings: dict[str, Scalar], host: str, port: int, *, fresh: bool, wait
     if as_json:
         click.echo(json.dumps(summary, allow_nan=False))
     else:
-        Console().print(summary_table(summary))
+        print_summary(Console(), summary)
         _print_next(home, summary)
     return 0 if summary["state"] == "done" else REFUSED
 

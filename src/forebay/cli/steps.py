@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from forebay.cli.command import command
 from forebay.cli.options import json_option
 from forebay.cli.quiet import libraries_print_to
-from forebay.cli.render import RunView, summary_table
+from forebay.cli.render import RunView, print_summary
 from forebay.doctor.preflight import check_before_steps
 from forebay.engine.summary import Summary
 from forebay.errors import ConfigError
@@ -64,7 +65,7 @@ def ingest_command(data: str, out: Path, assignments: tuple[str, ...], as_json: 
     if as_json:
         _print_json(summary, data=kept, out=str(out))
         return
-    Console().print(summary_table(summary | {"data": kept}))
+    print_summary(Console(), summary | {"data": kept})
     click.echo(f"\nWrote {out}. Go on with `forebay train {out} --out DIR`.")
 
 
@@ -96,7 +97,7 @@ def train_command(dataset: Path, out: Path, assignments: tuple[str, ...], as_jso
         model = {"architecture": result.spec.architecture, "weights_sha256": result.spec.weights_sha256}
         _print_json(summary, bundle=str(bundle), model=model, metrics=result.metrics)
         return
-    Console().print(summary_table(summary))
+    print_summary(Console(), summary)
     click.echo(f"\nWrote {bundle}. Measure it with `forebay evaluate {bundle} --data {out / 'shards'}`.")
 
 
@@ -142,7 +143,8 @@ def evaluate_command(model: str, data: str, out: Path | None, assignments: tuple
         facts = {key: summary[key] for key in ("data", "accuracy", "gate", "model", "report")}
         _print_json(summary, **facts, per_class=evaluation.per_class)
     else:
-        Console().print(summary_table(summary), _class_table(evaluation))
+        print_summary(Console(), summary)
+        Console().print(_class_table(evaluation))
     return 0 if summary["gate"]["passed"] else REFUSED
 
 
@@ -183,5 +185,5 @@ def _class_table(evaluation: "Evaluation") -> Table:
     table = Table("class", "rows", "precision", "recall", box=None, padding=(0, 2, 0, 0))
     for row in evaluation.per_class:
         shares = ["-" if row[key] is None else f"{row[key]:.2%}" for key in ("precision", "recall")]
-        table.add_row(row["name"], f"{row['support']:,}", *shares)
+        table.add_row(Text(row["name"], overflow="fold"), f"{row['support']:,}", *shares)
     return table
