@@ -136,6 +136,37 @@ def test_paths_and_methods_that_do_not_exist(server: RunningServer, method: str,
         _refused(reply)
 
 
+HEADERS = ["Content-Type", "Accept", "Inference-Header-Content-Length", "Content-Encoding"]
+WHOLE_VALUES = st.one_of(
+    st.binary(max_size=24),
+    st.text(st.characters(max_codepoint=255), max_size=24).map(lambda text: text.encode("latin-1")),
+    st.sampled_from([b"\xff", b"text/plain; version=abc", b"text/plain; version=", b"application/json; \xff", b"\xb2"]),
+)
+
+
+@GENERATED
+@given(name=st.sampled_from(HEADERS), value=WHOLE_VALUES.filter(lambda value: not set(value) & set(b"\r\n")))
+def test_values_of_headers(server: RunningServer, name: str, value: bytes) -> None:
+    body = _encoded({"inputs": [_tensor()]})
+    for reply in (
+        server.post(V2, body, {name: value.decode("latin-1")}),
+        server.request("GET", "/metrics", headers={name: value.decode("latin-1")}),
+    ):
+        assert reply.status < 500, reply.body[:200]
+        if reply.status >= 400:
+            _refused(reply)
+
+
+def test_a_content_type_that_is_no_utf_8_is_shown(server: RunningServer) -> None:
+    assert "ÿ" in (_refused(server.post(V1, b"{}", {"Content-Type": "\xff"}), 415))
+
+
+def test_metrics_come_whatever_form_is_wished(server: RunningServer) -> None:
+    reply = server.request("GET", "/metrics", headers={"Accept": "text/plain; version=abc"})
+    assert reply.status == 200
+    assert b"forebay_requests_total" in reply.body
+
+
 DOCUMENTS: dict[str, tuple[Any, str]] = {
     "no instances": ({}, "instances"),
     "empty instances": ({"instances": []}, "1 to 4096"),

@@ -33,6 +33,7 @@ Headers = list[tuple[bytes, bytes]]
 MAX_BODY_BYTES = 64 << 20
 JSON = b"application/json"
 BINARY = b"application/octet-stream"
+METRICS = "/metrics"
 # What `curl -d` says unless told otherwise is accepted, as KServe does; what is surely no tensor is not.
 MEDIA = (JSON, BINARY, b"application/x-www-form-urlencoded", b"text/json", b"")
 
@@ -64,6 +65,18 @@ class Response:
     headers: Headers = field(default_factory=list)
 
 
+class _Begun:
+    """A `send` that knows whether an answer has begun; a second one must not follow it."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.started = False
+
+    async def __call__(self, message: Message) -> None:
+        self.started = True
+        await self._send(message)
+
+
 class FrontDoor:
     """An ASGI application: inference here, everything else in the SDK's application."""
 
@@ -78,6 +91,18 @@ class FrontDoor:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         self.requests += 1
+        begun = _Begun(send)
+        try:
+            await self._route(scope, receive, begun)
+        except ClientGoneError:
+            pass
+        except Exception as error:  # ours to mend; uvicorn alone would drop the connection or answer in another form
+            logger.exception("%s %s could not be answered", scope["method"], shown(scope["path"]))
+            if not begun.started:
+                text = f"{type(error).__name__} in the server; its log says where."
+                await self._send(send, _error(500, text), unread=receive)
+
+    async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         target = _target(scope["path"])
         try:
             if target is None:
@@ -86,8 +111,6 @@ class FrontDoor:
                 await self._infer(target, scope, receive, send)
         except RefusedError as refusal:  # before the body was read to its end
             await self._send(send, _refused(refusal), unread=receive)
-        except ClientGoneError:
-            pass
 
     async def _infer(self, target: Target, scope: Scope, receive: Receive, send: Send) -> None:
         start = time.perf_counter()
@@ -135,6 +158,8 @@ class FrontDoor:
             )
         if scope["method"] not in ("GET", "HEAD"):
             raise RefusedError(f"There is no {scope['method']} {shown(scope['path'])}. Use {PATHS}.", 404)
+        if scope["path"] == METRICS:  # prometheus_client fails on a version that is no number, so it sees no wishes
+            return scope | {"headers": [(name, value) for name, value in scope["headers"] if name != b"accept"]}
         asked = _MODEL.fullmatch(scope["path"])
         if asked is None:
             return scope
@@ -182,7 +207,7 @@ def _check_head(method: str, headers: dict[bytes, bytes]) -> None:
     media = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
     if media not in MEDIA:
         raise RefusedError(
-            f"expected Content-Type {JSON.decode()} or {BINARY.decode()}, got {shown(media.decode())}.", 415
+            f"expected Content-Type {JSON.decode()} or {BINARY.decode()}, got {shown(media.decode('latin-1'))}.", 415
         )
 
 

@@ -1,0 +1,48 @@
+"""A fault of ours: one answer in our form, with the place in the log, and never a second answer."""
+
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
+
+import orjson
+import pytest
+from kserve import ModelRepository
+
+from forebay.serving.app import Application, FrontDoor, Scope, Send
+from forebay.serving.repository import Models
+from forebay.serving.wire.body import Message, Receive
+
+
+def _ask(sdk: Application) -> list[Message]:
+    """What is sent for a GET that the SDK's application answers."""
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    with ThreadPoolExecutor(1) as pool:
+        door = FrontDoor(Models(ModelRepository()), sdk, pool)
+        asyncio.run(door({"method": "GET", "path": "/v2", "headers": []}, receive, send))
+    return sent
+
+
+def test_what_nobody_foresaw_is_answered_in_our_form_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def sdk(scope: Scope, receive: Receive, send: Send) -> None:
+        raise ZeroDivisionError
+
+    with caplog.at_level(logging.ERROR):
+        start, *rest = _ask(sdk)
+    assert start["status"] == 500
+    assert "ZeroDivisionError" in orjson.loads(b"".join(message["body"] for message in rest))["error"]
+    assert "could not be answered" in caplog.text
+
+
+def test_an_answer_that_has_begun_is_not_followed_by_another() -> None:
+    async def sdk(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise ZeroDivisionError
+
+    assert [message["type"] for message in _ask(sdk)] == ["http.response.start"]
