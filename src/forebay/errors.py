@@ -11,6 +11,10 @@ class ForebayError(Exception):
     exit_code: ExitCode = 1  # failed after the first step began
 
 
+class UnexpectedError(ForebayError):
+    """Something that no part of Forebay foresaw; its cause is the error itself."""
+
+
 class ConfigError(ForebayError):
     """A setting, an argument or the state folder cannot be used; found before anything ran."""
 

@@ -1,5 +1,6 @@
 """The base of every command: our errors become one paragraph and an exit code, for people and for `--json`."""
 
+import errno
 import functools
 import json
 import os
@@ -8,13 +9,13 @@ from typing import Any
 
 import click
 
-from forebay.errors import ForebayError
+from forebay.errors import ForebayError, UnexpectedError
 
 DEBUG_VARIABLE = "FOREBAY_DEBUG"
 
 
 class ForebayCommand(click.Command):
-    """A command that explains a `ForebayError` instead of showing a traceback; the returned number is the exit code."""
+    """A command that explains an error instead of showing a traceback; the returned number is the exit code."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -35,6 +36,12 @@ class ForebayCommand(click.Command):
             code = super().invoke(ctx)
         except ForebayError as error:
             code = _explain(error, as_json=bool(ctx.params.get("as_json")))
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:  # the last resort: nobody should have to read a traceback
+            if isinstance(error, OSError) and error.errno == errno.EPIPE:
+                raise  # the reader of a pipe went away; click ends without a word
+            code = _explain(_unexpected(error), as_json=bool(ctx.params.get("as_json")))
         ctx.exit(code or 0)
 
 
@@ -45,6 +52,16 @@ command = functools.partial(click.command, cls=ForebayCommand)
 def _keep_debug(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
     if value:
         os.environ[DEBUG_VARIABLE] = "1"  # steps run in other processes
+
+
+def _unexpected(error: Exception) -> UnexpectedError:
+    words = " ".join(f"{type(error).__name__}: {error}".split())
+    unexpected = UnexpectedError(
+        f"{words} - this is a fault of Forebay's own or of its environment, not of what you gave. Give the same command "
+        "with --debug for the traceback; `forebay doctor` looks at the environment."
+    )
+    unexpected.__cause__ = error
+    return unexpected
 
 
 def _explain(error: ForebayError, *, as_json: bool) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from forebay.cli.command import command
-from forebay.cli.options import address_options, json_option
+from forebay.cli.options import address_options, json_option, require_writable
 from forebay.settings import all_settings, parse_assignments
 from forebay.settings.keys import Scalar
 from forebay.state import Home
@@ -123,5 +123,6 @@ def compile_command(output: Path) -> None:
     """Write the compiled pipeline, ready to upload to the Kubeflow UI; the same code gives the same bytes."""
     from forebay.engine.kfp_local import compile_pipeline
 
+    require_writable(output.absolute().parent, "--out")
     compile_pipeline(output)
     click.echo(f"Wrote {output}.")

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from forebay.cli.command import command
-from forebay.cli.options import json_option
+from forebay.cli.options import json_option, require_writable
 from forebay.cli.quiet import libraries_print_to
 from forebay.cli.render import RunView, print_summary
 from forebay.doctor.preflight import check_before_steps
@@ -159,6 +159,7 @@ def _settings(assignments: tuple[str, ...] | list[str], *steps: str) -> dict[str
 
 def _check_out(out: Path, ours: tuple[str, ...]) -> None:
     """Refuse to write into a folder that holds anything else, because the steps empty it."""
+    require_writable(out.absolute(), "--out")
     names = sorted(path.name for path in out.iterdir()) if out.is_dir() else []
     others = [name for name in names if not any(fnmatch(name, pattern) for pattern in ours)]
     if others:

@@ -32,7 +32,7 @@ def step_interpreter(executable: Path | None = None) -> Check:
 
 def free_disk(folder: Path, minimum_bytes: int = MIN_FREE_DISK_BYTES) -> Check:
     """The file system of the state folder, which need not exist yet, has room."""
-    existing = next(path for path in [folder, *folder.parents] if path.is_dir())
+    existing = next(path for path in [folder, *folder.parents] if _is_dir(path))
     free = shutil.disk_usage(existing).free
     detail = f"{_gib(free)} free for {folder}"
     if free >= minimum_bytes:
@@ -67,6 +67,14 @@ def clock(now: datetime | None = None) -> Check:
         f"{detail}, which is before this package was installed ({datetime.fromtimestamp(installed, UTC):%Y-%m-%d})",
         "Set the clock: `timedatectl set-ntp true`.",
     )
+
+
+def _is_dir(path: Path) -> bool:
+    """Like `Path.is_dir`, which raises where this user may not look; whether it can be used is another check's."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def _gib(count: int) -> str:

@@ -70,34 +70,47 @@ def infer(server_url: str, name: str, images_NHWC: "NDArray[np.uint8]", timeout_
     body, json_length = encode_binary_request(images_NHWC)
     headers = {"Content-Type": "application/octet-stream", "Inference-Header-Content-Length": str(json_length)}
     reply = _post(server_url, f"/v2/models/{quote(name, safe='')}/infer", body, headers, timeout_s)
-    outputs = {output["name"]: output for output in reply["outputs"]}
-    probabilities = outputs["probabilities"]
-    return Answers(
-        version=reply["model_version"],
-        label_names=outputs["label_name"]["data"],
-        probabilities=np.array(probabilities["data"]).reshape(probabilities["shape"]),
-    )
+    try:
+        outputs = {output["name"]: output for output in reply["outputs"]}
+        probabilities = outputs["probabilities"]
+        return Answers(
+            version=reply["model_version"],
+            label_names=outputs["label_name"]["data"],
+            probabilities=np.array(probabilities["data"]).reshape(probabilities["shape"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise _foreign(server_url, f"/v2/models/{name}/infer") from error
 
 
 def _predictions(server_url: str, name: str, instances: list[Any], timeout_s: float) -> list[Any]:
     body = json.dumps({"instances": instances}).encode()
     path = f"/v1/models/{quote(name, safe='')}:predict"
-    predictions: list[Any] = _post(server_url, path, body, {"Content-Type": "application/json"}, timeout_s)[
-        "predictions"
-    ]
+    reply = _post(server_url, path, body, {"Content-Type": "application/json"}, timeout_s)
+    predictions = reply.get("predictions")
+    if not isinstance(predictions, list) or len(predictions) != len(instances) or not all(map(_is_ours, predictions)):
+        raise _foreign(server_url, path)
     return predictions
 
 
+def _is_ours(prediction: Any) -> bool:
+    return isinstance(prediction, dict) and {"label_name", "probabilities", "model_version"} <= prediction.keys()
+
+
+def _foreign(server_url: str, path: str) -> AnswerError:
+    return AnswerError(
+        f"{server_url}{path} answered with no prediction of Forebay's. Another server listens there; `forebay status` "
+        "tells where ours is."
+    )
+
+
 def _post(server_url: str, path: str, body: bytes, headers: dict[str, str], timeout_s: float) -> dict[str, Any]:
-    parts = urlsplit(server_url)
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError(f"{server_url!r} is not the address of a server. Write it like http://127.0.0.1:8090.")
-    connection = kind(parts.hostname, parts.port, timeout=timeout_s)  # not urllib, which would ask a proxy
+    connection, prefix = _connection(server_url, timeout_s)
     try:
-        connection.request("POST", parts.path.rstrip("/") + path, body, headers)
+        connection.request("POST", prefix + path, body, headers)
         response = connection.getresponse()
         status, answer = response.status, response.read()
+    except (UnicodeError, http.client.InvalidURL) as error:
+        raise _no_address(server_url) from error
     except (OSError, http.client.HTTPException) as error:
         raise ConfigError(
             f"Nothing answers at {server_url}: {error or type(error).__name__}. `forebay status` tells where the "
@@ -106,6 +119,23 @@ def _post(server_url: str, path: str, body: bytes, headers: dict[str, str], time
     finally:
         connection.close()
     return _parsed(f"{server_url}{path}", status, answer)
+
+
+def _connection(server_url: str, timeout_s: float) -> tuple[http.client.HTTPConnection, str]:
+    """A connection, not made yet, and what comes before the path."""
+    try:
+        parts = urlsplit(server_url)
+        port = parts.port
+    except ValueError as error:
+        raise _no_address(server_url) from error
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise _no_address(server_url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    return kind(parts.hostname, port, timeout=timeout_s), parts.path.rstrip("/")  # not urllib: it would ask a proxy
+
+
+def _no_address(server_url: str) -> ConfigError:
+    return ConfigError(f"{server_url!r} is not the address of a server. Write it like http://127.0.0.1:8090.")
 
 
 def _parsed(url: str, status: int, answer: bytes) -> dict[str, Any]:
