@@ -4,6 +4,7 @@ Numbers run from 0 to 255; fractions are rounded to the nearest whole number, wh
 """
 
 import binascii
+import math
 from collections.abc import Sequence
 from itertools import chain
 from typing import Any
@@ -18,6 +19,7 @@ Shape = tuple[int, ...]
 
 MAX_INSTANCES = 4096  # pictures in one request
 MAX_PIXELS = 50_000_000  # of all picture files in one request together, before they are resized
+MAX_BYTES = 256 << 20  # of all pictures of one request in the model's size; the files that ask for them are far smaller
 TOP = 255
 
 
@@ -25,6 +27,18 @@ def check_count(count: int, what: str) -> None:
     """Refuse an empty request and one with too many pictures."""
     if not 1 <= count <= MAX_INSTANCES:
         raise RefusedError(f"{what}: expected 1 to {MAX_INSTANCES} pictures in one request, got {count}.")
+
+
+def _check_size(count: int, shape: Shape, what: str) -> None:
+    """Refuse more pictures than memory is set aside for; a single one always fits."""
+    most = max(1, MAX_BYTES // math.prod(shape))
+    if count > most:
+        raise RefusedError(
+            f"{what}: pictures of {list(shape)} need {math.prod(shape)} bytes each and one request may take "
+            f"{MAX_BYTES >> 20} MiB, so at most {most} pictures of this model fit into it, got {count}. Send fewer at "
+            "once.",
+            413,
+        )
 
 
 def depth(value: object) -> int:
@@ -111,9 +125,10 @@ def from_files(encoded: Sequence[Any], shape: Shape, what: str) -> NDArray[np.ui
         what: the part of the request, for messages.
 
     Raises:
-        RefusedError: an object of another form, bad base64, or a file that is no picture or has too many pixels.
+        RefusedError: more pictures than fit into memory (413), an object of another form, bad base64, or a file that is no picture or has too many pixels.
     """
     height, width, channels = shape
+    _check_size(len(encoded), shape, what)
     pictures = np.empty((len(encoded), height, width, channels), np.uint8)
     left = MAX_PIXELS
     for row, item in enumerate(encoded):
