@@ -96,7 +96,7 @@ def _loading(prepared: Prepared) -> list[Case]:
 
 
 def _train_ours(prepared: Prepared) -> Progress:
-    progress = begin(prepared.settings, prepared.data)
+    progress = begin(prepared.settings, prepared.data, prepared.batches.split)
     Loop(progress, prepared.settings, prepared.data, prepared.batches, prepared.validation).run(SILENT)
     return progress
 

@@ -56,6 +56,23 @@ def test_a_mirroring_network_answers_alike_for_a_picture_and_its_mirror_image() 
     assert not torch.allclose(mirroring.train()(picture), mirroring(picture.flip(3))), "it learns from what it is given"
 
 
+def test_whitened_patches_are_uncorrelated_and_of_unit_variance_and_stay_so_in_training() -> None:
+    network = build("resnet9", {"width": 4, "whiten": True}, 3, 16, 16, 5)
+    pictures = torch.randn(500, 1, 16, 16) + 0.3 * torch.randn(500, 3, 16, 16)  # channels that go together
+    network.prepare(pictures)  # type: ignore[operator]
+    filters = network.stem.convolution.weight  # type: ignore[union-attr]
+    found = torch.nn.functional.conv2d(pictures, filters).transpose(0, 1).flatten(1)[:12]  # type: ignore[arg-type]
+    assert torch.allclose(found @ found.T / found.shape[1], torch.eye(12), atol=0.02)
+    network(pictures[:8]).sum().backward()
+    assert filters.grad is None
+    assert network.stem.convolution.bias.grad is not None  # type: ignore[union-attr]
+
+
+def test_large_pictures_cannot_be_whitened() -> None:
+    with pytest.raises(ModelError, match="up to 48 pixels a side, not 96x96"):
+        build("resnet9", {"width": 4, "whiten": True}, 3, 96, 96, 5)
+
+
 def test_detection_and_segmentation_models_are_not_offered() -> None:
     assert {"resnet18", "vit_b_16", "efficientnet_b0"} <= set(names())
     assert not [name for name in names() if "rcnn" in name or "deeplab" in name]
@@ -92,7 +109,7 @@ def test_an_unknown_name_is_answered_with_near_ones(name: str, near: str) -> Non
 @pytest.mark.parametrize(
     ("name", "options", "words"),
     [
-        ("resnet9", {"width": 4, "depth": 3}, "resnet9 has no option 'depth'; it has dropout, mirror, width"),
+        ("resnet9", {"width": 4, "depth": 3}, "resnet9 has no option 'depth'; it has dropout, mirror, whiten, width"),
         ("lenet5", {"width": 4}, "lenet5 has no option 'width'"),
         ("mlp", {}, "mlp needs the option width"),
     ],

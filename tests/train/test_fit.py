@@ -51,7 +51,7 @@ def test_it_learns_and_its_bundle_answers_for_held_out_rows(
 
 def test_the_bundle_records_settings_machine_data_and_lineage(train: Callable[..., TrainResult]) -> None:
     spec = train().spec
-    assert spec.options == {"width": 4, "mirror": False, "dropout": 0.1}
+    assert spec.options == {"width": 4, "mirror": False, "whiten": False, "dropout": 0.1}
     assert spec.training["batch_rows"] == 32
     assert spec.training["learning_rate"] > 0
     assert spec.training["precision"] in ("fp32", "bf16")

@@ -33,9 +33,14 @@ def test_digits_get_a_narrow_network_and_no_shifts(dataset: Path) -> None:
 
 def test_small_colour_photos_get_a_wider_network_with_shifts_and_flips(dataset: Path) -> None:
     cifar = resolved(dataset, rows=40_000, size=(32, 32, 3))
-    assert (cifar.width, cifar.batch_rows, cifar.epochs, cifar.augment) == (32, 256, 16, "shift_flip")
+    assert (cifar.width, cifar.batch_rows, cifar.epochs, cifar.augment) == (40, 256, 20, "shift_flip")
     assert cifar.learning_rate == 0.4
-    assert cifar.options["mirror"]
+    assert cifar.options == {"width": 40, "mirror": True, "whiten": True, "dropout": 0.0}
+
+
+@pytest.mark.parametrize("size", [(28, 28, 1), (12, 12, 3), (224, 224, 3)])
+def test_grey_tiny_and_large_pictures_are_not_whitened(dataset: Path, size: tuple[int, int, int]) -> None:
+    assert not resolved(dataset, size=size).options["whiten"]
 
 
 def test_grey_pictures_are_shifted_but_never_mirrored(dataset: Path) -> None:

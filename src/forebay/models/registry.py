@@ -20,7 +20,7 @@ class _Entry:
 _OWN = {
     "mlp": _Entry(Mlp, {"dropout": "dropout", "width": "hidden"}),
     "lenet5": _Entry(LeNet5, {"dropout": "dropout"}),
-    "resnet9": _Entry(ResNet9, {"dropout": "dropout", "mirror": "mirror", "width": "base"}),
+    "resnet9": _Entry(ResNet9, {"dropout": "dropout", "mirror": "mirror", "whiten": "whiten", "width": "base"}),
 }
 _TORCHVISION_OPTIONS = ("dropout",)
 
@@ -33,7 +33,8 @@ def build(
     Args:
         architecture: `mlp`, `lenet5`, `resnet9` or a torchvision classification model.
         options: `dropout` (probability before the last layer); for mlp and resnet9 `width` (channels of the first
-            stage, required); for resnet9 `mirror` (answer with the mean over the picture and its mirror image).
+            stage, required); for resnet9 `mirror` (answer with the mean over the picture and its mirror image)
+            and `whiten` (begin with fixed, decorrelated patches; colour pictures of up to 48 pixels a side).
         channels, height, width: of the pictures it will take.
         classes: length of the logits.
 

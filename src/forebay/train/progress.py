@@ -7,12 +7,16 @@ import torch
 from torch import Tensor, nn
 
 from forebay.contracts.manifest import SplitManifest
-from forebay.models import build
+from forebay.contracts.shards import Split
+from forebay.models import build, standardize
 from forebay.models.bundle import load_weights
+from forebay.models.networks import ResNet9
 from forebay.train.batches import derive_seed
 from forebay.train.checkpoint import Saved
 from forebay.train.optimize import make_optimizer
 from forebay.train.resolve import Resolved
+
+SAMPLE_ROWS = 4096  # from which a network may take what it must know of the data before it learns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,14 +91,18 @@ class Progress:
         return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
 
 
-def begin(settings: Resolved, data: SplitManifest) -> Progress:
-    """A training at step 0: weights from the seed, in channels_last on the device.
+def begin(settings: Resolved, data: SplitManifest, train: Split) -> Progress:
+    """A training at step 0: weights from the seed and some training rows, in channels_last on the device.
 
     Raises:
         ModelError: the model cannot take such pictures.
     """
     torch.manual_seed(derive_seed(settings.seed, "weights"))
     network = build(settings.model, settings.options, data.channels, data.height, data.width, len(data.classes))
+    if isinstance(network, ResNet9):
+        # Shards are in the order of the pictures' digests, so the first rows are a fair sample.
+        sample_NHWC = torch.from_numpy(train.images_NHWC(0, SAMPLE_ROWS))
+        network.prepare(standardize(sample_NHWC.permute(0, 3, 1, 2), data.mean, data.std))
     network = network.to(settings.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     sums = torch.zeros(2, dtype=torch.float64, device=settings.device)
     return Progress(network, make_optimizer(network, settings), sums=sums)

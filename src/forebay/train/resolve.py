@@ -6,12 +6,14 @@ from typing import Any
 
 from forebay.contracts.manifest import SplitManifest
 from forebay.errors import TrainError
+from forebay.models.networks import LARGEST_STAGE
 from forebay.settings import AUTO, TrainConfig
 from forebay.train.machine import Machine
 
 DEFAULT_MODEL = "resnet9"
-ROWS_SEEN = 640_000  # over all epochs, that auto aims at within the limits of EPOCHS
+ROWS_SEEN = 800_000  # over all epochs, that auto aims at within the limits of EPOCHS
 EPOCHS = (8, 16)
+AUGMENTED_EPOCHS = (8, 20)  # a picture that comes differently each time bears more passes
 STEPS = 350  # at least; few rows get more epochs for it, up to MOST_EPOCHS
 MOST_EPOCHS = 100
 BATCH_ROWS = (64, 256)
@@ -39,6 +41,7 @@ class Resolved:
     dropout: float
     class_weights: str
     augment: str
+    whiten: bool  # resnet9 only: begins with fixed, decorrelated patches
     early_stop_epochs: int
     precision: str
     threads: int
@@ -49,8 +52,8 @@ class Resolved:
     def options(self) -> dict[str, Any]:
         """For `forebay.models.build`."""
         sized = {} if self.width is None else {"width": self.width}
-        mirrored = {"mirror": self.augment == "shift_flip"} if self.model == DEFAULT_MODEL else {}
-        return {**sized, **mirrored, "dropout": self.dropout}
+        ours = {"mirror": self.augment == "shift_flip", "whiten": self.whiten} if self.model == DEFAULT_MODEL else {}
+        return {**sized, **ours, "dropout": self.dropout}
 
     def record(self) -> dict[str, Any]:
         """As JSON, for the bundle, the checkpoint key and MLflow."""
@@ -67,10 +70,11 @@ def resolve(config: TrainConfig, data: SplitManifest, machine: Machine) -> Resol
     model = DEFAULT_MODEL if config.model == AUTO else config.model
     batch_rows = min(_int(config.batch_rows, _batch_rows(rows)), rows)
     optimizer = _text(config.optimizer, _optimizer(model))
+    augment = _text(config.augment, _augment(data))
     return Resolved(
         model=model,
         width=_width(config, model, data),
-        epochs=_int(config.epochs, _epochs(rows, rows // batch_rows)),
+        epochs=_int(config.epochs, _epochs(rows, rows // batch_rows, augment)),
         batch_rows=batch_rows,
         learning_rate=_float(config.learning_rate, _learning_rate(model, optimizer, batch_rows)),
         optimizer=optimizer,
@@ -79,7 +83,8 @@ def resolve(config: TrainConfig, data: SplitManifest, machine: Machine) -> Resol
         label_smoothing=config.label_smoothing,
         dropout=config.dropout,
         class_weights=config.class_weights,
-        augment=_text(config.augment, _augment(data)),
+        augment=augment,
+        whiten=_whiten(model, data),
         early_stop_epochs=_early_stop(config, data),
         precision=_text(config.precision, "bf16" if machine.bf16 else "fp32"),
         threads=_int(config.threads, _threads(batch_rows, data, machine)),
@@ -89,7 +94,7 @@ def resolve(config: TrainConfig, data: SplitManifest, machine: Machine) -> Resol
 
 
 def _width(config: TrainConfig, model: str, data: SplitManifest) -> int | None:
-    widths = {"mlp": 256, "resnet9": 16 if data.channels == 1 or min(data.height, data.width) <= 16 else 32}
+    widths = {"mlp": 256, "resnet9": 16 if data.channels == 1 or min(data.height, data.width) <= 16 else 40}
     if model in widths:
         return _int(config.width, widths[model])
     if config.width != AUTO:
@@ -98,6 +103,11 @@ def _width(config: TrainConfig, model: str, data: SplitManifest) -> int | None:
             "Leave train.width=auto or choose train.model=resnet9."
         )
     return None
+
+
+def _whiten(model: str, data: SplitManifest) -> bool:
+    """Where it was found to help: on colour photos that the network sees in full resolution."""
+    return model == DEFAULT_MODEL and data.channels == 3 and SHIFTABLE <= min(data.height, data.width) <= LARGEST_STAGE
 
 
 def _early_stop(config: TrainConfig, data: SplitManifest) -> int:
@@ -109,8 +119,8 @@ def _early_stop(config: TrainConfig, data: SplitManifest) -> int:
     return config.early_stop_epochs
 
 
-def _epochs(rows: int, steps_per_epoch: int) -> int:
-    low, high = EPOCHS
+def _epochs(rows: int, steps_per_epoch: int, augment: str) -> int:
+    low, high = EPOCHS if augment == "none" else AUGMENTED_EPOCHS
     by_rows = min(max(math.ceil(ROWS_SEEN / rows), low), high)
     return max(by_rows, min(math.ceil(STEPS / steps_per_epoch), MOST_EPOCHS))
 

@@ -81,9 +81,10 @@ def _train(plan: Plan, checkpoints: Checkpoints, log: StepLog) -> tuple[Progress
     )  # fmt: skip
     try:
         with stop_request() as stop, _memory_advice(plan.settings):
-            progress = begin(plan.settings, plan.data)
+            train, validation = (_open(plan, split) for split in ("train", "validation"))
+            progress = begin(plan.settings, plan.data, train)
             _resume(progress, checkpoints, tracked, log)
-            _loop(plan, progress).run(_listeners(plan, progress, checkpoints, tracked, stop, log))
+            _loop(plan, progress, train, validation).run(_listeners(plan, progress, checkpoints, tracked, stop, log))
     except Interrupted:
         tracked.finish("KILLED", KILLED_TIMEOUT_S)
         raise SystemExit(stop.exit_status) from None
@@ -102,8 +103,7 @@ def _resume(progress: Progress, checkpoints: Checkpoints, tracked: TrackedRun, l
         tracked.log_epoch(record)  # it drops those that it has
 
 
-def _loop(plan: Plan, progress: Progress) -> Loop:
-    train, validation = (_open(plan, split) for split in ("train", "validation"))
+def _loop(plan: Plan, progress: Progress, train: Split, validation: Split) -> Loop:
     settings = plan.settings
     batches = Batches(train, settings.batch_rows, settings.seed, settings.augment, settings.device)
     return Loop(progress, settings, plan.data, batches, validation)
