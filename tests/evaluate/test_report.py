@@ -130,6 +130,18 @@ def test_any_number_of_classes_gives_a_page_of_sensible_size(count: int, tmp_pat
     assert listed >= min(count, 50)
 
 
+def test_held_out_rows_of_one_class_only_still_have_a_page(tmp_path: Path, steplog: StepLog) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (60, 6, 6, 1), np.uint8)
+    splits = ["test" if row < 20 and row % 2 else "train" for row in range(60)]
+    write_table(tmp_path / "table", images, [row % 2 for row in range(60)], ["a", "b"], splits=splits)
+    preprocess(tmp_path / "table", tmp_path / "shards", PreprocessConfig(), steplog)
+    fit_mlp(tmp_path / "shards", tmp_path / "bundle", steps=1)
+    settings = EvaluateConfig(min_accuracy=0.0)
+    found = evaluate(tmp_path / "shards", tmp_path / "bundle", tmp_path / "evaluation", settings, steplog)
+    assert "roc_auc_macro" not in found.metrics
+    assert "micro, AUC" in Page(found.report.read_text()).text
+
+
 def test_a_model_without_mistakes_or_history_still_has_a_page(tmp_path: Path, steplog: StepLog) -> None:
     images = np.zeros((200, 4, 4, 1), np.uint8)
     images[::2] = 255

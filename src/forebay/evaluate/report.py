@@ -180,8 +180,11 @@ def _roc_chart(evaluation: Evaluation) -> Markup | None:
     lines = [
         Series("chance", (0, 1), (0, 1), "guide"),
         Series(f"micro, AUC {evaluation.metrics['roc_auc_micro']:.4f}", fpr, tpr, "s1"),
-        Series(f"macro, AUC {evaluation.metrics['roc_auc_macro']:.4f}", *evaluation.macro_roc, "s2"),
     ]
+    if "roc_auc_macro" in evaluation.metrics:  # not where all held-out rows are of one class
+        lines.append(
+            Series(f"macro, AUC {evaluation.metrics['roc_auc_macro']:.4f}", *evaluation.macro_roc, "s2"),
+        )
     return line_chart(frame, lines, "One-versus-rest ROC")
 
 
