@@ -6,6 +6,10 @@ from pathlib import Path
 
 VERSION = "0.1.0"
 
+# Folders that the build maps into the package. `pipelines/` is left out of the digest on purpose: it only wires, and
+# KFP's cache key holds each step's own command already.
+_MAPPED = ("components/", "pipelines/")
+
 
 @cache
 def code_version() -> str:
@@ -15,18 +19,22 @@ def code_version() -> str:
         For example `0.1.0+3f9a1c20d4e7`. It changes with every edit of a Python file of the package, so a cache
         keyed by it never returns what older code made.
     """
-    root = Path(__file__).parent
-    digest = hashlib.sha256()
-    for folder in _source_folders(root):
-        for path in sorted(folder.rglob("*.py")):
-            digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    return f"{VERSION}+{digest.hexdigest()[:12]}"
+    package = Path(__file__).parent
+    return f"{VERSION}+{source_digest(package)[:12]}"
 
 
-def _source_folders(root: Path) -> list[Path]:
-    """The package and, in an editable install, the components folder that the build maps into it.
+def source_digest(package: Path) -> str:
+    """Digest of the package's Python files, the same whether it lies in a checkout or was installed from a wheel.
 
-    `pipelines/` is left out on purpose: it only wires, and KFP's cache key holds each step's own command already.
+    Args:
+        package: the folder of `forebay`. The components are in it, or where an editable install leaves them.
     """
-    mapped = root / "components"
-    return [root] if mapped.is_dir() else [root, root.parents[1] / "components"]
+    inside = package / "components"
+    components = inside if inside.is_dir() else package.parents[1] / "components"
+    files = {path.relative_to(package).as_posix(): path for path in package.rglob("*.py")}
+    files = {name: path for name, path in files.items() if not name.startswith(_MAPPED)}
+    files |= {f"components/{path.relative_to(components).as_posix()}": path for path in components.rglob("*.py")}
+    digest = hashlib.sha256()
+    for name, path in sorted(files.items()):
+        digest.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()

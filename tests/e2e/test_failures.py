@@ -117,9 +117,11 @@ def test_a_deleted_artifact_and_edited_code_each_miss_the_cache(forebay: Forebay
     for mapped in ("components", "pipelines"):
         if not (source / mapped).exists():
             shutil.copytree(source.parents[1] / mapped, copy / "forebay" / mapped)
+    forebay.environment["PYTHONPATH"] = str(copy)
+    copied = forebay.json("run", "--data", data, *QUICK)
+    assert cached_steps(copied) == {"ingest", "preprocess", "train"}, "the same code in a wheel's layout is the same"
     with (copy / "forebay" / "train" / "__init__.py").open("a") as file:
         file.write("\n# edited\n")
-    forebay.environment["PYTHONPATH"] = str(copy)
     edited = forebay.json("run", "--data", data, *QUICK)
     assert cached_steps(edited) == set()
 

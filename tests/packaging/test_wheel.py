@@ -9,14 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from forebay.version import source_digest
+
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = {"src/forebay": "forebay", "components": "forebay/components", "pipelines": "forebay/pipelines"}
 NOT_SHIPPED = {"__pycache__", ".mypy_cache"}
 
 
 @pytest.fixture(scope="module")
-def names(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """The names in a wheel that is built from a copy of the sources, without network."""
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wheel that is built from a copy of the sources, without network."""
     source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
     for file in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / file, source)
@@ -25,6 +27,12 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     build = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--no-index", "-w", str(out)]
     subprocess.run([*build, str(source)], check=True, capture_output=True)
     (wheel,) = out.glob("*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def names(wheel: Path) -> list[str]:
+    """The names in it."""
     return zipfile.ZipFile(wheel).namelist()
 
 
@@ -46,6 +54,15 @@ def test_the_wheel_holds_every_file_of_the_sources_and_no_other(names: list[str]
 
 def test_the_wheel_holds_the_compiled_pipeline_and_the_type_marker(names: list[str]) -> None:
     assert {"forebay/pipelines/compiled/training.yaml", "forebay/py.typed"} <= set(names)
+
+
+def test_the_same_code_has_the_same_version_in_a_wheel_and_in_a_checkout(wheel: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path)
+    assert source_digest(tmp_path / "forebay") == source_digest(ROOT / "src" / "forebay")
+    with (tmp_path / "forebay" / "components" / "train.py").open("a") as file:
+        file.write("# edited\n")
+    assert source_digest(tmp_path / "forebay") != source_digest(ROOT / "src" / "forebay")
 
 
 def test_pyproject_lists_every_package_folder() -> None:
