@@ -106,6 +106,14 @@ def test_a_negative_size_does_not_send_the_reader_round_in_circles(tmp_path: Pat
         members(only(tmp_path / "loop.tar"), tmp_path)
 
 
+def test_a_header_that_claims_exabytes_of_attributes_is_refused(whole: bytes, tmp_path: Path) -> None:
+    info = tarfile.TarInfo("attributes")
+    info.type, info.size = tarfile.XHDTYPE, 1 << 61
+    (tmp_path / "pax.tar").write_bytes(info.tobuf(tarfile.GNU_FORMAT) + whole)
+    with pytest.raises(DataError, match=r"pax\.tar: not a whole tar archive .*claims 2305843009213693952 bytes"):
+        members(only(tmp_path / "pax.tar"), tmp_path)
+
+
 def test_a_compressed_tar_reads_the_same(whole: bytes, tmp_path: Path) -> None:
     (tmp_path / "a.tar").write_bytes(whole)
     (tmp_path / "b.tar.gz").write_bytes(gzip.compress(whole))

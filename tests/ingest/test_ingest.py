@@ -23,6 +23,8 @@ from PIL import Image
 from forebay.contracts.manifest import DataManifest
 from forebay.contracts.rows import QUARANTINE_SCHEMA, REASONS, ROW_SCHEMA, pixel_digest
 from forebay.errors import DataError
+from forebay.ingest import ingest
+from forebay.settings import IngestConfig
 from forebay.state import StepLog, is_sealed
 from forebay.state.steplog import read_events
 from s3_store import S3Store
@@ -299,6 +301,25 @@ def test_a_broken_earlier_try_leaves_nothing_behind(run_ingest: Ingest, tmp_path
         "manifest.json",
         "rows/part-00000.parquet",
     ]
+
+
+@pytest.mark.parametrize("name", ["a [b] {c}", "star*?"])
+def test_folders_may_be_named_like_a_pattern(run_ingest: Ingest, tmp_path: Path, name: str) -> None:
+    write_folder(tmp_path / name / "shapes", per_class=10)
+    assert run_ingest(tmp_path / name / "shapes", tmp_path / name / "out").rows == 20
+
+
+def test_a_source_that_changes_while_it_is_read_is_refused(spark: object, steplog: StepLog, tmp_path: Path) -> None:
+    write_folder(tmp_path / "shapes", per_class=10)
+
+    class Meddling(StepLog):
+        def progress(self, done: int, total: int, unit: str) -> None:
+            (tmp_path / "shapes" / "late.txt").touch()
+
+    log = Meddling(name="ingest", run_id="", home=steplog.home, events=steplog.events)
+    with pytest.raises(DataError, match="changed while it was read"):
+        ingest(tmp_path / "out", IngestConfig(data=str(tmp_path / "shapes")), log)
+    assert not (tmp_path / "out" / "manifest.json").exists()
 
 
 def test_digits_are_whole_and_progress_is_told(run_ingest: Ingest, tmp_path: Path, steplog: StepLog) -> None:

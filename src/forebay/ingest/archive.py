@@ -20,6 +20,14 @@ from forebay.ingest.files import File, is_visible, open_file, printable
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
 BLOCK = 512  # bytes, of the tar format
 CHUNK = 1 << 20
+EXTENSION_BYTES = 1 << 20  # of one header's long name or PAX attributes
+_EXTENSIONS = (
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+)
 
 
 def is_tar(file: File) -> bool:
@@ -77,10 +85,19 @@ def unpack(packed: File, work: Path) -> File:
     return File(path=path, uri=target.name, size=size, version=packed.version)
 
 
+class _Headers(tarfile.TarInfo):
+    """Headers whose long names and attributes, which tarfile reads whole into memory, have a sane size."""
+
+    def _proc_member(self, tarfile_: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.type in _EXTENSIONS and self.size > EXTENSION_BYTES:
+            raise tarfile.ReadError(f"a header claims {self.size} bytes of names and attributes")
+        return super()._proc_member(tarfile_)  # type: ignore[misc,no-any-return]
+
+
 def _headers(archive: str, stream: BinaryIO) -> Iterator[tarfile.TarInfo]:
     """Every member's header; the archive must end in the mark that a complete one has."""
     try:
-        with tarfile.open(fileobj=stream, mode="r:") as tar:
+        with tarfile.open(fileobj=stream, mode="r:", tarinfo=_Headers) as tar:
             end = -1
             while (info := tar.next()) is not None:
                 if info.size < 0 or tar.offset <= end:  # a negative size would send tarfile round in circles
@@ -89,7 +106,7 @@ def _headers(archive: str, stream: BinaryIO) -> Iterator[tarfile.TarInfo]:
                 tar.members.clear()  # type: ignore[attr-defined]  # it would keep every header of a large archive
                 yield info
             stream.seek(tar.offset)
-    except (tarfile.TarError, ValueError, OverflowError, RecursionError) as error:
+    except (tarfile.TarError, ValueError, OverflowError, RecursionError, MemoryError) as error:
         raise _damaged(archive, f"not a whole tar archive ({error})") from error
     if stream.read(BLOCK) != bytes(BLOCK):
         raise _damaged(archive, f"it breaks off or is damaged at byte {tar.offset}, before the end-of-archive mark")

@@ -1,5 +1,6 @@
 """The ingest step: index the source, decode and stage in Spark, judge equal pictures, write what is kept."""
 
+import re
 import shutil
 import tempfile
 from collections import Counter
@@ -16,8 +17,10 @@ import pyarrow.parquet as pq
 
 from forebay.contracts.manifest import MANIFEST, DataManifest
 from forebay.contracts.rows import QUARANTINE, ROWS
+from forebay.errors import DataError
 from forebay.ingest.decode import DecodeJob, decode_part, sample_shapes
 from forebay.ingest.detect import Found, find
+from forebay.ingest.fingerprint import source_fingerprint
 from forebay.ingest.index import write_index
 from forebay.ingest.shapes import (
     OUTCOME_TYPES,
@@ -44,6 +47,7 @@ SAMPLE_ROWS = 64
 
 def ingest(out: Path, config: IngestConfig, log: StepLog) -> DataManifest:
     """Read a source into the row table, the quarantine table and the manifest; see `forebay.ingest`."""
+    before = source_fingerprint(config.data)
     with _work_folder(out) as work, ThreadPoolExecutor(1) as pool:
         found = find(config.data, work)
         indexing = pool.submit(found.index)  # while Java starts
@@ -54,6 +58,7 @@ def ingest(out: Path, config: IngestConfig, log: StepLog) -> DataManifest:
             verdict = judge(_groups(session, job.staged), index)
             class_rows = count_values(verdict.kept["label_name"])
             _write(session, job, parts, verdict, class_order(class_rows), out)
+    _check_unchanged(config.data, before)
     manifest = make_manifest(found, config, job.shape, outcomes, verdict, index)
     for warning in manifest.warnings:
         log.warn(warning)
@@ -61,6 +66,13 @@ def ingest(out: Path, config: IngestConfig, log: StepLog) -> DataManifest:
     manifest.write(out)
     seal(out)
     return manifest
+
+
+def _check_unchanged(data: str, before: str) -> None:
+    """Refuse rows of which some are older than others: they would be cached as what the source was before."""
+    if source_fingerprint(data) != before:
+        problem = "it was changed while it was read"
+        raise DataError(source=data, problem=problem, fix="Run again once nobody writes there.")
 
 
 @contextmanager
@@ -124,7 +136,7 @@ def _groups(session: "SparkSession", staged: Path) -> pa.Table:
     from pyspark.sql import functions as sql
 
     columns = "position long, label_number int, reason string, sha256 string"
-    usable = session.read.schema(columns).parquet(str(staged)).where("reason is null")
+    usable = session.read.schema(columns).parquet(_literal(staged)).where("reason is null")
     return (
         usable.groupBy("sha256")
         .agg(
@@ -135,6 +147,11 @@ def _groups(session: "SparkSession", staged: Path) -> pa.Table:
         )
         .toArrow()
     )
+
+
+def _literal(path: Path) -> str:
+    """A path in which Spark sees no pattern: Hadoop would look for other folders by its brackets and stars."""
+    return re.sub(r"([{}\[\]*?\\])", r"\\\1", str(path))
 
 
 def _write(
