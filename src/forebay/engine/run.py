@@ -55,15 +55,15 @@ def run_pipeline(home: Home, request: RunRequest, show: Callable[[Event], None])
         BusyError: another run holds the state folder.
         StepFailedError: a step failed.
     """
-    parameters = _parameters(request.settings)
     with home.lock.held(f"`forebay run` started {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC", wait=request.wait):
         if request.fresh:
             forget_entries(home.cache)
+        parameters = _parameters(request.settings)  # only now: while we waited for the lock the data may have changed
         run = home.new_run()
         write_json(run.plan, {"pipeline": str(compiled_pipeline()), "parameters": parameters, "pid": os.getpid()})
         start = time.monotonic()
         exit_code = _watch(home, run, request, show)
-        return _conclude(home, run, request, exit_code, time.monotonic() - start)
+        return _conclude(home, run, request, exit_code, time.monotonic() - start, show)
 
 
 def _parameters(settings: dict[str, Scalar]) -> dict[str, Scalar]:
@@ -75,7 +75,7 @@ def _parameters(settings: dict[str, Scalar]) -> dict[str, Scalar]:
 
 def _absolute(data: str) -> str:
     """A local path in full: steps and later readers of the lineage need not know this folder."""
-    return data if data == DIGITS or "://" in data else str(Path(data).absolute())
+    return data if data == DIGITS or "://" in data else str(Path(data).expanduser().absolute())
 
 
 def _watch(home: Home, run: Run, request: RunRequest, show: Callable[[Event], None]) -> int:
@@ -92,19 +92,31 @@ def _watch(home: Home, run: Run, request: RunRequest, show: Callable[[Event], No
             time.sleep(POLL_S)
 
 
-def _conclude(home: Home, run: Run, request: RunRequest, exit_code: int, seconds: float) -> Summary:
+def _conclude(
+    home: Home, run: Run, request: RunRequest, exit_code: int, seconds: float, show: Callable[[Event], None]
+) -> Summary:
     events, _ = read_events(run.events)
     summary = summarize(run.run_id, events) | {"seconds": round(seconds, 1)}
     summary["state"] = _state(exit_code, summary)
     summary["report"] = _keep_report(run, summary["report"])
     if summary["state"] == "failed" and not summary["error"]:
         summary["error"] = _unexplained(run, events)
-    if summary["state"] == "refused":
-        summary["url"] = champion_url(home, summary["model"]["name"], Address(request.host, request.port))
     write_json(run.summary, summary)
+    if summary["state"] == "refused":
+        summary["url"] = _champion_url(home, summary["model"]["name"], Address(request.host, request.port), show)
+        write_json(run.summary, summary)
     if summary["state"] == "failed":
         raise StepFailedError(summary)
     return summary
+
+
+def _champion_url(home: Home, name: str, address: Address, show: Callable[[Event], None]) -> str | None:
+    """Where the champion answers; the gate's "no" stands, and is said, even when it cannot be brought up."""
+    try:
+        return champion_url(home, name, address)
+    except ForebayError as error:
+        show({"kind": "warning", "step": "deploy", "text": f"The champion does not answer: {error}"})
+        return None
 
 
 def _state(exit_code: int, summary: dict[str, Any]) -> str:
