@@ -8,7 +8,7 @@ from forebay.contracts.bundle import SPEC, read_spec
 from forebay.errors import DeployError
 from forebay.serving import supervise
 from forebay.serving.client import predict_url
-from forebay.serving.state import Served, ServerInfo
+from forebay.serving.state import Loaded, Served, ServerInfo
 from forebay.state import Home
 
 LOAD_TIMEOUT_S = 120.0
@@ -51,11 +51,13 @@ def bring_up(home: Home, references: tuple[str, ...], address: Address) -> Serve
 
 def champion_url(home: Home, name: str, address: Address) -> str | None:
     """Where the champion of this name answers; it is brought up when it does not. None when there is no champion."""
-    server = supervise.status(home)
-    if server is not None and name in supervise.loaded_models(home):
-        return predict_url(server.url, name)
-    if registry.champion(home, name) is None:
+    champion = registry.champion(home, name)
+    if champion is None:
         return None
+    answers = Loaded(version=champion.version, weights_sha256=champion.weights_sha256)
+    server = supervise.status(home)
+    if server is not None and supervise.loaded_models(home).get(name) == answers:
+        return predict_url(server.url, name)
     return predict_url(bring_up(home, (f"{name}@champion",), address).url, name)
 
 

@@ -1,0 +1,60 @@
+"""The registry's champion and the server agree, whatever a kill or a broken bundle left behind."""
+
+import pytest
+
+from deploy_station import NAME, Released, Station
+from forebay import registry
+from forebay.contracts.bundle import WEIGHTS
+from forebay.engine.champions import Address, bring_up, champion_url
+from forebay.errors import DeployError
+from forebay.serving import supervise
+
+ANYWHERE = Address("127.0.0.1", 0)
+
+
+@pytest.fixture(scope="module")
+def versions(station: Station) -> list[Released]:
+    """Three versions, of which the first is champion and served, and the last is damaged."""
+    released = [station.release(seed) for seed in (1, 2, 3)]
+    (released[2].bundle / WEIGHTS).write_bytes(b"cut short")
+    registry.set_champion(station.home, NAME, released[0].version)
+    bring_up(station.home, (), ANYWHERE)
+    return released
+
+
+def _reference(released: Released) -> str:
+    return f"{NAME}/{released.version}"
+
+
+def test_a_served_champion_is_left_as_it_is(station: Station, versions: list[Released]) -> None:
+    before = supervise.loaded_models(station.home)
+    url = champion_url(station.home, NAME, ANYWHERE)
+    assert url is not None
+    assert url.endswith(f"/v1/models/{NAME}:predict")
+    assert supervise.loaded_models(station.home) == before
+
+
+def test_what_a_kill_before_the_alias_moved_left_served_gives_way_to_the_champion(
+    station: Station, versions: list[Released]
+) -> None:
+    bring_up(station.home, (_reference(versions[1]),), ANYWHERE)
+    assert station.loaded[NAME] == versions[1].version
+    assert station.champion == versions[0].version
+    champion_url(station.home, NAME, ANYWHERE)
+    assert station.loaded[NAME] == versions[0].version
+
+
+def test_a_name_whose_bundle_did_not_load_is_no_answering_champion(station: Station, versions: list[Released]) -> None:
+    weights = versions[0].bundle / WEIGHTS
+    whole = weights.read_bytes()
+    supervise.stop(station.home)
+    weights.write_bytes(b"cut short")
+    try:
+        supervise.ensure_server(station.home, ANYWHERE.host, ANYWHERE.port)
+        assert supervise.loaded_models(station.home)[NAME].error
+        with pytest.raises(DeployError, match=NAME):
+            champion_url(station.home, NAME, ANYWHERE)
+    finally:
+        weights.write_bytes(whole)
+    champion_url(station.home, NAME, ANYWHERE)
+    assert station.loaded[NAME] == versions[0].version
