@@ -24,6 +24,37 @@ def test_a_folder_that_cannot_be_made_names_the_variable(tmp_path: Path) -> None
         Home(tmp_path / "file" / "home").open()
 
 
+def test_a_folder_of_somebody_elses_is_not_adopted(tmp_path: Path) -> None:
+    (tmp_path / "runs" / "of-another-tool").mkdir(parents=True)
+    with pytest.raises(ConfigError, match=rf"{tmp_path} holds 'runs' and is no state folder of Forebay's"):
+        Home(tmp_path).open()
+    assert [path.name for path in tmp_path.iterdir()] == ["runs"]
+
+
+def test_what_a_first_start_leaves_when_it_is_killed_is_no_hindrance(tmp_path: Path) -> None:
+    (tmp_path / ".format.json.abcd1234").write_text('{"for')
+    assert (Home(tmp_path).open().root / "format.json").is_file()
+
+
+def test_the_top_of_a_disk_can_be_the_state_folder(tmp_path: Path) -> None:
+    (tmp_path / "lost+found").mkdir()
+    assert (Home(tmp_path).open().root / "format.json").is_file()
+
+
+def test_two_first_starts_at_once_open_the_same_folder(tmp_path: Path) -> None:
+    program = "import sys,pathlib\nfrom forebay.state import Home\nsys.stdin.read()\n" + (
+        "home = Home(pathlib.Path(sys.argv[1])).open()\nwith home.lock.held('first', wait=True):\n pass"
+    )
+    children = [
+        subprocess.Popen([sys.executable, "-c", program, str(tmp_path / "home")], stdin=subprocess.PIPE)
+        for _ in range(4)
+    ]
+    for child in children:
+        assert child.stdin
+        child.stdin.close()
+    assert [child.wait() for child in children] == [0] * 4
+
+
 def test_the_folder_is_private_to_its_owner(tmp_path: Path) -> None:
     assert Home(tmp_path / "home").open().root.stat().st_mode & 0o077 == 0
 

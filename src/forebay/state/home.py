@@ -76,12 +76,14 @@ class Home:
         """Create the folder where it is missing and check its format.
 
         Raises:
-            ConfigError: it cannot be written, or newer code made it.
+            ConfigError: it cannot be written, newer code made it, or it is somebody else's.
         """
         marker = self.root / "format.json"
         try:
             self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-            if not marker.exists():
+            foreign = sorted(path.name for path in self.root.iterdir() if not _expected(path.name))
+            if not marker.exists():  # after the look: our own files come only once the marker is there
+                self._refuse(foreign)
                 write_json(marker, {"format": FORMAT})
             found = read_json(marker).get("format")
         except (OSError, ValueError, AttributeError) as error:
@@ -95,6 +97,14 @@ class Home:
                 f"Use the version that made it, or set {HOME_VARIABLE} to a new folder."
             )
         return self
+
+    def _refuse(self, foreign: list[str]) -> None:
+        """Never adopt a folder with other things in it: `prune` would remove what is named like ours."""
+        if foreign:
+            raise ConfigError(
+                f"{self.root} holds {foreign[0]!r} and is no state folder of Forebay's (it has no format.json). "
+                f"Set {HOME_VARIABLE} to a new or empty folder, for example {self.root / DEFAULT_HOME}."
+            )
 
     @property
     def artifacts(self) -> Path:
@@ -162,3 +172,8 @@ class Home:
         if not self.runs.is_dir():
             return []
         return [Run(path) for path in sorted(self.runs.iterdir(), reverse=True) if path.is_dir()]
+
+
+def _expected(name: str) -> bool:
+    """What may lie in a folder that is not ours yet: a killed first start's file, and what a file system makes."""
+    return name.startswith(".format.json.") or name == "lost+found"
