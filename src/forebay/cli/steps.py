@@ -52,7 +52,7 @@ def ingest_command(data: str, out: Path, assignments: tuple[str, ...], as_json: 
     from forebay.engine.steps import ingest_config, run_ingest
 
     values = _settings([f"ingest.data={data}", *assignments], "ingest")
-    _check_out(out, ROWS_FOLDER)
+    check_out(out, ROWS_FOLDER)
     if Path(data).resolve().is_relative_to(out.resolve()):
         raise ConfigError(f"--out: {data} lies in {out}, which would be emptied before it is read. Give a new folder.")
     config = ingest_config(values)
@@ -84,7 +84,7 @@ def train_command(dataset: Path, out: Path, assignments: tuple[str, ...], as_jso
 
     values = _settings(assignments, "preprocess", "train")
     read_ingest_output(dataset)
-    _check_out(out, TRAIN_FOLDER)
+    check_out(out, TRAIN_FOLDER)
     check_before_steps(out, spark=False)
 
     def steps() -> Any:
@@ -128,7 +128,7 @@ def evaluate_command(model: str, data: str, out: Path | None, assignments: tuple
     values = evaluation_values(found, given)
     check_data(data, values)
     result_folder = out.absolute() if out else home.evaluation / "result"
-    _check_out(result_folder, (EVALUATION, PREDICTIONS, SMOKE, REPORT, MARKER))
+    check_out(result_folder, (EVALUATION, PREDICTIONS, SMOKE, REPORT, MARKER))
     check_before_steps(home.root, spark=not is_prepared(data))
 
     def steps() -> "Evaluation":
@@ -157,16 +157,22 @@ def _settings(assignments: tuple[str, ...] | list[str], *steps: str) -> dict[str
     return values
 
 
-def _check_out(out: Path, ours: tuple[str, ...]) -> None:
-    """Refuse to write into a folder that holds anything else, because the steps empty it."""
+def check_out(out: Path, ours: tuple[str, ...]) -> None:
+    """Refuse to write into a folder that holds anything else, because the steps empty it.
+
+    The temporary files that a killed command left there are ours (`write_bytes` names them) and go.
+    """
     require_writable(out.absolute(), "--out")
-    names = sorted(path.name for path in out.iterdir()) if out.is_dir() else []
-    others = [name for name in names if not any(fnmatch(name, pattern) for pattern in ours)]
+    names = {path.name for path in out.iterdir()} if out.is_dir() else set()
+    leftovers = [name for name in names if any(fnmatch(name, f".{pattern}.{'?' * 8}") for pattern in ours)]
+    others = [name for name in names.difference(leftovers) if not any(fnmatch(name, pattern) for pattern in ours)]
     if others:
         raise ConfigError(
-            f"--out: {out} holds {others[0]!r}, which this command does not write, and it would be emptied. "
+            f"--out: {out} holds {min(others)!r}, which this command does not write, and it would be emptied. "
             "Give a new folder."
         )
+    for name in leftovers:
+        (out / name).unlink(missing_ok=True)
 
 
 def _call(body: Callable[[], Result]) -> tuple[Result, Summary]:
