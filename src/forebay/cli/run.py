@@ -73,8 +73,7 @@ def _run(settings: dict[str, Scalar], host: str, port: int, *, fresh: bool, wait
     home = Home.find().open()
     check_before_run(home, host, port)
     request = RunRequest(settings=settings, host=host, port=port, fresh=fresh, wait=wait)
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGHUP, _interrupt)
+    end_like_ctrl_c()
     with RunView(Console(stderr=True)) as view:
         summary = run_pipeline(home, request, view.show)
     if as_json:
@@ -83,6 +82,13 @@ def _run(settings: dict[str, Scalar], host: str, port: int, *, fresh: bool, wait
         print_summary(Console(), summary)
         _print_next(home, summary)
     return 0 if summary["state"] == "done" else REFUSED
+
+
+def end_like_ctrl_c() -> None:
+    """Let `kill` and the end of the terminal end this process like Ctrl-C."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup asks for a run that outlives its terminal
+        signal.signal(signal.SIGHUP, _interrupt)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
