@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from forebay.state import FileLock, Home
+from forebay.state.mask import without_passwords
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -19,6 +20,11 @@ CHAMPION = "champion"  # the alias of the version that serves
 def tracking_uri(home: Home) -> str:
     """`MLFLOW_TRACKING_URI` where it is set, else the sqlite file of the state folder."""
     return os.environ.get(URI_VARIABLE) or f"sqlite:///{home.mlflow_database}"
+
+
+def shown_uri(home: Home) -> str:
+    """`tracking_uri` for messages: without the user and password that it may carry."""
+    return without_passwords(tracking_uri(home))
 
 
 def is_used(home: Home) -> bool:

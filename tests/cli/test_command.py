@@ -33,7 +33,7 @@ def other_server() -> Iterator[str]:
     """A server that answers everything with 200 and JSON that is no prediction."""
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802
+        def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
             self.send_response(200)
             self.end_headers()

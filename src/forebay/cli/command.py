@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from forebay.errors import ForebayError, UnexpectedError
+from forebay.state.mask import without_passwords
 
 DEBUG_VARIABLE = "FOREBAY_DEBUG"
 
@@ -55,10 +56,10 @@ def _keep_debug(ctx: click.Context, parameter: click.Parameter, value: bool) -> 
 
 
 def _unexpected(error: Exception) -> UnexpectedError:
-    words = " ".join(f"{type(error).__name__}: {error}".split())
+    words = without_passwords(" ".join(f"{type(error).__name__}: {error}".split()))
     unexpected = UnexpectedError(
-        f"{words} - this is a fault of Forebay's own or of its environment, not of what you gave. Give the same command "
-        "with --debug for the traceback; `forebay doctor` looks at the environment."
+        f"{words} - this is a fault of Forebay's own or of its environment, not of what you gave. Give the same "
+        "command with --debug for the traceback; `forebay doctor` looks at the environment."
     )
     unexpected.__cause__ = error
     return unexpected

@@ -104,7 +104,7 @@ def ui_command(port: int) -> int:
     home = Home.find().open()
     require_free_port("127.0.0.1", port, "--port")
     click.echo(f"MLflow's UI answers at http://127.0.0.1:{port} until Ctrl-C.", err=True)
-    words = ["server", "--backend-store-uri", tracking_uri(home), "--artifacts-destination", str(home.mlflow_artifacts)]
+    words = ["server", "--artifacts-destination", str(home.mlflow_artifacts)]
     command_line = [
         sys.executable,
         "-m",
@@ -117,7 +117,9 @@ def ui_command(port: int) -> int:
         "--workers",
         "1",
     ]
-    server = subprocess.Popen(command_line, env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"})  # noqa: S603
+    # The URI may carry a password, and everybody on a machine sees command lines.
+    variables = {"MLFLOW_BACKEND_STORE_URI": tracking_uri(home), "MLFLOW_DISABLE_TELEMETRY": "true"}
+    server = subprocess.Popen(command_line, env={**os.environ, **variables})  # noqa: S603
     try:
         return server.wait()
     except KeyboardInterrupt:

@@ -9,7 +9,8 @@ from packaging.specifiers import SpecifierSet
 
 from forebay.doctor.check import REINSTALL, Check, failed, passed
 from forebay.state import Home
-from forebay.tracking import client, is_used, tracking_uri
+from forebay.state.mask import without_passwords
+from forebay.tracking import client, is_used, shown_uri
 
 
 def python_version(version: tuple[int, ...] = sys.version_info[:3]) -> Check:
@@ -74,14 +75,14 @@ def mlflow_store(home: Home) -> Check:
     """The tracking store and registry answer."""
     if not is_used(home):
         return passed("mlflow", "no run has been recorded yet")
-    uri = tracking_uri(home)
+    uri = shown_uri(home)
     # An unreachable server must be told soon; MLflow's own defaults try for minutes.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
     try:
         versions = len(client(home).search_model_versions(max_results=1000))
     except Exception as error:  # its stores let errors of the database driver and of HTTP through
-        first_line = str(error).strip().splitlines()[0]
+        first_line = without_passwords(str(error).strip() or type(error).__name__).splitlines()[0]
         return failed(
             "mlflow",
             f"{uri} cannot be read: {first_line}",

@@ -15,8 +15,9 @@ from forebay.engine.cache import artifact_paths
 from forebay.errors import BusyError, MachineError
 from forebay.serving import supervise
 from forebay.state import FileLock, Home, Run
+from forebay.state.mask import without_passwords
 from forebay.state.steplog import read_events
-from forebay.tracking import tracking_uri
+from forebay.tracking import shown_uri
 
 ENTRY_DIGITS = 12  # of a cache entry's name, as kfp logs them
 Version = tuple[str, str]  # registered name, version
@@ -165,8 +166,8 @@ def _versions(home: Home) -> set[Version]:
         return {(name, item.version) for name in names for item in registry.list_versions(home, name)}
     except Exception as error:  # MLflow lets errors of the database driver and of HTTP through
         raise MachineError(
-            f"The model registry {tracking_uri(home)} cannot be read: {error}. Nothing was removed, because only it "
-            "knows what must stay. `forebay doctor` says more."
+            f"The model registry {shown_uri(home)} cannot be read: {without_passwords(str(error))}. Nothing was "
+            "removed, because only it knows what must stay. `forebay doctor` says more."
         ) from error
 
 
