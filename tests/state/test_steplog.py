@@ -84,3 +84,36 @@ def test_a_step_ends_when_its_supervisor_is_killed(home: Home) -> None:
     supervisor.wait()
     assert worker.wait(timeout=5) == -signal.SIGTERM
     worker.communicate()
+
+
+def test_an_address_in_an_error_is_recorded_without_its_password(events: Path) -> None:
+    with pytest.raises(OSError, match="hunter2"), step("register"):
+        raise OSError("API request to http://me:hunter2@host/api failed")
+    assert "hunter2" not in events.read_text()
+    assert "http://***@host/api" in events.read_text()
+
+
+def test_a_torn_line_costs_only_itself(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_text('{"kind": "started"}\n{"kind": "prog{"kind": "warning"}\n{"kind": "finished"}\n[1]\n')
+    assert [event["kind"] for event in read_events(path)[0]] == ["started", "finished"]
+
+
+def test_events_on_a_full_disk_are_whole_or_missing(home: Home) -> None:
+    events = home.new_run().events
+    program = (
+        "import resource, signal, sys, pathlib\n"
+        "from forebay.state import Home, StepLog\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "path = pathlib.Path(sys.argv[1])\n"
+        "log = StepLog(name='train', run_id='r', home=Home.find(), events=path)\n"
+        "log.warn('first')\n"
+        "soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 20, hard))\n"
+        "try:\n    log.warn('does not fit')\nexcept OSError:\n    print('refused')\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))\n"
+        "log.warn('room again')\n"
+    )  # a limit on file sizes tears a write just as a full disk does
+    answer = subprocess.run([sys.executable, "-c", program, str(events)], capture_output=True, text=True, check=True)
+    assert answer.stdout == "refused\n"
+    assert [event["text"] for event in read_events(events)[0]] == ["first", "room again"]

@@ -23,6 +23,7 @@ from typing import Any
 
 from forebay.errors import ForebayError
 from forebay.state.home import Home
+from forebay.state.mask import without_passwords
 from forebay.state.watch import end_with_supervisor
 
 EVENTS_VARIABLE = "FOREBAY_EVENTS"  # the file to append to; set by the process that runs the pipeline
@@ -58,7 +59,11 @@ class StepLog:
         self.emit("result", **facts)
 
     def emit(self, kind: str, **facts: Any) -> None:
-        """Append one event; a single write of one line, so concurrent steps never mix."""
+        """Append one event; a single write of one line, so concurrent steps never mix.
+
+        Raises:
+            OSError: it cannot be written; nothing of it reads as an event.
+        """
         event = {"time": datetime.now(UTC).isoformat(), "step": self.name, "kind": kind, **facts}
         line = json.dumps(event, allow_nan=False, ensure_ascii=False) + "\n"
         if self.events is None:
@@ -67,7 +72,7 @@ class StepLog:
             return
         descriptor = os.open(self.events, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            os.write(descriptor, line.encode())
+            _append(descriptor, line.encode())
         finally:
             os.close(descriptor)
 
@@ -84,7 +89,36 @@ def read_events(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]
         file.seek(offset)
         data = file.read()
     whole = data[: data.rfind(b"\n") + 1]
-    return [json.loads(line) for line in whole.splitlines()], offset + len(whole)
+    return [event for line in whole.split(b"\n") if (event := _event(line))], offset + len(whole)
+
+
+def _event(line: bytes) -> dict[str, Any] | None:
+    """The event of a line, or None for what a full disk or a kill left of one."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) else None
+
+
+def _append(descriptor: int, line: bytes) -> None:
+    """Write the whole line; a disk that fills in the middle of it must not tear the next line as well."""
+    rest = line
+    try:
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+    except OSError:
+        if rest != line:
+            _end_torn_line(descriptor)
+        raise
+
+
+def _end_torn_line(descriptor: int) -> None:
+    """End the torn line in place of its last byte: a full disk has room for no new one."""
+    end = os.fstat(descriptor).st_size
+    with contextlib.suppress(OSError):
+        os.ftruncate(descriptor, end - 1)
+        os.write(descriptor, b"\n")
 
 
 @contextlib.contextmanager
@@ -126,7 +160,7 @@ def step(name: str, run_id: str = "") -> Iterator[StepLog]:
 
 
 def _in_words(error: BaseException) -> str:
-    return str(error) if isinstance(error, ForebayError) else f"{type(error).__name__}: {error}"
+    return without_passwords(str(error) if isinstance(error, ForebayError) else f"{type(error).__name__}: {error}")
 
 
 def _refuse_hopeless_retry(log: StepLog) -> None:
