@@ -77,6 +77,24 @@ def test_what_s3_does_not_have_is_wrong_use(uri: str, folder: Path, s3: S3Store)
         source_fingerprint(uri)
 
 
+def test_credentials_come_from_the_environment_and_from_no_file_that_it_does_not_name(
+    folder: Path, s3: S3Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri = s3.upload(folder, "fingerprints", "folder")
+    keys = {name: os.environ[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+    (tmp_path / ".aws").mkdir()
+    lines = ["[default]", *(f"{name.lower()} = {value}" for name, value in keys.items())]
+    (tmp_path / ".aws" / "credentials").write_text("\n".join(lines))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in keys:
+        monkeypatch.delenv(name)
+    with pytest.raises(ConfigError, match="credentials"):
+        source_fingerprint(uri)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / ".aws" / "credentials"))
+    source_fingerprint(uri)
+
+
 def test_taking_a_local_fingerprint_loads_nothing_heavy() -> None:
     code = (
         "import sys; from forebay.ingest.fingerprint import source_fingerprint; source_fingerprint('digits');"

@@ -37,11 +37,12 @@ def s3() -> Check:
 
 
 def _client() -> Any:
-    import boto3
     from botocore.config import Config
 
+    from forebay.ingest.s3 import environment_session
+
     config = Config(connect_timeout=CONNECT_TIMEOUT_S, read_timeout=READ_TIMEOUT_S, retries={"total_max_attempts": 1})
-    return boto3.session.Session().client("s3", config=config)  # the default session keeps old credentials
+    return environment_session().client("s3", config=config)
 
 
 def _answered(where: str, code: str) -> Check:

@@ -8,6 +8,7 @@ from typing import Any
 from forebay.errors import ConfigError
 
 SCHEME = "s3://"
+_ACCOUNT = ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE")
 
 
 def is_uri(data: str) -> bool:
@@ -83,13 +84,12 @@ def _exactly(bucket: str, key: str) -> Iterator[tuple[str, str, int, str]]:
 def _client() -> Any:
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    return _client_for(endpoint, region, os.environ.get("AWS_ACCESS_KEY_ID"))
+    return _client_for(endpoint, region, tuple(os.environ.get(name) for name in _ACCOUNT))
 
 
 @cache
-def _client_for(endpoint: str | None, region: str | None, _access_key: str | None) -> Any:
+def _client_for(endpoint: str | None, region: str | None, _account: tuple[str | None, ...]) -> Any:
     """One client per process and account (boto3 reads the keys itself); it is safe to share between threads."""
-    import boto3
     from botocore.config import Config
 
     config = Config(
@@ -99,4 +99,17 @@ def _client_for(endpoint: str | None, region: str | None, _access_key: str | Non
         read_timeout=60,
         max_pool_connections=32,
     )
-    return boto3.client("s3", endpoint_url=endpoint, region_name=region, config=config)
+    return environment_session().client("s3", endpoint_url=endpoint, region_name=region, config=config)
+
+
+def environment_session() -> Any:
+    """A boto3 session that reads no `~/.aws/` unless the environment names it: a step elsewhere would not have it."""
+    import boto3
+    from botocore.session import Session
+
+    session = Session()
+    named = "AWS_PROFILE" in os.environ
+    for setting, variable in (("config_file", "AWS_CONFIG_FILE"), ("credentials_file", "AWS_SHARED_CREDENTIALS_FILE")):
+        if not named and variable not in os.environ:
+            session.set_config_variable(setting, os.devnull)
+    return boto3.Session(botocore_session=session)
