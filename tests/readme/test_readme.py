@@ -56,6 +56,14 @@ def test_a_command_that_is_not_run_here_exists(line: str) -> None:
         assert group.get_command(click.Context(group), word) is not None
 
 
+@pytest.mark.parametrize("line", sorted(set(re.findall(r"`(forebay [a-z][^`]*)`", README))))
+def test_a_command_inside_a_sentence_is_one_that_the_command_line_takes(line: str) -> None:
+    _, word, *options = shlex.split(line.replace("STEP", "train"))
+    command = group.get_command(click.Context(group), word)
+    assert command is not None
+    command.make_context(word, options)  # parses, and runs nothing
+
+
 def test_every_link_and_folder_of_the_readme_exists() -> None:
     for link in re.findall(r"\]\((?!http)([^)#]+)\)", README):
         assert (ROOT / link).exists(), link
