@@ -1,11 +1,13 @@
 """Settings are checked where they are written."""
 
 import dataclasses
+import subprocess
+import sys
 
 import pytest
 
 from forebay.errors import ConfigError
-from forebay.settings import IngestConfig, PreprocessConfig, TrainConfig, all_settings, parse_assignments
+from forebay.settings import IngestConfig, PreprocessConfig, TrainConfig, all_settings, model_names, parse_assignments
 from forebay.settings.keys import STEP_CONFIGS
 
 
@@ -36,6 +38,9 @@ def test_every_setting_has_a_meaning_and_every_number_a_unit() -> None:
         ("ingest.size=28", "ingest.size must look like auto or 28x28, got '28'"),
         ("ingest.on_size=crop", "ingest.on_size must be one of resize, quarantine"),
         ("train.learning_rate=-1", "train.learning_rate must be auto or a number above 0"),
+        ("train.model=resnet81", "train.model must be the name of a model, near ones are resnet18"),
+        ("train.model=Res Net", "train.model must look like resnet18"),
+        ("train.model=quux", "train.model must look like resnet18: mlp, lenet5, resnet9 or a torchvision"),
         ("train.gpus=x", "train.gpus must look like 0 or 1"),
         ("evaluate.name=My Model", "evaluate.name must look like my-model"),
         ("ingest.fingerprint=x", "There is no setting 'ingest.fingerprint'"),
@@ -45,6 +50,21 @@ def test_a_bad_assignment_names_key_value_and_rule(assignment: str, message: str
     with pytest.raises(ConfigError) as caught:
         parse_assignments([assignment])
     assert message in str(caught.value)
+
+
+def test_the_names_of_models_are_those_that_can_be_built() -> None:
+    from forebay.models import registry, torchvision_models
+
+    assert list(model_names.TORCHVISION) == torchvision_models.names()
+    assert list(model_names.OWN) == list(registry._OWN)
+
+
+def test_checking_a_models_name_imports_no_pytorch() -> None:
+    program = (
+        "import sys\nfrom forebay.settings import parse_assignments\nparse_assignments(['train.model=resnet18'])\n"
+        "print('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "False\n"
 
 
 def test_a_rule_over_two_settings_speaks_before_the_run() -> None:

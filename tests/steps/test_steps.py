@@ -16,6 +16,7 @@ from forebay_cli import Forebay
 from small_pictures import CLASSES, write_folder
 
 PER_CLASS = 60
+WRONG = ("--set", "train.model=resnet18", "--set", "train.width=64")  # a rule that needs the data
 QUICK = ("--set", "train.model=mlp", "--set", "train.width=32", "--set", "train.epochs=3")
 
 
@@ -114,6 +115,8 @@ def test_a_registered_version_is_measured_by_its_reference(
         (("ingest", "--data", "rows/rows", "--out", "rows"), "--out: rows/rows lies in rows"),
         (("ingest", "--data", "shapes", "--out", "new", "--set", "train.epochs=3"), "only the settings of ingest"),
         (("train", "shapes", "--out", "new"), "is not what `forebay ingest` wrote"),
+        (("train", "rows", "--out", "new", "--set", "train.model=resnet81"), "near ones are resnet18"),
+        (("run", "--model", "resnet81"), "near ones are resnet18"),
         (("train", "nowhere", "--out", "new"), "'nowhere' does not exist"),
         (("evaluate", "shapes", "--data", "shapes"), "not a model bundle"),
         (("evaluate", "nothing@champion", "--data", "shapes"), "no registered model 'nothing'"),
@@ -138,9 +141,9 @@ def test_an_incomplete_ingest_folder_is_refused(forebay: Forebay, tmp_path: Path
 
 @pytest.mark.usefixtures("ingested")
 def test_a_step_that_fails_says_its_own_words_and_is_exit_code_1(forebay: Forebay) -> None:
-    answer = forebay("train", "rows", "--out", "failed", "--set", "train.model=nosuchnet", "--json", expect=1)
+    answer = forebay("train", "rows", "--out", "failed", *WRONG, "--json", expect=1)
     found = json.loads(answer.stdout)
     assert found["error"]["step"] == "train"
-    assert "nosuchnet" in found["error"]["error"]
+    assert "train.width" in found["error"]["error"]
     assert "Error: train: " in answer.stderr
     assert "Traceback" not in answer.stderr

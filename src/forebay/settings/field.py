@@ -1,12 +1,14 @@
 """How a setting is declared and checked: default, unit, meaning and rule stand together on one field."""
 
 import dataclasses
+import difflib
 import math
 import re
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 from forebay.errors import ConfigError
+from forebay.settings import model_names
 from forebay.version import VERSION
 
 AUTO = "auto"  # resolved inside the step from the data's manifest, and recorded there
@@ -84,6 +86,22 @@ def one_of(*words: str) -> Rule:
 def matching(pattern: str, example: str) -> Rule:
     """Accept text that matches the whole pattern; the example stands in the message."""
     return lambda value: None if re.fullmatch(pattern, value) else f"must look like {example}"
+
+
+def known_model(example: str) -> Rule:
+    """Accept `auto` and the name of a network of ours or of torchvision's; near names stand in the message."""
+    known = (AUTO, *model_names.OWN, *model_names.TORCHVISION)
+
+    def rule(value: str) -> str | None:
+        if value in known:
+            return None
+        alike = re.fullmatch(r"[a-z0-9_]+", value) is not None
+        near = difflib.get_close_matches(value, known, n=3, cutoff=0.5) if alike else []
+        if not near:
+            return f"must look like {example}: {', '.join(model_names.OWN)} or a torchvision classification model"
+        return f"must be the name of a model, near ones are {', '.join(near)}"
+
+    return rule
 
 
 def auto_or_int(low: int) -> Rule:

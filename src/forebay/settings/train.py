@@ -11,6 +11,7 @@ from forebay.settings.field import (
     auto_or_int,
     between,
     code_version_setting,
+    known_model,
     matching,
     one_of,
     setting,
@@ -27,7 +28,7 @@ class TrainConfig(StepConfig):
     model: str = setting(
         AUTO,
         meaning="mlp, lenet5, resnet9 or a torchvision classification model by name; auto is resnet9",
-        rule=matching(r"[a-z0-9_]+", "resnet18"),
+        rule=known_model("resnet18"),
     )
     width: str = setting(
         AUTO,
