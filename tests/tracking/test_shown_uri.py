@@ -9,7 +9,7 @@ from forebay.state import Home
 from forebay.state.mask import without_passwords
 from forebay.tracking import shown_uri
 
-SECRET = "hunter2"  # noqa: S105 - planted
+SECRET = "hunter2"
 URI = f"http://me:{SECRET}@127.0.0.1:1/mlflow"
 
 
