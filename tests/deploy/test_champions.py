@@ -1,10 +1,13 @@
 """The registry's champion and the server agree, whatever a kill or a broken bundle left behind."""
 
+from dataclasses import replace
+
 import pytest
 
 from deploy_station import NAME, Released, Station
 from forebay import registry
 from forebay.contracts.bundle import WEIGHTS
+from forebay.deploy.protocol import candidate
 from forebay.engine.champions import Address, bring_up, champion_url
 from forebay.errors import DeployError
 from forebay.serving import supervise
@@ -58,3 +61,24 @@ def test_a_name_whose_bundle_did_not_load_is_no_answering_champion(station: Stat
         weights.write_bytes(whole)
     champion_url(station.home, NAME, ANYWHERE)
     assert station.loaded[NAME] == versions[0].version
+
+
+def test_a_model_that_cannot_be_loaded_is_not_wanted_after_a_reboot_either(
+    station: Station, versions: list[Released]
+) -> None:
+    before = supervise.current_models(station.home)
+    with pytest.raises(DeployError, match="cut short"):
+        bring_up(station.home, (_reference(versions[2]),), ANYWHERE)
+    assert supervise.current_models(station.home) == before
+    assert station.loaded[NAME] == versions[0].version
+
+
+def test_serving_another_model_leaves_a_candidate_under_test_alone(station: Station, versions: list[Released]) -> None:
+    model = replace(supervise.current_models(station.home)[NAME], candidate=True)
+    staged = candidate(NAME)
+    supervise.publish(station.home, lambda present: present | {staged: model}, 30)
+    bring_up(station.home, (str(versions[1].bundle),), ANYWHERE)
+    assert set(station.loaded) == {NAME, staged, versions[1].bundle.name}
+    supervise.stop(station.home)
+    bring_up(station.home, (), ANYWHERE)
+    assert staged not in station.loaded, "a kill left it"

@@ -95,8 +95,7 @@ def test_a_candidate_that_a_killed_deployment_left_is_gone_after_the_next(statio
     left = station.release(seed=5)
     model = Served(bundle=str(left.bundle), version=left.version, weights_sha256=registry.resolve(
         station.home, f"{NAME}/{left.version}").weights_sha256, candidate=True)  # fmt: skip
-    current = supervise.current_models(station.home)
-    supervise.publish(station.home, current | {"other-candidate": model}, 30)
+    supervise.publish(station.home, lambda present: present | {"other-candidate": model}, 30)
     released = station.release(seed=6)
     station.deploy(released)
     assert station.loaded == {NAME: released.version}
@@ -106,7 +105,7 @@ def test_a_deployment_killed_between_promotion_and_alias_is_completed_by_the_nex
     released = station.release(seed=8)
     found = registry.resolve(station.home, f"{NAME}/{released.version}")
     promoted = Served(bundle=str(found.folder), version=found.version, weights_sha256=found.weights_sha256)
-    supervise.publish(station.home, {NAME: promoted}, 30)
+    supervise.publish(station.home, lambda _: {NAME: promoted}, 30)
     assert station.champion != released.version
     station.deploy(released)
     assert station.champion == released.version

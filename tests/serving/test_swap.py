@@ -64,7 +64,7 @@ def _connection(home: Home) -> http.client.HTTPConnection:
 
 
 def test_models_are_swapped_under_load_without_one_failed_request(shared_home: Home, versions: list[Served]) -> None:
-    supervise.publish(shared_home, {"digits": versions[0]}, 30)
+    supervise.publish(shared_home, lambda _: {"digits": versions[0]}, 30)
     done = threading.Event()
 
     def keep_alive() -> set[str]:
@@ -86,7 +86,9 @@ def test_models_are_swapped_under_load_without_one_failed_request(shared_home: H
         clients = [pool.submit(keep_alive), pool.submit(keep_alive), pool.submit(always_new), pool.submit(always_new)]
         try:
             for number in range(SWAPS):
-                loaded = supervise.publish(shared_home, {"digits": versions[(number + 1) % 2]}, 30)
+                loaded = supervise.publish(
+                    shared_home, lambda _, number=number: {"digits": versions[(number + 1) % 2]}, 30
+                ).loaded
                 assert loaded["digits"].error == ""
                 connection = _connection(shared_home)
                 assert _version(connection) == versions[(number + 1) % 2].version
@@ -103,7 +105,7 @@ def test_memory_does_not_grow_with_swaps(shared_home: Home, tmp_path: Path) -> N
 
     def swap(times: int) -> float:
         for number in range(times):
-            supervise.publish(shared_home, {"digits": models[number % 2]}, 60)
+            supervise.publish(shared_home, lambda _, number=number: {"digits": models[number % 2]}, 60)
         return float(process.memory_info().rss) / 2**20
 
     settled = swap(4)
@@ -114,7 +116,7 @@ def test_memory_does_not_grow_with_swaps(shared_home: Home, tmp_path: Path) -> N
 def test_a_model_that_fails_to_load_leaves_the_old_one_answering(
     shared_home: Home, versions: list[Served], tmp_path: Path, damage: str
 ) -> None:
-    supervise.publish(shared_home, {"digits": versions[0]}, 30)
+    supervise.publish(shared_home, lambda _: {"digits": versions[0]}, 30)
     broken = served(tmp_path / "broken", "9", seed=9)
     if damage == "missing":
         broken = replace(broken, bundle=str(tmp_path / "nowhere"))
@@ -122,7 +124,7 @@ def test_a_model_that_fails_to_load_leaves_the_old_one_answering(
         (Path(broken.bundle) / WEIGHTS).write_bytes(b"cut short")
     else:
         broken = replace(broken, weights_sha256="0" * 64)
-    loaded = supervise.publish(shared_home, {"digits": broken, "other": versions[1]}, 30)
+    loaded = supervise.publish(shared_home, lambda _: {"digits": broken, "other": versions[1]}, 30).loaded
     assert loaded["digits"].version == "1"
     assert "bundle" in loaded["digits"].error or "weights" in loaded["digits"].error
     assert loaded["other"].error == ""
@@ -130,23 +132,58 @@ def test_a_model_that_fails_to_load_leaves_the_old_one_answering(
 
 
 def test_a_model_that_is_no_longer_wanted_is_gone(shared_home: Home, versions: list[Served]) -> None:
-    supervise.publish(shared_home, {"digits": versions[0], "other": versions[1]}, 30)
-    supervise.publish(shared_home, {"digits": versions[0]}, 30)
+    supervise.publish(shared_home, lambda _: {"digits": versions[0], "other": versions[1]}, 30)
+    supervise.publish(shared_home, lambda _: {"digits": versions[0]}, 30)
     assert set(supervise.loaded_models(shared_home)) == {"digits"}
     connection = _connection(shared_home)
     connection.request("GET", "/v1/models/other")
     assert connection.getresponse().status == 404
 
 
+def test_changes_of_different_models_at_the_same_time_add_up(shared_home: Home, versions: list[Served]) -> None:
+    supervise.publish(shared_home, lambda _: {"digits": versions[0]}, 30)
+    names = [f"model-{number}" for number in range(8)]
+
+    def add(name: str) -> None:
+        supervise.publish(shared_home, lambda present: present | {name: versions[1]}, 30)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(add, names))
+    assert set(supervise.loaded_models(shared_home)) == {"digits", *names}
+
+
+def test_a_second_change_sees_what_the_first_one_made(shared_home: Home, versions: list[Served]) -> None:
+    inside, seen = threading.Event(), []
+
+    def slow(present: dict[str, Served]) -> dict[str, Served]:
+        inside.set()
+        assert not second.done()
+        return present | {"first": versions[0]}
+
+    def quick(present: dict[str, Served]) -> dict[str, Served]:
+        seen.extend(present)
+        return present
+
+    def after() -> None:
+        assert inside.wait(30)
+        supervise.publish(shared_home, quick, 30)
+
+    with ThreadPoolExecutor(1) as pool:
+        second = pool.submit(after)
+        supervise.publish(shared_home, slow, 30)
+        second.result(60)
+    assert "first" in seen
+
+
 def test_a_damaged_wish_is_survived(shared_home: Home, versions: list[Served]) -> None:
-    supervise.publish(shared_home, {"digits": versions[0]}, 30)
+    supervise.publish(shared_home, lambda _: {"digits": versions[0]}, 30)
     desired = ServingFiles.of(shared_home).desired
     whole = desired.read_bytes()
     desired.write_bytes(b"{")
     time.sleep(0.3)  # three looks of the server, which must do nothing
     assert _version(_connection(shared_home)) == "1"
     desired.write_bytes(whole)
-    supervise.publish(shared_home, {"digits": versions[1]}, 30)
+    supervise.publish(shared_home, lambda _: {"digits": versions[1]}, 30)
     assert _version(_connection(shared_home)) == "2"
 
 
@@ -192,7 +229,7 @@ from forebay.serving.state import Served
 from forebay.state import Home
 home = Home.find().open()
 supervise.ensure_server(home, {HOST!r}, 0)
-supervise.publish(home, {{"digits": {versions[0]!r}}}, 30)
+supervise.publish(home, lambda _: {{"digits": {versions[0]!r}}}, 30)
 """
     subprocess.run([sys.executable, "-c", starter], check=True, timeout=120)
     first = _running(home)

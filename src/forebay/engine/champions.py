@@ -35,15 +35,20 @@ def bring_up(home: Home, references: tuple[str, ...], address: Address) -> Serve
 
     Raises:
         ModelError: a reference names nothing.
-        DeployError: a model could not be loaded; the others answer.
+        DeployError: a model could not be loaded and is wanted as before; the others answer.
     """
     if not references:
         references = tuple(f"{found.name}/{found.version}" for found in _champions(home))
     wanted = dict(resolve(home, reference) for reference in references)
+    idle = supervise.status(home) is None
     server = supervise.ensure_server(home, address.host, address.port)
-    kept = {name: model for name, model in supervise.current_models(home).items() if not model.candidate}
-    loaded = supervise.publish(home, kept | wanted, LOAD_TIMEOUT_S)
-    problems = [f"{name}: {loaded[name].error}" for name in wanted if loaded[name].error]
+
+    def change(present: dict[str, Served]) -> dict[str, Served]:
+        # where a server runs, a candidate may be under test by a deployment; where none ran, a kill left it
+        return {name: model for name, model in present.items() if not (idle and model.candidate)} | wanted
+
+    published = supervise.publish_or_restore(home, change, wanted.keys(), LOAD_TIMEOUT_S)
+    problems = [f"{name}: {published.error(name)}" for name in wanted if published.error(name)]
     if problems:
         raise DeployError(f"{' '.join(problems)} The server's log: {server.log}")
     return server

@@ -11,8 +11,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from forebay.deploy.protocol import Answer, Request, answer, candidate, pending
@@ -33,6 +33,20 @@ from forebay.state import FileLock, Home, Run
 START_TIMEOUT_S = 90.0  # a server is up in under 5 s; a cold or busy disk takes longer
 POLL_S = 0.05
 
+Change = Callable[[dict[str, Served]], dict[str, Served]]  # from the models wanted now to those wanted next
+
+
+@dataclass(frozen=True)
+class Published:
+    """A change of the served models, tried by the server."""
+
+    before: dict[str, Served]  # what was wanted when the change was made
+    loaded: dict[str, Loaded]  # what answers now
+
+    def error(self, name: str) -> str:
+        """Why this name is not answered as wanted; empty where it is."""
+        return self.loaded.get(name, Loaded()).error
+
 
 def status(home: Home) -> ServerInfo | None:
     """The server of this state folder, or None when none answers."""
@@ -50,11 +64,6 @@ def loaded_models(home: Home) -> dict[str, Loaded]:
     info = status(home)
     _, pid, models = read_loaded(ServingFiles.of(home))
     return models if info is not None and info.pid == pid else {}
-
-
-def log_path(home: Home) -> Path:
-    """Everything the server prints, also after it has ended."""
-    return ServingFiles.of(home).log
 
 
 def check_port(home: Home, host: str, port: int) -> None:
@@ -85,31 +94,42 @@ def ensure_server(home: Home, host: str, port: int) -> ServerInfo:
         return running if running is not None else _start(home, files, host, port)
 
 
-def publish(home: Home, models: dict[str, Served], timeout_s: float) -> dict[str, Loaded]:
-    """Ask the running server for exactly these models and wait until it has tried every one.
+def publish(home: Home, change: Change, timeout_s: float) -> Published:
+    """Change what the running server serves and wait until it has tried every model.
+
+    Args:
+        home: the state folder, open.
+        change: from the models wanted now to those wanted next; applied under a lock, so that commands which change
+            different models at the same time lose nothing of each other.
+        timeout_s: for loading.
 
     Returns:
-        By name, what answers now. A model that could not be loaded has `error`; what answered before it still does.
+        What was wanted before and, by name, what answers now. A model that could not be loaded has `error`; what
+        answered before it still does.
 
     Raises:
         MachineError: no server runs, or it ended meanwhile.
         DeployError: it was not done in time.
     """
-    files = ServingFiles.of(home)
-    with FileLock(files.folder / "desired.lock").held("a command that changes the served models", wait=True):
-        generation = read_desired(files)[0] + 1
-        write_desired(files, generation, models)
-    for _ in _until(timeout_s):
-        info = status(home)
-        if info is None:
-            raise MachineError(f"The server ended before it had loaded its models. Its log: {files.log}")
-        applied, pid, loaded = read_loaded(files)
-        if pid == info.pid and applied >= generation:
-            return loaded
-    raise DeployError(
-        f"The server did not load {', '.join(sorted(models))} within {timeout_s:g} s. Look into {files.log}, or raise "
-        "deploy.timeout_s on a slow machine."
-    )
+    return _await(home, _want(ServingFiles.of(home), change), timeout_s)
+
+
+def publish_or_restore(home: Home, change: Change, names: Collection[str], timeout_s: float) -> Published:
+    """As `publish`; those of these names that cannot be loaded are wanted as they were before, and so wait no reboot.
+
+    Raises:
+        MachineError, DeployError: as `publish`; then all of these names are wanted as before.
+    """
+    asked = _want(ServingFiles.of(home), change)
+    try:
+        published = _await(home, asked, timeout_s)
+    except ForebayError:
+        _want(ServingFiles.of(home), _restored(asked, names))  # unwaited: the server is gone or too slow
+        raise
+    failed = [name for name in names if published.error(name)]
+    if failed:
+        publish(home, _restored(asked, failed), timeout_s)
+    return published
 
 
 def stop(home: Home, timeout_s: float = 40.0) -> bool:
@@ -155,17 +175,15 @@ def handle_request(home: Home, run: Run, host: str, port: int) -> bool:
 
 def _act(home: Home, request: Request, host: str, port: int) -> Answer:
     info = ensure_server(home, host, port)
-    before = current_models(home)
-    previous = before.get(request.name)
     serving = candidate(request.name) if request.action == "stage" else request.name
-    loaded = publish(home, _wanted(before, request), request.timeout_s)
-    problem = loaded.get(serving, Loaded()).error
-    if problem and request.action != "discard":
-        publish(home, before, request.timeout_s)
+    names = () if request.action == "discard" else (serving,)
+    published = publish_or_restore(home, lambda present: _wanted(present, request), names, request.timeout_s)
+    problem = published.error(serving)
+    if problem and names:
         raise DeployError(
             f"{request.name} version {request.model.version} could not be loaded: {problem} Log: {info.log}"
         )
-    return Answer(id=request.id, url=info.url, serving=serving, previous=previous)
+    return Answer(id=request.id, url=info.url, serving=serving, previous=published.before.get(request.name))
 
 
 def _wanted(before: dict[str, Served], request: Request) -> dict[str, Served]:
@@ -180,6 +198,49 @@ def _wanted(before: dict[str, Served], request: Request) -> dict[str, Served]:
     else:
         models.pop(request.name, None)
     return models
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """One change of `desired.json`."""
+
+    generation: int
+    before: dict[str, Served]
+    wanted: dict[str, Served]
+
+
+def _want(files: ServingFiles, change: Change) -> _Asked:
+    with FileLock(files.folder / "desired.lock").held("a command that changes the served models", wait=True):
+        generation, before = read_desired(files)
+        asked = _Asked(generation + 1, before, change(dict(before)))
+        write_desired(files, asked.generation, asked.wanted)
+    return asked
+
+
+def _restored(asked: _Asked, names: Collection[str]) -> Change:
+    """The change that takes these names back, except where somebody has wanted something else since."""
+
+    def change(present: dict[str, Served]) -> dict[str, Served]:
+        ours = {name for name in names if present.get(name) == asked.wanted.get(name)}
+        kept = {name: model for name, model in present.items() if name not in ours}
+        return kept | {name: model for name, model in asked.before.items() if name in ours}
+
+    return change
+
+
+def _await(home: Home, asked: _Asked, timeout_s: float) -> Published:
+    files = ServingFiles.of(home)
+    for _ in _until(timeout_s):
+        info = status(home)
+        if info is None:
+            raise MachineError(f"The server ended before it had loaded its models. Its log: {files.log}")
+        applied, pid, loaded = read_loaded(files)
+        if pid == info.pid and applied >= asked.generation:
+            return Published(asked.before, loaded)
+    raise DeployError(
+        f"The server did not load {', '.join(sorted(asked.wanted))} within {timeout_s:g} s. Look into {files.log}, or "
+        "raise deploy.timeout_s on a slow machine."
+    )
 
 
 def _start(home: Home, files: ServingFiles, host: str, port: int) -> ServerInfo:

@@ -125,7 +125,8 @@ def from_files(encoded: Sequence[Any], shape: Shape, what: str) -> NDArray[np.ui
         what: the part of the request, for messages.
 
     Raises:
-        RefusedError: more pictures than fit into memory (413), an object of another form, bad base64, or a file that is no picture or has too many pixels.
+        RefusedError: more pictures than fit into memory (413), an object of another form, bad base64, or a file that
+            is no picture or has too many pixels.
     """
     height, width, channels = shape
     _check_size(len(encoded), shape, what)
