@@ -69,7 +69,7 @@ def test_a_version_that_answers_otherwise_than_evaluated_is_put_back(station: St
     released = station.release(seed=3)
     images, probabilities = read_smoke(released.evaluation)
     write_smoke(released.evaluation, images, np.roll(probabilities, 1, axis=1))
-    with pytest.raises(DeployError, match=rf"digits-candidate over V2: .*deploy.tolerance.*Version {before} keeps"):
+    with pytest.raises(DeployError, match=rf"digits\.candidate over V2: .*deploy.tolerance.*Version {before} keeps"):
         station.deploy(released)
     assert station.champion == before
     assert station.loaded == {NAME: before}
@@ -95,7 +95,7 @@ def test_a_candidate_that_a_killed_deployment_left_is_gone_after_the_next(statio
     left = station.release(seed=5)
     model = Served(bundle=str(left.bundle), version=left.version, weights_sha256=registry.resolve(
         station.home, f"{NAME}/{left.version}").weights_sha256, candidate=True)  # fmt: skip
-    supervise.publish(station.home, lambda present: present | {"other-candidate": model}, 30)
+    supervise.publish(station.home, lambda present: present | {candidate("other"): model}, 30)
     released = station.release(seed=6)
     station.deploy(released)
     assert station.loaded == {NAME: released.version}

@@ -2,9 +2,13 @@
 
 from dataclasses import replace
 
-from forebay.deploy.protocol import Answer, Request, answer, pending
+import pytest
+
+from forebay.deploy.protocol import Answer, Request, answer, candidate, pending
+from forebay.errors import ConfigError
 from forebay.serving.state import Served
 from forebay.serving.supervise import _wanted
+from forebay.settings import EvaluateConfig
 from forebay.state import Home, write_json
 
 OLD = Served(bundle="/1", version="1", weights_sha256="a")
@@ -33,7 +37,7 @@ def test_actions_say_what_should_be_so_a_repeat_changes_nothing() -> None:
     stage, promote, discard = (REQUEST.next(action) for action in ("stage", "promote", "discard"))
     before = {"digits": OLD, "other": OLD}
     staged = _wanted(before, stage)
-    assert staged == before | {"digits-candidate": replace(NEW, candidate=True)}
+    assert staged == before | {candidate("digits"): replace(NEW, candidate=True)}
     assert _wanted(staged, stage) == staged
     promoted = _wanted(staged, promote)
     assert promoted == {"digits": NEW, "other": OLD}
@@ -41,3 +45,8 @@ def test_actions_say_what_should_be_so_a_repeat_changes_nothing() -> None:
     for state in (staged, promoted, before):
         assert _wanted(state, discard) == before
     assert _wanted(staged, replace(discard, previous=None)) == {"other": OLD}
+
+
+def test_no_registered_model_can_bear_a_candidates_name() -> None:
+    with pytest.raises(ConfigError, match=r"evaluate\.name"):
+        EvaluateConfig(name=candidate("digits"))

@@ -4,7 +4,7 @@ The step must not start processes (nothing a step starts may outlive it, and in 
 writes a request and waits for the answer that carries the request's id. Asking again, or answering again after a
 kill, does no harm: every action says what should be, not what should change.
 
-- `stage`: serve the model as NAME-candidate, beside what NAME serves; the answer tells what that is (`previous`);
+- `stage`: serve the model as NAME.candidate, beside what NAME serves; the answer tells what that is (`previous`);
 - `promote`: NAME serves the model, the candidate is gone;
 - `discard`: the candidate is gone and NAME serves `previous` again (nothing, where there was nothing).
 """
@@ -45,14 +45,14 @@ class Answer:
 
     id: str  # of the request
     url: str = ""  # of the server, for example http://127.0.0.1:8090
-    serving: str = ""  # name to send requests to: NAME or NAME-candidate
+    serving: str = ""  # name to send requests to: NAME or NAME.candidate
     previous: Served | None = None  # what NAME served when the request came
     error: str = ""  # why not, in one paragraph
 
 
 def candidate(name: str) -> str:
     """The name under which a version is proved before it takes over."""
-    return f"{name}-candidate"
+    return f"{name}.candidate"  # `evaluate.name` allows no dot, so this is never a registered name
 
 
 def ask(run: Run, request: Request, timeout_s: float) -> Answer:
