@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from forebay.cli.command import command
 from forebay.cli.options import address_options, json_option
@@ -25,7 +26,7 @@ def serve_command(models: tuple[str, ...], host: str, port: int) -> None:
     from forebay.engine.champions import Address, bring_up
 
     home = Home.find().open()
-    server = bring_up(home, models, Address(host, port))
+    server = bring_up(home, models, Address(host, _port(home, port)))
     click.echo(f"{server.url} (process {server.pid}), log {server.log}")
     for name, model in sorted(supervise.current_models(home).items()):
         click.echo(f"  {name} version {model.version}")
@@ -57,14 +58,14 @@ def predict_command(image: Path, name: str | None, url: str | None, as_json: boo
 def rollback_command(name: str | None, host: str, port: int) -> None:
     """Make the version that was champion before the present one champion again, and serve it."""
     from forebay import registry
-    from forebay.engine.champions import Address, bring_up
+    from forebay.engine.champions import Address, bring_up, earlier_champion
 
     home = Home.find().open()
     name = name or _default_model(home)
-    target = registry.previous_champion(home, name)
-    server = bring_up(home, (f"{name}/{target.version}",), Address(host, port))
-    registry.set_champion(home, name, target.version, back=True)
-    click.echo(f"{name} version {target.version} is champion again and answers at {server.url}.")
+    version = earlier_champion(home, name)
+    server = bring_up(home, (f"{name}/{version}",), Address(host, _port(home, port)))
+    registry.set_champion(home, name, version, back=True)
+    click.echo(f"{name} version {version} is champion again and answers at {server.url}.")
 
 
 @command("stop")
@@ -72,6 +73,17 @@ def stop_command() -> None:
     """End the server; requests in flight are answered first."""
     home = Home.find().open()
     click.echo("The server has ended." if supervise.stop(home) else "No server is running.", file=sys.stderr)
+
+
+def _port(home: Home, port: int) -> int:
+    """The port that was given, else the last server's; a given one that a running server ignores is said."""
+    given = click.get_current_context().get_parameter_source("port") is not ParameterSource.DEFAULT
+    if not given:
+        return supervise.last_port(home) or port
+    running = supervise.status(home)
+    if running is not None and port not in (0, running.port):
+        click.echo(f"The server runs at {running.url}; port {port} is ignored until `forebay stop`.", err=True)
+    return port
 
 
 def _running(home: Home) -> ServerInfo:

@@ -1,11 +1,13 @@
 """Bringing registered versions up on the local server, outside a pipeline run."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from forebay import registry
 from forebay.contracts.bundle import SPEC, read_spec
-from forebay.errors import DeployError
+from forebay.errors import ConfigError, DeployError, ModelError
 from forebay.serving import supervise
 from forebay.serving.client import predict_url
 from forebay.serving.state import Loaded, Served, ServerInfo
@@ -27,19 +29,32 @@ def resolve(home: Home, reference: str) -> tuple[str, Served]:
     folder = Path(reference).absolute()
     if (folder / SPEC).is_file():
         return folder.name, Served(bundle=str(folder), version="0", weights_sha256=read_spec(folder).weights_sha256)
-    return _served(registry.resolve(home, reference))
+    with _as_config():
+        return _served(registry.resolve(home, reference))
+
+
+def earlier_champion(home: Home, name: str) -> str:
+    """The version that a rollback of this name goes to.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    with _as_config():
+        return registry.previous_champion(home, name).version
 
 
 def bring_up(home: Home, references: tuple[str, ...], address: Address) -> ServerInfo:
     """Serve these models besides those that are served already; without any, every champion.
 
     Raises:
-        ModelError: a reference names nothing.
+        ConfigError: a reference names nothing.
+        MachineError: the running server is of other code than this.
         DeployError: a model could not be loaded and is wanted as before; the others answer.
     """
     if not references:
         references = tuple(f"{found.name}/{found.version}" for found in _champions(home))
     wanted = dict(resolve(home, reference) for reference in references)
+    supervise.check_code(home)
     idle = supervise.status(home) is None
     server = supervise.ensure_server(home, address.host, address.port)
 
@@ -64,6 +79,15 @@ def champion_url(home: Home, name: str, address: Address) -> str | None:
     if server is not None and supervise.loaded_models(home).get(name) == answers:
         return predict_url(server.url, name)
     return predict_url(bring_up(home, (f"{name}@champion",), address).url, name)
+
+
+@contextmanager
+def _as_config() -> Iterator[None]:
+    """What a reference does not name is found before anything ran, so it is the caller's to mend: exit code 2."""
+    try:
+        yield
+    except ModelError as error:
+        raise ConfigError(str(error)) from error
 
 
 def _champions(home: Home) -> list[registry.RegisteredBundle]:

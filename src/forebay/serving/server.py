@@ -30,6 +30,7 @@ from forebay.serving.repository import Models
 from forebay.serving.state import ServerInfo, ServingFiles, write_server
 from forebay.serving.wire.connection import Server
 from forebay.state import FileLock, Home
+from forebay.version import code_version
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ def serve_home(home: Home, listener: socket.socket, max_body_bytes: int = MAX_BO
         follower = Follower(files, models)
         follower.start()
         host, port = listener.getsockname()[:2]
-        info = ServerInfo(pid=os.getpid(), host=host, port=port, log=str(files.log))
+        info = ServerInfo(pid=os.getpid(), host=host, port=port, log=str(files.log), code_version=code_version())
         run(
             models, listener, max_body_bytes,
             on_start=lambda: write_server(files, info),

@@ -1,10 +1,11 @@
 """The server's files: what it should serve, what it serves, and which process it is.
 
-All three lie in `<home>/serving/`, are JSON and are replaced atomically:
+All four lie in `<home>/serving/`, are JSON and are replaced atomically:
 
 - `desired.json`: written by `supervise.publish`, followed by the server;
 - `loaded.json`: the server's answer to a generation of it;
-- `server.json`: the server's process and address, valid only while that process holds `server.lock`.
+- `server.json`: the server's process and address, valid only while that process holds `server.lock`;
+- `address.json`: the address alone, for the server after it.
 """
 
 from dataclasses import asdict, dataclass
@@ -42,6 +43,7 @@ class ServerInfo:
     host: str
     port: int
     log: str
+    code_version: str = ""  # of the code it runs; empty from servers that did not say
 
     @property
     def url(self) -> str:
@@ -75,6 +77,11 @@ class ServingFiles:
     def server(self) -> Path:
         """The server's process and address."""
         return self.folder / "server.json"
+
+    @property
+    def address(self) -> Path:
+        """The last server's address; unlike `server`, it outlives an orderly stop."""
+        return self.folder / "address.json"
 
     @property
     def lock(self) -> Path:
@@ -118,8 +125,15 @@ def read_server(files: ServingFiles) -> ServerInfo | None:
 
 
 def write_server(files: ServingFiles, info: ServerInfo) -> None:
-    """Announce a server that answers."""
+    """Announce a server that answers, and keep its address for the next one."""
+    write_json(files.address, {"host": info.host, "port": info.port})
     write_json(files.server, asdict(info))
+
+
+def read_last_port(files: ServingFiles) -> int | None:
+    """Where the present or last server listens or listened; None before the first."""
+    port = _read(files.address).get("port")
+    return port if isinstance(port, int) else None
 
 
 def _read(path: Path) -> dict[str, Any]:

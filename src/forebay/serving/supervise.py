@@ -24,11 +24,13 @@ from forebay.serving.state import (
     ServerInfo,
     ServingFiles,
     read_desired,
+    read_last_port,
     read_loaded,
     read_server,
     write_desired,
 )
 from forebay.state import FileLock, Home, Run
+from forebay.version import code_version
 
 START_TIMEOUT_S = 90.0  # a server is up in under 5 s; a cold or busy disk takes longer
 POLL_S = 0.05
@@ -70,10 +72,32 @@ def check_port(home: Home, host: str, port: int) -> None:
     """Find out before a run whether its server could start.
 
     Raises:
-        MachineError, ConfigError: no server of this state folder runs and the address cannot be taken.
+        MachineError: the port is taken, or a server of this state folder runs other code than this.
+        ConfigError: there is no such address.
     """
+    check_code(home)
     if not _alive(ServingFiles.of(home)):
         bind(host, port).close()
+
+
+def check_code(home: Home) -> None:
+    """Find out whether the running server, if any, was started by the code that is installed now.
+
+    Raises:
+        MachineError: by other code; models of this code might not load in it.
+    """
+    info = status(home)
+    if info is not None and info.code_version != code_version():
+        raise MachineError(
+            f"The server at {info.url} (process {info.pid}) runs code {info.code_version or 'of an earlier version'}, "
+            f"installed is {code_version()}. End it with `forebay stop` and run the same command again; "
+            "`forebay serve` alone brings its models back at the same address."
+        )
+
+
+def last_port(home: Home) -> int | None:
+    """The port of the present or last server of this state folder; None before the first."""
+    return read_last_port(ServingFiles.of(home))
 
 
 def ensure_server(home: Home, host: str, port: int) -> ServerInfo:
