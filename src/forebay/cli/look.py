@@ -19,6 +19,8 @@ from forebay.serving.state import ServerInfo, ServingFiles
 from forebay.state import Home, Run, read_json
 from forebay.state.steplog import read_events
 
+NO_RUN = summarize("", []) | {"run_id": None, "state": None, "seconds": None}  # every key of a run's summary
+
 
 @command("status")
 @json_option
@@ -27,11 +29,11 @@ def status_command(as_json: bool) -> None:
     home = Home.find().open()
     run = _latest(home)
     server = supervise.status(home)
-    summary = load_summary(run) if run else {}
+    summary = load_summary(run) if run else NO_RUN
     if as_json:
         click.echo(json.dumps({**summary, "server": _server_object(home, server)}, allow_nan=False))
         return
-    if summary:
+    if run:
         from rich.console import Console
 
         from forebay.cli.render import print_summary
