@@ -1,6 +1,7 @@
 """Registered model versions: which there are, which is champion, and the folder of each one's bundle."""
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,7 +50,7 @@ def list_versions(home: Home, name: str) -> list[Version]:
         return []
     client = tracking.client(home)
     alias = _champion_version(client, name)
-    found = client.search_model_versions(f"name = '{_quoted(name)}'")
+    found = _all(client.search_model_versions, f"name = '{_quoted(name)}'")
     versions = [_version(item, alias) for item in found]
     return sorted(versions, key=lambda item: int(item.version), reverse=True)
 
@@ -58,7 +59,7 @@ def list_names(home: Home) -> list[str]:
     """Every registered model's name, sorted."""
     if not tracking.is_used(home):
         return []
-    return sorted(model.name for model in tracking.client(home).search_registered_models())
+    return sorted(model.name for model in _all(tracking.client(home).search_registered_models))
 
 
 def resolve(home: Home, reference: str) -> RegisteredBundle:
@@ -134,6 +135,17 @@ def find_version(client: "MlflowClient", name: str, weights_sha256: str) -> str 
     """The newest version that holds these very weights, or None."""
     found = client.search_model_versions(f"name = '{_quoted(name)}' and tags.`{WEIGHTS_TAG}` = '{weights_sha256}'")
     return str(max(int(item.version) for item in found)) if found else None
+
+
+def _all(search: Callable[..., Any], *filters: str) -> list[Any]:
+    """What a search finds, page after page: MLflow gives a hundred names at once."""
+    found, token = [], None
+    while True:
+        page = search(*filters, page_token=token)
+        found += page
+        token = page.token
+        if not token:
+            return found
 
 
 def _parts(reference: str) -> tuple[str, str, str]:
