@@ -1,0 +1,29 @@
+"""`forebay run --wait` behind another run."""
+
+from pathlib import Path
+
+import pytest
+
+from forebay.cli.run import say_what_is_awaited
+from forebay.state import Home
+from forebay_cli import Forebay
+
+
+def test_a_second_run_says_whom_it_waits_for_and_goes_on_once_the_lock_is_free(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    cli = Forebay(tmp_path)
+    lock = Home(cli.home).open().lock
+    with lock.held("the first run"):
+        second = cli.start("run", "--wait", "--data", "empty")
+        assert second.stderr
+        said = second.stderr.readline()
+        assert second.poll() is None
+    rest = second.communicate(timeout=120)[1]
+    assert said.startswith(f"Waiting until {cli.home} is free: held by the first run (process ")
+    assert "empty" in rest  # its own end: there is nothing to read
+    assert second.returncode in (1, 2)
+
+
+def test_nothing_is_said_when_nobody_holds_the_lock(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    say_what_is_awaited(home)
+    assert capsys.readouterr().err == ""
