@@ -4,7 +4,6 @@ import pytest
 from click.testing import CliRunner
 
 from forebay.cli.serving import rollback_command, serve_command
-from forebay.errors import MachineError
 from forebay.serving import supervise
 from forebay.serving.ports import bind
 from forebay.serving.state import ServerInfo, ServingFiles, write_server
@@ -46,12 +45,15 @@ def test_the_last_port_is_taken_again_unless_another_is_given(
         assert f"Port {port} " in CliRunner().invoke(serve_command, []).output
 
 
-def test_a_running_server_of_other_code_is_named_with_its_fix(home: Home) -> None:
+@pytest.mark.parametrize(("running", "fix"), [("0.0.1+old", "forebay stop"), (code_version(), "")])
+def test_a_server_of_other_code_is_named_with_its_fix(home: Home, running: str, fix: str) -> None:
     files = ServingFiles.of(home)
     files.folder.mkdir(parents=True, exist_ok=True)
-    write_server(files, ServerInfo(pid=1, host="127.0.0.1", port=1, log="", code_version="0.0.1+old"))
-    with FileLock(files.lock).held("the server"), pytest.raises(MachineError, match=r"0\.0\.1\+old.*forebay stop"):
-        supervise.check_port(home, "127.0.0.1", 0)
+    write_server(files, ServerInfo(pid=1, host="127.0.0.1", port=1, log="", code_version=running))
+    with FileLock(files.lock).held("the server"):
+        advice = supervise.other_code(home)
+    assert fix in advice
+    assert bool(advice) is bool(fix)
 
 
 def test_a_port_that_a_running_server_ignores_is_said(mlflow_home: Home) -> None:

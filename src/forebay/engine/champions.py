@@ -48,13 +48,11 @@ def bring_up(home: Home, references: tuple[str, ...], address: Address) -> Serve
 
     Raises:
         ConfigError: a reference names nothing.
-        MachineError: the running server is of other code than this.
         DeployError: a model could not be loaded and is wanted as before; the others answer.
     """
     if not references:
         references = tuple(f"{found.name}/{found.version}" for found in _champions(home))
     wanted = dict(resolve(home, reference) for reference in references)
-    supervise.check_code(home)
     idle = supervise.status(home) is None
     server = supervise.ensure_server(home, address.host, address.port)
 
@@ -65,7 +63,8 @@ def bring_up(home: Home, references: tuple[str, ...], address: Address) -> Serve
     published = supervise.publish_or_restore(home, change, wanted.keys(), LOAD_TIMEOUT_S)
     problems = [f"{name}: {published.error(name)}" for name in wanted if published.error(name)]
     if problems:
-        raise DeployError(f"{' '.join(problems)} The server's log: {server.log}")
+        advice = supervise.other_code(home)
+        raise DeployError(f"{' '.join(problems)} The server's log: {server.log} {advice}".rstrip())
     return server
 
 

@@ -72,27 +72,22 @@ def check_port(home: Home, host: str, port: int) -> None:
     """Find out before a run whether its server could start.
 
     Raises:
-        MachineError: the port is taken, or a server of this state folder runs other code than this.
+        MachineError: the port is taken.
         ConfigError: there is no such address.
     """
-    check_code(home)
     if not _alive(ServingFiles.of(home)):
         bind(host, port).close()
 
 
-def check_code(home: Home) -> None:
-    """Find out whether the running server, if any, was started by the code that is installed now.
-
-    Raises:
-        MachineError: by other code; models of this code might not load in it.
-    """
+def other_code(home: Home) -> str:
+    """The advice that belongs to a model which does not load; empty where the running server has the installed code."""
     info = status(home)
-    if info is not None and info.code_version != code_version():
-        raise MachineError(
-            f"The server at {info.url} (process {info.pid}) runs code {info.code_version or 'of an earlier version'}, "
-            f"installed is {code_version()}. End it with `forebay stop` and run the same command again; "
-            "`forebay serve` alone brings its models back at the same address."
-        )
+    if info is None or info.code_version == code_version():
+        return ""
+    return (
+        f"The server (process {info.pid}) runs code {info.code_version or 'of an earlier version'}, installed is "
+        f"{code_version()}: end it with `forebay stop`, and run the same command again."
+    )
 
 
 def last_port(home: Home) -> int | None:
@@ -205,7 +200,8 @@ def _act(home: Home, request: Request, host: str, port: int) -> Answer:
     problem = published.error(serving)
     if problem and names:
         raise DeployError(
-            f"{request.name} version {request.model.version} could not be loaded: {problem} Log: {info.log}"
+            f"{request.name} version {request.model.version} could not be loaded: {problem} Log: {info.log} "
+            f"{other_code(home)}".rstrip()
         )
     return Answer(id=request.id, url=info.url, serving=serving, previous=published.before.get(request.name))
 
