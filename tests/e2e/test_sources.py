@@ -29,6 +29,9 @@ def test_a_folder_with_planted_bad_files_is_cleaned_trained_and_served(forebay: 
     assert "ingest.max_quarantine" in refused.stderr
     assert "Traceback" not in refused.stderr
     assert "Inner task failed" not in refused.stderr
+    failed = forebay.json("status")
+    assert failed["state"] == "failed"
+    assert failed["data"] == edited["data"]
 
 
 def test_mnist_files_keep_their_own_test_rows(forebay: Forebay, tmp_path: Path) -> None:

@@ -60,12 +60,22 @@ def ingest(out: Path, config: IngestConfig, log: StepLog) -> DataManifest:
             _write(session, job, parts, verdict, class_order(class_rows), out)
     _check_unchanged(config.data, before)
     manifest = make_manifest(found, config, job.shape, outcomes, verdict, index)
+    log.result(data=_facts(manifest))  # before anything is refused: a failed run then says what was read as well
     for warning in manifest.warnings:
         log.warn(warning)
     check(manifest, config, len(index), out)
     manifest.write(out)
     seal(out)
     return manifest
+
+
+def _facts(manifest: DataManifest) -> dict[str, object]:
+    return {
+        "rows": manifest.rows,
+        "classes": len(manifest.classes),
+        "digest": manifest.digest,
+        "quarantined": manifest.quarantined,
+    }
 
 
 def _check_unchanged(data: str, before: str) -> None:
