@@ -138,8 +138,8 @@ def test_ui_answers_on_this_state_until_it_is_interrupted(digits: Digits) -> Non
         end = time.monotonic() + 90
         while not _answers(port):
             assert ui.poll() is None, ui.communicate()
-            assert time.monotonic() < end
-            time.sleep(0.1)
+            assert time.monotonic() < end, "the page never answered"
+            time.sleep(0.1)  # between two looks at the condition above
     finally:
         ui.send_signal(signal.SIGINT)
         ui.communicate(timeout=30)

@@ -58,7 +58,7 @@ def test_the_wheel_holds_the_compiled_pipeline_and_the_type_marker(names: list[s
 
 def test_the_same_code_has_the_same_version_in_a_wheel_and_in_a_checkout(wheel: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(tmp_path)
+        archive.extractall(tmp_path)  # built by the fixture from this checkout; zipfile keeps members below the folder
     assert source_digest(tmp_path / "forebay") == source_digest(ROOT / "src" / "forebay")
     with (tmp_path / "forebay" / "components" / "train.py").open("a") as file:
         file.write("# edited\n")

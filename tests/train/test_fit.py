@@ -76,15 +76,17 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(train: Cal
     [
         {"model": "mlp", "width": "8"},
         {"model": "lenet5", "width": "auto", "schedule": "cosine"},
-        {"model": "resnet18", "width": "auto", "epochs": "1"},
+        {"model": "resnet18", "width": "auto", "epochs": "3"},
         {"optimizer": "adamw", "schedule": "constant"},
         {"precision": "fp32", "augment": "none"},
         {"precision": "bf16", "augment": "shift_flip"},
         {"class_weights": "balanced"},
     ],
 )
-def test_every_way_to_train_ends_with_a_finite_loss(train: Callable[..., TrainResult], changes: dict[str, str]) -> None:
-    assert np.isfinite(train(**changes).metrics["train_loss"])
+def test_every_way_to_train_ends_with_a_loss_that_has_not_run_away(
+    train: Callable[..., TrainResult], changes: dict[str, str]
+) -> None:
+    assert train(**changes).metrics["train_loss"] < 2
 
 
 def test_an_interrupted_adamw_goes_on_bit_equal(
