@@ -71,6 +71,9 @@ class RunView:
     def _on_warning(self, event: Event) -> None:
         self._console.print(f"{event['step']}: {event['text']}", style="yellow", markup=False, highlight=False)
 
+    def _on_waiting(self, event: Event) -> None:
+        self._console.print(event["text"], markup=False, highlight=False, soft_wrap=True)
+
     def _line(self, text: str) -> None:
         if not self._live:
             self._console.print(text, markup=False, highlight=False)

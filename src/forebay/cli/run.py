@@ -10,7 +10,6 @@ import click
 
 from forebay.cli.command import command
 from forebay.cli.options import address_options, json_option, require_writable
-from forebay.errors import BusyError
 from forebay.settings import all_settings, parse_assignments
 from forebay.settings.keys import Scalar
 from forebay.state import Home
@@ -75,8 +74,6 @@ def _run(settings: dict[str, Scalar], host: str, port: int, *, fresh: bool, wait
     check_before_run(home, host, port)
     request = RunRequest(settings=settings, host=host, port=port, fresh=fresh, wait=wait)
     end_like_ctrl_c()
-    if wait:
-        say_what_is_awaited(home)
     with RunView(Console(stderr=True)) as view:
         summary = run_pipeline(home, request, view.show)
     if as_json:
@@ -85,15 +82,6 @@ def _run(settings: dict[str, Scalar], host: str, port: int, *, fresh: bool, wait
         print_summary(Console(), summary)
         _print_next(home, summary)
     return 0 if summary["state"] == "done" else REFUSED
-
-
-def say_what_is_awaited(home: Home) -> None:
-    """Say on standard error who holds the state folder, should anybody; the lock itself is waited for afterwards."""
-    try:
-        with home.lock.held("`forebay run --wait`"):
-            return
-    except BusyError:
-        click.echo(f"Waiting until {home.root} is free: held by {home.lock.holder() or 'another process'}.", err=True)
 
 
 def end_like_ctrl_c() -> None:

@@ -55,7 +55,12 @@ def run_pipeline(home: Home, request: RunRequest, show: Callable[[Event], None])
         BusyError: another run holds the state folder.
         StepFailedError: a step failed.
     """
-    with home.lock.held(f"`forebay run` started {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC", wait=request.wait):
+    ours = f"`forebay run` started {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+    def say(holder: str) -> None:
+        show({"kind": "waiting", "text": f"Waiting until {home.root} is free: held by {holder}."})
+
+    with home.lock.held(ours, wait=request.wait, waiting=say):
         if request.fresh:
             forget_entries(home.cache)
         parameters = _parameters(request.settings)  # only now: while we waited for the lock the data may have changed

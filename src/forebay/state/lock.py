@@ -3,7 +3,7 @@
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from forebay.errors import BusyError
@@ -23,12 +23,13 @@ class FileLock:
         return self.path.read_text(errors="replace").strip() if self.path.exists() else ""
 
     @contextlib.contextmanager
-    def held(self, holder: str, *, wait: bool = False) -> Iterator[None]:
+    def held(self, holder: str, *, wait: bool = False, waiting: Callable[[str], None] | None = None) -> Iterator[None]:
         """Hold the lock for the block.
 
         Args:
             holder: who holds it, for the message another process shows.
             wait: block until it is free instead of refusing.
+            waiting: called with the present holder before a wait begins.
 
         Raises:
             BusyError: somebody else holds it; the message names them.
@@ -37,12 +38,16 @@ class FileLock:
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise BusyError(
-                    f"{self.path} is held by {self.holder() or 'another process'}. "
-                    "Let it finish, or end it, and run the same command again."
-                ) from None
+                present = self.holder() or "another process"
+                if not wait:
+                    raise BusyError(
+                        f"{self.path} is held by {present}. Let it finish, or end it, and run the same command again."
+                    ) from None
+                if waiting:
+                    waiting(present)
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{holder} (process {os.getpid()})\n".encode(), 0)
             yield
