@@ -3,6 +3,7 @@
 import pytest
 from click.testing import CliRunner
 
+from forebay.cli.main import group
 from forebay.cli.serving import rollback_command, serve_command
 from forebay.serving import supervise
 from forebay.serving.ports import bind
@@ -27,8 +28,9 @@ def test_rolling_back_without_an_earlier_champion_ends_with_2(mlflow_home: Home)
     assert "no champion to go back to" in result.output
 
 
+@pytest.mark.parametrize("name", ["run", "serve", "doctor"])
 def test_the_last_port_is_taken_again_unless_another_is_given(
-    mlflow_home: Home, monkeypatch: pytest.MonkeyPatch
+    mlflow_home: Home, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.delenv("FOREBAY_PORT", raising=False)
     files = ServingFiles.of(mlflow_home)
@@ -36,13 +38,13 @@ def test_the_last_port_is_taken_again_unless_another_is_given(
         port = taken.getsockname()[1]
         write_server(files, ServerInfo(pid=1, host="127.0.0.1", port=port, log="", code_version=""))
         files.server.unlink()  # an orderly stop
-        result = CliRunner().invoke(serve_command, [])
+        result = CliRunner().invoke(group, [name])
     assert f"Port {port} on 127.0.0.1 is taken" in result.output
     with bind("127.0.0.1", 0) as other:
         port = other.getsockname()[1]
-        assert f"Port {port} " in CliRunner().invoke(serve_command, ["--port", str(port)]).output
+        assert f"Port {port} " in CliRunner().invoke(group, [name, "--port", str(port)]).output
         monkeypatch.setenv("FOREBAY_PORT", str(port))
-        assert f"Port {port} " in CliRunner().invoke(serve_command, []).output
+        assert f"Port {port} " in CliRunner().invoke(group, [name]).output
 
 
 @pytest.mark.parametrize(("running", "fix"), [("0.0.1+old", "forebay stop"), (code_version(), "")])

@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
+from forebay.cli.address import address_options, server_port
 from forebay.cli.command import command
-from forebay.cli.options import address_options, json_option, require_writable
+from forebay.cli.options import json_option, require_writable
 from forebay.settings import all_settings, parse_assignments
 from forebay.settings.keys import Scalar
 from forebay.state import Home
@@ -71,6 +72,7 @@ def _run(settings: dict[str, Scalar], host: str, port: int, *, fresh: bool, wait
     from forebay.engine.run import RunRequest, run_pipeline
 
     home = Home.find().open()
+    port = server_port(home, port)
     check_before_run(home, host, port)
     request = RunRequest(settings=settings, host=host, port=port, fresh=fresh, wait=wait)
     end_like_ctrl_c()

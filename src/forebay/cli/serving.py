@@ -5,10 +5,10 @@ import sys
 from pathlib import Path
 
 import click
-from click.core import ParameterSource
 
+from forebay.cli.address import address_options, server_port
 from forebay.cli.command import command
-from forebay.cli.options import address_options, json_option
+from forebay.cli.options import json_option
 from forebay.errors import ConfigError
 from forebay.serving import supervise
 from forebay.serving.state import ServerInfo
@@ -26,7 +26,7 @@ def serve_command(models: tuple[str, ...], host: str, port: int) -> None:
     from forebay.engine.champions import Address, bring_up
 
     home = Home.find().open()
-    server = bring_up(home, models, Address(host, _port(home, port)))
+    server = bring_up(home, models, Address(host, server_port(home, port)))
     click.echo(f"{server.url} (process {server.pid}), log {server.log}")
     for name, model in sorted(supervise.current_models(home).items()):
         click.echo(f"  {name} version {model.version}")
@@ -63,7 +63,7 @@ def rollback_command(name: str | None, host: str, port: int) -> None:
     home = Home.find().open()
     name = name or _default_model(home)
     version = earlier_champion(home, name)
-    server = bring_up(home, (f"{name}/{version}",), Address(host, _port(home, port)))
+    server = bring_up(home, (f"{name}/{version}",), Address(host, server_port(home, port)))
     registry.set_champion(home, name, version, back=True)
     click.echo(f"{name} version {version} is champion again and answers at {server.url}.")
 
@@ -73,17 +73,6 @@ def stop_command() -> None:
     """End the server; requests in flight are answered first."""
     home = Home.find().open()
     click.echo("The server has ended." if supervise.stop(home) else "No server is running.", file=sys.stderr)
-
-
-def _port(home: Home, port: int) -> int:
-    """The port that was given, else the last server's; a given one that a running server ignores is said."""
-    given = click.get_current_context().get_parameter_source("port") is not ParameterSource.DEFAULT
-    if not given:
-        return supervise.last_port(home) or port
-    running = supervise.status(home)
-    if running is not None and port not in (0, running.port):
-        click.echo(f"The server runs at {running.url}; port {port} is ignored until `forebay stop`.", err=True)
-    return port
 
 
 def _running(home: Home) -> ServerInfo:

@@ -5,8 +5,9 @@ from dataclasses import asdict
 
 import click
 
+from forebay.cli.address import address_options, server_port
 from forebay.cli.command import command
-from forebay.cli.options import address_options, json_option
+from forebay.cli.options import json_option
 from forebay.state import Home
 
 
@@ -20,8 +21,9 @@ def doctor_command(host: str, port: int, as_json: bool) -> int:
     """
     from forebay.doctor.checks import all_checks
 
+    home = Home.find()
     checks = []
-    for check in all_checks(Home.find(), host, port):
+    for check in all_checks(home, host, server_port(home, port)):
         checks.append(check)
         if not as_json:
             click.echo(f"{'ok  ' if check.ok else 'FAIL'}  {check.name:<12} {check.detail}")

@@ -1,0 +1,47 @@
+"""Where the local server of a state folder listens: the options, and the rule when they are not given."""
+
+import click
+from click.core import ParameterSource
+
+from forebay.cli.options import Command
+from forebay.serving import supervise
+from forebay.state import Home
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 8090
+
+
+def address_options(command: Command) -> Command:
+    """`--host` and `--port` of the local server."""
+    port = click.option(
+        "--port",
+        type=click.IntRange(0, 65535),
+        default=DEFAULT_PORT,
+        show_default=True,
+        envvar="FOREBAY_PORT",
+        show_envvar=True,
+        help="Port of the server; 0 takes any free one; the last server's where it is not given.",
+    )
+    host = click.option(
+        "--host",
+        default=DEFAULT_HOST,
+        show_default=True,
+        envvar="FOREBAY_HOST",
+        show_envvar=True,
+        help="Address the server binds; anything but loopback is reachable by others.",
+    )
+    return host(port(command))
+
+
+def server_port(home: Home, port: int) -> int:
+    """The port of a server that this command would start, so that its URL stays the same where it can.
+
+    The given one, else the last server's, else the default. A given one that a running server ignores is said.
+    """
+    given = click.get_current_context().get_parameter_source("port") is not ParameterSource.DEFAULT
+    if not given:
+        return supervise.last_port(home) or port
+    running = supervise.status(home)
+    if running is not None and port not in (0, running.port):
+        click.echo(f"The server runs at {running.url}; port {port} is ignored until `forebay stop`.", err=True)
+    return port
