@@ -34,7 +34,7 @@ with spark_session(work) as session:
 found["left"] = [child.name() for child in children()]
 try:
     with spark_session(work) as session, in_words("some data"):
-        run_parts(session, 1, kill_java, "x long", lambda finished: None)
+        run_parts(session, 1, kill_java, "x long")
 except DataError as error:
     found["killed"] = str(error)
 found["left at last"] = [child.name() for child in children()]
@@ -100,7 +100,7 @@ def test_what_a_task_raised_is_said_in_one_line_without_its_trace(spark: object)
         raise OSError(f"s3://bucket/picture-{part}.png: slow down")
 
     with pytest.raises(DataError) as caught, in_words("s3://bucket"):
-        run_parts(spark, 1, work, "x long", lambda finished: None)  # type: ignore[arg-type]
+        run_parts(spark, 1, work, "x long")  # type: ignore[arg-type]
     assert str(caught.value) == (
         "s3://bucket: reading it failed: OSError: s3://bucket/picture-0.png: slow down. "
         "The step's log has the whole trace; mend the cause and run it again."

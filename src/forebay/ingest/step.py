@@ -175,4 +175,4 @@ def _write(
         write_part(job, part)
         return pa.record_batch({"part": pa.array([part], pa.int64())})
 
-    run_parts(session, parts, work, "part long", lambda finished: None)
+    run_parts(session, parts, work, "part long")

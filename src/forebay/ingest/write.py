@@ -82,7 +82,7 @@ class _Lazy:
             return
         if self._writer is None:
             texts = [name for name in ("label_name", "split", "reason") if name in self._schema.names]
-            self._writer = pq.ParquetWriter(self._part, self._schema, compression="zstd", use_dictionary=texts)
+            self._writer = pq.ParquetWriter(self._part, self._schema, compression="lz4", use_dictionary=texts)
         self._writer.write_table(rows.cast(self._schema))
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
