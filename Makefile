@@ -31,7 +31,7 @@ run: setup ## raw images -> a served model and a curl that answers; ARGS go to `
 	@$(BIN)/forebay run $(ARGS)
 
 test: lint ## everything .ci/run checks; ARGS go to pytest
-	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: setup ## ruff, mypy --strict on src, import contracts
 	$(BIN)/ruff check .

@@ -1,5 +1,6 @@
 """Commands that look after the machine and the state folder: doctor, prune."""
 
+import contextlib
 import json
 from dataclasses import asdict
 
@@ -8,6 +9,7 @@ import click
 from forebay.cli.address import address_options, server_port
 from forebay.cli.command import command
 from forebay.cli.options import json_option
+from forebay.errors import ForebayError
 from forebay.state import Home
 
 
@@ -22,8 +24,10 @@ def doctor_command(host: str, port: int, as_json: bool) -> int:
     from forebay.doctor.checks import all_checks
 
     home = Home.find()
+    with contextlib.suppress(OSError, ForebayError):  # a state folder that cannot be read is one of the checks
+        port = server_port(home, port)
     checks = []
-    for check in all_checks(home, host, server_port(home, port)):
+    for check in all_checks(home, host, port):
         checks.append(check)
         if not as_json:
             click.echo(f"{'ok  ' if check.ok else 'FAIL'}  {check.name:<12} {check.detail}")
