@@ -158,7 +158,10 @@ def _parts(reference: str) -> tuple[str, str, str]:
     else:
         if reference:
             return reference, "", ""
-    raise ModelError(f"{reference!r} does not name a model. Write NAME, NAME@champion or NAME/3.")
+    raise ModelError(
+        f"{reference!r} does not name a model. Write NAME, NAME@champion, NAME/3 or the folder of a bundle, which holds "
+        "model.json."
+    )
 
 
 def _aliased(home: Home, name: str, alias: str) -> str:

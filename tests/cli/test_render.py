@@ -25,6 +25,14 @@ def test_a_path_and_a_url_longer_than_the_screen_stay_whole_on_one_line() -> Non
     assert [line.split()[-1] for line in lines[1:]] == [url, LONG]
 
 
+def test_a_failed_run_shows_its_error_last() -> None:
+    error = {"step": "ingest", "error": "photos/: no picture among its files"}
+    assert shown(state="failed", error=error).splitlines()[-1].split(maxsplit=1) == [
+        "error",
+        "ingest: photos/: no picture among its files",
+    ]
+
+
 def test_names_that_look_like_markup_are_text() -> None:
     reason = "recall of [/b] fell, [red] too"
     assert f"refused: {reason}" in shown(gate={"passed": False, "reason": reason})

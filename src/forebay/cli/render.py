@@ -110,6 +110,8 @@ def summary_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
         version = summary["model"].get("version")
         rows.append(("model", f"{summary['model']['name']} version {version}" if version else "not registered"))
     rows += [(name, str(summary[name])) for name in ("url", "report") if summary.get(name)]
+    if summary["error"]:
+        rows.append(("error", f"{summary['error']['step']}: {summary['error']['error']}"))
     return rows
 
 
