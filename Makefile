@@ -5,8 +5,8 @@
 #   make setup TORCH_INDEX=<index>        torch from that index besides the usual one (CONTRIBUTING.md, "Set-up")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format golden wheel bench clean
-export TORCH_INDEX
+.PHONY: help setup run test lint format golden wheel wheels images test-images bench clean
+export TORCH_INDEX BASE ACCELERATOR
 
 BIN := .venv/bin
 COMPILED := pipelines/compiled/training.yaml
@@ -49,6 +49,16 @@ golden: setup ## compile the pipeline anew into the golden file that the tests c
 wheel: setup ## build dist/forebay-*.whl
 	rm -rf build
 	$(BIN)/pip wheel --no-deps --no-build-isolation --wheel-dir dist .
+
+wheels: setup ## fetch every wheel of the images into build/wheels, for `make images` behind a mirror or offline
+	$(BIN)/pip wheel --quiet --wheel-dir build/wheels --constraint constraints.txt setuptools \
+		$(addprefix --requirement=,$(wildcard docker/requirements/*.txt))
+
+images: setup ## build the container images; WHEELS, JARS, BASE, TORCH_INDEX, PIP_INDEX_URL, … change from what
+	$(BIN)/python docker/build.py $(if $(WHEELS),--wheels $(WHEELS)) $(if $(JARS),--jars $(JARS)) $(ARGS)
+
+test-images: setup ## run the built images, and the pipeline in them; ARGS go to pytest
+	FOREBAY_TEST_IMAGES=1 $(BIN)/pytest tests/images $(ARGS)
 
 bench: setup ## measure against plain tools side by side; ARGS go to `python -m benchmarks`
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -11,6 +11,7 @@ from forebay.contracts.evaluation import PASSED, Evaluation, write_smoke
 from forebay.deploy import deploy
 from forebay.models import load_bundle
 from forebay.serving import supervise
+from forebay.serving.launch import Address
 from forebay.settings import DeployConfig
 from forebay.state import Home, Run, StepLog
 from tiny_server import write_bundle
@@ -65,7 +66,7 @@ class Station:
 
         def act() -> None:
             while not done.wait(0.02):
-                supervise.handle_request(self.home, Run(self.home.runs / log.run_id), "127.0.0.1", 0)
+                supervise.handle_request(self.home, Run(self.home.runs / log.run_id), Address("127.0.0.1", 0))
 
         runner = threading.Thread(target=act)
         runner.start()

@@ -3,6 +3,7 @@
 from forebay.version import VERSION
 
 REPOSITORY = "forebay"
+TARGETS = ("pipeline", "spark", "train", "serve")  # of docker/Dockerfile
 
 
 def image(target: str) -> str:
@@ -13,3 +14,5 @@ def image(target: str) -> str:
 PIPELINE = image("pipeline")  # register, deploy
 SPARK = image("spark")  # ingest
 TRAIN = image("train")  # preprocess, train, evaluate
+SERVE = image("serve")  # the server
+ALL = (PIPELINE, SPARK, TRAIN, SERVE)

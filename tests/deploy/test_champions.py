@@ -8,9 +8,10 @@ from deploy_station import NAME, Released, Station
 from forebay import registry
 from forebay.contracts.bundle import WEIGHTS
 from forebay.deploy.protocol import candidate
-from forebay.engine.champions import Address, bring_up, champion_url
+from forebay.engine.champions import bring_up, champion_url
 from forebay.errors import DeployError
 from forebay.serving import supervise
+from forebay.serving.launch import Address
 
 ANYWHERE = Address("127.0.0.1", 0)
 
@@ -53,7 +54,7 @@ def test_a_name_whose_bundle_did_not_load_is_no_answering_champion(station: Stat
     supervise.stop(station.home)
     weights.write_bytes(b"cut short")
     try:
-        supervise.ensure_server(station.home, ANYWHERE.host, ANYWHERE.port)
+        supervise.ensure_server(station.home, ANYWHERE)
         assert supervise.loaded_models(station.home)[NAME].error
         with pytest.raises(DeployError, match=NAME):
             champion_url(station.home, NAME, ANYWHERE)

@@ -19,6 +19,7 @@ import pytest
 from forebay.contracts.bundle import WEIGHTS
 from forebay.errors import ConfigError, MachineError
 from forebay.serving import supervise
+from forebay.serving.launch import Address
 from forebay.serving.ports import bind
 from forebay.serving.state import Served, ServerInfo, ServingFiles, write_server
 from forebay.state import Home
@@ -33,7 +34,7 @@ SWAPS = 12
 def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     """A state folder whose server is started once and stopped at the end."""
     home = Home(tmp_path_factory.mktemp("home")).open()
-    supervise.ensure_server(home, HOST, 0)
+    supervise.ensure_server(home, Address(HOST, 0))
     yield home
     supervise.stop(home)
 
@@ -190,7 +191,7 @@ def test_a_damaged_wish_is_survived(shared_home: Home, versions: list[Served]) -
 def test_starting_again_finds_the_running_server(shared_home: Home) -> None:
     before = _running(shared_home)
     with ThreadPoolExecutor(3) as pool:
-        found = list(pool.map(lambda _: supervise.ensure_server(shared_home, HOST, 0), range(3)))
+        found = list(pool.map(lambda _: supervise.ensure_server(shared_home, Address(HOST, 0)), range(3)))
     assert found == [before] * 3
 
 
@@ -198,7 +199,7 @@ def test_a_busy_port_is_named_with_its_holder_and_both_settings(home: Home) -> N
     with bind(HOST, 0) as other:
         port = other.getsockname()[1]
         with pytest.raises(MachineError) as caught:
-            supervise.ensure_server(home, HOST, port)
+            supervise.ensure_server(home, Address(HOST, port))
     message = str(caught.value)
     for words in (f"Port {port}", f"process {os.getpid()}", "--port", "FOREBAY_PORT"):
         assert words in message
@@ -225,10 +226,11 @@ def test_a_server_outlives_its_starter_ends_by_kill_and_comes_back_with_its_mode
 ) -> None:
     starter = f"""
 from forebay.serving import supervise
+from forebay.serving.launch import Address
 from forebay.serving.state import Served
 from forebay.state import Home
 home = Home.find().open()
-supervise.ensure_server(home, {HOST!r}, 0)
+supervise.ensure_server(home, Address({HOST!r}, 0))
 supervise.publish(home, lambda _: {{"digits": {versions[0]!r}}}, 30)
 """
     subprocess.run([sys.executable, "-c", starter], check=True, timeout=120)
@@ -238,7 +240,7 @@ supervise.publish(home, lambda _: {{"digits": {versions[0]!r}}}, 30)
     os.kill(first.pid, signal.SIGKILL)
     psutil.Process(first.pid).wait(10)
     assert supervise.status(home) is None
-    second = supervise.ensure_server(home, HOST, first.port)
+    second = supervise.ensure_server(home, Address(HOST, first.port))
     try:
         assert second.pid != first.pid
         assert _version(_connection(home)) == "1"  # without being asked again
@@ -253,4 +255,4 @@ def test_a_server_that_cannot_start_says_why(home: Home) -> None:
     files.folder.mkdir()
     files.desired.write_text("not JSON")
     with pytest.raises(MachineError, match=r"did not start: .*desired.json is damaged.*Its log: .*server.log"):
-        supervise.ensure_server(home, HOST, 0)
+        supervise.ensure_server(home, Address(HOST, 0))

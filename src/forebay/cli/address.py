@@ -5,7 +5,9 @@ from click.core import ParameterSource
 
 from forebay.cli.options import Command
 from forebay.serving import supervise
+from forebay.serving.launch import Address
 from forebay.state import Home
+from forebay.state.runners import RUNNER_VARIABLE, RUNNERS, Runner
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8090
@@ -31,6 +33,25 @@ def address_options(command: Command) -> Command:
         help="Address the server binds; anything but loopback is reachable by others.",
     )
     return host(port(command))
+
+
+def runner_option(command: Command) -> Command:
+    """`--runner`: processes of this machine, or containers of the images that a cluster pulls."""
+    option = click.option(
+        "--runner",
+        type=click.Choice(RUNNERS),
+        default=RUNNERS[0],
+        show_default=True,
+        envvar=RUNNER_VARIABLE,
+        show_envvar=True,
+        help="What steps and server run in: processes, or containers (needs an engine and `make images`).",
+    )
+    return option(command)
+
+
+def server_address(home: Home, host: str, port: int, runner: Runner) -> Address:
+    """Of a server that this command would start; see `server_port`."""
+    return Address(host, server_port(home, port), runner)
 
 
 def server_port(home: Home, port: int) -> int:

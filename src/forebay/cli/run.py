@@ -4,16 +4,19 @@ import json
 import signal
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from forebay.cli.address import address_options, server_port
+from forebay.cli.address import address_options, runner_option, server_address
 from forebay.cli.command import command
 from forebay.cli.options import json_option, require_writable
 from forebay.settings import all_settings, parse_assignments
-from forebay.settings.keys import Scalar
 from forebay.state import Home
+from forebay.state.runners import Runner
+
+if TYPE_CHECKING:
+    from forebay.engine.run import RunRequest
 
 REFUSED = 3
 
@@ -36,6 +39,7 @@ REFUSED = 3
 @click.option("--fresh", is_flag=True, help="Compute everything again: forget cached results and checkpoints.")
 @click.option("--wait", is_flag=True, help="When another run uses this state folder, wait for it instead of refusing.")
 @address_options
+@runner_option
 @json_option
 def run_command(
     data: str | None,
@@ -48,6 +52,7 @@ def run_command(
     wait: bool,
     host: str,
     port: int,
+    runner: Runner,
     as_json: bool,
 ) -> int:
     """Run the whole pipeline here: ingest, preprocess, train, evaluate, register, deploy.
@@ -61,20 +66,21 @@ def run_command(
     short = {"ingest.data": data, "train.model": model, "evaluate.name": name, "train.seed": seed}
     words = [f"{key}={value}" for key, value in short.items() if value is not None]
     settings = parse_assignments([*words, *assignments])
-    return _run(settings, host, port, fresh=fresh, wait=wait, as_json=as_json)
+    from forebay.engine.run import RunRequest
+
+    home = Home.find().open()
+    address = server_address(home, host, port, runner)
+    return _run(home, RunRequest(settings=settings, address=address, fresh=fresh, wait=wait), as_json=as_json)
 
 
-def _run(settings: dict[str, Scalar], host: str, port: int, *, fresh: bool, wait: bool, as_json: bool) -> int:
+def _run(home: Home, request: "RunRequest", *, as_json: bool) -> int:
     from rich.console import Console
 
     from forebay.cli.render import RunView, print_summary
     from forebay.doctor.preflight import check_before_run
-    from forebay.engine.run import RunRequest, run_pipeline
+    from forebay.engine.run import run_pipeline
 
-    home = Home.find().open()
-    port = server_port(home, port)
-    check_before_run(home, host, port)
-    request = RunRequest(settings=settings, host=host, port=port, fresh=fresh, wait=wait)
+    check_before_run(home, request.address)
     end_like_ctrl_c()
     with RunView(Console(stderr=True)) as view:
         summary = run_pipeline(home, request, view.show)

@@ -6,27 +6,29 @@ from pathlib import Path
 
 import click
 
-from forebay.cli.address import address_options, server_port
+from forebay.cli.address import address_options, runner_option, server_address
 from forebay.cli.command import command
 from forebay.cli.options import json_option
 from forebay.errors import ConfigError
 from forebay.serving import supervise
 from forebay.serving.state import ServerInfo
 from forebay.state import Home, read_json
+from forebay.state.runners import Runner
 
 
 @command("serve")
 @click.argument("models", nargs=-1, metavar="[MODEL]...")
 @address_options
-def serve_command(models: tuple[str, ...], host: str, port: int) -> None:
+@runner_option
+def serve_command(models: tuple[str, ...], host: str, port: int, runner: Runner) -> None:
     """Bring models up on this machine's server; without MODEL, every champion (also after a reboot).
 
     MODEL is NAME, NAME@champion, NAME/3 or a bundle folder.
     """
-    from forebay.engine.champions import Address, bring_up
+    from forebay.engine.champions import bring_up
 
     home = Home.find().open()
-    server = bring_up(home, models, Address(host, server_port(home, port)))
+    server = bring_up(home, models, server_address(home, host, port, runner))
     click.echo(f"{server.url} (process {server.pid}), log {server.log}")
     for name, model in sorted(supervise.current_models(home).items()):
         click.echo(f"  {name} version {model.version}")
@@ -55,15 +57,16 @@ def predict_command(image: Path, name: str | None, url: str | None, as_json: boo
 @command("rollback")
 @click.argument("name", required=False)
 @address_options
-def rollback_command(name: str | None, host: str, port: int) -> None:
+@runner_option
+def rollback_command(name: str | None, host: str, port: int, runner: Runner) -> None:
     """Make the version that was champion before the present one champion again, and serve it."""
     from forebay import registry
-    from forebay.engine.champions import Address, bring_up, earlier_champion
+    from forebay.engine.champions import bring_up, earlier_champion
 
     home = Home.find().open()
     name = name or _default_model(home)
     version = earlier_champion(home, name)
-    server = bring_up(home, (f"{name}/{version}",), Address(host, server_port(home, port)))
+    server = bring_up(home, (f"{name}/{version}",), server_address(home, host, port, runner))
     registry.set_champion(home, name, version, back=True)
     click.echo(f"{name} version {version} is champion again and answers at {server.url}.")
 

@@ -2,28 +2,35 @@
 
 from pathlib import Path
 
+from forebay import container_images
+from forebay.containers import client as containers
 from forebay.doctor.check import require
 from forebay.doctor.java import java_present, spark_java
 from forebay.doctor.machine import free_disk, step_interpreter
 from forebay.serving import supervise
+from forebay.serving.launch import Address
 from forebay.state import Home
 
 
-def check_before_run(home: Home, host: str, port: int) -> None:
+def check_before_run(home: Home, address: Address) -> None:
     """Look at what is missing or busy most often; takes milliseconds. `forebay doctor` looks at everything.
 
     Args:
         home: the state folder, open.
-        host, port: where the server would listen, should none of this state folder run yet.
+        address: where the server would listen, should none of this state folder run yet, and what runs the steps.
 
     Raises:
         ConfigError: there is no such address.
-        MachineError: the disk is full, the environment is broken, Java is missing, or the port is taken.
+        MachineError: the disk is full, the environment is broken, Java is missing, the port is taken, or containers
+            cannot be run.
     """
     require(step_interpreter())
     require(free_disk(home.root))
-    require(java_present(spark_java()))
-    supervise.check_port(home, host, port)
+    if address.runner == "docker":
+        containers.check(container_images.ALL)
+    else:
+        require(java_present(spark_java()))
+    supervise.check_port(home, address.host, address.port)
 
 
 def check_before_steps(out: Path, *, spark: bool) -> None:

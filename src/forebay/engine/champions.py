@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from forebay import registry
@@ -10,18 +9,11 @@ from forebay.contracts.bundle import SPEC, read_spec
 from forebay.errors import ConfigError, DeployError, ModelError
 from forebay.serving import supervise
 from forebay.serving.client import predict_url
+from forebay.serving.launch import Address
 from forebay.serving.state import Loaded, Served, ServerInfo
 from forebay.state import Home
 
 LOAD_TIMEOUT_S = 120.0
-
-
-@dataclass(frozen=True)
-class Address:
-    """Where a server that has to be started listens."""
-
-    host: str
-    port: int
 
 
 def resolve(home: Home, reference: str) -> tuple[str, Served]:
@@ -54,7 +46,7 @@ def bring_up(home: Home, references: tuple[str, ...], address: Address) -> Serve
         references = tuple(f"{found.name}/{found.version}" for found in _champions(home))
     wanted = dict(resolve(home, reference) for reference in references)
     idle = supervise.status(home) is None
-    server = supervise.ensure_server(home, address.host, address.port)
+    server = supervise.ensure_server(home, address)
 
     def change(present: dict[str, Served]) -> dict[str, Served]:
         # where a server runs, a candidate may be under test by a deployment; where none ran, a kill left it

@@ -6,15 +6,20 @@ own keeps kfp's stream out of the command line's output and gives the run a proc
 
 import logging
 import os
+import signal
 import sys
 import warnings
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from forebay.engine.cache import drop_broken_entries
+from forebay.settings import TrainConfig
 from forebay.state import Home, Run, read_json, write_bytes
 from forebay.state.watch import end_with_supervisor
+
+if TYPE_CHECKING:
+    from forebay.containers.steps import Containers
 
 
 def compiled_pipeline() -> Path:
@@ -36,8 +41,8 @@ def compile_pipeline(out: Path) -> None:
         write_bytes(out, draft.read_bytes())
 
 
-def run_compiled(pipeline: Path, parameters: dict[str, Any], home: Home) -> None:
-    """Run a compiled pipeline file with one local process per step.
+def run_compiled(pipeline: Path, parameters: dict[str, Any], home: Home, containers: "Containers | None") -> None:
+    """Run a compiled pipeline file with one local process per step, or one container where they are given.
 
     Raises:
         RuntimeError: a step failed; which and why stands in the events.
@@ -46,12 +51,37 @@ def run_compiled(pipeline: Path, parameters: dict[str, Any], home: Home) -> None
 
     drop_broken_entries(home.cache)
     local.init(
-        runner=local.SubprocessRunner(use_venv=False),
+        runner=_docker_runner(containers) if containers else local.SubprocessRunner(use_venv=False),
         pipeline_root=str(home.artifacts),
         enable_caching=True,
         cache_root=str(home.cache),
     )
     components.load_component_from_file(str(pipeline))(**parameters)
+
+
+def _docker_runner(containers: "Containers") -> Any:
+    """kfp's DockerRunner with the function replaced that starts a container; `forebay.containers.steps` says why."""
+    from kfp import local
+    from kfp.local import docker_task_handler
+
+    docker_task_handler.run_docker_container = containers.run_step
+    return local.DockerRunner()
+
+
+def _containers(plan: dict[str, Any], home: Home, run: Run) -> "Containers | None":
+    if plan["runner"] != "docker":
+        return None
+    from forebay.containers.steps import Containers
+
+    # kfp starts steps in the main thread: ended like this, the running step's container is ended on the way out
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    return Containers(
+        home=home,
+        run=run,
+        source=plan["source"],
+        gpus=str(plan["parameters"].get("train_gpus", TrainConfig.gpus)),
+        fresh=plan["fresh"],
+    )
 
 
 def main(run_folder: str) -> int:
@@ -63,9 +93,10 @@ def main(run_folder: str) -> int:
     # through PATH, on which this interpreter's folder comes first.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     sys.executable = "python3"
-    plan = read_json(Run(Path(run_folder)).plan)
+    run, home = Run(Path(run_folder)), Home.find()
+    plan = read_json(run.plan)
     try:
-        run_compiled(Path(plan["pipeline"]), plan["parameters"], Home.find())
+        run_compiled(Path(plan["pipeline"]), plan["parameters"], home, _containers(plan, home, run))
     except RuntimeError as error:
         print(error, file=sys.stderr)
         return 1

@@ -9,17 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from forebay.engine.cache import forget_entries
-from forebay.engine.champions import Address, champion_url
+from forebay.engine.champions import champion_url
 from forebay.engine.kfp_local import compiled_pipeline
 from forebay.engine.process import POLL_S, EngineProcess, last_lines
 from forebay.engine.summary import Event, Summary, summarize, unfinished_step
 from forebay.errors import ForebayError
 from forebay.ingest.fingerprint import source_fingerprint
+from forebay.serving.launch import Address
 from forebay.serving.supervise import handle_request
 from forebay.settings import IngestConfig, parameter_name
 from forebay.settings.ingest import DIGITS
 from forebay.settings.keys import Scalar
-from forebay.state import Home, Run, write_bytes, write_json
+from forebay.state import Home, Run, read_json, write_bytes, write_json
 from forebay.state.steplog import read_events
 from forebay.version import code_version
 
@@ -29,8 +30,7 @@ class RunRequest:
     """What a run is asked to do."""
 
     settings: dict[str, Scalar]  # by key, only those that differ from the defaults
-    host: str
-    port: int
+    address: Address  # of the server, and what runs server and steps
     fresh: bool = False
     wait: bool = False
 
@@ -63,12 +63,36 @@ def run_pipeline(home: Home, request: RunRequest, show: Callable[[Event], None])
     with home.lock.held(ours, wait=request.wait, waiting=say):
         if request.fresh:
             forget_entries(home.cache)
+        _end_containers_of_a_killed_run(home)
         parameters = _parameters(request.settings)  # only now: while we waited for the lock the data may have changed
         run = home.new_run()
-        write_json(run.plan, {"pipeline": str(compiled_pipeline()), "parameters": parameters, "pid": os.getpid()})
+        write_json(run.plan, _plan(request, parameters))
         start = time.monotonic()
         exit_code = _watch(home, run, request, show)
         return _conclude(home, run, request, exit_code, time.monotonic() - start, show)
+
+
+def _plan(request: RunRequest, parameters: dict[str, Scalar]) -> dict[str, Any]:
+    data = str(parameters["ingest_data"])
+    return {
+        "pipeline": str(compiled_pipeline()),
+        "parameters": parameters,
+        "runner": request.address.runner,
+        "source": data if Path(data).is_absolute() else "",
+        "fresh": request.fresh,
+        "pid": os.getpid(),
+    }
+
+
+def _end_containers_of_a_killed_run(home: Home) -> None:
+    """A container outlives whoever started it; one that still trains would hold the checkpoints of the next run."""
+    last = next(iter(home.list_runs()), None)
+    if last is None or last.summary.is_file() or not last.plan.is_file():
+        return
+    if read_json(last.plan).get("runner") == "docker":
+        from forebay.containers.steps import end_leftovers
+
+        end_leftovers(home)
 
 
 def _parameters(settings: dict[str, Scalar]) -> dict[str, Scalar]:
@@ -93,7 +117,7 @@ def _watch(home: Home, run: Run, request: RunRequest, show: Callable[[Event], No
                 show(event)
             if exit_code is not None:
                 return exit_code
-            handle_request(home, run, request.host, request.port)
+            handle_request(home, run, request.address)
             time.sleep(POLL_S)
 
 
@@ -108,7 +132,7 @@ def _conclude(
         summary["error"] = _unexplained(run, events)
     write_json(run.summary, summary)
     if summary["state"] == "refused":
-        summary["url"] = _champion_url(home, summary["model"]["name"], Address(request.host, request.port), show)
+        summary["url"] = _champion_url(home, summary["model"]["name"], request.address, show)
         write_json(run.summary, summary)
     if summary["state"] == "failed":
         raise StepFailedError(summary)

@@ -1,16 +1,15 @@
 """`python -m forebay.serving`: the server as a process of its own, on a state folder or on a folder of bundles."""
 
 import argparse
+import os
 import socket
 import sys
 from pathlib import Path
 
 from forebay.errors import ForebayError
-from forebay.serving.ports import bind
+from forebay.serving.ports import KSERVE_PORT, PORT_VARIABLE, bind, container_port
 from forebay.serving.state import ServingFiles, read_desired
 from forebay.state import Home
-
-DEFAULT_PORT = 8080  # KServe's, for the container; `forebay` passes its own
 
 
 def main(arguments: list[str]) -> int:
@@ -26,7 +25,12 @@ def main(arguments: list[str]) -> int:
 
 
 def _serve(options: argparse.Namespace) -> None:
-    listener = socket.socket(fileno=options.listen_fd) if options.listen_fd else bind(options.host, options.port)
+    if options.log:
+        _print_to(options.log)
+    if options.listen_fd:
+        listener = socket.socket(fileno=options.listen_fd)
+    else:
+        listener = bind(options.host, container_port() if options.port is None else options.port)
     if options.home:
         read_desired(ServingFiles.of(Home(options.home)))  # a damaged file, like a busy port, is found at once
     from forebay.serving import server  # seconds of imports
@@ -41,6 +45,13 @@ def _serve(options: argparse.Namespace) -> None:
         )
 
 
+def _print_to(log: Path) -> None:
+    """Append standard output and error to a file, whatever prints: a container's own log is the engine's."""
+    with log.open("ab") as file:
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(file.fileno(), stream.fileno())
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m forebay.serving", description=__doc__)
     what = parser.add_mutually_exclusive_group(required=True)
@@ -49,7 +60,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model-name", help="name of a single bundle (default: the name of its data set)")
     parser.add_argument("--model-version", help="version to show (default: the beginning of the weights' sha256)")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="port, 0 for any (default: %(default)s)")
+    parser.add_argument(
+        "--port", type=int, help=f"port, 0 for any (default: the variable {PORT_VARIABLE}, else {KSERVE_PORT})"
+    )
+    parser.add_argument("--log", type=Path, help="append what the server prints to this file")
     parser.add_argument("--listen-fd", type=int, help=argparse.SUPPRESS)  # a listening socket from the parent
     parser.add_argument("--max-body-mib", type=int, default=64, help="largest request body (default: %(default)s)")
     return parser

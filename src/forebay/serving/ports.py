@@ -1,11 +1,14 @@
 """Taking a port, and saying who has it when somebody else does."""
 
 import errno
+import os
 import socket
 
 from forebay.errors import ConfigError, MachineError
 
 BACKLOG = 2048  # connections the kernel keeps for us while the loop is busy
+PORT_VARIABLE = "PORT"  # of a container, as KServe and Knative set it
+KSERVE_PORT = 8080
 
 
 def bind(host: str, port: int, setting: str = "--port or FOREBAY_PORT") -> socket.socket:
@@ -38,6 +41,18 @@ def bind(host: str, port: int, setting: str = "--port or FOREBAY_PORT") -> socke
         listener.close()
         raise _explain(error, host, port, setting) from error
     return listener
+
+
+def container_port() -> int:
+    """The port of a server that was told none: `PORT`, else KServe's.
+
+    Raises:
+        ConfigError: `PORT` is no number.
+    """
+    text = os.environ.get(PORT_VARIABLE) or str(KSERVE_PORT)
+    if not text.isascii() or not text.isdigit():
+        raise ConfigError(f"{PORT_VARIABLE} must be a port number, got {text!r}.")
+    return int(text)
 
 
 def _explain(error: OSError, host: str, port: int, setting: str) -> ConfigError | MachineError:

@@ -30,6 +30,7 @@ from forebay.serving.repository import Models
 from forebay.serving.state import ServerInfo, ServingFiles, write_server
 from forebay.serving.wire.connection import Server
 from forebay.state import FileLock, Home
+from forebay.state.runners import CONTAINER_VARIABLE
 from forebay.version import code_version
 
 logger = logging.getLogger(__name__)
@@ -64,7 +65,10 @@ def serve_home(home: Home, listener: socket.socket, max_body_bytes: int = MAX_BO
         follower = Follower(files, models)
         follower.start()
         host, port = listener.getsockname()[:2]
-        info = ServerInfo(pid=os.getpid(), host=host, port=port, log=str(files.log), code_version=code_version())
+        info = ServerInfo(
+            pid=os.getpid(), host=host, port=port, log=str(files.log), code_version=code_version(),
+            container=os.environ.get(CONTAINER_VARIABLE, ""),
+        )  # fmt: skip
         run(
             models, listener, max_body_bytes,
             on_start=lambda: write_server(files, info),

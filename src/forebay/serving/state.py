@@ -44,6 +44,7 @@ class ServerInfo:
     port: int
     log: str
     code_version: str = ""  # of the code it runs; empty from servers that did not say
+    container: str = ""  # its name, where the server runs in one; the pid is then that inside
 
     @property
     def url(self) -> str:

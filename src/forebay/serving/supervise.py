@@ -8,15 +8,12 @@ import contextlib
 import fcntl
 import os
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from forebay.deploy.protocol import Answer, Request, answer, candidate, pending
 from forebay.errors import DeployError, ForebayError, MachineError
+from forebay.serving.launch import START_TIMEOUT_S, Address, start, until
 from forebay.serving.ports import bind
 from forebay.serving.state import (
     Loaded,
@@ -31,9 +28,6 @@ from forebay.serving.state import (
 )
 from forebay.state import FileLock, Home, Run
 from forebay.version import code_version
-
-START_TIMEOUT_S = 90.0  # a server is up in under 5 s; a cold or busy disk takes longer
-POLL_S = 0.05
 
 Change = Callable[[dict[str, Served]], dict[str, Served]]  # from the models wanted now to those wanted next
 
@@ -95,22 +89,21 @@ def last_port(home: Home) -> int | None:
     return read_last_port(ServingFiles.of(home))
 
 
-def ensure_server(home: Home, host: str, port: int) -> ServerInfo:
+def ensure_server(home: Home, address: Address) -> ServerInfo:
     """Return the running server of this state folder, or start one that outlives this process.
 
     Args:
         home: the state folder, open.
-        host, port: where a new server listens, 0 for any free port. A running server keeps its own address, so the
-            URL that people use stays the same.
+        address: of a new server. A running one keeps its own, so the URL that people use stays the same.
 
     Raises:
-        MachineError: the port is taken, or the server did not come up.
+        MachineError: the port is taken, there is no container engine, or the server did not come up.
     """
     files = ServingFiles.of(home)
     files.folder.mkdir(parents=True, exist_ok=True)
     with FileLock(files.folder / "start.lock").held("a command that starts the server", wait=True):
         running = _settled(files)
-        return running if running is not None else _start(home, files, host, port)
+        return running if running is not None else start(home, files, address)
 
 
 def publish(home: Home, change: Change, timeout_s: float) -> Published:
@@ -164,9 +157,14 @@ def stop(home: Home, timeout_s: float = 40.0) -> bool:
     info = status(home)
     if info is None:
         return False
+    if info.container:
+        from forebay.containers.serve import stop_server
+
+        stop_server(info.container, timeout_s)
+        return True
     with contextlib.suppress(ProcessLookupError):
         os.kill(info.pid, signal.SIGTERM)
-    for _ in _until(timeout_s):
+    for _ in until(timeout_s):
         if not _alive(files):
             return True
     raise MachineError(
@@ -175,7 +173,7 @@ def stop(home: Home, timeout_s: float = 40.0) -> bool:
     )
 
 
-def handle_request(home: Home, run: Run, host: str, port: int) -> bool:
+def handle_request(home: Home, run: Run, address: Address) -> bool:
     """Serve the deploy step's request, if one waits; a failure becomes the answer.
 
     Returns:
@@ -185,15 +183,15 @@ def handle_request(home: Home, run: Run, host: str, port: int) -> bool:
     if request is None:
         return False
     try:
-        reply = _act(home, request, host, port)
+        reply = _act(home, request, address)
     except (ForebayError, OSError) as error:
         reply = Answer(id=request.id, error=str(error))
     answer(run, reply)
     return True
 
 
-def _act(home: Home, request: Request, host: str, port: int) -> Answer:
-    info = ensure_server(home, host, port)
+def _act(home: Home, request: Request, address: Address) -> Answer:
+    info = ensure_server(home, address)
     serving = candidate(request.name) if request.action == "stage" else request.name
     names = () if request.action == "discard" else (serving,)
     published = publish_or_restore(home, lambda present: _wanted(present, request), names, request.timeout_s)
@@ -250,7 +248,7 @@ def _restored(asked: _Asked, names: Collection[str]) -> Change:
 
 def _await(home: Home, asked: _Asked, timeout_s: float) -> Published:
     files = ServingFiles.of(home)
-    for _ in _until(timeout_s):
+    for _ in until(timeout_s):
         info = status(home)
         if info is None:
             raise MachineError(f"The server ended before it had loaded its models. Its log: {files.log}")
@@ -263,43 +261,9 @@ def _await(home: Home, asked: _Asked, timeout_s: float) -> Published:
     )
 
 
-def _start(home: Home, files: ServingFiles, host: str, port: int) -> ServerInfo:
-    files.server.unlink(missing_ok=True)
-    with bind(host, port) as listener, files.log.open("ab") as log:
-        process = subprocess.Popen(  # noqa: S603 - our own module, no shell
-            [
-                sys.executable,
-                "-P",
-                "-m",
-                "forebay.serving",
-                "--home",
-                str(home.root),
-                "--listen-fd",
-                str(listener.fileno()),
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            cwd=files.folder,
-            start_new_session=True,  # a logout or Ctrl-C reaches the caller's session only
-            pass_fds=[listener.fileno()],  # so a busy port is known here and now, and nobody takes it meanwhile
-        )
-    for _ in _until(START_TIMEOUT_S):
-        info = read_server(files)
-        if info is not None and info.pid == process.pid:
-            return info
-        if process.poll() is not None:
-            raise MachineError(f"The server did not start: {_last_line(files.log)} Its log: {files.log}")
-    process.kill()
-    raise MachineError(
-        f"The server was not ready within {START_TIMEOUT_S:g} s and was ended. Its log: {files.log}. "
-        "Run the same command again; on a slow disk the second start is faster."
-    )
-
-
 def _settled(files: ServingFiles) -> ServerInfo | None:
     """The running server, None when there is none; one that is just starting or stopping is waited for."""
-    for _ in _until(START_TIMEOUT_S):
+    for _ in until(START_TIMEOUT_S):
         if not _alive(files):
             return None
         info = read_server(files)
@@ -323,16 +287,3 @@ def _alive(files: ServingFiles) -> bool:
     finally:
         os.close(descriptor)
     return False
-
-
-def _until(timeout_s: float) -> Iterator[None]:
-    end = time.monotonic() + timeout_s
-    yield
-    while time.monotonic() < end:
-        time.sleep(POLL_S)
-        yield
-
-
-def _last_line(log: Path) -> str:
-    lines = log.read_text(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "it said nothing."

@@ -1,0 +1,123 @@
+"""Build the container images; `make images` runs this. `python docker/build.py --help` lists what can be changed.
+
+The build context is made anew, of hard links where they are possible: exactly the files that the Dockerfile copies,
+plus the wheel and jar folders that were named. Nothing else of the checkout (a `.env`, a state folder) can get into a
+layer.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from forebay.container_images import TARGETS, image
+from forebay.version import VERSION, code_version
+
+ROOT = Path(__file__).resolve().parents[1]
+COPIED = ("constraints.txt", "pyproject.toml", "README.md", "LICENSE", "src", "components", "pipelines", "docker")
+FROM_ENVIRONMENT = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_NO_INDEX", "TORCH_INDEX", "ACCELERATOR", "BASE")
+SOURCE = "https://github.com/forebay/forebay"
+
+
+def main() -> int:
+    """Build the chosen targets and print size, layers and time of each."""
+    options = _parser().parse_args()
+    docker = shutil.which(os.environ.get("DOCKER", "docker"))
+    if docker is None:
+        print("There is no `docker` on the PATH. On Debian and Ubuntu: apt-get install docker.io", file=sys.stderr)
+        return 2
+    with tempfile.TemporaryDirectory(dir=_build_folder(), prefix="context-") as folder:
+        context = Path(folder)
+        _fill(context, options.wheels, options.jars)
+        for target in options.targets or TARGETS:
+            start = time.monotonic()
+            code = subprocess.call([docker, *_arguments(target, context)])
+            if code:
+                print(f"The image {image(target)} was not built; what is wrong stands above.", file=sys.stderr)
+                return code
+            print(_facts(docker, image(target), time.monotonic() - start), flush=True)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="docker/build.py",
+        description=__doc__,
+        epilog=f"Build arguments come from the environment: {', '.join(FROM_ENVIRONMENT)}.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("targets", nargs="*", metavar="TARGET", choices=[[], *TARGETS], help=", ".join(TARGETS))
+    parser.add_argument("--wheels", type=Path, help="folder of wheels to prefer (with PIP_NO_INDEX=1: the only source)")
+    parser.add_argument("--jars", type=Path, help="folder of Java libraries for Spark: hadoop-aws and what it needs")
+    return parser
+
+
+def _build_folder() -> Path:
+    folder = ROOT / "build"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def _fill(context: Path, wheels: Path | None, jars: Path | None) -> None:
+    ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, context / name, ignore=ignored, copy_function=_link)
+        else:
+            _link(source, context / name)
+    for folder, into, pattern in ((wheels, "wheels", "*.whl"), (jars, "jars", "*.jar")):
+        for file in sorted(folder.resolve(strict=True).glob(pattern)) if folder else ():
+            _link(file, context / "docker" / into / file.name)
+
+
+def _link(source: str | Path, target: str | Path) -> None:
+    """A second name for the same bytes; across disks a copy."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def _arguments(target: str, context: Path) -> list[str]:
+    given = [word for name in FROM_ENVIRONMENT if name in os.environ for word in ("--build-arg", name)]
+    facts = {"VERSION": VERSION, "REVISION": _revision(), "SOURCE": SOURCE, "CODE": code_version()}
+    labels = [word for name, value in facts.items() for word in ("--build-arg", f"{name}={value}")]
+    file = context / "docker" / "Dockerfile"
+    network = ["--network", os.environ["BUILD_NETWORK"]] if "BUILD_NETWORK" in os.environ else []
+    return [
+        "build",
+        *network,
+        *given,
+        *labels,
+        "--target",
+        target,
+        "--tag",
+        image(target),
+        "--file",
+        str(file),
+        str(context),
+    ]
+
+
+def _revision() -> str:
+    git = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"  # not a checkout: a source archive
+
+
+def _facts(docker: str, name: str, seconds: float) -> str:
+    asked = subprocess.run([docker, "image", "inspect", name], capture_output=True, text=True, check=True)
+    facts = json.loads(asked.stdout)[0]
+    return f"{name}: {facts['Size'] / 1e6:,.0f} MB in {len(facts['RootFS']['Layers'])} layers, {seconds:.0f} s"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

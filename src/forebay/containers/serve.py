@@ -1,0 +1,68 @@
+"""The server in a container of the serve image, on a state folder."""
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from forebay import container_images
+from forebay.containers.client import common, connected, label_of
+from forebay.state import Home
+from forebay.state.runners import CONTAINER_VARIABLE
+
+MEMORY = "2g"
+
+
+@dataclass(frozen=True)
+class ServeContainer:
+    """A server's container that was just started."""
+
+    name: str
+
+    def ended(self) -> bool:
+        """Whether it no longer runs (the engine may be about to start it again)."""
+        from docker.errors import NotFound
+
+        with connected() as client:
+            try:
+                return str(client.containers.get(self.name).status) != "running"
+            except NotFound:
+                return True
+
+    def end(self) -> None:
+        """Remove it, at once."""
+        stop_server(self.name, 0)
+
+
+def start_server(home: Home, options: Sequence[str], variables: dict[str, str]) -> ServeContainer:
+    """Start the server of a state folder; the engine starts it again after a crash or a reboot.
+
+    Args:
+        home: the state folder, open.
+        options: of `python -m forebay.serving`.
+        variables: besides those of every container.
+    """
+    name = f"forebay-serve-{label_of(home)}"
+    arguments = common(home)
+    arguments["environment"] |= {**variables, CONTAINER_VARIABLE: name}
+    stop_server(name, 0)  # one that a reboot or a kill left
+    with connected() as client:
+        client.containers.run(
+            container_images.SERVE,
+            list(options),
+            name=name,
+            mem_limit=MEMORY,
+            restart_policy={"Name": "unless-stopped"},
+            **arguments,
+        )
+    return ServeContainer(name)
+
+
+def stop_server(name: str, timeout_s: float) -> None:
+    """End and remove a server's container; requests in flight are answered first, for as long as the timeout."""
+    from docker.errors import NotFound
+
+    with connected() as client, contextlib.suppress(NotFound):
+        container = client.containers.get(name)
+        if timeout_s:
+            container.stop(timeout=int(timeout_s))
+        container.remove(force=True)

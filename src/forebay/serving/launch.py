@@ -1,0 +1,98 @@
+"""Starting the server: as a process of this machine, or in a container of the serve image."""
+
+import contextlib
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from forebay.errors import MachineError
+from forebay.serving.ports import PORT_VARIABLE, bind
+from forebay.serving.state import ServerInfo, ServingFiles, read_server
+from forebay.state import Home
+from forebay.state.runners import Runner
+
+START_TIMEOUT_S = 90.0  # a server is up in under 5 s; a cold or busy disk takes longer
+POLL_S = 0.05
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a server that has to be started listens, and what runs it."""
+
+    host: str
+    port: int  # 0 for any free one
+    runner: Runner = "process"
+
+
+def start(home: Home, files: ServingFiles, address: Address) -> ServerInfo:
+    """Start a server that outlives this process, and wait until it answers.
+
+    Raises:
+        ConfigError: there is no such address.
+        MachineError: the port is taken, there is no container engine, or the server did not come up.
+    """
+    files.server.unlink(missing_ok=True)
+    with contextlib.ExitStack() as undo:
+        ended, is_ours = (_start_container if address.runner == "docker" else _start_process)(
+            home, files, address, undo
+        )
+        for _ in until(START_TIMEOUT_S):
+            info = read_server(files)
+            if info is not None and is_ours(info):
+                undo.pop_all()
+                return info
+            if ended():
+                raise MachineError(f"The server did not start: {_last_line(files.log)} Its log: {files.log}")
+    raise MachineError(
+        f"The server was not ready within {START_TIMEOUT_S:g} s and was ended. Its log: {files.log}. "
+        "Run the same command again; on a slow disk the second start is faster."
+    )
+
+
+Started = tuple[
+    Callable[[], bool], Callable[[ServerInfo], bool]
+]  # whether it ended; whether an announcement is its own
+
+
+def _start_process(home: Home, files: ServingFiles, address: Address, undo: contextlib.ExitStack) -> Started:
+    with bind(address.host, address.port) as listener, files.log.open("ab") as log:
+        command = [sys.executable, "-P", "-m", "forebay.serving", "--home", str(home.root)]
+        process = subprocess.Popen(  # noqa: S603 - our own module, no shell
+            [*command, "--listen-fd", str(listener.fileno())],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=files.folder,
+            start_new_session=True,  # a logout or Ctrl-C reaches the caller's session only
+            pass_fds=[listener.fileno()],  # so a busy port is known here and now, and nobody takes it meanwhile
+        )
+    undo.callback(process.kill)
+    return lambda: process.poll() is not None, lambda info: info.pid == process.pid
+
+
+def _start_container(home: Home, files: ServingFiles, address: Address, undo: contextlib.ExitStack) -> Started:
+    from forebay.containers.serve import start_server
+
+    with bind(address.host, address.port) as listener:  # a busy port is known now; a restart takes the same one again
+        port = int(listener.getsockname()[1])
+    options = ["--home", str(home.root), "--host", address.host, "--log", str(files.log)]
+    container = start_server(home, options, {PORT_VARIABLE: str(port)})
+    undo.callback(container.end)
+    return container.ended, lambda info: info.container == container.name
+
+
+def until(timeout_s: float) -> Iterator[None]:
+    """Go round until the time is over, at least once, a little apart."""
+    end = time.monotonic() + timeout_s
+    yield
+    while time.monotonic() < end:
+        time.sleep(POLL_S)
+        yield
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines()
+    return lines[-1] if lines else "it said nothing."

@@ -1,0 +1,57 @@
+"""`--runner docker` where containers cannot be run: refused before anything begins, with the fix."""
+
+import errno
+import socket
+from pathlib import Path
+
+import pytest
+
+from forebay import container_images
+from forebay.containers import client
+from forebay.errors import MachineError
+from forebay.state import Home
+from forebay_cli import Forebay
+
+
+def test_a_missing_engine_is_named_with_the_package_to_install(tmp_path: Path) -> None:
+    cli = Forebay(tmp_path, {"DOCKER_HOST": f"unix://{tmp_path}/nosuch.sock"})
+    said = cli("run", "--runner", "docker", expect=2).stderr
+    assert f"No container engine answers at unix://{tmp_path}/nosuch.sock" in said
+    assert "apt-get install docker.io" in said
+    assert not (cli.home / "runs").exists()
+
+
+def test_a_socket_that_nobody_serves_is_no_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "dead.sock"
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
+    with pytest.raises(MachineError, match="No container engine answers"):
+        client.check(container_images.ALL)
+
+
+def test_a_socket_that_one_may_not_use_is_told_from_a_missing_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    from docker.transport.unixconn import UnixHTTPConnection
+
+    def refuse(_: object) -> None:  # root may use every socket; this is what connect() says to others
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setattr(UnixHTTPConnection, "connect", refuse)
+    with pytest.raises(MachineError, match="usermod -aG docker"):
+        client.check(container_images.ALL)
+
+
+def test_an_unknown_runner_is_wrong_use(tmp_path: Path) -> None:
+    assert "'process', 'docker'" in Forebay(tmp_path)("run", "--runner", "podman", expect=2).stderr
+
+
+def test_only_variables_for_s3_and_mlflow_reach_a_container(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9000")
+    monkeypatch.setenv("GITHUB_TOKEN", "not for a container")
+    given = client.common(home)
+    assert given["environment"] == {
+        name: value for name, value in given["environment"].items() if name.startswith(("AWS_", "MLFLOW_", "FOREBAY_"))
+    }
+    assert given["environment"]["AWS_ENDPOINT_URL"] == "http://127.0.0.1:9000"
+    assert (given["read_only"], given["cap_drop"]) == (True, ["ALL"])

@@ -1,0 +1,83 @@
+"""What is in the images and what is not, seen from inside: any uid, a read-only root, no capability."""
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from forebay import container_images
+from forebay.container_images import PIPELINE, SERVE, SPARK, TRAIN
+from forebay.version import VERSION, code_version
+
+if TYPE_CHECKING:
+    from docker.client import DockerClient
+
+ABSENT = {
+    PIPELINE: ("torch", "pyspark"),
+    SPARK: ("torch", "mlflow", "kserve"),
+    TRAIN: ("pyspark", "kserve"),
+    SERVE: ("pyspark", "kfp", "mlflow", "pip", "scipy"),
+}
+PRESENT = {
+    PIPELINE: ("forebay.components.register", "forebay.components.deploy", "mlflow"),
+    SPARK: ("forebay.components.ingest", "pyspark.sql", "sklearn.datasets"),
+    TRAIN: ("forebay.components.train", "torchvision.models", "mlflow"),
+    SERVE: ("forebay.serving.server", "torchvision.models", "uvloop"),
+}
+
+
+def inside(engine: "DockerClient", image: str, *command: str, **options: Any) -> str:
+    """What a command prints in a container that may do nothing but write to /tmp."""
+    output: bytes = engine.containers.run(
+        image, list(command), entrypoint=[], remove=True, read_only=True, tmpfs={"/tmp": ""}, cap_drop=["ALL"],
+        security_opt=["no-new-privileges"], network_mode="none", **options,
+    )  # fmt: skip
+    return output.decode()
+
+
+@pytest.mark.parametrize("image", container_images.ALL)
+def test_it_runs_without_root_and_holds_the_code_under_test(engine: "DockerClient", image: str) -> None:
+    script = "import os; from forebay.version import code_version; print(os.getuid(), os.getgid(), code_version())"
+    assert inside(engine, image, "python3", "-c", script).split() == ["10001", "0", code_version()]
+
+
+@pytest.mark.parametrize("image", container_images.ALL)
+def test_any_other_uid_may_run_it_as_well(engine: "DockerClient", image: str) -> None:
+    script = "import forebay, os; print(os.getuid())"
+    assert inside(engine, image, "python3", "-c", script, user="54321:0").strip() == "54321"
+
+
+@pytest.mark.parametrize("image", container_images.ALL)
+def test_what_its_steps_import_is_there_and_what_they_do_not_is_not(engine: "DockerClient", image: str) -> None:
+    script = (
+        "import importlib, importlib.util as u, sys\n"
+        "present, absent = (words.split(',') for words in sys.argv[1:])\n"
+        "for name in present: importlib.import_module(name)\n"
+        "print([name for name in absent if u.find_spec(name)])"
+    )
+    words = (",".join(PRESENT[image]), ",".join(ABSENT[image]))
+    assert inside(engine, image, "python3", "-W", "ignore", "-c", script, *words).splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("image", container_images.ALL)
+def test_no_compiler_and_no_package_managers_cache_is_left(engine: "DockerClient", image: str) -> None:
+    script = (
+        "for name in gcc cc g++; do command -v $name; done; "
+        "ls -d /opt/forebay/bin/pip* /root/.cache /tmp/* /build /opt/pip /opt/setuptools 2>/dev/null; "
+        "find /var/cache/apt -name '*.deb'; true"
+    )
+    assert inside(engine, image, "sh", "-c", script) == ""
+
+
+@pytest.mark.parametrize("image", container_images.ALL)
+def test_its_labels_say_where_it_came_from(engine: "DockerClient", image: str) -> None:
+    labels = engine.images.get(image).labels
+    assert labels["org.opencontainers.image.version"] == VERSION
+    assert labels["org.opencontainers.image.revision"]
+    assert labels["org.opencontainers.image.source"].startswith("https://")
+
+
+@pytest.mark.parametrize("image", container_images.ALL)
+def test_no_build_argument_is_in_its_history(engine: "DockerClient", image: str) -> None:
+    """An index URL may carry a password: the stages that get it are not part of the image."""
+    lines = [layer["CreatedBy"] for layer in engine.images.get(image).history()]
+    assert not [line for line in lines if "PIP_" in line or "TORCH_INDEX" in line]

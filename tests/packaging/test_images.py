@@ -1,0 +1,52 @@
+"""The Dockerfile against the facts it must agree with; tests/images builds and runs what it makes."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import yaml
+
+from forebay import container_images
+
+ROOT = Path(__file__).parents[2]
+DOCKERFILE = (ROOT / "docker" / "Dockerfile").read_text()
+REQUIREMENTS = sorted((ROOT / "docker" / "requirements").glob("*.txt"))
+INDIRECT = {"pandas"}  # PySpark wants it and does not ask for it
+
+
+def _names(path: Path) -> list[str]:
+    lines = [line.split("#")[0].strip() for line in path.read_text().splitlines()]
+    return [line for line in lines if line and not line.startswith("-r ")]
+
+
+def test_every_image_of_the_compiled_pipeline_is_a_target_of_the_dockerfile() -> None:
+    stages = set(re.findall(r"^FROM \S+ AS (\S+)$", DOCKERFILE, re.MULTILINE))
+    assert set(container_images.TARGETS) <= stages
+    compiled = yaml.safe_load_all((ROOT / "pipelines" / "compiled" / "training.yaml").read_text())
+    executors = next(compiled)["deploymentSpec"]["executors"].values()
+    assert {executor["container"]["image"] for executor in executors} == set(container_images.ALL) - {
+        container_images.SERVE
+    }
+
+
+def test_what_an_image_installs_is_a_direct_dependency_and_pinned_by_the_one_lock() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    direct = {re.split("[=<>]", line)[0] for line in project["dependencies"]}
+    locked = {line.split("==")[0] for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line}
+    for path in REQUIREMENTS:
+        names = _names(path)
+        assert names, path
+        assert set(names) <= direct | INDIRECT, path
+        assert set(names) <= locked, path
+        assert names == sorted(names), path
+
+
+def test_every_requirements_file_is_installed_by_one_stage() -> None:
+    assert sorted(re.findall(r"install\.sh (\w+) /opt", DOCKERFILE)) == [path.stem for path in REQUIREMENTS]
+
+
+def test_every_final_image_runs_as_the_same_unprivileged_user() -> None:
+    stages = re.split(r"^FROM ", DOCKERFILE, flags=re.MULTILINE)
+    final = {stage.split(" AS ")[1].split("\n")[0]: stage for stage in stages if " AS " in stage}
+    for target in container_images.TARGETS:
+        assert re.search(r"^USER 10001:0$", final[target], re.MULTILINE), target
