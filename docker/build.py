@@ -1,8 +1,7 @@
 """Build the container images; `make images` runs this. `python docker/build.py --help` lists what can be changed.
 
-The build context is made anew, of hard links where they are possible: exactly the files that the Dockerfile copies,
-plus the wheel and jar folders that were named. Nothing else of the checkout (a `.env`, a state folder) can get into a
-layer.
+The build context is made anew: a copy of exactly the files that the Dockerfile copies, plus the wheel and jar folders
+that were named. Nothing else of the checkout (a `.env`, a state folder) can get into a layer.
 """
 
 import argparse
@@ -68,16 +67,16 @@ def _fill(context: Path, wheels: Path | None, jars: Path | None) -> None:
     for name in COPIED:
         source = ROOT / name
         if source.is_dir():
-            shutil.copytree(source, context / name, ignore=ignored, copy_function=_link)
+            shutil.copytree(source, context / name, ignore=ignored)
         else:
-            _link(source, context / name)
+            shutil.copy2(source, context / name)
     for folder, into, pattern in ((wheels, "wheels", "*.whl"), (jars, "jars", "*.jar")):
         for file in sorted(folder.resolve(strict=True).glob(pattern)) if folder else ():
             _link(file, context / "docker" / into / file.name)
 
 
-def _link(source: str | Path, target: str | Path) -> None:
-    """A second name for the same bytes; across disks a copy."""
+def _link(source: Path, target: Path) -> None:
+    """A second name for the same bytes, which are hundreds of megabytes and never written again; else a copy."""
     try:
         os.link(source, target)
     except OSError:

@@ -20,8 +20,8 @@ ABSENT = {
 PRESENT = {
     PIPELINE: ("forebay.components.register", "forebay.components.deploy", "mlflow"),
     SPARK: ("forebay.components.ingest", "pyspark.sql", "sklearn.datasets"),
-    TRAIN: ("forebay.components.train", "torchvision.models", "mlflow"),
-    SERVE: ("forebay.serving.server", "torchvision.models", "uvloop"),
+    TRAIN: ("forebay.components.train", "forebay.models", "mlflow"),
+    SERVE: ("forebay.serving.server", "forebay.models", "uvloop"),
 }
 
 
