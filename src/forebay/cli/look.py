@@ -200,7 +200,7 @@ def _server_object(home: Home, server: ServerInfo | None) -> dict[str, Any] | No
 def _server_lines(home: Home, server: ServerInfo | None) -> list[str]:
     if server is None:
         return ["", "server: not running. `forebay serve` brings the champions up again (after a reboot, too)."]
-    lines = ["", f"server: {server.url} (process {server.pid}), log {server.log}"]
+    lines = ["", f"server: {server.url} ({server.runs_as}), log {server.log}"]
     lines += [f"  {name} version {model.version}" for name, model in supervise.current_models(home).items()]
     return [*lines, "After a reboot: `forebay serve`. To end it: `forebay stop`."]
 

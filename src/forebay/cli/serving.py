@@ -29,7 +29,7 @@ def serve_command(models: tuple[str, ...], host: str, port: int, runner: Runner)
 
     home = Home.find().open()
     server = bring_up(home, models, server_address(home, host, port, runner))
-    click.echo(f"{server.url} (process {server.pid}), log {server.log}")
+    click.echo(f"{server.url} ({server.runs_as}), log {server.log}")
     for name, model in sorted(supervise.current_models(home).items()):
         click.echo(f"  {name} version {model.version}")
     click.echo("It answers until `forebay stop`.")

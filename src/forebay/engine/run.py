@@ -1,5 +1,6 @@
 """One pipeline run from the command line's side: plan, start, watch, serve, summarize."""
 
+import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from forebay.engine.champions import champion_url
 from forebay.engine.kfp_local import compiled_pipeline
 from forebay.engine.process import POLL_S, EngineProcess, last_lines
 from forebay.engine.summary import Event, Summary, summarize, unfinished_step
-from forebay.errors import ForebayError
+from forebay.errors import ForebayError, MachineError
 from forebay.ingest.fingerprint import source_fingerprint
 from forebay.serving.launch import Address
 from forebay.serving.supervise import handle_request
@@ -92,7 +93,8 @@ def _end_containers_of_a_killed_run(home: Home) -> None:
     if read_json(last.plan).get("runner") == "docker":
         from forebay.containers.steps import end_leftovers
 
-        end_leftovers(home)
+        with contextlib.suppress(MachineError):  # where no engine answers, no container of it runs
+            end_leftovers(home)
 
 
 def _parameters(settings: dict[str, Scalar]) -> dict[str, Scalar]:

@@ -47,6 +47,11 @@ class ServerInfo:
     container: str = ""  # its name, where the server runs in one; the pid is then that inside
 
     @property
+    def runs_as(self) -> str:
+        """What a person looks for: `process 4711` or `container forebay-serve-…`."""
+        return f"container {self.container}" if self.container else f"process {self.pid}"
+
+    @property
     def url(self) -> str:
         """Where it answers, for example `http://127.0.0.1:8090`."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104

@@ -79,7 +79,7 @@ def other_code(home: Home) -> str:
     if info is None or info.code_version == code_version():
         return ""
     return (
-        f"The server (process {info.pid}) runs code {info.code_version or 'of an earlier version'}, installed is "
+        f"The server ({info.runs_as}) runs code {info.code_version or 'of an earlier version'}, installed is "
         f"{code_version()}: end it with `forebay stop`, and run the same command again."
     )
 
