@@ -12,7 +12,7 @@ BIN := .venv/bin
 COMPILED := pipelines/compiled/training.yaml
 
 help: ## list these targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 
 setup: ## make or update .venv
 	@set -- $(if $(PYTHON),"$(PYTHON)",python3 python3.11 python3.12 python3.13); \

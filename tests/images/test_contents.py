@@ -1,5 +1,6 @@
 """What is in the images and what is not, seen from inside: any uid, a read-only root, no capability."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -44,6 +45,16 @@ def test_it_runs_without_root_and_holds_the_code_under_test(engine: "DockerClien
 def test_any_other_uid_may_run_it_as_well(engine: "DockerClient", image: str) -> None:
     script = "import forebay, os; print(os.getuid())"
     assert inside(engine, image, "python3", "-c", script, user="54321:0").strip() == "54321"
+
+
+def test_spark_starts_under_a_uid_that_no_image_knows(engine: "DockerClient", tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)  # as a volume that belongs to the group of every uid
+    script = (
+        "from pathlib import Path; from forebay.ingest.spark import spark_session\n"
+        "with spark_session(Path('/state')) as session: print(session.range(3).count())"
+    )
+    volumes = {str(tmp_path): {"bind": "/state", "mode": "rw"}}
+    assert inside(engine, SPARK, "python3", "-c", script, user="54321:0", volumes=volumes).split()[-1] == "3"
 
 
 @pytest.mark.parametrize("image", container_images.ALL)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forebay.errors import DataError, MachineError
+from forebay.ingest.username import ensure_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -153,6 +154,7 @@ def _cause(text: str) -> str:
 
 
 def _start(work: Path) -> "SparkSession":
+    ensure_name()
     import pyspark
     from pyspark.errors import PySparkRuntimeError
     from pyspark.sql import SparkSession
