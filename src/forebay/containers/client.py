@@ -33,12 +33,11 @@ def connected() -> "Iterator[DockerClient]":
     """
     from docker.client import DockerClient
     from docker.errors import DockerException
-    from requests.exceptions import RequestException
 
     try:
         client = DockerClient.from_env()
         client.ping()
-    except (DockerException, RequestException, OSError) as error:
+    except (DockerException, OSError) as error:  # the SDK lets errors of requests through, which are OSErrors
         raise MachineError(_unreachable(error)) from error
     try:
         yield client
