@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 from forebay.container_images import TARGETS, image
+from forebay.containers.client import CODE_LABEL
 from forebay.version import VERSION, code_version
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -85,8 +86,7 @@ def _link(source: Path, target: Path) -> None:
 
 def _arguments(target: str, context: Path) -> list[str]:
     given = [word for name in FROM_ENVIRONMENT if name in os.environ for word in ("--build-arg", name)]
-    facts = {"VERSION": VERSION, "REVISION": _revision(), "SOURCE": SOURCE, "CODE": code_version()}
-    labels = [word for name, value in facts.items() for word in ("--build-arg", f"{name}={value}")]
+    labels = [word for name, value in _labels(target).items() for word in ("--label", f"{name}={value}")]
     file = context / "docker" / "Dockerfile"
     network = ["--network", os.environ["BUILD_NETWORK"]] if "BUILD_NETWORK" in os.environ else []
     return [
@@ -102,6 +102,20 @@ def _arguments(target: str, context: Path) -> list[str]:
         str(file),
         str(context),
     ]
+
+
+def _labels(target: str) -> dict[str, str]:
+    """What an image says about itself; given from outside, so that no layer is built again for a new revision."""
+    opencontainers = {
+        "title": f"Forebay {target}",
+        "version": VERSION,
+        "revision": _revision(),
+        "source": SOURCE,
+        "licenses": "Apache-2.0",
+    }
+    return {f"org.opencontainers.image.{name}": value for name, value in opencontainers.items()} | {
+        CODE_LABEL: code_version()
+    }
 
 
 def _revision() -> str:
