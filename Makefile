@@ -5,8 +5,8 @@
 #   make setup TORCH_INDEX=<index>        torch from that index besides the usual one (CONTRIBUTING.md, "Set-up")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format golden wheel wheels images test-images bench clean
-export TORCH_INDEX BASE ACCELERATOR
+.PHONY: help setup run test lint format golden wheel wheels images sboms test-images bench clean
+export TORCH_INDEX BASE ACCELERATOR MAVEN_URL HADOOP_AWS
 
 BIN := .venv/bin
 COMPILED := pipelines/compiled/training.yaml
@@ -57,7 +57,11 @@ wheels: setup ## fetch every wheel of the images into build/wheels, for `make im
 images: setup ## build the container images; WHEELS, JARS, BASE, TORCH_INDEX, PIP_INDEX_URL, … change from what
 	$(BIN)/python docker/build.py $(if $(WHEELS),--wheels $(WHEELS)) $(if $(JARS),--jars $(JARS)) $(ARGS)
 
-test-images: setup ## run the built images, and the pipeline in them; ARGS go to pytest
+sboms: setup ## build the images and list what they hold: dist/sbom/*.cdx.json (CycloneDX) and *.txt
+	@$(MAKE) --no-print-directory images ARGS="--sbom dist/sbom $(ARGS)"
+
+test-images: setup ## build the images, then run them and the pipeline in them; ARGS go to pytest
+	@$(MAKE) --no-print-directory images ARGS=
 	FOREBAY_TEST_IMAGES=1 $(BIN)/pytest tests/images $(ARGS)
 
 bench: setup ## measure against plain tools side by side; ARGS go to `python -m benchmarks`

@@ -3,28 +3,20 @@
 #
 #   install.sh NAME TARGET [BELOW]       requirements/NAME.txt into a new environment TARGET, on top of the one in BELOW
 #   install.sh --accelerator NAME TARGET refuse a torch build that is not the wanted one
-#   install.sh --jars FOLDER TARGET      Java libraries (hadoop-aws and what it needs) into the environment's Spark
 set -eu
 
 site_packages() {
 	"$1/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))'
 }
 
-case $1 in
---accelerator)
+if [ "$1" = --accelerator ]; then
 	found=$("$3/bin/python" -c 'import torch; print("cuda" if torch.version.cuda else "cpu")')
 	[ "$found" = "$2" ] && exit 0
 	echo "The index gave torch's $found build and ACCELERATOR is $2. Give --build-arg TORCH_INDEX=… (the index that" \
 		"pytorch.org's installation selector prints for it), a folder WHEELS with the wanted wheel, or" \
 		"--build-arg ACCELERATOR=$found." >&2
 	exit 1
-	;;
---jars)
-	spark=$("$3/bin/python" -c 'import pyspark; print(pyspark.__path__[0])')
-	find "$2" -name '*.jar' -exec cp {} "$spark/jars/" \;
-	exit 0
-	;;
-esac
+fi
 
 name=$1 target=$2 below=${3:-}
 python3 -m venv --without-pip "$target"
@@ -34,5 +26,11 @@ python3 -m venv --without-pip "$target"
 } >"$(site_packages "$target")/forebay.pth"
 /opt/pip/bin/pip --python "$target/bin/python" install \
 	${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} -r "/build/requirements/$name.txt"
-# Test suites of libraries: a tenth of the size, of no use here. numpy's and torch's helpers for tests lie elsewhere.
-find "$(site_packages "$target")" -type d -name tests -prune -exec rm -rf {} +
+# What no image can use, measured: test suites of libraries (a tenth of the size; numpy's and torch's helpers for tests lie
+# elsewhere), torch's headers, C++ tests and protoc (195 MB; there is no compiler), and of Spark the Scala shell and the
+# state store of streaming queries (130 MB; nothing here streams).
+cd "$(site_packages "$target")"
+find . -type d -name tests -prune -exec rm -rf {} +
+rm -rf torch/include torch/test
+[ ! -d torch/bin ] || find torch/bin -type f ! -name torch_shm_manager -delete
+rm -rf pyspark/examples pyspark/jars/connect-repl pyspark/jars/rocksdbjni-*.jar

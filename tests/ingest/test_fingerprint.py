@@ -70,6 +70,11 @@ def test_an_s3_object_edited_to_equal_size_changes_it(folder: Path, s3: S3Store)
     assert source_fingerprint(uri) != before
 
 
+def test_hadoops_name_of_the_scheme_means_the_same_objects(folder: Path, s3: S3Store) -> None:
+    uri = s3.upload(folder, "fingerprints", "folder")
+    assert source_fingerprint(uri.replace("s3://", "s3a://")) == source_fingerprint(uri)
+
+
 @pytest.mark.parametrize("uri", ["s3://no-such-bucket/x", "s3://fingerprints/nothing-here", "s3:///x"])
 def test_what_s3_does_not_have_is_wrong_use(uri: str, folder: Path, s3: S3Store) -> None:
     s3.upload(folder, "fingerprints", "folder")

@@ -8,12 +8,13 @@ from typing import Any
 from forebay.errors import ConfigError
 
 SCHEME = "s3://"
+SPELLINGS = (SCHEME, "s3a://")  # the second is what Hadoop calls it; the objects are the same, and so is every digest
 _ACCOUNT = ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE")
 
 
 def is_uri(data: str) -> bool:
     """Tell an S3 URI from a local path."""
-    return data.startswith(SCHEME)
+    return data.startswith(SPELLINGS)
 
 
 def list_objects(uri: str) -> Iterator[tuple[str, str, int, str]]:
@@ -61,7 +62,7 @@ def read(uri: str, offset: int, size: int) -> bytes:
 
 
 def _split(uri: str) -> tuple[str, str]:
-    bucket, _, key = uri.removeprefix(SCHEME).partition("/")
+    bucket, _, key = uri.partition("://")[2].partition("/")
     if not bucket:
         raise ConfigError(f"ingest.data must look like s3://bucket/prefix, got {uri!r}")
     return bucket, key.rstrip("/")
