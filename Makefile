@@ -6,7 +6,6 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test lint format golden wheel wheels images sboms test-images bench clean
-export TORCH_INDEX BASE ACCELERATOR MAVEN_URL HADOOP_AWS
 
 BIN := .venv/bin
 COMPILED := pipelines/compiled/training.yaml

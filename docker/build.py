@@ -93,8 +93,8 @@ def _link(source: Path, target: Path) -> None:
 
 
 def _build(docker: str, context: Path, target: str, arguments: list[str]) -> int:
-    given = [word for name in FROM_ENVIRONMENT if name in os.environ for word in ("--build-arg", name)]
-    network = ["--network", os.environ["BUILD_NETWORK"]] if "BUILD_NETWORK" in os.environ else []
+    given = [word for name in FROM_ENVIRONMENT if os.environ.get(name) for word in ("--build-arg", name)]
+    network = ["--network", os.environ["BUILD_NETWORK"]] if os.environ.get("BUILD_NETWORK") else []
     file = str(context / "docker" / "Dockerfile")
     return subprocess.call(
         [docker, "build", *network, *given, *arguments, "--target", target, "--file", file, str(context)]

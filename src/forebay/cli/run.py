@@ -133,10 +133,16 @@ def _print_settings(as_json: bool) -> None:
     default=Path("training.yaml"),
     show_default=True,
 )
-def compile_command(output: Path) -> None:
+@click.option("--registry", metavar="HOST/PATH", default="", help="Where the images were pushed to.")
+@click.option(
+    "--digest", "digests", metavar="TARGET=sha256:…", multiple=True, help="Pin the image of a target; repeatable."
+)
+def compile_command(output: Path, registry: str, digests: tuple[str, ...]) -> None:
     """Write the compiled pipeline, ready to upload to the Kubeflow UI; the same code gives the same bytes."""
+    from forebay.container_images import renamed
     from forebay.engine.kfp_local import compile_pipeline
 
+    images = renamed(registry, digests)
     require_writable(output.absolute().parent, "--out")
-    compile_pipeline(output)
+    compile_pipeline(output, images)
     click.echo(f"Wrote {output}.")

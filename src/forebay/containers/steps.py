@@ -5,7 +5,6 @@ one that it no longer finds for a success; it passes a step none of the caller's
 same for all steps. `Containers.run_step` has its signature and none of these faults.
 """
 
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from forebay import container_images
 from forebay.containers.client import HOME_LABEL, common, connected, label_of
 from forebay.state import Home, Run
-from forebay.state.steplog import EVENTS_VARIABLE, FRESH_VARIABLE, read_events
+from forebay.state.steplog import EVENTS_VARIABLE, FRESH_VARIABLE, StepLog, read_events
 from forebay.state.watch import GRACE_S
 
 if TYPE_CHECKING:
@@ -23,6 +22,12 @@ if TYPE_CHECKING:
 
 RUN_LABEL = "forebay.run"  # of a step's container
 POLL_S = 0.1
+GO_ON = "`forebay run` again goes on from what is done."
+ADVICE = {  # by a piece of what the engine says
+    "could not select device driver": "Install the NVIDIA Container Toolkit (`nvidia-ctk runtime configure`, then "
+    "restart the engine), or set train.gpus=0.",
+    "no space left": f"`docker system prune` removes what no container uses; {GO_ON}",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,20 +52,38 @@ class Containers:
             volumes: kfp's, the pipeline root alone; it lies in the state folder, which is mounted whole.
 
         Returns:
-            The exit code; 1 also where the code is 0 but the step did not record that it finished.
+            The exit code; 1 also where the code is 0 but the step did not record that it finished. Why a step failed
+            that could not say so itself, or that the engine did not run, is recorded as its error.
         """
+        from docker.errors import DockerException
+
         name = _step_name(command)
+        start = time.monotonic()
+        try:
+            code, reason = self._run_to_its_end(client, name, image, command)
+        except (DockerException, OSError) as error:  # the SDK lets errors of requests through, which are OSErrors
+            code, reason = 1, _refusal(error)
+        if reason:
+            seconds = round(time.monotonic() - start, 3)
+            log = StepLog(name=name, run_id=self.run.run_id, home=self.home, events=self.run.events)
+            log.emit("failed", seconds=seconds, error=reason, error_type="MachineError", permanent=False)
+        return code
+
+    def _run_to_its_end(self, client: "DockerClient", name: str, image: str, command: Sequence[str]) -> tuple[int, str]:
+        """Exit code, and why the step failed where it could not say so itself."""
         container = client.containers.run(image, list(command), **self._arguments(name, image))
         try:
             for chunk in container.logs(stream=True):
                 print(chunk.decode(errors="replace"), end="", flush=True)
             code = int(container.wait()["StatusCode"])
+            container.reload()
+            out_of_memory = bool(container.attrs["State"].get("OOMKilled"))
         finally:
             _end(container)
-        if code == 0 and not self._finished(name):
-            print(f"{name} ended with 0 and did not say that it finished", file=sys.stderr)
-            return 1
-        return code
+        kinds = [event["kind"] for event in read_events(self.run.events)[0] if event["step"] == name]
+        if kinds[-1:] == ["failed" if code else "finished"]:
+            return code, ""
+        return code or 1, _silence(name, code, out_of_memory)
 
     def _arguments(self, name: str, image: str) -> dict[str, Any]:
         arguments = common(self.home)
@@ -80,10 +103,6 @@ class Containers:
 
             arguments["device_requests"] = [DeviceRequest(count=int(self.gpus), capabilities=[["gpu"]])]
         return arguments
-
-    def _finished(self, name: str) -> bool:
-        ended = [event["kind"] for event in read_events(self.run.events)[0] if event["step"] == name]
-        return bool(ended) and ended[-1] == "finished"
 
 
 def end_leftovers(home: Home) -> None:
@@ -115,6 +134,28 @@ def _end(container: "Container") -> None:
         container.remove(force=True)
     except NotFound:
         return
+
+
+def _refusal(error: Exception) -> str:
+    """What the engine said, and what to do about it."""
+    said = str(getattr(error, "explanation", None) or error).strip().rstrip(".")
+    advice = next(
+        (words for mark, words in ADVICE.items() if mark in said),
+        f"`docker info` tells how the engine is; {GO_ON}",
+    )
+    return f"The container engine did not run the step: {said}. {advice}"
+
+
+def _silence(name: str, code: int, out_of_memory: bool) -> str:
+    """Why a step failed that did not say how it ended."""
+    if out_of_memory:
+        problem = "its container was ended because the memory was used up. Free some, or give the step less to do"
+    elif code > 128:
+        signal = code - 128
+        problem = f"its container was killed (signal {signal}) before it could say why (mostly for lack of memory)"
+    else:
+        problem = f"its container ended with code {code} before the step had said how it ended"
+    return f"{problem}. `forebay logs {name}` shows its output; {GO_ON}"
 
 
 def _step_name(command: Sequence[str]) -> str:

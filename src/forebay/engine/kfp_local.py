@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import warnings
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,8 +28,13 @@ def compiled_pipeline() -> Path:
     return Path(str(resources.files("forebay.pipelines") / "compiled" / "training.yaml"))
 
 
-def compile_pipeline(out: Path) -> None:
-    """Compile the training pipeline; the same code gives the same bytes."""
+def compile_pipeline(out: Path, images: Mapping[str, str] | None = None) -> None:
+    """Compile the training pipeline; the same code gives the same bytes.
+
+    Args:
+        out: the file to write.
+        images: what to call an image instead, by its name in `container_images`.
+    """
     import tempfile
 
     from kfp import compiler
@@ -38,7 +44,10 @@ def compile_pipeline(out: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / "pipeline.yaml"
         compiler.Compiler().compile(training, str(draft))
-        write_bytes(out, draft.read_bytes())
+        text = draft.read_text()
+    for name, other in (images or {}).items():
+        text = text.replace(f"image: {name}\n", f"image: {other}\n")
+    write_bytes(out, text.encode())
 
 
 def run_compiled(pipeline: Path, parameters: dict[str, Any], home: Home, containers: "Containers | None") -> None:

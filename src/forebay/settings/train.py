@@ -94,7 +94,7 @@ class TrainConfig(StepConfig):
     gpus: str = setting(
         "0",
         unit="nvidia.com/gpu",
-        meaning="GPUs that the step's pod asks for on Kubernetes; text, because the backend reads a number as empty",
+        meaning="GPUs that the step's pod or container asks for; text, because KFP's backend reads a number as empty",
         rule=matching(r"\d{1,3}", "0 or 1"),
     )
     checkpoint_s: int = setting(
