@@ -7,7 +7,8 @@ from forebay.errors import ConfigError
 from forebay.version import VERSION
 
 REPOSITORY = "forebay"
-TARGETS = ("pipeline", "spark", "train", "serve")  # of docker/Dockerfile
+STEP_TARGETS = ("pipeline", "spark", "train")
+TARGETS = (*STEP_TARGETS, "serve")  # of docker/Dockerfile
 
 _REGISTRY = re.compile(r"[a-z0-9][a-z0-9.-]*(:\d+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -32,7 +33,7 @@ ALL = (PIPELINE, SPARK, TRAIN, SERVE)
 
 
 def renamed(registry: str, digests: Iterable[str]) -> dict[str, str]:
-    """What each image is called in a registry, by its name here.
+    """What the images of the steps are called in a registry, by their names here.
 
     Args:
         registry: as in `image`.
@@ -46,10 +47,10 @@ def renamed(registry: str, digests: Iterable[str]) -> dict[str, str]:
     pins: dict[str, str] = {}
     for word in digests:
         target, _, digest = word.partition("=")
-        if target not in TARGETS or not _DIGEST.fullmatch(digest):
+        if target not in STEP_TARGETS or not _DIGEST.fullmatch(digest):
             raise ConfigError(
-                f"--digest takes TARGET=sha256:64 hex digits, TARGET being one of {', '.join(TARGETS)}; got {word!r}. "
+                f"--digest takes TARGET=sha256:64 hex digits, TARGET being one of {', '.join(STEP_TARGETS)}; got {word!r}. "
                 "`docker push` prints the digest."
             )
         pins[target] = digest
-    return {image(target): image(target, registry, pins.get(target, "")) for target in TARGETS}
+    return {image(target): image(target, registry, pins.get(target, "")) for target in STEP_TARGETS}

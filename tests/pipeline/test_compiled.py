@@ -129,7 +129,7 @@ def test_images_of_a_registry_are_named_and_pinned_when_it_is_compiled(tmp_path:
     ("registry", "digest", "said"),
     [
         ("", "train=sha256:12", "got 'train=sha256:12'"),
-        ("", f"trainer=sha256:{'0' * 64}", "one of pipeline, spark, train, serve"),
+        ("", f"trainer=sha256:{'0' * 64}", "one of pipeline, spark, train; got"),
         ("", "latest", "64 hex digits"),
         ("https://registry.example.com", "", "--registry takes a host and a path"),
         ("Registry/Team", "", "got 'Registry/Team'"),
