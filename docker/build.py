@@ -19,7 +19,10 @@ from forebay.containers.client import CODE_LABEL
 from forebay.version import VERSION, code_version
 
 ROOT = Path(__file__).resolve().parents[1]
-COPIED = ("constraints.txt", "pyproject.toml", "README.md", "LICENSE", "src", "components", "pipelines", "docker")
+COPIED = (
+    "constraints.txt", "pyproject.toml", "README.md", "LICENSE", "src", "components", "pipelines",
+    "docker/Dockerfile", "docker/install.sh", "docker/jars.sh", "docker/requirements", "docker/wheels", "docker/jars",
+)  # fmt: skip
 FROM_ENVIRONMENT = (
     "BASE", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_NO_INDEX",
     "TORCH_INDEX", "ACCELERATOR", "MAVEN_URL", "HADOOP_AWS",
@@ -75,6 +78,7 @@ def _fill(context: Path, wheels: Path | None, jars: Path | None) -> None:
     ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
     for name in COPIED:
         source = ROOT / name
+        (context / name).parent.mkdir(exist_ok=True)
         if source.is_dir():
             shutil.copytree(source, context / name, ignore=ignored)
         else:

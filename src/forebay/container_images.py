@@ -8,7 +8,7 @@ from forebay.version import VERSION
 
 REPOSITORY = "forebay"
 STEP_TARGETS = ("pipeline", "spark", "train")
-TARGETS = (*STEP_TARGETS, "serve")  # of docker/Dockerfile
+TARGETS = (*STEP_TARGETS, "serve", "mlflow")  # of docker/Dockerfile
 
 _REGISTRY = re.compile(r"[a-z0-9][a-z0-9.-]*(:\d+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -29,7 +29,8 @@ PIPELINE = image("pipeline")  # register, deploy
 SPARK = image("spark")  # ingest
 TRAIN = image("train")  # preprocess, train, evaluate
 SERVE = image("serve")  # the server
-ALL = (PIPELINE, SPARK, TRAIN, SERVE)
+MLFLOW = image("mlflow")  # a tracking server, for a stand or a cluster
+OF_A_RUN = (PIPELINE, SPARK, TRAIN, SERVE)
 
 
 def renamed(registry: str, digests: Iterable[str]) -> dict[str, str]:

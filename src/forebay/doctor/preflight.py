@@ -27,7 +27,7 @@ def check_before_run(home: Home, address: Address) -> None:
     require(step_interpreter())
     require(free_disk(home.root))
     if address.runner == "docker":
-        containers.check(container_images.ALL)
+        containers.check(container_images.OF_A_RUN)
     else:
         require(java_present(spark_java()))
     supervise.check_port(home, address.host, address.port)

@@ -35,6 +35,12 @@ def earlier_champion(home: Home, name: str) -> str:
         return registry.previous_champion(home, name).version
 
 
+def champions(home: Home) -> dict[str, Served]:
+    """Every registered model's champion by name, its bundle on this machine."""
+    found = [registry.champion(home, name) for name in registry.list_names(home)]
+    return dict(_served(champion) for champion in found if champion is not None)
+
+
 def bring_up(home: Home, references: tuple[str, ...], address: Address) -> ServerInfo:
     """Serve these models besides those that are served already; without any, every champion.
 
@@ -42,9 +48,7 @@ def bring_up(home: Home, references: tuple[str, ...], address: Address) -> Serve
         ConfigError: a reference names nothing.
         DeployError: a model could not be loaded and is wanted as before; the others answer.
     """
-    if not references:
-        references = tuple(f"{found.name}/{found.version}" for found in _champions(home))
-    wanted = dict(resolve(home, reference) for reference in references)
+    wanted = dict(resolve(home, reference) for reference in references) if references else champions(home)
     idle = supervise.status(home) is None
     server = supervise.ensure_server(home, address)
 
@@ -79,11 +83,6 @@ def _as_config() -> Iterator[None]:
         yield
     except ModelError as error:
         raise ConfigError(str(error)) from error
-
-
-def _champions(home: Home) -> list[registry.RegisteredBundle]:
-    found = [registry.champion(home, name) for name in registry.list_names(home)]
-    return [champion for champion in found if champion is not None]
 
 
 def _served(found: registry.RegisteredBundle) -> tuple[str, Served]:

@@ -1,0 +1,90 @@
+"""`python -m forebay.engine.follow`: keeps the server of a state folder on the champions of the registry.
+
+For a stand in which models are trained elsewhere: this process needs MLflow, the server beside it does not. The two
+share a state folder and nothing else; the server is started by whoever runs the containers, never from here.
+"""
+
+import argparse
+import shutil
+import signal
+import sys
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+
+from forebay.engine.champions import LOAD_TIMEOUT_S, champions
+from forebay.errors import ForebayError
+from forebay.serving import supervise
+from forebay.serving.state import Served
+from forebay.state import Home
+from forebay.state.mask import without_passwords
+
+EVERY_S = 10.0
+
+
+def follow(home: Home, every_s: float, ended: threading.Event) -> None:
+    """Serve exactly the champions, until asked to end; what goes wrong is said once and tried again.
+
+    Args:
+        home: the state folder, open.
+        every_s: time between two looks.
+        ended: set to end; a look in progress is finished first.
+    """
+    told = ""
+    while not ended.is_set():
+        said = _look(home)
+        if said != told:
+            print(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {said}", flush=True)
+        told = said
+        ended.wait(every_s)
+
+
+def _look(home: Home) -> str:
+    """Serve what is champion now; returns what there is to say."""
+    from mlflow import MlflowException
+
+    try:
+        wanted = champions(home)
+        if wanted != supervise.current_models(home):
+            published = supervise.publish_or_restore(home, lambda _: wanted, wanted.keys(), LOAD_TIMEOUT_S)
+            problems = [f"{name}: {published.error(name)}" for name in wanted if published.error(name)]
+            if problems:
+                return " ".join(problems)
+            _forget_downloads(home, wanted)
+        return f"serving {_listed(wanted)}"
+    except (ForebayError, MlflowException, OSError) as error:  # the tracking server or the server is not up yet
+        return without_passwords(f"{error} Trying again.")
+
+
+def _forget_downloads(home: Home, wanted: dict[str, Served]) -> None:
+    """A stand that is always on would fill its disk with champions of the past; the registry has them all."""
+    kept = {Path(model.bundle) for model in wanted.values()}
+    for folder in home.downloads.glob("[!.]*"):
+        if not any(bundle.is_relative_to(folder) for bundle in kept):
+            shutil.rmtree(folder)
+
+
+def _listed(models: dict[str, Served]) -> str:
+    return ", ".join(f"{name} version {model.version}" for name, model in sorted(models.items())) or (
+        "nothing: no registered model has the alias champion yet"
+    )
+
+
+def main(arguments: list[str]) -> int:
+    """Follow until SIGTERM; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m forebay.engine.follow", description=__doc__)
+    parser.add_argument("--every", type=float, default=EVERY_S, metavar="S", help="seconds between looks (%(default)s)")
+    options = parser.parse_args(arguments)
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    try:
+        follow(Home.find().open(), options.every, ended)
+    except ForebayError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,72 @@
+"""`python -m forebay.engine.follow`: the server of a state folder stays on the registry's champions."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from deploy_station import NAME, Station
+from forebay import registry
+from forebay.contracts.bundle import WEIGHTS
+from forebay.serving import supervise
+from forebay.serving.launch import Address
+
+
+@pytest.fixture(scope="module")
+def follower(station: Station) -> Iterator["subprocess.Popen[str]"]:
+    (station.home.downloads / "of-a-champion-of-the-past").mkdir(parents=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "forebay.engine.follow", "--every", "0.1"],
+        env={**os.environ, "FOREBAY_HOME": str(station.home.root)}, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    yield process
+    process.kill()
+    process.wait()
+
+
+def said(follower: "subprocess.Popen[str]", text: str) -> str:
+    """The first line from now on that holds the text; one that never comes ends with the process's output."""
+    assert follower.stdout is not None
+    for line in follower.stdout:
+        if text in line:
+            return line
+    raise AssertionError(f"it ended without saying {text!r}")
+
+
+def test_without_a_champion_it_waits(station: Station, follower: "subprocess.Popen[str]") -> None:
+    assert "no registered model has the alias champion yet" in said(follower, "serving")
+
+
+def test_without_a_server_it_tries_again(station: Station, follower: "subprocess.Popen[str]") -> None:
+    registry.set_champion(station.home, NAME, station.release(1).version)
+    assert "Trying again" in said(follower, "The server")
+    supervise.ensure_server(station.home, Address("127.0.0.1", 0))
+    said(follower, f"serving {NAME} version 1")
+    assert station.loaded == {NAME: "1"}
+
+
+def test_a_new_champion_takes_over_and_what_was_fetched_for_others_goes(
+    station: Station, follower: "subprocess.Popen[str]"
+) -> None:
+    registry.set_champion(station.home, NAME, station.release(2).version)
+    said(follower, f"serving {NAME} version 2")
+    assert station.loaded == {NAME: "2"}
+    assert list(station.home.downloads.iterdir()) == []
+
+
+def test_one_that_does_not_load_is_named_and_the_former_keeps_answering(
+    station: Station, follower: "subprocess.Popen[str]"
+) -> None:
+    damaged = station.release(3)
+    (damaged.bundle / WEIGHTS).write_bytes(b"cut short")
+    registry.set_champion(station.home, NAME, damaged.version)
+    assert NAME in said(follower, "cut short")
+    assert station.loaded == {NAME: "2"}
+
+
+def test_it_ends_well_when_asked(follower: "subprocess.Popen[str]") -> None:
+    follower.send_signal(signal.SIGTERM)
+    assert follower.wait(60) == 0
