@@ -86,9 +86,11 @@ def stand(engine: "DockerClient", tmp_path_factory: pytest.TempPathFactory) -> I
     with bind(HOST, 0) as mlflow, bind(HOST, 0) as server:
         ports = {"MLFLOW_PORT": str(mlflow.getsockname()[1]), "SERVER_PORT": str(server.getsockname()[1])}
     stand = Stand(engine, folder, command, ports)
-    stand("up", "--detach")
-    yield stand
-    stand("down", "--volumes")
+    try:
+        stand("up", "--detach")
+        yield stand
+    finally:
+        stand("down", "--volumes")
 
 
 @pytest.fixture(scope="module")
