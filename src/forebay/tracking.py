@@ -15,6 +15,13 @@ if TYPE_CHECKING:
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
 EXPERIMENT = "forebay"
 CHAMPION = "champion"  # the alias of the version that serves
+MLFLOW_DEFAULTS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",  # it would phone home from the first import on
+    # A server that proxies artifacts offers addresses inside its store, which a client behind a firewall cannot reach;
+    # MLflow's client would try them for minutes and then give up, instead of asking the server.
+    "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
+    "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "false",
+}
 
 
 def tracking_uri(home: Home) -> str:
@@ -34,7 +41,8 @@ def is_used(home: Home) -> bool:
 
 def client(home: Home) -> "MlflowClient":
     """A client of tracking server and registry. Importing MLflow takes seconds, so it happens here."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # it would phone home from the first import on
+    for name, value in MLFLOW_DEFAULTS.items():
+        os.environ.setdefault(name, value)
     import mlflow
 
     logging.getLogger("mlflow").setLevel(logging.WARNING)  # else it narrates its own bookkeeping on standard error
