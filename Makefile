@@ -50,7 +50,9 @@ wheel: setup ## build dist/forebay-*.whl
 	$(BIN)/pip wheel --no-deps --no-build-isolation --wheel-dir dist .
 
 wheels: setup ## fetch every wheel of the images into build/wheels, for `make images` behind a mirror or offline
-	$(BIN)/pip wheel --quiet --wheel-dir build/wheels --constraint constraints.txt setuptools \
+	index="$${TORCH_INDEX:-$$(sed -n 's/.*"torch_index": "\(.*\)".*/\1/p' $(dir $(BIN))ready.json)}"; \
+	$(BIN)/pip wheel --quiet --wheel-dir build/wheels --constraint constraints.txt \
+		$${index:+--extra-index-url "$$index"} setuptools \
 		$(addprefix --requirement=,$(wildcard docker/requirements/*.txt))
 
 images: setup ## build the container images; WHEELS, JARS, BASE, TORCH_INDEX, PIP_INDEX_URL, … change from what

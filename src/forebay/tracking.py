@@ -41,8 +41,8 @@ def is_used(home: Home) -> bool:
 
 def client(home: Home) -> "MlflowClient":
     """A client of tracking server and registry. Importing MLflow takes seconds, so it happens here."""
-    for name, value in MLFLOW_DEFAULTS.items():
-        os.environ.setdefault(name, value)
+    for name, default in MLFLOW_DEFAULTS.items():
+        os.environ.setdefault(name, default)
     import mlflow
 
     logging.getLogger("mlflow").setLevel(logging.WARNING)  # else it narrates its own bookkeeping on standard error

@@ -9,7 +9,6 @@ import pytest
 from forebay import container_images
 from forebay.containers import client
 from forebay.errors import MachineError
-from forebay.state import Home
 from forebay_cli import Forebay
 
 
@@ -46,12 +45,8 @@ def test_an_unknown_runner_is_wrong_use(tmp_path: Path) -> None:
     assert "'process', 'docker'" in Forebay(tmp_path)("run", "--runner", "podman", expect=2).stderr
 
 
-def test_only_variables_for_s3_and_mlflow_reach_a_container(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9000")
-    monkeypatch.setenv("GITHUB_TOKEN", "not for a container")
-    given = client.common(home)
-    assert given["environment"] == {
-        name: value for name, value in given["environment"].items() if name.startswith(("AWS_", "MLFLOW_", "FOREBAY_"))
-    }
-    assert given["environment"]["AWS_ENDPOINT_URL"] == "http://127.0.0.1:9000"
-    assert (given["read_only"], given["cap_drop"]) == (True, ["ALL"])
+@pytest.mark.parametrize("option", ["name=rootless", "name=userns,profile=x"])
+def test_an_engine_with_other_user_ids_is_refused_before_a_run(option: str) -> None:
+    client._check_users(["name=seccomp,profile=default"])
+    with pytest.raises(MachineError, match="Point DOCKER_HOST to another engine"):
+        client._check_users(["name=seccomp,profile=default", option])

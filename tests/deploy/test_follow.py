@@ -5,11 +5,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from deploy_station import NAME, Station
-from forebay import registry
+from forebay import registry, tracking
 from forebay.contracts.bundle import WEIGHTS
 from forebay.serving import supervise
 from forebay.serving.launch import Address
@@ -36,22 +37,37 @@ def said(follower: "subprocess.Popen[str]", text: str) -> str:
     raise AssertionError(f"it ended without saying {text!r}")
 
 
-def test_without_a_champion_it_waits(station: Station, follower: "subprocess.Popen[str]") -> None:
-    assert "no registered model has the alias champion yet" in said(follower, "serving")
-
-
 def test_without_a_server_it_tries_again(station: Station, follower: "subprocess.Popen[str]") -> None:
-    registry.set_champion(station.home, NAME, station.release(1).version)
-    assert "Trying again" in said(follower, "The server")
+    said(follower, "No server runs")
+
+
+def test_without_a_champion_it_waits(station: Station, follower: "subprocess.Popen[str]") -> None:
     supervise.ensure_server(station.home, Address("127.0.0.1", 0))
+    said(follower, "serving nothing")
+    registry.set_champion(station.home, NAME, station.release(1).version)
     said(follower, f"serving {NAME} version 1")
     assert station.loaded == {NAME: "1"}
+
+
+def test_a_champion_that_is_no_model_of_ours_is_named_and_hinders_no_other(
+    station: Station, follower: "subprocess.Popen[str]", tmp_path: Path
+) -> None:
+    client = tracking.client(station.home)
+    client.create_registered_model("somebody-elses")
+    client.create_model_version("somebody-elses", str(tmp_path))
+    client.set_registered_model_alias("somebody-elses", tracking.CHAMPION, "1")
+    assert "no model bundle" in said(follower, f"serving {NAME} version 1. somebody-elses")
+    registry.set_champion(station.home, NAME, station.release(2).version)
+    said(follower, f"serving {NAME} version 2. somebody-elses")
+    client.delete_registered_model("somebody-elses")
+    registry.set_champion(station.home, NAME, "1")
+    said(follower, f"serving {NAME} version 1.")
 
 
 def test_a_new_champion_takes_over_and_what_was_fetched_for_others_goes(
     station: Station, follower: "subprocess.Popen[str]"
 ) -> None:
-    registry.set_champion(station.home, NAME, station.release(2).version)
+    registry.set_champion(station.home, NAME, "2")
     said(follower, f"serving {NAME} version 2")
     assert station.loaded == {NAME: "2"}
     assert list(station.home.downloads.iterdir()) == []

@@ -138,6 +138,12 @@ def test_no_compiler_and_no_package_managers_cache_is_left(engine: "DockerClient
     assert inside(engine, image, "sh", "-c", script) == ""
 
 
+@pytest.mark.parametrize("target", container_images.TARGETS)
+def test_no_program_in_it_changes_its_user(engine: "DockerClient", target: str) -> None:
+    script = "find / -xdev -type f -perm /6000 2>/dev/null; true"
+    assert inside(engine, container_images.image(target), "sh", "-c", script) == ""
+
+
 @pytest.mark.parametrize("image", container_images.OF_A_RUN)
 def test_its_labels_say_where_it_came_from(engine: "DockerClient", image: str) -> None:
     labels = engine.images.get(image).labels

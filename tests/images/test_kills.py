@@ -4,7 +4,7 @@ import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -57,14 +57,22 @@ def test_the_run_after_them_ends_well_and_leaves_nothing(engine: "DockerClient",
     summary = cli.json("run", *EPOCHS)
     assert summary["state"] == "done"
     assert cached_steps(summary) == CACHED
-    filters = {"label": [f"{HOME_LABEL}={label_of(Home(cli.home))}", RUN_LABEL]}
-    assert engine.containers.list(all=True, filters=filters) == []
+    assert steps_of(engine, cli) == []
 
 
 def test_gpus_that_the_engine_cannot_give_are_named_with_the_fix(engine: "DockerClient", tmp_path: Path) -> None:
     if "nvidia" in engine.info()["Runtimes"]:
         pytest.skip("this engine gives GPUs")
-    summary = Forebay(tmp_path, {"FOREBAY_RUNNER": "docker"}).json("run", "--set", "train.gpus=1", expect=1)
+    cli = Forebay(tmp_path, {"FOREBAY_RUNNER": "docker"})
+    summary = cli.json("run", "--set", "train.gpus=1", expect=1)
     assert summary["error"]["step"] == "train"
     assert "could not select device driver" in summary["error"]["error"]
     assert "NVIDIA Container Toolkit" in summary["error"]["error"]
+    assert steps_of(engine, cli) == []
+
+
+def steps_of(engine: "DockerClient", cli: Forebay) -> list[Any]:
+    """The step containers of a state folder, running or not."""
+    filters = {"label": [f"{HOME_LABEL}={label_of(Home(cli.home))}", RUN_LABEL]}
+    found: list[Any] = engine.containers.list(all=True, filters=filters)
+    return found

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from forebay.container_images import SERVE
 from forebay.containers.client import HOME_LABEL, label_of
 from forebay.containers.steps import RUN_LABEL
 from forebay.serving.state import ServingFiles, read_server
@@ -19,11 +20,14 @@ if TYPE_CHECKING:
     from docker.client import DockerClient
 
 EPOCHS = ("--set", "train.epochs=4")
+KEYS = {"AWS_ACCESS_KEY_ID": "planted-key", "AWS_SECRET_ACCESS_KEY": "planted-secret-key"}  # for steps only
 
 
 @pytest.fixture(scope="module")
 def containers(engine: "DockerClient", tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forebay]:
-    cli = Forebay(tmp_path_factory.mktemp("containers"), {"FOREBAY_RUNNER": "docker", "GITHUB_TOKEN": "planted-5ecret"})
+    cli = Forebay(
+        tmp_path_factory.mktemp("containers"), {"FOREBAY_RUNNER": "docker", "GITHUB_TOKEN": "planted-5ecret", **KEYS}
+    )
     yield cli
     cli("stop")
 
@@ -80,9 +84,36 @@ def test_the_callers_other_secrets_reach_no_container_log_or_file(
 ) -> None:
     info = read_server(ServingFiles.of(Home(containers.home)))
     assert info is not None
-    assert "planted-5ecret" not in json.dumps(engine.containers.get(info.container).attrs)
-    found = [path for path in containers.home.rglob("*") if path.is_file() and b"planted-5ecret" in path.read_bytes()]
+    assert "planted-" not in json.dumps(engine.containers.get(info.container).attrs)
+    found = [path for path in containers.home.rglob("*") if path.is_file() and b"planted-" in path.read_bytes()]
     assert found == []
+
+
+def test_a_server_that_the_engine_took_down_is_removed_by_stop_and_no_other_starts(
+    engine: "DockerClient", containers: Forebay, summary: dict[str, Any]
+) -> None:
+    info = read_server(ServingFiles.of(Home(containers.home)))
+    assert info is not None
+    engine.containers.get(info.container).kill()  # it is started again only when the engine is
+    assert "The server has ended" in containers("stop").stderr
+    assert left(engine, containers.home, HOME_LABEL) == []
+    assert "No server is running" in containers("stop").stderr
+
+
+def test_serve_needs_the_image_and_says_so(
+    engine: "DockerClient", containers: Forebay, summary: dict[str, Any]
+) -> None:
+    hidden = f"{SERVE}-hidden"
+    image = engine.images.get(SERVE)
+    assert image.tag(*hidden.split(":"))
+    engine.images.remove(SERVE)
+    try:
+        assert f"has no image {SERVE}. Build them" in containers("serve", expect=2).stderr
+    finally:
+        assert image.tag(*SERVE.split(":"))
+        engine.images.remove(hidden)
+    containers("serve")
+    assert "digits" in containers("status").stdout
 
 
 def test_a_killed_run_leaves_nothing_and_the_next_one_goes_on(engine: "DockerClient", tmp_path: Path) -> None:

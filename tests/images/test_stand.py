@@ -44,12 +44,12 @@ class Stand:
     command: list[str]
     variables: dict[str, str]
 
-    def __call__(self, *words: str) -> None:
+    def __call__(self, *words: str, expect: bool = True) -> None:
         done = subprocess.run(
             [*self.command, "--file", "compose.yaml", "--project-name", self.project, *words],
             cwd=self.folder, env={**os.environ, **self.variables}, capture_output=True, text=True, check=False,
         )  # fmt: skip
-        assert done.returncode == 0, done.stderr + self.logs()
+        assert (done.returncode == 0) is expect, done.stderr + self.logs()
 
     @property
     def project(self) -> str:
@@ -83,6 +83,7 @@ def stand(engine: "DockerClient", tmp_path_factory: pytest.TempPathFactory) -> I
     text = (DOCKER / "compose.yaml").read_text()
     (folder / "compose.yaml").write_text(text.replace("\nname: forebay\n", "\n"))  # docker-compose 1 knows no name
     shutil.copy(DOCKER / "make_secrets.py", folder)
+    (folder / "secrets").mkdir()
     with bind(HOST, 0) as mlflow, bind(HOST, 0) as server:
         ports = {"MLFLOW_PORT": str(mlflow.getsockname()[1]), "SERVER_PORT": str(server.getsockname()[1])}
     stand = Stand(engine, folder, command, ports)
@@ -144,10 +145,15 @@ def test_passwords_are_in_no_log_and_in_nothing_that_the_engine_shows(stand: Sta
 
 
 def test_down_and_up_again_keeps_passwords_runs_and_models(stand: Stand, released: dict[str, Any]) -> None:
-    before = (stand.folder / "secrets" / "tokens.json").read_bytes()
+    tokens = stand.folder / "secrets" / "tokens.json"
+    before = tokens.read_bytes()
     stand("down")
     assert stand.containers() == {}
+    tokens.rename(tokens.with_suffix(".away"))
+    stand("up", "--detach", expect=False)
+    assert "Bring the file back" in stand.containers()["secrets"].logs().decode()
+    tokens.with_suffix(".away").rename(tokens)
     stand("up", "--detach")
     stand.until_said("champions", "serving digits version 1")
-    assert (stand.folder / "secrets" / "tokens.json").read_bytes() == before
+    assert tokens.read_bytes() == before
     assert answer(stand, released)["model_version"] == "1"

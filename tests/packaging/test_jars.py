@@ -102,7 +102,8 @@ def test_it_can_be_left_out(target: Path, tmp_path: Path) -> None:
 
 
 def test_an_unreachable_maven_says_what_to_give(target: Path, tmp_path: Path) -> None:
-    code, jars, said = added(target, tmp_path / "none", "yes", "http://127.0.0.1:9/")
+    code, jars, said = added(target, tmp_path / "none", "yes", "http://user:5ecret@127.0.0.1:9/")
     assert (code, jars) == (1, [])
-    assert f"hadoop-aws {HADOOP} cannot be had from http://127.0.0.1:9/. Give MAVEN_URL" in said
+    assert f"hadoop-aws {HADOOP} cannot be had from http://***@127.0.0.1:9/. Give MAVEN_URL" in said
+    assert "5ecret" not in said
     assert "HADOOP_AWS=no" in said

@@ -15,10 +15,11 @@ from forebay.version import code_version
 
 if TYPE_CHECKING:
     from docker.client import DockerClient
+    from docker.models.containers import Container
 
 HOME_LABEL = "forebay.home"  # of every container: which state folder it belongs to
-PASSED_ON = ("AWS_", "MLFLOW_")  # prefixes of the variables that reach a container; nothing else of the shell does
 MIN_FREE_BYTES = 1_000_000_000
+CONFLICT = 409  # HTTP
 CODE_LABEL = "forebay.code"  # of an image: what code_version() gives inside
 BUILD = "Build them in a checkout with `make images`, or pull them from your registry under these names."
 NO_ENGINE = "Install one (on Debian and Ubuntu: apt-get install docker.io), start it, or run without `--runner docker`."
@@ -52,7 +53,7 @@ def _unreachable(error: Exception) -> str:
             f"You may not use the container engine at {host}. Join its group (`sudo usermod -aG docker $USER`, then "
             "log in again), or run without `--runner docker`."
         )
-    return f"No container engine answers at {host}. {NO_ENGINE}"
+    return f"No container engine answers at {host}: {error}. {NO_ENGINE}"
 
 
 def _caused_by(error: BaseException | None, kind: type[BaseException]) -> bool:
@@ -70,7 +71,7 @@ def check(images: tuple[str, ...]) -> None:
     """Find out before a run what would stop it minutes later.
 
     Raises:
-        MachineError: no engine, a missing image, or too little space for containers.
+        MachineError: no engine, one that maps user ids, a missing image, or too little space for containers.
     """
     from docker.errors import ImageNotFound
 
@@ -89,12 +90,32 @@ def check(images: tuple[str, ...]) -> None:
         if other:
             found = ", ".join(f"{name} ({code})" for name, code in other.items())
             raise MachineError(f"Images of other code than the installed {code_version()}: {found}. {BUILD}")
-        root = Path(client.info()["DockerRootDir"])
-    if root.is_dir() and shutil.disk_usage(root).free < MIN_FREE_BYTES:  # else the engine is on another machine
-        free = shutil.disk_usage(root).free // 1_000_000
+        info = client.info()
+    _check_users(info.get("SecurityOptions") or [])
+    _check_disk(Path(info["DockerRootDir"]))
+
+
+def _check_users(options: list[str]) -> None:
+    """An engine that gives containers other users than the machine's cannot write the state folder as its owner."""
+    for option in options:
+        name = option.removeprefix("name=").split(",")[0]
+        if name in ("rootless", "userns"):
+            raise MachineError(
+                f"The container engine runs with {name} user ids: its containers could not write your state folder as "
+                "you, nor reach this machine's loopback. Point DOCKER_HOST to another engine, or run without "
+                "`--runner docker`."
+            )
+
+
+def _check_disk(root: Path) -> None:
+    try:
+        free = shutil.disk_usage(root).free
+    except OSError:  # the engine is on another machine, or this user may not look
+        return
+    if free < MIN_FREE_BYTES:
         raise MachineError(
-            f"The disk of the container engine ({root}) has {free} MB left, 1 GB is needed. `docker system prune` "
-            "removes what no container uses."
+            f"The disk of the container engine ({root}) has {free // 1_000_000} MB left, 1 GB is needed. "
+            "`docker system prune` removes what no container uses."
         )
 
 
@@ -111,17 +132,28 @@ def common(home: Home) -> dict[str, Any]:
     """
     return {
         "user": f"{os.getuid()}:0",
+        "group_add": [str(group) for group in os.getgroups()],  # a data set may belong to one of them
         "network_mode": "host",
         "read_only": True,
         "tmpfs": {"/tmp": ""},  # noqa: S108 - inside the container
         "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges"],
-        "detach": True,
+        "security_opt": ["no-new-privileges", "label=disable"],  # SELinux: the data keeps the labels that it has
         "labels": {HOME_LABEL: label_of(home)},
         "volumes": {str(home.root): {"bind": str(home.root), "mode": "rw"}},
-        "environment": {HOME_VARIABLE: str(home.root), **_passed_on()},
+        "environment": {HOME_VARIABLE: str(home.root)},
     }
 
 
-def _passed_on() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
+def remove(container: "Container") -> None:
+    """Remove a container, running or not; one that somebody else is removing is waited for."""
+    from docker.errors import APIError, NotFound
+
+    try:
+        container.remove(force=True)
+    except NotFound:
+        return
+    except APIError as error:
+        if error.status_code != CONFLICT:
+            raise
+        with contextlib.suppress(NotFound):
+            container.wait(condition="removed")

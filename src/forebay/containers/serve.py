@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from forebay import container_images
-from forebay.containers.client import common, connected, label_of
+from forebay.containers.client import check, common, connected, label_of, remove
 from forebay.state import Home
 from forebay.state.runners import CONTAINER_VARIABLE
 
@@ -28,6 +28,15 @@ class ServeContainer:
             except NotFound:
                 return True
 
+    def last_words(self) -> str:
+        """What it printed before it could write its log."""
+        from docker.errors import NotFound
+
+        with connected() as client, contextlib.suppress(NotFound):
+            lines = client.containers.get(self.name).logs(tail=3).decode(errors="replace").splitlines()
+            return lines[-1] if lines else ""
+        return ""
+
     def end(self) -> None:
         """Remove it, at once."""
         stop_server(self.name, 0)
@@ -36,17 +45,23 @@ class ServeContainer:
 def start_server(home: Home, options: Sequence[str], variables: dict[str, str]) -> ServeContainer:
     """Start the server of a state folder; the engine starts it again after a crash or a reboot.
 
+    It gets no credentials: it reads bundles in the state folder, and nothing else.
+
     Args:
         home: the state folder, open.
         options: of `python -m forebay.serving`.
         variables: besides those of every container.
+
+    Raises:
+        MachineError: no engine, or no such image.
     """
-    name = f"forebay-serve-{label_of(home)}"
+    check((container_images.SERVE,))
+    name = server_name(home)
     arguments = common(home)
     arguments["environment"] |= {**variables, CONTAINER_VARIABLE: name}
     stop_server(name, 0)  # one that a reboot or a kill left
     with connected() as client:
-        client.containers.run(
+        container = client.containers.create(  # unlike `run`, it never pulls
             container_images.SERVE,
             list(options),
             name=name,
@@ -54,15 +69,31 @@ def start_server(home: Home, options: Sequence[str], variables: dict[str, str]) 
             restart_policy={"Name": "unless-stopped"},
             **arguments,
         )
+        try:
+            container.start()
+        except BaseException:
+            remove(container)
+            raise
     return ServeContainer(name)
 
 
-def stop_server(name: str, timeout_s: float) -> None:
-    """End and remove a server's container; requests in flight are answered first, for as long as the timeout."""
+def server_name(home: Home) -> str:
+    """The one server container of a state folder."""
+    return f"forebay-serve-{label_of(home)}"
+
+
+def stop_server(name: str, timeout_s: float) -> bool:
+    """End and remove a server's container; requests in flight are answered first, for as long as the timeout.
+
+    Returns:
+        Whether there was one.
+    """
     from docker.errors import NotFound
 
     with connected() as client, contextlib.suppress(NotFound):
         container = client.containers.get(name)
         if timeout_s:
             container.stop(timeout=int(timeout_s))
-        container.remove(force=True)
+        remove(container)
+        return True
+    return False

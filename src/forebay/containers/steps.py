@@ -5,13 +5,15 @@ one that it no longer finds for a success; it passes a step none of the caller's
 same for all steps. `Containers.run_step` has its signature and none of these faults.
 """
 
+import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from forebay import container_images
-from forebay.containers.client import HOME_LABEL, common, connected, label_of
+from forebay.containers.client import HOME_LABEL, common, connected, label_of, remove
+from forebay.containers.environment import passed_on
 from forebay.state import Home, Run
 from forebay.state.steplog import EVENTS_VARIABLE, FRESH_VARIABLE, StepLog, read_events
 from forebay.state.watch import GRACE_S
@@ -23,9 +25,10 @@ if TYPE_CHECKING:
 RUN_LABEL = "forebay.run"  # of a step's container
 POLL_S = 0.1
 GO_ON = "`forebay run` again goes on from what is done."
+NO_GPU = "Install the NVIDIA Container Toolkit and restart the engine, or set train.gpus=0."
 ADVICE = {  # by a piece of what the engine says
-    "could not select device driver": "Install the NVIDIA Container Toolkit (`nvidia-ctk runtime configure`, then "
-    "restart the engine), or set train.gpus=0.",
+    "could not select device driver": NO_GPU,
+    "failed to discover GPU": NO_GPU,  # engines since 29
     "no space left": f"`docker system prune` removes what no container uses; {GO_ON}",
 }
 
@@ -71,8 +74,9 @@ class Containers:
 
     def _run_to_its_end(self, client: "DockerClient", name: str, image: str, command: Sequence[str]) -> tuple[int, str]:
         """Exit code, and why the step failed where it could not say so itself."""
-        container = client.containers.run(image, list(command), **self._arguments(name, image))
+        container = client.containers.create(image, list(command), **self._arguments(name, image))  # it never pulls
         try:
+            container.start()
             for chunk in container.logs(stream=True):
                 print(chunk.decode(errors="replace"), end="", flush=True)
             code = int(container.wait()["StatusCode"])
@@ -87,6 +91,9 @@ class Containers:
 
     def _arguments(self, name: str, image: str) -> dict[str, Any]:
         arguments = common(self.home)
+        variables, files = passed_on()
+        arguments["environment"] |= variables
+        arguments["volumes"] |= files
         arguments["name"] = (
             f"forebay-{self.run.run_id}-{name}-{time.time_ns() % 1_000_000:06d}"  # a retry is another one
         )
@@ -106,7 +113,7 @@ class Containers:
 
 
 def end_leftovers(home: Home) -> None:
-    """End the step containers that a killed run of this state folder left."""
+    """End the step containers that earlier runs of this state folder left, by a kill or while the engine was away."""
     with connected() as client:
         filters = {"label": [f"{HOME_LABEL}={label_of(home)}", RUN_LABEL]}
         for container in client.containers.list(all=True, filters=filters):
@@ -118,9 +125,9 @@ def _end(container: "Container") -> None:
 
     The signal goes to every process inside: kfp starts a step under `sh`, which passes none on.
     """
-    from docker.errors import APIError, NotFound
+    from docker.errors import APIError
 
-    try:
+    with contextlib.suppress(APIError):  # it ended meanwhile
         container.reload()
         if container.status == "running":
             container.exec_run(["sh", "-c", "kill -TERM -1"])
@@ -128,12 +135,7 @@ def _end(container: "Container") -> None:
             while container.status == "running" and time.monotonic() < deadline:
                 time.sleep(POLL_S)
                 container.reload()
-    except (APIError, NotFound):
-        pass  # it ended meanwhile
-    try:
-        container.remove(force=True)
-    except NotFound:
-        return
+    remove(container)
 
 
 def _refusal(error: Exception) -> str:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from forebay import container_images
 from forebay.containers import client as containers
+from forebay.containers.environment import check_environment
 from forebay.doctor.check import require
 from forebay.doctor.java import java_present, spark_java
 from forebay.doctor.machine import free_disk, step_interpreter
@@ -27,6 +28,7 @@ def check_before_run(home: Home, address: Address) -> None:
     require(step_interpreter())
     require(free_disk(home.root))
     if address.runner == "docker":
+        check_environment()
         containers.check(container_images.OF_A_RUN)
     else:
         require(java_present(spark_java()))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from forebay import registry
@@ -35,10 +36,25 @@ def earlier_champion(home: Home, name: str) -> str:
         return registry.previous_champion(home, name).version
 
 
-def champions(home: Home) -> dict[str, Served]:
-    """Every registered model's champion by name, its bundle on this machine."""
-    found = [registry.champion(home, name) for name in registry.list_names(home)]
-    return dict(_served(champion) for champion in found if champion is not None)
+@dataclass(frozen=True)
+class Champions:
+    """The champions of a registry, each under its registered name."""
+
+    served: dict[str, Served]  # their bundles are on this machine
+    problems: dict[str, str]  # why another one cannot be served
+
+
+def champions(home: Home) -> Champions:
+    """Every registered model's champion; one that cannot be fetched, or is no model of ours, hinders no other."""
+    found = Champions({}, {})
+    for name in registry.list_names(home):
+        try:
+            champion = registry.champion(home, name)
+        except ModelError as error:
+            found.problems[name] = str(error)
+        else:
+            found.served.update([_served(champion)] if champion else [])
+    return found
 
 
 def bring_up(home: Home, references: tuple[str, ...], address: Address) -> ServerInfo:
@@ -48,7 +64,9 @@ def bring_up(home: Home, references: tuple[str, ...], address: Address) -> Serve
         ConfigError: a reference names nothing.
         DeployError: a model could not be loaded and is wanted as before; the others answer.
     """
-    wanted = dict(resolve(home, reference) for reference in references) if references else champions(home)
+    given = Champions(dict(resolve(home, reference) for reference in references), {})
+    found = given if references else champions(home)
+    wanted = found.served
     idle = supervise.status(home) is None
     server = supervise.ensure_server(home, address)
 
@@ -58,6 +76,7 @@ def bring_up(home: Home, references: tuple[str, ...], address: Address) -> Serve
 
     published = supervise.publish_or_restore(home, change, wanted.keys(), LOAD_TIMEOUT_S)
     problems = [f"{name}: {published.error(name)}" for name in wanted if published.error(name)]
+    problems += found.problems.values()
     if problems:
         advice = supervise.other_code(home)
         raise DeployError(f"{' '.join(problems)} The server's log: {server.log} {advice}".rstrip())

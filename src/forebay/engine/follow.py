@@ -15,7 +15,7 @@ from pathlib import Path
 from forebay.engine.champions import LOAD_TIMEOUT_S, champions
 from forebay.errors import ForebayError
 from forebay.serving import supervise
-from forebay.serving.state import Served
+from forebay.serving.state import Loaded, Served
 from forebay.state import Home
 from forebay.state.mask import without_passwords
 
@@ -44,16 +44,30 @@ def _look(home: Home) -> str:
     from mlflow import MlflowException
 
     try:
-        wanted = champions(home)
-        if wanted != supervise.current_models(home):
-            published = supervise.publish_or_restore(home, lambda _: wanted, wanted.keys(), LOAD_TIMEOUT_S)
-            problems = [f"{name}: {published.error(name)}" for name in wanted if published.error(name)]
-            if problems:
-                return " ".join(problems)
+        found = champions(home)
+        if supervise.status(home) is None:
+            return f"No server runs on {home.root}. Trying again."
+        present = supervise.current_models(home)
+        # one that cannot be fetched now stays as it is
+        wanted = {name: present[name] for name in found.problems if name in present} | found.served
+        problems = [*found.problems.values(), *_publish(home, wanted)]
+        if not problems:
             _forget_downloads(home, wanted)
-        return f"serving {_listed(wanted)}"
-    except (ForebayError, MlflowException, OSError) as error:  # the tracking server or the server is not up yet
+    except (ForebayError, MlflowException, OSError) as error:  # the tracking server is not up yet, or the server ended
         return without_passwords(f"{error} Trying again.")
+    return without_passwords(" ".join([f"serving {_listed(supervise.loaded_models(home))}.", *problems]))
+
+
+def _publish(home: Home, wanted: dict[str, Served]) -> list[str]:
+    """Have the server load what it does not answer for yet; returns what went wrong."""
+    loaded = supervise.loaded_models(home)
+    answering = {
+        name: Loaded(version=model.version, weights_sha256=model.weights_sha256) for name, model in wanted.items()
+    }
+    if wanted == supervise.current_models(home) and loaded == answering:
+        return []
+    published = supervise.publish_or_restore(home, lambda _: wanted, wanted.keys(), LOAD_TIMEOUT_S)
+    return [f"{name}: {published.error(name)}" for name in wanted if published.error(name)]
 
 
 def _forget_downloads(home: Home, wanted: dict[str, Served]) -> None:
@@ -64,10 +78,9 @@ def _forget_downloads(home: Home, wanted: dict[str, Served]) -> None:
             shutil.rmtree(folder)
 
 
-def _listed(models: dict[str, Served]) -> str:
-    return ", ".join(f"{name} version {model.version}" for name, model in sorted(models.items())) or (
-        "nothing: no registered model has the alias champion yet"
-    )
+def _listed(models: dict[str, Loaded]) -> str:
+    versions = [f"{name} version {model.version}" for name, model in sorted(models.items()) if model.version]
+    return ", ".join(versions) or "nothing: no registered model has an alias champion that can be served"
 
 
 def main(arguments: list[str]) -> int:

@@ -22,6 +22,7 @@ from forebay.settings import IngestConfig, parameter_name
 from forebay.settings.ingest import DIGITS
 from forebay.settings.keys import Scalar
 from forebay.state import Home, Run, read_json, write_bytes, write_json
+from forebay.state.runners import Runner
 from forebay.state.steplog import read_events
 from forebay.version import code_version
 
@@ -64,7 +65,7 @@ def run_pipeline(home: Home, request: RunRequest, show: Callable[[Event], None])
     with home.lock.held(ours, wait=request.wait, waiting=say):
         if request.fresh:
             forget_entries(home.cache)
-        _end_containers_of_a_killed_run(home)
+        _end_leftover_containers(home, request.address.runner)
         parameters = _parameters(request.settings)  # only now: while we waited for the lock the data may have changed
         run = home.new_run()
         write_json(run.plan, _plan(request, parameters))
@@ -85,15 +86,17 @@ def _plan(request: RunRequest, parameters: dict[str, Scalar]) -> dict[str, Any]:
     }
 
 
-def _end_containers_of_a_killed_run(home: Home) -> None:
+def _end_leftover_containers(home: Home, runner: Runner) -> None:
     """A container outlives whoever started it; one that still trains would hold the checkpoints of the next run."""
-    last = next(iter(home.list_runs()), None)
-    if last is None or last.summary.is_file() or not last.plan.is_file():
-        return
-    if read_json(last.plan).get("runner") == "docker":
-        from forebay.containers.steps import end_leftovers
+    from forebay.containers.steps import end_leftovers
 
-        with contextlib.suppress(MachineError):  # where no engine answers, no container of it runs
+    if runner == "docker":
+        end_leftovers(home)
+        return
+    last = next(iter(home.list_runs()), None)
+    killed = last is not None and last.plan.is_file() and not last.summary.is_file()
+    if last is not None and killed and read_json(last.plan).get("runner") == "docker":
+        with contextlib.suppress(MachineError):  # a run of processes needs no engine, and none that is gone
             end_leftovers(home)
 
 

@@ -21,9 +21,10 @@ class Follower:
     Loading happens in the follower's own thread; requests are answered meanwhile.
     """
 
-    def __init__(self, files: ServingFiles, models: Models) -> None:
+    def __init__(self, files: ServingFiles, models: Models, instance: str) -> None:
         self._files = files
         self._models = models
+        self._instance = instance
         self._seen: tuple[int, int] | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="follow-desired", daemon=True)
@@ -51,7 +52,7 @@ class Follower:
             return
         self._seen = version
         generation, desired = read_desired(self._files)
-        write_loaded(self._files, generation, os.getpid(), self._models.apply(desired))
+        write_loaded(self._files, generation, self._instance, self._models.apply(desired))
 
     def _file_version(self) -> tuple[int, int]:
         try:

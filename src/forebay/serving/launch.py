@@ -36,28 +36,33 @@ def start(home: Home, files: ServingFiles, address: Address) -> ServerInfo:
     """
     files.server.unlink(missing_ok=True)
     with contextlib.ExitStack() as undo:
-        ended, is_ours = (_start_container if address.runner == "docker" else _start_process)(
-            home, files, address, undo
-        )
+        files.log.touch()
+        before = files.log.stat().st_size
+        started = (_start_container if address.runner == "docker" else _start_process)(home, files, address, undo)
         for _ in until(START_TIMEOUT_S):
             info = read_server(files)
-            if info is not None and is_ours(info):
+            if info is not None and started.is_ours(info):
                 undo.pop_all()
                 return info
-            if ended():
-                raise MachineError(f"The server did not start: {_last_line(files.log)} Its log: {files.log}")
+            if started.ended():
+                said = started.last_words() or _last_line(files.log, before)
+                raise MachineError(f"The server did not start: {said} Its log: {files.log}")
     raise MachineError(
         f"The server was not ready within {START_TIMEOUT_S:g} s and was ended. Its log: {files.log}. "
         "Run the same command again; on a slow disk the second start is faster."
     )
 
 
-Started = tuple[
-    Callable[[], bool], Callable[[ServerInfo], bool]
-]  # whether it ended; whether an announcement is its own
+@dataclass(frozen=True)
+class _Started:
+    """A server that was asked to start, whatever runs it."""
+
+    ended: Callable[[], bool]
+    is_ours: Callable[[ServerInfo], bool]  # whether an announcement is its own
+    last_words: Callable[[], str] = lambda: ""  # what it printed elsewhere than in its log
 
 
-def _start_process(home: Home, files: ServingFiles, address: Address, undo: contextlib.ExitStack) -> Started:
+def _start_process(home: Home, files: ServingFiles, address: Address, undo: contextlib.ExitStack) -> _Started:
     with bind(address.host, address.port) as listener, files.log.open("ab") as log:
         command = [sys.executable, "-P", "-m", "forebay.serving", "--home", str(home.root)]
         process = subprocess.Popen(  # noqa: S603 - our own module, no shell
@@ -70,10 +75,10 @@ def _start_process(home: Home, files: ServingFiles, address: Address, undo: cont
             pass_fds=[listener.fileno()],  # so a busy port is known here and now, and nobody takes it meanwhile
         )
     undo.callback(process.kill)
-    return lambda: process.poll() is not None, lambda info: info.pid == process.pid
+    return _Started(lambda: process.poll() is not None, lambda info: info.pid == process.pid)
 
 
-def _start_container(home: Home, files: ServingFiles, address: Address, undo: contextlib.ExitStack) -> Started:
+def _start_container(home: Home, files: ServingFiles, address: Address, undo: contextlib.ExitStack) -> _Started:
     from forebay.containers.serve import start_server
 
     with bind(address.host, address.port) as listener:  # a busy port is known now; a restart takes the same one again
@@ -81,7 +86,7 @@ def _start_container(home: Home, files: ServingFiles, address: Address, undo: co
     options = ["--home", str(home.root), "--host", address.host, "--log", str(files.log)]
     container = start_server(home, options, {PORT_VARIABLE: str(port)})
     undo.callback(container.end)
-    return container.ended, lambda info: info.container == container.name
+    return _Started(container.ended, lambda info: info.container == container.name, container.last_words)
 
 
 def until(timeout_s: float) -> Iterator[None]:
@@ -93,6 +98,7 @@ def until(timeout_s: float) -> Iterator[None]:
         yield
 
 
-def _last_line(log: Path) -> str:
-    lines = log.read_text(errors="replace").strip().splitlines()
+def _last_line(log: Path, start: int) -> str:
+    """The last line that was written behind a byte of the log: earlier ones are other servers'."""
+    lines = log.read_bytes()[start:].decode(errors="replace").strip().splitlines()
     return lines[-1] if lines else "it said nothing."

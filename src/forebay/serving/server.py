@@ -4,6 +4,7 @@ import contextlib
 import gc
 import logging
 import os
+import secrets
 import signal
 import socket
 import sys
@@ -62,12 +63,13 @@ def serve_home(home: Home, listener: socket.socket, max_body_bytes: int = MAX_BO
     files = ServingFiles.of(home)
     models = Models(ModelRepository())
     with _only_server(files):
-        follower = Follower(files, models)
+        instance = secrets.token_hex(8)
+        follower = Follower(files, models, instance)
         follower.start()
         host, port = listener.getsockname()[:2]
         info = ServerInfo(
             pid=os.getpid(), host=host, port=port, log=str(files.log), code_version=code_version(),
-            container=os.environ.get(CONTAINER_VARIABLE, ""),
+            container=os.environ.get(CONTAINER_VARIABLE, ""), instance=instance,
         )  # fmt: skip
         run(
             models, listener, max_body_bytes,

@@ -45,6 +45,7 @@ class ServerInfo:
     log: str
     code_version: str = ""  # of the code it runs; empty from servers that did not say
     container: str = ""  # its name, where the server runs in one; the pid is then that inside
+    instance: str = ""  # random, of this very process: pids come again, and the first one in every container is 1
 
     @property
     def runs_as(self) -> str:
@@ -111,17 +112,17 @@ def write_desired(files: ServingFiles, generation: int, models: dict[str, Served
     write_json(files.desired, {"generation": generation, "models": {k: asdict(v) for k, v in models.items()}})
 
 
-def read_loaded(files: ServingFiles) -> tuple[int, int, dict[str, Loaded]]:
-    """Generation that was applied, process that applied it, and models by name."""
+def read_loaded(files: ServingFiles) -> tuple[int, str, dict[str, Loaded]]:
+    """Generation that was applied, instance of the server that applied it, and models by name."""
     value = _read(files.loaded)
     models = {k: Loaded(**v) for k, v in value.get("models", {}).items()}
-    return int(value.get("generation", -1)), int(value.get("pid", 0)), models
+    return int(value.get("generation", -1)), str(value.get("instance", "")), models
 
 
-def write_loaded(files: ServingFiles, generation: int, pid: int, models: dict[str, Loaded]) -> None:
+def write_loaded(files: ServingFiles, generation: int, instance: str, models: dict[str, Loaded]) -> None:
     """Say what is served now."""
     facts = {name: {k: v for k, v in asdict(model).items() if v} for name, model in models.items()}
-    write_json(files.loaded, {"generation": generation, "pid": pid, "models": facts})
+    write_json(files.loaded, {"generation": generation, "instance": instance, "models": facts})
 
 
 def read_server(files: ServingFiles) -> ServerInfo | None:
@@ -132,7 +133,7 @@ def read_server(files: ServingFiles) -> ServerInfo | None:
 
 def write_server(files: ServingFiles, info: ServerInfo) -> None:
     """Announce a server that answers, and keep its address for the next one."""
-    write_json(files.address, {"host": info.host, "port": info.port})
+    write_json(files.address, {"host": info.host, "port": info.port, "container": info.container})
     write_json(files.server, asdict(info))
 
 
@@ -140,6 +141,11 @@ def read_last_port(files: ServingFiles) -> int | None:
     """Where the present or last server listens or listened; None before the first."""
     port = _read(files.address).get("port")
     return port if isinstance(port, int) else None
+
+
+def read_last_container(files: ServingFiles) -> str:
+    """The container of the present or last server; empty where it was a process, or never was."""
+    return str(_read(files.address).get("container") or "")
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from forebay.serving.state import (
     ServerInfo,
     ServingFiles,
     read_desired,
+    read_last_container,
     read_last_port,
     read_loaded,
     read_server,
@@ -58,8 +59,8 @@ def current_models(home: Home) -> dict[str, Served]:
 def loaded_models(home: Home) -> dict[str, Loaded]:
     """What the running server answers for, by name; empty when none runs."""
     info = status(home)
-    _, pid, models = read_loaded(ServingFiles.of(home))
-    return models if info is not None and info.pid == pid else {}
+    _, instance, models = read_loaded(ServingFiles.of(home))
+    return models if info is not None and info.instance == instance else {}
 
 
 def check_port(home: Home, host: str, port: int) -> None:
@@ -155,13 +156,13 @@ def stop(home: Home, timeout_s: float = 40.0) -> bool:
     """
     files = ServingFiles.of(home)
     info = status(home)
-    if info is None:
-        return False
-    if info.container:
+    container = read_last_container(files) if info is None else info.container
+    if container:  # it may be down and about to be started again by the engine
         from forebay.containers.serve import stop_server
 
-        stop_server(info.container, timeout_s)
-        return True
+        return stop_server(container, timeout_s) or info is not None
+    if info is None:
+        return False
     with contextlib.suppress(ProcessLookupError):
         os.kill(info.pid, signal.SIGTERM)
     for _ in until(timeout_s):
@@ -252,8 +253,8 @@ def _await(home: Home, asked: _Asked, timeout_s: float) -> Published:
         info = status(home)
         if info is None:
             raise MachineError(f"The server ended before it had loaded its models. Its log: {files.log}")
-        applied, pid, loaded = read_loaded(files)
-        if pid == info.pid and applied >= asked.generation:
+        applied, instance, loaded = read_loaded(files)
+        if instance == info.instance and applied >= asked.generation:
             return Published(asked.before, loaded)
     raise DeployError(
         f"The server did not load {', '.join(sorted(asked.wanted))} within {timeout_s:g} s. Look into {files.log}, or "
