@@ -54,7 +54,7 @@ def test_a_profile_brings_the_files_of_the_home_folder(tmp_path: Path, monkeypat
 @pytest.mark.parametrize("uri", ["sqlite:////elsewhere/mlflow.db", "file:///mlruns", "./mlruns", "/mlruns"])
 def test_an_mlflow_store_in_a_file_is_refused_with_what_to_do(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    with pytest.raises(ConfigError, match="names a file, which containers do not see. Unset it"):
+    with pytest.raises(ConfigError, match=r"names a file, which containers do not see\. Unset it"):
         check_environment()
 
 
