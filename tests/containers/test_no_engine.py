@@ -50,3 +50,10 @@ def test_an_engine_with_other_user_ids_is_refused_before_a_run(option: str) -> N
     client._check_users(["name=seccomp,profile=default"])
     with pytest.raises(MachineError, match="Point DOCKER_HOST to another engine"):
         client._check_users(["name=seccomp,profile=default", option])
+
+
+def test_a_full_disk_of_the_engine_is_named_with_what_frees_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    client._check_disk(tmp_path / "on-another-machine")
+    monkeypatch.setattr(client, "MIN_FREE_BYTES", 1 << 62)
+    with pytest.raises(MachineError, match=r"has \d+ MB left, 1 GB is needed\. `docker system prune`"):
+        client._check_disk(tmp_path)
