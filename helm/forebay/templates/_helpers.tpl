@@ -1,0 +1,143 @@
+{{/* Name of a part's objects: RELEASE-PART. Called with (list $ "mlflow"). */}}
+{{- define "forebay.name" -}}
+{{- $root := index . 0 -}}{{- $part := index . 1 -}}
+{{- printf "%s-%s" ($root.Release.Name | trunc 40 | trimSuffix "-") $part -}}
+{{- end -}}
+
+{{/* Labels by which selectors find a part's pods; they never change. */}}
+{{- define "forebay.selector" -}}
+{{- $root := index . 0 -}}{{- $part := index . 1 -}}
+app.kubernetes.io/name: {{ $part }}
+app.kubernetes.io/instance: {{ $root.Release.Name }}
+{{- end -}}
+
+{{/* Labels of every object. */}}
+{{- define "forebay.labels" -}}
+{{- $root := index . 0 -}}
+{{ include "forebay.selector" . }}
+app.kubernetes.io/part-of: forebay
+app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ $root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version }}
+{{- end -}}
+
+{{/* One of our images, pinned by its digest where there is one. Called with (list $ "mlflow"). */}}
+{{- define "forebay.image" -}}
+{{- $root := index . 0 -}}{{- $target := index . 1 -}}
+{{- $images := $root.Values.images -}}
+{{- $name := printf "forebay/%s:%s" $target $root.Chart.AppVersion -}}
+{{- if $images.registry -}}{{- $name = printf "%s/%s" (trimSuffix "/" $images.registry) $name -}}{{- end -}}
+{{- $digest := index $images.digests $target -}}
+{{- if $digest -}}{{- $name = printf "%s@%s" $name $digest -}}{{- end -}}
+{{- $name -}}
+{{- end -}}
+
+{{/* What every pod of ours has in common; no pod of this release talks to the API server. */}}
+{{- define "forebay.pod" -}}
+automountServiceAccountToken: false
+enableServiceLinks: false
+{{- with .Values.images.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* Pod Security "restricted", and a root file system that cannot be written. */}}
+{{- define "forebay.contained" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+runAsNonRoot: true
+capabilities: {drop: [ALL]}
+seccompProfile: {type: RuntimeDefault}
+{{- end -}}
+
+{{/* A claim's storage class: the cluster's default, none, or a name. */}}
+{{- define "forebay.storageClass" -}}
+{{- if eq . "-" }}
+storageClassName: ""
+{{- else if . }}
+storageClassName: {{ . }}
+{{- end }}
+{{- end -}}
+
+{{/* A password that is made once: what the cluster has already stays. Called with (list $ "secret" "key"). */}}
+{{- define "forebay.kept" -}}
+{{- $root := index . 0 -}}{{- $name := index . 1 -}}{{- $key := index . 2 -}}
+{{- $present := lookup "v1" "Secret" $root.Release.Namespace $name -}}
+{{- if and $present (hasKey ($present.data | default dict) $key) -}}
+{{- index $present.data $key | b64dec -}}
+{{- else -}}
+{{- randAlphaNum 32 -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Names of the Secrets, somebody's or this release's own. */}}
+{{- define "forebay.postgresSecret" -}}
+{{- .Values.postgres.existingSecret | default (include "forebay.name" (list . "postgres")) -}}
+{{- end -}}
+{{- define "forebay.s3Secret" -}}
+{{- if eq .Values.objectStore.mode "bundled" -}}
+{{- .Values.s3.existingSecret | default (include "forebay.name" (list . "s3")) -}}
+{{- else -}}
+{{- .Values.externalS3.existingSecret -}}
+{{- end -}}
+{{- end -}}
+{{- define "forebay.mlflowAuthSecret" -}}
+{{- .Values.mlflow.auth.existingSecret | default (include "forebay.name" (list . "mlflow-auth")) -}}
+{{- end -}}
+
+{{/* Address of the object store; empty for AWS. */}}
+{{- define "forebay.s3Endpoint" -}}
+{{- if eq .Values.objectStore.mode "bundled" -}}
+http://{{ include "forebay.name" (list . "s3") }}.{{ .Release.Namespace }}.svc:9000
+{{- else -}}
+{{- .Values.externalS3.endpoint -}}
+{{- end -}}
+{{- end -}}
+
+{{/* MLflow's store; what Postgres is reached with stands in a libpq service file. */}}
+{{- define "forebay.databaseUri" -}}
+{{- if eq .Values.database.mode "sqlite" -}}sqlite:////data/mlflow.db{{- else -}}postgresql://?service=mlflow{{- end -}}
+{{- end -}}
+
+{{/* How a container reaches the object store. Where there is no Secret, the pod's identity gives access. */}}
+{{- define "forebay.s3Environment" -}}
+{{- with include "forebay.s3Endpoint" . }}
+- {name: MLFLOW_S3_ENDPOINT_URL, value: {{ . | quote }}}
+{{- end }}
+- {name: AWS_REGION, value: {{ ternary "us-east-1" .Values.externalS3.region (eq .Values.objectStore.mode "bundled") }}}
+- {name: AWS_REQUEST_CHECKSUM_CALCULATION, value: when_required}
+- {name: AWS_RESPONSE_CHECKSUM_VALIDATION, value: when_required}
+{{- with include "forebay.s3Secret" . }}
+- name: AWS_ACCESS_KEY_ID
+  valueFrom: {secretKeyRef: {name: {{ . }}, key: access-key}}
+- name: AWS_SECRET_ACCESS_KEY
+  valueFrom: {secretKeyRef: {name: {{ . }}, key: secret-key}}
+{{- end }}
+{{- end -}}
+
+{{/* Egress to the cluster's name server. */}}
+{{- define "forebay.dns" -}}
+- to:
+    - namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: kube-system}}
+  ports:
+    - {protocol: UDP, port: 53}
+    - {protocol: TCP, port: 53}
+{{- end -}}
+
+{{/* A network policy of a part's pods, up to its rules. */}}
+{{- define "forebay.policy" -}}
+{{- $root := index . 0 -}}{{- $part := index . 1 -}}
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  name: {{ include "forebay.name" . }}
+  namespace: {{ $root.Release.Namespace }}
+  labels: {{- include "forebay.labels" . | nindent 4 }}
+spec:
+  podSelector:
+    matchLabels: {{- include "forebay.selector" . | nindent 6 }}
+  policyTypes: [Ingress, Egress]
+{{- end -}}

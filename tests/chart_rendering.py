@@ -1,0 +1,47 @@
+"""The chart rendered without a cluster: by Helm's own library, into objects."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+from helm_python import Chart
+
+CHART = Path(__file__).parents[1] / "helm" / "forebay"
+SCENARIOS = sorted(path.stem for path in (CHART / "ci").glob("*.yaml"))
+GOLDEN = Path(__file__).parent / "helm" / "golden"
+RELEASE = "forebay"
+
+Values = dict[str, Any]
+Object = dict[str, Any]
+
+
+def scenario(name: str) -> Values:
+    """The values of a scenario."""
+    values: Values = yaml.safe_load((CHART / "ci" / f"{name}.yaml").read_text())
+    return values
+
+
+def render(values: Values) -> dict[str, str]:
+    """Text by template path, without the empty ones; what a lookup would find in a cluster is not there."""
+    with Chart.load(CHART) as chart:
+        rendered = chart.render(values=values, name=RELEASE, namespace=RELEASE)
+    return {path.partition("/templates/")[2]: text for path, text in sorted(rendered.items()) if text.strip()}
+
+
+def objects(values: Values) -> list[Object]:
+    """Every Kubernetes object."""
+    texts = [text for path, text in render(values).items() if path.endswith(".yaml")]
+    return [found for text in texts for found in yaml.safe_load_all(text) if found]
+
+
+def golden_text(name: str) -> str:
+    """A scenario as its golden file holds it: every object, and no password."""
+    documents = []
+    for path, text in render(scenario(name)).items():
+        if path.endswith(".yaml") and yaml.safe_load(text):
+            documents.append(f"# {path}\n{text.strip()}\n")
+    hidden = re.sub(
+        r"^(  [a-z-]*(?:password|key): )[A-Za-z0-9]{32}$", r"\1GENERATED", "---\n".join(documents), flags=re.M
+    )
+    return re.sub(r"[ \t]+$", "", hidden, flags=re.M)
