@@ -69,7 +69,7 @@ def test_its_pods_keep_the_restricted_standard(name: str) -> None:
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_no_object_stands_there_twice_and_no_password_is_the_same_twice(name: str) -> None:
     found = objects(scenario(name))
-    keys = [(each["kind"], each["metadata"]["namespace"], each["metadata"]["name"]) for each in found]
+    keys = [(each["kind"], each["metadata"].get("namespace"), each["metadata"]["name"]) for each in found]
     assert len(set(keys)) == len(keys)
     secrets = [value for each in found if each["kind"] == "Secret" for value in each["stringData"].values()]
     assert len(set(secrets)) == len(secrets)
