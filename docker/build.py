@@ -62,11 +62,25 @@ def _parser() -> argparse.ArgumentParser:
         epilog=f"Build arguments come from the environment: {', '.join(FROM_ENVIRONMENT)}.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("targets", nargs="*", metavar="TARGET", choices=[[], *TARGETS], help=", ".join(TARGETS))
-    parser.add_argument("--wheels", type=Path, help="folder of wheels to prefer (with PIP_NO_INDEX=1: the only source)")
+    parser.add_argument("targets", nargs="*", metavar="TARGET", type=_target, help=", ".join(TARGETS))
+    parser.add_argument(
+        "--wheels", type=_folder, help="folder of wheels to prefer (with PIP_NO_INDEX=1: the only source)"
+    )
     parser.add_argument("--sbom", type=Path, metavar="FOLDER", help="write there what each image holds, as CycloneDX")
-    parser.add_argument("--jars", type=Path, help="folder of Java libraries for Spark: hadoop-aws and what it needs")
+    parser.add_argument("--jars", type=_folder, help="folder of Java libraries for Spark: hadoop-aws and what it needs")
     return parser
+
+
+def _target(word: str) -> str:
+    if word not in TARGETS:
+        raise argparse.ArgumentTypeError(f"{word!r} is no image: choose from {', '.join(TARGETS)}")
+    return word
+
+
+def _folder(word: str) -> Path:
+    if not Path(word).is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder {word}")
+    return Path(word).resolve()
 
 
 def _build_folder() -> Path:
@@ -85,7 +99,7 @@ def _fill(context: Path, wheels: Path | None, jars: Path | None) -> None:
         else:
             shutil.copy2(source, context / name)
     for folder, into, pattern in ((wheels, "wheels", "*.whl"), (jars, "jars", "*.jar")):
-        for file in sorted(folder.resolve(strict=True).glob(pattern)) if folder else ():
+        for file in sorted(folder.glob(pattern)) if folder else ():
             _link(file, context / "docker" / into / file.name)
 
 
