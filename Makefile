@@ -5,7 +5,7 @@
 #   make setup TORCH_INDEX=<index>        torch from that index besides the usual one (CONTRIBUTING.md, "Set-up")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format golden wheel wheels images sboms test-images bench clean
+.PHONY: help setup run test lint format golden wheel wheels images sboms test-images test-cluster bench clean
 
 BIN := .venv/bin
 COMPILED := pipelines/compiled/training.yaml
@@ -65,6 +65,9 @@ sboms: setup ## build the images and list what they hold: dist/sbom/*.cdx.json (
 test-images: setup ## build the images, then run them and the pipeline in them; ARGS go to pytest
 	@$(MAKE) --no-print-directory sboms ARGS=
 	FOREBAY_TEST_IMAGES=1 $(BIN)/pytest tests/images $(ARGS)
+
+test-cluster: setup ## run the tests against the cluster of KUBECONFIG, and write to it; ARGS go to pytest
+	FOREBAY_TEST_CLUSTER=1 $(BIN)/pytest tests/cluster $(ARGS)
 
 bench: setup ## measure against plain tools side by side; ARGS go to `python -m benchmarks`
 	$(BIN)/python -m benchmarks $(ARGS)
