@@ -1,6 +1,5 @@
 """What every test against a real API server needs: `make test-cluster` runs them with the cluster of KUBECONFIG."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,19 +7,15 @@ from typing import Any
 import pytest
 
 from chart_rendering import RELEASE
+from opt_in import skip_unless_asked
 
-HERE = Path(__file__).parent
 NAMESPACES = (RELEASE, "kubeflow", "forebay-models")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Never by accident: these tests write to the cluster that KUBECONFIG names."""
-    if os.environ.get("FOREBAY_TEST_CLUSTER") == "1":
-        return
-    skip = pytest.mark.skip(reason="writes to a cluster: `make test-cluster` with KUBECONFIG set")
-    for item in items:
-        if item.path.parent == HERE:
-            item.add_marker(skip)
+    reason = "writes to a cluster: `make test-cluster` with KUBECONFIG set"
+    skip_unless_asked(items, Path(__file__).parent, "FOREBAY_TEST_CLUSTER", reason)
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +24,11 @@ def cluster() -> Any:
     from kubernetes import config
     from kubernetes.dynamic import DynamicClient
 
-    return DynamicClient(config.new_client_from_config())
+    try:
+        client = config.new_client_from_config()
+    except config.ConfigException as error:
+        pytest.fail(f"{error} Set KUBECONFIG to the file of a cluster that these tests may write to.")
+    return DynamicClient(client)
 
 
 @pytest.fixture(scope="session")

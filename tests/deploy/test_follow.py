@@ -86,3 +86,12 @@ def test_one_that_does_not_load_is_named_and_the_former_keeps_answering(
 def test_it_ends_well_when_asked(follower: "subprocess.Popen[str]") -> None:
     follower.send_signal(signal.SIGTERM)
     assert follower.wait(60) == 0
+
+
+@pytest.mark.parametrize("every", ["-1", "0", "nan", "inf"])
+def test_a_time_that_would_never_or_always_look_is_refused(every: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "forebay.engine.follow", f"--every={every}"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert f"must be a finite number above 0, got {every}" in done.stderr

@@ -25,14 +25,14 @@ HOST = "127.0.0.1"
 
 
 def compose_command() -> list[str]:
-    """The engine's plugin, else the older program of its own; a skip where there is neither."""
+    """The engine's plugin, else the older program of its own."""
     docker = os.environ.get("DOCKER", "docker")
     plugin = [docker, "compose"]
     if shutil.which(docker) and subprocess.run([*plugin, "version"], capture_output=True, check=False).returncode == 0:
         return plugin
     if found := shutil.which("docker-compose"):
         return [found]
-    pytest.skip("neither the compose plugin nor docker-compose is installed")
+    pytest.fail("neither the compose plugin nor docker-compose is installed; on Debian: apt-get install docker-compose")
 
 
 @dataclass

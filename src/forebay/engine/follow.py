@@ -83,10 +83,19 @@ def _listed(models: dict[str, Loaded]) -> str:
     return ", ".join(versions) or "nothing: no registered model has an alias champion that can be served"
 
 
+def _seconds(word: str) -> float:
+    seconds = float(word)
+    if not 0 < seconds < threading.TIMEOUT_MAX:  # nan is neither
+        raise argparse.ArgumentTypeError(f"must be a finite number above 0, got {word}")
+    return seconds
+
+
 def main(arguments: list[str]) -> int:
     """Follow until SIGTERM; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m forebay.engine.follow", description=__doc__)
-    parser.add_argument("--every", type=float, default=EVERY_S, metavar="S", help="seconds between looks (%(default)s)")
+    parser.add_argument(
+        "--every", type=_seconds, default=EVERY_S, metavar="S", help="seconds between looks (%(default)s)"
+    )
     options = parser.parse_args(arguments)
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
