@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from forebay.contracts.manifest import SplitManifest
 from forebay.contracts.shards import open_split
@@ -18,6 +19,7 @@ from forebay.state import FileLock, Home, StepLog, is_sealed
 from forebay.state.steplog import read_events
 from forebay.train import TrainResult, fit
 from forebay.train.plan import check_learnable
+from forebay.train.progress import check_fits
 from prepared_patterns import write_dataset
 
 Small = Callable[..., TrainConfig]
@@ -166,6 +168,13 @@ def test_batches_of_one_row_are_refused_where_batch_norm_cannot_use_them(train: 
 def test_too_little_memory_names_the_setting(train: Callable[..., TrainResult]) -> None:
     with pytest.raises(TrainError, match=r"too small for mlp with train.batch_rows=32. Lower train.batch_rows"):
         train(model="mlp", width="900000000")
+
+
+def test_weights_and_gradients_must_fit_before_any_is_allocated() -> None:
+    network = nn.Linear(1000, 1000, bias=False)  # 4 MB, and as much for gradients
+    check_fits(network, 8_000_000)
+    with pytest.raises(MemoryError, match="8000000 bytes are needed for weights and gradients, 7999999 are free"):
+        check_fits(network, 7_999_999)
 
 
 def test_the_same_training_twice_at_once_is_refused_by_name(

@@ -13,6 +13,7 @@ from forebay.models.bundle import load_weights
 from forebay.models.networks import ResNet9
 from forebay.train.batches import derive_seed
 from forebay.train.checkpoint import Saved
+from forebay.train.machine import usable_memory_bytes
 from forebay.train.optimize import make_optimizer
 from forebay.train.resolve import Resolved
 
@@ -96,9 +97,13 @@ def begin(settings: Resolved, data: SplitManifest, train: Split) -> Progress:
 
     Raises:
         ModelError: the model cannot take such pictures.
+        MemoryError: the machine cannot hold the weights.
     """
+    shape = (data.channels, data.height, data.width, len(data.classes))
+    with torch.device("meta"):  # sizes without memory
+        check_fits(build(settings.model, settings.options, *shape))
     torch.manual_seed(derive_seed(settings.seed, "weights"))
-    network = build(settings.model, settings.options, data.channels, data.height, data.width, len(data.classes))
+    network = build(settings.model, settings.options, *shape)
     if isinstance(network, ResNet9):
         # Shards are in the order of the pictures' digests, so the first rows are a fair sample.
         sample_NHWC = torch.from_numpy(train.images_NHWC(0, SAMPLE_ROWS))
@@ -106,6 +111,20 @@ def begin(settings: Resolved, data: SplitManifest, train: Split) -> Progress:
     network = network.to(settings.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     sums = torch.zeros(2, dtype=torch.float64, device=settings.device)
     return Progress(network, make_optimizer(network, settings), sums=sums)
+
+
+def check_fits(network: nn.Module, usable_bytes: int | None = None) -> None:
+    """Find out before anything is allocated whether weights and gradients fit; the least that training takes.
+
+    Linux hands out memory that it does not have and kills the process that touches it; nothing else would say a word.
+
+    Raises:
+        MemoryError: they do not.
+    """
+    usable_bytes = usable_memory_bytes() if usable_bytes is None else usable_bytes
+    needed_bytes = 2 * sum(parameter.nbytes for parameter in network.parameters())
+    if needed_bytes > usable_bytes:
+        raise MemoryError(f"{needed_bytes} bytes are needed for weights and gradients, {usable_bytes} are free")
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
