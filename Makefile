@@ -44,6 +44,7 @@ format: setup ## let ruff rewrite what it can
 
 golden: setup ## compile the pipeline and render the chart anew into the golden files that the tests compare
 	$(BIN)/forebay compile --out $(COMPILED)
+	$(BIN)/python manifests/write.py
 	FOREBAY_GOLDEN=write $(BIN)/pytest -q tests/helm -k golden
 
 wheel: setup ## build dist/forebay-*.whl
