@@ -7,10 +7,15 @@ from typing import Any
 import yaml
 from helm_python import Chart
 
+from manifest_checks import Pod
+
 CHART = Path(__file__).parents[1] / "helm" / "forebay"
 SCENARIOS = sorted(path.stem for path in (CHART / "ci").glob("*.yaml"))
 GOLDEN = Path(__file__).parent / "helm" / "golden"
 RELEASE = "forebay"
+
+# The pods of served models: KServe makes them, and labels them so.
+PREDICTOR = Pod("KServe", "forebay-models", {"serving.kserve.io/inferenceservice": "digits"}, {})
 
 Values = dict[str, Any]
 Object = dict[str, Any]
@@ -33,6 +38,25 @@ def objects(values: Values) -> list[Object]:
     """Every Kubernetes object."""
     texts = [text for path, text in render(values).items() if path.endswith(".yaml")]
     return [found for text in texts for found in yaml.safe_load_all(text) if found]
+
+
+def existing_secrets(values: Values) -> dict[str, set[str]]:
+    """Secrets that the values name in place of the chart's own, with the keys that values.yaml asks of them."""
+    keys = {
+        ("postgres",): {"password"},
+        ("externalDatabase",): {"password"},
+        ("s3",): {"access-key", "secret-key"},
+        ("externalS3",): {"access-key", "secret-key"},
+        ("mlflow", "auth"): {"username", "password", "flask-secret-key"},
+    }
+    found = {}
+    for path, wanted in keys.items():
+        part = values
+        for word in path:
+            part = part.get(word, {})
+        if part.get("existingSecret"):
+            found[part["existingSecret"]] = wanted
+    return found
 
 
 def golden_text(name: str) -> str:
