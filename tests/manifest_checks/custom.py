@@ -1,7 +1,7 @@
 """Custom resources against schemas: our own minimal ones beside this file, or the full ones of a project's checkout."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +42,8 @@ def own_schemas() -> Schemas:
     return {kind: schema for path in sorted(SCHEMAS.glob("*.yaml")) for kind, schema in _of_file(path)}
 
 
-def crd_schemas(*folders: Path) -> Schemas:
-    """The schemas of all CustomResourceDefinitions in files of these folders."""
-    paths = [path for folder in folders for path in sorted(folder.glob("*.yaml"))]
+def crd_schemas(paths: Iterable[Path]) -> Schemas:
+    """The schemas of all CustomResourceDefinitions in these files."""
     return {kind: schema for path in paths for kind, schema in _of_crds(path)}
 
 

@@ -1,0 +1,57 @@
+"""Rights: the chart grants the deploy step what its own table says, and nobody everything."""
+
+import copy
+import re
+
+import pytest
+
+from chart_rendering import CHART, SCENARIOS, objects, scenario
+from forebay.deploy.cluster_access import CLUSTER_ACCESS, rights
+from manifest_checks import Object, check_roles
+
+DEPLOYER = "forebay-deployer"
+
+
+@pytest.fixture(scope="module")
+def found() -> list[Object]:
+    return objects(scenario("kind"))
+
+
+def test_the_deployer_may_do_exactly_what_the_deploy_step_does(found: list[Object]) -> None:
+    assert check_roles(found, DEPLOYER, rights()) == []
+    assert all(use.why and use.verbs for use in CLUSTER_ACCESS)
+
+
+@pytest.mark.parametrize(
+    ("rule", "verbs", "said"),
+    [
+        (0, ["get", "watch", "create", "patch", "delete", "update"], "grants update on inferenceservices of serving"),
+        (0, ["get", "watch", "create", "patch"], "does not grant delete on inferenceservices of serving.kserve.io"),
+        (1, ["list", "delete"], "grants delete on pods, which nothing uses"),
+    ],
+)
+def test_a_right_too_many_or_too_few_is_found(found: list[Object], rule: int, verbs: list[str], said: str) -> None:
+    changed = copy.deepcopy(found)
+    next(each for each in changed if each["metadata"]["name"] == DEPLOYER)["rules"][rule]["verbs"] = verbs
+    assert said in " ".join(map(str, check_roles(changed, DEPLOYER, rights())))
+
+
+def test_a_role_that_is_gone_is_found() -> None:
+    assert [str(each) for each in check_roles([], DEPLOYER, rights())] == [
+        f"Role {DEPLOYER}: metadata.name: 0 roles have this name"
+    ]
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_every_binding_names_one_account_and_nothing_spans_the_cluster(name: str) -> None:
+    for each in objects(scenario(name)):
+        assert each["kind"] not in ("ClusterRole", "ClusterRoleBinding")
+        if each["kind"] == "RoleBinding":
+            assert [subject["kind"] for subject in each["subjects"]] == ["ServiceAccount"]
+
+
+def test_no_template_writes_a_wildcard_even_behind_a_switch() -> None:
+    for path in CHART.glob("templates/**/*.yaml"):
+        text = path.read_text()
+        if re.search(r"^kind: (Cluster)?Role$", text, re.M):
+            assert not re.search(r"[\[\"' ]\*[\]\"',]", text), path

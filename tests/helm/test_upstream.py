@@ -1,0 +1,78 @@
+"""Custom resources against their owners' words: the kserve SDK that is installed, and the CRDs of a checkout."""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import kserve
+import kubernetes.client
+import pytest
+
+from chart_rendering import SCENARIOS, Object, objects, scenario
+from forebay.deploy.inference_service import Deployment, Resources, inference_service
+from manifest_checks import check_custom
+from manifest_checks.custom import Schemas, crd_schemas, is_custom, own_schemas
+
+CRDS = [
+    f"kserve/config/crd/full/serving.kserve.io_{kind}.yaml" for kind in ("servingruntimes", "inferenceservices")
+] + [
+    f"prometheus-operator/example/prometheus-operator-crd/monitoring.coreos.com_{kind}.yaml"
+    for kind in ("servicemonitors", "podmonitors", "prometheusrules")
+]
+SPECS = {
+    ("serving.kserve.io/v1alpha1", "ServingRuntime"): "V1alpha1ServingRuntimeSpec",
+    ("serving.kserve.io/v1beta1", "InferenceService"): "V1beta1InferenceServiceSpec",
+}
+
+
+def served(**more: Any) -> Object:
+    wanted = Deployment(
+        name="digits", version="1", storage_uri="s3://b/m", weights_sha256="w", data_digest="d", code_version="c",
+        run_id="r", namespace="forebay-models", service_account="models", **more,
+    )  # fmt: skip
+    return inference_service(wanted)
+
+
+def unknown(schema: Any, model: str, path: str) -> Iterator[str]:
+    """Properties of a schema that the SDK's class of this name does not have, all the way down."""
+    kind = re.sub(r"^(?:list\[(.+)\]|dict\(str, (.+)\))$", lambda m: m[1] or m[2], model)
+    kind = re.sub(r"^K8sIoApi(Apps|Core)?", "", kind)  # the SDK's name of a class of Kubernetes' client
+    owner = getattr(kserve, kind, None) or getattr(kubernetes.client, kind, None)
+    inner = schema.get("items", schema)
+    for name, each in inner.get("properties", {}).items():
+        attributes = {json: attribute for attribute, json in owner.attribute_map.items()}
+        if name not in attributes:
+            yield f"{path}.{name}"
+        else:
+            yield from unknown(each, owner.openapi_types[attributes[name]], f"{path}.{name}")
+
+
+def test_our_schemas_of_what_we_write_hold_it() -> None:
+    assert check_custom([served(), served(resources=Resources(gpus=1))]) == []
+
+
+@pytest.mark.parametrize("kind", SPECS)
+def test_our_schema_names_only_fields_that_the_kserve_sdk_knows(kind: tuple[str, str]) -> None:
+    spec = own_schemas()[kind]["properties"]["spec"]
+    assert list(unknown(spec, SPECS[kind], "spec")) == []
+    assert list(unknown({"properties": {"containres": {}}}, SPECS[kind], "spec")) == ["spec.containres"]
+
+
+@pytest.fixture(scope="module")
+def schemas() -> Schemas:
+    upstream = os.environ.get("FOREBAY_UPSTREAM")
+    if not upstream:
+        pytest.skip("FOREBAY_UPSTREAM names no folder with checkouts kserve/ (v0.21.0), prometheus-operator/ (v0.93.0)")
+    return crd_schemas(Path(upstream) / path for path in CRDS)
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_the_owners_whole_schemas_take_what_we_write(name: str, schemas: Schemas) -> None:
+    written = [each for each in objects(scenario(name) | {"monitoring": {"enabled": True}}) if is_custom(each)]
+    written += [served(), served(resources=Resources(gpus=1))]
+    assert {each["kind"] for each in written} == {kind for _, kind in own_schemas()}
+    assert check_custom(written, schemas) == []
+    for each in written:
+        assert check_custom([{**each, "spec": {**each["spec"], "selectr": {}}}], schemas)
