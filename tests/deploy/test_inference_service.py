@@ -1,5 +1,7 @@
 """The InferenceService: pure data, compared whole, and understood by the KServe SDK's own model."""
 
+import dataclasses
+
 import pytest
 
 from forebay.deploy.inference_service import Deployment, Resources, inference_service
@@ -44,7 +46,7 @@ def test_the_object_is_exactly_this() -> None:
                 "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
                 "model": {
                     "modelFormat": {"name": "forebay"},
-                    "runtime": "forebay",
+                    "runtime": "forebay-gpu",
                     "protocolVersion": "v2",
                     "storageUri": "s3://bucket/models/3/data/bundle",
                     "args": ["--model-name", "digits", "--model-version", "3"],
@@ -78,6 +80,14 @@ def test_without_gpus_none_are_asked_for() -> None:
         "model"
     ]["resources"]
     assert "nvidia.com/gpu" not in resources["requests"] | resources["limits"]
+
+
+def test_a_model_without_gpus_takes_the_plain_runtime_and_a_mig_slice_has_its_own_name() -> None:
+    plain = inference_service(dataclasses.replace(WANTED, resources=Resources()))["spec"]["predictor"]["model"]
+    assert (plain["runtime"], "nvidia.com/gpu" in plain["resources"]["limits"]) == ("forebay", False)
+    slices = Resources(gpus=2, gpu_resource="nvidia.com/mig-1g.10gb")
+    sliced = inference_service(dataclasses.replace(WANTED, resources=slices))["spec"]["predictor"]["model"]
+    assert sliced["resources"]["limits"] == {"memory": "2Gi", "nvidia.com/mig-1g.10gb": "2"}
 
 
 @pytest.mark.parametrize("name", ["Digits", "my_model", "1st", "-x", "x-", "x" * 51, ""])

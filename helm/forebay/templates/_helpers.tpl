@@ -141,3 +141,40 @@ spec:
     matchLabels: {{- include "forebay.selector" . | nindent 6 }}
   policyTypes: [Ingress, Egress]
 {{- end -}}
+
+{{/* The server's runtime, after the formats that it answers to. Called with (list $ nodeSelector tolerations). */}}
+{{- define "forebay.runtime" -}}
+{{- $root := index . 0 -}}{{- $selector := index . 1 -}}{{- $tolerations := index . 2 -}}
+annotations:
+  prometheus.kserve.io/port: "8080"
+  prometheus.kserve.io/path: /metrics
+protocolVersions: [v1, v2]
+{{- with $root.Values.images.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- with $selector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+containers:
+  - name: kserve-container
+    image: {{ include "forebay.image" (list $root "serve") }}
+    imagePullPolicy: {{ $root.Values.images.pullPolicy }}
+    args: [--models, /mnt/models, --host, 0.0.0.0]
+    ports:
+      - {name: http1, containerPort: 8080, protocol: TCP}
+    readinessProbe:
+      httpGet: {path: /v2/health/ready, port: 8080}
+    resources: {{- toYaml $root.Values.serving.resources | nindent 6 }}
+    securityContext: {{- include "forebay.contained" . | nindent 6 }}
+    volumeMounts:
+      - {name: tmp, mountPath: /tmp}
+volumes:
+  - name: tmp
+    emptyDir: {}
+{{- end -}}

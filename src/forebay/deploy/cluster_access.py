@@ -16,7 +16,7 @@ class Access:
 INFERENCE_SERVICES = Access(
     group="serving.kserve.io",
     resource="inferenceservices",
-    # get: what is served now. watch: wait until it is ready. create and patch: server-side apply, which needs both where
+    # get: what is served now. watch: wait until it is ready. create and patch: server-side apply needs both where
     # the object is new. delete: take back a first version that did not prove itself.
     verbs=("get", "watch", "create", "patch", "delete"),
     why="apply a version, wait for it, put back what was",

@@ -9,6 +9,7 @@ from forebay.version import VERSION
 
 API_VERSION = "serving.kserve.io/v1beta1"
 RUNTIME = "forebay"  # the ServingRuntime that the cluster install owns
+GPU_RUNTIME = "forebay-gpu"  # the same server where the GPUs are
 MODEL_FORMAT = "forebay"
 LABELS = "forebay.dev"
 NAME_LENGTH = 50  # KServe appends -predictor and more to it, and a DNS label ends at 63
@@ -22,6 +23,7 @@ class Resources:
     memory: str = "1Gi"
     memory_limit: str = "2Gi"  # no limit on CPU: it would only slow down answers while cores idle
     gpus: int = 0
+    gpu_resource: str = "nvidia.com/gpu"  # or a MIG slice; the chart's gpu.resource
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +86,7 @@ def _predictor(wanted: Deployment) -> dict[str, Any]:
         "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
         "model": {
             "modelFormat": {"name": MODEL_FORMAT},
-            "runtime": RUNTIME,
+            "runtime": GPU_RUNTIME if wanted.resources.gpus else RUNTIME,
             "protocolVersion": "v2",
             "storageUri": wanted.storage_uri,
             "args": ["--model-name", wanted.name, "--model-version", wanted.version],
@@ -102,7 +104,7 @@ def _predictor(wanted: Deployment) -> dict[str, Any]:
 
 
 def _resources(wanted: Resources) -> dict[str, dict[str, str]]:
-    gpus = {"nvidia.com/gpu": str(wanted.gpus)} if wanted.gpus else {}
+    gpus = {wanted.gpu_resource: str(wanted.gpus)} if wanted.gpus else {}
     return {
         "requests": {"cpu": wanted.cpu, "memory": wanted.memory, **gpus},
         "limits": {"memory": wanted.memory_limit, **gpus},
