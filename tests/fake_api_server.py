@@ -1,0 +1,132 @@
+"""A Kubernetes API server as far as Helm's look-ups see it: objects from memory over HTTP; it takes no writes."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+Object = dict[str, Any]
+# Resource, kind, whether it lives in a namespace; by the path of its API.
+RESOURCES = {
+    "/api/v1": [
+        ("secrets", "Secret", True),
+        ("persistentvolumeclaims", "PersistentVolumeClaim", True),
+        ("namespaces", "Namespace", False),
+    ],
+    "/apis/storage.k8s.io/v1": [("storageclasses", "StorageClass", False)],
+}
+
+
+class FakeApi:
+    """What it holds, what it calls itself, and what somebody tried to write."""
+
+    def __init__(self, objects: list[Object], version: str) -> None:
+        self.objects = objects
+        self.version = version
+        self.writes: list[str] = []
+        self.url = ""
+
+    def kubeconfig(self) -> str:
+        """For a client that takes the text of one."""
+        return json.dumps(
+            {
+                "apiVersion": "v1", "kind": "Config", "current-context": "fake",
+                "clusters": [{"name": "fake", "cluster": {"server": self.url}}],
+                "contexts": [{"name": "fake", "context": {"cluster": "fake", "user": "nobody"}}],
+                "users": [{"name": "nobody", "user": {}}],
+            }
+        )  # fmt: skip
+
+    def answer(self, path: str) -> Object | None:
+        """What a GET of this path gives; None where there is nothing."""
+        if path == "/version":
+            major, minor, _ = self.version.removeprefix("v").split(".", 2)
+            return {"major": major, "minor": minor, "gitVersion": self.version}
+        if path == "/api":
+            return {"kind": "APIVersions", "versions": ["v1"]}
+        if path == "/apis":
+            return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group("storage.k8s.io")]}
+        if path in RESOURCES:
+            return _resources(path)
+        return self._objects(path)
+
+    def _objects(self, path: str) -> Object | None:
+        for api, resources in RESOURCES.items():
+            for resource, kind, namespaced in resources:
+                words = path.removeprefix(api + "/").split("/")
+                space = words[1] if namespaced and words[0] == "namespaces" and len(words) > 2 else None
+                rest = words[2:] if space else words
+                if not path.startswith(api + "/") or rest[0] != resource:
+                    continue
+                there = [o for o in self.objects if o["kind"] == kind and o["metadata"].get("namespace") == space]
+                if len(rest) == 2:
+                    return next((o for o in there if o["metadata"]["name"] == rest[1]), None)
+                version = api.removeprefix("/apis/").removeprefix("/api/")
+                return {"kind": f"{kind}List", "apiVersion": version, "metadata": {}, "items": there}
+        return None
+
+
+@contextmanager
+def fake_api(objects: list[Object], version: str = "v1.33.0") -> Iterator[FakeApi]:
+    """Run one on a free port of loopback."""
+    api = FakeApi(objects, version)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            found = api.answer(self.path.partition("?")[0])
+            self._send(200 if found else 404, found or _status(404, "NotFound"))
+
+        def _refuse(self) -> None:
+            api.writes.append(f"{self.command} {self.path}")
+            self._send(403, _status(403, "Forbidden"))
+
+        do_POST = do_PUT = do_PATCH = do_DELETE = _refuse  # noqa: N815 - http.server's names
+
+        def _send(self, code: int, body: Object) -> None:
+            data = json.dumps(body).encode()
+            self.send_response(code)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    api.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield api
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def _group(name: str) -> Object:
+    version = {"groupVersion": f"{name}/v1", "version": "v1"}
+    return {"name": name, "versions": [version], "preferredVersion": version}
+
+
+def _resources(path: str) -> Object:
+    named = [
+        {"name": resource, "singularName": "", "kind": kind, "namespaced": namespaced, "verbs": ["get", "list"]}
+        for resource, kind, namespaced in RESOURCES[path]
+    ]
+    version = path.removeprefix("/apis/").removeprefix("/api/")
+    return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": version, "resources": named}
+
+
+def _status(code: int, reason: str) -> Object:
+    return {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "status": "Failure",
+        "code": code,
+        "reason": reason,
+        "message": reason,
+    }
