@@ -26,9 +26,13 @@ def check_upgrade(previous: list[Object], current: list[Object]) -> list[Finding
             rule = "is gone or renamed: what it holds would be lost to the new release"
             found.append(Finding(where(each), "metadata.name", rule))
             continue
-        for field in sorted((set(each) | set(other)) - {"kind", "metadata"}):
-            if each.get(field) != other.get(field):
-                found.append(Finding(where(each), field, f"was {each.get(field)!r} and is {other.get(field)!r}"))
+        if gone := sorted(set(each.get("keys", [])) - set(other.get("keys", []))):
+            found.append(Finding(where(each), "keys", f"{gone} are gone"))
+        if each.get("immutable") != other.get("immutable"):
+            rule = (
+                f"was {each.get('immutable')!r} and is {other.get('immutable')!r}; Kubernetes changes it in no object"
+            )
+            found.append(Finding(where(each), "spec", rule))
         if _policy(each) and not _policy(other):
             found.append(
                 Finding(where(each), "metadata.annotations", "was kept when the release goes, and is no longer")
