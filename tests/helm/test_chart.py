@@ -1,6 +1,5 @@
 """helm/forebay: every scenario renders to valid objects and to its golden file; what cannot work is refused."""
 
-import itertools
 import os
 import re
 from typing import Any
@@ -77,13 +76,15 @@ def test_a_value_that_is_none_is_refused_by_its_place(values: dict[str, Any], wh
         render(values)
 
 
-def test_every_value_is_explained_where_it_stands() -> None:
-    lines = (CHART / "values.yaml").read_text().splitlines()
-    keys = [(above, line) for above, line in itertools.pairwise(lines) if re.match(r"\s*\w+:\s*\S", line)]
-    unexplained = [
-        line.strip()
-        for above, line in keys
-        if not above.strip().startswith("#") and "#" not in line and not re.match(r"\s*(requests|limits):", line)
-    ]
-    assert len(keys) > 40
-    assert [line for line in unexplained if line not in {'serve: ""', 'mlflow: ""'}] == []
+def test_a_template_file_holds_one_resource() -> None:
+    for name in SCENARIOS:
+        for path, text in render(scenario(name)).items():
+            found = [each for each in yaml.safe_load_all(text) if each] if path.endswith(".yaml") else []
+            assert len(found) <= 1, path
+    sources = {path: path.read_text() for path in CHART.glob("templates/**/*.yaml")}
+    assert [path.name for path, text in sources.items() if len(re.findall(r"^kind: ", text, re.M)) > 1] == []
+
+
+def test_the_oldest_kubernetes_includes_the_suffixes_of_clouds() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    assert chart["kubeVersion"] == ">=1.30.0-0"
