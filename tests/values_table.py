@@ -1,4 +1,4 @@
-"""The table of values in the chart's README, made from values.yaml: defaults, and the comments that stand above them."""
+"""The table of values in the chart's README, made from values.yaml: defaults, and the comments above them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -24,11 +24,16 @@ def test_a_scenario_is_its_golden_file(name: str) -> None:
     assert text == path.read_text(), "make golden"
 
 
-def test_no_password_is_the_same_twice() -> None:
-    secrets = [each["stringData"] for each in objects(scenario("kind")) if each["kind"] == "Secret"]
-    values = [value for data in secrets for value in data.values()]
+def test_every_password_has_its_own_value_and_steps_get_that_of_the_store() -> None:
+    secrets = {
+        each["metadata"]["name"]: each["stringData"] for each in objects(scenario("kind")) if each["kind"] == "Secret"
+    }
+    for_steps = secrets.pop("mlpipeline-minio-artifact")
+    store = secrets["forebay-s3"]
+    assert for_steps == {"accesskey": store["access-key"], "secretkey": store["secret-key"]}
+    values = [value for data in secrets.values() for value in data.values()]
     assert len(values) == 6
-    assert len(set(values)) == len(values)
+    assert len(set(values)) == 6
 
 
 def test_our_images_are_the_packages_and_a_digest_decides_where_one_is_given() -> None:

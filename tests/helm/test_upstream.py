@@ -14,11 +14,12 @@ from chart_rendering import SCENARIOS, Object, objects, scenario
 from forebay.deploy.inference_service import Deployment, Resources, inference_service
 from manifest_checks import check_custom
 from manifest_checks.custom import Schemas, crd_schemas, is_custom, own_schemas
+from manifest_rendering import CHECKOUTS
 
 CRDS = [
-    f"kserve/config/crd/full/serving.kserve.io_{kind}.yaml" for kind in ("servingruntimes", "inferenceservices")
+    f"kserve/kserve/config/crd/full/serving.kserve.io_{kind}.yaml" for kind in ("servingruntimes", "inferenceservices")
 ] + [
-    f"prometheus-operator/example/prometheus-operator-crd/monitoring.coreos.com_{kind}.yaml"
+    f"prometheus-operator/prometheus-operator/example/prometheus-operator-crd/monitoring.coreos.com_{kind}.yaml"
     for kind in ("servicemonitors", "podmonitors", "prometheusrules")
 ]
 SPECS = {
@@ -62,9 +63,11 @@ def test_our_schema_names_only_fields_that_the_kserve_sdk_knows(kind: tuple[str,
 
 @pytest.fixture(scope="module")
 def schemas() -> Schemas:
-    upstream = os.environ.get("FOREBAY_UPSTREAM")
+    upstream = os.environ.get(CHECKOUTS)
     if not upstream:
-        pytest.skip("FOREBAY_UPSTREAM names no folder with checkouts kserve/ (v0.21.0), prometheus-operator/ (v0.93.0)")
+        pytest.skip(
+            f"{CHECKOUTS} names no folder with checkouts of kserve/kserve and prometheus-operator/prometheus-operator"
+        )
     return crd_schemas(Path(upstream) / path for path in CRDS)
 
 

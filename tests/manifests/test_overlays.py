@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from chart_rendering import Object
-from manifest_rendering import MANIFESTS, OPTIONAL, OVERLAYS
+from manifest_checks import check_images, check_pod_security, check_schema, check_unique
+from manifest_rendering import MANIFESTS, OPTIONAL, OVERLAYS, kustomize
 
 Rendered = dict[str, list[Object]]
 PIECES = ("namespaces", "cert-manager", "kserve-crds", "kserve", "pipelines-crds", "pipelines")
@@ -140,7 +141,18 @@ def test_a_patch_that_finds_nothing_to_patch_is_an_error(on_standins: Rendered, 
     (tmp_path / "objects.yaml").write_text(yaml.safe_dump(named(on_standins["kind"], "Deployment", "mysql")))
     patch = (MANIFESTS / "base" / "pipelines" / "api-server.yaml").read_text()
     (tmp_path / "patch.yaml").write_text(patch)
-    from manifest_rendering import kustomize
-
     with pytest.raises(AssertionError, match="no resource matches strategic merge patch"):
         kustomize(tmp_path)
+
+
+@pytest.mark.parametrize("overlay", [*OVERLAYS, *OPTIONAL])
+def test_every_pod_may_run_in_its_namespace_from_an_image_that_stays_what_it_is(
+    rendered: Rendered, overlay: str
+) -> None:
+    found = [*check_pod_security(rendered[overlay]), *check_images(rendered[overlay]), *check_unique(rendered[overlay])]
+    assert [str(finding) for finding in found] == []
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_kubernetes_knows_every_field_of_our_patches(on_upstream: Rendered, overlay: str) -> None:
+    assert [str(finding) for finding in check_schema(on_upstream[overlay], "1.33")] == []

@@ -62,15 +62,22 @@ storageClassName: {{ . }}
 {{- end }}
 {{- end -}}
 
-{{/* A password that is made once: what the cluster has already stays. Called with (list $ "secret" "key"). */}}
+{{/* A password that is made once: what the cluster has already stays, and two Secrets of one release can hold the same.
+Called with (list $ "secret" "key"). */}}
 {{- define "forebay.kept" -}}
 {{- $root := index . 0 -}}{{- $name := index . 1 -}}{{- $key := index . 2 -}}
+{{- $made := get $root.Values "made" | default dict -}}
+{{- $id := printf "%s/%s" $name $key -}}
+{{- if not (hasKey $made $id) -}}
 {{- $present := lookup "v1" "Secret" $root.Release.Namespace $name -}}
 {{- if and $present (hasKey ($present.data | default dict) $key) -}}
-{{- index $present.data $key | b64dec -}}
+{{- $_ := set $made $id (index $present.data $key | b64dec) -}}
 {{- else -}}
-{{- randAlphaNum 32 -}}
+{{- $_ := set $made $id (randAlphaNum 32) -}}
 {{- end -}}
+{{- $_ := set $root.Values "made" $made -}}
+{{- end -}}
+{{- get $made $id -}}
 {{- end -}}
 
 {{/* Names of the Secrets, somebody's or this release's own. */}}
