@@ -1,6 +1,7 @@
 """The Kustomize trees, rendered once: on stand-ins everywhere, on the pinned manifests where there are checkouts."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,13 @@ from manifest_rendering import CHECKOUTS, MANIFESTS, OPTIONAL, OVERLAYS, copy_wi
 STANDINS = Path(__file__).parent / "standins"
 
 Rendered = dict[str, list[Object]]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _kubectl() -> None:
+    """Kustomize is the one that kubectl brings."""
+    if shutil.which("kubectl") is None:
+        pytest.skip("kubectl is not on the PATH")
 
 
 def render_all(target: Path, checkouts: Path) -> Rendered:
