@@ -23,6 +23,8 @@ COMMANDS = {
     "stop": "forebay.cli.serving",
     "prune": "forebay.cli.upkeep",
     "doctor": "forebay.cli.upkeep",
+    "up": "forebay.cli.cluster",
+    "down": "forebay.cli.cluster",
 }  # in the order that `--help` shows
 
 

@@ -1,0 +1,181 @@
+"""`forebay down`: find what is ours by its labels, ask, remove it. Run again, it goes on or changes nothing."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from forebay.bringup import facts as cluster
+from forebay.bringup import kind, render, sources, tools
+from forebay.bringup.action import PIECE_LABEL, Target
+from forebay.bringup.objects import defined
+from forebay.bringup.perform import Say, perform
+from forebay.bringup.plan_down import HELM_LABEL, Present, down_actions, kind_removal
+from forebay.bringup.render import PIECES, Piece
+from forebay.bringup.request import Request
+from forebay.bringup.up import Confirm, target_of
+from forebay.errors import MachineError
+from forebay.state import FileLock, Home
+
+SHOWN = 5  # names in a question
+WORKLOADS = "deployments,statefulsets,jobs,persistentvolumeclaims"
+
+
+def down(request: Request, home: Home, say: Say, confirm: Confirm, *, delete_data: bool) -> None:
+    """Remove the platform, or print how.
+
+    Args:
+        request: which cluster.
+        home: the state folder, open.
+        say: shows a line to the person.
+        confirm: asks before anything goes.
+        delete_data: volumes, Secrets and namespaces as well; of kind, the cluster.
+
+    Raises:
+        MachineError: a tool or the cluster does not answer; nothing was changed.
+        ClusterError: a command failed; the next try goes on from there.
+    """
+    with FileLock(home.root / "cluster.lock").held("`forebay down`"):
+        folder = home.root / "cluster" / request.cluster
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if request.cluster == "kind":
+            _kind(request, folder, say, confirm, delete_data=delete_data)
+        else:
+            _pieces(request, folder, say, confirm, delete_data=delete_data)
+
+
+def _kind(request: Request, folder: Path, say: Say, confirm: Confirm, *, delete_data: bool) -> None:
+    tools.require(("kubectl", "helm", "kind"))
+    if not kind.cluster_exists():
+        say(f"{'# ' if request.dry_run else ''}There is no kind cluster of ours: nothing to remove.")
+    elif not delete_data:
+        _pieces(request, folder, say, confirm, delete_data=False)
+    elif request.dry_run:
+        say(kind_removal().line())
+    else:
+        confirm(f"Remove the cluster {kind.KIND_CONTEXT} with every volume, model and run in it?")
+        perform([kind_removal()], folder / "down.log", say, again(request, delete_data=True))
+        (folder / kind.MARKER).unlink(missing_ok=True)
+
+
+def _pieces(request: Request, folder: Path, say: Say, confirm: Confirm, *, delete_data: bool) -> None:
+    tools.require(("kubectl", "helm"))
+    target, log = target_of(request), folder / "down.log"
+    say(f"{'# ' if request.dry_run else ''}Acts on the cluster of the context {target.context}")
+    found = _rendered(request)
+    try:
+        present = _present(target, found)
+    except MachineError as error:
+        if not request.dry_run:
+            raise
+        say(f"# Not looked at, so everything that could be there is listed. {error}")
+        present = Present(kinds={piece.name: _kinds(piece) for piece in found}, release=True)
+    actions = list(down_actions(target, present, PIECES, delete_data=delete_data))
+    if request.dry_run:
+        for action in actions:
+            say(f"# {action.title}\n{action.line()}")
+        return
+    if actions:
+        confirm(_question(target, present, delete_data=delete_data))
+        log.write_text("")
+        perform(actions, log, say, again(request, delete_data=delete_data))
+    say("Nothing of Forebay runs there now." + ("" if delete_data else f" {_stays(present)}"))
+
+
+def _rendered(request: Request) -> list[Piece]:
+    """Every piece that `up` can install, the optional ones too: their kinds are what is looked for."""
+    found = sources.find(request.manifests)
+    optional = sorted(path.parent for path in (found.manifests / "optional").glob("*/kustomization.yaml"))
+    return render.pieces([found.overlay(request.scenario), *optional])
+
+
+def _kinds(piece: Piece) -> list[str]:
+    """Kinds as kubectl takes them: `deployment.apps`, `service`."""
+    names = ((each["kind"].lower(), each["apiVersion"].rpartition("/")[0].partition("/")[0]) for each in piece.objects)
+    return list(dict.fromkeys(".".join(filter(None, name)) for name in names))
+
+
+def _present(target: Target, found: list[Piece]) -> Present:
+    now = cluster.read_facts(target)
+    served = {row[-1].lower() + _group(row) for row in _rows(target, "api-resources", "--no-headers")}
+    kinds = {piece.name: [kind for kind in _kinds(piece) if kind in served] for piece in found}
+    labelled = _labelled(target, sorted({kind for each in kinds.values() for kind in each}))
+    ours = {name for piece in found for name in defined(piece.objects) if now.definitions.get(name)}
+    made = [name for name, owner in now.namespaces.items() if owner not in ("", "kept")]
+    return Present(
+        kinds={name: [kind for kind in each if kind in labelled[name]] for name, each in kinds.items()},
+        instances=_instances(target, sorted(ours)),
+        release=now.release is not None,
+        namespaces=made,
+        kept_namespaces=[name for name, owner in now.namespaces.items() if owner == "kept"],
+        others=[f"{name}/{each}" for name in made for each in _others(target, name)],
+    )
+
+
+def _rows(target: Target, *words: str) -> list[list[str]]:
+    answer = tools.read(target.kubectl(*words))
+    return [line.split() for line in answer.out.splitlines() if line.split()]
+
+
+def _group(row: list[str]) -> str:
+    """The group of a row of `kubectl api-resources`, whose third column from the right is group/version."""
+    group = row[-3].rpartition("/")[0]
+    return f".{group}" if group else ""
+
+
+def _labelled(target: Target, kinds: list[str]) -> dict[str, set[str]]:
+    """Kinds that the cluster holds with our label, by piece. Names and kinds only are asked for."""
+    label = PIECE_LABEL.replace(".", "\\.")
+    columns = f"custom-columns=P:.metadata.labels.{label},K:.kind,A:.apiVersion"
+    words = ("get", ",".join(kinds), "--all-namespaces", "--selector", PIECE_LABEL, "--no-headers", "--output", columns)
+    found: dict[str, set[str]] = defaultdict(set)
+    for piece, name, version in (row for row in _rows(target, *words) if len(row) == 3) if kinds else ():
+        found[piece].add(".".join(filter(None, (name.lower(), version.rpartition("/")[0]))))
+    return found
+
+
+def _instances(target: Target, definitions: list[str]) -> dict[str, list[str]]:
+    """What people, and our own manifests, made of the kinds that go."""
+    words = ("get", ",".join(definitions), "--all-namespaces", "--selector", f"!{PIECE_LABEL}", "--output", "name")
+    found: dict[str, list[str]] = defaultdict(list)
+    for row in _rows(target, *words) if definitions else []:
+        singular, _, name = row[0].partition("/")
+        word, _, group = singular.partition(".")
+        plural = next((each for each in definitions if each.endswith(f".{group}") and each.startswith(word)), singular)
+        found[plural].append(name)
+    return found
+
+
+def _others(target: Target, namespace: str) -> list[str]:
+    selector = f"!{PIECE_LABEL},{HELM_LABEL.replace('=', '!=')}"
+    return [
+        row[0]
+        for row in _rows(target, "get", WORKLOADS, "--namespace", namespace, "--selector", selector, "--output", "name")
+    ]
+
+
+def _question(target: Target, present: Present, *, delete_data: bool) -> str:
+    parts = [f"Remove Forebay from the cluster of the context {target.context}?"]
+    for name, each in present.instances.items():
+        parts.append(f"Of {name} go: {_listed(each)}.")
+    if delete_data:
+        parts.append(f"All volumes and passwords go, with the namespaces {', '.join(present.namespaces) or 'none'}.")
+        parts += [f"They hold, of others: {_listed(present.others)}."] if present.others else []
+    return " ".join(parts)
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
+def _stays(present: Present) -> str:
+    spaces = ", ".join([*present.namespaces, *present.kept_namespaces])
+    if not spaces:
+        return ""
+    return f"Volumes and passwords stay, in the namespaces {spaces}; `forebay down --delete-data` removes them."
+
+
+def again(request: Request, *, delete_data: bool) -> str:
+    """The command that goes on after a failure."""
+    words = f"forebay down --cluster {request.cluster}" + (f" --context {request.context}" if request.context else "")
+    return words + (" --delete-data" if delete_data else "")

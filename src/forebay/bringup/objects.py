@@ -1,0 +1,133 @@
+"""What rendered Kubernetes objects ask of a cluster: storage, Secrets, room, kinds. Nothing here talks to one."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+Object = dict[str, Any]
+ROLLED_OUT = ("Deployment", "StatefulSet", "DaemonSet")
+SUFFIXES = {
+    "": 1, "m": Decimal("0.001"), "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15,
+    "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50,
+}  # fmt: skip
+
+
+def quantity(value: object) -> Decimal:
+    """A number of Kubernetes' notation, such as `250m` or `1Gi`; 0 for what is none."""
+    text = str(value)
+    number = text.rstrip("mkMGTPi")
+    try:
+        return Decimal(number) * SUFFIXES[text[len(number) :]]
+    except (InvalidOperation, KeyError):
+        return Decimal(0)
+
+
+def is_hook(each: Object) -> bool:
+    """Whether helm runs the object at some moment rather than keeping it."""
+    return "helm.sh/hook" in (each["metadata"].get("annotations") or {})
+
+
+def namespace(each: Object) -> str:
+    """The namespace that an object names."""
+    return str(each["metadata"].get("namespace") or "")
+
+
+def workloads(objects: Iterable[Object]) -> list[Object]:
+    """What is rolled out: Deployments and their like."""
+    return [each for each in objects if each["kind"] in ROLLED_OUT]
+
+
+def pod_specs(each: Object) -> Iterator[Object]:
+    """The pods that an object makes; none for most."""
+    spec = each.get("spec") or {}
+    if each["kind"] == "Pod":
+        yield spec
+    elif each["kind"] in (*ROLLED_OUT, "Job"):
+        yield spec["template"]["spec"]
+    elif each["kind"] == "CronJob":
+        yield spec["jobTemplate"]["spec"]["template"]["spec"]
+
+
+def containers(each: Object) -> Iterator[Object]:
+    """The containers of an object's pods, those that only prepare included."""
+    for pod in pod_specs(each):
+        yield from pod.get("initContainers") or []
+        yield from pod["containers"]
+
+
+def storage_classes(objects: Iterable[Object]) -> dict[str, str]:
+    """Class by class, one claim that names it; the empty class is the cluster's default."""
+    found: dict[str, str] = {}
+    for each in objects:
+        claims = [each] if each["kind"] == "PersistentVolumeClaim" else []
+        claims += (each.get("spec") or {}).get("volumeClaimTemplates") or [] if each["kind"] == "StatefulSet" else []
+        for claim in claims:
+            name = claim["spec"].get("storageClassName")
+            if name != "":  # an empty name asks for a volume that somebody made by hand
+                found.setdefault(name or "", f"{each['kind']} {each['metadata']['name']}")
+    return found
+
+
+def requests(objects: Iterable[Object]) -> dict[str, Decimal]:
+    """CPU (cores) and memory (bytes) that all the pods ask for together."""
+    total = {"cpu": Decimal(0), "memory": Decimal(0)}
+    for each in workloads(objects):
+        replicas = (each.get("spec") or {}).get("replicas", 1)
+        for pod in pod_specs(each):
+            for container in pod["containers"]:
+                asked = (container.get("resources") or {}).get("requests") or {}
+                for name in total:
+                    total[name] += replicas * quantity(asked.get(name, 0))
+    return total
+
+
+def secrets(objects: Iterable[Object], own: str) -> dict[tuple[str, str], set[str]]:
+    """Secrets that pods need and that the objects do not bring: (namespace, name), and the keys.
+
+    Args:
+        objects: all of them.
+        own: the namespace of objects that name none.
+    """
+    objects = [each for each in objects if not is_hook(each)]
+    brought = {(namespace(each) or own, each["metadata"]["name"]) for each in objects if each["kind"] == "Secret"}
+    needed: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for each in objects:
+        for name, keys in _references(each):
+            needed[(namespace(each) or own, name)] |= keys
+    return {secret: keys for secret, keys in needed.items() if secret not in brought}
+
+
+def _references(each: Object) -> Iterator[tuple[str, set[str]]]:
+    for container in containers(each):
+        for variable in container.get("env") or []:
+            reference = (variable.get("valueFrom") or {}).get("secretKeyRef") or {}
+            if reference and not reference.get("optional"):
+                yield reference["name"], {reference["key"]}
+    for pod in pod_specs(each):
+        for volume in pod.get("volumes") or []:
+            sources = [volume, *(volume.get("projected") or {}).get("sources", [])]
+            yield from (found for source in sources for found in _volume(source.get("secret") or {}))
+        yield from ((pull["name"], set()) for pull in pod.get("imagePullSecrets") or [])
+
+
+def _volume(secret: Object) -> Iterator[tuple[str, set[str]]]:
+    name = secret.get("secretName") or secret.get("name")
+    if name and not secret.get("optional"):
+        yield name, {item["key"] for item in secret.get("items") or []}
+
+
+def foreign_groups(objects: Iterable[Object]) -> dict[str, str]:
+    """API groups that need a CustomResourceDefinition, each with one object that needs it."""
+    found: dict[str, str] = {}
+    for each in objects:
+        group = each["apiVersion"].rpartition("/")[0]
+        if "." in group and not group.endswith(".k8s.io"):
+            found.setdefault(group, f"{each['kind']} {each['metadata']['name']}")
+    return found
+
+
+def defined(objects: Iterable[Object]) -> dict[str, str]:
+    """The CustomResourceDefinitions among objects: name, and the group that it defines."""
+    kind = "CustomResourceDefinition"
+    return {each["metadata"]["name"]: each["spec"]["group"] for each in objects if each["kind"] == kind}

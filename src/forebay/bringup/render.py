@@ -1,0 +1,127 @@
+"""Manifests and chart, rendered: one `kubectl kustomize` a folder and one `helm template`, cut into pieces."""
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from forebay.bringup import tools
+from forebay.bringup.action import PIECE_LABEL, RELEASE
+from forebay.bringup.objects import Object
+from forebay.bringup.sources import EXTRAS
+from forebay.errors import ConfigError
+from forebay.state.files import write_bytes
+
+PIECES = ("namespaces", "cert-manager", "kserve-crds", "kserve", "pipelines-crds", "pipelines", *EXTRAS)
+BEFORE_CHART = PIECES[: PIECES.index("pipelines")]  # its runtime is a kind of KServe's; pipelines read a Secret of its
+CHART_FAILED = re.compile(r"execution error at \([^)]*\): ")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Objects that are applied together."""
+
+    name: str
+    texts: list[str] = field(default_factory=list)
+    objects: list[Object] = field(default_factory=list)
+
+
+def kustomize_command(folder: Path) -> tuple[str, ...]:
+    """What renders a folder."""
+    return ("kubectl", "kustomize", str(folder))
+
+
+def pieces(folders: Sequence[Path], left_out: Sequence[str] = ()) -> list[Piece]:
+    """Render folders and sort their objects by piece, in the order of installation.
+
+    Args:
+        folders: a scenario and the optional pieces, or one kustomization on top of them.
+        left_out: names of pieces that the cluster has already.
+
+    Raises:
+        ConfigError: a folder does not render, or an object belongs to no piece.
+    """
+    found = {name: Piece(name) for name in PIECES}
+    for folder in folders:
+        answer = tools.read(kustomize_command(folder))
+        if answer.code:
+            raise ConfigError(f"{folder} does not render: {answer.words}. Mend it, or install the package again.")
+        for text, each in _documents(answer.out):
+            name = (each["metadata"].get("labels") or {}).get(PIECE_LABEL)
+            if name not in found:
+                raise ConfigError(
+                    f"{folder}: {each['kind']} {each['metadata']['name']} has the label {PIECE_LABEL}: {name}, "
+                    f"which is none of {', '.join(PIECES)}. Give it one of these."
+                )
+            found[name].texts.append(text)
+            found[name].objects.append(each)
+    return [piece for piece in found.values() if piece.objects and piece.name not in left_out]
+
+
+def _documents(text: str) -> list[tuple[str, Object]]:
+    """Every document as it stands and as an object; kustomize indents whatever looks like a separator inside."""
+    texts = [part.strip("\n") for part in re.split(r"^---$", text, flags=re.MULTILINE)]
+    loaded = [(part, _load(part)) for part in texts]
+    return [(part, each) for part, each in loaded if each]
+
+
+def _load(text: str) -> Any:
+    import yaml
+
+    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe loaders
+
+
+def write_pieces(found: Sequence[Piece], folder: Path) -> dict[str, Path]:
+    """Write a file per piece: a kind can only be applied after its definition, and one file would name both.
+
+    Returns:
+        The file of each piece.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    files = {piece.name: folder / f"{piece.name}.yaml" for piece in found}
+    for piece in found:
+        write_bytes(files[piece.name], ("\n---\n".join(piece.texts) + "\n").encode())
+    return files
+
+
+def on_registry(folders: Sequence[Path], images: Sequence[dict[str, str]], registry: str, folder: Path) -> Path:
+    """A kustomization on top of folders that takes every image from a registry.
+
+    An image keeps its name without the host: `ghcr.io/team/tool` becomes `REGISTRY/team/tool`.
+    """
+    import yaml
+
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    content = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [os.path.relpath(each.resolve(), folder.resolve()) for each in folders],
+        "images": [{"name": each["name"], "newName": f"{registry}/{without_host(each['name'])}"} for each in images],
+    }
+    write_bytes(folder / "kustomization.yaml", yaml.safe_dump(content, sort_keys=False).encode())
+    return folder
+
+
+def without_host(name: str) -> str:
+    """The name of an image without the registry's host."""
+    host, slash, rest = name.partition("/")
+    return rest if slash and ("." in host or ":" in host or host == "localhost") else name
+
+
+def chart_objects(chart: Path, values: Sequence[str]) -> list[Object]:
+    """What the chart makes of the user's values, without a cluster. It holds passwords: never print or keep it.
+
+    Args:
+        chart: its folder.
+        values: the words `--values FILE` and `--set KEY=VALUE` of the later `helm upgrade`.
+
+    Raises:
+        ConfigError: the chart refuses the values, in its own words.
+    """
+    answer = tools.read(("helm", "template", RELEASE, str(chart), "--namespace", RELEASE, *values))
+    if answer.code:
+        words = CHART_FAILED.split(" ".join(answer.err.split()).removeprefix("Error: "))[-1]
+        raise ConfigError(f"The chart refuses these values: {words.removesuffix(' Use --debug flag to render')}")
+    return [each for _, each in _documents(answer.out)]

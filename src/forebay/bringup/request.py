@@ -1,0 +1,78 @@
+"""What was asked for on the command line, checked before anything is read or run."""
+
+import hashlib
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from forebay.bringup.action import KIND_CONTEXT
+from forebay.bringup.sources import Sources
+from forebay.errors import ConfigError
+
+Cluster = Literal["kind", "current"]
+CLUSTERS: tuple[Cluster, ...] = get_args(Cluster)
+DEFAULT_OVERLAY: dict[Cluster, str] = {"kind": "kind", "current": "cloud-gpu"}
+AIRGAP = "airgap"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """Which cluster, and what on it."""
+
+    cluster: Cluster
+    context: str = ""  # of `current`; empty for the one that is current
+    overlay: str = ""  # empty for the cluster's own
+    extras: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    values: tuple[Path, ...] = ()
+    registry: str = ""
+    manifests: Path | None = None
+    dry_run: bool = False
+
+    def __post_init__(self) -> None:
+        if self.cluster == "kind" and self.context:
+            raise ConfigError(
+                f"--context {self.context} goes with --cluster current; that of --cluster kind is always "
+                f"{KIND_CONTEXT}."
+            )
+        if self.registry and self.scenario != AIRGAP:
+            raise ConfigError(
+                f"--registry {self.registry} goes with --overlay {AIRGAP}, and the scenario is {self.scenario}. "
+                "To name a registry for our own images alone, set images.registry in a file of --values."
+            )
+
+    @property
+    def scenario(self) -> str:
+        """The overlay's name."""
+        return self.overlay or DEFAULT_OVERLAY[self.cluster]
+
+    def files(self, sources: Sources) -> list[Path]:
+        """Files of values for the chart, the later ones over the earlier."""
+        ours = [sources.kind_values] if self.cluster == "kind" else []
+        return [*ours, *(path.absolute() for path in self.values)]
+
+    def words(self, sources: Sources) -> tuple[str, ...]:
+        """The same for helm's command line, and what options mean."""
+        files = (word for path in self.files(sources) for word in ("--values", str(path)))
+        return (*files, *(("--set", f"images.registry={self.registry}") if self.registry else ()))
+
+    def again(self) -> str:
+        """The command that goes on where this one ended."""
+        words = ["forebay", "up", "--cluster", self.cluster]
+        for option, value in (("--context", self.context), ("--overlay", self.overlay), ("--registry", self.registry)):
+            words += [option, value] if value else []
+        several = (("--with", self.extras), ("--without", self.left_out), ("--values", self.values))
+        for option, given in several:
+            words += [word for each in given for word in (option, str(each))]
+        words += ["--manifests", str(self.manifests)] if self.manifests else []
+        return shlex.join(words)
+
+
+def description(sources: Sources, request: Request, version: str) -> str:
+    """Names a release by what makes it, so that an equal one need not be made again."""
+    digest = hashlib.sha256(request.registry.encode())
+    chart = sorted(path for path in sources.chart.rglob("*") if path.is_file())
+    for path in [*chart, *request.files(sources)]:
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return f"forebay {version}, chart and values {digest.hexdigest()[:16]}"

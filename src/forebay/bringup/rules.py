@@ -1,0 +1,181 @@
+"""What a cluster and the user's values have to be like; each refusal says the value, the rule and the fix."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from forebay.bringup import objects
+from forebay.bringup.action import PIECE_LABEL, RELEASE
+from forebay.bringup.facts import Facts
+from forebay.bringup.objects import Object, quantity
+from forebay.bringup.render import Piece
+from forebay.bringup.values import Values, keys_of
+from forebay.errors import ConfigError, MachineError
+
+GIB = 2**30
+MIN_CPU = Decimal(2)  # cores: a step of a pipeline beside what is always there
+MIN_MEMORY = Decimal(4 * GIB)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What would be installed, rendered."""
+
+    pieces: Sequence[Piece]
+    chart: Sequence[Object]
+    values: Values
+    minimum: str  # of Kubernetes, such as 1.30
+
+    @property
+    def manifests(self) -> list[Object]:
+        """The objects of all pieces."""
+        return [each for piece in self.pieces for each in piece.objects]
+
+    def secrets(self) -> dict[tuple[str, str], set[str]]:
+        """Secrets that somebody has to have made: (namespace, name), and their keys."""
+        return objects.secrets(self.chart, RELEASE)
+
+    @property
+    def everything(self) -> list[Object]:
+        """All objects, the chart's as well."""
+        return [*self.manifests, *self.chart]
+
+
+def check_values(values: Values) -> None:
+    """Rules that need no cluster and that the chart's own schema cannot say.
+
+    Raises:
+        ConfigError: GPUs are counted and not switched on.
+    """
+    gpu = values.get("gpu") or {}
+    if quantity(gpu.get("quota", 0)) > 0 and not gpu.get("enabled"):
+        raise ConfigError(
+            f"gpu.quota is {gpu['quota']!r} and gpu.enabled is false: GPUs are counted only where they are "
+            "switched on. "
+            'Set gpu.enabled=true, or gpu.quota="0".'
+        )
+
+
+def check_cluster(context: str, facts: Facts, wanted: Wanted) -> None:
+    """Refuse a cluster that this cannot be installed on, with every reason at once.
+
+    Raises:
+        MachineError: the cluster lacks something.
+    """
+    found = list(refusals(facts, wanted))
+    if not found:
+        return
+    words = found[0] if len(found) == 1 else " ".join(f"({at}) {each}" for at, each in enumerate(found, 1))
+    raise MachineError(
+        f"The cluster of {context} is not one that this can be installed on; nothing was changed. {words}"
+    )
+
+
+def refusals(facts: Facts, wanted: Wanted) -> Iterator[str]:
+    """Each thing that is in the way."""
+    yield from _version(facts, wanted.minimum)
+    if not facts.may_install:
+        yield (
+            "`kubectl auth can-i '*' '*' --all-namespaces` says no: definitions and cluster roles can be "
+            "installed by a "
+            "cluster administrator only. Take a context with these rights."
+        )
+    yield from _storage(facts, wanted)
+    yield from _secrets(facts, wanted)
+    yield from _room(facts, wanted)
+    yield from _gpu(facts, wanted.values)
+    yield from _definitions(facts, wanted)
+
+
+def _version(facts: Facts, minimum: str) -> Iterator[str]:
+    major, minor = minimum.split(".")[:2]
+    if facts.version < (int(major), int(minor)):
+        yield (
+            f"Its Kubernetes is {'.'.join(map(str, facts.version))}, and {minimum} or newer is needed. Update it, "
+            "or take "
+            "another cluster (`forebay up --cluster kind` makes one)."
+        )
+
+
+def _storage(facts: Facts, wanted: Wanted) -> Iterator[str]:
+    known = ", ".join(sorted(facts.storage_classes)) or "none at all"
+    for name, claim in objects.storage_classes(wanted.everything).items():
+        if name and name not in facts.storage_classes:
+            keys = ", ".join(keys_of(wanted.values, name)) or claim
+            yield (
+                f"There is no storage class {name!r}, which {keys} names; there is {known}. Name one of "
+                "these, or make it."
+            )
+        if not name and not any(facts.storage_classes.values()):
+            yield (
+                f"It has no default storage class, and {claim} asks for it; there is {known}. Mark one: `kubectl "
+                "annotate "
+                "storageclass NAME storageclass.kubernetes.io/is-default-class=true`."
+            )
+
+
+def _secrets(facts: Facts, wanted: Wanted) -> Iterator[str]:
+    for (namespace, name), keys in facts.secrets.items():
+        needed = wanted.secrets().get((namespace, name), set())
+        option = ", ".join(keys_of(wanted.values, name)) or "the chart"
+        literals = "".join(f" --from-literal {key}=…" for key in sorted(needed))
+        if keys is None:
+            new = "" if namespace in facts.namespaces else f"`kubectl create namespace {namespace}`, then "
+            yield (
+                f"There is no Secret {name!r} in the namespace {namespace}, which {option} names. Make it: {new}"
+                f"`kubectl create secret generic {name} --namespace {namespace}{literals}`."
+            )
+        elif needed - keys:
+            yield (
+                f"The Secret {name!r} in {namespace}, which {option} names, has no key "
+                f"{', '.join(sorted(needed - keys))}; "
+                f"it has {', '.join(sorted(keys)) or 'none'}. Add what is missing."
+            )
+
+
+def _room(facts: Facts, wanted: Wanted) -> Iterator[str]:
+    asked = objects.requests(wanted.everything)
+    cpu, memory = max(MIN_CPU, asked["cpu"]), max(MIN_MEMORY, asked["memory"])
+    has_cpu, has_memory = (facts.allocatable.get(name, Decimal(0)) for name in ("cpu", "memory"))
+    if has_cpu < cpu:
+        yield (
+            f"Its ready nodes offer {has_cpu.normalize():f} CPUs, and {cpu.normalize():f} are needed. Add "
+            "nodes or larger ones."
+        )
+    if has_memory < memory:
+        yield (
+            f"Its ready nodes offer {has_memory / GIB:.1f} GiB of memory, and {memory / GIB:.1f} GiB are needed. "
+            "Add nodes "
+            "or larger ones; for kind give the container engine more."
+        )
+
+
+def _gpu(facts: Facts, values: Values) -> Iterator[str]:
+    gpu = values.get("gpu") or {}
+    resource = gpu.get("resource", "")
+    if gpu.get("enabled") and not facts.allocatable.get(resource):
+        offered = ", ".join(sorted(name for name in facts.allocatable if "/" in name)) or "no such resource at all"
+        yield (
+            f"gpu.enabled is true and no ready node offers {resource} (there is {offered}). Install the vendor's "
+            "device "
+            "plugin or GPU operator, name the resource in gpu.resource, or set gpu.enabled=false."
+        )
+
+
+def _definitions(facts: Facts, wanted: Wanted) -> Iterator[str]:
+    ours = objects.defined(wanted.manifests)
+    for piece in wanted.pieces:
+        foreign = [name for name in objects.defined(piece.objects) if facts.definitions.get(name) == ""]
+        if foreign:
+            yield (
+                f"{piece.name} is there already, and not from `forebay up` ({foreign[0]} has no label "
+                f"{PIECE_LABEL}); it "
+                f"would be taken over. Leave it as it is with --without {piece.name}, or take another cluster."
+            )
+    groups = {name.partition(".")[2] for name in facts.definitions} | set(ours.values())
+    for group, example in objects.foreign_groups(wanted.everything).items():
+        if group not in groups:
+            yield (
+                f"It has no kinds of {group}, and {example} is one. Install what brings them, or switch it off in your "
+                "values (monitoring.enabled needs the Prometheus Operator)."
+            )

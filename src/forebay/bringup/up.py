@@ -1,0 +1,172 @@
+"""`forebay up`: check, render, then make the cluster what it should be. Run again, it goes on or changes nothing."""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from forebay.bringup import facts as cluster
+from forebay.bringup import kind, objects, render, sources, tools, values
+from forebay.bringup.action import Action, Target
+from forebay.bringup.facts import Facts
+from forebay.bringup.perform import Say, perform
+from forebay.bringup.plan_up import Install, install_actions, kind_actions
+from forebay.bringup.request import Request, description
+from forebay.bringup.rules import Wanted, check_cluster, check_values
+from forebay.errors import MachineError
+from forebay.state import FileLock, Home
+from forebay.version import VERSION
+
+Confirm = Callable[[str], None]  # raises where the person says no
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything that is known before the cluster is asked."""
+
+    request: Request
+    sources: sources.Sources
+    folder: Path  # of ours in the state folder: what is rendered, and the log
+    target: Target
+    wanted: Wanted
+
+    @property
+    def log(self) -> Path:
+        """What the commands said."""
+        return self.folder / "up.log"
+
+
+def up(request: Request, home: Home, say: Say, confirm: Confirm) -> None:
+    """Bring the platform up, or print how.
+
+    Args:
+        request: which cluster and what on it.
+        home: the state folder, open; rendered manifests and the log lie in it.
+        say: shows a line to the person; of a dry run every line is a command or begins with `#`.
+        confirm: asks whether to act on a cluster that was not made by us.
+
+    Raises:
+        ConfigError: what was asked for cannot be; nothing was changed.
+        MachineError: a tool or the cluster is not as it has to be; nothing was changed but a kind cluster made.
+        ClusterError: a command failed; the next try goes on from there.
+    """
+    with FileLock(home.root / "cluster.lock").held("`forebay up`"):
+        prepared = _prepare(request, home.root / "cluster" / request.cluster)
+        (_print if request.dry_run else _install)(prepared, say, confirm)
+
+
+def _prepare(request: Request, folder: Path) -> Prepared:
+    programs = ("kubectl", "helm", *(("kind", "docker") if request.cluster == "kind" else ()))
+    tools.require(programs)
+    found = sources.find(request.manifests)
+    given = values.merged([found.chart / "values.yaml", *request.files(found)])
+    check_values(given)
+    folders = [found.overlay(request.scenario), *(found.optional(name) for name in request.extras)]
+    if request.registry:
+        folders = [render.on_registry(folders, found.images(), request.registry, folder / "registry")]
+    wanted = Wanted(
+        pieces=render.pieces(folders, request.left_out),
+        chart=render.chart_objects(found.chart, request.words(found)),
+        values=given,
+        minimum=found.kubernetes()["minimum"],
+    )
+    return Prepared(request, found, folder, target_of(request), wanted)
+
+
+def target_of(request: Request) -> Target:
+    """The cluster that is meant, by its context.
+
+    Raises:
+        MachineError: no context is current and none was named.
+    """
+    if request.cluster == "kind":
+        return Target(kind.KIND_CONTEXT)
+    if request.context:
+        return Target(request.context)
+    answer = tools.read(("kubectl", "config", "current-context"))
+    if answer.code or not answer.out.strip():
+        raise MachineError(
+            f"No context is current ({answer.words}). Name one with --context; `kubectl config get-contexts` "
+            "lists them. "
+            "Without a cluster of yours: `forebay up --cluster kind`."
+        )
+    return Target(answer.out.strip())
+
+
+def _install(prepared: Prepared, say: Say, confirm: Confirm) -> None:
+    """The real thing; see `up`."""
+    request, target = prepared.request, prepared.target
+    say(f"Acts on the cluster of the context {target.context}, scenario {request.scenario}; log {prepared.log}")
+    prepared.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    prepared.log.write_text("")
+    if request.cluster == "kind":
+        actions = list(_kind_actions(prepared))
+        with kind.half_made(prepared.folder, actions):
+            perform(actions, prepared.log, say, request.again())
+    else:
+        now = _facts(prepared)  # an unfit cluster is refused before anybody is asked
+        check_cluster(target.context, now, prepared.wanted)
+        confirm(f"Install Forebay on the cluster of the context {target.context}?")
+    now = _facts(prepared)
+    check_cluster(target.context, now, prepared.wanted)
+    perform(_actions(prepared, now), prepared.log, say, request.again())
+    for line in _next_steps(target):
+        say(line)
+
+
+def _print(prepared: Prepared, say: Say, confirm: Confirm) -> None:
+    """The dry run: files of ours are written, so that the commands work as printed, and nothing else."""
+    say(f"# Dry run for the context {prepared.target.context}: these commands, in this order. Nothing is changed.")
+    first: list[Action] = []
+    if prepared.request.cluster == "kind":
+        first = list(_kind_actions(prepared))
+    try:
+        now: Facts | None = _facts(prepared)
+    except MachineError as error:
+        now = None
+        say(f"# Not checked: version, rights, storage classes, Secrets, room, GPUs. {error}")
+    if now:
+        check_cluster(prepared.target.context, now, prepared.wanted)
+    for action in [*first, *_actions(prepared, now)]:
+        say(f"# {action.title}")
+        say(action.line())
+
+
+def _kind_actions(prepared: Prepared) -> Iterator[Action]:
+    now = kind.read_kind(prepared.folder, with_images=not prepared.request.registry)
+    image = prepared.sources.kubernetes().get("kind_node_image", "")
+    return kind_actions(now, prepared.sources.kind_config, image)
+
+
+def _facts(prepared: Prepared) -> Facts:
+    wanted, target = prepared.wanted, prepared.target
+    now = cluster.read_facts(target, wanted.secrets())
+    if now.release is None:
+        return now
+    kept = [each for each in wanted.chart if not objects.is_hook(each)]
+    prepared.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return dataclasses.replace(now, whole=cluster.all_there(target, kept, prepared.folder / "release.json"))
+
+
+def _actions(prepared: Prepared, now: Facts | None) -> Sequence[Action]:
+    install = Install(
+        target=prepared.target,
+        pieces=prepared.wanted.pieces,
+        files=render.write_pieces(prepared.wanted.pieces, prepared.folder),
+        chart=prepared.sources.chart,
+        chart_objects=prepared.wanted.chart,
+        values=prepared.request.words(prepared.sources),
+        description=description(prepared.sources, prepared.request, VERSION),
+    )
+    return list(install_actions(install, now))
+
+
+def _next_steps(target: Target) -> list[str]:
+    kubectl = f"kubectl --context {target.context}"
+    return [
+        f"Forebay is up on {target.context}. Let MLflow prove itself, then look at the pipelines and at MLflow:",
+        f"  helm --kube-context {target.context} --namespace forebay test forebay",
+        f"  {kubectl} --namespace kubeflow port-forward service/ml-pipeline-ui 8080:80",
+        f"  {kubectl} --namespace forebay port-forward service/forebay-mlflow 5000",
+        "`forebay compile` writes the pipeline to upload there; `forebay down` removes what was installed.",
+    ]
