@@ -53,7 +53,7 @@ def _kind(request: Request, folder: Path, say: Say, confirm: Confirm, *, delete_
         say(kind_removal().line())
     else:
         confirm(f"Remove the cluster {kind.KIND_CONTEXT} with every volume, model and run in it?")
-        perform([kind_removal()], folder / "down.log", say, again(request, delete_data=True))
+        perform([kind_removal()], folder / "down.log", say, _again(request, "", delete_data=True))
         (folder / kind.MARKER).unlink(missing_ok=True)
 
 
@@ -69,6 +69,7 @@ def _pieces(request: Request, folder: Path, say: Say, confirm: Confirm, *, delet
             raise
         say(f"# Not looked at, so everything that could be there is listed. {error}")
         present = Present(kinds={piece.name: _kinds(piece) for piece in found}, release=True)
+    context = target.context if request.cluster == "current" else ""
     actions = list(down_actions(target, present, PIECES, delete_data=delete_data))
     if request.dry_run:
         for action in actions:
@@ -77,7 +78,7 @@ def _pieces(request: Request, folder: Path, say: Say, confirm: Confirm, *, delet
     if actions:
         confirm(_question(target, present, delete_data=delete_data))
         log.write_text("")
-        perform(actions, log, say, again(request, delete_data=delete_data))
+        perform(actions, log, say, _again(request, context, delete_data=delete_data))
     say("Nothing of Forebay runs there now." + ("" if delete_data else f" {_stays(present)}"))
 
 
@@ -134,8 +135,9 @@ def _labelled(target: Target, kinds: list[str]) -> dict[str, set[str]]:
 
 
 def _instances(target: Target, definitions: list[str]) -> dict[str, list[str]]:
-    """What people, and our own manifests, made of the kinds that go."""
-    words = ("get", ",".join(definitions), "--all-namespaces", "--selector", f"!{PIECE_LABEL}", "--output", "name")
+    """What people made of the kinds that go."""
+    selector = ("--selector", f"!{PIECE_LABEL},{HELM_LABEL.replace('=', '!=')}")
+    words = ("get", ",".join(definitions), "--all-namespaces", *selector, "--output", "name")
     found: dict[str, list[str]] = defaultdict(list)
     for row in _rows(target, *words) if definitions else []:
         singular, _, name = row[0].partition("/")
@@ -175,7 +177,6 @@ def _stays(present: Present) -> str:
     return f"Volumes and passwords stay, in the namespaces {spaces}; `forebay down --delete-data` removes them."
 
 
-def again(request: Request, *, delete_data: bool) -> str:
-    """The command that goes on after a failure."""
-    words = f"forebay down --cluster {request.cluster}" + (f" --context {request.context}" if request.context else "")
+def _again(request: Request, context: str, *, delete_data: bool) -> str:
+    words = f"forebay down --cluster {request.cluster}" + (f" --context {context}" if context else "")
     return words + (" --delete-data" if delete_data else "")

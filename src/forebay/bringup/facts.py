@@ -71,7 +71,7 @@ def _version(target: Target) -> tuple[int, int]:
         return int(found["major"]), int(found["minor"].rstrip("+"))
     except (ValueError, KeyError, AttributeError) as error:
         raise MachineError(
-            f"The cluster of the context {target.context} does not answer: {answer.words or 'no version'}. Start "
+            f"The cluster of the context {target.context} does not answer: {answer.words or 'no version'} - start "
             "it, or "
             "name another with --context; `kubectl config get-contexts` lists those that you have."
         ) from error

@@ -57,10 +57,15 @@ class Request:
         files = (word for path in self.files(sources) for word in ("--values", str(path)))
         return (*files, *(("--set", f"images.registry={self.registry}") if self.registry else ()))
 
-    def again(self) -> str:
-        """The command that goes on where this one ended."""
+    def again(self, context: str = "") -> str:
+        """The command that goes on where this one ended.
+
+        Args:
+            context: the one that was current then, for another may be by now.
+        """
         words = ["forebay", "up", "--cluster", self.cluster]
-        for option, value in (("--context", self.context), ("--overlay", self.overlay), ("--registry", self.registry)):
+        named = self.context or (context if self.cluster == "current" else "")
+        for option, value in (("--context", named), ("--overlay", self.overlay), ("--registry", self.registry)):
             words += [option, value] if value else []
         several = (("--with", self.extras), ("--without", self.left_out), ("--values", self.values))
         for option, given in several:

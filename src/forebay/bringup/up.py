@@ -102,14 +102,14 @@ def _install(prepared: Prepared, say: Say, confirm: Confirm) -> None:
     if request.cluster == "kind":
         actions = list(_kind_actions(prepared))
         with kind.half_made(prepared.folder, actions):
-            perform(actions, prepared.log, say, request.again())
+            perform(actions, prepared.log, say, request.again(target.context))
     else:
         now = _facts(prepared)  # an unfit cluster is refused before anybody is asked
         check_cluster(target.context, now, prepared.wanted)
         confirm(f"Install Forebay on the cluster of the context {target.context}?")
     now = _facts(prepared)
     check_cluster(target.context, now, prepared.wanted)
-    perform(_actions(prepared, now), prepared.log, say, request.again())
+    perform(_actions(prepared, now), prepared.log, say, request.again(target.context))
     for line in _next_steps(target):
         say(line)
 

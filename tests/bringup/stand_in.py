@@ -1,0 +1,91 @@
+"""A small manifests folder of the real one's layout: a few objects a piece, that a real kubectl renders."""
+
+from pathlib import Path
+
+NAMESPACES = ("cert-manager", "kserve", "kubeflow", "forebay", "forebay-models")
+VERSIONS = "kubernetes: {minimum: '1.30', kind_node_image: 'kindest/node:v1.33.1'}\nkserve: {version: v0.21.0}\n"
+IMAGES = "- {name: ghcr.io/team/server, tag: v1}\n- {name: forebay/train, tag: 0.1.0}\n"
+
+
+def definition(plural: str, group: str, piece: str) -> str:
+    kind = plural[:-1].capitalize()
+    return f"""\
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {{name: {plural}.{group}, labels: {{forebay.dev/piece: {piece}}}}}
+spec:
+  group: {group}
+  names: {{kind: {kind}, plural: {plural}, singular: {plural[:-1]}, listKind: {kind}List}}
+  scope: Namespaced
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      schema: {{openAPIV3Schema: {{type: object, x-kubernetes-preserve-unknown-fields: true}}}}
+"""
+
+
+def workload(name: str, namespace: str, piece: str, kind: str = "Deployment") -> str:
+    service = f"\n  serviceName: {name}" if kind == "StatefulSet" else ""
+    return f"""\
+apiVersion: apps/v1
+kind: {kind}
+metadata: {{name: {name}, namespace: {namespace}, labels: {{forebay.dev/piece: {piece}}}}}
+spec:{service}
+  selector: {{matchLabels: {{app: {name}}}}}
+  template:
+    metadata: {{labels: {{app: {name}}}}}
+    spec:
+      containers:
+        - name: server
+          image: ghcr.io/team/server:v1
+          resources: {{requests: {{cpu: 100m, memory: 128Mi}}}}
+"""
+
+
+def claim(name: str) -> str:
+    return f"""\
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {{name: {name}, namespace: kubeflow, labels: {{forebay.dev/piece: pipelines}}}}
+spec: {{accessModes: [ReadWriteOnce], resources: {{requests: {{storage: 1Gi}}}}}}
+"""
+
+
+def namespace(name: str) -> str:
+    return f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}, labels: {{forebay.dev/piece: namespaces}}}}\n"
+
+
+def write_manifests(root: Path) -> Path:
+    """Write the folder and return it."""
+    everything = [
+        *map(namespace, NAMESPACES),
+        definition("certificates", "cert-manager.io", "cert-manager"),
+        workload("cert-manager-webhook", "cert-manager", "cert-manager"),
+        definition("inferenceservices", "serving.kserve.io", "kserve-crds").replace("Inferenceservice", "InferenceService"),
+        definition("servingruntimes", "serving.kserve.io", "kserve-crds").replace("Servingruntime", "ServingRuntime")
+        .replace("name: v1\n", "name: v1alpha1\n"),
+        workload("kserve-controller-manager", "kserve", "kserve"),
+        definition("workflows", "argoproj.io", "pipelines-crds"),
+        workload("ml-pipeline", "kubeflow", "pipelines"),
+        workload("mysql", "kubeflow", "pipelines", "StatefulSet"),
+        claim("mysql-pv-claim"),
+    ]  # fmt: skip
+    _write(root / "base" / "all.yaml", "---\n".join(everything))
+    _write(root / "base" / "kustomization.yaml", "resources: [all.yaml]\n")
+    for name in ("kind", "cloud-gpu", "airgap"):
+        _write(root / "overlays" / name / "kustomization.yaml", "resources: [../../base]\n")
+    for name, group in (("spark-operator", "sparkoperator.k8s.io"), ("trainer", "trainer.kubeflow.org")):
+        plural = {"spark-operator": "sparkapplications", "trainer": "trainjobs"}[name]
+        text = definition(plural, group, name) + "---\n" + workload(name, "kubeflow", name)
+        _write(root / "optional" / name / "all.yaml", text)
+        _write(root / "optional" / name / "kustomization.yaml", "resources: [all.yaml]\n")
+    _write(root / "versions.yaml", VERSIONS)
+    _write(root / "images.yaml", IMAGES)
+    _write(root / "kind.yaml", "kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\nnodes: [{role: control-plane}]\n")
+    return root
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
