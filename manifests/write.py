@@ -15,6 +15,8 @@ from typing import Any
 
 import yaml
 
+from forebay.container_images import mirrored
+
 HERE = Path(__file__).parent
 HEADER = "# Written by manifests/write.py from manifests/versions.yaml; change that.\n"
 KUSTOMIZATION = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
@@ -91,16 +93,6 @@ def upstream_images(manifests: Path) -> list[dict[str, str]]:
         for image in images_of(each)
     }
     return [{"image": image, "piece": piece} for image, piece in sorted(found.items())]
-
-
-def mirrored(image: str, registry: str) -> str:
-    """The name of an image in a registry of the user's: its path without the host."""
-    host, _, path = image.partition("/")
-    if not path:
-        path = f"library/{image}"
-    elif "." not in host and ":" not in host:
-        path = image
-    return f"{registry}/{path}"
 
 
 def kserve_texts(keys: list[str]) -> dict[str, Any]:

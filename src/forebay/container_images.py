@@ -33,6 +33,26 @@ MLFLOW = image("mlflow")  # a tracking server, for a stand or a cluster
 OF_A_RUN = (PIPELINE, SPARK, TRAIN, SERVE)
 
 
+def check_registry(registry: str) -> None:
+    """Find out whether a word can stand before an image's name.
+
+    Raises:
+        ConfigError: it cannot.
+    """
+    if not _REGISTRY.fullmatch(registry):
+        raise ConfigError(f"--registry takes a host and a path such as registry.example.com/team, got {registry!r}.")
+
+
+def mirrored(name: str, registry: str) -> str:
+    """What an image of anybody's is called in a registry that copies of many lie in: its path without the host."""
+    host, slash, path = name.partition("/")
+    if not slash:
+        path = f"library/{name}"  # as Docker Hub calls it in full
+    elif "." not in host and ":" not in host:
+        path = name
+    return f"{registry}/{path}"
+
+
 def renamed(registry: str, digests: Iterable[str]) -> dict[str, str]:
     """What the images of the steps are called in a registry, by their names here.
 
@@ -43,8 +63,8 @@ def renamed(registry: str, digests: Iterable[str]) -> dict[str, str]:
     Raises:
         ConfigError: a word is none of these.
     """
-    if registry and not _REGISTRY.fullmatch(registry):
-        raise ConfigError(f"--registry takes a host and a path such as registry.example.com/team, got {registry!r}.")
+    if registry:
+        check_registry(registry)
     pins: dict[str, str] = {}
     for word in digests:
         target, _, digest = word.partition("=")

@@ -65,10 +65,13 @@ class Sources:
         return {"minimum": DEFAULT_MINIMUM, **given}
 
     def images(self) -> list[dict[str, str]]:
-        """What manifests/images.yaml lists: every image of the overlays, by name."""
-        found = read_yaml(self.manifests / "images.yaml")
-        listed = found if isinstance(found, list) else []
-        return [entry for entry in listed if isinstance(entry, dict) and entry.get("name")]
+        """What manifests/images.yaml lists: every image of others, with the piece that runs it."""
+        listed: list[dict[str, str]] = read_yaml(self.manifests / "images.yaml")["images"]
+        return listed
+
+    def mirror(self) -> str:
+        """The registry that stands in overlays/airgap."""
+        return str(read_yaml(self.manifests / "versions.yaml")["mirror"])
 
 
 def find(manifests: Path | None = None) -> Sources:

@@ -25,6 +25,7 @@ COMMANDS = {
     "doctor": "forebay.cli.upkeep",
     "up": "forebay.cli.cluster",
     "down": "forebay.cli.cluster",
+    "bundle": "forebay.cli.bundle",
 }  # in the order that `--help` shows
 
 

@@ -1,0 +1,72 @@
+"""Every image of the platform in one file, for a cluster that reaches no registry but one of the user's."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from forebay import container_images
+from forebay.bringup.action import Action
+from forebay.bringup.sources import Sources, read_yaml
+
+CHART_IMAGES = ("postgres", "s3")  # in the chart's values; by their whole names
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image of the platform and whose it is."""
+
+    name: str
+    owner: str  # forebay, chart, or a piece of manifests/
+    ours: bool = False  # built here, pulled from nowhere
+
+    def digest_command(self) -> str:
+        """What prints the digest that the name has at this moment."""
+        if self.ours:
+            return f"docker image inspect --format '{{{{.Id}}}}' {self.name}"
+        return f"docker buildx imagetools inspect --format '{{{{.Manifest.Digest}}}}' {self.name}"
+
+    def mirrored(self, registry: str) -> str:
+        """Its name in a registry of the user's."""
+        return container_images.mirrored(self.name, registry)
+
+
+def images(sources: Sources) -> list[Image]:
+    """Every image that the platform runs: ours, the chart's, and upstream's with the optional pieces."""
+    ours = [Image(container_images.image(target), "forebay", ours=True) for target in container_images.TARGETS]
+    values = read_yaml(sources.chart / "values.yaml")["images"]
+    upstream = [Image(each["image"], each["piece"]) for each in sources.images()]
+    return [*ours, *(Image(values[key], "chart") for key in CHART_IMAGES), *upstream]
+
+
+def save_actions(found: Sequence[Image], present: Sequence[str], file: Path) -> Iterator[Action]:
+    """Pull what this machine's engine lacks, then write one file; its layers stand in it once.
+
+    Args:
+        found: every image.
+        present: names that the engine has.
+        file: to write; whole or absent.
+    """
+    for image in found:
+        if image.name not in present:
+            yield Action(title=f"pull {image.name}", command=("docker", "pull", "--quiet", image.name))
+    part = file.with_name(f".{file.name}.part")
+    yield Action(
+        title=f"write {len(found)} images",
+        command=("docker", "save", "--output", str(part), *(image.name for image in found)),
+    )
+    yield Action(title=f"name it {file}", command=("mv", str(part), str(file)))
+
+
+def load_actions(found: Sequence[Image], file: Path, registry: str) -> Iterator[Action]:
+    """Read the file and push every image to the registry; what it has already costs no transfer.
+
+    Args:
+        found: every image.
+        file: that `save_actions` wrote.
+        registry: host and path, such as registry.example.com/team; log in to it first with `docker login`.
+    """
+    yield Action(title=f"read {file}", command=("docker", "load", "--quiet", "--input", str(file)))
+    for image in found:
+        name = image.mirrored(registry)
+        yield Action(title=f"tag {name}", command=("docker", "tag", image.name, name))
+        yield Action(title=f"push {name}", command=("docker", "push", "--quiet", name))
