@@ -49,24 +49,19 @@ def _of_mapping(node: yaml.MappingNode, prefix: str, above: str, lines: list[str
         name = f"{prefix}{key.value}"
         meaning = _comment(lines, line) or above
         if isinstance(inner, yaml.MappingNode) and not inner.flow_style:
-            yield from _of_mapping(inner, f"{name}.", "" if prefix == "" else _above(meaning, above), lines)
+            # What a group within a part says holds for its members that say nothing themselves.
+            yield from _of_mapping(inner, f"{name}.", meaning if prefix else "", lines)
         else:
             default = " ".join(_source(inner, lines).split()).replace("|", "\\|")
             yield Value(name, default, meaning.replace("|", "\\|"))
-
-
-def _above(meaning: str, above: str) -> str:
-    """What a group says holds for its members that say nothing themselves."""
-    return meaning or above
 
 
 def _source(node: yaml.Node, lines: list[str]) -> str:
     start, end = node.start_mark, node.end_mark
     if start.line == end.line:
         return lines[start.line][start.column : end.column]
-    return "\n".join(
-        [lines[start.line][start.column :], *lines[start.line + 1 : end.line], lines[end.line][: end.column]]
-    )
+    between = lines[start.line + 1 : end.line]
+    return "\n".join([lines[start.line][start.column :], *between, lines[end.line][: end.column]])
 
 
 def _comment(lines: list[str], line: int) -> str:

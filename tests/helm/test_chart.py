@@ -90,6 +90,12 @@ def test_a_template_file_holds_one_resource() -> None:
     assert [path.name for path, text in sources.items() if len(re.findall(r"^kind: ", text, re.M)) > 1] == []
 
 
+def test_every_template_is_rendered_in_some_scenario() -> None:
+    rendered = {path for name in SCENARIOS for path in render(scenario(name))}
+    there = {str(path.relative_to(CHART / "templates")) for path in CHART.glob("templates/**/*.yaml")}
+    assert there - rendered == {"refuse.yaml", "refuse-absent.yaml"}
+
+
 def test_the_oldest_kubernetes_includes_the_suffixes_of_clouds() -> None:
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
     assert chart["kubeVersion"] == ">=1.30.0-0"
