@@ -45,7 +45,7 @@ def pods(objects: list[Object]) -> Iterator[Pod]:
     for each in objects:
         found = _TEMPLATES.get(each["kind"], _no_template)(each)
         if found is not None:
-            metadata, spec, path = found
+            metadata, spec, path = _without_nulls(found)
             yield Pod(where(each), namespace(each), metadata.get("labels", {}), spec, path)
 
 
@@ -56,6 +56,15 @@ def containers(pod: Pod) -> Iterator[tuple[str, Mapping[str, Any]]]:
             yield f"{pod.path}.{key}[{container.get('name')}]", container
     if "model" in pod.spec:
         yield f"{pod.path}.model", pod.spec["model"]
+
+
+def _without_nulls(value: Any) -> Any:
+    """A field that is null is not there, says Kubernetes."""
+    if isinstance(value, dict):
+        return {key: _without_nulls(each) for key, each in value.items() if each is not None}
+    if isinstance(value, list | tuple):
+        return type(value)(_without_nulls(each) for each in value)
+    return value
 
 
 _Found = tuple[Object, Object, str] | None
@@ -69,14 +78,15 @@ def _pod(each: Object) -> _Found:
     return each["metadata"], each["spec"], "spec"
 
 
-def _template(each: Object) -> _Found:
-    template = each["spec"]["template"]
-    return template.get("metadata", {}), template["spec"], "spec.template.spec"
+def _template(each: Object, path: str = "spec") -> _Found:
+    template = each.get("spec", {}).get("template", {})
+    if "spec" not in template:
+        return None  # a fault, which the schema names
+    return template.get("metadata", {}), template["spec"], f"{path}.template.spec"
 
 
 def _cron_job(each: Object) -> _Found:
-    template = each["spec"]["jobTemplate"]["spec"]["template"]
-    return template.get("metadata", {}), template["spec"], "spec.jobTemplate.spec.template.spec"
+    return _template(each["spec"]["jobTemplate"], "spec.jobTemplate.spec")
 
 
 def _runtime(each: Object) -> _Found:
@@ -91,6 +101,6 @@ _TEMPLATES = {
     "Pod": _pod,
     **dict.fromkeys(("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job"), _template),
     "CronJob": _cron_job,
-    "ServingRuntime": _runtime,
+    **dict.fromkeys(("ServingRuntime", "ClusterServingRuntime"), _runtime),
     "InferenceService": _inference_service,
 }

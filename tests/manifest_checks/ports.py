@@ -50,7 +50,8 @@ def _of_service(each: Object, everything: list[Pod]) -> Iterator[Finding]:
 
 
 def _of_policy(each: Object, everything: list[Pod]) -> Iterator[Finding]:
-    own = [p for p in everything if p.namespace == namespace(each) and matches(each["spec"]["podSelector"], p.labels)]
+    selector = each["spec"].get("podSelector", {})
+    own = [p for p in everything if p.namespace == namespace(each) and matches(selector, p.labels)]
     for rule in each["spec"].get("ingress") or []:
         yield from _policy_ports(each, "spec.ingress.ports", rule, own)
     for rule in each["spec"].get("egress") or []:
@@ -77,8 +78,8 @@ def _of_monitor(each: Object, objects: list[Object]) -> Iterator[Finding]:
     ]
     names = {port.get("name") for service in services for port in service["spec"]["ports"]}
     for endpoint in each["spec"]["endpoints"]:
-        if endpoint.get("port") not in names:
-            yield Finding(where(each), "spec.endpoints.port", f"{endpoint.get('port')!r} is no port of its Services")
+        if "port" in endpoint and endpoint["port"] not in names:
+            yield Finding(where(each), "spec.endpoints.port", f"{endpoint['port']!r} is no port of its Services")
 
 
 def _probes(pod: Pod) -> Iterator[Finding]:

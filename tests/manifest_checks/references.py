@@ -29,7 +29,7 @@ def _named(objects: list[Object]) -> Iterator[_Named]:
         yield from _of_pod(pod)
     for each in objects:
         space = namespace(each)
-        if each["kind"] == "StatefulSet":
+        if each["kind"] == "StatefulSet" and each["spec"].get("serviceName"):
             yield where(each), "spec.serviceName", "Service", space, each["spec"]["serviceName"]
         if each["kind"] in ("RoleBinding", "ClusterRoleBinding"):
             reference = each["roleRef"]

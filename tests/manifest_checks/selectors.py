@@ -49,19 +49,18 @@ _Selected = tuple[str, Mapping[str, Any], list[Labels]]
 
 def _selected(each: Object, objects: list[Object], everything: list[Pod]) -> Iterator[_Selected]:
     """Field, selector and the labels that it may match."""
-    spec = each.get("spec", {})
+    spec = each.get("spec") or {}
     near = [pod.labels for pod in everything if pod.namespace == namespace(each)]
     match each["kind"]:
         case "Service" if spec.get("selector"):
             yield "spec.selector", {"matchLabels": spec["selector"]}, near
-        case "PodDisruptionBudget":
-            yield "spec.selector", spec["selector"], near
-        case "PodMonitor":
-            yield "spec.selector", spec["selector"], near
+        case "PodDisruptionBudget" | "PodMonitor":
+            yield "spec.selector", spec.get("selector", {}), near
         case "ServiceMonitor":
             yield "spec.selector", spec["selector"], _services(each, objects)
         case "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet":
-            yield "spec.selector", spec["selector"], [spec["template"].get("metadata", {}).get("labels", {})]
+            labels = spec.get("template", {}).get("metadata", {}).get("labels", {})
+            yield "spec.selector", spec.get("selector", {}), [labels]
         case "NetworkPolicy":
             yield from _of_policy(each, objects, everything)
 
@@ -73,7 +72,7 @@ def _services(each: Object, objects: list[Object]) -> list[Labels]:
 
 def _of_policy(each: Object, objects: list[Object], everything: list[Pod]) -> Iterator[_Selected]:
     spec = each["spec"]
-    if spec["podSelector"]:
+    if spec.get("podSelector"):
         yield "spec.podSelector", spec["podSelector"], [p.labels for p in everything if p.namespace == namespace(each)]
     for direction, peers in (("ingress", "from"), ("egress", "to")):
         for number, rule in enumerate(spec.get(direction) or []):
