@@ -60,21 +60,42 @@ def selectors(query: str) -> Iterator[Any]:
     yield from walk(promql_parser.parse(query))
 
 
+def faults(query: str, exported: dict[str, set[str]]) -> list[str]:
+    """Metrics and labels of a query that nobody exports, in words."""
+    asked = list(selectors(query))
+    found = [] if asked else ["it asks for no metric"]
+    for selector in asked:
+        if selector.name not in OTHERS | set(exported):
+            found.append(f"nobody exports {selector.name}")
+        elif selector.name not in OTHERS:
+            labels = {matcher.name for matcher in selector.matchers.matchers} - exported[selector.name] - {"namespace"}
+            found += [f"{selector.name} has no label {label}" for label in sorted(labels)]
+    known = set().union({"namespace"}, *(exported.get(selector.name, set()) for selector in asked))
+    for grouped in re.findall(r"by \(([^)]*)\)", query):
+        found += [
+            f"no metric has the label {label.strip()}" for label in grouped.split(",") if label.strip() not in known
+        ]
+    return found
+
+
 @pytest.mark.parametrize(("name", "query"), [*alert_queries(), *panel_queries()])
 def test_a_query_asks_for_a_metric_and_labels_that_are_exported(
     name: str, query: str, exported: dict[str, set[str]]
 ) -> None:
-    asked = list(selectors(query))
-    assert asked, name
-    for selector in asked:
-        if selector.name in OTHERS:
-            continue
-        assert selector.name in exported, name
-        labels = {matcher.name for matcher in selector.matchers.matchers}
-        assert labels <= exported[selector.name] | {"namespace"}, name
-    for grouped in re.findall(r"by \(([^)]*)\)", query):
-        known = set.union(*(exported.get(selector.name, set()) for selector in asked))
-        assert {label.strip() for label in grouped.split(",")} <= known | {"namespace"}, name
+    assert faults(query, exported) == [], name
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("rate(forebay_request_total[5m])", "nobody exports forebay_request_total"),
+        ('rate(forebay_requests_total{status="500"}[5m])', "forebay_requests_total has no label status"),
+        ("sum by (model) (rate(forebay_requests_total[5m]))", "no metric has the label model"),
+        ("vector(1)", "it asks for no metric"),
+    ],
+)
+def test_a_query_for_what_nobody_exports_is_found(query: str, said: str, exported: dict[str, set[str]]) -> None:
+    assert faults(query, exported) == [said]
 
 
 @pytest.mark.parametrize("query", ["sum(rate(forebay_requests_total[5m])", "rate(forebay_requests_total[5x])"])

@@ -167,3 +167,18 @@ def test_jobs_and_cron_jobs_are_looked_into() -> None:
     for each in (job, timed):
         assert "hostPID" in " ".join(map(str, pod_security([each])))
         assert "has no tag" in str(images([each])[0])
+
+
+def test_a_group_under_k8s_io_that_kubernetes_does_not_serve_is_custom() -> None:
+    gateway: Object = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "metadata": {"name": "g"}}
+    policy: Object = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicys", "metadata": {"name": "p"}}
+    assert [finding.where for finding in custom([gateway, policy])] == ["Gateway g"]
+    assert [finding.where for finding in schemas([gateway, policy])] == ["NetworkPolicys p"]
+
+
+def test_what_is_optional_may_be_absent() -> None:
+    optional = {"name": "none", "key": "k", "optional": True}
+    container = {"name": "c", "env": [{"name": "A", "valueFrom": {"secretKeyRef": optional}}]}
+    volume = {"name": "v", "configMap": {"name": "none", "optional": True}}
+    pod: Object = {"kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": [container], "volumes": [volume]}}
+    assert secret_keys([pod]) + references([pod]) == []

@@ -11,6 +11,12 @@ import yaml
 from manifest_checks.findings import Finding, Object, where
 
 SCHEMAS = Path(__file__).parent / "schemas"
+# API groups under k8s.io that Kubernetes serves itself; others there, such as gateway.networking.k8s.io, are custom.
+_OWN_GROUPS = {
+    "admissionregistration", "apiextensions", "apiregistration", "authentication", "authorization", "certificates",
+    "coordination", "discovery", "events", "flowcontrol.apiserver", "internal.apiserver", "networking", "node",
+    "rbac.authorization", "resource", "scheduling", "storage", "storagemigration",
+}  # fmt: skip
 Kind = tuple[str, str]  # apiVersion, kind
 Schemas = Mapping[Kind, Mapping[str, Any]]
 
@@ -18,7 +24,7 @@ Schemas = Mapping[Kind, Mapping[str, Any]]
 def is_custom(each: Object) -> bool:
     """Whether its kind is some project's and none of Kubernetes' own."""
     group = str(each["apiVersion"]).rpartition("/")[0]
-    return "." in group and not group.endswith(".k8s.io")
+    return "." in group and group.removesuffix(".k8s.io") not in _OWN_GROUPS
 
 
 def check_custom(objects: list[Object], schemas: Schemas | None = None) -> list[Finding]:

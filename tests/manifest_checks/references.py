@@ -48,14 +48,14 @@ def _of_pod(pod: Pod) -> Iterator[_Named]:
         yield pod.where, f"{pod.path}.serviceAccountName", "ServiceAccount", pod.namespace, account
     for volume in pod.spec.get("volumes", []):
         field = f"{pod.path}.volumes[{volume['name']}]"
-        if "configMap" in volume:
+        if "configMap" in volume and not volume["configMap"].get("optional"):
             yield pod.where, field, "ConfigMap", pod.namespace, volume["configMap"]["name"]
         if "persistentVolumeClaim" in volume:
             claim = volume["persistentVolumeClaim"]["claimName"]
             yield pod.where, field, "PersistentVolumeClaim", pod.namespace, claim
     for path, container in containers(pod):
         for source in container.get("envFrom", []):
-            if "configMapRef" in source:
+            if "configMapRef" in source and not source["configMapRef"].get("optional"):
                 yield pod.where, f"{path}.envFrom", "ConfigMap", pod.namespace, source["configMapRef"]["name"]
 
 
@@ -73,6 +73,8 @@ def _config_keys(pod: Pod, there: dict[str, Object]) -> Iterator[Finding]:
         wanted += [(field, {"name": source["name"], "key": item["key"]}) for item in source.get("items", [])]
     for field, reference in wanted:
         config = there.get(f"ConfigMap {pod.namespace}/{reference['name']}")
-        if config is not None and reference["key"] not in config.get("data", {}):
+        if config is None or reference.get("optional"):
+            continue
+        if reference["key"] not in {**config.get("data", {}), **config.get("binaryData", {})}:
             rule = f"nobody writes the key {reference['key']} of the ConfigMap {reference['name']}"
             yield Finding(pod.where, field, rule)
