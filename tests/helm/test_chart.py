@@ -52,9 +52,12 @@ def test_the_charts_version_is_the_packages() -> None:
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"database": {"mode": "external"}}, "externalDatabase.host and externalDatabase.existingSecret are needed"),
+        ({"database": {"mode": "external"}}, 'host is "" and externalDatabase.existingSecret is "": both are needed'),
         ({"externalDatabase": {"host": "db"}}, "Set database.mode=external"),
-        ({"externalS3": {"endpoint": "http://x"}}, "objectStore.mode is bundled and externalS3 is given"),
+        (
+            {"externalS3": {"endpoint": "http://x"}},
+            'bundled, externalS3.endpoint is "http://x" and .* Set objectStore.mode=external',
+        ),
         ({"database": {"mode": "sqlite"}, "mlflow": {"replicas": 2}}, "mlflow.replicas is 2"),
     ],
 )
