@@ -7,8 +7,8 @@ from pathlib import Path
 VERSION = "0.1.0"
 
 # Folders that the build maps into the package. `pipelines/` is left out of the digest on purpose: it only wires, and
-# KFP's cache key holds each step's own command already.
-_MAPPED = ("components/", "pipelines/")
+# KFP's cache key holds each step's own command already. `installation/` is the chart and the manifests: no step's code.
+_MAPPED = ("components/", "pipelines/", "installation/")
 
 
 @cache

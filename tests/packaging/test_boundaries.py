@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -12,6 +13,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = {"kfp", "kserve", "mlflow", "pyspark", "sklearn", "torch", "torchvision"}
 WIRING = {"forebay.components", "forebay.pipelines"}  # wrappers and pipelines: kfp is their language
+NO_CODE = {"forebay.installation"}  # chart and manifests
+CLUSTER_PROGRAMS = ("kubectl", "helm", "kind")
 DECISIONS = (
     *(ast.If, ast.IfExp, ast.Match, ast.Try, ast.For, ast.AsyncFor, ast.While),
     *(ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp),
@@ -28,8 +31,17 @@ def test_a_component_neither_branches_nor_loops(path: Path) -> None:
 
 def test_importing_any_package_of_forebay_loads_no_heavy_library() -> None:
     packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
-    imports = "; ".join(f"import {package}" for package in packages if package not in WIRING)
+    imports = "; ".join(f"import {package}" for package in packages if package not in WIRING | NO_CODE)
     assert loaded("-c", imports) & HEAVY == set()
+
+
+def test_one_module_runs_programs_against_a_cluster() -> None:
+    bringup = ROOT / "src" / "forebay" / "bringup"
+    runs = [path.name for path in sorted(bringup.glob("*.py")) if "subprocess" in path.read_text()]
+    assert runs == ["tools.py"]
+    starts = re.compile(rf"""(run|Popen|check_call|check_output)\(\s*\[?["']({"|".join(CLUSTER_PROGRAMS)})\b""")
+    elsewhere = [path for path in (ROOT / "src").rglob("*.py") if starts.search(path.read_text())]
+    assert elsewhere == []
 
 
 def test_help_loads_no_heavy_library() -> None:

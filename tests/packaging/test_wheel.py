@@ -13,6 +13,8 @@ from forebay.version import source_digest
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = {"src/forebay": "forebay", "components": "forebay/components", "pipelines": "forebay/pipelines"}
+INSTALLED_FROM = [folder for folder in ("helm", "manifests") if (ROOT / folder).is_dir()]  # what `forebay up` takes
+CARRIER = "forebay.installation"  # a package without code
 NOT_SHIPPED = {"__pycache__", ".mypy_cache"}
 
 
@@ -22,7 +24,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
     for file in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / file, source)
-    for folder in FOLDERS:
+    for folder in (*FOLDERS, *INSTALLED_FROM):
         shutil.copytree(ROOT / folder, source / folder, ignore=shutil.ignore_patterns(*NOT_SHIPPED))
     build = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--no-index", "-w", str(out)]
     subprocess.run([*build, str(source)], check=True, capture_output=True)
@@ -48,7 +50,8 @@ def test_the_wheel_puts_one_package_into_site_packages(names: list[str]) -> None
 
 
 def test_the_wheel_holds_every_file_of_the_sources_and_no_other(names: list[str]) -> None:
-    sources = set().union(*(shipped(folder, package) for folder, package in FOLDERS.items()))
+    carried = {folder: f"forebay/installation/{folder}" for folder in INSTALLED_FROM}
+    sources = set().union(*(shipped(folder, package) for folder, package in (FOLDERS | carried).items()))
     assert {name for name in names if name.startswith("forebay/")} == sources
 
 
@@ -72,4 +75,13 @@ def test_pyproject_lists_every_package_folder() -> None:
         for path in (ROOT / folder).rglob("__init__.py")
     }
     listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
-    assert sorted(listed) == sorted(found)
+    assert sorted(listed) == sorted([*found, CARRIER])
+
+
+def test_the_installed_wheel_finds_the_chart_in_itself(wheel: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path)
+    ask = "from forebay.bringup import sources; print(sources.found_root())"
+    command = [sys.executable, "-P", "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {ask}"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(tmp_path / "forebay" / "installation")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from forebay.bringup import facts as cluster
 from forebay.bringup import kind, render, sources, tools
-from forebay.bringup.action import PIECE_LABEL, Target
+from forebay.bringup.action import KIND_CONTEXT, PIECE_LABEL, Target
 from forebay.bringup.objects import defined
 from forebay.bringup.perform import Say, perform
 from forebay.bringup.plan_down import HELM_LABEL, Present, down_actions, kind_removal
@@ -52,7 +52,7 @@ def _kind(request: Request, folder: Path, say: Say, confirm: Confirm, *, delete_
     elif request.dry_run:
         say(kind_removal().line())
     else:
-        confirm(f"Remove the cluster {kind.KIND_CONTEXT} with every volume, model and run in it?")
+        confirm(f"Remove the cluster {KIND_CONTEXT} with every volume, model and run in it?")
         perform([kind_removal()], folder / "down.log", say, _again(request, "", delete_data=True))
         (folder / kind.MARKER).unlink(missing_ok=True)
 
@@ -101,20 +101,19 @@ def _present(target: Target, found: list[Piece]) -> Present:
     kinds = {piece.name: [kind for kind in _kinds(piece) if kind in served] for piece in found}
     labelled = _labelled(target, sorted({kind for each in kinds.values() for kind in each}))
     ours = {name for piece in found for name in defined(piece.objects) if now.definitions.get(name)}
-    made = [name for name, owner in now.namespaces.items() if owner not in ("", "kept")]
+    made = sorted(name for name, owner in now.namespaces.items() if owner not in ("", "kept"))
     return Present(
         kinds={name: [kind for kind in each if kind in labelled[name]] for name, each in kinds.items()},
         instances=_instances(target, sorted(ours)),
         release=now.release is not None,
         namespaces=made,
-        kept_namespaces=[name for name, owner in now.namespaces.items() if owner == "kept"],
+        kept_namespaces=sorted(name for name, owner in now.namespaces.items() if owner == "kept"),
         others=[f"{name}/{each}" for name in made for each in _others(target, name)],
     )
 
 
 def _rows(target: Target, *words: str) -> list[list[str]]:
-    answer = tools.read(target.kubectl(*words))
-    return [line.split() for line in answer.out.splitlines() if line.split()]
+    return [line.split() for line in cluster.asked(target, *words).splitlines() if line.split()]
 
 
 def _group(row: list[str]) -> str:

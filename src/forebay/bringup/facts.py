@@ -53,7 +53,7 @@ def read_facts(target: Target, secrets: Iterable[tuple[str, str]] = ()) -> Facts
     """
     return Facts(
         version=_version(target),
-        may_install=_asked(target, "auth", "can-i", "*", "*", "--all-namespaces", ok=(0, 1)).strip() == "yes",
+        may_install=asked(target, "auth", "can-i", "*", "*", "--all-namespaces", ok=(0, 1)).strip() == "yes",
         allocatable=_allocatable(_items(target, "nodes")),
         storage_classes={_name(each): _is_default(each) for each in _items(target, "storageclasses")},
         namespaces={_name(each): _owner(each) for each in _items(target, "namespaces")},
@@ -77,7 +77,12 @@ def _version(target: Target) -> tuple[int, int]:
         ) from error
 
 
-def _asked(target: Target, *words: str, ok: tuple[int, ...] = (0,)) -> str:
+def asked(target: Target, *words: str, ok: tuple[int, ...] = (0,)) -> str:
+    """What a reading kubectl command prints.
+
+    Raises:
+        MachineError: it ended with another code than those that are well.
+    """
     answer = tools.read(target.kubectl(*words))
     if answer.code not in ok:
         raise MachineError(
@@ -88,7 +93,7 @@ def _asked(target: Target, *words: str, ok: tuple[int, ...] = (0,)) -> str:
 
 
 def _items(target: Target, kind: str) -> list[Object]:
-    items: list[Object] = json.loads(_asked(target, "get", kind, "--output", "json"))["items"]
+    items: list[Object] = json.loads(asked(target, "get", kind, "--output", "json"))["items"]
     return items
 
 
@@ -120,7 +125,7 @@ def _allocatable(nodes: list[Object]) -> dict[str, Decimal]:
 def _definitions(target: Target) -> dict[str, str]:
     columns = f"NAME:.metadata.name,PIECE:.metadata.labels.{PIECE_LABEL.replace('.', chr(92) + '.')}"
     words = ("get", "customresourcedefinitions", "--no-headers", "--output", f"custom-columns={columns}")
-    rows = [line.split() for line in _asked(target, *words).splitlines()]  # whole definitions are megabytes
+    rows = [line.split() for line in asked(target, *words).splitlines()]  # whole definitions are megabytes
     return {row[0]: "" if row[1] == UNKNOWN else row[1] for row in rows if len(row) == 2}
 
 

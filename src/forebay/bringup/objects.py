@@ -7,7 +7,7 @@ from typing import Any
 
 Object = dict[str, Any]
 ROLLED_OUT = ("Deployment", "StatefulSet", "DaemonSet")
-SUFFIXES = {
+SUFFIXES: dict[str, Decimal | int] = {
     "": 1, "m": Decimal("0.001"), "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15,
     "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50,
 }  # fmt: skip

@@ -57,10 +57,10 @@ def kind_actions(facts: KindFacts, config: Path, node_image: str) -> Iterator[Ac
     if facts.exists and facts.half_made:
         yield Action(title="kind: remove the cluster that was half made", command=("kind", "delete", "cluster", *name))
     if not facts.exists or facts.half_made:
-        image = ("--image", node_image) if node_image else ()
+        pinned = ("--image", node_image) if node_image else ()
         yield Action(
             title="kind: make the cluster",
-            command=("kind", "create", "cluster", *name, "--config", str(config), *image, "--wait", "300s"),
+            command=("kind", "create", "cluster", *name, "--config", str(config), *pinned, "--wait", "300s"),
             waits="the node to be ready (a first time fetches its image)",
         )
     elif not facts.reachable:
@@ -101,7 +101,7 @@ def _adoptions(install: Install, facts: Facts | None) -> Iterator[Action]:
 def _piece(install: Install, piece: Piece) -> Iterator[Action]:
     kubectl, selector = install.target.kubectl, ("--selector", f"{PIECE_LABEL}={piece.name}")
     yield Action(
-        title=f"{piece.name}: apply {len(piece.objects)} objects",
+        title=f"{piece.name}: apply",
         command=kubectl(*APPLY, "--filename", str(install.files[piece.name]), *selector),
         patient=True,
     )
@@ -167,6 +167,6 @@ def _forget(target: Target, status: str) -> Action:
     """helm refuses to go on after it was killed; without the record of that try it takes over what is there."""
     selector = f"owner=helm,name={RELEASE},status={status}"
     return Action(
-        title=f"chart: forget a {status.removeprefix('pending-')} that was cut off; what it made stays",
+        title=f"chart: forget the {status.removeprefix('pending-')} that was cut off; what it made stays",
         command=target.kubectl("delete", "secrets", "--namespace", RELEASE, "--selector", selector),
     )

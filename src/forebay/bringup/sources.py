@@ -83,8 +83,7 @@ def find(manifests: Path | None = None) -> Sources:
     Raises:
         ConfigError: they are not there.
     """
-    roots = (PACKAGE / BESIDE, PACKAGE.parents[1])
-    root = next((root for root in roots if (root / "helm" / "forebay" / "Chart.yaml").is_file()), roots[-1])
+    root = found_root()
     sources = Sources(root / "helm" / "forebay", manifests.absolute() if manifests else root / "manifests")
     for path, option in ((sources.chart, ""), (sources.overlays, "--manifests: " if manifests else "")):
         if not path.is_dir():
@@ -93,6 +92,12 @@ def find(manifests: Path | None = None) -> Sources:
                 "whole checkout, or give --manifests the folder that holds overlays/."
             )
     return sources
+
+
+def found_root() -> Path:
+    """The folder that holds helm/ and manifests/."""
+    roots = (PACKAGE / BESIDE, PACKAGE.parents[1])
+    return next((root for root in roots if (root / "helm" / "forebay" / "Chart.yaml").is_file()), roots[-1])
 
 
 def read_yaml(path: Path) -> Any:

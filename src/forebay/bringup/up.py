@@ -7,7 +7,7 @@ from pathlib import Path
 
 from forebay.bringup import facts as cluster
 from forebay.bringup import kind, objects, render, sources, tools, values
-from forebay.bringup.action import Action, Target
+from forebay.bringup.action import KIND_CONTEXT, Action, Target
 from forebay.bringup.facts import Facts
 from forebay.bringup.perform import Say, perform
 from forebay.bringup.plan_up import Install, install_actions, kind_actions
@@ -80,7 +80,7 @@ def target_of(request: Request) -> Target:
         MachineError: no context is current and none was named.
     """
     if request.cluster == "kind":
-        return Target(kind.KIND_CONTEXT)
+        return Target(KIND_CONTEXT)
     if request.context:
         return Target(request.context)
     answer = tools.read(("kubectl", "config", "current-context"))

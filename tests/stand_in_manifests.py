@@ -62,8 +62,7 @@ def write_manifests(root: Path) -> Path:
         *map(namespace, NAMESPACES),
         definition("certificates", "cert-manager.io", "cert-manager"),
         workload("cert-manager-webhook", "cert-manager", "cert-manager"),
-        definition("inferenceservices", "serving.kserve.io", "kserve-crds")
-        .replace("Inferenceservice", "InferenceService"),
+        definition("inferenceservices", "serving.kserve.io", "kserve-crds").replace("Inferences", "InferenceS"),
         definition("servingruntimes", "serving.kserve.io", "kserve-crds").replace("Servingruntime", "ServingRuntime")
         .replace("name: v1\n", "name: v1alpha1\n"),
         workload("kserve-controller-manager", "kserve", "kserve"),

@@ -1,0 +1,137 @@
+"""What cannot work is refused with the value, the rule and the fix, and nothing is applied."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bringup_machine import Machine
+
+
+def refused(machine: Machine, *words: object) -> str:
+    """The one paragraph; nothing was changed."""
+    said = machine.up(*words, expect=2).stderr
+    assert machine.calls() == []
+    assert said.startswith("Error: ")
+    return said
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"minor": "29"}, "Its Kubernetes is 1.29, and 1.30 or newer is needed. Update it, or take another cluster"),
+        ({"admin": False}, "definitions and cluster roles can be installed by a cluster administrator only"),
+        (
+            {"classes": {"fast": False}},
+            "It has no default storage class, and PersistentVolumeClaim mysql-pv-claim asks",
+        ),
+        ({"allocatable": {"cpu": "1", "memory": "8Gi"}}, "Its ready nodes offer 1 CPUs, and 2 are needed"),
+        ({"allocatable": {"cpu": "4", "memory": "2Gi"}}, "Its ready nodes offer 2.0 GiB of memory, and 4.0 GiB"),
+        (
+            {"definitions": {"certificates.cert-manager.io": ""}},
+            "cert-manager is there already, and not from `forebay up` (certificates.cert-manager.io has no label",
+        ),
+        ({"answers": False}, "The cluster of the context work does not answer: The connection to the server"),
+        ({"context": ""}, "No context is current (error: current-context is not set). Name one with --context"),
+    ],
+)
+def test_a_cluster_that_will_not_do(machine: Machine, change: dict[str, Any], words: str) -> None:
+    machine.change(**change)
+    assert words in refused(machine)
+
+
+def test_every_reason_is_said_at_once(machine: Machine) -> None:
+    machine.change(minor="29", classes={})
+    said = refused(machine)
+    assert "(1) Its Kubernetes is 1.29" in said
+    assert "(2) It has no default storage class" in said
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ("postgres: {storage: {className: gp3}}", "There is no storage class 'gp3', which postgres.storage.className"),
+        (
+            "s3: {existingSecret: mine}",
+            "There is no Secret 'mine' in the namespace forebay, which s3.existingSecret names. Make it: `kubectl "
+            "create namespace forebay`, then `kubectl create secret generic mine --namespace forebay "
+            "--from-literal access-key=… --from-literal secret-key=…`",
+        ),
+        ("gpu: {enabled: true}", "gpu.enabled is true and no ready node offers nvidia.com/gpu"),
+        ('gpu: {quota: "2"}', "gpu.quota is '2' and gpu.enabled is false: GPUs are counted only where the"),
+        ("externalS3: {endpoint: http://s3}", "objectStore.mode is bundled and externalS3 is given as well. Set objec"),
+        ("database: {mode: external}", "externalDatabase.host and externalDatabase.existingSecret are needed"),
+        ("mlflow: {replicas: two}", "The chart refuses these values: "),
+        ("monitoring: {enabled: true}", "It has no kinds of monitoring.coreos.com"),
+        ("a: [", "is no YAML: while parsing a flow node"),
+        ("- a", "holds a list, and values are a map"),
+    ],
+)
+def test_values_that_will_not_do(machine: Machine, values: str, words: str) -> None:
+    file = machine.forebay.folder / "mine.yaml"
+    file.write_text(values)
+    assert words in refused(machine, "--values", file)
+
+
+def test_a_secret_without_a_key_is_named_with_the_keys_that_it_has(machine: Machine) -> None:
+    file = machine.forebay.folder / "mine.yaml"
+    file.write_text("s3: {existingSecret: mine}\n")
+    machine.change(secrets={"forebay/mine": ["access-key", "password"]})
+    words = "The Secret 'mine' in forebay, which s3.existingSecret names, has no key secret-key; it has access-key, pas"
+    assert words in refused(machine, "--values", file)
+    machine.change(secrets={"forebay/mine": ["access-key", "secret-key"]})
+    machine.up("--values", file)
+
+
+def test_a_file_of_values_that_is_not_there(machine: Machine) -> None:
+    assert "nowhere.yaml cannot be read: No such file or directory" in refused(machine, "--values", "nowhere.yaml")
+
+
+def test_an_unknown_scenario_names_the_known_ones(machine: Machine) -> None:
+    said = refused(machine, "--overlay", "moon")
+    assert said == "Error: --overlay moon: there is no such scenario. Take one of: airgap, cloud-gpu, kind.\n"
+
+
+@pytest.mark.parametrize("name", ["kubectl", "helm", "kind", "docker"])
+def test_a_missing_tool_is_named_with_where_it_comes_from(machine: Machine, name: str, tmp_path: Path) -> None:
+    programs = tmp_path / "few"
+    programs.mkdir()
+    for other in {"kubectl", "helm", "kind", "docker"} - {name}:
+        (programs / other).symlink_to(tmp_path / "bin" / other)
+    machine.forebay.environment["PATH"] = str(programs)
+    said = machine.up(cluster="kind", expect=2).stderr
+    assert f"`{name}` is not on the PATH, and this command works through it." in said
+
+
+def test_a_context_that_does_not_exist(machine: Machine) -> None:
+    said = refused(machine, "--context", "moon")
+    assert 'The cluster of the context moon does not answer: error: context "moon" does not exist' in said
+
+
+def test_a_registry_without_the_airgap_scenario(machine: Machine) -> None:
+    assert "--registry r goes with --overlay airgap, and the scenario is cloud-gpu" in refused(
+        machine, "--registry", "r"
+    )
+
+
+def test_another_cluster_is_not_acted_on_without_a_yes(machine: Machine) -> None:
+    said = machine.forebay("up", "--cluster", "current", "--manifests", machine.manifests, expect=2).stderr
+    assert "Install Forebay on the cluster of the context work? Nobody can answer here: add --yes." in said
+    assert machine.calls() == []
+
+
+def test_an_object_of_no_piece_is_a_fault_of_the_manifests(machine: Machine) -> None:
+    path = machine.manifests / "base" / "all.yaml"
+    path.write_text(path.read_text().replace("forebay.dev/piece: kserve}", "forebay.dev/piece: kserv}"))
+    assert "has the label forebay.dev/piece: kserv, which is none of namespaces, cert-manager" in refused(machine)
+
+
+def test_the_real_helm_refuses_both_s3_modes_in_the_charts_own_words(machine: Machine) -> None:
+    if not machine.forebay.environment["DOUBLE_HELM"]:
+        pytest.skip("helm is not on the PATH; the test above asks Helm's library")
+    assert os.access(machine.forebay.environment["DOUBLE_HELM"], os.X_OK)
+    file = machine.forebay.folder / "mine.yaml"
+    file.write_text("externalS3: {endpoint: http://s3}\n")
+    said = refused(machine, "--values", file)
+    assert said.startswith("Error: The chart refuses these values: objectStore.mode is bundled and externalS3 is given")
