@@ -55,8 +55,9 @@ def template(words: list[str]) -> int:
     files = [Path(words[at + 1]) for at, word in enumerate(words) if word == "--values"]
     values = merged(files)
     for setting in (words[at + 1] for at, word in enumerate(words) if word == "--set"):
-        assert setting.startswith("images.registry=")
-        values.setdefault("images", {})["registry"] = setting.partition("=")[2]
+        key, _, value = setting.partition("=")
+        assert key in {"images.registry", "images.postgres", "images.s3"}
+        values.setdefault("images", {})[key.removeprefix("images.")] = value
     try:
         with Chart.load(Path(words[2])) as chart:
             rendered = chart.render(values=values, name=words[1], namespace="forebay")

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 NAMESPACES = ("cert-manager", "kserve", "kubeflow", "forebay", "forebay-models")
-VERSIONS = "kubernetes: {minimum: '1.30', kind_node_image: 'kindest/node:v1.33.1'}\nkserve: {version: v0.21.0}\n"
-IMAGES = "- {name: ghcr.io/team/server, tag: v1}\n- {name: forebay/train, tag: 0.1.0}\n"
+VERSIONS = "kubernetes: {minimum: '1.30', kind_node_image: 'kindest/node:v1.33.1'}\nmirror: mirror.example.com/all\n"
+IMAGES = "images:\n- {image: 'ghcr.io/team/server:v1', piece: trainer}\n"
 
 
 def definition(plural: str, group: str, piece: str) -> str:
@@ -74,7 +74,9 @@ def write_manifests(root: Path) -> Path:
     _write(root / "base" / "all.yaml", "---\n".join(everything))
     _write(root / "base" / "kustomization.yaml", "resources: [all.yaml]\n")
     for name in ("kind", "cloud-gpu", "airgap"):
-        _write(root / "overlays" / name / "kustomization.yaml", "resources: [../../base]\n")
+        images = "images: [{name: ghcr.io/team/server, newName: mirror.example.com/all/team/server}]\n"
+        text = "resources: [../../base]\n" + (images if name == "airgap" else "")
+        _write(root / "overlays" / name / "kustomization.yaml", text)
     for name, group in (("spark-operator", "sparkoperator.k8s.io"), ("trainer", "trainer.kubeflow.org")):
         plural = {"spark-operator": "sparkapplications", "trainer": "trainjobs"}[name]
         text = definition(plural, group, name) + "---\n" + workload(name, "kubeflow", name)

@@ -3,6 +3,7 @@
 import os
 import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -123,7 +124,11 @@ def test_an_image_of_ours_that_was_not_built_is_named_with_the_command_that_buil
     program = recording_docker.parent / "bin" / "docker"
     program.write_text('#!/bin/sh\necho "Error: No such image" >&2\nexit 1\n')
     done = subprocess.run(
-        ["forebay", "bundle", "save", "x.tar"], capture_output=True, text=True, check=False, cwd=recording_docker.parent
+        [sys.executable, "-m", "forebay", "bundle", "save", "x.tar"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=recording_docker.parent,
     )
     assert done.returncode == 2
     assert f"The engine has no image {container_images.PIPELINE}. `make images`" in done.stderr

@@ -58,10 +58,10 @@ def test_every_reason_is_said_at_once(machine: Machine) -> None:
             "create namespace forebay`, then `kubectl create secret generic mine --namespace forebay "
             "--from-literal access-key=… --from-literal secret-key=…`",
         ),
-        ("gpu: {enabled: true}", "gpu.enabled is true and no ready node offers nvidia.com/gpu"),
+        ('gpu: {enabled: true, quota: "1"}', "gpu.enabled is true and no ready node offers nvidia.com/gpu"),
         ('gpu: {quota: "2"}', "gpu.quota is '2' and gpu.enabled is false: GPUs are counted only where the"),
-        ("externalS3: {endpoint: http://s3}", "objectStore.mode is bundled and externalS3 is given as well. Set objec"),
-        ("database: {mode: external}", "externalDatabase.host and externalDatabase.existingSecret are needed"),
+        ("externalS3: {endpoint: http://s3}", 'objectStore.mode is bundled, externalS3.endpoint is "http://s3" and '),
+        ("database: {mode: external}", "database.mode is external, externalDatabase.host is "),
         ("mlflow: {replicas: two}", "The chart refuses these values: "),
         ("monitoring: {enabled: true}", "It has no kinds of monitoring.coreos.com"),
         ("a: [", "is no YAML: while parsing a flow node"),
@@ -134,4 +134,4 @@ def test_the_real_helm_refuses_both_s3_modes_in_the_charts_own_words(machine: Ma
     file = machine.forebay.folder / "mine.yaml"
     file.write_text("externalS3: {endpoint: http://s3}\n")
     said = refused(machine, "--values", file)
-    assert said.startswith("Error: The chart refuses these values: objectStore.mode is bundled and externalS3 is given")
+    assert said.startswith("Error: The chart refuses these values: objectStore.mode is bundled, externalS3.endpoint is")

@@ -212,11 +212,15 @@ def test_no_log_and_no_file_holds_a_password(machine: Machine) -> None:
 
 
 def test_a_registry_renames_every_image_of_the_manifests_and_of_the_chart(machine: Machine) -> None:
-    machine.up("--overlay", "airgap", "--registry", "registry.example.com/team")
-    file = machine.forebay.home / "cluster" / "current" / "pipelines.yaml"
-    assert "image: registry.example.com/team/team/server:v1" in file.read_text()
+    registry = "registry.example.com/mine"
+    machine.up("--overlay", "airgap", "--registry", registry, "--with", "trainer")
+    folder = machine.forebay.home / "cluster" / "current"
+    for piece in ("pipelines", "trainer"):
+        assert f"image: {registry}/team/server:v1" in (folder / f"{piece}.yaml").read_text()
     (helm,) = [call for call in machine.calls() if call.startswith("helm")]
-    assert "--set images.registry=registry.example.com/team" in helm
+    assert f"--set images.registry={registry}" in helm
+    assert f"--set images.postgres={registry}/library/postgres:" in helm
+    assert f"--set images.s3={registry}/rclone/rclone:" in helm
 
 
 def test_a_piece_that_the_cluster_has_is_left_out(machine: Machine) -> None:

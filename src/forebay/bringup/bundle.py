@@ -1,12 +1,13 @@
 """Every image of the platform in one file, for a cluster that reaches no registry but one of the user's."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from forebay import container_images
 from forebay.bringup.action import Action
-from forebay.bringup.sources import Sources, read_yaml
+from forebay.bringup.sources import EXTRAS, Sources, read_yaml
 
 CHART_IMAGES = ("postgres", "s3")  # in the chart's values; by their whole names
 
@@ -36,6 +37,34 @@ def images(sources: Sources) -> list[Image]:
     values = read_yaml(sources.chart / "values.yaml")["images"]
     upstream = [Image(each["image"], each["piece"]) for each in sources.images()]
     return [*ours, *(Image(values[key], "chart") for key in CHART_IMAGES), *upstream]
+
+
+def renamed(sources: Sources, registry: str) -> dict[str, str]:
+    """What takes the place of what in rendered manifests: the airgap overlay's registry, and images of optional pieces.
+
+    Args:
+        sources: the manifests.
+        registry: the user's; empty to change nothing.
+    """
+    if not registry:
+        return {}
+    extras = (image for image in images(sources) if image.owner in EXTRAS)
+    return {f"{sources.mirror()}/": f"{registry}/"} | {
+        f"image: {image.name}": f"image: {image.mirrored(registry)}" for image in extras
+    }
+
+
+def chart_words(given: Mapping[str, Any], registry: str) -> tuple[str, ...]:
+    """Words of helm's command line by which the chart takes its images from a registry; none where there is none.
+
+    Args:
+        given: the chart's values, the user's among them.
+        registry: the user's.
+    """
+    if not registry:
+        return ()
+    others = (f"images.{key}={container_images.mirrored(given['images'][key], registry)}" for key in CHART_IMAGES)
+    return tuple(word for each in (f"images.registry={registry}", *others) for word in ("--set", each))
 
 
 def save_actions(found: Sequence[Image], present: Sequence[str], file: Path) -> Iterator[Action]:

@@ -1,8 +1,7 @@
 """Manifests and chart, rendered: one `kubectl kustomize` a folder and one `helm template`, cut into pieces."""
 
-import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,12 +32,15 @@ def kustomize_command(folder: Path) -> tuple[str, ...]:
     return ("kubectl", "kustomize", str(folder))
 
 
-def pieces(folders: Sequence[Path], left_out: Sequence[str] = ()) -> list[Piece]:
+def pieces(
+    folders: Sequence[Path], left_out: Sequence[str] = (), renamed: Mapping[str, str] | None = None
+) -> list[Piece]:
     """Render folders and sort their objects by piece, in the order of installation.
 
     Args:
         folders: a scenario and the optional pieces, or one kustomization on top of them.
         left_out: names of pieces that the cluster has already.
+        renamed: texts to put in the place of others, such as one registry for another.
 
     Raises:
         ConfigError: a folder does not render, or an object belongs to no piece.
@@ -48,7 +50,10 @@ def pieces(folders: Sequence[Path], left_out: Sequence[str] = ()) -> list[Piece]
         answer = tools.read(kustomize_command(folder))
         if answer.code:
             raise ConfigError(f"{folder} does not render: {answer.words}. Mend it, or install the package again.")
-        for text, each in _documents(answer.out):
+        rendered = answer.out
+        for before, after in (renamed or {}).items():
+            rendered = rendered.replace(before, after)
+        for text, each in _documents(rendered):
             name = (each["metadata"].get("labels") or {}).get(PIECE_LABEL)
             if name not in found:
                 raise ConfigError(
@@ -84,30 +89,6 @@ def write_pieces(found: Sequence[Piece], folder: Path) -> dict[str, Path]:
     for piece in found:
         write_bytes(files[piece.name], ("\n---\n".join(piece.texts) + "\n").encode())
     return files
-
-
-def on_registry(folders: Sequence[Path], images: Sequence[dict[str, str]], registry: str, folder: Path) -> Path:
-    """A kustomization on top of folders that takes every image from a registry.
-
-    An image keeps its name without the host: `ghcr.io/team/tool` becomes `REGISTRY/team/tool`.
-    """
-    import yaml
-
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    content = {
-        "apiVersion": "kustomize.config.k8s.io/v1beta1",
-        "kind": "Kustomization",
-        "resources": [os.path.relpath(each.resolve(), folder.resolve()) for each in folders],
-        "images": [{"name": each["name"], "newName": f"{registry}/{without_host(each['name'])}"} for each in images],
-    }
-    write_bytes(folder / "kustomization.yaml", yaml.safe_dump(content, sort_keys=False).encode())
-    return folder
-
-
-def without_host(name: str) -> str:
-    """The name of an image without the registry's host."""
-    host, slash, rest = name.partition("/")
-    return rest if slash and ("." in host or ":" in host or host == "localhost") else name
 
 
 def chart_objects(chart: Path, values: Sequence[str]) -> list[Object]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from forebay.bringup import bundle, values
 from forebay.bringup.action import KIND_CONTEXT
 from forebay.bringup.sources import Sources
 from forebay.errors import ConfigError
@@ -55,7 +56,8 @@ class Request:
     def words(self, sources: Sources) -> tuple[str, ...]:
         """The same for helm's command line, and what options mean."""
         files = (word for path in self.files(sources) for word in ("--values", str(path)))
-        return (*files, *(("--set", f"images.registry={self.registry}") if self.registry else ()))
+        given = values.merged([sources.chart / "values.yaml", *self.files(sources)])
+        return (*files, *bundle.chart_words(given, self.registry))
 
     def again(self, context: str = "") -> str:
         """The command that goes on where this one ended.

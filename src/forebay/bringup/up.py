@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from forebay.bringup import bundle, kind, objects, render, sources, tools, values
 from forebay.bringup import facts as cluster
-from forebay.bringup import kind, objects, render, sources, tools, values
 from forebay.bringup.action import KIND_CONTEXT, Action, Target
 from forebay.bringup.facts import Facts
 from forebay.bringup.perform import Say, perform
@@ -62,10 +62,8 @@ def _prepare(request: Request, folder: Path) -> Prepared:
     given = values.merged([found.chart / "values.yaml", *request.files(found)])
     check_values(given)
     folders = [found.overlay(request.scenario), *(found.optional(name) for name in request.extras)]
-    if request.registry:
-        folders = [render.on_registry(folders, found.images(), request.registry, folder / "registry")]
     wanted = Wanted(
-        pieces=render.pieces(folders, request.left_out),
+        pieces=render.pieces(folders, request.left_out, bundle.renamed(found, request.registry)),
         chart=render.chart_objects(found.chart, request.words(found)),
         values=given,
         minimum=found.kubernetes()["minimum"],
