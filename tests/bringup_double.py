@@ -153,7 +153,7 @@ def apply(state: State, words: list[str]) -> tuple[int, str]:
 
 def delete(state: State, words: list[str]) -> tuple[int, str]:
     if words[0] == "namespaces":
-        for name in words[1:-1]:
+        for name in words[1 : words.index("--ignore-not-found")]:
             del state["namespaces"][name]
     elif "--all" in words:
         state["instances"] = [each for each in state["instances"] if not words[0].startswith(each.partition(".")[0])]

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 NAMESPACES = ("cert-manager", "kserve", "kubeflow", "forebay", "forebay-models")
-VERSIONS = "kubernetes: {minimum: '1.30', kind_node_image: 'kindest/node:v1.33.1'}\nmirror: mirror.example.com/all\n"
+VERSIONS = (
+    "kubernetes: {minimum: '1.30', kind_node_image: 'kindest/node:v1.33.1'}\nmirror: registry.example.com/forebay\n"
+)
 IMAGES = "images:\n- {image: 'ghcr.io/team/server:v1', piece: trainer}\n"
 
 
@@ -74,7 +76,7 @@ def write_manifests(root: Path) -> Path:
     _write(root / "base" / "all.yaml", "---\n".join(everything))
     _write(root / "base" / "kustomization.yaml", "resources: [all.yaml]\n")
     for name in ("kind", "cloud-gpu", "airgap"):
-        images = "images: [{name: ghcr.io/team/server, newName: mirror.example.com/all/team/server}]\n"
+        images = "images: [{name: ghcr.io/team/server, newName: registry.example.com/forebay/team/server}]\n"
         text = "resources: [../../base]\n" + (images if name == "airgap" else "")
         _write(root / "overlays" / name / "kustomization.yaml", text)
     for name, group in (("spark-operator", "sparkoperator.k8s.io"), ("trainer", "trainer.kubeflow.org")):

@@ -12,10 +12,12 @@ from click.testing import CliRunner
 from chart_rendering import objects, scenario
 from forebay import container_images
 from forebay.bringup import sources
-from forebay.bringup.bundle import Image, images, load_actions, save_actions
+from forebay.bringup.bundle import Image, images, load_actions, save_actions, write_rendered
+from forebay.bringup.render import rendered
 from forebay.cli.main import group
 from manifest_checks import pods
 from manifest_rendering import MANIFESTS
+from stand_in_manifests import write_manifests
 
 REGISTRY = "registry.example.com/team"
 
@@ -87,17 +89,31 @@ def recording_docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return said
 
 
-def test_a_dry_run_prints_what_the_real_one_does(recording_docker: Path, tmp_path: Path, found: list[Image]) -> None:
-    file = tmp_path / "platform.tar"
-    dry = CliRunner().invoke(group, ["bundle", "save", str(file), "--dry-run"])
+def test_a_dry_run_prints_what_the_real_one_does(recording_docker: Path, tmp_path: Path) -> None:
+    file, manifests = tmp_path / "platform.tar", write_manifests(tmp_path / "manifests")
+    found = images(sources.find(manifests))
+    words = ["bundle", "save", str(file), "--manifests", str(manifests)]
+    dry = CliRunner().invoke(group, [*words, "--dry-run"])
     assert dry.exit_code == 0
     recording_docker.unlink()
-    done = CliRunner().invoke(group, ["bundle", "save", str(file)])
+    done = CliRunner().invoke(group, words)
     assert done.exit_code == 0, done.output
     assert f"{len(found)} images are in {file}." in done.output
     told = [f"docker {line}" for line in recording_docker.read_text().splitlines() if "inspect" not in line]
     assert told == [line for line in dry.output.splitlines() if not line.startswith("mv ")]
     assert file.is_file()
+    assert sorted(path.name for path in tmp_path.glob("platform.*")) == ["platform.manifests", "platform.tar"]
+
+
+def test_behind_the_gap_the_manifests_that_were_saved_render_the_same_without_fetching(tmp_path: Path) -> None:
+    lying = sources.find(write_manifests(tmp_path / "manifests"))
+    saved = sources.find(write_rendered(lying, tmp_path / "saved"))
+    write_rendered(lying, tmp_path / "saved")
+    folders = [sources.Sources.overlay(each, "airgap") for each in (lying, saved)]
+    assert rendered(folders[0]) == rendered(folders[1])
+    assert rendered(lying.optional("trainer")) == rendered(saved.optional("trainer"))
+    assert "resources: [rendered.yaml]" in (folders[1] / "kustomization.yaml").read_text()
+    assert (saved.mirror(), saved.images(), saved.kubernetes()) == (lying.mirror(), lying.images(), lying.kubernetes())
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,8 @@ def test_only_namespaces_that_up_made_are_deleted(machine: Machine) -> None:
     machine.down("--delete-data", "--yes")
     calls = machine.calls()
     assert calls[-1] == (
-        "kubectl --context work delete namespaces cert-manager forebay forebay-models kserve --ignore-not-found"
+        "kubectl --context work delete namespaces cert-manager forebay forebay-models kserve "
+        "--ignore-not-found --timeout 900s"
     )
     in_kubeflow = [call for call in calls if "--namespace kubeflow" in call]
     assert all("delete persistentvolumeclaims,secrets --namespace kubeflow --selector" in call for call in in_kubeflow)

@@ -115,6 +115,11 @@ def test_a_registry_without_the_airgap_scenario(machine: Machine) -> None:
     )
 
 
+def test_the_airgap_scenario_without_a_registry(machine: Machine) -> None:
+    words = "--overlay airgap takes every image from registry.example.com/forebay, which is an example. Copy the images"
+    assert words in refused(machine, "--overlay", "airgap")
+
+
 def test_another_cluster_is_not_acted_on_without_a_yes(machine: Machine) -> None:
     said = machine.forebay("up", "--cluster", "current", "--manifests", machine.manifests, expect=2).stderr
     assert "Install Forebay on the cluster of the context work? Nobody can answer here: add --yes." in said

@@ -182,6 +182,16 @@ def test_a_kind_cluster_that_was_half_made_is_made_anew(machine: Machine) -> Non
     assert [call for call in machine.calls() if call.startswith("kind")] == []
 
 
+def test_a_cluster_that_was_made_is_kept_when_loading_an_image_failed(machine: Machine) -> None:
+    machine.change(contexts=[], answers=False)
+    machine.fails(f"load docker-image {IMAGES[1]}", "ERROR: failed to load image")
+    machine.up(cluster="kind", expect=1)
+    machine.calls()
+    machine.up(cluster="kind")
+    loaded = [call for call in machine.calls() if call.startswith("kind")]
+    assert loaded == [f"kind load docker-image {image} --name forebay" for image in IMAGES[1:]]
+
+
 def test_ctrl_c_ends_with_130_and_says_how_to_go_on(machine: Machine) -> None:
     machine.fails("rollout status deployments --namespace kserve", hang=True)
     process = machine.forebay.start("up", "--cluster", "current", "--manifests", machine.manifests, "--yes")
@@ -212,7 +222,7 @@ def test_no_log_and_no_file_holds_a_password(machine: Machine) -> None:
 
 
 def test_a_registry_renames_every_image_of_the_manifests_and_of_the_chart(machine: Machine) -> None:
-    registry = "registry.example.com/mine"
+    registry = "registry.acme.com/mine"
     machine.up("--overlay", "airgap", "--registry", registry, "--with", "trainer")
     folder = machine.forebay.home / "cluster" / "current"
     for piece in ("pipelines", "trainer"):

@@ -1,5 +1,6 @@
 """Every image of the platform in one file, for a cluster that reaches no registry but one of the user's."""
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,8 +8,11 @@ from typing import Any
 
 from forebay import container_images
 from forebay.bringup.action import Action
+from forebay.bringup.render import rendered
 from forebay.bringup.sources import EXTRAS, Sources, read_yaml
+from forebay.state.files import write_bytes
 
+AIRGAP = "airgap"  # the scenario whose images come from one registry
 CHART_IMAGES = ("postgres", "s3")  # in the chart's values; by their whole names
 
 
@@ -65,6 +69,28 @@ def chart_words(given: Mapping[str, Any], registry: str) -> tuple[str, ...]:
         return ()
     others = (f"images.{key}={container_images.mirrored(given['images'][key], registry)}" for key in CHART_IMAGES)
     return tuple(word for each in (f"images.registry={registry}", *others) for word in ("--set", each))
+
+
+def write_rendered(sources: Sources, target: Path) -> Path:
+    """Write a copy of the manifests that fetches nothing: every scenario behind an air gap in it is rendered already.
+
+    Args:
+        sources: the manifests; the pieces of others are fetched now.
+        target: folder to write, for `forebay up --manifests`; one that is there is written anew.
+
+    Raises:
+        ConfigError: a folder does not render.
+    """
+    shutil.rmtree(target, ignore_errors=True)
+    optional = [sources.manifests / "optional" / name for name in EXTRAS]
+    for folder in [sources.overlay(AIRGAP), *(each for each in optional if each.is_dir())]:
+        copy = target / folder.relative_to(sources.manifests)
+        copy.mkdir(parents=True)
+        write_bytes(copy / "rendered.yaml", rendered(folder).encode())
+        write_bytes(copy / "kustomization.yaml", b"resources: [rendered.yaml]\n")
+    for name in ("versions.yaml", "images.yaml", "kind.yaml"):
+        shutil.copy(sources.manifests / name, target / name)
+    return target
 
 
 def save_actions(found: Sequence[Image], present: Sequence[str], file: Path) -> Iterator[Action]:

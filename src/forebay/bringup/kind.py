@@ -61,6 +61,12 @@ def _missing(running: bool) -> tuple[str, ...]:
     return tuple(name for name in IMAGES if not here[name].same(there.get(name)))
 
 
+def split(actions: Sequence[Action]) -> tuple[list[Action], list[Action]]:
+    """Those that make the cluster, and those that fill it."""
+    filling = [action for action in actions if action.command[1] == "load"]
+    return [action for action in actions if action not in filling], filling
+
+
 @contextlib.contextmanager
 def half_made(folder: Path, actions: Sequence[Action]) -> Iterator[None]:
     """Leave a mark while a cluster is being made: one that a killed `up` leaves holds nothing and is made anew."""

@@ -39,13 +39,15 @@ def perform(actions: Sequence[Action], log: Path, say: Say, again: str) -> None:
 
 def _until_taken(action: Action, log: Path, say: Say) -> tuple[int, str]:
     """Run an action, again and again while a webhook that has just been installed is coming up."""
-    end = time.monotonic() + APPLY_S
+    end, told = time.monotonic() + APPLY_S, ""
     while True:
         code, output = tools.run(action.command, log, *_watch(action, say))
         reason = next((words for words in COMING_UP if words in output), None)
         if not code or not action.patient or reason is None or time.monotonic() > end:
             return code, output
-        say(f"{'':8}the server says “{reason}”: what was just installed is coming up; trying again")
+        if reason != told:
+            say(f"{'':8}the server says “{reason}”: what was just installed is coming up; trying again")
+        told = reason
         time.sleep(AGAIN_S)
 
 

@@ -9,6 +9,7 @@ from forebay.bringup.render import BEFORE_CHART
 HELM_LABEL = f"app.kubernetes.io/instance={RELEASE}"  # of everything that the chart makes
 DATA = ("namespace", "persistentvolumeclaim", "persistentvolume", "secret")  # kept unless they are asked for
 FIRST = ("validatingwebhookconfiguration", "mutatingwebhookconfiguration")  # or deleting asks a server that is gone
+ENOUGH = ("--ignore-not-found", "--timeout", f"{ROLLOUT_S}s")
 SERVED = "inferenceservices.serving.kserve.io"
 
 
@@ -76,7 +77,7 @@ def _data(target: Target, present: Present) -> Iterator[Action]:
     if present.namespaces:
         yield Action(
             title="namespaces, with all that is left in them",
-            command=target.kubectl("delete", "namespaces", *present.namespaces, "--ignore-not-found"),
+            command=target.kubectl("delete", "namespaces", *present.namespaces, *ENOUGH),
             waits="them to be gone",
         )
 

@@ -15,6 +15,8 @@ from forebay.state.files import write_bytes
 
 PIECES = ("namespaces", "cert-manager", "kserve-crds", "kserve", "pipelines-crds", "pipelines", *EXTRAS)
 BEFORE_CHART = PIECES[: PIECES.index("pipelines")]  # its runtime is a kind of KServe's; pipelines read a Secret of its
+WORDS = 600  # the cause stands last
+RENDER_S = 900.0  # manifests of others are fetched while it renders
 CHART_FAILED = re.compile(r"execution error at \([^)]*\): ")
 
 
@@ -32,13 +34,28 @@ def kustomize_command(folder: Path) -> tuple[str, ...]:
     return ("kubectl", "kustomize", str(folder))
 
 
+def rendered(folder: Path) -> str:
+    """What kubectl makes of a folder; pieces of others are fetched.
+
+    Raises:
+        ConfigError: it does not render.
+    """
+    answer = tools.read(kustomize_command(folder), timeout_s=RENDER_S)
+    if answer.code:
+        raise ConfigError(
+            f"{folder} does not render: {answer.words[-WORDS:]} - mend it there, or let this machine reach what it "
+            "names (git is needed as well)."
+        )
+    return answer.out
+
+
 def pieces(
     folders: Sequence[Path], left_out: Sequence[str] = (), renamed: Mapping[str, str] | None = None
 ) -> list[Piece]:
     """Render folders and sort their objects by piece, in the order of installation.
 
     Args:
-        folders: a scenario and the optional pieces, or one kustomization on top of them.
+        folders: a scenario, then the optional pieces.
         left_out: names of pieces that the cluster has already.
         renamed: texts to put in the place of others, such as one registry for another.
 
@@ -47,13 +64,10 @@ def pieces(
     """
     found = {name: Piece(name) for name in PIECES}
     for folder in folders:
-        answer = tools.read(kustomize_command(folder))
-        if answer.code:
-            raise ConfigError(f"{folder} does not render: {answer.words}. Mend it, or install the package again.")
-        rendered = answer.out
+        text_of_all = rendered(folder)
         for before, after in (renamed or {}).items():
-            rendered = rendered.replace(before, after)
-        for text, each in _documents(rendered):
+            text_of_all = text_of_all.replace(before, after)
+        for text, each in _documents(text_of_all):
             name = (each["metadata"].get("labels") or {}).get(PIECE_LABEL)
             if name not in found:
                 raise ConfigError(

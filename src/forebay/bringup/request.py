@@ -8,13 +8,13 @@ from typing import Literal, get_args
 
 from forebay.bringup import bundle, values
 from forebay.bringup.action import KIND_CONTEXT
+from forebay.bringup.bundle import AIRGAP
 from forebay.bringup.sources import Sources
 from forebay.errors import ConfigError
 
 Cluster = Literal["kind", "current"]
 CLUSTERS: tuple[Cluster, ...] = get_args(Cluster)
 DEFAULT_OVERLAY: dict[Cluster, str] = {"kind": "kind", "current": "cloud-gpu"}
-AIRGAP = "airgap"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +37,7 @@ class Request:
                 f"--context {self.context} goes with --cluster current; that of --cluster kind is always "
                 f"{KIND_CONTEXT}."
             )
+        object.__setattr__(self, "registry", self.registry.rstrip("/"))
         if self.registry and self.scenario != AIRGAP:
             raise ConfigError(
                 f"--registry {self.registry} goes with --overlay {AIRGAP}, and the scenario is {self.scenario}. "

@@ -8,15 +8,17 @@ from pathlib import Path
 from forebay.bringup import bundle, kind, objects, render, sources, tools, values
 from forebay.bringup import facts as cluster
 from forebay.bringup.action import KIND_CONTEXT, Action, Target
+from forebay.bringup.bundle import AIRGAP
 from forebay.bringup.facts import Facts
 from forebay.bringup.perform import Say, perform
 from forebay.bringup.plan_up import Install, install_actions, kind_actions
 from forebay.bringup.request import Request, description
 from forebay.bringup.rules import Wanted, check_cluster, check_values
-from forebay.errors import MachineError
+from forebay.errors import ConfigError, MachineError
 from forebay.state import FileLock, Home
 from forebay.version import VERSION
 
+EXAMPLE = "registry.example.com"
 Confirm = Callable[[str], None]  # raises where the person says no
 
 
@@ -51,17 +53,19 @@ def up(request: Request, home: Home, say: Say, confirm: Confirm) -> None:
         ClusterError: a command failed; the next try goes on from there.
     """
     with FileLock(home.root / "cluster.lock").held("`forebay up`"):
-        prepared = _prepare(request, home.root / "cluster" / request.cluster)
+        prepared = _prepare(request, home.root / "cluster" / request.cluster, say)
         (_print if request.dry_run else _install)(prepared, say, confirm)
 
 
-def _prepare(request: Request, folder: Path) -> Prepared:
+def _prepare(request: Request, folder: Path, say: Say) -> Prepared:
     programs = ("kubectl", "helm", *(("kind", "docker") if request.cluster == "kind" else ()))
     tools.require(programs)
     found = sources.find(request.manifests)
     given = values.merged([found.chart / "values.yaml", *request.files(found)])
     check_values(given)
     folders = [found.overlay(request.scenario), *(found.optional(name) for name in request.extras)]
+    say(f"{'# ' if request.dry_run else ''}Renders {folders[0]}; what others own is fetched, which takes minutes")
+    _check_registry(request, found)
     wanted = Wanted(
         pieces=render.pieces(folders, request.left_out, bundle.renamed(found, request.registry)),
         chart=render.chart_objects(found.chart, request.words(found)),
@@ -69,6 +73,15 @@ def _prepare(request: Request, folder: Path) -> Prepared:
         minimum=found.kubernetes()["minimum"],
     )
     return Prepared(request, found, folder, target_of(request), wanted)
+
+
+def _check_registry(request: Request, found: sources.Sources) -> None:
+    mirror = found.mirror()
+    if request.scenario == AIRGAP and not request.registry and mirror.startswith(EXAMPLE):
+        raise ConfigError(
+            f"--overlay {AIRGAP} takes every image from {mirror}, which is an example. Copy the images to a "
+            "registry of yours (`forebay bundle save` and `forebay bundle load`) and name it: --registry HOST/PATH."
+        )
 
 
 def target_of(request: Request) -> Target:
@@ -98,9 +111,10 @@ def _install(prepared: Prepared, say: Say, confirm: Confirm) -> None:
     prepared.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     prepared.log.write_text("")
     if request.cluster == "kind":
-        actions = list(_kind_actions(prepared))
-        with kind.half_made(prepared.folder, actions):
-            perform(actions, prepared.log, say, request.again(target.context))
+        making, filling = kind.split(list(_kind_actions(prepared)))
+        with kind.half_made(prepared.folder, making):
+            perform(making, prepared.log, say, request.again())
+        perform(filling, prepared.log, say, request.again())
     else:
         now = _facts(prepared)  # an unfit cluster is refused before anybody is asked
         check_cluster(target.context, now, prepared.wanted)

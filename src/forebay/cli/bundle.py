@@ -1,6 +1,7 @@
 """`forebay bundle`: every image of the platform, listed, saved to a file, loaded into a registry."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -8,49 +9,62 @@ from forebay.cli.command import command
 from forebay.errors import ConfigError
 from forebay.state import Home
 
+if TYPE_CHECKING:
+    from forebay.bringup.sources import Sources
+
 ACTIONS = ("list", "save", "load")
 
 
 @command("bundle")
 @click.argument("action", type=click.Choice(ACTIONS))
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path), required=False)
+@click.option(
+    "--manifests",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Your own copy of manifests/, in place of the one that came with the package.",
+)
 @click.option("--registry", metavar="HOST/PATH", default="", help="Of load: where every image goes.")
 @click.option("--digests", is_flag=True, help="Of list: the command that prints each image's digest.")
 @click.option("--dry-run", is_flag=True, help="Print every command in its order, and change nothing.")
-def bundle_command(action: str, file: Path | None, registry: str, digests: bool, dry_run: bool) -> int:
+def bundle_command(
+    action: str, file: Path | None, manifests: Path | None, registry: str, digests: bool, dry_run: bool
+) -> int:
     """Carry the platform's images to a cluster that reaches no registry but one of yours.
 
-    list names every image, ours and others'. save pulls what is missing and writes one file. load reads it and pushes
-    every image to a registry; log in to that with `docker login` first. `forebay up --overlay airgap` takes them from
-    there.
+    list names every image, ours and others'. save pulls what is missing, writes one file, and beside it a folder of
+    manifests that fetch nothing any more. load reads the file and pushes every image to a registry; log in to that with
+    `docker login` first.
 
     \b
     forebay bundle list --digests
     forebay bundle save platform.tar
-    forebay bundle load platform.tar --registry registry.example.com/team
+    forebay bundle load platform.tar --registry registry.acme.com/team
+    forebay up --cluster current --overlay airgap --registry registry.acme.com/team --manifests platform.manifests
     """
     from forebay.bringup import sources
     from forebay.bringup.bundle import images
 
-    found = images(sources.find())
+    lying = sources.find(manifests)
+    found = images(lying)
     if action == "list":
         for image in found:
             click.echo(f"{image.name}\t{image.digest_command() if digests else image.owner}")
         return 0
     if file is None:
         raise ConfigError(f"`forebay bundle {action}` needs a FILE, such as `forebay bundle {action} platform.tar`.")
-    _act(action, file.absolute(), registry, dry_run)
+    _act(lying, action, file.absolute(), registry, dry_run)
     return 0
 
 
-def _act(action: str, file: Path, registry: str, dry_run: bool) -> None:
-    from forebay.bringup import sources, tools
-    from forebay.bringup.bundle import images, load_actions, save_actions
+def _act(lying: "Sources", action: str, file: Path, registry: str, dry_run: bool) -> None:
+    from forebay.bringup import tools
+    from forebay.bringup.bundle import images, load_actions, save_actions, write_rendered
     from forebay.bringup.perform import perform
     from forebay.container_images import check_registry
     from forebay.containers.stored import in_engine
 
-    found = images(sources.find())
+    found = images(lying)
     tools.require(["docker"])
     present = list(in_engine([image.name for image in found])) if action == "save" else []
     absent = [image.name for image in found if image.ours and image.name not in present]
@@ -71,6 +85,9 @@ def _act(action: str, file: Path, registry: str, dry_run: bool) -> None:
         for each in actions:
             click.echo(each.line())
         return
+    if action == "save":
+        click.echo("Renders the manifests; what others own is fetched, which takes minutes")
+        click.echo(f"They are in {write_rendered(lying, file.with_suffix('.manifests'))}.")
     log = Home.find().open().root / "bundle.log"
     perform(actions, log, click.echo, f"forebay bundle {action} {file}")
     click.echo(f"{len(found)} images are in {file if action == 'save' else registry}.")
