@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from chart_rendering import RELEASE
+from helm_release import Release, everything, run, succeeded
 from opt_in import skip_unless_asked
 
 NAMESPACES = (RELEASE, "kubeflow", "forebay-models")
@@ -43,3 +44,24 @@ def namespaces(cluster: Any) -> Iterator[tuple[str, ...]]:
     yield NAMESPACES
     for name in made:
         api.delete(name=name)
+    for name in made:
+        succeeded(run("kubectl", "wait", "--for=delete", f"namespace/{name}", "--timeout=180s"))
+
+
+@pytest.fixture(scope="session")
+def release(cluster: Any, namespaces: tuple[str, ...]) -> Iterator[Release]:
+    """The laptop's scenario, installed once for all tests; every test leaves it installed and ready."""
+    from kubernetes.dynamic.exceptions import ResourceNotFoundError
+
+    made = Release(RELEASE, RELEASE, {})
+    try:
+        cluster.resources.get(api_version="serving.kserve.io/v1alpha1", kind="ServingRuntime")
+    except ResourceNotFoundError:
+        pytest.fail("The chart brings a ServingRuntime; install the pinned CRDs of KServe first.")
+    present = everything(cluster, made)
+    if present:
+        pytest.fail(f"A release {RELEASE}, or what one left, is there, and these tests would remove it: {present}")
+    succeeded(made.upgrade())
+    yield made
+    made.uninstall()
+    made.forget()
