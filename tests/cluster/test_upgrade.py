@@ -82,7 +82,7 @@ def test_an_upgrade_that_cannot_start_is_rolled_back_and_everything_answers(
     absent = {"images": {"postgres": "docker.io/forebay/absent:0.0.0", "s3": "docker.io/forebay/absent:0.0.0"}}
     assert release.upgrade(absent, "--atomic", "--timeout", "1m").returncode
     assert "deployed" in succeeded(release.helm("status"))
-    succeeded(release.kubectl("wait", "--for=condition=Ready", "pods", "--timeout=180s"))
+    succeeded(release.kubectl("rollout", "status", "deployments,statefulsets", "--timeout=180s"))
     assert run_before.read(cluster, release, tmp_path) == run_before
 
 

@@ -36,10 +36,12 @@ def test_every_password_has_its_own_value_and_steps_get_that_of_the_store() -> N
     assert len(set(values)) == 6
 
 
-@pytest.mark.parametrize("part", ["postgres", "s3"])
-def test_a_stores_volume_keeps_its_modes_when_its_pod_comes_back(part: str) -> None:
-    (spec,) = [pod.spec for pod in pods(objects({})) if pod.where == f"StatefulSet forebay/forebay-{part}"]
-    assert spec["securityContext"]["fsGroupChangePolicy"] == "OnRootMismatch"
+def test_a_stores_volume_keeps_its_modes_and_a_rollback_replaces_a_broken_pod() -> None:
+    stores = [each["spec"] for each in objects({}) if each["kind"] == "StatefulSet"]
+    assert len(stores) == 2
+    for spec in stores:
+        assert spec["template"]["spec"]["securityContext"]["fsGroupChangePolicy"] == "OnRootMismatch"
+        assert spec["podManagementPolicy"] == "Parallel"
 
 
 def test_our_images_are_the_packages_and_a_digest_decides_where_one_is_given() -> None:
