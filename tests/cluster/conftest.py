@@ -17,6 +17,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Never by accident: these tests write to the cluster that KUBECONFIG names."""
     reason = "writes to a cluster: `make test-cluster` with KUBECONFIG set"
     skip_unless_asked(items, Path(__file__).parent, "FOREBAY_TEST_CLUSTER", reason)
+    # A dry run says what a new install would meet, so it comes before there is one.
+    items.sort(key=lambda item: "release" in getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(scope="session")
@@ -65,3 +67,16 @@ def release(cluster: Any, namespaces: tuple[str, ...]) -> Iterator[Release]:
     yield made
     made.uninstall()
     made.forget()
+
+
+@pytest.fixture
+def spare(cluster: Any) -> Iterator[Release]:
+    """A second release, not installed, in a namespace of its own that holds its served models as well."""
+    made = Release("spare", "forebay-spare", {"serving": {"namespace": "forebay-spare"}})
+    api = cluster.resources.get(api_version="v1", kind="Namespace")
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    api.create(body={"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": made.namespace, "labels": labels}})
+    yield made
+    made.helm("uninstall", "--wait", "--ignore-not-found")
+    api.delete(name=made.namespace)
+    succeeded(run("kubectl", "wait", "--for=delete", f"namespace/{made.namespace}", "--timeout=180s"))

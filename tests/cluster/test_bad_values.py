@@ -1,24 +1,11 @@
 """An install that cannot start, refused early or given up: Helm says so, and nothing half-applied stays behind."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from chart_rendering import Values
-from helm_release import KEPT, Release, everything, run, succeeded
-
-NAMESPACE = "forebay-refused"
-
-
-@pytest.fixture
-def refused(cluster: Any) -> Iterator[Release]:
-    """A second release, in a namespace of its own that holds its served models as well."""
-    api = cluster.resources.get(api_version="v1", kind="Namespace")
-    api.create(body={"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
-    yield Release("refused", NAMESPACE, {"serving": {"namespace": NAMESPACE}})
-    api.delete(name=NAMESPACE)
-    succeeded(run("kubectl", "wait", "--for=delete", f"namespace/{NAMESPACE}", "--timeout=180s"))
+from helm_release import KEPT, Release, everything, succeeded
 
 
 @pytest.mark.parametrize(
@@ -30,20 +17,20 @@ def refused(cluster: Any) -> Iterator[Release]:
     ],
 )
 def test_an_install_that_cannot_start_leaves_nothing_but_what_is_kept(
-    cluster: Any, refused: Release, values: Values
+    cluster: Any, spare: Release, values: Values
 ) -> None:
-    done = refused.upgrade(values, "--atomic", "--timeout", "20s")
+    done = spare.upgrade(values, "--atomic", "--timeout", "20s")
     assert done.returncode, done.stdout
-    assert "not found" in refused.helm("status").stderr
+    assert "not found" in spare.helm("status").stderr
     dependent = "pods,replicasets,controllerrevisions,endpoints,endpointslices"
-    succeeded(refused.kubectl("wait", "--for=delete", dependent, "--timeout=180s"))
-    assert {kind for kind, _ in everything(cluster, refused)} <= KEPT
+    succeeded(spare.kubectl("wait", "--for=delete", dependent, "--timeout=180s"))
+    assert {kind for kind, _ in everything(cluster, spare)} <= KEPT
 
 
 def test_an_install_beside_a_release_with_the_same_served_models_is_refused_whole(
-    cluster: Any, refused: Release, release: Release
+    cluster: Any, spare: Release, release: Release
 ) -> None:
-    done = Release(refused.name, NAMESPACE, {}).upgrade(None, "--atomic", "--timeout", "20s")
+    done = Release(spare.name, spare.namespace, {}).upgrade(None, "--atomic", "--timeout", "20s")
     assert done.returncode
     assert release.name in done.stderr
-    assert {kind for kind, _ in everything(cluster, refused)} <= KEPT
+    assert {kind for kind, _ in everything(cluster, spare)} <= KEPT

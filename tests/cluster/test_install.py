@@ -4,7 +4,8 @@ from typing import Any
 
 import requests
 
-from helm_release import Release, found, mlflow_address, passwords, succeeded
+from chart_rendering import scenario
+from helm_release import Release, everything, found, mlflow_address, passwords, succeeded
 
 
 def test_every_pod_becomes_ready_without_a_restart(cluster: Any, release: Release) -> None:
@@ -40,3 +41,17 @@ def test_mlflow_refuses_its_administrator_under_a_host_name_that_nobody_allowed(
         url = f"{address}/api/2.0/mlflow/experiments/search?max_results=1"
         stranger = requests.get(url, headers={"Host": "evil.example.com"}, auth=right, timeout=30)
     assert stranger.status_code == 403
+
+
+def test_the_least_that_works_works_and_an_uninstall_leaves_its_data(cluster: Any, spare: Release) -> None:
+    succeeded(spare.upgrade(scenario("minimal")))
+    parts = sorted(pod.metadata.labels["app.kubernetes.io/name"] for pod in found(cluster, spare, "Pod"))
+    assert parts == ["mlflow", "s3"]
+    assert "Succeeded" in succeeded(spare.helm("test", "--timeout", "5m"))
+    spare.uninstall()
+    assert everything(cluster, spare) == {
+        ("Secret", "spare-mlflow-auth"),
+        ("Secret", "spare-s3"),
+        ("PersistentVolumeClaim", "spare-mlflow"),
+        ("PersistentVolumeClaim", "data-spare-s3-0"),
+    }
