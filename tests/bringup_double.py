@@ -175,8 +175,11 @@ def annotate(state: State, words: list[str]) -> tuple[int, str]:
 
 
 def api_resources(state: State, words: list[str]) -> tuple[int, str]:
-    rows = [f"{kind.lower()}s  {version}  true  {kind}" for _, kind, version in state["labelled"]]
-    return 0, "\n".join(dict.fromkeys(rows))
+    named = [
+        ".".join(filter(None, (f"{kind.lower()}s", version.rpartition("/")[0])))
+        for _, kind, version in state["labelled"]
+    ]
+    return 0, "\n".join(dict.fromkeys(named))
 
 
 KUBECTL = {

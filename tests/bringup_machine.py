@@ -59,7 +59,7 @@ class Machine:
 
     def down(self, *words: object, cluster: str = "current", expect: int = 0) -> subprocess.CompletedProcess[str]:
         """`forebay down`, asked nothing of."""
-        return self.forebay("down", "--cluster", cluster, "--manifests", self.manifests, *words, expect=expect)
+        return self.forebay("down", "--cluster", cluster, *words, expect=expect)
 
     def calls(self) -> list[str]:
         """Commands that change something, since the last time this was asked."""

@@ -96,11 +96,11 @@ def test_a_failure_in_the_middle_and_the_next_try_completes(installed: Machine) 
     assert installed.state["definitions"] == {}
 
 
-def test_a_cluster_that_does_not_answer_is_refused_and_its_dry_run_lists_all(installed: Machine) -> None:
+def test_a_cluster_that_does_not_answer_is_refused_and_its_dry_run_says_so(installed: Machine) -> None:
     installed.change(answers=False)
     assert "The cluster of the context work does not answer" in installed.down("--yes", expect=2).stderr
     said = installed.down("--dry-run").stdout
-    assert "# Not looked at, so everything that could be there is listed." in said
+    assert "# Not looked at, so only the chart is listed." in said
     assert "uninstall forebay" in said
 
 

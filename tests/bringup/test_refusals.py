@@ -1,12 +1,14 @@
 """What cannot work is refused with the value, the rule and the fix, and nothing is applied."""
 
 import os
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bringup_machine import Machine
+from forebay.bringup.objects import quantity
 
 
 def refused(machine: Machine, *words: object) -> str:
@@ -140,3 +142,11 @@ def test_the_real_helm_refuses_both_s3_modes_in_the_charts_own_words(machine: Ma
     file.write_text("externalS3: {endpoint: http://s3}\n")
     said = refused(machine, "--values", file)
     assert said.startswith("Error: The chart refuses these values: objectStore.mode is bundled, externalS3.endpoint is")
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("24581692Ki", 24581692 * 1024), ("250m", Decimal("0.25")), ("1Gi", 2**30), ("2", 2), ("2e3", 2000), ("much", 0)],
+)
+def test_a_quantity_is_read_as_kubernetes_writes_it(text: str, number: Decimal | int) -> None:
+    assert quantity(text) == number

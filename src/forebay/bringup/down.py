@@ -5,18 +5,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from forebay.bringup import facts as cluster
-from forebay.bringup import kind, render, sources, tools
+from forebay.bringup import kind, tools
 from forebay.bringup.action import KIND_CONTEXT, PIECE_LABEL, Target
-from forebay.bringup.objects import defined
 from forebay.bringup.perform import Say, perform
 from forebay.bringup.plan_down import HELM_LABEL, Present, down_actions, kind_removal
-from forebay.bringup.render import PIECES, Piece
+from forebay.bringup.render import PIECES
 from forebay.bringup.request import Request
 from forebay.bringup.up import Confirm, target_of
 from forebay.errors import MachineError
 from forebay.state import FileLock, Home
 
 SHOWN = 5  # names in a question
+MADE_BY_OTHERS = {"endpoints", "endpointslices.discovery.k8s.io", "events", "events.events.k8s.io"}  # with our labels
 WORKLOADS = "deployments,statefulsets,jobs,persistentvolumeclaims"
 
 
@@ -61,14 +61,13 @@ def _pieces(request: Request, folder: Path, say: Say, confirm: Confirm, *, delet
     tools.require(("kubectl", "helm"))
     target, log = target_of(request), folder / "down.log"
     say(f"{'# ' if request.dry_run else ''}Acts on the cluster of the context {target.context}")
-    found = _rendered(request)
     try:
-        present = _present(target, found)
+        present = _present(target)
     except MachineError as error:
         if not request.dry_run:
             raise
-        say(f"# Not looked at, so everything that could be there is listed. {error}")
-        present = Present(kinds={piece.name: _kinds(piece) for piece in found}, release=True)
+        say(f"# Not looked at, so only the chart is listed. {error}")
+        present = Present(release=True)
     context = target.context if request.cluster == "current" else ""
     actions = list(down_actions(target, present, PIECES, delete_data=delete_data))
     if request.dry_run:
@@ -82,29 +81,14 @@ def _pieces(request: Request, folder: Path, say: Say, confirm: Confirm, *, delet
     say("Nothing of Forebay runs there now." + ("" if delete_data else f" {_stays(present)}"))
 
 
-def _rendered(request: Request) -> list[Piece]:
-    """Every piece that `up` can install, the optional ones too: their kinds are what is looked for."""
-    found = sources.find(request.manifests)
-    optional = sorted(path.parent for path in (found.manifests / "optional").glob("*/kustomization.yaml"))
-    return render.pieces([found.overlay(request.scenario), *optional])
-
-
-def _kinds(piece: Piece) -> list[str]:
-    """Kinds as kubectl takes them: `deployment.apps`, `service`."""
-    names = ((each["kind"].lower(), each["apiVersion"].rpartition("/")[0].partition("/")[0]) for each in piece.objects)
-    return list(dict.fromkeys(".".join(filter(None, name)) for name in names))
-
-
-def _present(target: Target, found: list[Piece]) -> Present:
+def _present(target: Target) -> Present:
+    """What of ours the cluster holds, found by its labels alone, whatever version put it there."""
     now = cluster.read_facts(target)
-    served = {row[-1].lower() + _group(row) for row in _rows(target, "api-resources", "--no-headers")}
-    kinds = {piece.name: [kind for kind in _kinds(piece) if kind in served] for piece in found}
-    labelled = _labelled(target, sorted({kind for each in kinds.values() for kind in each}))
-    ours = {name for piece in found for name in defined(piece.objects) if now.definitions.get(name)}
+    served = {row[0] for row in _rows(target, "api-resources", "--verbs", "list,delete", "--output", "name")}
     made = sorted(name for name, owner in now.namespaces.items() if owner not in ("", "kept"))
     return Present(
-        kinds={name: [kind for kind in each if kind in labelled[name]] for name, each in kinds.items()},
-        instances=_instances(target, sorted(ours)),
+        kinds=_labelled(target, sorted(served - MADE_BY_OTHERS)),
+        instances=_instances(target, sorted(name for name, piece in now.definitions.items() if piece)),
         release=now.release is not None,
         namespaces=made,
         kept_namespaces=sorted(name for name, owner in now.namespaces.items() if owner == "kept"),
@@ -116,20 +100,16 @@ def _rows(target: Target, *words: str) -> list[list[str]]:
     return [line.split() for line in cluster.asked(target, *words).splitlines() if line.split()]
 
 
-def _group(row: list[str]) -> str:
-    """The group of a row of `kubectl api-resources`, whose third column from the right is group/version."""
-    group = row[-3].rpartition("/")[0]
-    return f".{group}" if group else ""
-
-
-def _labelled(target: Target, kinds: list[str]) -> dict[str, set[str]]:
+def _labelled(target: Target, kinds: list[str]) -> dict[str, list[str]]:
     """Kinds that the cluster holds with our label, by piece. Names and kinds only are asked for."""
     label = PIECE_LABEL.replace(".", "\\.")
     columns = f"custom-columns=P:.metadata.labels.{label},K:.kind,A:.apiVersion"
     words = ("get", ",".join(kinds), "--all-namespaces", "--selector", PIECE_LABEL, "--no-headers", "--output", columns)
-    found: dict[str, set[str]] = defaultdict(set)
+    found: dict[str, list[str]] = defaultdict(list)
     for piece, name, version in (row for row in _rows(target, *words) if len(row) == 3) if kinds else ():
-        found[piece].add(".".join(filter(None, (name.lower(), version.rpartition("/")[0]))))
+        kind_of = ".".join(filter(None, (name.lower(), version.rpartition("/")[0])))
+        if kind_of not in found[piece]:
+            found[piece].append(kind_of)
     return found
 
 

@@ -2,24 +2,20 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 Object = dict[str, Any]
 ROLLED_OUT = ("Deployment", "StatefulSet", "DaemonSet")
-SUFFIXES: dict[str, Decimal | int] = {
-    "": 1, "m": Decimal("0.001"), "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15,
-    "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50,
-}  # fmt: skip
 
 
 def quantity(value: object) -> Decimal:
     """A number of Kubernetes' notation, such as `250m` or `1Gi`; 0 for what is none."""
-    text = str(value)
-    number = text.rstrip("mkMGTPi")
+    from kubernetes.utils import parse_quantity
+
     try:
-        return Decimal(number) * SUFFIXES[text[len(number) :]]
-    except (InvalidOperation, KeyError):
+        return Decimal(parse_quantity(str(value)))
+    except ValueError:
         return Decimal(0)
 
 

@@ -8,7 +8,10 @@ from forebay.bringup import tools
 from forebay.bringup.action import APPLY_S, Action
 from forebay.errors import ClusterError
 
-COMING_UP = ("failed calling webhook", "conversion webhook", "no matches for kind", "no endpoints available")
+COMING_UP = (
+    "failed calling webhook", "conversion webhook", "no matches for kind", "no endpoints available",
+    "accessor error: <nil>",  # kubectl wait, of a definition that has no status yet
+)  # fmt: skip
 AGAIN_S = 3.0
 BEAT_S = 15.0  # how often a silent command is said to be waiting still
 TAIL_LINES = 6

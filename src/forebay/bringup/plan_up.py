@@ -111,6 +111,7 @@ def _piece(install: Install, piece: Piece) -> Iterator[Action]:
             title=f"{piece.name}: definitions",
             command=kubectl(*wait, "--timeout", f"{APPLY_S}s"),
             waits="the API server to serve its kinds",
+            patient=True,
         )
     for (namespace, kinds), names in _rollouts(piece.objects).items():
         words = ("rollout", "status", kinds, "--namespace", namespace, *selector, "--timeout", f"{ROLLOUT_S}s")

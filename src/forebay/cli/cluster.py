@@ -26,12 +26,6 @@ def cluster_options(command: Command) -> Command:
             help="kind: one on this machine in containers, made where it is not there. current: one that you have.",
         ),
         click.option("--context", metavar="NAME", default="", help="Of the kubeconfig, in place of the current one."),
-        click.option(
-            "--manifests",
-            metavar="DIR",
-            type=click.Path(file_okay=False, path_type=Path),
-            help="Your own copy of manifests/, in place of the one that came with the package.",
-        ),
         click.option("--yes", is_flag=True, help="Ask nothing."),
         click.option("--dry-run", is_flag=True, help="Print every command in its order, and change nothing."),
     )
@@ -42,6 +36,12 @@ def cluster_options(command: Command) -> Command:
 
 @command("up")
 @cluster_options
+@click.option(
+    "--manifests",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Your own copy of manifests/, in place of the one that came with the package.",
+)
 @click.option("--overlay", metavar="NAME", default="", help="Scenario: kind, cloud-gpu or airgap; the cluster's own.")
 @click.option("--with", "extras", multiple=True, type=click.Choice(EXTRAS), help="An optional piece; repeatable.")
 @click.option(
@@ -96,9 +96,7 @@ def up_command(
 @command("down")
 @cluster_options
 @click.option("--delete-data", is_flag=True, help="Volumes, passwords and namespaces too; for kind the whole cluster.")
-def down_command(
-    cluster: Cluster, context: str, manifests: Path | None, yes: bool, dry_run: bool, delete_data: bool
-) -> int:
+def down_command(cluster: Cluster, context: str, yes: bool, dry_run: bool, delete_data: bool) -> int:
     """Remove the platform from a Kubernetes cluster; volumes, passwords and namespaces stay unless --delete-data.
 
     Asks first, and names what goes. Served models (InferenceServices) and pipeline runs' objects go with it: their
@@ -110,7 +108,7 @@ def down_command(
     """
     from forebay.bringup.down import down
 
-    request = Request(cluster=cluster, context=context, manifests=manifests, dry_run=dry_run)
+    request = Request(cluster=cluster, context=context, dry_run=dry_run)
     home = Home.find().open()
     return _until_ctrl_c(
         lambda: down(request, home, _say, _asker(yes), delete_data=delete_data), "`forebay down` again goes on."
