@@ -1,5 +1,6 @@
 """The chart installed for real: its pods start under the restricted standard, and MLflow works in them."""
 
+import uuid
 from typing import Any
 
 import requests
@@ -32,6 +33,18 @@ def test_mlflow_answers_its_administrator_and_nobody_else(cluster: Any, release:
         assert requests.get(url, params=asked, auth=right, timeout=30).status_code == 200
         assert requests.get(url, params=asked, auth=(right[0], "wrong"), timeout=30).status_code == 401
         assert requests.get(url, params=asked, timeout=30).status_code == 401
+
+
+def test_the_runner_of_pipelines_makes_experiments_and_no_users(cluster: Any, release: Release) -> None:
+    runner = passwords(cluster, release)[f"{release.name}-mlflow-runner"]
+    login = (runner["username"], runner["password"])
+    name = {"name": f"of-the-runner-{uuid.uuid4().hex}"}
+    user = {"username": "somebody", "password": "a-long-password"}
+    with mlflow_address(release) as address:
+        made = requests.post(f"{address}/api/2.0/mlflow/experiments/create", json=name, auth=login, timeout=30)
+        users = requests.post(f"{address}/api/2.0/mlflow/users/create", json=user, auth=login, timeout=30)
+    assert made.status_code == 200
+    assert users.status_code == 403
 
 
 def test_mlflow_refuses_its_administrator_under_a_host_name_that_nobody_allowed(cluster: Any, release: Release) -> None:

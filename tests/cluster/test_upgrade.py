@@ -59,7 +59,8 @@ def test_an_upgrade_brings_the_values_to_new_pods(
 
 def test_an_upgrade_keeps_every_generated_password(upgraded: tuple[State, State]) -> None:
     before, after = upgraded
-    assert sorted(before.passwords) == ["forebay-mlflow-auth", "forebay-postgres", "forebay-s3"]
+    made = ["forebay-mlflow-auth", "forebay-mlflow-runner", "forebay-postgres", "forebay-s3"]
+    assert sorted(before.passwords) == made
     assert after.passwords == before.passwords
 
 

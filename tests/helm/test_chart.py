@@ -31,9 +31,11 @@ def test_every_password_has_its_own_value_and_steps_get_that_of_the_store() -> N
     for_steps = secrets.pop("mlpipeline-minio-artifact")
     store = secrets["forebay-s3"]
     assert for_steps == {"accesskey": store["access-key"], "secretkey": store["secret-key"]}
+    assert secrets.pop("kfp-mlflow-credentials") == secrets["forebay-mlflow-runner"]
+    assert secrets["forebay-mlflow-runner"]["username"] != secrets["forebay-mlflow-auth"]["username"]
     values = [value for data in secrets.values() for value in data.values()]
-    assert len(values) == 6
-    assert len(set(values)) == 6
+    assert len(values) == 8
+    assert len(set(values)) == 8
 
 
 def test_a_stores_volume_keeps_its_modes_and_a_rollback_replaces_a_broken_pod() -> None:

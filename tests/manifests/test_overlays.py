@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from chart_rendering import Object
+from chart_rendering import Object, objects, scenario
 from manifest_checks import check_images, check_pod_security, check_schema, check_unique
 from manifest_rendering import MANIFESTS, OPTIONAL, OVERLAYS, kustomize
 
@@ -94,6 +94,21 @@ def test_objects_of_pipelines_lie_in_the_charts_store_and_the_charts_secret_open
     assert store["credentials"]["secretRef"]["secretName"] == "mlpipeline-minio-artifact"
     workflows = named(objects, "ConfigMap", "workflow-controller-configmap")["data"]
     assert yaml.safe_load(workflows["artifactRepository"])["s3"]["endpoint"] == "forebay-s3.forebay:9000"
+
+
+def test_pipelines_know_mlflow_and_the_login_that_the_chart_writes(rendered: Rendered) -> None:
+    server = named(rendered["kind"], "Deployment", "ml-pipeline")["spec"]["template"]["spec"]
+    (mount,) = [each for each in server["containers"][0]["volumeMounts"] if each["name"] == "forebay-config"]
+    assert (mount["mountPath"], mount["subPath"]) == ("/config/config.json", "config.json")
+    assert {"name": "forebay-config", "configMap": {"name": "ml-pipeline-config"}} in server["volumes"]
+    config = json.loads(named(rendered["kind"], "ConfigMap", "ml-pipeline-config")["data"]["config.json"])
+    mlflow = config["plugins"]["mlflow"]
+    chart = objects(scenario("kind"))
+    service = named(chart, "Service", "forebay-mlflow")
+    port = service["spec"]["ports"][0]["port"]
+    assert mlflow["endpoint"] == f"http://forebay-mlflow.{service['metadata']['namespace']}.svc:{port}"
+    login = named(chart, "Secret", "kfp-mlflow-credentials")
+    assert set(mlflow["settings"]["credentialSecretRef"].values()) == set(login["stringData"])
 
 
 def test_in_a_cloud_objects_lie_in_its_store_and_no_pod_of_the_platform_sits_on_a_gpu_node(rendered: Rendered) -> None:

@@ -95,6 +95,9 @@ Called with (list $ "secret" "key"). */}}
 {{- .Values.mlflow.auth.existingSecret | default (include "forebay.name" (list . "mlflow-auth")) -}}
 {{- end -}}
 
+{{/* MLflow's user that steps are; no administrator. */}}
+{{- define "forebay.runnerUser" -}}pipelines{{- end -}}
+
 {{/* Address of the object store; empty for AWS. */}}
 {{- define "forebay.s3Endpoint" -}}
 {{- if eq .Values.objectStore.mode "bundled" -}}
