@@ -15,6 +15,7 @@ from forebay.bringup import sources
 from forebay.bringup.bundle import Image, images, load_actions, save_actions, write_rendered
 from forebay.bringup.render import rendered
 from forebay.cli.main import group
+from forebay.errors import ConfigError
 from manifest_checks import pods
 from manifest_rendering import MANIFESTS
 from stand_in_manifests import write_manifests
@@ -109,6 +110,8 @@ def test_behind_the_gap_the_manifests_that_were_saved_render_the_same_without_fe
     lying = sources.find(write_manifests(tmp_path / "manifests"))
     saved = sources.find(write_rendered(lying, tmp_path / "saved"))
     write_rendered(lying, tmp_path / "saved")
+    with pytest.raises(ConfigError, match="was not written by this command"):
+        write_rendered(lying, lying.manifests)
     folders = [sources.Sources.overlay(each, "airgap") for each in (lying, saved)]
     assert rendered(folders[0]) == rendered(folders[1])
     assert rendered(lying.optional("trainer")) == rendered(saved.optional("trainer"))

@@ -112,9 +112,7 @@ def test_a_context_that_does_not_exist(machine: Machine) -> None:
 
 
 def test_a_registry_without_the_airgap_scenario(machine: Machine) -> None:
-    assert "--registry r goes with --overlay airgap, and the scenario is cloud-gpu" in refused(
-        machine, "--registry", "r"
-    )
+    assert "--registry r goes with --overlay airgap, and the scenario is kind" in refused(machine, "--registry", "r")
 
 
 def test_the_airgap_scenario_without_a_registry(machine: Machine) -> None:
@@ -150,3 +148,22 @@ def test_the_real_helm_refuses_both_s3_modes_in_the_charts_own_words(machine: Ma
 )
 def test_a_quantity_is_read_as_kubernetes_writes_it(text: str, number: Decimal | int) -> None:
     assert quantity(text) == number
+
+
+@pytest.mark.parametrize(("definitions", "workers"), [("kserve-crds", "kserve"), ("pipelines-crds", "pipelines")])
+def test_what_works_by_somebody_elses_definitions_is_not_taken_over(
+    machine: Machine, definitions: str, workers: str
+) -> None:
+    said = refused(machine, "--without", definitions)
+    assert f"--without {definitions} goes with --without {workers}" in said
+
+
+def test_a_foreign_definition_is_refused_with_both_options(machine: Machine) -> None:
+    machine.change(definitions={"inferenceservices.serving.kserve.io": ""})
+    assert "Leave it as it is with --without kserve-crds --without kserve" in refused(machine)
+
+
+def test_the_examples_bucket_is_nobodys_to_use(machine: Machine) -> None:
+    path = machine.manifests / "base" / "all.yaml"
+    path.write_text(path.read_text().replace("app: mysql", "app: acme-forebay-pipelines"))
+    assert "keeps artifacts in the bucket acme-forebay-pipelines, which is an example." in refused(machine)

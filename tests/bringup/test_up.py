@@ -236,4 +236,7 @@ def test_a_registry_renames_every_image_of_the_manifests_and_of_the_chart(machin
 def test_a_piece_that_the_cluster_has_is_left_out(machine: Machine) -> None:
     machine.change(definitions={"certificates.cert-manager.io": ""})
     machine.up("--without", "cert-manager")
+    namespaces = (machine.forebay.home / "cluster" / "current" / "namespaces.yaml").read_text()
+    assert "name: cert-manager" not in namespaces, "it is theirs to label"
+    assert "name: kserve" in namespaces
     assert not any("piece=cert-manager" in call for call in machine.calls())

@@ -10,9 +10,11 @@ from forebay import container_images
 from forebay.bringup.action import Action
 from forebay.bringup.render import rendered
 from forebay.bringup.sources import EXTRAS, Sources, read_yaml
+from forebay.errors import ConfigError
 from forebay.state.files import write_bytes
 
 AIRGAP = "airgap"  # the scenario whose images come from one registry
+WRITTEN = ".written-by-forebay-bundle"  # in folders that may be written anew
 CHART_IMAGES = ("postgres", "s3")  # in the chart's values; by their whole names
 
 
@@ -76,12 +78,22 @@ def write_rendered(sources: Sources, target: Path) -> Path:
 
     Args:
         sources: the manifests; the pieces of others are fetched now.
-        target: folder to write, for `forebay up --manifests`; one that is there is written anew.
+        target: folder to write, for `forebay up --manifests`; one that this wrote before is written anew.
 
     Raises:
-        ConfigError: a folder does not render.
+        ConfigError: a folder does not render, or something else is at that place; it is left as it was.
     """
+    if target.exists() and not (target / WRITTEN).is_file():
+        raise ConfigError(f"{target} is there and was not written by this command. Name another file, or move it away.")
+    part = target.with_name(f".{target.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    _render_into(sources, part)
     shutil.rmtree(target, ignore_errors=True)
+    part.rename(target)
+    return target
+
+
+def _render_into(sources: Sources, target: Path) -> None:
     optional = [sources.manifests / "optional" / name for name in EXTRAS]
     for folder in [sources.overlay(AIRGAP), *(each for each in optional if each.is_dir())]:
         copy = target / folder.relative_to(sources.manifests)
@@ -90,7 +102,7 @@ def write_rendered(sources: Sources, target: Path) -> Path:
         write_bytes(copy / "kustomization.yaml", b"resources: [rendered.yaml]\n")
     for name in ("versions.yaml", "images.yaml", "kind.yaml"):
         shutil.copy(sources.manifests / name, target / name)
-    return target
+    (target / WRITTEN).touch()
 
 
 def save_actions(found: Sequence[Image], present: Sequence[str], file: Path) -> Iterator[Action]:

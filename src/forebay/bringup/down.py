@@ -17,6 +17,7 @@ from forebay.state import FileLock, Home
 
 SHOWN = 5  # names in a question
 MADE_BY_OTHERS = {"endpoints", "endpointslices.discovery.k8s.io", "events", "events.events.k8s.io"}  # with our labels
+WHICH = ("api-resources", "--verbs", "list,delete", "--output", "name")
 WORKLOADS = "deployments,statefulsets,jobs,persistentvolumeclaims"
 
 
@@ -78,13 +79,14 @@ def _pieces(request: Request, folder: Path, say: Say, confirm: Confirm, *, delet
         confirm(_question(target, present, delete_data=delete_data))
         log.write_text("")
         perform(actions, log, say, _again(request, context, delete_data=delete_data))
-    say("Nothing of Forebay runs there now." + ("" if delete_data else f" {_stays(present)}"))
+    everything = _again(request, context, delete_data=True)
+    say("Nothing of Forebay runs there now." + ("" if delete_data else f" {_stays(present, everything)}"))
 
 
 def _present(target: Target) -> Present:
     """What of ours the cluster holds, found by its labels alone, whatever version put it there."""
     now = cluster.read_facts(target)
-    served = {row[0] for row in _rows(target, "api-resources", "--verbs", "list,delete", "--output", "name")}
+    served = {row[0] for row in _rows(target, *WHICH, ok=(0, 1))}  # 1: an API of somebody else's does not answer
     made = sorted(name for name, owner in now.namespaces.items() if owner not in ("", "kept"))
     return Present(
         kinds=_labelled(target, sorted(served - MADE_BY_OTHERS)),
@@ -96,8 +98,8 @@ def _present(target: Target) -> Present:
     )
 
 
-def _rows(target: Target, *words: str) -> list[list[str]]:
-    return [line.split() for line in cluster.asked(target, *words).splitlines() if line.split()]
+def _rows(target: Target, *words: str, ok: tuple[int, ...] = (0,)) -> list[list[str]]:
+    return [line.split() for line in cluster.asked(target, *words, ok=ok).splitlines() if line.split()]
 
 
 def _labelled(target: Target, kinds: list[str]) -> dict[str, list[str]]:
@@ -149,11 +151,11 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:SHOWN]) + more
 
 
-def _stays(present: Present) -> str:
+def _stays(present: Present, everything: str) -> str:
     spaces = ", ".join([*present.namespaces, *present.kept_namespaces])
     if not spaces:
         return ""
-    return f"Volumes and passwords stay, in the namespaces {spaces}; `forebay down --delete-data` removes them."
+    return f"Volumes and passwords stay, in the namespaces {spaces}; `{everything}` removes them."
 
 
 def _again(request: Request, context: str, *, delete_data: bool) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from forebay.bringup import tools
 from forebay.bringup.action import PIECE_LABEL, RELEASE
-from forebay.bringup.objects import Object
+from forebay.bringup.objects import Object, namespace
 from forebay.bringup.sources import EXTRAS
 from forebay.errors import ConfigError
 from forebay.state.files import write_bytes
@@ -76,7 +76,23 @@ def pieces(
                 )
             found[name].texts.append(text)
             found[name].objects.append(each)
+    _drop_namespaces(found, set(left_out))
     return [piece for piece in found.values() if piece.objects and piece.name not in left_out]
+
+
+def _drop_namespaces(found: Mapping[str, Piece], left_out: set[str]) -> None:
+    """A namespace in which only somebody else's pieces are is theirs to label."""
+    users: dict[str, set[str]] = {}
+    for piece in found.values():
+        for each in piece.objects:
+            users.setdefault(namespace(each), set()).add(piece.name)
+    first = found[PIECES[0]]
+    kept = [
+        (text, each)
+        for text, each in zip(first.texts, first.objects, strict=True)
+        if not (users.get(each["metadata"]["name"]) and users[each["metadata"]["name"]] <= left_out)
+    ]
+    first.texts[:], first.objects[:] = [text for text, _ in kept], [each for _, each in kept]
 
 
 def _documents(text: str) -> list[tuple[str, Object]]:

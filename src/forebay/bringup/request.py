@@ -14,7 +14,8 @@ from forebay.errors import ConfigError
 
 Cluster = Literal["kind", "current"]
 CLUSTERS: tuple[Cluster, ...] = get_args(Cluster)
-DEFAULT_OVERLAY: dict[Cluster, str] = {"kind": "kind", "current": "cloud-gpu"}
+DEFAULT_OVERLAY: dict[Cluster, str] = {"kind": "kind", "current": "kind"}
+HALVES = {"kserve-crds": "kserve", "pipelines-crds": "pipelines"}  # definitions, and what works by them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +39,12 @@ class Request:
                 f"{KIND_CONTEXT}."
             )
         object.__setattr__(self, "registry", self.registry.rstrip("/"))
+        for definitions, workers in HALVES.items():
+            if definitions in self.left_out and workers not in self.left_out:
+                raise ConfigError(
+                    f"--without {definitions} goes with --without {workers}: where somebody else's definitions are, so "
+                    "is what works by them, and ours would take its place. Give both, or take another cluster."
+                )
         if self.registry and self.scenario != AIRGAP:
             raise ConfigError(
                 f"--registry {self.registry} goes with --overlay {AIRGAP}, and the scenario is {self.scenario}. "

@@ -9,6 +9,7 @@ from forebay.bringup.action import PIECE_LABEL, RELEASE
 from forebay.bringup.facts import Facts
 from forebay.bringup.objects import Object, quantity
 from forebay.bringup.render import Piece
+from forebay.bringup.request import HALVES
 from forebay.bringup.values import Values, keys_of
 from forebay.errors import ConfigError, MachineError
 
@@ -162,6 +163,10 @@ def _gpu(facts: Facts, values: Values) -> Iterator[str]:
         )
 
 
+def _without(piece: str) -> str:
+    return " ".join(f"--without {name}" for name in filter(None, (piece, HALVES.get(piece))))
+
+
 def _definitions(facts: Facts, wanted: Wanted) -> Iterator[str]:
     ours = objects.defined(wanted.manifests)
     for piece in wanted.pieces:
@@ -170,7 +175,7 @@ def _definitions(facts: Facts, wanted: Wanted) -> Iterator[str]:
             yield (
                 f"{piece.name} is there already, and not from `forebay up` ({foreign[0]} has no label "
                 f"{PIECE_LABEL}); it "
-                f"would be taken over. Leave it as it is with --without {piece.name}, or take another cluster."
+                f"would be taken over. Leave it as it is with {_without(piece.name)}, or take another cluster."
             )
     groups = {name.partition(".")[2] for name in facts.definitions} | set(ours.values())
     for group, example in objects.foreign_groups(wanted.everything).items():

@@ -19,6 +19,7 @@ from forebay.state import FileLock, Home
 from forebay.version import VERSION
 
 EXAMPLE = "registry.example.com"
+EXAMPLE_BUCKET = "acme-forebay-pipelines"
 Confirm = Callable[[str], None]  # raises where the person says no
 
 
@@ -72,6 +73,7 @@ def _prepare(request: Request, folder: Path, say: Say) -> Prepared:
         values=given,
         minimum=found.kubernetes()["minimum"],
     )
+    _check_bucket(wanted, found.overlay(request.scenario))
     return Prepared(request, found, folder, target_of(request), wanted)
 
 
@@ -81,6 +83,16 @@ def _check_registry(request: Request, found: sources.Sources) -> None:
         raise ConfigError(
             f"--overlay {AIRGAP} takes every image from {mirror}, which is an example. Copy the images to a "
             "registry of yours (`forebay bundle save` and `forebay bundle load`) and name it: --registry HOST/PATH."
+        )
+
+
+def _check_bucket(wanted: Wanted, overlay: Path) -> None:
+    """A bucket's name is the world's: the example's may be anybody's."""
+    if any(EXAMPLE_BUCKET in text for piece in wanted.pieces for text in piece.texts):
+        raise ConfigError(
+            f"{overlay} keeps artifacts in the bucket {EXAMPLE_BUCKET}, which is an example. Copy the "
+            "manifests folder, put your bucket, region and endpoint into that overlay's files, and name the copy: "
+            "--manifests DIR."
         )
 
 

@@ -89,5 +89,6 @@ def _act(lying: "Sources", action: str, file: Path, registry: str, dry_run: bool
         click.echo("Renders the manifests; what others own is fetched, which takes minutes")
         click.echo(f"They are in {write_rendered(lying, file.with_suffix('.manifests'))}.")
     log = Home.find().open().root / "bundle.log"
-    perform(actions, log, click.echo, f"forebay bundle {action} {file}")
+    again = f"forebay bundle {action} {file}" + (f" --registry {registry}" if registry else "")
+    perform(actions, log, click.echo, again)
     click.echo(f"{len(found)} images are in {file if action == 'save' else registry}.")

@@ -42,7 +42,12 @@ def cluster_options(command: Command) -> Command:
     type=click.Path(file_okay=False, path_type=Path),
     help="Your own copy of manifests/, in place of the one that came with the package.",
 )
-@click.option("--overlay", metavar="NAME", default="", help="Scenario: kind, cloud-gpu or airgap; the cluster's own.")
+@click.option(
+    "--overlay",
+    metavar="NAME",
+    default="",
+    help="Scenario: kind (small requests), cloud-gpu or airgap.",
+)
 @click.option("--with", "extras", multiple=True, type=click.Choice(EXTRAS), help="An optional piece; repeatable.")
 @click.option(
     "--without",
@@ -111,7 +116,8 @@ def down_command(cluster: Cluster, context: str, yes: bool, dry_run: bool, delet
     request = Request(cluster=cluster, context=context, dry_run=dry_run)
     home = Home.find().open()
     return _until_ctrl_c(
-        lambda: down(request, home, _say, _asker(yes), delete_data=delete_data), "`forebay down` again goes on."
+        lambda: down(request, home, _say, _asker(yes), delete_data=delete_data),
+        f"`forebay down --cluster {cluster}` again goes on.",
     )
 
 
