@@ -54,6 +54,21 @@ spec: {{accessModes: [ReadWriteOnce], resources: {{requests: {{storage: 1Gi}}}}}
 """
 
 
+def launcher() -> str:
+    return """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: kfp-launcher, namespace: kubeflow, labels: {forebay.dev/piece: pipelines}}
+data: {defaultPipelineRoot: s3://mlpipeline/v2/artifacts}
+"""
+
+
+def reads_store(workload: str) -> str:
+    """The workload, with the store's key in its environment."""
+    reference = "valueFrom: {secretKeyRef: {name: mlpipeline-minio-artifact, key: accesskey}}"
+    return workload.rstrip("\n") + f"\n          env: [{{name: KEY, {reference}}}]\n"
+
+
 def namespace(name: str) -> str:
     return f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}, labels: {{forebay.dev/piece: namespaces}}}}\n"
 
@@ -69,7 +84,8 @@ def write_manifests(root: Path) -> Path:
         .replace("name: v1\n", "name: v1alpha1\n"),
         workload("kserve-controller-manager", "kserve", "kserve"),
         definition("workflows", "argoproj.io", "pipelines-crds"),
-        workload("ml-pipeline", "kubeflow", "pipelines"),
+        reads_store(workload("ml-pipeline", "kubeflow", "pipelines")),
+        launcher(),
         workload("mysql", "kubeflow", "pipelines", "StatefulSet"),
         claim("mysql-pv-claim"),
     ]  # fmt: skip

@@ -82,7 +82,8 @@ def test_a_secret_without_a_key_is_named_with_the_keys_that_it_has(machine: Mach
     machine.change(secrets={"forebay/mine": ["access-key", "password"]})
     words = "The Secret 'mine' in forebay, which s3.existingSecret names, has no key secret-key; it has access-key, pas"
     assert words in refused(machine, "--values", file)
-    machine.change(secrets={"forebay/mine": ["access-key", "secret-key"]})
+    of_steps = {"kubeflow/mlpipeline-minio-artifact": ["accesskey", "secretkey"]}
+    machine.change(secrets={"forebay/mine": ["access-key", "secret-key"], **of_steps})
     machine.up("--values", file)
 
 
@@ -167,3 +168,34 @@ def test_the_examples_bucket_is_nobodys_to_use(machine: Machine) -> None:
     path = machine.manifests / "base" / "all.yaml"
     path.write_text(path.read_text().replace("app: mysql", "app: acme-forebay-pipelines"))
     assert "keeps artifacts in the bucket acme-forebay-pipelines, which is an example." in refused(machine)
+
+
+EXTERNAL = "objectStore: {mode: external}\nexternalS3: {endpoint: http://s3}\n"
+
+
+def test_with_a_store_of_ones_own_the_secret_that_steps_read_must_be_there(machine: Machine) -> None:
+    file = machine.forebay.folder / "mine.yaml"
+    file.write_text(EXTERNAL)
+    words = "There is no Secret 'mlpipeline-minio-artifact' in the namespace kubeflow, which a pod names."
+    assert words in refused(machine, "--values", file)
+    machine.change(secrets={"kubeflow/mlpipeline-minio-artifact": ["accesskey"]})
+    machine.up("--values", file)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (
+            "buckets: {pipelines: other}",
+            "buckets.pipelines is 'other', and the manifests keep artifacts in s3://",
+        ),
+        (
+            "pipelines: {namespace: elsewhere}",
+            "pipelines.namespace is 'elsewhere', and the manifests install Kubeflow",
+        ),
+    ],
+)
+def test_values_that_the_manifests_contradict_are_refused(machine: Machine, values: str, said: str) -> None:
+    file = machine.forebay.folder / "mine.yaml"
+    file.write_text(values)
+    assert said in refused(machine, "--values", file)

@@ -85,13 +85,20 @@ def secrets(objects: Iterable[Object], own: str) -> dict[tuple[str, str], set[st
         objects: all of them.
         own: the namespace of objects that name none.
     """
-    objects = [each for each in objects if not is_hook(each)]
-    brought = {(namespace(each) or own, each["metadata"]["name"]) for each in objects if each["kind"] == "Secret"}
+    objects = [each for each in objects if not is_hook(each) and (each.get("spec") or {}).get("replicas") != 0]
+    brought = {
+        (namespace(each) or own, _written(each)) for each in objects if each["kind"] in ("Secret", "Certificate")
+    }
     needed: dict[tuple[str, str], set[str]] = defaultdict(set)
     for each in objects:
         for name, keys in _references(each):
             needed[(namespace(each) or own, name)] |= keys
     return {secret: keys for secret, keys in needed.items() if secret not in brought}
+
+
+def _written(each: Object) -> str:
+    """The Secret's name; a Certificate is cert-manager's order to write one."""
+    return str(each["spec"]["secretName"] if each["kind"] == "Certificate" else each["metadata"]["name"])
 
 
 def _references(each: Object) -> Iterator[tuple[str, set[str]]]:

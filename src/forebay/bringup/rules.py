@@ -34,7 +34,7 @@ class Wanted:
 
     def secrets(self) -> dict[tuple[str, str], set[str]]:
         """Secrets that somebody has to have made: (namespace, name), and their keys."""
-        return objects.secrets(self.chart, RELEASE)
+        return objects.secrets(self.everything, RELEASE)
 
     @property
     def everything(self) -> list[Object]:
@@ -83,6 +83,7 @@ def refusals(facts: Facts, wanted: Wanted) -> Iterator[str]:
         )
     yield from _storage(facts, wanted)
     yield from _secrets(facts, wanted)
+    yield from _agreement(wanted)
     yield from _room(facts, wanted)
     yield from _gpu(facts, wanted.values)
     yield from _definitions(facts, wanted)
@@ -115,10 +116,33 @@ def _storage(facts: Facts, wanted: Wanted) -> Iterator[str]:
             )
 
 
+def _agreement(wanted: Wanted) -> Iterator[str]:
+    """What the chart's values and the manifests both say."""
+    given = wanted.values
+    launcher = next((each for each in wanted.manifests if each["metadata"]["name"] == "kfp-launcher"), None)
+    pipelines = given.get("pipelines") or {}
+    if launcher is None or not pipelines.get("enabled"):
+        return
+    place = objects.namespace(launcher)
+    if pipelines.get("namespace") != place:
+        yield (
+            f"pipelines.namespace is {pipelines.get('namespace')!r}, and the manifests install Kubeflow "
+            f"Pipelines in {place}. Set pipelines.namespace={place}."
+        )
+    root = str((launcher.get("data") or {}).get("defaultPipelineRoot", ""))
+    bucket = root.partition("//")[2].partition("/")[0]
+    wished = (given.get("buckets") or {}).get("pipelines")
+    if (given.get("objectStore") or {}).get("mode") == "bundled" and bucket and bucket != wished:
+        yield (
+            f"buckets.pipelines is {wished!r}, and the manifests keep artifacts in {root}. "
+            f"Set buckets.pipelines={bucket}."
+        )
+
+
 def _secrets(facts: Facts, wanted: Wanted) -> Iterator[str]:
     for (namespace, name), keys in facts.secrets.items():
         needed = wanted.secrets().get((namespace, name), set())
-        option = ", ".join(keys_of(wanted.values, name)) or "the chart"
+        option = ", ".join(keys_of(wanted.values, name)) or "a pod"
         literals = "".join(f" --from-literal {key}=…" for key in sorted(needed))
         if keys is None:
             new = "" if namespace in facts.namespaces else f"`kubectl create namespace {namespace}`, then "
