@@ -81,6 +81,7 @@ def images_of(each: dict[str, Any]) -> Iterator[str]:
         )
         arguments = container.get("args", [])
         yield from (image for flag, image in itertools.pairwise(arguments) if flag == "--executor-image")
+        yield from (argument.partition("=")[2] for argument in arguments if "-image=" in argument)
 
 
 def upstream_images(manifests: Path) -> list[dict[str, str]]:

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from chart_rendering import objects, scenario
 from forebay import container_images
 from forebay.bringup import sources
-from forebay.bringup.bundle import Image, images, load_actions, save_actions, write_rendered
+from forebay.bringup.bundle import Image, images, load_actions, renamed, save_actions, write_rendered
 from forebay.bringup.render import rendered
 from forebay.cli.main import group
 from forebay.errors import ConfigError
@@ -43,6 +43,12 @@ def test_the_overlay_asks_for_the_names_that_load_pushes(found: list[Image], ove
     for image in found:
         if image.owner not in {"forebay", "chart", *sources.EXTRAS}:
             assert image.mirrored(mirror).rpartition(":")[0] in text, image.name
+
+
+def test_an_image_that_stands_in_an_argument_is_renamed_too(found: list[Image]) -> None:
+    (solver,) = [image.name for image in found if "acmesolver" in image.name]
+    renames = renamed(sources.find(), REGISTRY)
+    assert renames[f"-image={solver}"] == f"-image={REGISTRY}/{solver.partition('/')[2]}"
 
 
 def test_saving_pulls_what_is_missing_and_the_file_is_whole_or_absent(found: list[Image]) -> None:

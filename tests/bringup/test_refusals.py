@@ -61,7 +61,7 @@ def test_every_reason_is_said_at_once(machine: Machine) -> None:
             "--from-literal access-key=… --from-literal secret-key=…`",
         ),
         ('gpu: {enabled: true, quota: "1"}', "gpu.enabled is true and no ready node offers nvidia.com/gpu"),
-        ('gpu: {quota: "2"}', "gpu.quota is '2' and gpu.enabled is false: GPUs are counted only where the"),
+        ('gpu: {quota: "2"}', "gpu.quota is 2 and gpu.enabled is false: no served model may take a GPU."),
         ("externalS3: {endpoint: http://s3}", 'objectStore.mode is bundled, externalS3.endpoint is "http://s3" and '),
         ("database: {mode: external}", "database.mode is external, externalDatabase.host is "),
         ("mlflow: {replicas: two}", "The chart refuses these values: "),

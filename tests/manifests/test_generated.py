@@ -64,6 +64,11 @@ def test_a_version_of_others_stands_in_one_place() -> None:
                 assert found == [], path
 
 
+def test_the_chart_and_the_manifests_ask_for_the_same_kubernetes() -> None:
+    minimum = yaml.safe_load((MANIFESTS / "versions.yaml").read_text())["kubernetes"]["minimum"]
+    assert yaml.safe_load((ROOT / "helm" / "forebay" / "Chart.yaml").read_text())["kubeVersion"] == f">={minimum}.0-0"
+
+
 def test_our_part_of_all_requests_fits_beside_the_others() -> None:
     found = objects(scenario("kind"))
     specs = [each["spec"]["template"]["spec"] for each in found if each["kind"] in {"Deployment", "StatefulSet"}]

@@ -54,10 +54,10 @@ def renamed(sources: Sources, registry: str) -> dict[str, str]:
     """
     if not registry:
         return {}
-    extras = (image for image in images(sources) if image.owner in EXTRAS)
-    return {f"{sources.mirror()}/": f"{registry}/"} | {
-        f"image: {image.name}": f"image: {image.mirrored(registry)}" for image in extras
-    }
+    others = [image for image in images(sources) if not image.ours]
+    extras = {f"image: {each.name}": f"image: {each.mirrored(registry)}" for each in others if each.owner in EXTRAS}
+    arguments = {f"-image={each.name}": f"-image={each.mirrored(registry)}" for each in others}
+    return {f"{sources.mirror()}/": f"{registry}/", **extras, **arguments}
 
 
 def chart_words(given: Mapping[str, Any], registry: str) -> tuple[str, ...]:

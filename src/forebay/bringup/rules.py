@@ -7,11 +7,11 @@ from decimal import Decimal
 from forebay.bringup import objects
 from forebay.bringup.action import PIECE_LABEL, RELEASE
 from forebay.bringup.facts import Facts
-from forebay.bringup.objects import Object, quantity
+from forebay.bringup.objects import Object
 from forebay.bringup.render import Piece
 from forebay.bringup.request import HALVES
 from forebay.bringup.values import Values, keys_of
-from forebay.errors import ConfigError, MachineError
+from forebay.errors import MachineError
 
 GIB = 2**30
 MIN_CPU = Decimal(2)  # cores: a step of a pipeline beside what is always there
@@ -40,21 +40,6 @@ class Wanted:
     def everything(self) -> list[Object]:
         """All objects, the chart's as well."""
         return [*self.manifests, *self.chart]
-
-
-def check_values(values: Values) -> None:
-    """Rules that need no cluster and that the chart's own schema cannot say.
-
-    Raises:
-        ConfigError: GPUs are counted and not switched on.
-    """
-    gpu = values.get("gpu") or {}
-    if quantity(gpu.get("quota", 0)) > 0 and not gpu.get("enabled"):
-        raise ConfigError(
-            f"gpu.quota is {gpu['quota']!r} and gpu.enabled is false: GPUs are counted only where they are "
-            "switched on. "
-            'Set gpu.enabled=true, or gpu.quota="0".'
-        )
 
 
 def check_cluster(context: str, facts: Facts, wanted: Wanted) -> None:

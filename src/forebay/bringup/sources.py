@@ -10,7 +10,6 @@ from forebay.errors import ConfigError
 PACKAGE = Path(__file__).parents[1]
 BESIDE = "installation"  # folder of the package that the build puts helm/ and manifests/ into
 EXTRAS = ("spark-operator", "trainer")
-DEFAULT_MINIMUM = "1.30"
 
 
 @dataclass(frozen=True)
@@ -58,11 +57,8 @@ class Sources:
         return folder
 
     def kubernetes(self) -> dict[str, str]:
-        """What manifests/versions.yaml says of Kubernetes: `minimum`, and `kind_node_image` where it is pinned."""
-        found = read_yaml(self.manifests / "versions.yaml")
-        facts = found.get("kubernetes") if isinstance(found, dict) else None
-        given = {key: str(value) for key, value in facts.items()} if isinstance(facts, dict) else {}
-        return {"minimum": DEFAULT_MINIMUM, **given}
+        """What manifests/versions.yaml says of Kubernetes: `minimum`, and `kind_node_image` where a user pins one."""
+        return {key: str(value) for key, value in read_yaml(self.manifests / "versions.yaml")["kubernetes"].items()}
 
     def images(self) -> list[dict[str, str]]:
         """What manifests/images.yaml lists: every image of others, with the piece that runs it."""

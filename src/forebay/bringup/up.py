@@ -13,7 +13,7 @@ from forebay.bringup.facts import Facts
 from forebay.bringup.perform import Say, perform
 from forebay.bringup.plan_up import Install, install_actions, kind_actions
 from forebay.bringup.request import Request, description
-from forebay.bringup.rules import Wanted, check_cluster, check_values
+from forebay.bringup.rules import Wanted, check_cluster
 from forebay.errors import ConfigError, MachineError
 from forebay.state import FileLock, Home
 from forebay.version import VERSION
@@ -63,7 +63,6 @@ def _prepare(request: Request, folder: Path, say: Say) -> Prepared:
     tools.require(programs)
     found = sources.find(request.manifests)
     given = values.merged([found.chart / "values.yaml", *request.files(found)])
-    check_values(given)
     folders = [found.overlay(request.scenario), *(found.optional(name) for name in request.extras)]
     say(f"{'# ' if request.dry_run else ''}Renders {folders[0]}; what others own is fetched, which takes minutes")
     _check_registry(request, found)
