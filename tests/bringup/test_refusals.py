@@ -199,3 +199,9 @@ def test_values_that_the_manifests_contradict_are_refused(machine: Machine, valu
     file = machine.forebay.folder / "mine.yaml"
     file.write_text(values)
     assert said in refused(machine, "--values", file)
+
+
+def test_the_question_names_namespaces_that_will_be_stricter(machine: Machine) -> None:
+    machine.change(namespaces={"kserve": {}})
+    said = machine.forebay("up", "--cluster", "current", "--manifests", machine.manifests, expect=2).stderr
+    assert "Namespaces that are there already, kserve, then enforce Pod Security restricted" in said

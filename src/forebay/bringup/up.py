@@ -129,12 +129,24 @@ def _install(prepared: Prepared, say: Say, confirm: Confirm) -> None:
     else:
         now = _facts(prepared)  # an unfit cluster is refused before anybody is asked
         check_cluster(target.context, now, prepared.wanted)
-        confirm(f"Install Forebay on the cluster of the context {target.context}?")
+        confirm(_question(target, now, prepared.wanted))
     now = _facts(prepared)
     check_cluster(target.context, now, prepared.wanted)
     perform(_actions(prepared, now), prepared.log, say, request.again(target.context))
     for line in _next_steps(target):
         say(line)
+
+
+def _question(target: Target, now: Facts, wanted: Wanted) -> str:
+    spaces = [each["metadata"]["name"] for each in wanted.manifests if each["kind"] == "Namespace"]
+    theirs = [name for name in spaces if now.namespaces.get(name) in ("", "kept")]
+    question = f"Install Forebay on the cluster of the context {target.context}?"
+    if theirs:
+        question += (
+            f" Namespaces that are there already, {', '.join(theirs)}, then enforce Pod Security restricted: pods of "
+            "yours in them that need more will not start again."
+        )
+    return question
 
 
 def _print(prepared: Prepared, say: Say, confirm: Confirm) -> None:
