@@ -116,6 +116,11 @@ def test_a_registry_without_the_airgap_scenario(machine: Machine) -> None:
     assert "--registry r goes with --overlay airgap, and the scenario is kind" in refused(machine, "--registry", "r")
 
 
+def test_a_registry_that_is_none(machine: Machine) -> None:
+    said = refused(machine, "--overlay", "airgap", "--registry", "https://registry.acme.com/x")
+    assert "--registry takes a host and a path such as registry.example.com/team, got 'https://" in said
+
+
 def test_the_airgap_scenario_without_a_registry(machine: Machine) -> None:
     words = "--overlay airgap takes every image from registry.example.com/forebay, which is an example. Copy the images"
     assert words in refused(machine, "--overlay", "airgap")

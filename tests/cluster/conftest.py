@@ -18,7 +18,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     reason = "writes to a cluster: `make test-cluster` with KUBECONFIG set"
     skip_unless_asked(items, Path(__file__).parent, "FOREBAY_TEST_CLUSTER", reason)
     # A dry run says what a new install would meet, so it comes before there is one.
-    items.sort(key=lambda item: "release" in getattr(item, "fixturenames", ()))
+    ours = Path(__file__).parent
+    items.sort(key=lambda item: item.path.parent == ours and "release" in getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(scope="session")

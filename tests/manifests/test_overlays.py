@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from chart_rendering import Object, objects, scenario
+from forebay.bringup.up import EXAMPLE, EXAMPLE_BUCKET
 from manifest_checks import check_images, check_pod_security, check_schema, check_unique
 from manifest_rendering import MANIFESTS, OPTIONAL, OVERLAYS, kustomize
 
@@ -119,6 +120,11 @@ def test_in_a_cloud_objects_lie_in_its_store_and_no_pod_of_the_platform_sits_on_
         if each["kind"] == "Deployment":
             affinity = each["spec"]["template"]["spec"]["affinity"]["nodeAffinity"]
             assert "nvidia.com/gpu.present" in str(affinity), each["metadata"]["name"]
+
+
+def test_what_up_refuses_as_an_example_is_what_the_overlays_hold(on_standins: Rendered) -> None:
+    assert EXAMPLE_BUCKET in str(on_standins["cloud-gpu"])
+    assert VERSIONS["mirror"].startswith(EXAMPLE)
 
 
 def test_what_only_version_1_pipelines_use_does_not_run(rendered: Rendered) -> None:

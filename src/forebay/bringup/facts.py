@@ -134,6 +134,8 @@ def _keys(target: Target, namespace: str, name: str) -> set[str] | None:
     template = r'go-template={{range $key, $value := .data}}{{$key}}{{"\n"}}{{end}}'
     words = ("get", "secret", name, "--namespace", namespace, "--output", template)
     answer = tools.read(target.kubectl(*words))
+    if answer.code and "NotFound" not in answer.words:
+        raise MachineError(f"The Secret {name} in {namespace} cannot be looked at: {answer.words}. Mend that first.")
     return set(answer.out.split()) if not answer.code else None
 
 

@@ -105,7 +105,8 @@ def _documents(text: str) -> list[tuple[str, Object]]:
 def _load(text: str) -> Any:
     import yaml
 
-    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe loaders
+    # Both are safe loaders, which make plain values and no object of a tag; the C one is ten times faster.
+    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
 
 
 def write_pieces(found: Sequence[Piece], folder: Path) -> dict[str, Path]:

@@ -10,6 +10,7 @@ from forebay.bringup import bundle, values
 from forebay.bringup.action import KIND_CONTEXT
 from forebay.bringup.bundle import AIRGAP
 from forebay.bringup.sources import Sources
+from forebay.container_images import check_registry
 from forebay.errors import ConfigError
 
 Cluster = Literal["kind", "current"]
@@ -45,6 +46,8 @@ class Request:
                     f"--without {definitions} goes with --without {workers}: where somebody else's definitions are, so "
                     "is what works by them, and ours would take its place. Give both, or take another cluster."
                 )
+        if self.registry:
+            check_registry(self.registry)
         if self.registry and self.scenario != AIRGAP:
             raise ConfigError(
                 f"--registry {self.registry} goes with --overlay {AIRGAP}, and the scenario is {self.scenario}. "

@@ -1,4 +1,4 @@
-"""The one module that runs kubectl, helm and kind. Never through a shell; what changes something is logged."""
+"""The one module that runs kubectl, helm, kind, and docker for a bundle; no shell, and what changes something is logged."""
 
 import queue
 import shlex
@@ -19,7 +19,7 @@ INSTALL = {
     "kubectl": "Install it from the Kubernetes project's page for your system, or with your package manager.",
     "helm": "Install Helm 3.14 or newer, or Helm 4, from the Helm project's page or with your package manager.",
     "kind": "Install it from the kind project's page, or use a cluster that you have: `forebay up --cluster current`.",
-    "docker": "kind needs a container engine: install one (on Debian and Ubuntu: apt-get install docker.io).",
+    "docker": "A container engine is needed: install one (on Debian and Ubuntu: apt-get install docker.io).",
 }
 
 

@@ -133,7 +133,7 @@ def _install(prepared: Prepared, say: Say, confirm: Confirm) -> None:
     now = _facts(prepared)
     check_cluster(target.context, now, prepared.wanted)
     perform(_actions(prepared, now), prepared.log, say, request.again(target.context))
-    for line in _next_steps(target):
+    for line in _next_steps(target, request):
         say(line)
 
 
@@ -196,12 +196,14 @@ def _actions(prepared: Prepared, now: Facts | None) -> Sequence[Action]:
     return list(install_actions(install, now))
 
 
-def _next_steps(target: Target) -> list[str]:
+def _next_steps(target: Target, request: Request) -> list[str]:
     kubectl = f"kubectl --context {target.context}"
+    of = "kind" if request.cluster == "kind" else f"current --context {target.context}"
     return [
         f"Forebay is up on {target.context}. Let MLflow prove itself, then look at the pipelines and at MLflow:",
         f"  helm --kube-context {target.context} --namespace forebay test forebay",
         f"  {kubectl} --namespace kubeflow port-forward service/ml-pipeline-ui 8080:80",
         f"  {kubectl} --namespace forebay port-forward service/forebay-mlflow 5000",
-        "`forebay compile` writes the pipeline to upload there; `forebay down` removes what was installed.",
+        f"`forebay compile` writes the pipeline to upload there; `forebay down --cluster {of}` removes what was "
+        "installed.",
     ]
