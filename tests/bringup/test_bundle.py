@@ -132,6 +132,7 @@ def test_behind_the_gap_the_manifests_that_were_saved_render_the_same_without_fe
         (["load", "absent.tar", "--registry", REGISTRY], "absent.tar is not there"),
         (["load", "absent.tar"], "--registry takes a host and a path such as registry.example.com/team, got ''"),
         (["load", "absent.tar", "--registry", "https://x/"], "--registry takes a host and a path"),
+        (["list", "platform.tar"], "takes neither a FILE nor --registry. Did you mean save or load?"),
         (["send", "x"], "'send' is not one of 'list', 'save', 'load'"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The one module that runs kubectl, helm, kind, and docker for a bundle; no shell, and what changes something is logged."""
+"""The one module that runs kubectl, helm, kind, and docker for a bundle; no shell, and changes are logged."""
 
 import queue
 import shlex

@@ -48,6 +48,8 @@ def bundle_command(
     lying = sources.find(manifests)
     found = images(lying)
     if action == "list":
+        if file is not None or registry:
+            raise ConfigError("`forebay bundle list` takes neither a FILE nor --registry. Did you mean save or load?")
         for image in found:
             click.echo(f"{image.name}\t{image.digest_command() if digests else image.owner}")
         return 0
