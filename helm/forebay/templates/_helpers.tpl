@@ -128,6 +128,28 @@ http://{{ include "forebay.name" (list . "s3") }}.{{ .Release.Namespace }}.svc:9
 {{- end }}
 {{- end -}}
 
+{{/* A container that asks MLflow as its administrator, up to further variables: a script of files/, run by the image of MLflow.
+Called with (list $ "name" "files/script.py"). */}}
+{{- define "forebay.client" -}}
+{{- $root := index . 0 -}}{{- $name := index . 1 -}}{{- $script := index . 2 -}}
+name: {{ $name }}
+image: {{ include "forebay.image" (list $root "mlflow") }}
+imagePullPolicy: {{ $root.Values.images.pullPolicy }}
+command: [python3, -c]
+args:
+  - {{ $root.Files.Get $script | toJson }}
+resources: {requests: {cpu: 50m, memory: 256Mi}, limits: {memory: 1Gi}}
+securityContext: {{- include "forebay.contained" $root | nindent 2 }}
+volumeMounts:
+  - {name: tmp, mountPath: /tmp}
+env:
+  - {name: MLFLOW_TRACKING_URI, value: {{ printf "http://%s:5000" (include "forebay.name" (list $root "mlflow")) }}}
+  {{- range $variable, $key := dict "MLFLOW_TRACKING_USERNAME" "username" "MLFLOW_TRACKING_PASSWORD" "password" }}
+  - name: {{ $variable }}
+    valueFrom: {secretKeyRef: {name: {{ include "forebay.mlflowAuthSecret" $root }}, key: {{ $key }}}}
+  {{- end }}
+{{- end -}}
+
 {{/* Egress to the cluster's name server. */}}
 {{- define "forebay.dns" -}}
 - to:
