@@ -115,3 +115,15 @@ def test_kind_keeps_its_cluster_and_volumes_unless_told(machine: Machine) -> Non
     assert machine.calls() == ["kind delete cluster --name forebay"]
     said = machine.down("--delete-data", cluster="kind").stdout
     assert said == "There is no kind cluster of ours: nothing to remove.\n"
+
+
+def test_a_kind_cluster_that_somebody_made_stays(machine: Machine) -> None:
+    machine.change(clusters=["forebay"], contexts=["kind-forebay"])
+    machine.up("--yes", cluster="kind")
+    machine.calls()
+    said = machine.down("--delete-data", "--yes", cluster="kind").stdout
+    assert "The kind cluster forebay itself stays" in said
+    assert "`kind delete cluster --name forebay` removes it" in said
+    calls = machine.calls()
+    assert any("delete namespaces" in call for call in calls)
+    assert not any(call.startswith("kind") for call in calls)

@@ -182,6 +182,16 @@ def test_a_kind_cluster_that_was_half_made_is_made_anew(machine: Machine) -> Non
     assert [call for call in machine.calls() if call.startswith("kind")] == []
 
 
+def test_a_kind_cluster_of_somebody_elses_is_asked_about_first(machine: Machine) -> None:
+    machine.change(clusters=["forebay"], contexts=["kind-forebay"])
+    said = machine.up(cluster="kind", expect=2).stderr
+    assert "There is a kind cluster named forebay that no `forebay up` with the state folder " in said
+    assert "add --yes. Nothing was changed." in said
+    assert machine.calls() == []
+    machine.up("--yes", cluster="kind")
+    assert not any(call.startswith(("kind create", "kind delete")) for call in machine.calls())
+
+
 def test_a_cluster_that_was_made_is_kept_when_loading_an_image_failed(machine: Machine) -> None:
     machine.change(contexts=[], answers=False)
     machine.fails(f"load docker-image {IMAGES[1]}", "ERROR: failed to load image")

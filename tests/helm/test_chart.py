@@ -8,7 +8,7 @@ import helm_python
 import pytest
 import yaml
 
-from chart_rendering import CHART, GOLDEN, SCENARIOS, golden_text, objects, render, scenario
+from chart_rendering import CHART, GOLDEN, RELEASE, SCENARIOS, golden_text, objects, render, scenario
 from forebay.container_images import MLFLOW, SERVE
 from forebay.version import VERSION
 from manifest_checks import pods
@@ -44,6 +44,18 @@ def test_a_stores_volume_keeps_its_modes_and_a_rollback_replaces_a_broken_pod() 
     for spec in stores:
         assert spec["template"]["spec"]["securityContext"]["fsGroupChangePolicy"] == "OnRootMismatch"
         assert spec["podManagementPolicy"] == "Parallel"
+
+
+@pytest.mark.parametrize("part", ["mlflow", "postgres", "s3"])
+def test_a_part_runs_where_its_values_say_and_the_others_anywhere(part: str) -> None:
+    where = {"nodeSelector": {"pool": "platform"}, "tolerations": [{"key": "platform", "operator": "Exists"}]}
+    pods = {
+        each["metadata"]["name"].removeprefix(f"{RELEASE}-"): each["spec"]["template"]["spec"]
+        for each in objects({part: where})
+        if each["kind"] in ("Deployment", "StatefulSet")
+    }
+    assert {name for name, pod in pods.items() if "nodeSelector" in pod or "tolerations" in pod} == {part}
+    assert {name: pods[part][name] for name in where} == where
 
 
 def test_our_images_are_the_packages_and_a_digest_decides_where_one_is_given() -> None:

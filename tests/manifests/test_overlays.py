@@ -158,6 +158,23 @@ def test_an_air_gap_changes_images_and_nothing_that_only_looks_like_one(on_stand
     assert server["V2_LAUNCHER_IMAGE"] == f"{VERSIONS['mirror']}/kubeflow/kfp-launcher:2"
 
 
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_nobody_outside_talks_to_what_has_no_login(rendered: Rendered, overlay: str) -> None:
+    policy = named(rendered[overlay], "NetworkPolicy", "pipelines")["spec"]
+    wanted = set(policy["podSelector"]["matchLabels"].items())
+    workloads = [each for each in rendered[overlay] if each["kind"] in {"Deployment", "StatefulSet"}]
+    labels = {
+        each["metadata"]["name"]: each["spec"]["template"]["metadata"]["labels"]
+        for each in workloads
+        if each["metadata"]["labels"]["forebay.dev/piece"] == "pipelines"
+    }
+    assert {"ml-pipeline", "ml-pipeline-ui", "mysql"} <= labels.keys()
+    assert [name for name, each in labels.items() if not wanted <= each.items()] == []
+    assert policy["ingress"] == [{"from": [{"podSelector": {}}]}]
+    doors = named(rendered[overlay], "NetworkPolicy", "pipelines-clients")["spec"]["podSelector"]["matchExpressions"]
+    assert doors == [{"key": "app", "operator": "In", "values": ["ml-pipeline", "ml-pipeline-ui"]}]
+
+
 def test_a_patch_that_finds_nothing_to_patch_is_an_error(on_standins: Rendered, tmp_path: Path) -> None:
     (tmp_path / "kustomization.yaml").write_text("patches: [{path: patch.yaml}]\nresources: [objects.yaml]\n")
     (tmp_path / "objects.yaml").write_text(yaml.safe_dump(named(on_standins["kind"], "Deployment", "mysql")))

@@ -174,6 +174,16 @@ spec:
   policyTypes: [Ingress, Egress]
 {{- end -}}
 
+{{/* Where pods run; nothing where nothing is asked for. Called with a map that has nodeSelector and tolerations. */}}
+{{- define "forebay.placing" -}}
+{{- with .nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
 {{/* The server's runtime, after the formats that it answers to. Called with (list $ nodeSelector tolerations). */}}
 {{- define "forebay.runtime" -}}
 {{- $root := index . 0 -}}{{- $selector := index . 1 -}}{{- $tolerations := index . 2 -}}
@@ -187,12 +197,7 @@ imagePullSecrets:
   - name: {{ . }}
   {{- end }}
 {{- end }}
-{{- with $selector }}
-nodeSelector: {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- with $tolerations }}
-tolerations: {{- toYaml . | nindent 2 }}
-{{- end }}
+{{- include "forebay.placing" (dict "nodeSelector" $selector "tolerations" $tolerations) }}
 containers:
   - name: kserve-container
     image: {{ include "forebay.image" (list $root "serve") }}

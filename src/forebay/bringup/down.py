@@ -6,7 +6,7 @@ from pathlib import Path
 
 from forebay.bringup import facts as cluster
 from forebay.bringup import kind, tools
-from forebay.bringup.action import KIND_CONTEXT, PIECE_LABEL, Target
+from forebay.bringup.action import KIND_CLUSTER, KIND_CONTEXT, PIECE_LABEL, Target
 from forebay.bringup.perform import Say, perform
 from forebay.bringup.plan_down import HELM_LABEL, Present, down_actions, kind_removal
 from forebay.bringup.render import PIECES
@@ -48,14 +48,19 @@ def _kind(request: Request, folder: Path, say: Say, confirm: Confirm, *, delete_
     tools.require(("kubectl", "helm", "kind"))
     if not kind.cluster_exists():
         say(f"{'# ' if request.dry_run else ''}There is no kind cluster of ours: nothing to remove.")
-    elif not delete_data:
-        _pieces(request, folder, say, confirm, delete_data=False)
+    elif not delete_data or not kind.was_made(folder):
+        _pieces(request, folder, say, confirm, delete_data=delete_data)
+        if delete_data:
+            say(
+                f"{'# ' if request.dry_run else ''}The kind cluster {KIND_CLUSTER} itself stays, for no `forebay up` "
+                f"with this state folder made it; `{kind_removal().line()}` removes it."
+            )
     elif request.dry_run:
         say(kind_removal().line())
     else:
         confirm(f"Remove the cluster {KIND_CONTEXT} with every volume, model and run in it?")
         perform([kind_removal()], folder / "down.log", say, _again(request, "", delete_data=True))
-        (folder / kind.MARKER).unlink(missing_ok=True)
+        kind.forget(folder)
 
 
 def _pieces(request: Request, folder: Path, say: Say, confirm: Confirm, *, delete_data: bool) -> None:

@@ -13,6 +13,7 @@ from forebay.errors import MachineError
 
 NODE = f"{KIND_CLUSTER}-control-plane"
 MARKER = "kind-is-being-made"
+MADE = "kind-was-made"  # by an `up` of this state folder; one of the same name may be somebody's own
 IMAGES = tuple(container_images.image(target) for target in container_images.TARGETS)
 
 
@@ -30,7 +31,24 @@ def read_kind(folder: Path, *, with_images: bool) -> KindFacts:
     half = (folder / MARKER).exists()
     contexts = tools.read(("kubectl", "config", "get-contexts", "--output", "name")).out.split()
     missing = _missing(exists and not half) if with_images else ()
-    return KindFacts(exists=exists, half_made=half, reachable=KIND_CONTEXT in contexts, missing=missing)
+    return KindFacts(
+        exists=exists,
+        half_made=half,
+        ours=half or was_made(folder),
+        reachable=KIND_CONTEXT in contexts,
+        missing=missing,
+    )
+
+
+def was_made(folder: Path) -> bool:
+    """Whether an `up` with this state folder made the cluster."""
+    return (folder / MADE).exists()
+
+
+def forget(folder: Path) -> None:
+    """The cluster is gone."""
+    for mark in (MARKER, MADE):
+        (folder / mark).unlink(missing_ok=True)
 
 
 def cluster_exists() -> bool:
@@ -69,10 +87,14 @@ def split(actions: Sequence[Action]) -> tuple[list[Action], list[Action]]:
 
 @contextlib.contextmanager
 def half_made(folder: Path, actions: Sequence[Action]) -> Iterator[None]:
-    """Leave a mark while a cluster is being made: one that a killed `up` leaves holds nothing and is made anew."""
+    """Leave a mark while a cluster is being made: one that a killed `up` leaves holds nothing and is made anew.
+
+    Another mark stays, by which the cluster is known as ours.
+    """
     making = any(action.command[:3] == ("kind", "create", "cluster") for action in actions)
     marker = folder / MARKER
     if making:
         marker.touch()
     yield
-    marker.unlink(missing_ok=True)
+    if making:
+        marker.replace(folder / MADE)

@@ -28,6 +28,7 @@ class KindFacts:
 
     exists: bool
     half_made: bool = False  # an `up` ended while kind was making it
+    ours: bool = True  # made by an `up` of this state folder
     reachable: bool = True  # the kubeconfig has its context
     missing: tuple[str, ...] = ()  # images of ours that its node does not have, or has another of
 

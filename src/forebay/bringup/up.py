@@ -7,11 +7,11 @@ from pathlib import Path
 
 from forebay.bringup import bundle, kind, objects, render, sources, tools, values
 from forebay.bringup import facts as cluster
-from forebay.bringup.action import KIND_CONTEXT, Action, Target
+from forebay.bringup.action import KIND_CLUSTER, KIND_CONTEXT, Action, Target
 from forebay.bringup.bundle import AIRGAP
 from forebay.bringup.facts import Facts
 from forebay.bringup.perform import Say, perform
-from forebay.bringup.plan_up import Install, install_actions, kind_actions
+from forebay.bringup.plan_up import Install, KindFacts, install_actions, kind_actions
 from forebay.bringup.request import Request, description
 from forebay.bringup.rules import Wanted, check_cluster
 from forebay.errors import ConfigError, MachineError
@@ -122,7 +122,10 @@ def _install(prepared: Prepared, say: Say, confirm: Confirm) -> None:
     prepared.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     prepared.log.write_text("")
     if request.cluster == "kind":
-        making, filling = kind.split(list(_kind_actions(prepared)))
+        there = _read_kind(prepared)
+        if there.exists and not there.ours:
+            confirm(_kind_question(prepared.folder))
+        making, filling = kind.split(list(_kind_actions(prepared, there)))
         with kind.half_made(prepared.folder, making):
             perform(making, prepared.log, say, request.again())
         perform(filling, prepared.log, say, request.again())
@@ -154,7 +157,7 @@ def _print(prepared: Prepared, say: Say, confirm: Confirm) -> None:
     say(f"# Dry run for the context {prepared.target.context}: these commands, in this order. Nothing is changed.")
     first: list[Action] = []
     if prepared.request.cluster == "kind":
-        first = list(_kind_actions(prepared))
+        first = list(_kind_actions(prepared, _read_kind(prepared)))
     try:
         now: Facts | None = _facts(prepared)
     except MachineError as error:
@@ -167,8 +170,18 @@ def _print(prepared: Prepared, say: Say, confirm: Confirm) -> None:
         say(action.line())
 
 
-def _kind_actions(prepared: Prepared) -> Iterator[Action]:
-    now = kind.read_kind(prepared.folder, with_images=not prepared.request.registry)
+def _read_kind(prepared: Prepared) -> KindFacts:
+    return kind.read_kind(prepared.folder, with_images=not prepared.request.registry)
+
+
+def _kind_question(folder: Path) -> str:
+    return (
+        f"There is a kind cluster named {KIND_CLUSTER} that no `forebay up` with the state folder {folder.parents[1]} "
+        "made. Install Forebay on it? (It will be kept by `forebay down --delete-data`.)"
+    )
+
+
+def _kind_actions(prepared: Prepared, now: KindFacts) -> Iterator[Action]:
     image = prepared.sources.kubernetes().get("kind_node_image", "")
     return kind_actions(now, prepared.sources.kind_config, image)
 
