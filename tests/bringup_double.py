@@ -9,6 +9,7 @@ import os
 import re
 import site
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,8 @@ def get(state: State, words: list[str]) -> tuple[int, str]:
         return 0, "\n".join(f"{name}   {piece or '<none>'}" for name, piece in state["definitions"].items())
     if "json" in words:
         return 0, json.dumps({"apiVersion": "v1", "kind": "List", "items": LISTS[words[0]](state)})
+    if words[:2] == ["pods", "--all-namespaces"]:
+        return 0, "\n".join(state["requests"])
     if words[0] == "pods":
         return 0, state.get("pods", "")
     return found(state, words)
@@ -149,7 +152,8 @@ def apply(state: State, words: list[str]) -> tuple[int, str]:
         name, group = each["metadata"]["name"], each["apiVersion"].rpartition("/")[0]
         piece = each["metadata"]["labels"]["forebay.dev/piece"]
         if each["kind"] == "Namespace":
-            state["namespaces"].setdefault(name, {}).setdefault("labels", {})["forebay.dev/piece"] = piece
+            labels = state["namespaces"].setdefault(name, {}).setdefault("labels", {})
+            labels.update(each["metadata"]["labels"])
         if each["kind"] == "CustomResourceDefinition":
             state["definitions"][name] = piece
         row = [piece, each["kind"], each["apiVersion"]]
@@ -175,10 +179,20 @@ def delete(state: State, words: list[str]) -> tuple[int, str]:
     return 0, "deleted"
 
 
-def annotate(state: State, words: list[str]) -> tuple[int, str]:
-    key, _, value = words[2].partition("=")
-    state["namespaces"][words[1]].setdefault("annotations", {})[key] = value
-    return 0, f"namespace/{words[1]} annotated"
+def mark(field: str) -> Callable[[State, list[str]], tuple[int, str]]:
+    """`kubectl label` and `kubectl annotate`: KEY=VALUE sets, KEY- takes off."""
+
+    def change(state: State, words: list[str]) -> tuple[int, str]:
+        marks = state["namespaces"][words[1]].setdefault(field, {})
+        for word in (word for word in words[2:] if not word.startswith("--")):
+            key, equals, value = word.partition("=")
+            if equals:
+                marks[key] = value
+            else:
+                marks.pop(key.removesuffix("-"), None)
+        return 0, f"namespace/{words[1]} changed"
+
+    return change
 
 
 def api_resources(state: State, words: list[str]) -> tuple[int, str]:
@@ -193,7 +207,8 @@ KUBECTL = {
     "get": get,
     "apply": apply,
     "delete": delete,
-    "annotate": annotate,
+    "annotate": mark("annotations"),
+    "label": mark("labels"),
     "api-resources": api_resources,
     "auth": lambda state, words: (0, "yes") if state["admin"] else (1, "no"),
     "wait": lambda state, words: (0, "customresourcedefinition.apiextensions.k8s.io/x condition met"),

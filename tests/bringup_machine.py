@@ -23,7 +23,7 @@ READS = (
 IMAGES = [container_images.image(target) for target in container_images.TARGETS]
 EMPTY: dict[str, Any] = {
     "calls": [], "failures": [], "context": "work", "contexts": ["work"], "answers": True, "minor": "33",
-    "admin": True, "allocatable": {"cpu": "4", "memory": "8Gi"}, "classes": {"standard": True},
+    "admin": True, "allocatable": {"cpu": "4", "memory": "8Gi"}, "requests": [], "classes": {"standard": True},
     "namespaces": {"default": {}, "kube-system": {}}, "definitions": {}, "secrets": {}, "release": None,
     "labelled": [], "instances": [], "others": {}, "clusters": [], "node_images": {},
     "engine": {name: f"sha256:{name}" for name in IMAGES},

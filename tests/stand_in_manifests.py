@@ -70,7 +70,9 @@ def reads_store(workload: str) -> str:
 
 
 def namespace(name: str) -> str:
-    return f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}, labels: {{forebay.dev/piece: namespaces}}}}\n"
+    level = "pod-security.kubernetes.io/"
+    labels = f"{{forebay.dev/piece: namespaces, {level}enforce: restricted, {level}warn: restricted}}"
+    return f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}, labels: {labels}}}\n"
 
 
 def write_manifests(root: Path) -> Path:

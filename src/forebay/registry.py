@@ -159,8 +159,8 @@ def _parts(reference: str) -> tuple[str, str, str]:
         if reference:
             return reference, "", ""
     raise ModelError(
-        f"{reference!r} does not name a model. "
-        "Write NAME, NAME@champion or NAME/3, or the folder of a bundle, which holds model.json."
+        f"{reference!r} does not name a model. Write NAME, NAME@champion or NAME/3, or the folder of a bundle, which "
+        "holds model.json."
     )
 
 

@@ -63,7 +63,8 @@ def test_the_dry_run_prints_what_then_runs(installed: Machine) -> None:
 
 
 def test_only_namespaces_that_up_made_are_deleted(machine: Machine) -> None:
-    machine.change(namespaces={"kubeflow": {}, "default": {}})
+    before = {"kubeflow": {"labels": {"mine": "1"}}, "default": {}}
+    machine.change(namespaces=before)
     machine.up()
     machine.calls()
     machine.down("--delete-data", "--yes")
@@ -75,7 +76,22 @@ def test_only_namespaces_that_up_made_are_deleted(machine: Machine) -> None:
     in_kubeflow = [call for call in calls if "--namespace kubeflow" in call]
     assert all("delete persistentvolumeclaims,secrets --namespace kubeflow --selector" in call for call in in_kubeflow)
     assert len(in_kubeflow) == 2
-    assert sorted(machine.state["namespaces"]) == ["default", "kubeflow"]
+    assert machine.state["namespaces"] == {"kubeflow": {"labels": {"mine": "1"}, "annotations": {}}, "default": {}}
+
+
+def test_a_namespace_that_was_there_gets_its_pod_security_back(machine: Machine) -> None:
+    level = "pod-security.kubernetes.io/enforce"
+    machine.change(namespaces={"kubeflow": {"labels": {level: "baseline"}}})
+    machine.up()
+    assert machine.state["namespaces"]["kubeflow"]["labels"][level] == "restricted"
+    machine.calls()
+    machine.down("--yes")
+    words = f"label namespace kubeflow {level}=baseline pod-security.kubernetes.io/warn- --overwrite"
+    assert f"kubectl --context work {words}" in machine.calls()
+    machine.down()
+    assert machine.calls() == []
+    machine.up()
+    assert machine.state["namespaces"]["kubeflow"]["labels"][level] == "restricted"
 
 
 def test_what_somebody_else_installed_is_never_named(machine: Machine) -> None:

@@ -28,8 +28,9 @@ def refused(machine: Machine, *words: object) -> str:
             {"classes": {"fast": False}},
             "It has no default storage class, and PersistentVolumeClaim mysql-pv-claim asks",
         ),
-        ({"allocatable": {"cpu": "1", "memory": "8Gi"}}, "Its ready nodes offer 1 CPUs, and 2 are needed"),
-        ({"allocatable": {"cpu": "4", "memory": "2Gi"}}, "Its ready nodes offer 2.0 GiB of memory, and 4.0 GiB"),
+        ({"allocatable": {"cpu": "1", "memory": "8Gi"}}, "Its ready nodes have 1 of 1 CPUs free, and 2 are"),
+        ({"allocatable": {"cpu": "4", "memory": "2Gi"}}, "Its ready nodes have 2.0 of 2.0 GiB of memory free, and 4.0"),
+        ({"requests": ["shop 2500m,100m 1Gi", "kube-system 20m <none>"]}, "Its ready nodes have 1.38 of 4 CPUs free"),
         (
             {"definitions": {"certificates.cert-manager.io": ""}},
             "cert-manager is there already, and not from `forebay up` (certificates.cert-manager.io has no label",

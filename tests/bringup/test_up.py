@@ -217,10 +217,10 @@ def test_ctrl_c_ends_with_130_and_says_how_to_go_on(machine: Machine) -> None:
 
 
 def test_a_namespace_that_was_there_is_marked_before_it_gets_our_label(machine: Machine) -> None:
-    machine.change(namespaces={"kubeflow": {}})
+    machine.change(namespaces={"kubeflow": {"labels": {"pod-security.kubernetes.io/enforce": "baseline"}}})
     machine.up()
-    first = machine.calls()[0]
-    assert first == "kubectl --context work annotate namespace kubeflow forebay.dev/kept=true --overwrite"
+    noted = "forebay.dev/kept=enforce=baseline,warn="
+    assert machine.calls()[0] == f"kubectl --context work annotate namespace kubeflow {noted} --overwrite"
     machine.up()
     assert not any("annotate" in call for call in machine.calls())
 

@@ -7,7 +7,9 @@ RELEASE = "forebay"  # of the chart, and its namespace
 KIND_CLUSTER = "forebay"
 KIND_CONTEXT = f"kind-{KIND_CLUSTER}"
 PIECE_LABEL = "forebay.dev/piece"
-KEPT_ANNOTATION = "forebay.dev/kept"  # of a namespace that was there before `up`
+KEPT_ANNOTATION = "forebay.dev/kept"  # of a namespace that was there before `up`: its Pod Security levels of then
+SECURITY_LABEL = "pod-security.kubernetes.io/"
+SECURITY_MODES = ("enforce", "warn")  # that manifests/base/namespace.yaml sets
 APPLY_S = 600  # how long webhooks that have just been installed may take to answer
 ROLLOUT_S = 900  # images of some gigabytes come through a slow line
 

@@ -98,7 +98,7 @@ def _present(target: Target) -> Present:
         instances=_instances(target, sorted(name for name, piece in now.definitions.items() if piece)),
         release=now.release is not None,
         namespaces=made,
-        kept_namespaces=sorted(name for name, owner in now.namespaces.items() if owner == "kept"),
+        kept_namespaces={name: now.levels[name] for name, owner in sorted(now.namespaces.items()) if owner == "kept"},
         others=[f"{name}/{each}" for name in made for each in _others(target, name)],
     )
 

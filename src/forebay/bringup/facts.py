@@ -1,14 +1,14 @@
 """What a cluster says of itself; only reading commands, and none that prints what a Secret holds."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from forebay.bringup import tools
-from forebay.bringup.action import KEPT_ANNOTATION, PIECE_LABEL, RELEASE, Target
+from forebay.bringup.action import KEPT_ANNOTATION, PIECE_LABEL, RELEASE, SECURITY_LABEL, SECURITY_MODES, Target
 from forebay.bringup.objects import Object, quantity
 from forebay.errors import MachineError
 from forebay.state.files import write_bytes
@@ -26,6 +26,14 @@ class Release:
     description: str
 
 
+@dataclass(frozen=True)
+class Levels:
+    """Pod Security of a namespace, as `enforce=baseline,warn=`."""
+
+    now: str
+    before: str  # `up`
+
+
 @dataclass(frozen=True, kw_only=True)
 class Facts:
     """A cluster as it is now."""
@@ -33,8 +41,10 @@ class Facts:
     version: tuple[int, int]
     may_install: bool = True
     allocatable: dict[str, Decimal] = field(default_factory=dict)  # of all ready nodes together; GPUs are in it
+    taken: dict[str, Decimal] = field(default_factory=dict)  # CPU and memory that pods of others ask for
     storage_classes: dict[str, bool] = field(default_factory=dict)  # name: whether it is the default
     namespaces: dict[str, str] = field(default_factory=dict)  # name: the piece of ours, "kept", or "" for foreign
+    levels: dict[str, Levels] = field(default_factory=dict)  # of namespaces that are not ours
     definitions: dict[str, str] = field(default_factory=dict)  # CustomResourceDefinition: the piece, or "" for foreign
     secrets: dict[tuple[str, str], set[str] | None] = field(default_factory=dict)  # keys; None where it is absent
     release: Release | None = None
@@ -51,12 +61,17 @@ def read_facts(target: Target, secrets: Iterable[tuple[str, str]] = ()) -> Facts
     Raises:
         MachineError: it does not answer, or refuses to tell.
     """
+    version = _version(target)  # first: it says best why a cluster does not answer
+    namespaces = {_name(each): each for each in _items(target, "namespaces")}
+    owners = {name: _owner(each) for name, each in namespaces.items()}
     return Facts(
-        version=_version(target),
+        version=version,
         may_install=asked(target, "auth", "can-i", "*", "*", "--all-namespaces", ok=(0, 1)).strip() == "yes",
         allocatable=_allocatable(_items(target, "nodes")),
+        taken=_taken(target, owners),
         storage_classes={_name(each): _is_default(each) for each in _items(target, "storageclasses")},
-        namespaces={_name(each): _owner(each) for each in _items(target, "namespaces")},
+        namespaces=owners,
+        levels={name: _levels(each) for name, each in namespaces.items() if owners[name] in ("", "kept")},
         definitions=_definitions(target),
         secrets={secret: _keys(target, *secret) for secret in secrets},
         release=_release(target),
@@ -72,8 +87,7 @@ def _version(target: Target) -> tuple[int, int]:
     except (ValueError, KeyError, AttributeError) as error:
         raise MachineError(
             f"The cluster of the context {target.context} does not answer: {answer.words or 'no version'} - start "
-            "it, or "
-            "name another with --context; `kubectl config get-contexts` lists those that you have."
+            "it, or name another with --context; `kubectl config get-contexts` lists those that you have."
         ) from error
 
 
@@ -111,6 +125,13 @@ def _owner(each: Object) -> str:
     return "kept" if kept else str((metadata.get("labels") or {}).get(PIECE_LABEL, ""))
 
 
+def _levels(each: Object) -> Levels:
+    metadata = each["metadata"]
+    labels = metadata.get("labels") or {}
+    now = ",".join(f"{mode}={labels.get(SECURITY_LABEL + mode, '')}" for mode in SECURITY_MODES)
+    return Levels(now, (metadata.get("annotations") or {}).get(KEPT_ANNOTATION, now))
+
+
 def _allocatable(nodes: list[Object]) -> dict[str, Decimal]:
     total: dict[str, Decimal] = {}
     for node in nodes:
@@ -120,6 +141,20 @@ def _allocatable(nodes: list[Object]) -> dict[str, Decimal]:
             for name, value in (node["status"].get("allocatable") or {}).items():
                 total[name] = total.get(name, Decimal(0)) + quantity(value)
     return total
+
+
+def _taken(target: Target, owners: Mapping[str, str]) -> dict[str, Decimal]:
+    """What running pods ask for, but for those in namespaces of ours."""
+    asked_for = ".spec.containers[*].resources.requests."
+    columns = f"N:.metadata.namespace,C:{asked_for}cpu,M:{asked_for}memory"
+    running = ("--field-selector", "status.phase!=Succeeded,status.phase!=Failed")
+    words = ("get", "pods", "--all-namespaces", *running, "--no-headers", "--output", f"custom-columns={columns}")
+    rows = [line.split() for line in asked(target, *words).splitlines()]
+    others = [row[1:] for row in rows if len(row) == 3 and not owners.get(row[0])]
+    return {
+        name: sum((quantity(value) for row in others for value in row[at].split(",")), Decimal(0))
+        for at, name in enumerate(("cpu", "memory"))
+    }
 
 
 def _definitions(target: Target) -> dict[str, str]:

@@ -79,9 +79,8 @@ def _failure(action: Action, code: int, output: str, log: Path, again: str) -> s
     tail = " | ".join(line.strip() for line in output.splitlines()[-TAIL_LINES:] if line.strip())
     look = f" {_not_running(action)}" if action.look else ""
     return (
-        f"{action.title}: `{action.line()}` ended with {code}: {tail or 'it said nothing'}.{look} Everything that "
-        "it said is "
-        f"in {log}. Mend what it names, then give `{again}` again: it goes on from what is there."
+        f"{action.title}: `{action.line()}` ended with {code}: {tail or 'it said nothing'}.{look} Everything that it "
+        f"said is in {log}. Mend what it names, then give `{again}` again: it goes on from what is there."
     )
 
 

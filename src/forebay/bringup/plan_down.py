@@ -3,7 +3,17 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from forebay.bringup.action import KIND_CLUSTER, PIECE_LABEL, RELEASE, ROLLOUT_S, Action, Target
+from forebay.bringup.action import (
+    KEPT_ANNOTATION,
+    KIND_CLUSTER,
+    PIECE_LABEL,
+    RELEASE,
+    ROLLOUT_S,
+    SECURITY_LABEL,
+    Action,
+    Target,
+)
+from forebay.bringup.facts import Levels
 from forebay.bringup.render import BEFORE_CHART
 
 HELM_LABEL = f"app.kubernetes.io/instance={RELEASE}"  # of everything that the chart makes
@@ -21,7 +31,7 @@ class Present:
     instances: Mapping[str, Sequence[str]] = field(default_factory=dict)  # by kind of ours: names of what people made
     release: bool = False
     namespaces: Sequence[str] = ()  # that `up` made
-    kept_namespaces: Sequence[str] = ()  # of ours in the label, somebody's in origin
+    kept_namespaces: Mapping[str, Levels] = field(default_factory=dict)  # of ours in the label, somebody's in origin
     others: Sequence[str] = ()  # objects in our namespaces that neither we nor the chart made
 
 
@@ -50,8 +60,20 @@ def down_actions(target: Target, present: Present, pieces: Sequence[str], *, del
         )
     for piece in reversed([name for name in pieces if name in BEFORE_CHART]):
         yield from _piece(target, present, piece)
+    for name, levels in present.kept_namespaces.items():
+        if levels.now != levels.before:
+            yield Action(
+                title=f"namespace {name} is yours: its Pod Security becomes what it was",
+                command=target.kubectl("label", "namespace", name, *_labels(levels.before), "--overwrite"),
+            )
     if delete_data:
         yield from _data(target, present)
+
+
+def _labels(levels: str) -> list[str]:
+    """What is noted in the annotation, as words of `kubectl label`."""
+    pairs = [each.partition("=") for each in levels.split(",") if "=" in each]
+    return [SECURITY_LABEL + (f"{mode}={level}" if level else f"{mode}-") for mode, _, level in pairs]
 
 
 def _piece(target: Target, present: Present, piece: str) -> Iterator[Action]:
@@ -73,6 +95,11 @@ def _data(target: Target, present: Present) -> Iterator[Action]:
             yield Action(
                 title=f"namespace {name} is yours and stays; our volumes and passwords in it go",
                 command=target.kubectl(*words, "--ignore-not-found"),
+            )
+        for verb, key in (("label", PIECE_LABEL), ("annotate", KEPT_ANNOTATION)):
+            yield Action(
+                title=f"namespace {name}: our {verb} goes",
+                command=target.kubectl(verb, "namespace", name, f"{key}-"),
             )
     if present.namespaces:
         yield Action(

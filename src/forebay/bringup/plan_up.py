@@ -88,14 +88,17 @@ def install_actions(install: Install, facts: Facts | None) -> Iterator[Action]:
 
 
 def _adoptions(install: Install, facts: Facts | None) -> Iterator[Action]:
-    """Namespaces that somebody made are marked before they get our label, so that `down` never deletes them."""
-    present = facts.namespaces if facts else {}
+    """Namespaces that somebody made are marked before they get our labels: `down` keeps them, and gives theirs back."""
+    if facts is None:
+        return
     for each in (each for piece in install.pieces for each in piece.objects if each["kind"] == "Namespace"):
         name = each["metadata"]["name"]
-        if present.get(name) == "":
+        if facts.namespaces.get(name) == "":
             yield Action(
                 title=f"namespace {name} is yours: `forebay down` will keep it",
-                command=install.target.kubectl("annotate", "namespace", name, f"{KEPT_ANNOTATION}=true", "--overwrite"),
+                command=install.target.kubectl(
+                    "annotate", "namespace", name, f"{KEPT_ANNOTATION}={facts.levels[name].now}", "--overwrite"
+                ),
             )
 
 

@@ -62,9 +62,8 @@ def refusals(facts: Facts, wanted: Wanted) -> Iterator[str]:
     yield from _version(facts, wanted.minimum)
     if not facts.may_install:
         yield (
-            "`kubectl auth can-i '*' '*' --all-namespaces` says no: definitions and cluster roles can be "
-            "installed by a "
-            "cluster administrator only. Take a context with these rights."
+            "`kubectl auth can-i '*' '*' --all-namespaces` says no: definitions and cluster roles can be installed "
+            "by a cluster administrator only. Take a context with these rights."
         )
     yield from _storage(facts, wanted)
     yield from _secrets(facts, wanted)
@@ -78,9 +77,8 @@ def _version(facts: Facts, minimum: str) -> Iterator[str]:
     major, minor = minimum.split(".")[:2]
     if facts.version < (int(major), int(minor)):
         yield (
-            f"Its Kubernetes is {'.'.join(map(str, facts.version))}, and {minimum} or newer is needed. Update it, "
-            "or take "
-            "another cluster (`forebay up --cluster kind` makes one)."
+            f"Its Kubernetes is {'.'.join(map(str, facts.version))}, and {minimum} or newer is needed. Update it, or "
+            "take another cluster (`forebay up --cluster kind` makes one)."
         )
 
 
@@ -96,8 +94,7 @@ def _storage(facts: Facts, wanted: Wanted) -> Iterator[str]:
         if not name and not any(facts.storage_classes.values()):
             yield (
                 f"It has no default storage class, and {claim} asks for it; there is {known}. Mark one: `kubectl "
-                "annotate "
-                "storageclass NAME storageclass.kubernetes.io/is-default-class=true`."
+                "annotate storageclass NAME storageclass.kubernetes.io/is-default-class=true`."
             )
 
 
@@ -138,25 +135,25 @@ def _secrets(facts: Facts, wanted: Wanted) -> Iterator[str]:
         elif needed - keys:
             yield (
                 f"The Secret {name!r} in {namespace}, which {option} names, has no key "
-                f"{', '.join(sorted(needed - keys))}; "
-                f"it has {', '.join(sorted(keys)) or 'none'}. Add what is missing."
+                f"{', '.join(sorted(needed - keys))}; it has {', '.join(sorted(keys)) or 'none'}. Add what is "
+                "missing."
             )
 
 
 def _room(facts: Facts, wanted: Wanted) -> Iterator[str]:
     asked = objects.requests(wanted.everything)
     cpu, memory = max(MIN_CPU, asked["cpu"]), max(MIN_MEMORY, asked["memory"])
-    has_cpu, has_memory = (facts.allocatable.get(name, Decimal(0)) for name in ("cpu", "memory"))
-    if has_cpu < cpu:
+    cpus, bytes_ = (facts.allocatable.get(name, Decimal(0)) for name in ("cpu", "memory"))
+    free_cpu, free_memory = cpus - facts.taken.get("cpu", 0), bytes_ - facts.taken.get("memory", 0)
+    if free_cpu < cpu:
         yield (
-            f"Its ready nodes offer {has_cpu.normalize():f} CPUs, and {cpu.normalize():f} are needed. Add "
-            "nodes or larger ones."
+            f"Its ready nodes have {free_cpu.normalize():f} of {cpus.normalize():f} CPUs free, and "
+            f"{cpu.normalize():f} are needed. Add nodes or larger ones."
         )
-    if has_memory < memory:
+    if free_memory < memory:
         yield (
-            f"Its ready nodes offer {has_memory / GIB:.1f} GiB of memory, and {memory / GIB:.1f} GiB are needed. "
-            "Add nodes "
-            "or larger ones; for kind give the container engine more."
+            f"Its ready nodes have {free_memory / GIB:.1f} of {bytes_ / GIB:.1f} GiB of memory free, and "
+            f"{memory / GIB:.1f} GiB are needed. Add nodes or larger ones; for kind give the container engine more."
         )
 
 
@@ -167,8 +164,7 @@ def _gpu(facts: Facts, values: Values) -> Iterator[str]:
         offered = ", ".join(sorted(name for name in facts.allocatable if "/" in name)) or "no such resource at all"
         yield (
             f"gpu.enabled is true and no ready node offers {resource} (there is {offered}). Install the vendor's "
-            "device "
-            "plugin or GPU operator, name the resource in gpu.resource, or set gpu.enabled=false."
+            "device plugin or GPU operator, name the resource in gpu.resource, or set gpu.enabled=false."
         )
 
 
@@ -183,8 +179,8 @@ def _definitions(facts: Facts, wanted: Wanted) -> Iterator[str]:
         if foreign:
             yield (
                 f"{piece.name} is there already, and not from `forebay up` ({foreign[0]} has no label "
-                f"{PIECE_LABEL}); it "
-                f"would be taken over. Leave it as it is with {_without(piece.name)}, or take another cluster."
+                f"{PIECE_LABEL}); it would be taken over. Leave it as it is with {_without(piece.name)}, or take "
+                "another cluster."
             )
     groups = {name.partition(".")[2] for name in facts.definitions} | set(ours.values())
     for group, example in objects.foreign_groups(wanted.everything).items():

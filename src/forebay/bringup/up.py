@@ -108,9 +108,8 @@ def target_of(request: Request) -> Target:
     answer = tools.read(("kubectl", "config", "current-context"))
     if answer.code or not answer.out.strip():
         raise MachineError(
-            f"No context is current ({answer.words}). Name one with --context; `kubectl config get-contexts` "
-            "lists them. "
-            "Without a cluster of yours: `forebay up --cluster kind`."
+            f"No context is current ({answer.words}). Name one with --context; `kubectl config get-contexts` lists "
+            "them. Without a cluster of yours: `forebay up --cluster kind`."
         )
     return Target(answer.out.strip())
 
