@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from bringup_machine import Machine
 from forebay.bringup.objects import quantity
+from forebay.bringup.rules import STEP_CPU, STEP_MEMORY
 
 
 def refused(machine: Machine, *words: object) -> str:
@@ -28,9 +30,9 @@ def refused(machine: Machine, *words: object) -> str:
             {"classes": {"fast": False}},
             "It has no default storage class, and PersistentVolumeClaim mysql-pv-claim asks",
         ),
-        ({"allocatable": {"cpu": "1", "memory": "8Gi"}}, "Its ready nodes have 1 of 1 CPUs free, and 2 are"),
-        ({"allocatable": {"cpu": "4", "memory": "2Gi"}}, "Its ready nodes have 2.0 of 2.0 GiB of memory free, and 4.0"),
-        ({"requests": ["shop 2500m,100m 1Gi", "kube-system 20m <none>"]}, "Its ready nodes have 1.38 of 4 CPUs free"),
+        ({"allocatable": {"cpu": "0.3", "memory": "8Gi"}}, "Its ready nodes have 0.3 CPUs free, and 0.75 are asked"),
+        ({"allocatable": {"cpu": "4", "memory": "1Gi"}}, "Its ready nodes have 1.0 GiB of memory free, and 1.6 GiB"),
+        ({"requests": ["shop 3600m,100m 1Gi", "kube-system 20m <none>"]}, "Its ready nodes have 0.28 CPUs free, and"),
         (
             {"definitions": {"certificates.cert-manager.io": ""}},
             "cert-manager is there already, and not from `forebay up` (certificates.cert-manager.io has no label",
@@ -42,6 +44,20 @@ def refused(machine: Machine, *words: object) -> str:
 def test_a_cluster_that_will_not_do(machine: Machine, change: dict[str, Any], words: str) -> None:
     machine.change(**change)
     assert words in refused(machine)
+
+
+def test_a_cluster_on_which_a_step_will_wait_is_taken_with_a_note(machine: Machine) -> None:
+    machine.change(allocatable={"cpu": "1", "memory": "8Gi"})
+    said = machine.up().stdout
+    assert "Beside all this, 0.25 CPUs and 6.4 GiB stay free on the ready nodes, and the training step of a" in said
+
+
+def test_the_note_counts_with_the_largest_step_of_the_compiled_pipeline() -> None:
+    compiled = Path(__file__).parents[2] / "pipelines" / "compiled" / "training.yaml"
+    executors = next(yaml.safe_load_all(compiled.read_text()))["deploymentSpec"]["executors"].values()
+    resources = [each["container"]["resources"] for each in executors]
+    assert max(quantity(each["resourceCpuRequest"]) for each in resources) == STEP_CPU
+    assert max(quantity(each["resourceMemoryRequest"]) for each in resources) == STEP_MEMORY
 
 
 def test_every_reason_is_said_at_once(machine: Machine) -> None:

@@ -250,3 +250,14 @@ def test_a_piece_that_the_cluster_has_is_left_out(machine: Machine) -> None:
     assert "name: cert-manager" not in namespaces, "it is theirs to label"
     assert "name: kserve" in namespaces
     assert not any("piece=cert-manager" in call for call in machine.calls())
+
+
+def test_a_long_wait_names_the_pods_that_do_not_come_up(machine: Machine) -> None:
+    machine.fails("rollout status deployments --namespace kserve", hang=True)
+    machine.change(pods="kserve-1   0/1   ImagePullBackOff   0   9m\nother   1/1   Running   0   9m\n")
+    process = machine.forebay.start("up", "--cluster", "current", "--manifests", machine.manifests, "--yes")
+    assert process.stdout is not None
+    waited = next(line for line in process.stdout if "s, waiting for" in line)
+    assert "waiting for their pods to be ready (kserve-1 is ImagePullBackOff)" in waited
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=120)

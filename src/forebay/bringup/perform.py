@@ -70,7 +70,8 @@ def _watch(action: Action, say: Say) -> tuple[Callable[[str], None], Callable[[]
         nonlocal last
         if time.monotonic() - last >= BEAT_S:
             last = time.monotonic()
-            say(f"{'':8}{last - began:.0f} s, waiting for {action.waits or 'the answer'}")
+            bad = f" ({'; '.join(words)})" if action.look and (words := _not_up(action)) else ""
+            say(f"{'':8}{last - began:.0f} s, waiting for {action.waits or 'the answer'}{bad}")
 
     return line, beat
 
@@ -85,12 +86,16 @@ def _failure(action: Action, code: int, output: str, log: Path, again: str) -> s
 
 
 def _not_running(action: Action) -> str:
-    """The pods that are not up, as kubectl lists them, and how to ask more."""
-    answer = tools.read((*action.look, "--no-headers"))
-    rows = [line.split() for line in answer.out.splitlines()]
-    bad = [f"{row[0]} is {row[2]}" for row in rows if len(row) > 2 and (row[2] not in RUNNING or _part_ready(row))]
+    """The pods that are not up, and how to ask more."""
     ask = " ".join(("describe" if word == "get" else word) for word in action.look)
-    return f"Pods that are not up: {'; '.join(bad[:TAIL_LINES]) or 'none'}; `{ask} POD` says why."
+    return f"Pods that are not up: {'; '.join(_not_up(action)) or 'none'}; `{ask} POD` says why."
+
+
+def _not_up(action: Action) -> list[str]:
+    """The first pods that are not up, in kubectl's words."""
+    rows = [line.split() for line in tools.read((*action.look, "--no-headers")).out.splitlines()]
+    bad = [f"{row[0]} is {row[2]}" for row in rows if len(row) > 2 and (row[2] not in RUNNING or _part_ready(row))]
+    return bad[:TAIL_LINES]
 
 
 def _part_ready(row: Sequence[str]) -> bool:

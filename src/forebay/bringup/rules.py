@@ -14,8 +14,8 @@ from forebay.bringup.values import Values, keys_of
 from forebay.errors import MachineError
 
 GIB = 2**30
-MIN_CPU = Decimal(2)  # cores: a step of a pipeline beside what is always there
-MIN_MEMORY = Decimal(4 * GIB)
+STEP_CPU = Decimal(1)  # the largest request of a step in the compiled pipeline; a test holds them equal
+STEP_MEMORY = Decimal(4 * 10**9)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,18 +142,32 @@ def _secrets(facts: Facts, wanted: Wanted) -> Iterator[str]:
 
 def _room(facts: Facts, wanted: Wanted) -> Iterator[str]:
     asked = objects.requests(wanted.everything)
-    cpu, memory = max(MIN_CPU, asked["cpu"]), max(MIN_MEMORY, asked["memory"])
-    cpus, bytes_ = (facts.allocatable.get(name, Decimal(0)) for name in ("cpu", "memory"))
-    free_cpu, free_memory = cpus - facts.taken.get("cpu", 0), bytes_ - facts.taken.get("memory", 0)
-    if free_cpu < cpu:
+    free = _free(facts)
+    if free["cpu"] < asked["cpu"]:
         yield (
-            f"Its ready nodes have {free_cpu.normalize():f} of {cpus.normalize():f} CPUs free, and "
-            f"{cpu.normalize():f} are needed. Add nodes or larger ones."
+            f"Its ready nodes have {free['cpu'].normalize():f} CPUs free, and {asked['cpu'].normalize():f} are asked "
+            "for all the time. Add nodes or larger ones."
         )
-    if free_memory < memory:
+    if free["memory"] < asked["memory"]:
         yield (
-            f"Its ready nodes have {free_memory / GIB:.1f} of {bytes_ / GIB:.1f} GiB of memory free, and "
-            f"{memory / GIB:.1f} GiB are needed. Add nodes or larger ones; for kind give the container engine more."
+            f"Its ready nodes have {free['memory'] / GIB:.1f} GiB of memory free, and {asked['memory'] / GIB:.1f} GiB "
+            "are asked for all the time. Add nodes or larger ones; for kind give the container engine more."
+        )
+
+
+def _free(facts: Facts) -> dict[str, Decimal]:
+    return {name: facts.allocatable.get(name, Decimal(0)) - facts.taken.get(name, 0) for name in ("cpu", "memory")}
+
+
+def notes(facts: Facts, wanted: Wanted) -> Iterator[str]:
+    """What will be in the way later, and perhaps not: a cluster may grow by itself."""
+    asked, free = objects.requests(wanted.everything), _free(facts)
+    cpu, memory = free["cpu"] - asked["cpu"], free["memory"] - asked["memory"]
+    if not any(refusals(facts, wanted)) and (cpu < STEP_CPU or memory < STEP_MEMORY):
+        yield (
+            f"Beside all this, {cpu.normalize():f} CPUs and {memory / GIB:.1f} GiB stay free on the ready nodes, and "
+            f"the training step of a pipeline asks for {STEP_CPU} and {STEP_MEMORY / GIB:.1f}: it will wait until "
+            "there is room."
         )
 
 

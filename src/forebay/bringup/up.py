@@ -13,7 +13,7 @@ from forebay.bringup.facts import Facts
 from forebay.bringup.perform import Say, perform
 from forebay.bringup.plan_up import Install, KindFacts, install_actions, kind_actions
 from forebay.bringup.request import Request, description
-from forebay.bringup.rules import Wanted, check_cluster
+from forebay.bringup.rules import Wanted, check_cluster, notes
 from forebay.errors import ConfigError, MachineError
 from forebay.state import FileLock, Home
 from forebay.version import VERSION
@@ -134,6 +134,8 @@ def _install(prepared: Prepared, say: Say, confirm: Confirm) -> None:
         confirm(_question(target, now, prepared.wanted))
     now = _facts(prepared)
     check_cluster(target.context, now, prepared.wanted)
+    for note in notes(now, prepared.wanted):
+        say(note)
     perform(_actions(prepared, now), prepared.log, say, request.again(target.context))
     for line in _next_steps(target, request):
         say(line)

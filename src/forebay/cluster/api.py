@@ -1,0 +1,197 @@
+"""The API server in five verbs, with errors that say what to do. Objects are plain maps, as they stand in YAML."""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from forebay.errors import ConfigError, ForebayError
+
+if TYPE_CHECKING:
+    from kubernetes.client import ApiClient, ApiException
+
+Object = dict[str, Any]
+FIELD_MANAGER = "forebay"
+TIMEOUT_S = 30.0  # of one request; a watch has its own
+
+
+class ApiError(ForebayError):
+    """The API server refused, or none answers."""
+
+    def __init__(self, text: str, status: int = 0) -> None:
+        super().__init__(text)
+        self.status = status  # of HTTP; 0 where nothing answered
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A kind of object as the API server's paths name it."""
+
+    group: str  # empty for the core one
+    version: str
+    plural: str
+
+    def path(self, namespace: str, name: str = "", part: str = "") -> str:
+        """The path of all of them in a namespace, of one, or of a part of one such as its log."""
+        root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+        return "/".join(filter(None, (f"{root}/namespaces/{namespace}/{self.plural}", name, part)))
+
+
+PODS = Resource("", "v1", "pods")
+EVENTS = Resource("", "v1", "events")
+INFERENCE_SERVICES = Resource("serving.kserve.io", "v1beta1", "inferenceservices")
+
+
+class Api:
+    """A connection. Every method raises `ApiError`."""
+
+    def __init__(self, client: "ApiClient") -> None:
+        self._client = client
+
+    @property
+    def host(self) -> str:
+        """Where it is, such as https://10.0.0.1:443."""
+        return str(self._client.configuration.host)
+
+    def find(self, resource: Resource, namespace: str, name: str) -> Object | None:
+        """One object, or None where there is none of that name."""
+        try:
+            found: Object = json.loads(self._ask("GET", resource.path(namespace, name)))
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+        return found
+
+    def all(self, resource: Resource, namespace: str, **selectors: str) -> list[Object]:
+        """Every object that the selectors (`labelSelector`, `fieldSelector`) let through."""
+        items: list[Object] = json.loads(self._ask("GET", resource.path(namespace), selectors))["items"]
+        return items
+
+    def apply(self, resource: Resource, wanted: Object) -> Object:
+        """Server-side apply: afterwards the object has every field of `wanted`, and what others set stays."""
+        metadata = wanted["metadata"]
+        applied: Object = json.loads(
+            self._ask(
+                "PATCH",
+                resource.path(metadata["namespace"], metadata["name"]),
+                {"fieldManager": FIELD_MANAGER, "force": "true"},
+                wanted,
+                "application/apply-patch+yaml",  # JSON is YAML
+            )
+        )
+        return applied
+
+    def delete(self, resource: Resource, namespace: str, name: str) -> None:
+        """Delete an object with all that belongs to it; nothing where it is gone already."""
+        try:
+            self._ask("DELETE", resource.path(namespace, name), {"propagationPolicy": "Foreground"})
+        except ApiError as error:
+            if error.status != 404:
+                raise
+
+    def log(self, namespace: str, pod: str, container: str, *, lines: int, previous: bool = False) -> str:
+        """The last lines of a container's log; of the one before its last restart where `previous`."""
+        words = {"container": container, "tailLines": str(lines), "previous": str(previous).lower()}
+        return self._ask("GET", PODS.path(namespace, pod, "log"), words)
+
+    def watch(self, resource: Resource, namespace: str, name: str, seconds: int) -> Iterator[Object]:
+        """What one object is and becomes within some seconds: events with `type` and `object`."""
+        query = {"watch": "true", "fieldSelector": f"metadata.name={name}", "timeoutSeconds": str(seconds)}
+        from urllib3.exceptions import HTTPError
+
+        response = self._open("GET", resource.path(namespace), query, timeout_s=seconds + TIMEOUT_S)
+        rest = b""
+        try:
+            for chunk in response.stream(None, decode_content=False):
+                *lines, rest = (rest + chunk).split(b"\n")
+                events = [json.loads(line) for line in lines if line.strip()]
+                yield from (event for event in events if event["type"] != "ERROR")  # such as a cache that is behind
+        except (HTTPError, OSError) as error:
+            raise ApiError(f"{self.host} broke off while it was watched: {error}.") from error
+        finally:
+            response.release_conn()
+
+    def _ask(
+        self, verb: str, path: str, query: dict[str, str] | None = None, body: Object | None = None, of: str = ""
+    ) -> str:
+        response = self._open(verb, path, query or {}, body, of)
+        return str(response.data.decode(errors="replace"))
+
+    def _open(
+        self,
+        verb: str,
+        path: str,
+        query: dict[str, str],
+        body: Object | None = None,
+        of: str = "",
+        timeout_s: float = TIMEOUT_S,
+    ) -> Any:
+        from kubernetes.client import ApiException
+        from urllib3.exceptions import HTTPError
+
+        headers = {"Accept": "application/json, */*", **({"Content-Type": of} if of else {})}
+        self._client.update_params_for_auth(headers, [], ["BearerToken"])
+        url = self.host + path + (f"?{urlencode(query)}" if query else "")
+        try:
+            return self._client.rest_client.request(
+                verb, url, headers=headers, body=body, _preload_content=False, _request_timeout=timeout_s
+            )
+        except ApiException as error:
+            raise _refused(self.host, verb, path, error) from error
+        except (HTTPError, OSError) as error:
+            raise ApiError(
+                f"{self.host} does not answer: {error}. Is the cluster up, and is this its address?"
+            ) from error
+
+
+def connect(context: str = "") -> Api:
+    """The cluster that this process runs in, else that of the kubeconfig.
+
+    Args:
+        context: of the kubeconfig; empty for the pod's own cluster, or the current context.
+
+    Raises:
+        ConfigError: there is neither, or the kubeconfig cannot be used.
+    """
+    from kubernetes import client, config
+
+    configuration = client.Configuration()
+    try:
+        if not context and os.environ.get("KUBERNETES_SERVICE_HOST"):
+            config.load_incluster_config(configuration)
+        else:
+            config.load_kube_config(context=context or None, client_configuration=configuration)
+    except (config.ConfigException, OSError, ValueError) as error:
+        raise ConfigError(
+            f"There is no cluster to talk to: {error}. Point KUBECONFIG at the file that your cluster gave you; "
+            "`kubectl config get-contexts` lists what it holds."
+        ) from error
+    configuration.retries = False  # its own tries would make one error take half a minute
+    return Api(client.ApiClient(configuration))
+
+
+def _refused(host: str, verb: str, path: str, error: "ApiException") -> ApiError:
+    """What the server says, and what to do about it."""
+    said = _message(error)
+    if error.status == 401:
+        fix = "The token is not valid or has expired: log in again, or give the pod its service account back."
+    elif error.status == 403:
+        fix = "Ask for that right; the chart grants it to the pipelines' service account in the models' namespace."
+    elif error.status in (400, 422):
+        fix = "The object breaks a rule of the cluster's; an older or newer KServe may have other fields."
+    elif error.status == 404:
+        fix = "Does this cluster have what `forebay up` installs, and is this the namespace?"
+    else:
+        fix = "Try again; the cluster's administrator sees more in the API server's log."
+    return ApiError(f"{host} answers {error.status} to {verb} {path}: {said}. {fix}", int(error.status or 0))
+
+
+def _message(error: "ApiException") -> str:
+    try:
+        status = json.loads(error.body or "")
+    except (ValueError, TypeError):
+        return str(error.reason or "nothing").rstrip(".")
+    return str(status.get("message") if isinstance(status, dict) else status).rstrip(".")
