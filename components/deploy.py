@@ -15,6 +15,11 @@ def deploy(
     smoke_rows: int,
     tolerance: float,
     timeout_s: int,
+    namespace: str,
+    replicas: int,
+    memory: str,
+    gpus: int,
+    gpu_resource: str,
 ) -> str:
     """Bring the version up, compare its answers with evaluate's and move the alias; see `forebay.deploy`."""
     from forebay.state import step
@@ -25,6 +30,16 @@ def deploy(
         from forebay.deploy import deploy as bring_up
         from forebay.settings import DeployConfig
 
-        config = DeployConfig(target=target, smoke_rows=smoke_rows, tolerance=tolerance, timeout_s=timeout_s)
+        config = DeployConfig(
+            target=target,
+            smoke_rows=smoke_rows,
+            tolerance=tolerance,
+            timeout_s=timeout_s,
+            namespace=namespace,
+            replicas=replicas,
+            memory=memory,
+            gpus=gpus,
+            gpu_resource=gpu_resource,
+        )
         url = bring_up(Path(evaluation.path), version, config, log)
     return url

@@ -7,6 +7,10 @@ from kfp.dsl import PipelineTask
 from forebay import components
 
 GPU = "nvidia.com/gpu"
+GIVEN = "forebay-steps"  # ConfigMap and Secret in the namespace of the steps
+MLFLOW_LOGIN = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
+STORE = ("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_REQUEST_CHECKSUM_CALCULATION", "AWS_RESPONSE_CHECKSUM_VALIDATION")
+STORE_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 NAME = "forebay-training"
 DESCRIPTION = "Raw pictures in, a served and registered image classifier out."
 
@@ -19,6 +23,17 @@ def _request(task: PipelineTask, *, cpu: str, memory: str, hours: int, cached: b
     kubernetes.set_timeout(task, seconds=hours * 3600)
 
 
+def _give(task: PipelineTask, *, mlflow: bool = False, store: bool = False, more: tuple[str, ...] = ()) -> None:
+    """Where a cluster's MLflow and object store are, and the keys to them: the chart writes both objects.
+
+    Each step gets what it uses and no more. Elsewhere there are no such objects, and the environment says it.
+    """
+    plain = [*(["MLFLOW_TRACKING_URI"] if mlflow else []), *(STORE if store else ()), *more]
+    secret = [*(MLFLOW_LOGIN if mlflow else ()), *(STORE_KEYS if store else ())]
+    kubernetes.use_config_map_as_env(task, GIVEN, {key: key for key in plain}, optional=True)
+    kubernetes.use_secret_as_env(task, GIVEN, {key: key for key in secret}, optional=True)
+
+
 @dsl.pipeline(name=NAME, description=DESCRIPTION)
 @with_setting_parameters
 def training(parameters: Parameters) -> None:
@@ -28,6 +43,7 @@ def training(parameters: Parameters) -> None:
 
     ingest = components.ingest(**arguments_of("ingest", parameters), **code)
     _request(ingest, cpu="1", memory="3G", hours=6)
+    _give(ingest, store=True)
 
     preprocess = components.preprocess(rows=ingest.outputs["rows"], **arguments_of("preprocess", parameters), **code)
     _request(preprocess, cpu="1", memory="2G", hours=6)
@@ -38,6 +54,7 @@ def training(parameters: Parameters) -> None:
         **code,
     )
     _request(train, cpu="1", memory="4G", hours=72)
+    _give(train, mlflow=True)
     train.set_accelerator_type(GPU).set_accelerator_limit(parameters["train_gpus"])
 
     evaluate = components.evaluate(
@@ -47,6 +64,7 @@ def training(parameters: Parameters) -> None:
         **arguments_of("evaluate", parameters),
     )
     _request(evaluate, cpu="1", memory="3G", hours=6, cached=False)
+    _give(evaluate, mlflow=True)
 
     # kfp's local runner resolves a condition only on the default output name (2.17: others are silently false)
     with dsl.If(evaluate.outputs["Output"] == "passed", name="gate-passed"):
@@ -58,6 +76,7 @@ def training(parameters: Parameters) -> None:
             **arguments_of("register", parameters),
         )
         _request(register, cpu="500m", memory="2G", hours=1, cached=False)
+        _give(register, mlflow=True)
 
         deploy = components.deploy(
             evaluation=evaluate.outputs["evaluation"],
@@ -66,3 +85,4 @@ def training(parameters: Parameters) -> None:
             **arguments_of("deploy", parameters),
         )
         _request(deploy, cpu="500m", memory="1G", hours=1, cached=False)
+        _give(deploy, mlflow=True, more=("FOREBAY_MODEL_STORE",))

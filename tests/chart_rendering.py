@@ -66,6 +66,9 @@ def golden_text(name: str) -> str:
         if path.endswith(".yaml") and yaml.safe_load(text):
             documents.append(f"# {path}\n{text.strip()}\n")
     hidden = re.sub(
-        r"^(  [a-z-]*(?:password|key): )[A-Za-z0-9]{32}$", r"\1GENERATED", "---\n".join(documents), flags=re.M
+        r"^(  [a-z_-]*(?:password|key|key_id): )[A-Za-z0-9]{32}$",
+        r"\1GENERATED",
+        "---\n".join(documents),
+        flags=re.M | re.I,
     )
     return re.sub(r"[ \t]+$", "", hidden, flags=re.M)

@@ -41,6 +41,7 @@ class RegisteredBundle:
     name: str
     version: str
     folder: Path  # of the bundle: model.json and the weights
+    uri: str  # of the same where the registry keeps it
     weights_sha256: str
 
 
@@ -88,8 +89,9 @@ def resolve(home: Home, reference: str) -> RegisteredBundle:
     if version is None:
         listed = ", ".join(item.version for item in versions[:20])
         raise ModelError(f"{name} has no version {which!r}. Its versions, newest first: {listed}.")
+    folder, uri = _bundle(home, version)
     return RegisteredBundle(
-        name=name, version=version.version, folder=_folder(home, version), weights_sha256=version.weights_sha256
+        name=name, version=version.version, folder=folder, uri=uri, weights_sha256=version.weights_sha256
     )
 
 
@@ -204,8 +206,8 @@ def _version(item: Any, champion_version: str | None) -> Version:
     )
 
 
-def _folder(home: Home, version: Version) -> Path:
-    """The bundle inside the version's MLflow model; fetched once where the store is not this machine's disk."""
+def _bundle(home: Home, version: Version) -> tuple[Path, str]:
+    """The bundle inside the version's MLflow model, fetched once where it is not on this disk, and its URI."""
     client = tracking.client(home)
     uri = client.get_model_version_download_uri(version.name, version.version)
     parts = urlsplit(uri)
@@ -216,7 +218,7 @@ def _folder(home: Home, version: Version) -> Path:
             f"{version.name} version {version.version}: no model bundle in {uri}. "
             "Its files were removed or another tool registered it; register the model again with `forebay run --fresh`."
         )
-    return bundle.parent
+    return bundle.parent, f"{uri.rstrip('/')}/{bundle.parent.relative_to(local).as_posix()}"
 
 
 def _download(home: Home, uri: str, version: Version) -> Path:

@@ -123,7 +123,7 @@ def test_an_upgrade_keeps_the_passwords_that_were_made_and_the_volumes() -> None
             data = {key: base64.b64encode(value.encode()).decode() for key, value in each["stringData"].items()}
             api.objects.append(secret(each["metadata"]["name"]) | {"data": data})
         second = live(api, {}, is_upgrade=True, revision=2)
-    assert len(made) == 6
+    assert len(made) == 8
     for name, each in made.items():
         assert second[name]["stringData"] == each["stringData"]
     assert check_upgrade(list(first.values()), list(second.values())) == []

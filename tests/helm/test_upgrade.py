@@ -15,7 +15,7 @@ import yaml
 from chart_rendering import SCENARIOS, Object, objects, scenario
 from manifest_checks import check_upgrade, kept
 
-OF_STEPS = {"mlpipeline-minio-artifact", "kfp-mlflow-credentials"}  # copies
+COPIES = {"mlpipeline-minio-artifact", "kfp-mlflow-credentials", "forebay-steps", "forebay-models-store"}
 PREVIOUS = Path(__file__).parent / "previous"
 
 
@@ -33,13 +33,13 @@ def test_an_upgrade_from_the_last_release_changes_nothing_that_cannot_change(nam
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_what_holds_data_or_a_password_is_kept_when_the_release_goes(name: str) -> None:
     for each in objects(scenario(name)):
-        if each["kind"] in ("Secret", "PersistentVolumeClaim") and each["metadata"]["name"] not in OF_STEPS:
+        if each["kind"] in ("Secret", "PersistentVolumeClaim") and each["metadata"]["name"] not in COPIES:
             assert each["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep", each["metadata"]["name"]
 
 
 def test_no_password_is_in_what_is_committed() -> None:
     secrets = [each for each in kept(objects({})) if each["kind"] == "Secret"]
-    assert [set(each) for each in secrets] == [{"kind", "metadata", "keys"}] * 6
+    assert [set(each) for each in secrets] == [{"kind", "metadata", "keys"}] * 8
 
 
 @pytest.mark.parametrize(

@@ -107,6 +107,25 @@ http://{{ include "forebay.name" (list . "s3") }}.{{ .Release.Namespace }}.svc:9
 {{- end -}}
 {{- end -}}
 
+{{/* Region of the object store. */}}
+{{- define "forebay.s3Region" -}}
+{{- ternary "us-east-1" .Values.externalS3.region (eq .Values.objectStore.mode "bundled") -}}
+{{- end -}}
+
+{{/* Not empty where the store's keys are this release's own, so that it may write them into other namespaces. */}}
+{{- define "forebay.ownStore" -}}
+{{- if and (eq .Values.objectStore.mode "bundled") (not .Values.s3.existingSecret) -}}yes{{- end -}}
+{{- end -}}
+
+{{/* How KServe's storage initializer reaches the store. */}}
+{{- define "forebay.storeAnnotations" -}}
+{{- with include "forebay.s3Endpoint" . -}}
+serving.kserve.io/s3-endpoint: {{ regexReplaceAll "^https?://" . "" | quote }}
+serving.kserve.io/s3-usehttps: {{ ternary "1" "0" (hasPrefix "https://" .) | quote }}
+{{ end -}}
+serving.kserve.io/s3-region: {{ include "forebay.s3Region" . | quote }}
+{{- end -}}
+
 {{/* MLflow's store; what Postgres is reached with stands in a libpq service file. */}}
 {{- define "forebay.databaseUri" -}}
 {{- if eq .Values.database.mode "sqlite" -}}sqlite:////data/mlflow.db{{- else -}}postgresql://?service=mlflow{{- end -}}
@@ -117,7 +136,7 @@ http://{{ include "forebay.name" (list . "s3") }}.{{ .Release.Namespace }}.svc:9
 {{- with include "forebay.s3Endpoint" . }}
 - {name: MLFLOW_S3_ENDPOINT_URL, value: {{ . | quote }}}
 {{- end }}
-- {name: AWS_REGION, value: {{ ternary "us-east-1" .Values.externalS3.region (eq .Values.objectStore.mode "bundled") }}}
+- {name: AWS_REGION, value: {{ include "forebay.s3Region" . }}}
 - {name: AWS_REQUEST_CHECKSUM_CALCULATION, value: when_required}
 - {name: AWS_RESPONSE_CHECKSUM_VALIDATION, value: when_required}
 {{- with include "forebay.s3Secret" . }}

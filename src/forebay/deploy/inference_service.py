@@ -12,6 +12,9 @@ RUNTIME = "forebay"  # the ServingRuntime that the cluster install owns
 GPU_RUNTIME = "forebay-gpu"  # the same server where the GPUs are
 MODEL_FORMAT = "forebay"
 LABELS = "forebay.dev"
+VERSION_LABEL = f"{LABELS}/model-version"  # KServe gives it to the pods
+MANAGER_LABEL, MANAGER = "app.kubernetes.io/managed-by", "forebay"
+SERVICE_ACCOUNT = "forebay-models"  # the chart gives it the store's credentials
 NAME_LENGTH = 50  # KServe appends -predictor and more to it, and a DNS label ends at 63
 
 
@@ -37,9 +40,9 @@ class Deployment:
     data_digest: str
     code_version: str
     run_id: str
-    namespace: str | None = None
+    namespace: str
     replicas: int = 1
-    service_account: str | None = None  # whose credentials fetch the storage URI
+    service_account: str = SERVICE_ACCOUNT  # whose credentials fetch the storage URI
     resources: Resources = field(default_factory=Resources)
 
 
@@ -52,12 +55,13 @@ def inference_service(wanted: Deployment) -> dict[str, Any]:
     _check_name(wanted.name)
     metadata: dict[str, Any] = {
         "name": wanted.name,
+        "namespace": wanted.namespace,
         "labels": {
             "app.kubernetes.io/name": "forebay",
             "app.kubernetes.io/component": "serve",
             "app.kubernetes.io/version": VERSION,
-            "app.kubernetes.io/managed-by": "forebay",
-            f"{LABELS}/model-version": wanted.version,
+            MANAGER_LABEL: MANAGER,
+            VERSION_LABEL: wanted.version,
         },
         "annotations": {
             "serving.kserve.io/deploymentMode": "Standard",
@@ -67,8 +71,6 @@ def inference_service(wanted: Deployment) -> dict[str, Any]:
             f"{LABELS}/run-id": wanted.run_id,
         },
     }
-    if wanted.namespace:
-        metadata["namespace"] = wanted.namespace
     return {
         "apiVersion": API_VERSION,
         "kind": "InferenceService",
@@ -78,7 +80,8 @@ def inference_service(wanted: Deployment) -> dict[str, Any]:
 
 
 def _predictor(wanted: Deployment) -> dict[str, Any]:
-    predictor: dict[str, Any] = {
+    return {
+        "serviceAccountName": wanted.service_account,
         "minReplicas": wanted.replicas,
         "maxReplicas": wanted.replicas,
         # The old pod answers until the new one is ready.
@@ -98,9 +101,6 @@ def _predictor(wanted: Deployment) -> dict[str, Any]:
             },
         },
     }
-    if wanted.service_account:
-        predictor["serviceAccountName"] = wanted.service_account
-    return predictor
 
 
 def _resources(wanted: Resources) -> dict[str, dict[str, str]]:

@@ -1,12 +1,13 @@
 """The step itself: stage, prove, promote, move the alias; or put back what was."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
 from forebay import registry
 from forebay.contracts.bundle import read_spec
 from forebay.contracts.evaluation import Evaluation, read_smoke
-from forebay.deploy.inference_service import Deployment, inference_service
+from forebay.deploy.inference_service import Deployment, Resources, inference_service
 from forebay.deploy.protocol import Answer, Request, ask
 from forebay.deploy.smoke import Smoke
 from forebay.errors import DeployError, ForebayError
@@ -15,8 +16,11 @@ from forebay.serving.client import predict_url
 from forebay.serving.example import write_example
 from forebay.serving.state import Served
 from forebay.settings import AUTO, DeployConfig
-from forebay.state import Run, StepLog, write_json
+from forebay.state import Run, StepLog
 
+STORE_VARIABLE = "FOREBAY_MODEL_STORE"  # where MLflow's server keeps the artifacts that it hands out
+PROXIED = "mlflow-artifacts:"
+FETCHED = ("s3", "gs", "https")  # by KServe's storage initializer
 ANSWER_MARGIN_S = 120.0  # on top of deploy.timeout_s: for starting the server, and for putting back what was
 
 
@@ -34,12 +38,11 @@ def deploy(evaluation: Path, version: str, config: DeployConfig, log: StepLog) -
 
     Raises:
         DeployError: it did not come up or answered otherwise; what was served before still is.
+        ConfigError: there is no cluster to talk to, or the name cannot be one there.
         ModelError: there is no such version.
     """
     name = Evaluation.read(evaluation).name
     bundle = registry.resolve(log.home, f"{name}/{version}")
-    if _target(config, log) == "kserve":
-        raise _needs_cluster(bundle, log)
     images, probabilities = read_smoke(evaluation)
     rows = slice(0, config.smoke_rows)
     smoke = Smoke(
@@ -48,7 +51,8 @@ def deploy(evaluation: Path, version: str, config: DeployConfig, log: StepLog) -
         version=bundle.version,
         tolerance=config.tolerance,
     )
-    url = _roll_out(bundle, smoke, config, log)
+    roll_out = _on_cluster if _target(config, log) == "kserve" else _on_this_machine
+    url = roll_out(bundle, smoke, config, log)
     write_example(log.home, name, images[0])
     facts = {"name": name, "version": bundle.version, "weights_sha256": bundle.weights_sha256}
     log.result(url=url, model=facts, smoke={"rows": len(smoke.images_NHWC), "tolerance": config.tolerance})
@@ -62,7 +66,7 @@ def _target(config: DeployConfig, log: StepLog) -> str:
     return "kserve" if log.events is None else "local"
 
 
-def _roll_out(bundle: RegisteredBundle, smoke: Smoke, config: DeployConfig, log: StepLog) -> str:
+def _on_this_machine(bundle: RegisteredBundle, smoke: Smoke, config: DeployConfig, log: StepLog) -> str:
     run = Run(log.home.runs / log.run_id)
     served = Served(bundle=str(bundle.folder), version=bundle.version, weights_sha256=bundle.weights_sha256)
     request = Request(action="stage", name=bundle.name, model=served, timeout_s=config.timeout_s)
@@ -88,20 +92,51 @@ def _kept(bundle: RegisteredBundle, staged: Answer, error: Exception) -> DeployE
     )
 
 
-def _needs_cluster(bundle: RegisteredBundle, log: StepLog) -> DeployError:
+def _on_cluster(bundle: RegisteredBundle, smoke: Smoke, config: DeployConfig, log: StepLog) -> str:
+    from forebay.cluster.api import connect
+    from forebay.deploy.kserve import Rollout
+
+    wanted = inference_service(_deployment(bundle, config, log))
+
+    def prove(url: str) -> None:
+        smoke.check(url, bundle.name, float(config.timeout_s))
+        registry.set_champion(log.home, bundle.name, bundle.version)
+
+    rollout = Rollout(api=connect(), timeout_s=config.timeout_s, tell=log.warn)
+    return predict_url(rollout.run(wanted, prove), bundle.name)
+
+
+def _deployment(bundle: RegisteredBundle, config: DeployConfig, log: StepLog) -> Deployment:
     spec = read_spec(bundle.folder)
-    wanted = Deployment(
+    return Deployment(
         name=bundle.name,
+        namespace=config.namespace,
         version=bundle.version,
-        storage_uri=bundle.folder.as_uri(),
+        storage_uri=storage_uri(bundle.uri),
         weights_sha256=bundle.weights_sha256,
         data_digest=str(spec.data.get("digest", "")),
         code_version=str(spec.lineage.get("code_version", "")),
         run_id=log.run_id,
+        replicas=config.replicas,
+        resources=Resources(
+            memory=config.memory, memory_limit=config.memory, gpus=config.gpus, gpu_resource=config.gpu_resource
+        ),
     )
-    path = log.home.runs / log.run_id / "inference-service.json"
-    write_json(path, inference_service(wanted))
-    return DeployError(
-        "deploy.target=kserve: applying an InferenceService needs a cluster, and comes with the cluster install. "
-        f"The object was written to {path}. Set deploy.target=local to serve on this machine."
+
+
+def storage_uri(uri: str) -> str:
+    """The address under which a cluster's pods fetch what the registry keeps.
+
+    Raises:
+        DeployError: they cannot reach it.
+    """
+    store = os.environ.get(STORE_VARIABLE, "").rstrip("/")
+    if uri.startswith(PROXIED) and store:
+        return f"{store}/{uri.removeprefix(PROXIED).lstrip('/')}"
+    if uri.partition("://")[0] in FETCHED:
+        return uri
+    raise DeployError(
+        f"The model's files are at {uri}, and pods of a cluster fetch them from {', '.join(FETCHED)} only. Let MLflow "
+        f"keep its artifacts in an object store; where its server hands them out ({PROXIED}), name the store that it "
+        f"keeps them in, {STORE_VARIABLE}=s3://BUCKET (the chart does)."
     )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from forebay.settings.field import AUTO, StepConfig, at_least, between, one_of, setting
+from forebay.settings.field import AUTO, StepConfig, at_least, between, matching, one_of, setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,4 +38,26 @@ class DeployConfig(StepConfig):
     tolerance: float = setting(
         1e-3, unit="probability", meaning="Largest difference allowed in that comparison", rule=between(0, 1)
     )
-    timeout_s: int = setting(120, unit="seconds", meaning="How long to wait for readiness", rule=at_least(1))
+    timeout_s: int = setting(
+        300,
+        unit="seconds",
+        meaning="How long to wait for readiness; a cluster may pull an image first",
+        rule=at_least(1),
+    )
+    namespace: str = setting(
+        "forebay-models",
+        meaning="On a cluster: namespace of the InferenceService",
+        rule=matching(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "forebay-models"),
+    )
+    replicas: int = setting(1, unit="pods", meaning="On a cluster: how many servers answer", rule=between(1, 100))
+    memory: str = setting(
+        "1Gi",
+        meaning="On a cluster: memory of one server, in Kubernetes' notation",
+        rule=matching(r"[1-9]\d{0,5}(Mi|Gi)", "1Gi"),
+    )
+    gpus: int = setting(0, unit="GPUs", meaning="On a cluster: GPUs of one server", rule=between(0, 64))
+    gpu_resource: str = setting(
+        "nvidia.com/gpu",
+        meaning="On a cluster: what a GPU is called, such as nvidia.com/mig-1g.10gb for a MIG slice",
+        rule=matching(r"[a-z0-9.-]+/[A-Za-z0-9_.-]+", "nvidia.com/gpu"),
+    )
