@@ -60,6 +60,12 @@ def test_the_note_counts_with_the_largest_step_of_the_compiled_pipeline() -> Non
     assert max(quantity(each["resourceMemoryRequest"]) for each in resources) == STEP_MEMORY
 
 
+def test_a_namespace_that_nobody_makes_is_refused_before_anything_is_applied(machine: Machine) -> None:
+    said = refused(machine, "--without", "pipelines", "--without", "pipelines-crds")
+    assert "There is no namespace 'kubeflow', which pipelines.namespace" in said
+    assert "names, and what makes it is left out. Make it (`kubectl create namespace kubeflow`)" in said
+
+
 def test_every_reason_is_said_at_once(machine: Machine) -> None:
     machine.change(minor="29", classes={})
     said = refused(machine)

@@ -158,6 +158,19 @@ def test_an_air_gap_changes_images_and_nothing_that_only_looks_like_one(on_stand
     assert server["V2_LAUNCHER_IMAGE"] == f"{VERSIONS['mirror']}/kubeflow/kfp-launcher:2"
 
 
+def test_what_fetches_a_model_may_run_under_pod_security_restricted(on_standins: Rendered) -> None:
+    fetching = named(on_standins["kind"], "ClusterStorageContainer", "default")["spec"]["container"]
+    assert fetching["securityContext"] == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+
+
+def test_kserves_configuration_has_what_its_controller_ends_without(on_standins: Rendered) -> None:
+    config = named(on_standins["kind"], "ConfigMap", "inferenceservice-config")["data"]
+    assert json.loads(config["ingress"])["ingressGateway"]
+    for part in ("storageInitializer", "agent", "logger", "batcher", "router"):
+        found = json.loads(config[part])
+        assert all(found.get(key) for key in ("cpuRequest", "cpuLimit", "memoryRequest", "memoryLimit")), part
+
+
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_nobody_outside_talks_to_what_has_no_login(rendered: Rendered, overlay: str) -> None:
     policy = named(rendered[overlay], "NetworkPolicy", "pipelines")["spec"]

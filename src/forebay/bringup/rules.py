@@ -65,6 +65,7 @@ def refusals(facts: Facts, wanted: Wanted) -> Iterator[str]:
             "`kubectl auth can-i '*' '*' --all-namespaces` says no: definitions and cluster roles can be installed "
             "by a cluster administrator only. Take a context with these rights."
         )
+    yield from _namespaces(facts, wanted)
     yield from _storage(facts, wanted)
     yield from _secrets(facts, wanted)
     yield from _agreement(wanted)
@@ -80,6 +81,18 @@ def _version(facts: Facts, minimum: str) -> Iterator[str]:
             f"Its Kubernetes is {'.'.join(map(str, facts.version))}, and {minimum} or newer is needed. Update it, or "
             "take another cluster (`forebay up --cluster kind` makes one)."
         )
+
+
+def _namespaces(facts: Facts, wanted: Wanted) -> Iterator[str]:
+    """The chart makes none; where its pieces are left out, somebody else has to."""
+    made = {each["metadata"]["name"] for each in wanted.manifests if each["kind"] == "Namespace"}
+    for name in sorted({objects.namespace(each) for each in wanted.chart} - made - {""}):
+        if name not in facts.namespaces:
+            keys = ", ".join(keys_of(wanted.values, name)) or "the chart"
+            yield (
+                f"There is no namespace {name!r}, which {keys} names, and what makes it is left out. Make it "
+                f"(`kubectl create namespace {name}`), or name another."
+            )
 
 
 def _storage(facts: Facts, wanted: Wanted) -> Iterator[str]:

@@ -97,9 +97,22 @@ class Api:
         words = {"container": container, "tailLines": str(lines), "previous": str(previous).lower()}
         return self._ask("GET", PODS.path(namespace, pod, "log"), words)
 
-    def watch(self, resource: Resource, namespace: str, name: str, seconds: int) -> Iterator[Object]:
-        """What one object is and becomes within some seconds: events with `type` and `object`."""
-        query = {"watch": "true", "fieldSelector": f"metadata.name={name}", "timeoutSeconds": str(seconds)}
+    def watch(self, resource: Resource, seen: Object, seconds: int) -> Iterator[Object]:
+        """What becomes of an object, after the state in which it was seen: events with `type` and `object`.
+
+        Args:
+            resource: its kind.
+            seen: the object, as `find`, `apply` or an event gave it.
+            seconds: after which the server ends.
+        """
+        metadata = seen["metadata"]
+        namespace = metadata["namespace"]
+        query = {
+            "watch": "true",
+            "fieldSelector": f"metadata.name={metadata['name']}",
+            "resourceVersion": metadata["resourceVersion"],
+            "timeoutSeconds": str(seconds),
+        }
         from urllib3.exceptions import HTTPError
 
         response = self._open("GET", resource.path(namespace), query, timeout_s=seconds + TIMEOUT_S)
@@ -108,7 +121,7 @@ class Api:
             for chunk in response.stream(None, decode_content=False):
                 *lines, rest = (rest + chunk).split(b"\n")
                 events = [json.loads(line) for line in lines if line.strip()]
-                yield from (event for event in events if event["type"] != "ERROR")  # such as a cache that is behind
+                yield from (event for event in events if event["type"] != "ERROR")  # such as a state that is too old
         except (HTTPError, OSError) as error:
             raise ApiError(f"{self.host} broke off while it was watched: {error}.") from error
         finally:

@@ -1,7 +1,7 @@
 """Serve a version on a cluster: apply its InferenceService, wait for it, prove it; or put back what was."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from forebay.errors import DeployError, ForebayError
 from forebay.state.mask import without_passwords
 
 Object = dict[str, Any]
-SLICE_S = 2  # how long one watch lasts; pods are looked at in between
+SLICE_S = 2  # how long one watch lasts; pods are looked at after each
 STAYS_S = 15.0  # an obstacle that stays this long is no passing one
 LOG_LINES = 8
 
@@ -44,8 +44,7 @@ class Rollout:
         before = self.api.find(INFERENCE_SERVICES, namespace, name)
         _refuse_foreign(before)
         try:
-            self.api.apply(INFERENCE_SERVICES, wanted)
-            url = service_url(self.wait(wanted))
+            url = service_url(self._serve(wanted))
             prove(url)
         except Exception as error:
             reason = str(error) if isinstance(error, ForebayError) else f"{type(error).__name__}: {error}"
@@ -54,35 +53,45 @@ class Rollout:
             ) from error
         return url
 
-    def wait(self, wanted: Object) -> Object:
-        """The InferenceService, once it serves the version that `wanted` names.
+    def _serve(self, wanted: Object) -> Object:
+        """Apply an InferenceService; the object, once it serves the version that it names.
 
         Raises:
             DeployError: something keeps it from that, or it took too long.
         """
         namespace, name, version = _identity(wanted)
+        old = [_state(event) for event in self._refusals(namespace)]  # of an earlier try; they stay for an hour
+        self.api.apply(INFERENCE_SERVICES, wanted)
         end = time.monotonic() + self.timeout_s
         seen, since = "", 0.0
-        service: Object = {}
         found: Obstacle | None = None
-        while time.monotonic() < end:
-            for event in self.api.watch(INFERENCE_SERVICES, namespace, name, SLICE_S):
-                if event["type"] == "DELETED":
-                    raise DeployError(f"Somebody deleted the InferenceService {namespace}/{name} meanwhile.")
-                service = event["object"]
-                pods = self._pods(namespace, name)
-                if serves(service, pods, version):
-                    return service
-                found = obstacle(service, pods, self._refusals(namespace), version)
-                text = found.text if found else ""
-                if text != seen:
-                    seen, since = text, time.monotonic()
-                    if text:
-                        self.tell(text)
-                if found and found.hopeless and time.monotonic() - since > STAYS_S:
-                    raise DeployError(self._explained(namespace, found))
+        for service in self._states(namespace, name, end):
+            pods = self._pods(namespace, name)
+            if serves(service, pods, version):
+                return service
+            events = [event for event in self._refusals(namespace) if _state(event) not in old]
+            found = obstacle(service, pods, events, version)
+            kind = found.kind if found else ""
+            if kind != seen:
+                seen, since = kind, time.monotonic()
+                if found:
+                    self.tell(found.text)
+            if found and found.hopeless and time.monotonic() - since > STAYS_S:
+                raise DeployError(self._explained(namespace, found))
+        service = self.api.find(INFERENCE_SERVICES, namespace, name) or {}
         waited = f"{namespace}/{name} was not ready within {self.timeout_s:g} s (deploy.timeout_s)"
         raise DeployError(f"{waited}: {self._explained(namespace, found) if found else _conditions(service)}")
+
+    def _states(self, namespace: str, name: str, end: float) -> Iterator[Object]:
+        """The service as it is, at least every two seconds, until the time is over."""
+        while time.monotonic() < end:
+            service = self.api.find(INFERENCE_SERVICES, namespace, name)
+            if service is None:
+                raise DeployError(f"Somebody deleted the InferenceService {namespace}/{name} meanwhile.")
+            yield service
+            for event in self.api.watch(INFERENCE_SERVICES, service, SLICE_S):
+                if event["type"] != "DELETED":  # the next look finds none
+                    yield event["object"]
 
     def _pods(self, namespace: str, name: str) -> list[Object]:
         return self.api.all(PODS, namespace, labelSelector=f"{SERVICE_LABEL}={name}")
@@ -108,8 +117,7 @@ class Rollout:
             if before is None:
                 self.api.delete(INFERENCE_SERVICES, namespace, name)
                 return "Nothing is served instead."
-            self.api.apply(INFERENCE_SERVICES, applied(before))
-            self.wait(applied(before))
+            self._serve(applied(before))
         except ForebayError as error:
             return f"Putting back what was failed as well: {error}"
         return f"Version {_identity(before)[2]} keeps answering."
@@ -135,6 +143,10 @@ def service_url(service: Object) -> str:
     namespace, name, _ = _identity(service)
     address = (service.get("status") or {}).get("address") or {}
     return str(address.get("url") or f"http://{name}-predictor.{namespace}.svc.cluster.local")
+
+
+def _state(each: Object) -> tuple[str, str]:
+    return each["metadata"]["uid"], each["metadata"]["resourceVersion"]
 
 
 def _identity(service: Object) -> tuple[str, str, str]:

@@ -17,6 +17,7 @@ NO_CONTAINER = {"CreateContainerConfigError", "CreateContainerError", "RunContai
 class Obstacle:
     """Why a version does not come up."""
 
+    kind: str  # the same for as long as it is the same one; the text may name another pod each time
     text: str
     hopeless: bool = True  # waiting alone does not mend it; a cluster that grows may have room in a minute
     pod: str = ""  # whose log says more
@@ -81,6 +82,7 @@ def _scheduling(pod: Object) -> Iterator[Obstacle]:
     scheduled = _condition(pod, "PodScheduled")
     if scheduled.get("status") == "False":
         yield Obstacle(
+            kind="Unschedulable",
             text=f"No node takes the pod {_name(pod)}: {_said(scheduled)}. Add or free a node, or ask for less with "
             "deploy.gpus and deploy.memory.",
             hopeless=False,
@@ -95,9 +97,11 @@ def _containers(pod: Object) -> Iterator[Obstacle]:
         ended = state.get("terminated") or last.get("terminated") or {}
         reason = waiting.get("reason", "")
         if reason in NO_IMAGE:
-            yield Obstacle(text=f"The image {container['image']} cannot be pulled ({reason}): {_said(waiting)}.")
+            text = f"The image {container['image']} cannot be pulled ({reason}): {_said(waiting)}."
+            yield Obstacle(kind="Image", text=text)
         elif reason in NO_CONTAINER:
-            yield Obstacle(text=f"The container {container['name']} of {_name(pod)} cannot start: {_said(waiting)}.")
+            text = f"The container {container['name']} of {_name(pod)} cannot start: {_said(waiting)}."
+            yield Obstacle(kind="Container", text=text)
         elif ended and ended.get("exitCode") != 0 and not container.get("ready"):
             yield _crash(pod, container, ended, restarted="terminated" not in state)
 
@@ -111,7 +115,7 @@ def _crash(pod: Object, container: Object, ended: Object, *, restarted: bool) ->
         text = f"The server needs more memory than it may have: {container['name']} of {of}. Raise deploy.memory."
     else:
         text = f"The server does not stay up: {container['name']} of {of}."
-    return Obstacle(text=text, pod=_name(pod), container=container["name"], restarted=restarted)
+    return Obstacle(kind="Crash", text=text, pod=_name(pod), container=container["name"], restarted=restarted)
 
 
 def _refused_pods(events: Sequence[Object], name: str) -> Iterator[Obstacle]:
@@ -123,7 +127,7 @@ def _refused_pods(events: Sequence[Object], name: str) -> Iterator[Obstacle]:
         and str((event.get("involvedObject") or {}).get("name", "")).startswith(f"{name}-predictor")
     ]
     for event in sorted(refused, key=_when, reverse=True)[:1]:
-        yield Obstacle(text=f"The cluster refuses the server's pod: {_said(event)}.")
+        yield Obstacle(kind="Refused", text=f"The cluster refuses the server's pod: {_said(event)}.")
 
 
 def _model(service: Object) -> Iterator[Obstacle]:
@@ -131,7 +135,8 @@ def _model(service: Object) -> Iterator[Obstacle]:
     failure = ((service.get("status") or {}).get("modelStatus") or {}).get("lastFailureInfo") or {}
     if failure.get("reason") in {"RuntimeUnhealthy", "RuntimeDisabled", "NoSupportingRuntime", "RuntimeNotRecognized",
                                  "InvalidPredictorSpec"}:  # fmt: skip
-        yield Obstacle(text=f"KServe cannot use the object ({failure['reason']}): {_said(failure)}.")
+        text = f"KServe cannot use the object ({failure['reason']}): {_said(failure)}."
+        yield Obstacle(kind="KServe", text=text)
 
 
 def _when(event: Object) -> str:
