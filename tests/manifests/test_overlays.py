@@ -11,7 +11,7 @@ import yaml
 
 from chart_rendering import Object, objects, scenario
 from forebay.bringup.up import EXAMPLE, EXAMPLE_BUCKET
-from manifest_checks import check_images, check_pod_security, check_schema, check_unique
+from manifest_checks import check_images, check_pod_security, check_schema, check_unique, pods
 from manifest_rendering import MANIFESTS, OPTIONAL, OVERLAYS, kustomize
 
 Rendered = dict[str, list[Object]]
@@ -156,6 +156,23 @@ def test_an_air_gap_changes_images_and_nothing_that_only_looks_like_one(on_stand
     assert mysql["env"] == [{"name": "DRIVER", "value": "mysql"}]
     server = environment(on_standins["airgap"], "ml-pipeline")
     assert server["V2_LAUNCHER_IMAGE"] == f"{VERSIONS['mirror']}/kubeflow/kfp-launcher:2"
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_steps_of_a_pipeline_may_run_under_pod_security_restricted(on_standins: Rendered, overlay: str) -> None:
+    config = named(on_standins[overlay], "ConfigMap", "pipeline-install-config")["data"]
+    assert config["defaultSecurityContextRunAsNonRoot"] == "true"
+    assert config["defaultSecurityContextRunAsUser"] == "10001", "the user of our images"
+    assert config["mysqlPort"] == "3306", "what was there stays"
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_no_patch_gives_a_variable_two_values(rendered: Rendered, overlay: str) -> None:
+    for each in rendered[overlay]:
+        for pod in pods([each]):
+            for container in pod.spec["containers"]:
+                both = [one["name"] for one in container.get("env") or [] if one.get("value") and one.get("valueFrom")]
+                assert both == [], each["metadata"]["name"]
 
 
 def test_what_fetches_a_model_may_run_under_pod_security_restricted(on_standins: Rendered) -> None:
