@@ -8,7 +8,8 @@ from forebay import components
 
 GPU = "nvidia.com/gpu"
 GIVEN = "forebay-steps"  # ConfigMap and Secret in the namespace of the steps
-MLFLOW_LOGIN = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
+MLFLOW = ("FOREBAY_MLFLOW_URI",)
+MLFLOW_LOGIN = ("FOREBAY_MLFLOW_USERNAME", "FOREBAY_MLFLOW_PASSWORD")
 STORE = ("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_REQUEST_CHECKSUM_CALCULATION", "AWS_RESPONSE_CHECKSUM_VALIDATION")
 STORE_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 NAME = "forebay-training"
@@ -16,7 +17,10 @@ DESCRIPTION = "Raw pictures in, a served and registered image classifier out."
 
 
 def _request(task: PipelineTask, *, cpu: str, memory: str, hours: int, cached: bool = True) -> None:
-    """What every step asks of its runner; the time limit exists only on Kubernetes, in the platform document."""
+    """What every step asks of its runner; the time limit exists only on Kubernetes, in the platform document.
+
+    A request is what a node has to have free, not what a step may take: a laptop of two cores runs all of this.
+    """
     task.set_cpu_request(cpu).set_memory_request(memory)
     task.set_retry(num_retries=2, backoff_duration="2s", backoff_factor=2.0, backoff_max_duration="60s")
     task.set_caching_options(enable_caching=cached)
@@ -28,7 +32,7 @@ def _give(task: PipelineTask, *, mlflow: bool = False, store: bool = False, more
 
     Each step gets what it uses and no more. Elsewhere there are no such objects, and the environment says it.
     """
-    plain = [*(["MLFLOW_TRACKING_URI"] if mlflow else []), *(STORE if store else ()), *more]
+    plain = [*(MLFLOW if mlflow else ()), *(STORE if store else ()), *more]
     secret = [*(MLFLOW_LOGIN if mlflow else ()), *(STORE_KEYS if store else ())]
     kubernetes.use_config_map_as_env(task, GIVEN, {key: key for key in plain}, optional=True)
     kubernetes.use_secret_as_env(task, GIVEN, {key: key for key in secret}, optional=True)
@@ -42,18 +46,18 @@ def training(parameters: Parameters) -> None:
     code = {"code_version": parameters["code_version"]}
 
     ingest = components.ingest(**arguments_of("ingest", parameters), **code)
-    _request(ingest, cpu="1", memory="3G", hours=6)
+    _request(ingest, cpu="500m", memory="3G", hours=6)
     _give(ingest, store=True)
 
     preprocess = components.preprocess(rows=ingest.outputs["rows"], **arguments_of("preprocess", parameters), **code)
-    _request(preprocess, cpu="1", memory="2G", hours=6)
+    _request(preprocess, cpu="500m", memory="2G", hours=6)
 
     train = components.train(
         shards=preprocess.outputs["shards"],
         **arguments_of("train", parameters, without=("train_gpus",)),
         **code,
     )
-    _request(train, cpu="1", memory="4G", hours=72)
+    _request(train, cpu="500m", memory="4G", hours=72)
     _give(train, mlflow=True)
     train.set_accelerator_type(GPU).set_accelerator_limit(parameters["train_gpus"])
 
@@ -63,7 +67,7 @@ def training(parameters: Parameters) -> None:
         run_id=run_id,
         **arguments_of("evaluate", parameters),
     )
-    _request(evaluate, cpu="1", memory="3G", hours=6, cached=False)
+    _request(evaluate, cpu="500m", memory="3G", hours=6, cached=False)
     _give(evaluate, mlflow=True)
 
     # kfp's local runner resolves a condition only on the default output name (2.17: others are silently false)

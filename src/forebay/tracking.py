@@ -13,6 +13,14 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
+RUN_VARIABLE = "MLFLOW_RUN_ID"  # a run that somebody began for this process: Kubeflow Pipelines' MLflow integration
+# What the chart gives to steps. The names differ from MLflow's own, because that integration sets those, and a pod with
+# one variable from two sources is refused.
+GIVEN = {
+    URI_VARIABLE: "FOREBAY_MLFLOW_URI",
+    "MLFLOW_TRACKING_USERNAME": "FOREBAY_MLFLOW_USERNAME",
+    "MLFLOW_TRACKING_PASSWORD": "FOREBAY_MLFLOW_PASSWORD",
+}
 EXPERIMENT = "forebay"
 CHAMPION = "champion"  # the alias of the version that serves
 MLFLOW_DEFAULTS = {
@@ -25,8 +33,8 @@ MLFLOW_DEFAULTS = {
 
 
 def tracking_uri(home: Home) -> str:
-    """`MLFLOW_TRACKING_URI` where it is set, else the sqlite file of the state folder."""
-    return os.environ.get(URI_VARIABLE) or f"sqlite:///{home.mlflow_database}"
+    """`MLFLOW_TRACKING_URI` where it is set, else what the chart gave, else the sqlite file of the state folder."""
+    return _server() or f"sqlite:///{home.mlflow_database}"
 
 
 def shown_uri(home: Home) -> str:
@@ -36,7 +44,7 @@ def shown_uri(home: Home) -> str:
 
 def is_used(home: Home) -> bool:
     """Tell whether anything can be recorded yet, without the seconds that making MLflow's database takes."""
-    return bool(os.environ.get(URI_VARIABLE)) or home.mlflow_database.exists()
+    return bool(_server()) or home.mlflow_database.exists()
 
 
 def client(home: Home) -> "MlflowClient":
@@ -46,7 +54,7 @@ def client(home: Home) -> "MlflowClient":
     import mlflow
 
     logging.getLogger("mlflow").setLevel(logging.WARNING)  # else it narrates its own bookkeeping on standard error
-    if not os.environ.get(URI_VARIABLE):
+    if not _server():
         _make_database(home)
     uri = tracking_uri(home)
     before = {name: os.environ.get(name) for name in (URI_VARIABLE, "MLFLOW_REGISTRY_URI")}
@@ -63,7 +71,7 @@ def experiment_id(mlflow_client: "MlflowClient", home: Home) -> str:
     found = mlflow_client.get_experiment_by_name(EXPERIMENT)
     if found is not None:
         return str(found.experiment_id)
-    location = None if os.environ.get(URI_VARIABLE) else home.mlflow_artifacts.as_uri()
+    location = None if _server() else home.mlflow_artifacts.as_uri()
     from mlflow.exceptions import MlflowException
 
     try:
@@ -73,6 +81,15 @@ def experiment_id(mlflow_client: "MlflowClient", home: Home) -> str:
         if found is None:
             raise
         return str(found.experiment_id)
+
+
+def _server() -> str:
+    """The address of a tracking server; empty where there is none."""
+    if not os.environ.get(URI_VARIABLE):
+        for name, given in GIVEN.items():  # all of them: a login belongs to its address
+            if os.environ.get(given):
+                os.environ[name] = os.environ[given]
+    return os.environ.get(URI_VARIABLE, "")
 
 
 def _make_database(home: Home) -> None:

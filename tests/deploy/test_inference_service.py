@@ -51,7 +51,7 @@ def test_the_object_is_exactly_this() -> None:
                     "storageUri": "s3://bucket/models/3/data/bundle",
                     "args": ["--model-name", "digits", "--model-version", "3"],
                     "resources": {
-                        "requests": {"cpu": "500m", "memory": "1Gi", "nvidia.com/gpu": "1"},
+                        "requests": {"cpu": "250m", "memory": "1Gi", "nvidia.com/gpu": "1"},
                         "limits": {"memory": "2Gi", "nvidia.com/gpu": "1"},
                     },
                     "securityContext": {

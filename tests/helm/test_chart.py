@@ -34,7 +34,7 @@ def test_every_password_has_its_own_value_and_steps_get_that_of_the_store() -> N
     keys = {"AWS_ACCESS_KEY_ID": store["access-key"], "AWS_SECRET_ACCESS_KEY": store["secret-key"]}
     assert secrets.pop("forebay-models-store") == keys
     runner = secrets["forebay-mlflow-runner"]
-    login = {"MLFLOW_TRACKING_USERNAME": runner["username"], "MLFLOW_TRACKING_PASSWORD": runner["password"]}
+    login = {"FOREBAY_MLFLOW_USERNAME": runner["username"], "FOREBAY_MLFLOW_PASSWORD": runner["password"]}
     assert secrets.pop("forebay-steps") == login | keys
     assert secrets.pop("kfp-mlflow-credentials") == runner
     assert secrets["forebay-mlflow-runner"]["username"] != secrets["forebay-mlflow-auth"]["username"]

@@ -14,7 +14,7 @@ from forebay.bringup.values import Values, keys_of
 from forebay.errors import MachineError
 
 GIB = 2**30
-STEP_CPU = Decimal(1)  # the largest request of a step in the compiled pipeline; a test holds them equal
+STEP_CPU = Decimal("0.5")  # the largest request of a step in the compiled pipeline; a test holds them equal
 STEP_MEMORY = Decimal(4 * 10**9)
 
 

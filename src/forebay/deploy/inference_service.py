@@ -22,7 +22,7 @@ NAME_LENGTH = 50  # KServe appends -predictor and more to it, and a DNS label en
 class Resources:
     """What the server's container asks for, in Kubernetes' notation."""
 
-    cpu: str = "500m"
+    cpu: str = "250m"
     memory: str = "1Gi"
     memory_limit: str = "2Gi"  # no limit on CPU: it would only slow down answers while cores idle
     gpus: int = 0

@@ -5,6 +5,7 @@ or end a training. A training that was killed goes on in the run it began: the r
 that it has not yet are logged.
 """
 
+import os
 import queue
 import threading
 import time
@@ -38,6 +39,7 @@ class TrackedRun:
         self._tags = {**tags, TRAINING_TAG: training_id, "mlflow.runName": name}
         self._parameters = parameters
         self._warn = warn
+        self._is_ours = True  # to begin and to end
         self._queue: queue.SimpleQueue[EpochRecord | Ending] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write, daemon=True, name="mlflow-run")
         self._thread.start()
@@ -72,26 +74,41 @@ class TrackedRun:
             )
 
     def _open(self, client: "MlflowClient") -> str:
+        given = os.environ.get(tracking.RUN_VARIABLE)
+        if given:
+            return self._adopt(client, given)
         experiment = tracking.experiment_id(client, self._home)
         query = f"tags.`{TRAINING_TAG}` = '{self._tags[TRAINING_TAG]}'"
         found = client.search_runs([experiment], query, max_results=1)
         if found:
             return str(found[0].info.run_id)
+        run_id = str(client.create_run(experiment, tags=self._tags).info.run_id)
+        self._log_parameters(client, run_id)
+        return run_id
+
+    def _adopt(self, client: "MlflowClient", run_id: str) -> str:
+        """Write into the run that Kubeflow Pipelines began for this step, and ends: one run a training, not two."""
+        self._is_ours = False
+        for key in self._tags.keys() - {"mlflow.runName"}:
+            client.set_tag(run_id, key, self._tags[key])
+        self._log_parameters(client, run_id)
+        return run_id
+
+    def _log_parameters(self, client: "MlflowClient", run_id: str) -> None:
         from mlflow.entities import Param
 
-        run_id = str(client.create_run(experiment, tags=self._tags).info.run_id)
         client.log_batch(run_id, params=[Param(key, str(value)) for key, value in self._parameters.items()])
-        return run_id
 
     def _follow(self, client: "MlflowClient", run_id: str) -> None:
         """Write epochs as they come, until the run ends."""
         logged = {metric.step for metric in client.get_metric_history(run_id, "train_loss")}
-        if client.get_run(run_id).info.status != "FINISHED":
+        if self._is_ours and client.get_run(run_id).info.status != "FINISHED":
             client.update_run(run_id, status="RUNNING")
         while not isinstance(item := self._queue.get(), str):
             if item.epoch not in logged:
                 _log_epoch(client, run_id, item)
-        client.set_terminated(run_id, item)
+        if self._is_ours:
+            client.set_terminated(run_id, item)
 
 
 def _log_epoch(client: "MlflowClient", run_id: str, record: EpochRecord) -> None:
