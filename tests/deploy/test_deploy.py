@@ -4,7 +4,6 @@ import shlex
 import shutil
 import subprocess
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,13 +13,13 @@ from forebay import registry
 from forebay.contracts.bundle import WEIGHTS
 from forebay.contracts.evaluation import read_smoke, write_smoke
 from forebay.deploy.protocol import Request, candidate
+from forebay.deploy.step import STORE_VARIABLE, storage_uri
 from forebay.errors import DeployError
 from forebay.serving import supervise
 from forebay.serving.client import AnswerError, infer, predict
 from forebay.serving.curl import curl_command
 from forebay.serving.example import picture_path
 from forebay.serving.state import Served
-from forebay.state import read_json
 from forebay.state.steplog import read_events
 
 
@@ -122,12 +121,19 @@ def test_nobody_answering_is_said(station: Station) -> None:
         ask(run, Request(action="stage", name=NAME, model=model), 0.2)
 
 
-def test_a_cluster_target_writes_the_object_and_says_what_is_missing(station: Station, tmp_path: Path) -> None:
+def test_a_cluster_cannot_fetch_from_this_disk(station: Station) -> None:
     released = station.release(seed=7)
-    with pytest.raises(DeployError, match="needs a cluster"):
+    with pytest.raises(DeployError, match=r"pods of a cluster fetch them from s3, gs, https only"):
         station.deploy(released, target="kserve")
-    [written] = station.home.runs.glob("*/inference-service.json")
-    assert read_json(written)["spec"]["predictor"]["model"]["runtime"] == "forebay"
+
+
+def test_what_mlflows_server_hands_out_is_fetched_from_the_store_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(STORE_VARIABLE, "s3://mlflow/")
+    assert storage_uri("mlflow-artifacts:/1/models/m-7/artifacts/data/b") == "s3://mlflow/1/models/m-7/artifacts/data/b"
+    assert storage_uri("s3://other/m-7/data/b") == "s3://other/m-7/data/b"
+    monkeypatch.delenv(STORE_VARIABLE)
+    with pytest.raises(DeployError, match="FOREBAY_MODEL_STORE=s3://BUCKET"):
+        storage_uri("mlflow-artifacts:/1/models/m-7/artifacts/data/b")
 
 
 def test_the_result_event_names_url_and_model(station: Station) -> None:

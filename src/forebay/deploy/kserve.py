@@ -41,7 +41,7 @@ class Rollout:
             DeployError: it did not come up or answered otherwise; the message says why and what answers now.
         """
         namespace, name, version = _identity(wanted)
-        before = self.api.find(INFERENCE_SERVICES, namespace, name)
+        before = self._settled(namespace, name)
         _refuse_foreign(before)
         try:
             url = service_url(self._serve(wanted))
@@ -82,6 +82,17 @@ class Rollout:
         waited = f"{namespace}/{name} was not ready within {self.timeout_s:g} s (deploy.timeout_s)"
         raise DeployError(f"{waited}: {self._explained(namespace, found) if found else _conditions(service)}")
 
+    def _settled(self, namespace: str, name: str) -> Object | None:
+        """The service as it is, once one that is being deleted is gone: what is applied to that would go with it."""
+        end = time.monotonic() + self.timeout_s
+        while time.monotonic() < end:
+            service = self.api.find(INFERENCE_SERVICES, namespace, name)
+            if service is None or not service["metadata"].get("deletionTimestamp"):
+                return service
+            for _ in self.api.watch(INFERENCE_SERVICES, service, SLICE_S):
+                pass
+        raise DeployError(f"{namespace}/{name} is being deleted, and is not gone after {self.timeout_s:g} s.")
+
     def _states(self, namespace: str, name: str, end: float) -> Iterator[Object]:
         """The service as it is, at least every two seconds, until the time is over."""
         while time.monotonic() < end:
@@ -116,6 +127,7 @@ class Rollout:
         try:
             if before is None:
                 self.api.delete(INFERENCE_SERVICES, namespace, name)
+                self._settled(namespace, name)
                 return "Nothing is served instead."
             self._serve(applied(before))
         except ForebayError as error:

@@ -131,11 +131,11 @@ def _refused_pods(events: Sequence[Object], name: str) -> Iterator[Obstacle]:
 
 
 def _model(service: Object) -> Iterator[Obstacle]:
-    """What KServe itself says, such as a runtime that is not there."""
-    failure = ((service.get("status") or {}).get("modelStatus") or {}).get("lastFailureInfo") or {}
-    if failure.get("reason") in {"RuntimeUnhealthy", "RuntimeDisabled", "NoSupportingRuntime", "RuntimeNotRecognized",
-                                 "InvalidPredictorSpec"}:  # fmt: skip
-        text = f"KServe cannot use the object ({failure['reason']}): {_said(failure)}."
+    """What KServe itself says, such as a runtime that is not there; a failure stays on record when it is over."""
+    status = (service.get("status") or {}).get("modelStatus") or {}
+    failure = status.get("lastFailureInfo") or {}
+    if failure and status.get("transitionStatus") == "InvalidSpec":
+        text = f"KServe cannot use the object ({failure.get('reason')}): {_said(failure)}."
         yield Obstacle(kind="KServe", text=text)
 
 
