@@ -76,9 +76,9 @@ def test_ready_is_not_believed_while_an_old_pod_still_answers() -> None:
     assert not serves(now["service"], now["pods"], new)
     after = copy.deepcopy(now)
     after["pods"] = [pod for pod in now["pods"] if pod["metadata"]["labels"]["forebay.dev/model-version"] == old]
-    assert not serves(after["service"], after["pods"], old), "its status speaks of an older generation"
-    after["service"]["status"]["observedGeneration"] = after["service"]["metadata"]["generation"]
     assert serves(after["service"], after["pods"], old)
+    after["service"]["status"]["modelStatus"]["transitionStatus"] = "InvalidSpec"
+    assert not serves(after["service"], after["pods"], old), "KServe refused what was applied last"
 
 
 def test_a_failure_that_is_over_stays_on_record_and_is_no_obstacle() -> None:

@@ -179,7 +179,7 @@ def _refuse_foreign(before: Object | None) -> None:
 def _conditions(service: Object) -> str:
     """Conditions that are not met, in the cluster's words."""
     conditions = (service.get("status") or {}).get("conditions") or []
-    bad = [each for each in conditions if each.get("status") != "True"]
+    bad = [each for each in conditions if each.get("status") != "True" and each.get("severity") != "Info"]
     words = [f"{each['type']} is {each['status']}" + (f" ({each['message']})" if each.get("message") else "")
              for each in bad]  # fmt: skip
     return "; ".join(words) or "it has no conditions yet. Does KServe's controller run?"

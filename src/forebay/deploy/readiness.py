@@ -28,13 +28,14 @@ class Obstacle:
 def serves(service: Object, pods: Sequence[Object], version: str) -> bool:
     """Whether the service is ready and every pod that answers has the version.
 
-    Ready alone says too little: while pods are replaced one after the other, the old ones keep it true.
+    Ready alone says too little: while pods are replaced one after the other, the old ones keep it true. Nor does
+    observedGeneration help: KServe leaves it behind where nothing else of the status changes (seen with 0.20).
     """
     living = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
     right = [pod for pod in living if _version(pod) == version]
     return (
         _is_true(service, "Ready")
-        and _is_seen(service)
+        and not _is_invalid(service)
         and bool(right)
         and len(right) == len(living)
         and all(_is_true(pod, "Ready") for pod in right)
@@ -59,10 +60,13 @@ def obstacle(service: Object, pods: Sequence[Object], events: Sequence[Object], 
     return next(iter(found_in), None)
 
 
-def _is_seen(service: Object) -> bool:
-    """Whether the status speaks of the newest generation; a controller that keeps none is believed."""
-    seen = (service.get("status") or {}).get("observedGeneration")
-    return seen is None or bool(seen >= service["metadata"].get("generation", 0))
+def _is_invalid(service: Object) -> bool:
+    return bool(_model_status(service).get("transitionStatus") == "InvalidSpec")
+
+
+def _model_status(service: Object) -> Object:
+    status: Object = (service.get("status") or {}).get("modelStatus") or {}
+    return status
 
 
 def _is_true(each: Object, kind: str) -> bool:
@@ -132,9 +136,8 @@ def _refused_pods(events: Sequence[Object], name: str) -> Iterator[Obstacle]:
 
 def _model(service: Object) -> Iterator[Obstacle]:
     """What KServe itself says, such as a runtime that is not there; a failure stays on record when it is over."""
-    status = (service.get("status") or {}).get("modelStatus") or {}
-    failure = status.get("lastFailureInfo") or {}
-    if failure and status.get("transitionStatus") == "InvalidSpec":
+    failure = _model_status(service).get("lastFailureInfo") or {}
+    if failure and _is_invalid(service):
         text = f"KServe cannot use the object ({failure.get('reason')}): {_said(failure)}."
         yield Obstacle(kind="KServe", text=text)
 
