@@ -1,0 +1,90 @@
+"""An API server on the wire, as far as a rollout sees it: InferenceServices, their pods, logs; no controller behind it.
+
+What KServe and the kubelet would make of an applied object is a plan of the test's, in objects that real ones wrote.
+"""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+Object = dict[str, Any]
+Plan = Callable[[Object], tuple[Object, list[Object]]]  # from an applied object to its status and its pods
+
+
+@dataclass
+class ApiDouble:
+    """What is there, what was asked, and what becomes of what is applied."""
+
+    plan: Plan
+    services: dict[str, Object] = field(default_factory=dict)
+    pods: list[Object] = field(default_factory=list)
+    log: str = ""
+    refuses: tuple[int, str] | None = None  # status and message of every answer
+    calls: list[str] = field(default_factory=list)
+    url: str = ""
+
+    def answer(self, verb: str, path: str, query: dict[str, list[str]], body: bytes) -> tuple[int, Any]:
+        """One request."""
+        if self.refuses:
+            return self.refuses[0], {"kind": "Status", "message": self.refuses[1]}
+        words = path.strip("/").split("/")
+        if words[-1] == "log":
+            return 200, self.log
+        if words[-1] in ("pods", "events"):
+            return 200, {"items": self.pods if words[-1] == "pods" else []}
+        if "watch" in query:
+            return 200, ""  # nothing changes within the two seconds
+        name = words[-1]
+        self.calls.append(f"{verb} {name}")
+        if verb == "PATCH":
+            self._apply(name, json.loads(body))
+        elif verb == "DELETE":
+            self.services.pop(name, None)
+            self.pods = []
+        elif name not in self.services:
+            return 404, {"kind": "Status", "message": f'inferenceservices.serving.kserve.io "{name}" not found'}
+        return 200, self.services.get(name, {})
+
+    def _apply(self, name: str, wanted: Object) -> None:
+        generation = self.services.get(name, {}).get("metadata", {}).get("generation", 0) + 1
+        facts = {"uid": "u", "resourceVersion": str(100 + generation), "generation": generation}
+        status, self.pods = self.plan(wanted)
+        self.services[name] = {**wanted, "metadata": {**wanted["metadata"], **facts}, "status": status}
+
+
+@contextmanager
+def api_double(plan: Plan) -> Iterator[ApiDouble]:
+    """Run one on a free port of loopback."""
+    double = ApiDouble(plan)
+
+    class Handler(BaseHTTPRequestHandler):
+        def _serve(self) -> None:
+            parts = urlsplit(self.path)
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            code, value = double.answer(self.command, parts.path, parse_qs(parts.query), body)
+            data = value.encode() if isinstance(value, str) else json.dumps(value).encode()
+            self.send_response(code)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        do_GET = do_PATCH = do_DELETE = _serve  # noqa: N815 - http.server's names
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    double.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield double
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
