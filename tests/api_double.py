@@ -4,13 +4,13 @@ What KServe and the kubelet would make of an applied object is a plan of the tes
 """
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from loopback import QuietHandler, serving
 
 Object = dict[str, Any]
 Plan = Callable[[Object], tuple[Object, list[Object]]]  # from an applied object to its status and its pods
@@ -62,29 +62,14 @@ def api_double(plan: Plan) -> Iterator[ApiDouble]:
     """Run one on a free port of loopback."""
     double = ApiDouble(plan)
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def _serve(self) -> None:
             parts = urlsplit(self.path)
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             code, value = double.answer(self.command, parts.path, parse_qs(parts.query), body)
-            data = value.encode() if isinstance(value, str) else json.dumps(value).encode()
-            self.send_response(code)
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
+            self.send(code, (value if isinstance(value, str) else json.dumps(value)).encode())
 
         do_GET = do_PATCH = do_DELETE = _serve  # noqa: N815 - http.server's names
 
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    double.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with serving(Handler) as double.url:
         yield double
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -1,11 +1,11 @@
 """A Kubernetes API server as far as Helm's look-ups see it: objects from memory over HTTP; it takes no writes."""
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from loopback import QuietHandler, serving
 
 Object = dict[str, Any]
 # Resource, kind, whether it lives in a namespace; by the path of its API.
@@ -73,38 +73,22 @@ def fake_api(objects: list[Object], version: str = "v1.33.0") -> Iterator[FakeAp
     """Run one on a free port of loopback."""
     api = FakeApi(objects, version)
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             found = api.answer(self.path.partition("?")[0])
-            self._send(200 if found else 404, found or _status(404, "NotFound"))
+            self._answer(200 if found else 404, found or _status(404, "NotFound"))
 
         def _refuse(self) -> None:
             api.writes.append(f"{self.command} {self.path}")
-            self._send(403, _status(403, "Forbidden"))
+            self._answer(403, _status(403, "Forbidden"))
 
         do_POST = do_PUT = do_PATCH = do_DELETE = _refuse  # noqa: N815 - http.server's names
 
-        def _send(self, code: int, body: Object) -> None:
-            data = json.dumps(body).encode()
-            self.send_response(code)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
+        def _answer(self, code: int, body: Object) -> None:
+            self.send(code, json.dumps(body).encode())
 
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    api.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with serving(Handler) as api.url:
         yield api
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def _group(name: str) -> Object:

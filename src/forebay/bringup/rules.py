@@ -173,10 +173,10 @@ def _free(facts: Facts) -> dict[str, Decimal]:
 
 
 def notes(facts: Facts, wanted: Wanted) -> Iterator[str]:
-    """What will be in the way later, and perhaps not: a cluster may grow by itself."""
+    """What will be in the way later on a cluster that is fit, and perhaps not: it may grow by itself."""
     asked, free = objects.requests(wanted.everything), _free(facts)
     cpu, memory = free["cpu"] - asked["cpu"], free["memory"] - asked["memory"]
-    if not any(refusals(facts, wanted)) and (cpu < STEP_CPU or memory < STEP_MEMORY):
+    if cpu < STEP_CPU or memory < STEP_MEMORY:
         yield (
             f"Beside all this, {cpu.normalize():f} CPUs and {memory / GIB:.1f} GiB stay free on the ready nodes, and "
             f"the training step of a pipeline asks for {STEP_CPU} and {STEP_MEMORY / GIB:.1f}: it will wait until "
