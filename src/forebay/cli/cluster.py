@@ -9,11 +9,9 @@ import click
 from forebay.bringup.request import CLUSTERS, Cluster, Request
 from forebay.bringup.sources import EXTRAS
 from forebay.cli.command import command
-from forebay.cli.options import Command
+from forebay.cli.options import INTERRUPTED, Command
 from forebay.errors import ConfigError
 from forebay.state import Home
-
-INTERRUPTED = 130  # as a shell reports Ctrl-C
 
 
 def cluster_options(command: Command) -> Command:

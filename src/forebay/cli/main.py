@@ -9,6 +9,7 @@ from forebay.version import VERSION
 COMMANDS = {
     "run": "forebay.cli.run",
     "compile": "forebay.cli.run",
+    "submit": "forebay.cli.submit",
     "ingest": "forebay.cli.steps",
     "train": "forebay.cli.steps",
     "evaluate": "forebay.cli.steps",

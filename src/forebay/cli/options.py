@@ -8,8 +8,44 @@ from typing import Any
 import click
 
 from forebay.errors import ConfigError
+from forebay.settings import parse_assignments
+from forebay.settings.keys import Scalar
 
 Command = Callable[..., Any]
+
+
+INTERRUPTED = 130  # exit code, as a shell reports Ctrl-C
+
+
+def setting_options(command: Command) -> Command:
+    """Settings of a run: a short option for those that are given most, and `--set` for every one."""
+    options = (
+        click.option(
+            "--model",
+            metavar="NAME",
+            help="Short for --set train.model=…: mlp, lenet5, resnet9, resnet18, mobilenet_v2, …",
+        ),
+        click.option("--name", metavar="NAME", help="Short for --set evaluate.name=…: the registered model's name."),
+        click.option("--seed", type=int, help="Short for --set train.seed=…"),
+        click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True, help="Change a setting; repeatable."),
+        click.option("--fresh", is_flag=True, help="Compute everything again: forget cached results and checkpoints."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def given_settings(assignments: tuple[str, ...], **short: object) -> dict[str, Scalar]:
+    """Checked values by key, from `--set` and the short options.
+
+    Args:
+        short: `train_seed` stands for `train.seed`; None was not given.
+
+    Raises:
+        ConfigError: no such key, or a value against its rule.
+    """
+    words = [f"{key.replace('_', '.', 1)}={value}" for key, value in short.items() if value is not None]
+    return parse_assignments([*words, *assignments])
 
 
 def json_option(command: Command) -> Command:

@@ -10,8 +10,8 @@ import click
 
 from forebay.cli.address import address_options, runner_option, server_address
 from forebay.cli.command import command
-from forebay.cli.options import json_option, require_writable
-from forebay.settings import all_settings, parse_assignments
+from forebay.cli.options import given_settings, json_option, require_writable, setting_options
+from forebay.settings import all_settings
 from forebay.state import Home
 from forebay.state.runners import Runner
 
@@ -27,16 +27,10 @@ REFUSED = 3
     metavar="PATH_OR_URI",
     help="Short for --set ingest.data=…: a folder, tar, IDX, CIFAR-10, Parquet; s3:// too.",
 )
-@click.option(
-    "--model", metavar="NAME", help="Short for --set train.model=…: mlp, lenet5, resnet9, resnet18, mobilenet_v2, …"
-)
-@click.option("--name", metavar="NAME", help="Short for --set evaluate.name=…: the registered model's name.")
-@click.option("--seed", type=int, help="Short for --set train.seed=…")
-@click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True, help="Change a setting; may be repeated.")
+@setting_options
 @click.option(
     "--settings", "list_settings", is_flag=True, help="List every key with default, unit and meaning, and end."
 )
-@click.option("--fresh", is_flag=True, help="Compute everything again: forget cached results and checkpoints.")
 @click.option("--wait", is_flag=True, help="When another run uses this state folder, wait for it instead of refusing.")
 @address_options
 @runner_option
@@ -63,9 +57,7 @@ def run_command(
     if list_settings:
         _print_settings(as_json)
         return 0
-    short = {"ingest.data": data, "train.model": model, "evaluate.name": name, "train.seed": seed}
-    words = [f"{key}={value}" for key, value in short.items() if value is not None]
-    settings = parse_assignments([*words, *assignments])
+    settings = given_settings(assignments, ingest_data=data, train_model=model, evaluate_name=name, train_seed=seed)
     from forebay.engine.run import RunRequest
 
     home = Home.find().open()

@@ -28,7 +28,9 @@ from forebay.state.watch import end_with_supervisor
 
 EVENTS_VARIABLE = "FOREBAY_EVENTS"  # the file to append to; set by the process that runs the pipeline
 FRESH_VARIABLE = "FOREBAY_FRESH"  # "1": forget checkpoints as well
+LOG_PREFIX = "forebay-event "  # where there is no such file, events stand among the other lines of a step's output
 PROGRESS_EVERY_S = 0.2
+PROGRESS_IN_LOG_EVERY_S = 2.0  # a pod's log is kept, and read whole by everybody who follows a run
 
 
 @dataclass
@@ -43,9 +45,10 @@ class StepLog:
     _last_progress: float = field(default=0.0, repr=False)
 
     def progress(self, done: int, total: int, unit: str) -> None:
-        """Say how far the step is; calls closer than 0.2 s apart are dropped, except the last one."""
+        """Say how far the step is; calls close to the last one are dropped, except where all is done."""
         now = time.monotonic()
-        if done < total and now - self._last_progress < PROGRESS_EVERY_S:
+        every_s = PROGRESS_IN_LOG_EVERY_S if self.events is None else PROGRESS_EVERY_S
+        if done < total and now - self._last_progress < every_s:
             return
         self._last_progress = now
         self.emit("progress", done=done, total=total, unit=unit)
@@ -67,7 +70,7 @@ class StepLog:
         event = {"time": datetime.now(UTC).isoformat(), "step": self.name, "kind": kind, **facts}
         line = json.dumps(event, allow_nan=False, ensure_ascii=False) + "\n"
         if self.events is None:
-            sys.stdout.write(f"forebay-event {line}")  # on a cluster the pod's log carries the events
+            sys.stdout.write(LOG_PREFIX + line)  # on a cluster the pod's log carries the events
             sys.stdout.flush()
             return
         descriptor = os.open(self.events, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)

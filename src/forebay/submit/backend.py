@@ -1,0 +1,301 @@
+"""Kubeflow Pipelines through its own client, with errors that say what to do.
+
+What that client has no method for (a step's log, the nodes of a run) is asked of the same server with the same login.
+"""
+
+import contextlib
+import io
+import json
+import ssl
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from packaging.version import InvalidVersion, Version
+
+from forebay.errors import ClusterError, ConfigError
+from forebay.submit.login import TOKEN_FILE_VARIABLE, TOKEN_VARIABLE, Login
+
+if TYPE_CHECKING:
+    from kfp import Client
+
+OLDEST = Version("2.4.0")  # reads the number of GPUs from a parameter; older ones fail in the middle of a run
+TIMEOUT_S = (10.0, 60.0)  # to connect, and between two bytes
+PAGE = 100
+
+
+class BackendError(ClusterError):
+    """Kubeflow Pipelines refused, or does not answer."""
+
+    def __init__(self, text: str, status: int = 0) -> None:
+        super().__init__(text)
+        self.status = status  # of HTTP; 0 where nothing answered
+
+
+class Backend:
+    """A connection. Every method raises `BackendError`."""
+
+    def __init__(self, client: "Client", namespace: str) -> None:
+        self._client = client
+        self._rest = client._run_api.api_client
+        self.host = str(self._rest.configuration.host)
+        health = self._object("/apis/v2beta1/healthz", "its version")
+        self.version = str(health.get("tag_name") or "")
+        self._namespace = namespace if health.get("multi_user") else None
+
+    def run_url(self, run_id: str) -> str:
+        """Where a person looks at a run; empty where only the way through the API server is known."""
+        shown = self._client._uihost
+        return f"{self._client._get_url_prefix()}/#/runs/details/{run_id}" if shown else ""
+
+    def experiment_id(self, name: str) -> str:
+        """Of the experiment of that name, made on first use."""
+        with _errors(self.host, f"make or find the experiment {name}"), _quiet():
+            return str(self._client.create_experiment(name, namespace=self._namespace).experiment_id)
+
+    def upload(self, package: Path, pipeline: str, version: str) -> tuple[str, str]:
+        """Ids of the pipeline and of its version; each is uploaded only where it is not there yet."""
+        with _errors(self.host, f"upload {pipeline} {version}"), _quiet():
+            pipeline_id = self._pipeline_id(pipeline)
+            if pipeline_id is None:
+                made = self._client._upload_api.upload_pipeline(
+                    str(package), name=pipeline, **({"namespace": self._namespace} if self._namespace else {})
+                )
+                pipeline_id = str(made.pipeline_id)
+            return pipeline_id, self._version_id(pipeline_id, version) or self._upload(package, pipeline_id, version)
+
+    def create_run(self, experiment: str, name: str, pipeline: tuple[str, str], parameters: dict[str, Any]) -> str:
+        """Start a run of an uploaded version; its id."""
+        with _errors(self.host, f"start the run {name}"), _quiet():
+            run = self._client.run_pipeline(
+                experiment, name, params=parameters, pipeline_id=pipeline[0], version_id=pipeline[1]
+            )
+        return str(run.run_id)
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        """A run as the API gives it: `display_name`, `state`, `error` and more."""
+        return self._object(f"/apis/v2beta1/runs/{quote(run_id, safe='')}", f"run {run_id}")
+
+    def workflow(self, run_id: str) -> dict[str, Any]:
+        """The Argo workflow behind a run, with its nodes; empty before there is one.
+
+        The second API has a run's tasks without their pods, so this asks the first, which current servers have as well.
+        """
+        answer = self._object(f"/apis/v1beta1/runs/{quote(run_id, safe='')}", f"the nodes of run {run_id}")
+        manifest = (answer.get("pipeline_runtime") or {}).get("workflow_manifest")
+        workflow: dict[str, Any] = json.loads(manifest) if manifest else {}
+        return workflow
+
+    def log(self, run_id: str, pod: str) -> str | None:
+        """What a pod's step has written so far, or None where there is nothing of it."""
+        path = f"/apis/v1alpha1/runs/{quote(run_id, safe='')}/nodes/{quote(pod, safe='')}/log"
+        try:
+            text = self._get(path, f"the log of {pod}")
+        except BackendError as error:
+            if error.status in (401, 403, 0):
+                raise
+            return None
+        return None if text.startswith('{"error_message"') else text  # which comes with status 200
+
+    def terminate(self, run_id: str) -> None:
+        """End a run; its steps are told."""
+        with _errors(self.host, f"terminate run {run_id}"), _quiet():
+            self._client.terminate_run(run_id)
+
+    def _pipeline_id(self, name: str) -> str | None:
+        """Of the pipeline with exactly that name in our namespace."""
+        where = {"predicates": [{"operation": "EQUALS", "key": "display_name", "stringValue": name}]}
+        found = self._client.list_pipelines(page_size=PAGE, filter=json.dumps(where), namespace=self._namespace)
+        return next((str(each.pipeline_id) for each in found.pipelines or [] if each.display_name == name), None)
+
+    def _version_id(self, pipeline_id: str, name: str) -> str | None:
+        where = {"predicates": [{"operation": "EQUALS", "key": "display_name", "stringValue": name}]}
+        found = self._client.list_pipeline_versions(pipeline_id, page_size=PAGE, filter=json.dumps(where))
+        versions = found.pipeline_versions or []
+        return next((str(each.pipeline_version_id) for each in versions if each.display_name == name), None)
+
+    def _upload(self, package: Path, pipeline_id: str, version: str) -> str:
+        made = self._client.upload_pipeline_version(str(package), version, pipeline_id=pipeline_id)
+        return str(made.pipeline_version_id)
+
+    def _object(self, path: str, what: str) -> dict[str, Any]:
+        with _errors(self.host, f"read {what}"):
+            return dict(json.loads(self._get(path, what)))
+
+    def _get(self, path: str, what: str) -> str:
+        with _errors(self.host, f"read {what}"):
+            response = self._rest.call_api(
+                path, "GET", auth_settings=["Bearer"], _preload_content=False, _return_http_data_only=True
+            )
+            return str(response.data.decode(errors="replace"))
+
+
+def connect(login: Login) -> Backend:
+    """Find the server, log in and see that it can run what we compile.
+
+    Raises:
+        ConfigError: there is no address, or nothing answers there as Kubeflow Pipelines does.
+        BackendError: it refuses the login.
+    """
+    with _quiet():
+        try:
+            backend = Backend(_client(login), login.namespace)
+        except (OSError, ValueError, TypeError) as error:  # kubeconfigs and certificates that are none
+            raise ConfigError(f"There is no way to Kubeflow Pipelines: {error}.") from error
+    _check_version(backend)
+    return backend
+
+
+def _client(login: Login) -> "Client":
+    from kfp import Client
+    from kfp.client import ServiceAccountTokenVolumeCredentials
+
+    if not login.host:
+        _require_cluster(login)
+
+    class Silent(Client):  # type: ignore[misc]  # kfp has no types
+        """Is asked for the server's health while it is made: kfp would try for half a minute, with tracebacks."""
+
+        def get_kfp_healthz(self, sleep_duration: int = 0) -> Any:
+            host = _keep_host(self._healthz_api.api_client.configuration)
+            with _errors(host, "reach Kubeflow Pipelines"):
+                return self._healthz_api.healthz_service_get_healthz(_request_timeout=TIMEOUT_S)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it speaks to version 2 only
+        client = Silent(
+            host=login.host or None,
+            namespace=login.namespace,
+            existing_token=login.token or None,
+            credentials=ServiceAccountTokenVolumeCredentials(login.token_file) if login.token_file else None,
+            ssl_ca_cert=login.ca_file or None,
+            kube_context=login.context or None,
+        )
+    _keep_host(client._existing_config)
+    _limit_time(client)
+    return client
+
+
+def _keep_host(configuration: Any) -> str:
+    """Keep the client on the path to the server that it chose; returns that address.
+
+    Through a kubeconfig this is a path of the API server, and the hook with which the Kubernetes client renews tokens
+    sets the address without it (kfp 2.17 with kubernetes 30).
+    """
+    host = str(configuration.host).rstrip("/")
+    renew = configuration.refresh_api_key_hook
+
+    def hook(given: Any) -> None:
+        if renew is not None:
+            renew(given)
+        given.host, given.refresh_api_key_hook = host, hook  # it sets itself anew as well
+
+    configuration.refresh_api_key_hook, configuration.host = hook, host
+    return host
+
+
+def _limit_time(client: "Client") -> None:
+    """Its generated code waits for ever where nobody says otherwise, and no method of the client lets one say it."""
+    rest = client._run_api.api_client.rest_client
+    request = rest.request
+
+    def limited(*args: Any, **kwargs: Any) -> Any:
+        kwargs["_request_timeout"] = kwargs.get("_request_timeout") or TIMEOUT_S
+        return request(*args, **kwargs)
+
+    rest.request = limited
+
+
+def _require_cluster(login: Login) -> None:
+    """Without an address the client goes through the API server that the kubeconfig names; it must name one."""
+    from kubernetes import config
+
+    try:
+        contexts, _ = config.list_kube_config_contexts()
+    except config.ConfigException as error:
+        raise ConfigError(
+            f"Nobody said where Kubeflow Pipelines is, and no kubeconfig does ({error}). Give --host https://… (or "
+            "FOREBAY_KFP_HOST), or point KUBECONFIG at the file that your cluster gave you."
+        ) from error
+    names = [each["name"] for each in contexts]
+    if login.context and login.context not in names:
+        raise ConfigError(f"--context: the kubeconfig has no context {login.context}, only {', '.join(names)}.")
+
+
+def _check_version(backend: Backend) -> None:
+    try:
+        version = Version(backend.version)
+    except InvalidVersion:
+        return  # a build of somebody's own; nothing can be told from it
+    if version < OLDEST:
+        raise ConfigError(
+            f"{backend.host} runs Kubeflow Pipelines {version}; this pipeline needs {OLDEST} or newer. `forebay up` "
+            "installs one that it was tested with."
+        )
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """kfp prints links on standard output, where `--json` promises one object."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        yield
+
+
+@contextlib.contextmanager
+def _errors(host: str, doing: str) -> Iterator[None]:
+    """Refusals, silence and answers of something else, in words."""
+    from kfp_server_api import ApiException
+    from urllib3.exceptions import HTTPError, MaxRetryError
+
+    try:
+        yield
+    except ApiException as error:
+        status = int(error.status or 0)
+        raise BackendError(f"{host} answers {status} to: {doing}. {_fix(status, _said(error))}", status) from error
+    except (HTTPError, OSError) as error:
+        cause = error.reason if isinstance(error, MaxRetryError) and error.reason else error
+        if isinstance(cause, ssl.SSLError) or "CERTIFICATE" in str(cause):
+            fix = "Its certificate is not trusted here: give the authority's with --ca FILE (FOREBAY_KFP_CA)."
+        else:
+            fix = "Is that its address (--host, FOREBAY_KFP_HOST), and is it up? `kubectl -n kubeflow get pods` shows."
+        raise ConfigError(f"{host} does not answer ({_short(cause)}). {fix}") from error
+    except (ValueError, TypeError, AttributeError) as error:  # a page of HTML where JSON should be
+        raise BackendError(
+            f"{host} answers, but not as Kubeflow Pipelines does: it could not be used to {doing}. Either another "
+            f"program is there, or a login stands in front of it, and the token of {TOKEN_VARIABLE} or "
+            f"{TOKEN_FILE_VARIABLE} is absent or has expired."
+        ) from error
+
+
+def _fix(status: int, said: str) -> str:
+    words = f"It says: {said}. " if said else ""
+    if status == 401:
+        return (
+            f"{words}The token is absent, wrong or has expired: renew {TOKEN_VARIABLE}, or the file that "
+            f"{TOKEN_FILE_VARIABLE} names (`kubectl create token` makes one)."
+        )
+    if status == 403:
+        return f"{words}This account may not do that in this namespace: ask for the right, or give another --namespace."
+    if status == 404:
+        return f"{words}Is that the right address and --namespace? `forebay up` installs Kubeflow Pipelines."
+    if status in (502, 503, 504):
+        return f"{words}It is not up, or not in this --namespace: `kubectl -n kubeflow get pods` shows what it lacks."
+    return f"{words}The log of deployment/ml-pipeline in the cluster says more."
+
+
+def _said(error: Any) -> str:
+    """The server's own words, without the chain of its internal errors."""
+    body = error.body.decode(errors="replace") if isinstance(error.body, bytes) else str(error.body or "")
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        return _short(error.reason or "")
+    message = answer.get("message") or answer.get("error") or "" if isinstance(answer, dict) else ""
+    return _short(message)
+
+
+def _short(text: Any) -> str:
+    words = " ".join(str(text).split()).rstrip(".")
+    return words if len(words) < 300 else f"{words[:300]}…"

@@ -1,0 +1,137 @@
+"""A run on a cluster as the same events that a run on this machine gives, read from its nodes and its pods' logs."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from forebay.engine.summary import Event
+from forebay.errors import ConfigError
+from forebay.state.steplog import LOG_PREFIX
+from forebay.submit.backend import Backend, BackendError
+from forebay.submit.nodes import ENDED_BADLY, StepNodes, Try, steps_of
+
+POLL_S = (2.0, 15.0)  # at first, and at most: nobody looks at hour three of a training every two seconds
+LOG_SHARE = 20  # a log is read again after this many times as long as reading it took
+LOG_LINES = 20
+ORDINARY = ("PodInitializing", "ContainerCreating")  # what Argo says of every pod for a moment
+PATIENCE_S = 300.0  # with a server that does not answer; the run does not need us
+ENDED = ("SUCCEEDED", "FAILED", "SKIPPED", "CANCELED")  # states of a run
+
+Show = Callable[[Event], None]
+
+
+@dataclass
+class _Seen:
+    """What was told of one pod already."""
+
+    events: int = 0
+    message: str = ""
+    done: bool = False
+    next_log: float = 0.0
+
+
+@dataclass
+class Follower:
+    """Follows one run. `events` is all that was told; `run` is the run as it was last seen."""
+
+    backend: Backend
+    run_id: str
+    show: Show
+    events: list[Event] = field(default_factory=list)
+    run: dict[str, Any] = field(default_factory=dict)
+    failed_pod: str = ""  # whose log says more
+    _seen: dict[str, _Seen] = field(default_factory=dict)
+
+    def follow(self) -> str:
+        """Tell events until the run ends; returns its state.
+
+        Raises:
+            BackendError, ConfigError: the server refuses, or did not answer for five minutes.
+        """
+        start = answered = time.monotonic()
+        while True:
+            try:
+                if self._look():
+                    return str(self.run["state"])
+                answered = time.monotonic()
+            except (BackendError, ConfigError) as error:
+                lasting = isinstance(error, BackendError) and 400 <= error.status < 500
+                if lasting or time.monotonic() - answered > PATIENCE_S:
+                    raise
+                self._tell({"step": "submit", "kind": "warning", "text": f"{error} Trying again; the run goes on."})
+            time.sleep(min(max(POLL_S[0], (time.monotonic() - start) / 60), POLL_S[1]))
+
+    def last_lines(self) -> list[str]:
+        """The end of the failed step's own output."""
+        text = self.backend.log(self.run_id, self.failed_pod) if self.failed_pod else None
+        lines = [line for line in (text or "").splitlines() if line.strip() and not line.startswith(LOG_PREFIX)]
+        return lines[-LOG_LINES:]
+
+    def _look(self) -> bool:
+        """Tell what is new; whether the run has ended."""
+        self.run = self.backend.run(self.run_id)  # before the nodes, so that none of the last ones is missed
+        ended = str(self.run.get("state")) in ENDED
+        for step in steps_of(self.backend.workflow(self.run_id)).values():
+            self._step(step, last=ended)
+        return ended
+
+    def _step(self, step: StepNodes, *, last: bool) -> None:
+        for each in step.drivers:
+            self._pod(step.name, each, last=last, logged=False)
+        for each in step.tries:
+            self._pod(step.name, each, last=last, logged=True)
+
+    def _pod(self, step: str, pod: Try, *, last: bool, logged: bool) -> None:
+        seen = self._seen.setdefault(pod.pod, _Seen())
+        if seen.done:
+            return
+        ended = pod.ended or last
+        if logged and pod.phase != "Pending":
+            self._log(step, pod, seen, ended=ended)
+        if pod.message not in ("", seen.message, *ORDINARY) and not ended:
+            self._tell({"step": step, "kind": "warning", "text": f"{pod.pod} waits: {pod.message}"})
+        seen.message = pod.message
+        seen.done = ended
+        if ended and pod.phase in ENDED_BADLY:
+            self._failure(step, pod, seen)
+
+    def _log(self, step: str, pod: Try, seen: _Seen, *, ended: bool) -> None:
+        """Tell the events that the log has more than at the last look."""
+        now = time.monotonic()
+        if now < seen.next_log and not ended:
+            return
+        text = self.backend.log(self.run_id, pod.pod)
+        seen.next_log = time.monotonic() + LOG_SHARE * (time.monotonic() - now)
+        whole = (text or "").rpartition("\n")[0]
+        events = [event for event in _events(whole) if event.get("step") == step]
+        for event in events[seen.events :]:
+            self._tell(event)
+        seen.events = max(seen.events, len(events))
+
+    def _failure(self, step: str, pod: Try, seen: _Seen) -> None:
+        """Say that a pod failed where its step could not: it was killed, or never came to run."""
+        self.failed_pod = pod.pod
+        own = [event for event in self.events if event["step"] == step]
+        if own and own[-1]["kind"] == "failed" and seen.events:
+            return
+        error = f"its pod {pod.pod} ended as {pod.phase}: {pod.message or 'no reason given'}."
+        self._tell(
+            {"step": step, "kind": "failed", "seconds": 0.0, "error": error, "error_type": "", "permanent": False}
+        )
+
+    def _tell(self, event: Event) -> None:
+        self.events.append(event)
+        self.show(event)
+
+
+def _events(log: str) -> Iterator[Event]:
+    for line in log.splitlines():
+        if line.startswith(LOG_PREFIX):
+            try:
+                event = json.loads(line.removeprefix(LOG_PREFIX))
+            except ValueError:
+                continue  # what a kill left of a line
+            if isinstance(event, dict) and "kind" in event:
+                yield event
