@@ -1,6 +1,7 @@
 """A run on a cluster as the same events that a run on this machine gives, read from its nodes and its pods' logs."""
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ POLL_S = (2.0, 15.0)  # at first, and at most: nobody looks at hour three of a t
 LOG_SHARE = 20  # a log is read again after this many times as long as reading it took
 LOG_LINES = 20
 ORDINARY = ("PodInitializing", "ContainerCreating")  # what Argo says of every pod for a moment
+LAUNCHER = re.compile(r"[IWEF]\d{4} \d\d:\d\d:\d\d")  # how lines of KFP's own program begin
 PATIENCE_S = 300.0  # with a server that does not answer; the run does not need us
 ENDED = ("SUCCEEDED", "FAILED", "SKIPPED", "CANCELED")  # states of a run
 
@@ -67,7 +69,7 @@ class Follower:
         """The end of the failed step's own output."""
         text = self.backend.log(self.run_id, self.failed_pod) if self.failed_pod else None
         lines = [line for line in (text or "").splitlines() if line.strip() and not line.startswith(LOG_PREFIX)]
-        return lines[-LOG_LINES:]
+        return [line for line in lines if not LAUNCHER.match(line)][-LOG_LINES:]
 
     def _look(self) -> bool:
         """Tell what is new; whether the run has ended."""

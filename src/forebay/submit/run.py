@@ -77,7 +77,7 @@ def follow(follower: Follower, warnings: list[str]) -> Summary:
     summary["warnings"] = [*warnings, *summary["warnings"]]
     summary["report"] = _address(summary["report"])
     summary["state"] = _state(ended, summary)
-    if ended == "CANCELED":
+    if was_terminated(follower.run):
         raise ClusterError(
             f"Run {follower.run_id} was terminated before its end. Submit it again; done steps are cached."
         )
@@ -87,6 +87,12 @@ def follow(follower: Follower, warnings: list[str]) -> Summary:
         raise StepFailedError(summary)
     summary["error"] = None  # of a try that another one mended
     return summary
+
+
+def was_terminated(run: dict[str, Any]) -> bool:
+    """Whether somebody ended it; the last state of such a run is FAILED (seen with 2.18), what came before tells."""
+    states = {str(run.get("state")), *(str(each.get("state")) for each in run.get("state_history") or [])}
+    return bool(states & {"CANCELING", "CANCELED"})
 
 
 def _state(ended: str, summary: Summary) -> str:
