@@ -1,4 +1,4 @@
-"""A Spark driver as its pod would run it: our entrypoint, with the arguments and the settings that the operator hands on."""
+"""A Spark driver as its pod runs it: our entrypoint, with the arguments and settings that the operator hands on."""
 
 import os
 import subprocess
@@ -53,5 +53,5 @@ def run_driver(
     }
     return subprocess.run(
         [sys.executable, "-m", "forebay.ingest.distributed.entrypoint", *words],
-        env={**os.environ, **environment, **given}, cwd=folder, capture_output=True, text=True, check=False, timeout=300,
+        env={**os.environ, **environment, **given}, cwd=folder, capture_output=True, text=True, check=False,
     )  # fmt: skip
