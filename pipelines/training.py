@@ -54,7 +54,7 @@ def training(parameters: Parameters) -> None:
         **code,
     )
     _request(train, cpu="500m", memory="4G", hours=72)
-    _give(train, mlflow=True)
+    _give(train, mlflow=True, store=True, more=("FOREBAY_CHECKPOINT_STORE",))
     train.set_accelerator_type(GPU).set_accelerator_limit(parameters["train_gpus"])
 
     evaluate = components.evaluate(

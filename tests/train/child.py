@@ -37,11 +37,45 @@ def die_in(name: str, at: int) -> None:
     setattr(os, name, call)
 
 
+class HalfABody:
+    """The first half of an upload; where the second would follow, the process dies."""
+
+    def __init__(self, data: bytes) -> None:
+        self.parts = [data[: len(data) // 2]]
+
+    def read(self, size: int = -1) -> bytes:
+        if not self.parts:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return self.parts.pop()
+
+
+def die_at_upload(at: int, halfway: bool) -> None:
+    """Kill this process before the upload number `at` to the store, or in the middle of it."""
+    from botocore.httpsession import URLLib3Session
+
+    real = URLLib3Session.send
+    uploads = 0
+
+    def send(self: Any, request: Any) -> Any:
+        nonlocal uploads
+        uploads += request.method == "PUT"
+        if request.method == "PUT" and uploads == at:
+            if not halfway:
+                os.kill(os.getpid(), signal.SIGKILL)
+            body = request.body
+            request.body = HalfABody(body if isinstance(body, bytes) else body.read())
+        return real(self, request)
+
+    URLLib3Session.send = send
+
+
 def main() -> None:
     dataset, out, events = map(Path, sys.argv[1:])
     home = Home.find().open()
     if place := os.environ.get("DIE_IN"):
         die_in(place, int(os.environ["DIE_AT"]))
+    if upload := os.environ.get("DIE_AT_UPLOAD"):
+        die_at_upload(int(upload), halfway=os.environ.get("DIE_HALFWAY") == "1")
     fit(dataset, out, TrainConfig(**SMALL_TRAINING), EveryStep(name="train", run_id="child", home=home, events=events))
 
 

@@ -4,13 +4,13 @@ import json
 import random
 import signal
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from followed_training import FirstStep, StopAt, last_step, wait_for_step, warnings
 from forebay.settings import TrainConfig
 from forebay.state import Home, StepLog, is_sealed
 from forebay.state.steplog import read_events
@@ -31,31 +31,6 @@ def undisturbed(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     home = Home(root / "home").open()
     log = StepLog(name="train", run_id="whole", home=home, events=root / "events.jsonl")
     return fit(dataset, root / "out", TrainConfig(**SMALL_TRAINING), log).spec.weights_sha256
-
-
-def wait_for_step(child: subprocess.Popen[bytes], events: Path, step: int) -> None:
-    """Return once the child reports a step of at least this number."""
-    offset = 0
-    while child.poll() is None:
-        found, offset = read_events(events, offset)
-        if any(event["kind"] == "progress" and event["done"] >= step for event in found):
-            return
-        time.sleep(0.002)
-    raise AssertionError(f"the child ended with {child.returncode} before step {step}")
-
-
-class FirstStep(StepLog):
-    """Remembers the first step that was done."""
-
-    first = 0
-
-    def progress(self, done: int, total: int, unit: str) -> None:
-        self.first = self.first or done
-
-
-def warnings(log: StepLog) -> list[str]:
-    assert log.events is not None
-    return [event["text"] for event in read_events(log.events)[0] if event["kind"] == "warning"]
 
 
 def tracked_runs(home: Home) -> list[Any]:
@@ -100,18 +75,10 @@ def test_sigterm_writes_a_checkpoint_and_the_next_start_goes_on_from_that_very_s
     wait_for_step(child, events, 34)
     child.terminate()
     assert child.wait() == 143
-    last = max(event["done"] for event in read_events(events)[0] if event["kind"] == "progress")
+    last = last_step(events)
     log = FirstStep(name="train", run_id="", home=home)
     assert fit(dataset, tmp_path / "out", small(), log).spec.weights_sha256 == undisturbed
     assert log.first == last + 1
-
-
-class StopAt(StepLog):
-    """Sends SIGTERM to its own process at step 34."""
-
-    def progress(self, done: int, total: int, unit: str) -> None:
-        if done == 34:
-            signal.raise_signal(signal.SIGTERM)
 
 
 @pytest.fixture

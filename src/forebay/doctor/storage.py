@@ -39,7 +39,7 @@ def s3() -> Check:
 def _client() -> Any:
     from botocore.config import Config
 
-    from forebay.ingest.s3 import environment_session
+    from forebay.object_store import environment_session
 
     config = Config(connect_timeout=CONNECT_TIMEOUT_S, read_timeout=READ_TIMEOUT_S, retries={"total_max_attempts": 1})
     return environment_session().client("s3", config=config)

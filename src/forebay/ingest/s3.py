@@ -1,18 +1,13 @@
-"""S3 through boto3, which is imported only when an `s3://` URI is met."""
+"""Data in S3, as ingest reads it."""
 
 import contextlib
-import os
 from collections.abc import Iterator
 from datetime import datetime
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 from forebay.errors import ConfigError
+from forebay.object_store import SCHEME, client
 from forebay.settings.ingest import S3_SPELLINGS
-
-SCHEME = "s3://"
-_ACCOUNT = ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE")
 
 
 def is_uri(data: str) -> bool:
@@ -53,7 +48,7 @@ def read(uri: str, offset: int, size: int) -> bytes:
         return b""  # a range of no bytes cannot be asked for
     bucket, key = _split(uri)
     try:
-        answer = _client().get_object(Bucket=bucket, Key=key, Range=f"bytes={offset}-{offset + size - 1}")
+        answer = client().get_object(Bucket=bucket, Key=key, Range=f"bytes={offset}-{offset + size - 1}")
         body: bytes = answer["Body"].read()
     except ClientError as error:
         if error.response["Error"]["Code"] == "InvalidRange":  # asked for beyond the end
@@ -72,7 +67,7 @@ def size(uri: str) -> int:
     """
     bucket, key = _split(uri)
     with _as_os_error(uri):
-        return int(_client().head_object(Bucket=bucket, Key=key)["ContentLength"])
+        return int(client().head_object(Bucket=bucket, Key=key)["ContentLength"])
 
 
 def upload(path: Path, uri: str) -> None:
@@ -83,7 +78,7 @@ def upload(path: Path, uri: str) -> None:
     """
     bucket, key = _split(uri)
     with _as_os_error(uri):
-        _client().upload_file(str(path), bucket, key)
+        client().upload_file(str(path), bucket, key)
 
 
 def download(uri: str, path: Path) -> None:
@@ -94,7 +89,7 @@ def download(uri: str, path: Path) -> None:
     """
     bucket, key = _split(uri)
     with _as_os_error(uri):
-        _client().download_file(bucket, key, str(path))
+        client().download_file(bucket, key, str(path))
 
 
 def below(uri: str) -> Iterator[tuple[str, datetime]]:
@@ -105,7 +100,7 @@ def below(uri: str) -> Iterator[tuple[str, datetime]]:
     """
     bucket, key = _split(uri)
     with _as_os_error(uri):
-        for page in _client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{key}/"):
+        for page in client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{key}/"):
             for item in page.get("Contents", []):
                 yield item["Key"].removeprefix(f"{key}/"), item["LastModified"]
 
@@ -118,7 +113,7 @@ def delete(uri: str) -> None:
     """
     bucket, key = _split(uri)
     with _as_os_error(uri):
-        _client().delete_object(Bucket=bucket, Key=key)
+        client().delete_object(Bucket=bucket, Key=key)
 
 
 @contextlib.contextmanager
@@ -140,7 +135,7 @@ def _split(uri: str) -> tuple[str, str]:
 
 
 def _below(bucket: str, prefix: str) -> Iterator[tuple[str, str, int, str]]:
-    for page in _client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+    for page in client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         for item in page.get("Contents", []):
             if not item["Key"].endswith("/"):  # consoles mark "folders" by empty objects
                 path = item["Key"].removeprefix(prefix)
@@ -148,40 +143,6 @@ def _below(bucket: str, prefix: str) -> Iterator[tuple[str, str, int, str]]:
 
 
 def _exactly(bucket: str, key: str) -> Iterator[tuple[str, str, int, str]]:
-    for item in _client().list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1).get("Contents", []):
+    for item in client().list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1).get("Contents", []):
         if item["Key"] == key:  # the key itself sorts before all that it is a prefix of
             yield key.rpartition("/")[2], f"{SCHEME}{bucket}/{key}", item["Size"], item["ETag"]
-
-
-def _client() -> Any:
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    return _client_for(endpoint, region, tuple(os.environ.get(name) for name in _ACCOUNT))
-
-
-@cache
-def _client_for(endpoint: str | None, region: str | None, _account: tuple[str | None, ...]) -> Any:
-    """One client per process and account (boto3 reads the keys itself); it is safe to share between threads."""
-    from botocore.config import Config
-
-    config = Config(
-        s3={"addressing_style": "path" if endpoint else "auto"},  # own servers rarely have a name per bucket
-        retries={"mode": "standard", "total_max_attempts": 4},
-        connect_timeout=10,
-        read_timeout=60,
-        max_pool_connections=32,
-    )
-    return environment_session().client("s3", endpoint_url=endpoint, region_name=region, config=config)
-
-
-def environment_session() -> Any:
-    """A boto3 session that reads no `~/.aws/` unless the environment names it: a step elsewhere would not have it."""
-    import boto3
-    from botocore.session import Session
-
-    session = Session()
-    named = "AWS_PROFILE" in os.environ
-    for setting, variable in (("config_file", "AWS_CONFIG_FILE"), ("credentials_file", "AWS_SHARED_CREDENTIALS_FILE")):
-        if not named and variable not in os.environ:
-            session.set_config_variable(setting, os.devnull)
-    return boto3.Session(botocore_session=session)

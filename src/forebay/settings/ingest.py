@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from forebay.errors import ConfigError
+from forebay.object_store import SCHEME
 from forebay.settings.field import (
     AUTO,
     StepConfig,

@@ -2,7 +2,8 @@
 
 A checkpoint is one safetensors file `step-<number>.<sha256 of its bytes>`; everything that is not a tensor stands as
 JSON in its metadata. It appears under that name by one rename, and the one before it goes only after that, so whenever
-the process dies a whole checkpoint remains. Its digest tells a torn or changed file.
+the process dies a whole checkpoint remains. Its digest tells a torn or changed file. With a mirror, copies lie in an
+object store as well, and are fetched from there where this folder has none or an older one.
 """
 
 import hashlib
@@ -19,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from forebay.state import FileLock, read_json, write_bytes, write_json
+from forebay.train.mirror import Mirror
 
 KEPT = 2
 _FACTS = "facts"
@@ -40,8 +42,9 @@ def checkpoint_key(parts: dict[str, Any]) -> str:
 class Checkpoints:
     """The checkpoints of one training. Use it only while `lock` is held."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, mirror: Mirror | None = None) -> None:
         self.folder = folder
+        self.mirror = mirror
 
     @property
     def lock(self) -> FileLock:
@@ -52,36 +55,57 @@ class Checkpoints:
         """An id that stays the same over every resumption, until `forget`."""
         path = self.folder / "training.json"
         if not path.exists():
-            write_json(path, {"training_id": uuid.uuid4().hex})
+            made = uuid.uuid4().hex
+            write_json(path, {"training_id": self.mirror.training_id(made) if self.mirror else made})
         return str(read_json(path)["training_id"])
 
     def save(self, step: int, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
         """Write a checkpoint, make sure it is on the disk, and drop all but the newest two.
 
         Raises:
-            OSError: no space or no permission; the checkpoints before are untouched.
+            OSError: no space or no permission; the checkpoints before are untouched, and the mirror gets this one.
         """
         data = safetensors.torch.save(tensors, {_FACTS: json.dumps(facts, allow_nan=False)})
-        write_bytes(self.folder / f"step-{step:010d}.{hashlib.sha256(data).hexdigest()}", data)
+        name = f"step-{step:010d}.{hashlib.sha256(data).hexdigest()}"
+        if self.mirror:
+            self.mirror.put(name, data)
+        write_bytes(self.folder / name, data)
         _sync(self.folder)
         for old in self._newest_first()[KEPT:]:
             old.unlink()
 
     def load(self, warn: Callable[[str], None]) -> Saved | None:
         """Read the newest whole checkpoint, or None; damaged ones are named in a warning and removed."""
-        for path in self._newest_first():
+        local = {path.name for path in self._newest_first()}
+        remote = self.mirror.names() if self.mirror else []
+        for name in sorted({*local, *remote}, reverse=True):
             try:
-                return _read(path)
-            except (OSError, ValueError, KeyError, SafetensorError) as error:
-                warn(f"The checkpoint {path} is damaged ({error}); training goes on from an earlier moment.")
-                path.unlink(missing_ok=True)
+                return self._read(name, fetch=name not in local)
+            except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+                where = f"{self.mirror.folder.uri if self.mirror and name not in local else self.folder}/{name}"
+                warn(f"The checkpoint {where} is damaged ({error}); training goes on from an earlier moment.")
+                (self.folder / name).unlink(missing_ok=True)
+                if self.mirror and name in remote:
+                    self.mirror.drop(name)
         return None
 
+    def _read(self, name: str, *, fetch: bool) -> Saved:
+        if self.mirror and fetch:
+            write_bytes(self.folder / name, self.mirror.fetch(name))
+        return _read(self.folder / name)
+
     def forget(self) -> None:
-        """Remove everything but the lock."""
+        """Remove everything but the lock, in the mirror too."""
+        if self.mirror:
+            self.mirror.forget()
         for path in self.folder.iterdir():
             if path.name != "lock":
                 path.unlink()
+
+    def flush(self, timeout_s: float) -> None:
+        """Wait for the mirror, no longer than given."""
+        if self.mirror:
+            self.mirror.flush(timeout_s)
 
     def clear_leftovers(self) -> None:
         """Remove temporary files of a writer that was killed."""

@@ -1,6 +1,7 @@
 """The train step as the pipeline calls it."""
 
 import contextlib
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -13,12 +14,14 @@ from forebay.contracts.manifest import SplitManifest
 from forebay.contracts.shards import Split, open_split
 from forebay.errors import DataError, TrainError
 from forebay.models import save_bundle
+from forebay.object_store import HURRIED, ObjectFolder
 from forebay.settings import TrainConfig
 from forebay.state import StepLog, seal, write_json
 from forebay.train.batches import Batches
 from forebay.train.checkpoint import Checkpoints
 from forebay.train.loop import Interrupted, Listeners, Loop
 from forebay.train.machine import inspect_machine
+from forebay.train.mirror import STORE_VARIABLE, Mirror
 from forebay.train.mlflow_run import TrackedRun
 from forebay.train.plan import Plan, check_learnable
 from forebay.train.progress import EpochRecord, Progress, begin
@@ -26,6 +29,8 @@ from forebay.train.resolve import Resolved, resolve
 from forebay.train.stop import StopRequest, stop_request
 from forebay.version import code_version
 
+STOP_FLUSH_S = 15.0  # for the store after a stop request; Kubernetes grants a pod thirty seconds
+END_FLUSH_S = 60.0  # and after the last step
 KILLED_TIMEOUT_S = 5.0  # for MLflow after a stop request; the supervisor grants ten seconds in all
 
 
@@ -64,13 +69,18 @@ def fit(dataset: Path, out: Path, config: TrainConfig, log: StepLog) -> TrainRes
         dataset=dataset, data=data, settings=settings, machine=machine,
         code_version=config.code_version or code_version(), checkpoint_s=config.checkpoint_s,
     )  # fmt: skip
-    checkpoints = Checkpoints(log.home.checkpoints / plan.key)
+    checkpoints = Checkpoints(log.home.checkpoints / plan.key, _mirror(plan.key, log))
     with checkpoints.lock.held(f"the train step of run {log.run_id or 'unknown'}"), _threads(settings.threads):
         checkpoints.clear_leftovers()
         if log.fresh:
             checkpoints.forget()
         progress, mlflow_run_id = _train(plan, checkpoints, log)
     return _write(plan, progress, mlflow_run_id, out, log)
+
+
+def _mirror(key: str, log: StepLog) -> Mirror | None:
+    store = os.environ.get(STORE_VARIABLE)
+    return Mirror(ObjectFolder.parse(store, STORE_VARIABLE, HURRIED).below(key), log.warn) if store else None
 
 
 def _train(plan: Plan, checkpoints: Checkpoints, log: StepLog) -> tuple[Progress, str | None]:
@@ -86,11 +96,13 @@ def _train(plan: Plan, checkpoints: Checkpoints, log: StepLog) -> tuple[Progress
             _resume(progress, checkpoints, tracked, log)
             _loop(plan, progress, train, validation).run(_listeners(plan, progress, checkpoints, tracked, stop, log))
     except Interrupted:
+        checkpoints.flush(STOP_FLUSH_S)
         tracked.finish("KILLED", KILLED_TIMEOUT_S)
         raise SystemExit(stop.exit_status) from None
     except BaseException:
         tracked.finish("FAILED", KILLED_TIMEOUT_S)
         raise
+    checkpoints.flush(END_FLUSH_S)
     return progress, tracked.finish("FINISHED")
 
 

@@ -1,0 +1,48 @@
+"""Looking at a training from outside: its steps as they come, where it went on, and what it warned of."""
+
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from forebay.state import StepLog
+from forebay.state.steplog import read_events
+
+
+def wait_for_step(child: subprocess.Popen[bytes], events: Path, step: int) -> None:
+    """Return once the child reports a step of at least this number."""
+    offset = 0
+    while child.poll() is None:
+        found, offset = read_events(events, offset)
+        if any(event["kind"] == "progress" and event["done"] >= step for event in found):
+            return
+        time.sleep(0.002)
+    raise AssertionError(f"the child ended with {child.returncode} before step {step}")
+
+
+def last_step(events: Path) -> int:
+    """The last step that was reported."""
+    return max(event["done"] for event in read_events(events)[0] if event["kind"] == "progress")
+
+
+def warnings(log: StepLog) -> list[str]:
+    """What a training warned of."""
+    assert log.events is not None
+    return [event["text"] for event in read_events(log.events)[0] if event["kind"] == "warning"]
+
+
+class FirstStep(StepLog):
+    """Remembers the first step that was done."""
+
+    first = 0
+
+    def progress(self, done: int, total: int, unit: str) -> None:
+        self.first = self.first or done
+
+
+class StopAt(StepLog):
+    """Sends SIGTERM to its own process at step 34."""
+
+    def progress(self, done: int, total: int, unit: str) -> None:
+        if done == 34:
+            signal.raise_signal(signal.SIGTERM)
