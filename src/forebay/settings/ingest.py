@@ -18,7 +18,7 @@ from forebay.settings.field import (
 )
 
 S3_SPELLINGS = (
-    "s3://",
+    SCHEME,
     "s3a://",
 )  # the second is what Hadoop calls it; the objects are the same, and so is every digest
 DIGITS = "digits"

@@ -21,6 +21,7 @@ from forebay.ingest.distributed.application import Application, job_of, spark_ap
 from forebay.ingest.distributed.exchange import OUT, read_result, write_task
 from forebay.ingest.places import S3Place, file_digest
 from forebay.ingest.step import Reading
+from forebay.object_store import SCHEME
 from forebay.settings import IngestConfig
 from forebay.state import StepLog
 
@@ -66,7 +67,7 @@ def _given(variable: str) -> str:
             f"ingest.executors needs {variable}, which this step does not have. The chart gives it with "
             "spark.enabled=true and pipelines.enabled=true, in the ConfigMap forebay-steps; or set ingest.executors=0."
         )
-    if variable == STORE_VARIABLE and not value.startswith(s3.SCHEME):
+    if variable == STORE_VARIABLE and not value.startswith(SCHEME):
         raise ConfigError(f"{variable} must look like s3://BUCKET/PREFIX, got {value!r}.")
     return value
 
