@@ -12,6 +12,7 @@ from forebay.cli.address import address_options, runner_option, server_address
 from forebay.cli.command import command
 from forebay.cli.options import json_option, require_writable
 from forebay.settings import all_settings, parse_assignments
+from forebay.settings.cluster_only import check_for_this_machine
 from forebay.state import Home
 from forebay.state.runners import Runner
 
@@ -66,6 +67,7 @@ def run_command(
     short = {"ingest.data": data, "train.model": model, "evaluate.name": name, "train.seed": seed}
     words = [f"{key}={value}" for key, value in short.items() if value is not None]
     settings = parse_assignments([*words, *assignments])
+    check_for_this_machine(settings)
     from forebay.engine.run import RunRequest
 
     home = Home.find().open()
