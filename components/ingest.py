@@ -18,6 +18,8 @@ def ingest(
     min_class_rows: int,
     max_pixels: int,
     max_file_bytes: int,
+    executors: int,
+    executor_memory: str,
     rows: Output[Dataset],
 ) -> None:
     """Read pictures with Spark into one documented Parquet table; see `forebay.ingest`."""
@@ -40,6 +42,8 @@ def ingest(
             min_class_rows=min_class_rows,
             max_pixels=max_pixels,
             max_file_bytes=max_file_bytes,
+            executors=executors,
+            executor_memory=executor_memory,
         )
         manifest = read(Path(rows.path), config, log)
         rows.metadata.update(rows=manifest.rows, classes=len(manifest.classes), digest=manifest.digest)

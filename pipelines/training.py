@@ -5,13 +5,9 @@ from kfp import dsl, kubernetes
 from kfp.dsl import PipelineTask
 
 from forebay import components
+from forebay.cluster.given import GIVEN, MLFLOW, MLFLOW_LOGIN, STORE, STORE_KEYS
 
 GPU = "nvidia.com/gpu"
-GIVEN = "forebay-steps"  # ConfigMap and Secret in the namespace of the steps
-MLFLOW = ("FOREBAY_MLFLOW_URI",)
-MLFLOW_LOGIN = ("FOREBAY_MLFLOW_USERNAME", "FOREBAY_MLFLOW_PASSWORD")
-STORE = ("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_REQUEST_CHECKSUM_CALCULATION", "AWS_RESPONSE_CHECKSUM_VALIDATION")
-STORE_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 NAME = "forebay-training"
 DESCRIPTION = "Raw pictures in, a served and registered image classifier out."
 
@@ -47,7 +43,7 @@ def training(parameters: Parameters) -> None:
 
     ingest = components.ingest(**arguments_of("ingest", parameters), **code)
     _request(ingest, cpu="500m", memory="3G", hours=6)
-    _give(ingest, store=True)
+    _give(ingest, store=True, more=("FOREBAY_WORK_STORE", "FOREBAY_SPARK_ACCOUNT"))
 
     preprocess = components.preprocess(rows=ingest.outputs["rows"], **arguments_of("preprocess", parameters), **code)
     _request(preprocess, cpu="500m", memory="2G", hours=6)

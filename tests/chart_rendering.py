@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 from helm_python import Chart
 
+from forebay.ingest.distributed.application import ROLE, ROLE_LABEL
 from manifest_checks import Pod
 
 CHART = Path(__file__).parents[1] / "helm" / "forebay"
@@ -16,6 +17,8 @@ RELEASE = "forebay"
 
 # The pods of served models: KServe makes them, and labels them so.
 PREDICTOR = Pod("KServe", "forebay-models", {"serving.kserve.io/inferenceservice": "digits"}, {})
+# The pods of an ingest with executors: the Spark Operator makes them, and hands the application's labels on.
+SPARK = Pod("Spark Operator", "kubeflow", {ROLE_LABEL: ROLE}, {})
 
 Values = dict[str, Any]
 Object = dict[str, Any]

@@ -3,7 +3,7 @@
 import helm_python
 import pytest
 
-from chart_rendering import CHART, PREDICTOR, SCENARIOS, Object, existing_secrets, objects, scenario
+from chart_rendering import CHART, PREDICTOR, SCENARIOS, SPARK, Object, existing_secrets, objects, scenario
 from forebay.version import VERSION
 from manifest_checks import (
     check_custom,
@@ -60,7 +60,7 @@ def test_its_images_have_tags_and_ours_the_packages_version(found: list[Object])
 
 
 def test_what_selects_finds_something(found: list[Object]) -> None:
-    assert check_selectors(found, [PREDICTOR]) == []
+    assert check_selectors(found, [PREDICTOR, SPARK]) == []
 
 
 def test_every_port_that_is_named_is_opened(found: list[Object]) -> None:

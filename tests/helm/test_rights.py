@@ -6,7 +6,9 @@ import re
 import pytest
 
 from chart_rendering import CHART, SCENARIOS, objects, scenario
+from forebay.cluster.access import single_rights
 from forebay.deploy.cluster_access import CLUSTER_ACCESS, rights
+from forebay.ingest.distributed.cluster_access import DRIVER_ACCESS, STEP_ACCESS
 from manifest_checks import Object, check_roles
 
 DEPLOYER = "forebay-deployer"
@@ -40,6 +42,24 @@ def test_a_role_that_is_gone_is_found() -> None:
     assert [str(each) for each in check_roles([], DEPLOYER, rights())] == [
         f"Role {DEPLOYER}: metadata.name: 0 roles have this name"
     ]
+
+
+def test_an_ingest_with_executors_may_do_exactly_what_step_and_driver_do() -> None:
+    found = objects(scenario("kind") | {"spark": {"enabled": True}})
+    assert check_roles(found, "forebay-spark-runner", single_rights(STEP_ACCESS)) == []
+    assert check_roles(found, "forebay-spark", single_rights(DRIVER_ACCESS)) == []
+    assert all(use.why and use.verbs for use in (*STEP_ACCESS, *DRIVER_ACCESS))
+    bound = {
+        each["roleRef"]["name"]: (each["subjects"][0]["name"], each["metadata"]["namespace"])
+        for each in found
+        if each["kind"] == "RoleBinding"
+    }
+    assert bound["forebay-spark-runner"] == ("pipeline-runner", "kubeflow")
+    assert bound["forebay-spark"] == ("forebay-spark", "kubeflow")
+
+
+def test_without_executors_nobody_may_make_pods(found: list[Object]) -> None:
+    assert not [each for each in found if "spark" in each["metadata"]["name"]]
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

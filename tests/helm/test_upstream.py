@@ -12,16 +12,22 @@ import pytest
 
 from chart_rendering import SCENARIOS, Object, objects, scenario
 from forebay.deploy.inference_service import Deployment, Resources, inference_service
+from forebay.ingest.distributed.application import Application, spark_application
 from manifest_checks import check_custom
 from manifest_checks.custom import Schemas, crd_schemas, is_custom, own_schemas
 from manifest_rendering import CHECKOUTS
 
-CRDS = [
-    f"kserve/kserve/config/crd/full/serving.kserve.io_{kind}.yaml" for kind in ("servingruntimes", "inferenceservices")
-] + [
-    f"prometheus-operator/prometheus-operator/example/prometheus-operator-crd/monitoring.coreos.com_{kind}.yaml"
-    for kind in ("servicemonitors", "podmonitors", "prometheusrules")
-]
+CRDS = (
+    [
+        f"kserve/kserve/config/crd/full/serving.kserve.io_{kind}.yaml"
+        for kind in ("servingruntimes", "inferenceservices")
+    ]
+    + [
+        f"prometheus-operator/prometheus-operator/example/prometheus-operator-crd/monitoring.coreos.com_{kind}.yaml"
+        for kind in ("servicemonitors", "podmonitors", "prometheusrules")
+    ]
+    + ["kubeflow/spark-operator/config/crd/bases/sparkoperator.k8s.io_sparkapplications.yaml"]
+)
 SPECS = {
     ("serving.kserve.io/v1alpha1", "ServingRuntime"): "V1alpha1ServingRuntimeSpec",
     ("serving.kserve.io/v1beta1", "InferenceService"): "V1beta1InferenceServiceSpec",
@@ -34,6 +40,14 @@ def served(**more: Any) -> Object:
         run_id="r", namespace="forebay-models", service_account="models", **more,
     )  # fmt: skip
     return inference_service(wanted)
+
+
+def ingesting() -> Object:
+    wanted = Application(
+        name="i", namespace="kubeflow", image="forebay/spark:1", account="forebay-spark", main_file="/driver.py",
+        work="s3://b/w", executors=2, executor_memory="2Gi",
+    )  # fmt: skip
+    return spark_application(wanted)
 
 
 def unknown(schema: Any, model: str, path: str) -> Iterator[str]:
@@ -66,7 +80,8 @@ def schemas() -> Schemas:
     upstream = os.environ.get(CHECKOUTS)
     if not upstream:
         pytest.skip(
-            f"{CHECKOUTS} names no folder with checkouts of kserve/kserve and prometheus-operator/prometheus-operator"
+            f"{CHECKOUTS} names no folder with checkouts of kserve/kserve, prometheus-operator/prometheus-operator and "
+            "kubeflow/spark-operator"
         )
     return crd_schemas(Path(upstream) / path for path in CRDS)
 
@@ -74,7 +89,7 @@ def schemas() -> Schemas:
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_the_owners_whole_schemas_take_what_we_write(name: str, schemas: Schemas) -> None:
     written = [each for each in objects(scenario(name) | {"monitoring": {"enabled": True}}) if is_custom(each)]
-    written += [served(), served(resources=Resources(gpus=1))]
+    written += [served(), served(resources=Resources(gpus=1)), ingesting()]
     assert {each["kind"] for each in written} == {kind for _, kind in own_schemas()}
     assert check_custom(written, schemas) == []
     for each in written:

@@ -8,6 +8,7 @@ import pytest
 
 from forebay.errors import ConfigError
 from forebay.settings import IngestConfig, PreprocessConfig, TrainConfig, all_settings, model_names, parse_assignments
+from forebay.settings.cluster_only import check_for_this_machine
 from forebay.settings.keys import STEP_CONFIGS
 
 
@@ -43,6 +44,10 @@ def test_every_setting_has_a_meaning_and_every_number_a_unit() -> None:
         ("train.model=quux", "train.model must look like resnet18: mlp, lenet5, resnet9 or a torchvision"),
         ("train.gpus=x", "train.gpus must look like 0 or 1"),
         ("evaluate.name=My Model", "evaluate.name must look like my-model"),
+        ("ingest.executors=-1", "ingest.executors must be between 0 and 1000, got -1"),
+        ("ingest.executors=2", "ingest.data must start with s3:// or s3a://, got 'digits'"),
+        ("ingest.executor_memory=1000Mi", "ingest.executor_memory must be at least 1024Mi, such as 2Gi, got '1000Mi'"),
+        ("ingest.executor_memory=2g", "ingest.executor_memory must be at least 1024Mi"),
         ("ingest.fingerprint=x", "There is no setting 'ingest.fingerprint'"),
     ],
 )
@@ -70,6 +75,18 @@ def test_checking_a_models_name_imports_no_pytorch() -> None:
 def test_a_rule_over_two_settings_speaks_before_the_run() -> None:
     with pytest.raises(ConfigError, match=r"must leave at least 0\.05 to train on, got 0\.6 \+ 0\.4"):
         parse_assignments(["preprocess.holdout=0.6", "preprocess.validation=0.4"])
+
+
+@pytest.mark.parametrize("scheme", ["s3", "s3a"])
+def test_executors_are_for_pictures_that_all_pods_reach(scheme: str) -> None:
+    values = parse_assignments([f"ingest.data={scheme}://bucket/photos", "ingest.executors=2"])
+    assert values["ingest.executors"] == 2
+
+
+def test_what_needs_a_cluster_is_refused_where_the_steps_run_on_this_machine() -> None:
+    check_for_this_machine({"ingest.executors": 0, "ingest.data": "s3://bucket/photos"})
+    with pytest.raises(ConfigError, match=r"ingest\.executors=2 needs the Spark Operator .* Set ingest\.executors=0"):
+        check_for_this_machine({"ingest.executors": 2})
 
 
 def test_values_take_the_type_of_their_default() -> None:

@@ -12,6 +12,7 @@ from forebay.cli.address import address_options, runner_option, server_address
 from forebay.cli.command import command
 from forebay.cli.options import given_settings, json_option, require_writable, setting_options
 from forebay.settings import all_settings
+from forebay.settings.cluster_only import check_for_this_machine
 from forebay.state import Home
 from forebay.state.runners import Runner
 
@@ -58,6 +59,7 @@ def run_command(
         _print_settings(as_json)
         return 0
     settings = given_settings(assignments, ingest_data=data, train_model=model, evaluate_name=name, train_seed=seed)
+    check_for_this_machine(settings)
     from forebay.engine.run import RunRequest
 
     home = Home.find().open()

@@ -19,6 +19,7 @@ from forebay.doctor.preflight import check_before_steps
 from forebay.engine.summary import Summary
 from forebay.errors import ConfigError
 from forebay.settings import parse_assignments
+from forebay.settings.cluster_only import check_for_this_machine
 from forebay.settings.keys import Scalar
 from forebay.state import FileLock, Home
 from forebay.state.files import MARKER
@@ -151,6 +152,7 @@ def evaluate_command(model: str, data: str, out: Path | None, assignments: tuple
 def _settings(assignments: tuple[str, ...] | list[str], *steps: str) -> dict[str, Scalar]:
     """The settings given, which must be those of the steps that the command calls."""
     values = parse_assignments(assignments)
+    check_for_this_machine(values)
     for key in values:
         if key.partition(".")[0] not in steps:
             raise ConfigError(f"--set {key}: this command has only the settings of {', '.join(steps)}.")

@@ -1,14 +1,14 @@
 """Archives are read in place: nothing is extracted under a name that the archive chose.
 
-Members are addressed by their offset. Only a compressed file is unpacked, into one nameless file of the step's own
+Members are addressed by their offset. Only a compressed file is unpacked, into one file of the step's own
 work folder, because a gzip stream cannot be read from the middle.
 """
 
 import gzip
+import hashlib
 import shutil
 import stat
 import tarfile
-import tempfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,11 +68,13 @@ def unpack(packed: File, work: Path) -> File:
     """
     limit = shutil.disk_usage(work).free * 9 // 10
     size = 0
+    # Named after its path: the index is sorted by address, so a name by chance would give other files each time.
+    unpacked = work / f"unpacked-{hashlib.sha256(packed.path.encode()).hexdigest()[:16]}"
     try:
         with (
             open_file(packed) as raw,
             gzip.GzipFile(fileobj=raw) as stream,
-            tempfile.NamedTemporaryFile(dir=work, prefix="unpacked-", delete=False) as target,
+            unpacked.open("wb") as target,
         ):
             while chunk := stream.read(CHUNK):
                 size += len(chunk)
@@ -82,7 +84,7 @@ def unpack(packed: File, work: Path) -> File:
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise _damaged(packed.path, f"not a whole gzip file ({error})") from error
     path = packed.path.removesuffix(".gz")
-    return File(path=path, uri=target.name, size=size, version=packed.version)
+    return File(path=path, uri=str(unpacked), size=size, version=packed.version)
 
 
 class _Headers(tarfile.TarInfo):

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,12 +12,17 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from forebay.contracts.rows import pixel_digest
-from forebay.ingest.index import read_part
+from forebay.ingest.index import INDEX, read_part
+from forebay.ingest.places import Place
 from forebay.ingest.shapes import Outcome, Shape
 from forebay.ingest.sources import source_of
 from forebay.pictures import PictureError, decode, resize, to_channels
 
 BATCH_BYTES = 16 << 20  # of pixels held at once, beside the one picture being decoded
+
+STAGED = "staged"  # folder of the work place
+JUDGED_COLUMNS = ["position", "label_number", "reason", "sha256"]
+JUDGED_TYPES = "position long, label_number int, reason string, sha256 string"  # the same, in Spark's words
 
 STAGED_SCHEMA = pa.schema(
     [
@@ -39,8 +43,7 @@ STAGED_SCHEMA = pa.schema(
 class DecodeJob:
     """What a task needs to know. It travels to the Spark workers, so it holds plain values only."""
 
-    index: Path
-    staged: Path  # folder
+    work: Place  # INDEX is there; what is staged goes there
     kind: str  # of the source
     shape: Shape
     resize: bool  # else pictures of another size are quarantined
@@ -56,13 +59,22 @@ def part_name(part: int) -> str:
 def decode_part(job: DecodeJob, part: int) -> Counter[Outcome]:
     """Stage one part; doing it again replaces the same file."""
     outcomes: Counter[Outcome] = Counter()
-    target = job.staged / part_name(part)
-    temporary = target.with_suffix(".tmp")
-    with pq.ParquetWriter(temporary, STAGED_SCHEMA, compression="lz4", use_dictionary=["label_name"]) as writer:
+    with (
+        job.work.writing(f"{STAGED}/{part_name(part)}") as path,
+        pq.ParquetWriter(path, STAGED_SCHEMA, compression="lz4", use_dictionary=["label_name"]) as writer,
+    ):
         for batch in _batches(_rows(job, part, outcomes), job.shape):
             writer.write_table(pa.Table.from_pylist(batch, STAGED_SCHEMA))
-    temporary.replace(target)
     return outcomes
+
+
+def read_judged(work: Place, part: int) -> pa.RecordBatch:
+    """What is known of each picture of a staged part, without its pixels."""
+    with work.opened(f"{STAGED}/{part_name(part)}") as source, pq.ParquetFile(source) as file:
+        table = file.read(JUDGED_COLUMNS).combine_chunks()
+        return pa.RecordBatch.from_arrays(
+            [pa.chunked_array(column).combine_chunks() for column in table.columns], names=JUDGED_COLUMNS
+        )
 
 
 def sample_shapes(job: DecodeJob, rows: pa.Table) -> Counter[Shape]:
@@ -85,7 +97,8 @@ def _batches(rows: Iterator[dict[str, Any]], shape: Shape) -> Iterator[list[dict
 
 
 def _rows(job: DecodeJob, part: int, outcomes: Counter[Outcome]) -> Iterator[dict[str, Any]]:
-    table = read_part(job.index, part)
+    with job.work.opened(INDEX) as index:
+        table = read_part(index, part)
     kept = ["position", "source", "label_name", "label_number", "split", "reason", "detail"]
     pictures = source_of(job.kind).read(table, job.max_file_bytes)
     for record, picture in zip(table.select(kept).to_pylist(), pictures, strict=True):

@@ -3,13 +3,14 @@
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+INDEX = "index.parquet"  # of the work place
 PART_ROWS = 1024  # of one Spark task; fixed numbers, so that the result is the same on any number of cores
 PART_BYTES = 32 << 20
 BATCH = 65_536
@@ -91,9 +92,9 @@ def write_index(index: pa.Table, path: Path) -> int:
     return len(starts)
 
 
-def read_part(path: Path, part: int) -> pa.Table:
+def read_part(source: Path | BinaryIO, part: int) -> pa.Table:
     """The rows of one task."""
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(source) as file:
         return file.read_row_group(part)
 
 

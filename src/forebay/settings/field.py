@@ -88,6 +88,17 @@ def matching(pattern: str, example: str) -> Rule:
     return lambda value: None if re.fullmatch(pattern, value) else f"must look like {example}"
 
 
+def memory_MiB(value: str) -> int:
+    """How much an amount of memory in Kubernetes' notation is; 0 where it is none that a setting takes."""
+    found = re.fullmatch(r"([1-9]\d{0,5})(Mi|Gi)", value)
+    return int(found[1]) * (1024 if found[2] == "Gi" else 1) if found else 0
+
+
+def memory_at_least(low_MiB: int) -> Rule:
+    """Accept an amount of memory in Kubernetes' notation, such as 2Gi or 1536Mi."""
+    return lambda value: None if memory_MiB(value) >= low_MiB else f"must be at least {low_MiB}Mi, such as 2Gi"
+
+
 def known_model(example: str) -> Rule:
     """Accept `auto` and the name of a network of ours or of torchvision's; near names stand in the message."""
     known = (AUTO, *model_names.OWN, *model_names.TORCHVISION)

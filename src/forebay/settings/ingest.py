@@ -4,8 +4,23 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from forebay.errors import ConfigError
-from forebay.settings.field import AUTO, StepConfig, at_least, between, code_version_setting, matching, one_of, setting
+from forebay.object_store import SCHEME
+from forebay.settings.field import (
+    AUTO,
+    StepConfig,
+    at_least,
+    between,
+    code_version_setting,
+    matching,
+    memory_at_least,
+    one_of,
+    setting,
+)
 
+S3_SPELLINGS = (
+    SCHEME,
+    "s3a://",
+)  # the second is what Hadoop calls it; the objects are the same, and so is every digest
 DIGITS = "digits"
 """The offline default source: the 1 797 real handwritten digits that scikit-learn ships."""
 
@@ -55,6 +70,28 @@ class IngestConfig(StepConfig):
     max_file_bytes: int = setting(
         67_108_864, unit="bytes", meaning="A larger picture file is quarantined unread", rule=at_least(1)
     )
+    # With and without executors the result is the same. KFP's cache key holds every argument of a component though, and
+    # a component has no other typed way in: another number here means one more ingest.
+    executors: int = setting(
+        0,
+        unit="pods",
+        meaning="On a cluster with the Spark Operator: pods of one core each that decode the pictures of an s3:// "
+        "source; 0 runs Spark in the step's own process",
+        rule=between(0, 1000),
+    )
+    executor_memory: str = setting(
+        "2Gi",
+        meaning="On a cluster: memory of one executor, in Kubernetes' notation; at least 1Gi",
+        rule=memory_at_least(1024),
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.executors and not self.data.startswith(S3_SPELLINGS):
+            raise ConfigError(
+                f"ingest.executors={self.executors} needs pictures that all pods reach: ingest.data must "
+                f"start with s3:// or s3a://, got {self.data!r}. Put them there, or set ingest.executors=0."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,83 @@
+"""First process of the Spark image: Spark on Kubernetes says `driver …` or `executor`; other words are a command.
+
+The contract is that of Spark's own image: the words come as arguments, all else in variables whose names begin with
+SPARK_. Java is the one that came with the package, Spark's home is the package itself.
+"""
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from forebay.ingest.spark import JVM_OPTIONS, MISSING_MODULE, java_home, wrapped_java
+from forebay.ingest.username import ensure_name
+
+EXECUTOR_CLASS = "org.apache.spark.scheduler.cluster.k8s.KubernetesExecutorBackend"
+OPTION = re.compile(r"SPARK_JAVA_OPT_(\d+)")
+
+
+def driver_command(arguments: Sequence[str], home: Path, given: Mapping[str, str]) -> list[str]:
+    """What starts the driver: Spark's own submission, in this pod."""
+    address = given.get("SPARK_DRIVER_BIND_ADDRESS")
+    bind = ["--conf", f"spark.driver.bindAddress={address}"] if address else []
+    return [str(home / "bin" / "spark-submit"), *bind, "--deploy-mode", "client", *arguments]
+
+
+def executor_command(home: Path, java: Path, given: Mapping[str, str]) -> list[str]:
+    """What starts an executor.
+
+    Raises:
+        KeyError: Spark did not say who the executor is.
+    """
+    numbered = {int(found[1]): value for name, value in given.items() if (found := OPTION.fullmatch(name))}
+    options = [numbered[number] for number in sorted(numbered) if numbered[number] != MISSING_MODULE]
+    memory = given["SPARK_EXECUTOR_MEMORY"]
+    jars = [given.get("SPARK_CONF_DIR") or "", str(home / "jars" / "*"), given.get("SPARK_EXTRA_CLASSPATH") or ""]
+    facts = {
+        "--driver-url": "SPARK_DRIVER_URL",
+        "--executor-id": "SPARK_EXECUTOR_ID",
+        "--cores": "SPARK_EXECUTOR_CORES",
+        "--app-id": "SPARK_APPLICATION_ID",
+        "--hostname": "SPARK_EXECUTOR_POD_IP",
+        "--resourceProfileId": "SPARK_RESOURCE_PROFILE_ID",
+        "--podName": "SPARK_EXECUTOR_POD_NAME",
+    }
+    said = [word for option, name in facts.items() for word in (option, given[name])]
+    return [
+        str(java / "bin" / "java"), *options, f"-Xms{memory}", f"-Xmx{memory}", "-cp", ":".join(filter(None, jars)),
+        EXECUTOR_CLASS, *said,
+    ]  # fmt: skip
+
+
+def main() -> None:
+    """Become what the arguments ask for."""
+    import pyspark
+
+    role, arguments = (sys.argv[1] if sys.argv[1:] else ""), sys.argv[2:]
+    home = Path(pyspark.__file__).parent
+    if role == "driver":
+        _set_up(home)
+        command = driver_command(arguments, home, os.environ)
+    elif role == "executor":
+        _set_up(home)
+        command = executor_command(home, java_home(), os.environ)
+    else:
+        command = sys.argv[1:] or [sys.executable]
+    os.execvp(command[0], command)  # noqa: S606 - this process becomes it, so that signals reach it
+
+
+def _set_up(home: Path) -> None:
+    ensure_name()
+    work = Path(tempfile.mkdtemp(prefix="forebay-spark-"))
+    os.environ |= {
+        "SPARK_HOME": str(home),
+        "JAVA_HOME": str(wrapped_java(java_home(), work)),
+        "SPARK_LAUNCHER_OPTS": JVM_OPTIONS,
+        "PYSPARK_PYTHON": sys.executable,
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,151 @@
+"""Executors of their own, which share nothing with the driver but the object store, write the same bytes."""
+
+import gzip
+import hashlib
+import json
+import tarfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from forebay.contracts.manifest import DataManifest
+from forebay.errors import DataError
+from forebay.ingest import s3 as objects
+from forebay.ingest.distributed.application import Application, spark_application
+from forebay.ingest.distributed.exchange import read_result, write_task
+from forebay.ingest.distributed.remote import clear, fetch
+from forebay.ingest.index import INDEX
+from forebay.ingest.places import S3Place
+from forebay.settings import IngestConfig
+from s3_store import S3Store
+from small_pictures import plant_bad_files, write_folder, write_idx
+from spark_pod import run_driver
+
+Ingest = Callable[..., DataManifest]
+KINDS = ("folder", "tar", "gz", "idx", "s3a")
+
+
+@dataclass(frozen=True)
+class Work:
+    """What executors made of the sources."""
+
+    uris: dict[str, str]  # of the sources, by kind
+    places: dict[str, S3Place]
+    said: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory, s3_server: S3Store) -> Work:
+    """All sources, worked off by one driver with two executors."""
+    root = tmp_path_factory.mktemp("distributed")
+    write_folder(root / "shapes", per_class=20)
+    plant_bad_files(root / "shapes")
+    for name, mode in (("shapes.tar", "w"), ("shapes.tar.gz", "w:gz")):
+        with tarfile.open(root / name, mode) as tar:
+            tar.add(root / "shapes", "shapes")
+    write_idx(root / "mnist", rows=30, test_rows=10)
+    for file in (root / "mnist").iterdir():
+        file.with_name(f"{file.name}.gz").write_bytes(gzip.compress(file.read_bytes()))
+        file.unlink()
+    (root / "cut.tar.gz").write_bytes((root / "shapes.tar.gz").read_bytes()[:-50])
+    uris = {
+        "folder": s3_server.upload(root / "shapes", "distributed", "shapes"),
+        "tar": s3_server.upload(root / "shapes.tar", "distributed", "shapes.tar"),
+        "gz": s3_server.upload(root / "shapes.tar.gz", "distributed", "shapes.tar.gz"),
+        "idx": s3_server.upload(root / "mnist", "distributed", "mnist"),
+        "cut": s3_server.upload(root / "cut.tar.gz", "distributed", "cut.tar.gz"),
+    }
+    uris["s3a"] = uris["folder"].replace("s3://", "s3a://")
+    places = {kind: S3Place(f"s3://distributed/work/{kind}") for kind in uris}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in s3_server.environment.items():
+            patch.setenv(name, value)
+        for kind, uri in uris.items():
+            write_task(places[kind], IngestConfig(data=uri, max_quarantine=0.5, executors=2))
+    application = spark_application(
+        Application(
+            name="n", namespace="n", image="i", account="a", main_file="unused", work="", executors=2,
+            executor_memory="2Gi",
+        )
+    )  # fmt: skip
+    application["spec"]["arguments"] = [place.uri for place in places.values()]
+    program = Path(__file__).with_name("drive_many.py")
+    folder = tmp_path_factory.mktemp("driver")
+    done = run_driver(application, folder, "local-cluster[2,1,1024]", s3_server.environment, program)
+    assert done.returncode == 0, done.stderr
+    return Work(uris, places, json.loads(done.stdout.splitlines()[-1]))
+
+
+def files_of(out: Path) -> dict[str, str]:
+    return {
+        path.relative_to(out).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for folder in ("rows", "quarantine")
+        for path in (out / folder).iterdir()
+    }
+
+
+def test_the_work_was_done_by_two_processes_of_their_own(work: Work) -> None:
+    assert len(work.said["executors"]) == 2
+    assert work.said["driver"] not in work.said["executors"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_executors_write_what_the_steps_own_process_writes(
+    run_ingest: Ingest, work: Work, kind: str, tmp_path: Path, s3: S3Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("forebay.ingest.index.PART_ROWS", 7)
+    here = run_ingest(work.uris[kind], tmp_path / "here", max_quarantine=0.5)
+    reading = read_result(work.places[kind])
+    for folder in ("rows", "quarantine"):
+        (tmp_path / "there" / folder).mkdir(parents=True)
+    fetch(work.places[kind], reading, tmp_path / "there")
+    assert reading.manifest == here
+    assert files_of(tmp_path / "there") == files_of(tmp_path / "here")
+    assert len(files_of(tmp_path / "there")) > 5
+    assert reading.pictures == here.rows + sum(here.quarantined.values())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_address_in_the_index_is_one_machines_own(work: Work, kind: str, s3: S3Store, tmp_path: Path) -> None:
+    with work.places[kind].opened(INDEX) as source:
+        uris = {uri.decode() for uri in pq.read_table(source)["uri"].to_pylist()}
+    assert all(uri.startswith("s3://") for uri in uris)
+    assert any("/unpacked/" in uri for uri in uris) == (kind in ("gz", "idx"))
+
+
+def test_an_error_of_the_driver_is_the_one_that_the_step_would_have_raised(
+    run_ingest: Ingest, work: Work, s3: S3Store, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError) as here:
+        run_ingest(work.uris["cut"], tmp_path / "here")
+    with pytest.raises(DataError) as there:
+        read_result(work.places["cut"])
+    assert str(there.value) == str(here.value)
+    assert (there.value.source, there.value.fix) == (here.value.source, here.value.fix)
+    assert work.said["done"] == [kind != "cut" for kind in work.uris]
+
+
+def test_a_file_that_came_out_of_the_store_otherwise_than_it_went_in_is_refused(
+    work: Work, s3: S3Store, tmp_path: Path
+) -> None:
+    reading = read_result(work.places["tar"])
+    name = sorted(reading.digests)[0]
+    for folder in ("rows", "quarantine"):
+        (tmp_path / folder).mkdir()
+    wrong = {**reading.digests, name: "0" * 64}
+    with pytest.raises(DataError, match=rf"{name}: its bytes are not those that were written"):
+        fetch(work.places["tar"], type(reading)(manifest=reading.manifest, pictures=1, digests=wrong), tmp_path)
+    outside = {"../../etc/passwd": "0" * 64}
+    with pytest.raises(DataError, match="it is no part of rows or quarantine"):
+        fetch(work.places["tar"], type(reading)(manifest=reading.manifest, pictures=1, digests=outside), tmp_path)
+
+
+def test_clearing_leaves_what_lies_beside(s3: S3Store) -> None:
+    s3.client.put_object(Bucket="distributed", Key="a/1/x", Body=b"x")
+    s3.client.put_object(Bucket="distributed", Key="a/11/x", Body=b"x")
+    clear("s3://distributed/a/1")
+    assert [name for name, _ in objects.below("s3://distributed/a")] == ["11/x"]
