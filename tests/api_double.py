@@ -1,6 +1,6 @@
-"""An API server on the wire, as far as a rollout sees it: InferenceServices, their pods, logs; no controller behind it.
+"""An API server on the wire, as far as a rollout or a job sees it: custom objects, pods, logs; no controller behind it.
 
-What KServe and the kubelet would make of an applied object is a plan of the test's, in objects that real ones wrote.
+What KServe and the like and the kubelet would make of an applied object is a plan of the test's.
 """
 
 import json
@@ -23,23 +23,30 @@ class ApiDouble:
     plan: Plan
     services: dict[str, Object] = field(default_factory=dict)
     pods: list[Object] = field(default_factory=list)
+    later: list[tuple[Object, list[Object]]] = field(default_factory=list)  # status and pods from each next look on
+    events: list[Object] = field(default_factory=list)
     log: str = ""
     refuses: tuple[int, str] | None = None  # status and message of every answer
+    refuses_once: tuple[int, str] | None = None  # of the next one alone
+    lacks: bool = False  # the custom kinds
     calls: list[str] = field(default_factory=list)
     url: str = ""
 
     def answer(self, verb: str, path: str, query: dict[str, list[str]], body: bytes) -> tuple[int, Any]:
         """One request."""
-        if self.refuses:
-            return self.refuses[0], {"kind": "Status", "message": self.refuses[1]}
         words = path.strip("/").split("/")
+        refusal, self.refuses_once = self.refuses or self.refuses_once, None
+        if not refusal and self.lacks and words[0] == "apis":
+            refusal = (404, "the server could not find the requested resource")
+        if refusal:
+            return refusal[0], {"kind": "Status", "message": refusal[1]}
         if words[-1] == "log":
             return 200, self.log
         if words[-1] in ("pods", "events"):
-            return 200, {"items": self.pods if words[-1] == "pods" else []}
-        if "watch" in query:
-            return 200, ""  # nothing changes within the two seconds
-        name = words[-1]
+            return 200, {"items": self.pods if words[-1] == "pods" else self.events}
+        return (200, "") if "watch" in query else self._custom(verb, words[-1], body)  # nothing changes while watched
+
+    def _custom(self, verb: str, name: str, body: bytes) -> tuple[int, Any]:
         self.calls.append(f"{verb} {name}")
         if verb == "PATCH":
             self._apply(name, json.loads(body))
@@ -48,7 +55,18 @@ class ApiDouble:
             self.pods = []
         elif name not in self.services:
             return 404, {"kind": "Status", "message": f'inferenceservices.serving.kserve.io "{name}" not found'}
+        elif self.later and "status" in self.services[name]:
+            self.services[name]["status"], self.pods = self.later.pop(0)
         return 200, self.services.get(name, {})
+
+    def kubeconfig(self) -> Object:
+        """By which a client finds it."""
+        return {
+            "apiVersion": "v1", "kind": "Config", "current-context": "c",
+            "clusters": [{"name": "c", "cluster": {"server": self.url}}],
+            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+            "users": [{"name": "u", "user": {"token": "not-a-secret"}}],
+        }  # fmt: skip
 
     def _apply(self, name: str, wanted: Object) -> None:
         generation = self.services.get(name, {}).get("metadata", {}).get("generation", 0) + 1

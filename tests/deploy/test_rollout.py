@@ -49,13 +49,7 @@ def double() -> Iterator[ApiDouble]:
 
 @pytest.fixture
 def api(double: ApiDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Api:
-    config = {
-        "apiVersion": "v1", "kind": "Config", "current-context": "c",
-        "clusters": [{"name": "c", "cluster": {"server": double.url}}],
-        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-        "users": [{"name": "u", "user": {"token": "not-a-secret"}}],
-    }  # fmt: skip
-    (tmp_path / "config").write_text(json.dumps(config))
+    (tmp_path / "config").write_text(json.dumps(double.kubeconfig()))
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "config"))
     monkeypatch.setattr(kserve, "STAYS_S", 0.0)

@@ -5,16 +5,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from forebay.cluster.api import EVENTS, INFERENCE_SERVICES, PODS, Api, ApiError
+from forebay.cluster.api import EVENTS, INFERENCE_SERVICES, PODS, Api
+from forebay.cluster.last_lines import explained
+from forebay.cluster.obstacles import Obstacle
 from forebay.deploy.inference_service import MANAGER, MANAGER_LABEL, VERSION_LABEL
-from forebay.deploy.readiness import SERVICE_LABEL, Obstacle, obstacle, serves
+from forebay.deploy.readiness import SERVICE_LABEL, obstacle, serves
 from forebay.errors import DeployError, ForebayError
-from forebay.state.mask import without_passwords
 
 Object = dict[str, Any]
 SLICE_S = 2  # how long one watch lasts; pods are looked at after each
 STAYS_S = 15.0  # an obstacle that stays this long is no passing one
-LOG_LINES = 8
 
 Prove = Callable[[str], None]  # called with the URL; raises where the version does not answer as it should
 
@@ -77,10 +77,10 @@ class Rollout:
                 if found:
                     self.tell(found.text)
             if found and found.hopeless and time.monotonic() - since > STAYS_S:
-                raise DeployError(self._explained(namespace, found))
+                raise DeployError(explained(self.api, namespace, found))
         service = self.api.find(INFERENCE_SERVICES, namespace, name) or {}
         waited = f"{namespace}/{name} was not ready within {self.timeout_s:g} s (deploy.timeout_s)"
-        raise DeployError(f"{waited}: {self._explained(namespace, found) if found else _conditions(service)}")
+        raise DeployError(f"{waited}: {explained(self.api, namespace, found) if found else _conditions(service)}")
 
     def _settled(self, namespace: str, name: str) -> Object | None:
         """The service as it is, once one that is being deleted is gone: what is applied to that would go with it."""
@@ -109,17 +109,6 @@ class Rollout:
 
     def _refusals(self, namespace: str) -> list[Object]:
         return self.api.all(EVENTS, namespace, fieldSelector="reason=FailedCreate")
-
-    def _explained(self, namespace: str, found: Obstacle) -> str:
-        """With the last lines of the log, where there is one."""
-        if not found.pod:
-            return found.text
-        try:
-            log = self.api.log(namespace, found.pod, found.container, lines=LOG_LINES, previous=found.restarted).strip()
-        except ApiError:
-            return found.text  # the pod is gone; what it ended with is known
-        lines = " | ".join(line.strip() for line in log.splitlines() if line.strip())
-        return f"{found.text} Its last lines: {without_passwords(lines)}"
 
     def _put_back(self, wanted: Object, before: Object | None) -> str:
         """Make the cluster what it was; what answers now, in words."""

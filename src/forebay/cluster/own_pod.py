@@ -1,0 +1,53 @@
+"""The pod that this process runs in, as Kubeflow Pipelines and Kubernetes tell it."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from forebay.cluster.api import PODS, Api, ApiError, Object
+from forebay.errors import ConfigError
+
+NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+CONTAINER = "main"  # Argo's name for the container of a step; its image is the one that was compiled or pinned
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnPod:
+    """Name, id and namespace of the step's pod."""
+
+    name: str
+    uid: str
+    namespace: str
+
+    @property
+    def reference(self) -> Object:
+        """For `metadata.ownerReferences`: what has it is removed with the pod, however that ends."""
+        return {"apiVersion": "v1", "kind": "Pod", "name": self.name, "uid": self.uid}
+
+    def image(self, api: Api) -> str:
+        """The image of this step, whatever the compiled pipeline was made to call it.
+
+        Raises:
+            ApiError: the API server refuses to show the pod.
+        """
+        pod = api.find(PODS, self.namespace, self.name)
+        if pod is None:
+            raise ApiError(f"The cluster knows no pod {self.namespace}/{self.name}, in which this step runs.")
+        containers = pod["spec"]["containers"]
+        named = [each["image"] for each in containers if each["name"] == CONTAINER]
+        return str((named or [containers[0]["image"]])[0])
+
+
+def own_pod(namespace_file: Path = NAMESPACE_FILE) -> OwnPod:
+    """The pod of this step.
+
+    Raises:
+        ConfigError: this process is no step in a pod of Kubeflow Pipelines.
+    """
+    name, uid = os.environ.get("KFP_POD_NAME", ""), os.environ.get("KFP_POD_UID", "")
+    if not (name and uid and namespace_file.is_file()):
+        raise ConfigError(
+            "This is no step of Kubeflow Pipelines in a pod with a service account (KFP_POD_NAME, KFP_POD_UID and "
+            f"{namespace_file} would say so), so it can run no job on a cluster. Upload the compiled pipeline to one."
+        )
+    return OwnPod(name=name, uid=uid, namespace=namespace_file.read_text().strip())
