@@ -1,4 +1,4 @@
-"""A Kubernetes API server as far as Helm's look-ups see it: objects from memory over HTTP; it takes no writes."""
+"""A Kubernetes API server as far as look-ups see it: objects from memory over HTTP; it takes no writes."""
 
 import json
 from collections.abc import Iterator
@@ -9,7 +9,8 @@ from loopback import QuietHandler, serving
 
 Object = dict[str, Any]
 # Resource, kind, whether it lives in a namespace; by the path of its API.
-RESOURCES = {
+Resources = dict[str, list[tuple[str, str, bool]]]
+RESOURCES: Resources = {
     "/api/v1": [
         ("secrets", "Secret", True),
         ("persistentvolumeclaims", "PersistentVolumeClaim", True),
@@ -22,9 +23,10 @@ RESOURCES = {
 class FakeApi:
     """What it holds, what it calls itself, and what somebody tried to write."""
 
-    def __init__(self, objects: list[Object], version: str) -> None:
+    def __init__(self, objects: list[Object], version: str, resources: Resources | None = None) -> None:
         self.objects = objects
         self.version = version
+        self.resources = resources or RESOURCES
         self.writes: list[str] = []
         self.url = ""
 
@@ -47,13 +49,16 @@ class FakeApi:
         if path == "/api":
             return {"kind": "APIVersions", "versions": ["v1"]}
         if path == "/apis":
-            return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group("storage.k8s.io")]}
-        if path in RESOURCES:
-            return _resources(path)
+            return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group("storage.k8s.io", ["v1"])]}
+        if path in self.resources:
+            return _resources(path, self.resources[path])
+        versions = [api.rpartition("/")[2] for api in self.resources if api.rpartition("/")[0] == path]
+        if versions:
+            return {"kind": "APIGroup", "apiVersion": "v1", **_group(path.removeprefix("/apis/"), versions)}
         return self._objects(path)
 
     def _objects(self, path: str) -> Object | None:
-        for api, resources in RESOURCES.items():
+        for api, resources in self.resources.items():
             for resource, kind, namespaced in resources:
                 words = path.removeprefix(api + "/").split("/")
                 space = words[1] if namespaced and words[0] == "namespaces" and len(words) > 2 else None
@@ -76,11 +81,11 @@ def fake_api(objects: list[Object], version: str = "v1.33.0") -> Iterator[FakeAp
     class Handler(QuietHandler):
         def do_GET(self) -> None:
             found = api.answer(self.path.partition("?")[0])
-            self._answer(200 if found else 404, found or _status(404, "NotFound"))
+            self._answer(200 if found else 404, found or status(404, "NotFound"))
 
         def _refuse(self) -> None:
             api.writes.append(f"{self.command} {self.path}")
-            self._answer(403, _status(403, "Forbidden"))
+            self._answer(403, status(403, "Forbidden"))
 
         do_POST = do_PUT = do_PATCH = do_DELETE = _refuse  # noqa: N815 - http.server's names
 
@@ -91,26 +96,27 @@ def fake_api(objects: list[Object], version: str = "v1.33.0") -> Iterator[FakeAp
         yield api
 
 
-def _group(name: str) -> Object:
-    version = {"groupVersion": f"{name}/v1", "version": "v1"}
-    return {"name": name, "versions": [version], "preferredVersion": version}
+def _group(name: str, versions: list[str]) -> Object:
+    served = [{"groupVersion": f"{name}/{version}", "version": version} for version in versions]
+    return {"name": name, "versions": served, "preferredVersion": served[0]}
 
 
-def _resources(path: str) -> Object:
+def _resources(path: str, resources: list[tuple[str, str, bool]]) -> Object:
     named = [
         {"name": resource, "singularName": "", "kind": kind, "namespaced": namespaced, "verbs": ["get", "list"]}
-        for resource, kind, namespaced in RESOURCES[path]
+        for resource, kind, namespaced in resources
     ]
     version = path.removeprefix("/apis/").removeprefix("/api/")
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": version, "resources": named}
 
 
-def _status(code: int, reason: str) -> Object:
+def status(code: int, reason: str, message: str = "") -> Object:
+    """What a real one answers when it refuses."""
     return {
         "kind": "Status",
         "apiVersion": "v1",
         "status": "Failure",
         "code": code,
         "reason": reason,
-        "message": reason,
+        "message": message or reason,
     }

@@ -1,5 +1,6 @@
 """An HTTP server of a test's own, on a free port of loopback, for as long as a block lasts."""
 
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,13 +24,16 @@ class QuietHandler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(handler: type[QuietHandler]) -> Iterator[str]:
-    """Run a server; gives its URL."""
+def serving(handler: type[QuietHandler], certificate: ssl.SSLContext | None = None) -> Iterator[str]:
+    """Run a server, with TLS where it has a certificate; gives its URL."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    if certificate:
+        # Each connection greets in its own thread: one that a client left half made would else hold up the others.
+        server.socket = certificate.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http{'s' if certificate else ''}://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         thread.join()

@@ -15,6 +15,7 @@ from forebay.state.files import write_bytes
 
 REACH_S = "10s"
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+MARK_DEFAULT = f"annotate storageclass NAME {DEFAULT_CLASS}=true"  # what mends it, in kubectl's words
 UNKNOWN = "<none>"  # what kubectl prints for a field that is not there
 
 
@@ -67,9 +68,9 @@ def read_facts(target: Target, secrets: Iterable[tuple[str, str]] = ()) -> Facts
     return Facts(
         version=version,
         may_install=asked(target, "auth", "can-i", "*", "*", "--all-namespaces", ok=(0, 1)).strip() == "yes",
-        allocatable=_allocatable(_items(target, "nodes")),
+        allocatable=allocatable(_items(target, "nodes")),
         taken=_taken(target, owners),
-        storage_classes={_name(each): _is_default(each) for each in _items(target, "storageclasses")},
+        storage_classes={_name(each): is_default(each) for each in _items(target, "storageclasses")},
         namespaces=owners,
         levels={name: _levels(each) for name, each in namespaces.items() if owners[name] in ("", "kept")},
         definitions=_definitions(target),
@@ -115,7 +116,8 @@ def _name(each: Object) -> str:
     return str(each["metadata"]["name"])
 
 
-def _is_default(each: Object) -> bool:
+def is_default(each: Object) -> bool:
+    """Whether a storage class is the one of claims that name none."""
     return (each["metadata"].get("annotations") or {}).get(DEFAULT_CLASS) == "true"
 
 
@@ -132,12 +134,18 @@ def _levels(each: Object) -> Levels:
     return Levels(now, (metadata.get("annotations") or {}).get(KEPT_ANNOTATION, now))
 
 
-def _allocatable(nodes: list[Object]) -> dict[str, Decimal]:
+def is_ready(node: Object) -> bool:
+    """Whether a node takes pods."""
+    conditions = (node.get("status") or {}).get("conditions") or []
+    ready = any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+    return ready and not (node.get("spec") or {}).get("unschedulable")
+
+
+def allocatable(nodes: list[Object]) -> dict[str, Decimal]:
+    """What all ready nodes together have for pods, by resource name."""
     total: dict[str, Decimal] = {}
     for node in nodes:
-        conditions = node["status"].get("conditions") or []
-        ready = any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
-        if ready and not node["spec"].get("unschedulable"):
+        if is_ready(node):
             for name, value in (node["status"].get("allocatable") or {}).items():
                 total[name] = total.get(name, Decimal(0)) + quantity(value)
     return total

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from forebay.bringup import objects
 from forebay.bringup.action import PIECE_LABEL, RELEASE
-from forebay.bringup.facts import Facts
+from forebay.bringup.facts import MARK_DEFAULT, Facts
 from forebay.bringup.objects import Object
 from forebay.bringup.render import Piece
 from forebay.bringup.request import HALVES
@@ -106,8 +106,8 @@ def _storage(facts: Facts, wanted: Wanted) -> Iterator[str]:
             )
         if not name and not any(facts.storage_classes.values()):
             yield (
-                f"It has no default storage class, and {claim} asks for it; there is {known}. Mark one: `kubectl "
-                "annotate storageclass NAME storageclass.kubernetes.io/is-default-class=true`."
+                f"It has no default storage class, and {claim} asks for it; there is {known}. Mark one: "
+                f"`kubectl {MARK_DEFAULT}`."
             )
 
 

@@ -2,40 +2,85 @@
 
 import contextlib
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
 from forebay.cli.address import address_options, server_port
 from forebay.cli.command import command
 from forebay.cli.options import json_option
-from forebay.errors import ForebayError
+from forebay.errors import ConfigError, ForebayError
 from forebay.state import Home
+
+if TYPE_CHECKING:
+    from forebay.doctor.check import Check
 
 
 @command("doctor")
 @address_options
+@click.option("--cluster", is_flag=True, help="Look at a Kubernetes cluster instead of this machine.")
+@click.option("--context", metavar="NAME", default="", help="Of --cluster: of the kubeconfig, not the current one.")
+@click.option("--no-probe", is_flag=True, help="Of --cluster: make no pod; the look from inside is left out.")
+@click.option("--image", metavar="NAME", default="", help="Of --cluster: of that pod, in place of the pipelines' own.")
 @json_option
-def doctor_command(host: str, port: int, as_json: bool) -> int:
+def doctor_command(host: str, port: int, cluster: bool, context: str, no_probe: bool, image: str, as_json: bool) -> int:
     """Look at Python, Java, PyTorch, disk, memory, port, state folder and S3, and say how to mend what is wrong.
 
+    With --cluster: at the API server of the kubeconfig (in a pod its own), nodes and GPUs, storage, the kinds and
+    deployments of the platform, what steps are given, rights, clocks; and, from a short-lived pod in the namespace
+    kubeflow that is always deleted again, at image pull, DNS, S3, MLflow and that node's clock. It changes nothing
+    else; of Secrets only the names of keys are looked at.
+
     Exit code 0 when everything is well, 1 otherwise.
+
+    \b
+    forebay doctor
+    forebay doctor --cluster --context NAME
     """
+    if cluster:
+        return _report_until_ctrl_c(_of_cluster(context, probed=not no_probe, image=image), as_json=as_json)
+    if context or no_probe or image:
+        raise ConfigError("--context, --no-probe and --image go with --cluster; without it this machine is looked at.")
     from forebay.doctor.checks import all_checks
 
     home = Home.find()
     with contextlib.suppress(OSError, ForebayError):  # a state folder that cannot be read is one of the checks
         port = server_port(home, port)
-    checks = []
-    for check in all_checks(home, host, port):
-        checks.append(check)
+    return _report(all_checks(home, host, port), as_json=as_json)
+
+
+def _of_cluster(context: str, *, probed: bool, image: str) -> "Iterator[Check]":
+    from forebay.doctor.cluster.checks import all_checks
+
+    return all_checks(context, probed=probed, image=image)
+
+
+def _report_until_ctrl_c(checks: "Iterator[Check]", *, as_json: bool) -> int:
+    from forebay.cli.cluster import INTERRUPTED
+    from forebay.cli.run import end_like_ctrl_c
+
+    end_like_ctrl_c()  # so that `kill` deletes the probe's pod as well
+    try:
+        return _report(checks, as_json=as_json)
+    except KeyboardInterrupt:
+        click.echo("Ended in the middle; the probe's pod, where there was one, is deleted.", err=True)
+        return INTERRUPTED
+
+
+def _report(checks: "Iterator[Check]", *, as_json: bool) -> int:
+    """Print checks as they come, or all of them as one object."""
+    made = []
+    for check in checks:
+        made.append(check)
         if not as_json:
-            click.echo(f"{'ok  ' if check.ok else 'FAIL'}  {check.name:<12} {check.detail}")
+            click.echo(f"{'ok  ' if check.ok else 'FAIL'}  {check.name:<15} {check.detail}")
             if check.fix:
-                click.echo(f"{'':<19}{check.fix}")
-    ok = all(check.ok for check in checks)
+                click.echo(f"{'':<22}{check.fix}")
+    ok = all(check.ok for check in made)
     if as_json:
-        click.echo(json.dumps({"ok": ok, "checks": [asdict(check) for check in checks]}))
+        click.echo(json.dumps({"ok": ok, "checks": [asdict(check) for check in made]}))
     return 0 if ok else 1
 
 

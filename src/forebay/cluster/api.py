@@ -1,9 +1,12 @@
-"""The API server in five verbs, with errors that say what to do. Objects are plain maps, as they stand in YAML."""
+"""The API server in a few verbs, with errors that say what to do. Objects are plain maps, as they stand in YAML."""
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -14,15 +17,18 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 FIELD_MANAGER = "forebay"
+CONNECT_S = 10.0
 TIMEOUT_S = 30.0  # of one request; a watch has its own
+_WHERE = re.compile(r"^(<[^>]*>|\w+\(.*?\)): ")  # what urllib3 puts before its words: an object of its own
 
 
 class ApiError(ForebayError):
     """The API server refused, or none answers."""
 
-    def __init__(self, text: str, status: int = 0) -> None:
+    def __init__(self, text: str, status: int = 0, said: str = "") -> None:
         super().__init__(text)
         self.status = status  # of HTTP; 0 where nothing answered
+        self.said = said or text  # the server's own words
 
 
 @dataclass(frozen=True)
@@ -33,14 +39,28 @@ class Resource:
     version: str
     plural: str
 
-    def path(self, namespace: str, name: str = "", part: str = "") -> str:
-        """The path of all of them in a namespace, of one, or of a part of one such as its log."""
+    def path(self, namespace: str = "", name: str = "", part: str = "") -> str:
+        """The path of all of them in a namespace, of one, or of a part of one such as its log.
+
+        Without a namespace that of a kind that lives in none, or of all namespaces together.
+        """
         root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
-        return "/".join(filter(None, (f"{root}/namespaces/{namespace}/{self.plural}", name, part)))
+        space = f"/namespaces/{namespace}" if namespace else ""
+        return "/".join(filter(None, (f"{root}{space}/{self.plural}", name, part)))
+
+
+@dataclass(frozen=True)
+class Server:
+    """What an API server says of itself."""
+
+    version: tuple[int, int]
+    release: str  # the version in full, such as v1.33.1-gke.100
+    now: datetime | None  # by its clock, to the second; None where a proxy swallowed the header
 
 
 PODS = Resource("", "v1", "pods")
 EVENTS = Resource("", "v1", "events")
+WHO = Resource("authentication.k8s.io", "v1", "selfsubjectreviews")
 INFERENCE_SERVICES = Resource("serving.kserve.io", "v1beta1", "inferenceservices")
 
 
@@ -55,20 +75,53 @@ class Api:
         """Where it is, such as https://10.0.0.1:443."""
         return str(self._client.configuration.host)
 
+    def server(self) -> Server:
+        """Its version and its clock; whoever is known at all may ask."""
+        response = self._open("GET", "/version", {})
+        try:
+            said = json.loads(response.data)
+            version = int(said["major"]), int(re.sub(r"\D.*", "", said["minor"]))  # some clouds write 33+
+        except (ValueError, KeyError, TypeError) as error:
+            raise ApiError(
+                f"{self.host} answers, and not as a Kubernetes API server does. Is this the address in the kubeconfig "
+                "that your cluster gave you?"
+            ) from error
+        date = response.headers.get("Date")
+        return Server(version, str(said.get("gitVersion", "")), parsedate_to_datetime(date) if date else None)
+
+    def user(self) -> str:
+        """Whom it takes this connection for."""
+        return str(self.create(WHO, {})["status"]["userInfo"]["username"])
+
+    def kinds(self, group: str, version: str) -> set[str] | None:
+        """Plural names of the kinds that it serves of a group in a version; None where it does not serve that."""
+        found = self._find(f"/apis/{group}/{version}")
+        return {each["name"] for each in found["resources"]} if found else None
+
+    def versions(self, group: str) -> list[str]:
+        """The versions of a group that it serves; none where it does not know the group."""
+        found = self._find(f"/apis/{group}")
+        return [each["version"] for each in found["versions"]] if found else []
+
+    def keys(self, resource: Resource, namespace: str, name: str) -> set[str] | None:
+        """The keys of a ConfigMap or a Secret, or None where there is none; what stands under them is let go here."""
+        found = self.find(resource, namespace, name)
+        return None if found is None else set(found.get("data") or {})
+
     def find(self, resource: Resource, namespace: str, name: str) -> Object | None:
         """One object, or None where there is none of that name."""
-        try:
-            found: Object = json.loads(self._ask("GET", resource.path(namespace, name)))
-        except ApiError as error:
-            if error.status == 404:
-                return None
-            raise
-        return found
+        return self._find(resource.path(namespace, name))
 
     def all(self, resource: Resource, namespace: str, **selectors: str) -> list[Object]:
-        """Every object that the selectors (`labelSelector`, `fieldSelector`) let through."""
+        """Every object that the selectors (`labelSelector`, `fieldSelector`) let through; see `Resource.path`."""
         items: list[Object] = json.loads(self._ask("GET", resource.path(namespace), selectors))["items"]
         return items
+
+    def create(self, resource: Resource, wanted: Object) -> Object:
+        """A new object as the server made it; of a review, such as a SelfSubjectAccessReview, the answer."""
+        path = resource.path((wanted.get("metadata") or {}).get("namespace", ""))
+        made: Object = json.loads(self._ask("POST", path, {"fieldManager": FIELD_MANAGER}, wanted))
+        return made
 
     def apply(self, resource: Resource, wanted: Object) -> Object:
         """Server-side apply: afterwards the object has every field of `wanted`, and what others set stays."""
@@ -115,7 +168,7 @@ class Api:
         }
         from urllib3.exceptions import HTTPError
 
-        response = self._open("GET", resource.path(namespace), query, timeout_s=seconds + TIMEOUT_S)
+        response = self._open("GET", resource.path(namespace), query, longer_s=seconds)
         rest = b""
         try:
             for chunk in response.stream(None, decode_content=False):
@@ -126,6 +179,15 @@ class Api:
             raise ApiError(f"{self.host} broke off while it was watched: {error}.") from error
         finally:
             response.release_conn()
+
+    def _find(self, path: str) -> Object | None:
+        try:
+            found: Object = json.loads(self._ask("GET", path))
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+        return found
 
     def _ask(
         self, verb: str, path: str, query: dict[str, str] | None = None, body: Object | None = None, of: str = ""
@@ -140,7 +202,7 @@ class Api:
         query: dict[str, str],
         body: Object | None = None,
         of: str = "",
-        timeout_s: float = TIMEOUT_S,
+        longer_s: float = 0.0,
     ) -> Any:
         from kubernetes.client import ApiException
         from urllib3.exceptions import HTTPError
@@ -148,15 +210,20 @@ class Api:
         headers = {"Accept": "application/json, */*", **({"Content-Type": of} if of else {})}
         self._client.update_params_for_auth(headers, [], ["BearerToken"])
         url = self.host + path + (f"?{urlencode(query)}" if query else "")
+        limits = (
+            CONNECT_S,
+            TIMEOUT_S + longer_s,
+        )  # of a single number that is no int the client would make no limit at all
         try:
             return self._client.rest_client.request(
-                verb, url, headers=headers, body=body, _preload_content=False, _request_timeout=timeout_s
+                verb, url, headers=headers, body=body, _preload_content=False, _request_timeout=limits
             )
         except ApiException as error:
             raise _refused(self.host, verb, path, error) from error
         except (HTTPError, OSError) as error:
+            words = _WHERE.sub("", str(error)).rstrip(".")
             raise ApiError(
-                f"{self.host} does not answer: {error}. Is the cluster up, and is this its address?"
+                f"{self.host} does not answer: {words}. Is the cluster up, and is this its address?"
             ) from error
 
 
@@ -178,8 +245,9 @@ def connect(context: str = "") -> Api:
         else:
             config.load_kube_config(context=context or None, client_configuration=configuration)
     except (config.ConfigException, OSError, ValueError) as error:
+        words = str(error).rstrip(".")
         raise ConfigError(
-            f"There is no cluster to talk to: {error}. Point KUBECONFIG at the file that your cluster gave you; "
+            f"There is no cluster to talk to: {words}. Point KUBECONFIG at the file that your cluster gave you; "
             "`kubectl config get-contexts` lists what it holds."
         ) from error
     configuration.retries = False  # its own tries would make one error take half a minute
@@ -199,7 +267,7 @@ def _refused(host: str, verb: str, path: str, error: "ApiException") -> ApiError
         fix = "Does this cluster have what `forebay up` installs, and is this the namespace?"
     else:
         fix = "Try again; the cluster's administrator sees more in the API server's log."
-    return ApiError(f"{host} answers {error.status} to {verb} {path}: {said}. {fix}", int(error.status or 0))
+    return ApiError(f"{host} answers {error.status} to {verb} {path}: {said}. {fix}", int(error.status or 0), said)
 
 
 def _message(error: "ApiException") -> str:

@@ -24,7 +24,7 @@ def s3() -> Check:
     missing = [name for name in CREDENTIAL_VARIABLES if not os.environ.get(name)]
     set_names = f"Set {' and '.join(missing or CREDENTIAL_VARIABLES)}."
     try:
-        client = _client()
+        client = quick_client()
         where = client.meta.endpoint_url
         buckets = len(client.list_buckets()["Buckets"])
     except (NoCredentialsError, PartialCredentialsError):
@@ -36,12 +36,19 @@ def s3() -> Check:
     return passed("s3", f"{where} answers, {buckets} buckets visible")
 
 
-def _client() -> Any:
+def quick_client() -> Any:
+    """A client that gives up within seconds; of the environment, as ingest's."""
     from botocore.config import Config
 
     from forebay.object_store import environment_session
 
-    config = Config(connect_timeout=CONNECT_TIMEOUT_S, read_timeout=READ_TIMEOUT_S, retries={"total_max_attempts": 1})
+    own = any(os.environ.get(name) for name in ENDPOINT_VARIABLES)
+    config = Config(
+        s3={"addressing_style": "path" if own else "auto"},  # own servers rarely have a name per bucket
+        connect_timeout=CONNECT_TIMEOUT_S,
+        read_timeout=READ_TIMEOUT_S,
+        retries={"total_max_attempts": 1},
+    )
     return environment_session().client("s3", config=config)
 
 

@@ -1,0 +1,34 @@
+"""All the checks of `forebay doctor --cluster`, in the order a person would mend things."""
+
+from collections.abc import Iterator
+
+from forebay.bringup import sources
+from forebay.cluster.api import connect
+from forebay.doctor.check import Check, explained
+from forebay.doctor.cluster import definitions, given, nodes, probe, reach, rights, storage, workloads
+from forebay.doctor.cluster.place import Place
+from forebay.errors import ConfigError
+
+
+def all_checks(context: str, *, probed: bool, image: str = "") -> Iterator[Check]:
+    """Look at everything the platform needs of a cluster; a check is made when it is asked for.
+
+    Args:
+        context: of the kubeconfig; empty for the pod's own cluster, or the current one.
+        probed: whether a short-lived pod looks from inside as well.
+        image: of that pod; empty for the pipelines' own.
+    """
+    try:
+        place = Place(connect(context), context)
+    except ConfigError as error:
+        yield explained("kubeconfig", error)
+        return
+    reached = list(reach.server(place, sources.find().kubernetes()["minimum"]))
+    yield from reached
+    if any(check.name in ("api", "login") and not check.ok for check in reached):
+        return
+    looks = (nodes.nodes, storage.storage, definitions.definitions, workloads.workloads, given.given, rights.rights)
+    for look in looks:
+        yield from look(place)
+    if probed:
+        yield from probe.probe(place, image)

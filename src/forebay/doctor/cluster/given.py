@@ -1,0 +1,78 @@
+"""Checks of what the chart gives to steps and servers: where things are, and the keys to them; values are let go."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from forebay.cluster.api import Resource
+from forebay.deploy.step import STORE_VARIABLE
+from forebay.doctor.check import Check, failed, passed
+from forebay.doctor.cluster import workloads
+from forebay.doctor.cluster.place import CONFIG_MAPS, MODELS, PIPELINES, RUNTIMES, SECRETS, Place, guarded
+from forebay.tracking import GIVEN, URI_VARIABLE
+
+STEPS = "forebay-steps"  # ConfigMap and Secret, as pipelines/training.py names them
+STORE = "forebay-models-store"  # Secret by which servers fetch models
+RUNTIME = "forebay"
+ENDPOINT = "AWS_ENDPOINT_URL"  # absent where the store is AWS itself
+PLAIN = (
+    *(GIVEN[URI_VARIABLE], STORE_VARIABLE),
+    *("AWS_REGION", "AWS_REQUEST_CHECKSUM_CALCULATION", "AWS_RESPONSE_CHECKSUM_VALIDATION"),
+)
+LOGIN = tuple(name for variable, name in GIVEN.items() if variable != URI_VARIABLE)
+STORE_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")  # absent where the pods' identity gives access
+
+
+@dataclass(frozen=True)
+class Held:
+    """An object, and the keys that it has to hold."""
+
+    name: str  # of the check
+    resource: Resource
+    kind: str
+    namespace: str
+    object: str
+    keys: tuple[str, ...]
+    store: tuple[str, ...] = ()  # keys that it holds only where the store asks for them
+
+
+HELD = (
+    Held("settings", CONFIG_MAPS, "ConfigMap", PIPELINES, STEPS, PLAIN, (ENDPOINT,)),
+    Held("keys", SECRETS, "Secret", PIPELINES, STEPS, LOGIN, STORE_KEYS),
+    Held("keys", SECRETS, "Secret", MODELS, STORE, (), STORE_KEYS),
+)
+
+
+def given(place: Place) -> Iterator[Check]:
+    """The objects that steps and servers take their environment from, and the server's runtime."""
+    for held in HELD:
+        yield guarded(held.name, partial(_held, place, held))
+    yield guarded("runtime", partial(_runtime, place))
+
+
+def _held(place: Place, held: Held) -> Check:
+    where = f"{held.kind} {held.object} in {held.namespace}"
+    found = place.api.keys(held.resource, held.namespace, held.object)
+    chart = f"The chart writes it (pipelines.enabled): {place.up} installs it again."
+    own = workloads.own_store(place)
+    if found is None and not held.keys and not own:
+        return passed(held.name, f"no {where}; servers need it only where the store asks for keys")
+    if found is None:
+        return failed(held.name, f"there is no {where}", chart)
+    absent = [key for key in (*held.keys, *(held.store if own else ())) if key not in found]
+    if absent:
+        add = place.kubectl(f"edit {held.kind.lower()} {held.object} --namespace {held.namespace}")
+        return failed(held.name, f"{where} has no {', '.join(absent)}", f"{chart} Or add them by hand: {add}.")
+    unset = [key for key in held.store if key not in found]
+    note = f"; without {', '.join(unset)}, as for a store of a cloud's own" if unset else ""
+    return passed(held.name, f"{where} holds {', '.join(sorted(found)) or 'nothing'}{note}")
+
+
+def _runtime(place: Place) -> Check:
+    if place.api.find(RUNTIMES, MODELS, RUNTIME) is not None:
+        return passed("runtime", f"ServingRuntime {RUNTIME} in {MODELS}")
+    return failed(
+        "runtime",
+        f"there is no ServingRuntime {RUNTIME} in {MODELS}, and every model is served by it",
+        f"The chart brings it: {place.up} installs it again.",
+    )

@@ -1,0 +1,120 @@
+"""Checks of rights: what the steps' service account and this person may do, as the API server itself judges it."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from forebay.cluster.api import INFERENCE_SERVICES, Object, Resource
+from forebay.deploy import cluster_access
+from forebay.doctor.check import Check, failed, passed
+from forebay.doctor.cluster.place import MODELS, OURS, PIPELINES, Place, guarded
+
+ACCOUNT = "pipeline-runner"  # that Kubeflow Pipelines runs steps as
+OF_ACCOUNT = f"system:serviceaccount:{PIPELINES}:{ACCOUNT}"
+OWN_REVIEWS = Resource("authorization.k8s.io", "v1", "selfsubjectaccessreviews")
+REVIEWS = Resource("authorization.k8s.io", "v1", "subjectaccessreviews")
+
+
+@dataclass(frozen=True, order=True)
+class Right:
+    """One verb on one resource in one namespace."""
+
+    namespace: str
+    group: str  # API group; empty for the core one
+    resource: str  # with its part, such as pods/log
+    verb: str
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.resource} in {self.namespace}"
+
+    def attributes(self) -> Object:
+        """As a review asks for it."""
+        resource, _, part = self.resource.partition("/")
+        asked = {"namespace": self.namespace, "group": self.group, "resource": resource, "verb": self.verb}
+        return {**asked, "subresource": part} if part else asked
+
+
+def _rights(namespace: str, group: str, table: Mapping[str, tuple[str, ...]]) -> Iterator[Right]:
+    return (Right(namespace, group, resource, verb) for resource, verbs in table.items() for verb in verbs)
+
+
+# What `kubectl port-forward service/…` does, by which people reach the UI, MLflow and a model.
+FORWARD = {"services": ("get",), "pods": ("get", "list"), "pods/portforward": ("create",)}
+# What the probe of this command does.
+PROBE = {"pods": ("create", "get", "list", "watch", "delete"), "pods/log": ("get",)}
+OF_PERSON = frozenset(
+    (
+        *(right for namespace in OURS for right in _rights(namespace, "", FORWARD)),
+        *_rights(PIPELINES, "", PROBE),
+        *_rights(MODELS, "", {"pods/log": ("get",)}),
+        *_rights(MODELS, INFERENCE_SERVICES.group, {INFERENCE_SERVICES.plural: ("get", "list")}),
+    )
+)
+# Argo's container beside each step reports by it.
+REPORT = {"workflowtaskresults": ("create", "patch")}
+OF_STEPS = frozenset(
+    (
+        *(Right(MODELS, *right) for right in cluster_access.rights()),
+        *_rights(PIPELINES, "argoproj.io", REPORT),
+    )
+)
+
+
+def rights(place: Place) -> Iterator[Check]:
+    """The service account's, then the person's own."""
+    yield guarded("step rights", partial(_of_steps, place))
+    yield guarded("your rights", partial(_of_person, place))
+
+
+def _of_steps(place: Place) -> Check:
+    groups = ("system:serviceaccounts", f"system:serviceaccounts:{PIPELINES}", "system:authenticated")
+    missing = _denied(place, REVIEWS, OF_STEPS, {"user": OF_ACCOUNT, "groups": groups})
+    if not missing:
+        return passed("step rights", f"{PIPELINES}/{ACCOUNT} may do all that steps do in {MODELS} and {PIPELINES}")
+    return failed(
+        "step rights",
+        f"{PIPELINES}/{ACCOUNT} may not {_words(missing)}",
+        f"The chart's RoleBinding forebay-deployer in {MODELS} and that of Kubeflow Pipelines in {PIPELINES} grant it: "
+        f"{place.up} installs them again.",
+    )
+
+
+def _of_person(place: Place) -> Check:
+    name = place.api.user()
+    missing = _denied(place, OWN_REVIEWS, OF_PERSON, {})
+    if not missing:
+        return passed("your rights", f"{name} may look, forward ports and run the probe in {', '.join(OURS)}")
+    commands = ", ".join(_grants(place, name, missing))
+    return failed(
+        "your rights",
+        f"{name} may not {_words(missing)}",
+        f"Have an administrator of the cluster grant exactly that: {commands}.",
+    )
+
+
+def _denied(place: Place, kind: Resource, wanted: Iterable[Right], who: Object) -> list[Right]:
+    return [right for right in sorted(wanted) if not _allowed(place, kind, right, who)]
+
+
+def _allowed(place: Place, kind: Resource, right: Right, who: Object) -> bool:
+    review = {"spec": {**who, "resourceAttributes": right.attributes()}}
+    return bool(place.api.create(kind, review)["status"].get("allowed"))
+
+
+def _words(missing: Iterable[Right]) -> str:
+    return ", ".join(map(str, missing))
+
+
+def _grants(place: Place, name: str, missing: Iterable[Right]) -> Iterator[str]:
+    """A role for each set of verbs: one for all would grant every verb on every resource."""
+    verbs: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for right in missing:
+        verbs[right.namespace, f"{right.resource}{f'.{right.group}' if right.group else ''}"].append(right.verb)
+    resources: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for (namespace, resource), words in verbs.items():
+        resources[namespace, ",".join(words)].append(resource)
+    for at, ((namespace, verb), of) in enumerate(resources.items(), 1):
+        role = f"forebay-person-{at}"
+        yield place.kubectl(f"create role {role} --namespace {namespace} --verb {verb} --resource {','.join(of)}")
+        yield place.kubectl(f"create rolebinding {role} --namespace {namespace} --role {role} --user {name}")
