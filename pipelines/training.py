@@ -5,6 +5,7 @@ from kfp import dsl, kubernetes
 from kfp.dsl import PipelineTask
 
 from forebay import components
+from forebay.cluster import given
 from forebay.cluster.given import GIVEN, MLFLOW, MLFLOW_LOGIN, STORE, STORE_KEYS
 
 GPU = "nvidia.com/gpu"
@@ -43,7 +44,7 @@ def training(parameters: Parameters) -> None:
 
     ingest = components.ingest(**arguments_of("ingest", parameters), **code)
     _request(ingest, cpu="500m", memory="3G", hours=6)
-    _give(ingest, store=True, more=("FOREBAY_WORK_STORE", "FOREBAY_SPARK_ACCOUNT"))
+    _give(ingest, store=True, more=(given.WORK_STORE, given.SPARK_ACCOUNT))
 
     preprocess = components.preprocess(rows=ingest.outputs["rows"], **arguments_of("preprocess", parameters), **code)
     _request(preprocess, cpu="500m", memory="2G", hours=6)
@@ -54,7 +55,7 @@ def training(parameters: Parameters) -> None:
         **code,
     )
     _request(train, cpu="500m", memory="4G", hours=72)
-    _give(train, mlflow=True, store=True, more=("FOREBAY_CHECKPOINT_STORE",))
+    _give(train, mlflow=True, store=True, more=(given.CHECKPOINT_STORE,))
     train.set_accelerator_type(GPU).set_accelerator_limit(parameters["train_gpus"])
 
     evaluate = components.evaluate(
@@ -85,4 +86,4 @@ def training(parameters: Parameters) -> None:
             **arguments_of("deploy", parameters),
         )
         _request(deploy, cpu="500m", memory="1G", hours=1, cached=False)
-        _give(deploy, mlflow=True, more=("FOREBAY_MODEL_STORE",))
+        _give(deploy, mlflow=True, more=(given.MODEL_STORE,))

@@ -10,10 +10,11 @@ import pytest
 
 from deploy_station import NAME, Station
 from forebay import registry
+from forebay.cluster.given import MODEL_STORE
 from forebay.contracts.bundle import WEIGHTS
 from forebay.contracts.evaluation import read_smoke, write_smoke
 from forebay.deploy.protocol import Request, candidate
-from forebay.deploy.step import STORE_VARIABLE, storage_uri
+from forebay.deploy.step import storage_uri
 from forebay.errors import DeployError
 from forebay.serving import supervise
 from forebay.serving.client import AnswerError, infer, predict
@@ -128,10 +129,10 @@ def test_a_cluster_cannot_fetch_from_this_disk(station: Station) -> None:
 
 
 def test_what_mlflows_server_hands_out_is_fetched_from_the_store_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(STORE_VARIABLE, "s3://mlflow/")
+    monkeypatch.setenv(MODEL_STORE, "s3://mlflow/")
     assert storage_uri("mlflow-artifacts:/1/models/m-7/artifacts/data/b") == "s3://mlflow/1/models/m-7/artifacts/data/b"
     assert storage_uri("s3://other/m-7/data/b") == "s3://other/m-7/data/b"
-    monkeypatch.delenv(STORE_VARIABLE)
+    monkeypatch.delenv(MODEL_STORE)
     with pytest.raises(DeployError, match="FOREBAY_MODEL_STORE=s3://BUCKET"):
         storage_uri("mlflow-artifacts:/1/models/m-7/artifacts/data/b")
 

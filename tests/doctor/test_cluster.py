@@ -11,9 +11,10 @@ from chart_rendering import CHART
 from cluster_double import ClusterDouble
 from fake_api_server import Object
 from forebay.cluster import api
+from forebay.cluster.given import ENDPOINT, GIVEN, MLFLOW_LOGIN, SPARK_ACCOUNT, STORE_KEYS
 from forebay.doctor.check import Check
 from forebay.doctor.cluster.checks import all_checks
-from forebay.doctor.cluster.given import ENDPOINT, LOGIN, PLAIN, STEPS, STORE_KEYS
+from forebay.doctor.cluster.given import PLAIN
 
 ROOT = Path(__file__).parents[2]
 
@@ -313,11 +314,11 @@ def test_fixes_name_the_context_that_was_asked_about(double: ClusterDouble) -> N
 def test_the_keys_that_are_looked_for_are_those_that_steps_take_and_the_chart_writes(double: ClusterDouble) -> None:
     compiled = list(yaml.safe_load_all((ROOT / "pipelines/compiled/training.yaml").read_text()))[1]
     executors = compiled["platforms"]["kubernetes"]["deploymentSpec"]["executors"].values()
-    assert _taken(executors, "configMapAsEnv", "configMapKey") == {*PLAIN, ENDPOINT}
-    assert _taken(executors, "secretAsEnv", "secretKey") == {*LOGIN, *STORE_KEYS}
-    assert set(double.data("ConfigMap", STEPS)) == {*PLAIN, ENDPOINT}
-    assert set(double.data("Secret", STEPS)) == {*LOGIN, *STORE_KEYS}
-    assert f"name: {STEPS}" in (CHART / "templates/pipelines/secret-steps.yaml").read_text()
+    assert _taken(executors, "configMapAsEnv", "configMapKey") == {*PLAIN, ENDPOINT, SPARK_ACCOUNT}
+    assert _taken(executors, "secretAsEnv", "secretKey") == {*MLFLOW_LOGIN, *STORE_KEYS}
+    assert set(double.data("ConfigMap", GIVEN)) == {*PLAIN, ENDPOINT}
+    assert set(double.data("Secret", GIVEN)) == {*MLFLOW_LOGIN, *STORE_KEYS}
+    assert f"name: {GIVEN}" in (CHART / "templates/pipelines/secret-steps.yaml").read_text()
 
 
 def _taken(executors: Any, source: str, key: str) -> set[str]:

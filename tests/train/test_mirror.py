@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from followed_training import FirstStep, StopAt, last_step, wait_for_step, warnings
+from forebay.cluster.given import CHECKPOINT_STORE
 from forebay.errors import ConfigError
 from forebay.object_store import HURRIED, ObjectFolder
 from forebay.settings import TrainConfig
 from forebay.state import Home, StepLog
 from forebay.train import fit
-from forebay.train.mirror import STORE_VARIABLE, Mirror
+from forebay.train.mirror import Mirror
 from prepared_patterns import SMALL_TRAINING
 from s3_store import S3Store
 
@@ -38,7 +39,7 @@ def store(s3_server: S3Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         s3_server.client.create_bucket(Bucket=BUCKET)
     for name, value in s3_server.environment.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv(STORE_VARIABLE, f"s3://{BUCKET}/{tmp_path.name}")
+    monkeypatch.setenv(CHECKPOINT_STORE, f"s3://{BUCKET}/{tmp_path.name}")
     return ObjectFolder.parse(f"s3://{BUCKET}/{tmp_path.name}", "a test")
 
 
@@ -198,6 +199,6 @@ def test_a_store_that_does_not_answer_is_one_warning_and_the_training_ends_as_ev
 def test_a_store_that_is_none_is_refused_before_anything_is_trained(
     dataset: Path, elsewhere: Callable[[], FirstStep], tmp_path: Path, small: Small, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(STORE_VARIABLE, "/mnt/checkpoints")
+    monkeypatch.setenv(CHECKPOINT_STORE, "/mnt/checkpoints")
     with pytest.raises(ConfigError, match="FOREBAY_CHECKPOINT_STORE must look like s3://BUCKET/PREFIX, got '/mnt/che"):
         fit(dataset, tmp_path / "out", small(), elsewhere())

@@ -58,7 +58,7 @@ def _of_cluster(context: str, *, probed: bool, image: str) -> "Iterator[Check]":
 
 
 def _report_until_ctrl_c(checks: "Iterator[Check]", *, as_json: bool) -> int:
-    from forebay.cli.cluster import INTERRUPTED
+    from forebay.cli.options import INTERRUPTED
     from forebay.cli.run import end_like_ctrl_c
 
     end_like_ctrl_c()  # so that `kill` deletes the probe's pod as well

@@ -2,13 +2,20 @@
 
 from collections.abc import Iterable
 
+from forebay import tracking
 from forebay.cluster.api import Object
 
 GIVEN = "forebay-steps"  # name of both
-MLFLOW = ("FOREBAY_MLFLOW_URI",)
-MLFLOW_LOGIN = ("FOREBAY_MLFLOW_USERNAME", "FOREBAY_MLFLOW_PASSWORD")
-STORE = ("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_REQUEST_CHECKSUM_CALCULATION", "AWS_RESPONSE_CHECKSUM_VALIDATION")
-STORE_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+MLFLOW = (tracking.GIVEN[tracking.URI_VARIABLE],)
+MLFLOW_LOGIN = tuple(name for variable, name in tracking.GIVEN.items() if variable != tracking.URI_VARIABLE)
+ENDPOINT = "AWS_ENDPOINT_URL"  # absent where the store is AWS itself
+STORE = (ENDPOINT, "AWS_REGION", "AWS_REQUEST_CHECKSUM_CALCULATION", "AWS_RESPONSE_CHECKSUM_VALIDATION")
+STORE_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")  # absent where the pods' identity gives access
+# Places in the store, each s3://BUCKET or s3://BUCKET/PREFIX:
+MODEL_STORE = "FOREBAY_MODEL_STORE"  # where MLflow's server keeps the artifacts that it hands out
+CHECKPOINT_STORE = "FOREBAY_CHECKPOINT_STORE"  # where a training's state survives its pod
+WORK_STORE = "FOREBAY_WORK_STORE"  # where what tasks pass on to each other lies meanwhile
+SPARK_ACCOUNT = "FOREBAY_SPARK_ACCOUNT"  # service account of Spark's driver and executors; absent where none is wanted
 
 
 def variables(plain: Iterable[str], secret: Iterable[str]) -> list[Object]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from forebay import registry
+from forebay.cluster.given import MODEL_STORE
 from forebay.contracts.bundle import read_spec
 from forebay.contracts.evaluation import Evaluation, read_smoke
 from forebay.deploy.inference_service import Deployment, Resources, inference_service
@@ -18,7 +19,6 @@ from forebay.serving.state import Served
 from forebay.settings import AUTO, DeployConfig
 from forebay.state import Run, StepLog
 
-STORE_VARIABLE = "FOREBAY_MODEL_STORE"  # where MLflow's server keeps the artifacts that it hands out
 PROXIED = "mlflow-artifacts:"
 FETCHED = ("s3", "gs", "https")  # by KServe's storage initializer
 ANSWER_MARGIN_S = 120.0  # on top of deploy.timeout_s: for starting the server, and for putting back what was
@@ -130,7 +130,7 @@ def storage_uri(uri: str) -> str:
     Raises:
         DeployError: they cannot reach it.
     """
-    store = os.environ.get(STORE_VARIABLE, "").rstrip("/")
+    store = os.environ.get(MODEL_STORE, "").rstrip("/")
     if uri.startswith(PROXIED) and store:
         return f"{store}/{uri.removeprefix(PROXIED).lstrip('/')}"
     if uri.partition("://")[0] in FETCHED:
@@ -138,5 +138,5 @@ def storage_uri(uri: str) -> str:
     raise DeployError(
         f"The model's files are at {uri}, and pods of a cluster fetch them from {', '.join(FETCHED)} only. Let MLflow "
         f"keep its artifacts in an object store; where its server hands them out ({PROXIED}), name the store that it "
-        f"keeps them in, {STORE_VARIABLE}=s3://BUCKET (the chart does)."
+        f"keeps them in, {MODEL_STORE}=s3://BUCKET (the chart does)."
     )

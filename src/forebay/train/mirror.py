@@ -10,9 +10,9 @@ import json
 import threading
 from collections.abc import Callable, Iterable
 
+from forebay.cluster.given import CHECKPOINT_STORE
 from forebay.object_store import ObjectFolder
 
-STORE_VARIABLE = "FOREBAY_CHECKPOINT_STORE"  # s3://BUCKET/PREFIX
 KEPT = 2
 PART_BYTES = 256 << 20  # S3 takes no more than 5 GiB in one request
 TRAINING = "training.json"
@@ -140,7 +140,7 @@ class Mirror:
         """Once per outage."""
         if not self._warned:
             self._warned = True
-            self._warn(f"The store of {STORE_VARIABLE} keeps no checkpoints ({error}); training goes on without.")
+            self._warn(f"The store of {CHECKPOINT_STORE} keeps no checkpoints ({error}); training goes on without.")
 
 
 def _is_manifest(name: str) -> bool:

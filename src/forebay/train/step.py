@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from forebay.cluster.given import CHECKPOINT_STORE
 from forebay.contracts.bundle import HISTORY, ModelSpec
 from forebay.contracts.manifest import SplitManifest
 from forebay.contracts.shards import Split, open_split
@@ -21,7 +22,7 @@ from forebay.train.batches import Batches
 from forebay.train.checkpoint import Checkpoints
 from forebay.train.loop import Interrupted, Listeners, Loop
 from forebay.train.machine import inspect_machine
-from forebay.train.mirror import STORE_VARIABLE, Mirror
+from forebay.train.mirror import Mirror
 from forebay.train.mlflow_run import TrackedRun
 from forebay.train.plan import Plan, check_learnable
 from forebay.train.progress import EpochRecord, Progress, begin
@@ -79,8 +80,8 @@ def fit(dataset: Path, out: Path, config: TrainConfig, log: StepLog) -> TrainRes
 
 
 def _mirror(key: str, log: StepLog) -> Mirror | None:
-    store = os.environ.get(STORE_VARIABLE)
-    return Mirror(ObjectFolder.parse(store, STORE_VARIABLE, HURRIED).below(key), log.warn) if store else None
+    store = os.environ.get(CHECKPOINT_STORE)
+    return Mirror(ObjectFolder.parse(store, CHECKPOINT_STORE, HURRIED).below(key), log.warn) if store else None
 
 
 def _train(plan: Plan, checkpoints: Checkpoints, log: StepLog) -> tuple[Progress, str | None]:

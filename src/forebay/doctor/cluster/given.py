@@ -5,22 +5,24 @@ from dataclasses import dataclass
 from functools import partial
 
 from forebay.cluster.api import Resource
-from forebay.deploy.step import STORE_VARIABLE
+from forebay.cluster.given import (
+    CHECKPOINT_STORE,
+    ENDPOINT,
+    GIVEN,
+    MLFLOW,
+    MLFLOW_LOGIN,
+    MODEL_STORE,
+    STORE,
+    STORE_KEYS,
+    WORK_STORE,
+)
 from forebay.doctor.check import Check, failed, passed
 from forebay.doctor.cluster import workloads
 from forebay.doctor.cluster.place import CONFIG_MAPS, MODELS, PIPELINES, RUNTIMES, SECRETS, Place, guarded
-from forebay.tracking import GIVEN, URI_VARIABLE
 
-STEPS = "forebay-steps"  # ConfigMap and Secret, as pipelines/training.py names them
-STORE = "forebay-models-store"  # Secret by which servers fetch models
+MODELS_STORE = "forebay-models-store"  # Secret by which servers fetch models
 RUNTIME = "forebay"
-ENDPOINT = "AWS_ENDPOINT_URL"  # absent where the store is AWS itself
-PLAIN = (
-    *(GIVEN[URI_VARIABLE], STORE_VARIABLE),
-    *("AWS_REGION", "AWS_REQUEST_CHECKSUM_CALCULATION", "AWS_RESPONSE_CHECKSUM_VALIDATION"),
-)
-LOGIN = tuple(name for variable, name in GIVEN.items() if variable != URI_VARIABLE)
-STORE_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")  # absent where the pods' identity gives access
+PLAIN = (*MLFLOW, MODEL_STORE, CHECKPOINT_STORE, WORK_STORE, *(key for key in STORE if key != ENDPOINT))
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,9 @@ class Held:
 
 
 HELD = (
-    Held("settings", CONFIG_MAPS, "ConfigMap", PIPELINES, STEPS, PLAIN, (ENDPOINT,)),
-    Held("keys", SECRETS, "Secret", PIPELINES, STEPS, LOGIN, STORE_KEYS),
-    Held("keys", SECRETS, "Secret", MODELS, STORE, (), STORE_KEYS),
+    Held("settings", CONFIG_MAPS, "ConfigMap", PIPELINES, GIVEN, PLAIN, (ENDPOINT,)),
+    Held("keys", SECRETS, "Secret", PIPELINES, GIVEN, MLFLOW_LOGIN, STORE_KEYS),
+    Held("keys", SECRETS, "Secret", MODELS, MODELS_STORE, (), STORE_KEYS),
 )
 
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
-from forebay.deploy.step import STORE_VARIABLE
+from forebay.cluster.given import MODEL_STORE
 from forebay.doctor.check import Check, failed, passed
 from forebay.doctor.cluster import clock
 from forebay.doctor.storage import ENDPOINT_VARIABLES, quick_client
@@ -41,7 +41,7 @@ def main() -> None:
 def look() -> Iterator[Check]:
     """All checks from here."""
     yield _names()
-    yield _store(os.environ.get(STORE_VARIABLE, ""))
+    yield _store(os.environ.get(MODEL_STORE, ""))
     yield _mlflow(os.environ.get(MLFLOW, "").rstrip("/"))
     yield _clock()
 
@@ -69,7 +69,7 @@ def _store(uri: str) -> Check:
     from botocore.exceptions import BotoCoreError, ClientError
 
     if not uri:
-        return failed("s3", f"{STORE_VARIABLE} is not set", CHART)
+        return failed("s3", f"{MODEL_STORE} is not set", CHART)
     bucket = urlsplit(uri).netloc
     start = time.monotonic()
     try:

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from forebay import container_images
 from forebay.cluster import last_lines
 from forebay.cluster.api import PODS, ApiError, Object
+from forebay.cluster.given import ENDPOINT, MLFLOW_LOGIN, STORE_KEYS, variables
 from forebay.cluster.obstacles import Obstacle, Subject, of_pods
 from forebay.doctor.check import Check, explained, failed, passed
 from forebay.doctor.cluster import workloads
-from forebay.doctor.cluster.given import ENDPOINT, LOGIN, PLAIN, STEPS, STORE_KEYS
+from forebay.doctor.cluster.given import PLAIN
 from forebay.doctor.cluster.inside import API_CERTIFICATE_VARIABLE, MARK
 from forebay.doctor.cluster.place import PIPELINES, Place
 from forebay.doctor.cluster.rights import ACCOUNT
@@ -33,12 +34,7 @@ WORDS = Subject(
 
 def pod(name: str, image: str) -> Object:
     """The probe: what a step has, less the token of its account, and nothing that Pod Security `restricted` refuses."""
-    settings = {"configMapKeyRef": (*PLAIN, ENDPOINT), "secretKeyRef": (*LOGIN, *STORE_KEYS)}
-    given = [
-        {"name": key, "valueFrom": {source: {"name": STEPS, "key": key, "optional": True}}}  # as steps take them
-        for source, keys in settings.items()
-        for key in keys
-    ]
+    given = variables((*PLAIN, ENDPOINT), (*MLFLOW_LOGIN, *STORE_KEYS))  # as steps take them
     return {
         "apiVersion": "v1",
         "kind": "Pod",

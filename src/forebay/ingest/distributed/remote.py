@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from forebay.cluster.api import PODS, Api, connect
+from forebay.cluster.given import SPARK_ACCOUNT, WORK_STORE
 from forebay.cluster.job import JobError, run_job
 from forebay.cluster.own_pod import OwnPod, own_pod
 from forebay.contracts.rows import QUARANTINE, ROWS
@@ -25,8 +26,6 @@ from forebay.object_store import SCHEME
 from forebay.settings import IngestConfig
 from forebay.state import StepLog
 
-STORE_VARIABLE = "FOREBAY_WORK_STORE"  # where what tasks pass on to each other lies meanwhile
-ACCOUNT_VARIABLE = "FOREBAY_SPARK_ACCOUNT"  # service account of driver and executors
 TIMEOUT_S = 5.5 * 3600  # the step's own limit is six hours
 STALE = timedelta(days=1)  # no ingest lasts as long: what is older in the store, a killed one left
 THREADS = 16  # a request waits for the network, not for a core
@@ -43,7 +42,7 @@ def read_with_executors(out: Path, config: IngestConfig, log: StepLog) -> Readin
         DataError, ConfigError, MachineError: as the driver raised it.
     """
     pod = own_pod()
-    store, account = _given(STORE_VARIABLE), _given(ACCOUNT_VARIABLE)
+    store, account = _given(WORK_STORE), _given(SPARK_ACCOUNT)
     api = connect()
     tries = f"{store.rstrip('/')}/ingest/{_key(out)}"
     with _work_place(tries, log) as place:
@@ -67,7 +66,7 @@ def _given(variable: str) -> str:
             f"ingest.executors needs {variable}, which this step does not have. The chart gives it with "
             "spark.enabled=true and pipelines.enabled=true, in the ConfigMap forebay-steps; or set ingest.executors=0."
         )
-    if variable == STORE_VARIABLE and not value.startswith(SCHEME):
+    if variable == WORK_STORE and not value.startswith(SCHEME):
         raise ConfigError(f"{variable} must look like s3://BUCKET/PREFIX, got {value!r}.")
     return value
 
@@ -102,7 +101,7 @@ def _work_place(tries: str, log: StepLog) -> Iterator[S3Place]:
     try:
         _clear_stale(tries)
     except OSError as error:
-        raise ConfigError(f"{STORE_VARIABLE}: {error}. Give a bucket that this step may list and write.") from error
+        raise ConfigError(f"{WORK_STORE}: {error}. Give a bucket that this step may list and write.") from error
     try:
         yield S3Place(f"{tries}/{uuid.uuid4().hex[:8]}")
     finally:
