@@ -7,6 +7,7 @@ import pytest
 
 from chart_rendering import CHART, SCENARIOS, objects, scenario
 from forebay.deploy.cluster_access import CLUSTER_ACCESS, rights
+from forebay.train.nodes.train_job import rights as train_rights
 from manifest_checks import Object, check_roles
 
 DEPLOYER = "forebay-deployer"
@@ -40,6 +41,11 @@ def test_a_role_that_is_gone_is_found() -> None:
     assert [str(each) for each in check_roles([], DEPLOYER, rights())] == [
         f"Role {DEPLOYER}: metadata.name: 0 roles have this name"
     ]
+
+
+def test_where_several_machines_train_the_runner_may_do_exactly_what_the_train_step_does(found: list[Object]) -> None:
+    assert check_roles(found, "forebay-trainer", train_rights())[0].rule == "0 roles have this name"
+    assert check_roles(objects({"trainer": {"enabled": True}}), "forebay-trainer", train_rights()) == []
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
