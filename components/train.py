@@ -26,6 +26,10 @@ def train(
     precision: str,
     threads: str,
     seed: int,
+    nodes: int,
+    node_gpus: int,
+    node_gpu_resource: str,
+    node_memory: str,
     checkpoint_s: int,
     bundle: Output[Model],
     metrics: Output[Metrics],
@@ -58,6 +62,10 @@ def train(
             precision=precision,
             threads=threads,
             seed=seed,
+            nodes=nodes,
+            node_gpus=node_gpus,
+            node_gpu_resource=node_gpu_resource,
+            node_memory=node_memory,
             checkpoint_s=checkpoint_s,
         )
         result = fit(Path(shards.path), Path(bundle.path), config, log)

@@ -1,9 +1,11 @@
 """S3 through boto3, which is imported only when an object is asked for; where it is, the environment says."""
 
+import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar
 
 from forebay.errors import ConfigError
@@ -88,6 +90,29 @@ class ObjectFolder:
             f"{self.uri}/{name}",
             lambda s3: s3.put_object(Bucket=self.bucket, Key=self.prefix + name, Body=bytes(data)),
         )
+
+    def put_file(self, name: str, path: Path) -> None:
+        """Write an object from a file, without taking it into memory; S3 takes up to 5 GiB."""
+
+        def ask(s3: Any) -> None:
+            with path.open("rb") as file:
+                s3.put_object(Bucket=self.bucket, Key=self.prefix + name, Body=file)
+
+        self._ask(f"{self.uri}/{name}", ask)
+
+    def get_file(self, name: str, path: Path) -> str:
+        """Write an object's bytes into a file; their sha256."""
+
+        def ask(s3: Any) -> str:
+            digest = hashlib.sha256()
+            body = s3.get_object(Bucket=self.bucket, Key=self.prefix + name)["Body"]
+            with path.open("wb") as file:
+                for chunk in body.iter_chunks(1 << 20):
+                    digest.update(chunk)
+                    file.write(chunk)
+            return digest.hexdigest()
+
+        return self._ask(f"{self.uri}/{name}", ask)
 
     def delete(self, name: str) -> None:
         """Remove an object; nothing where it is gone already."""

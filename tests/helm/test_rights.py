@@ -9,6 +9,7 @@ from chart_rendering import CHART, SCENARIOS, objects, scenario
 from forebay.cluster.access import single_rights
 from forebay.deploy.cluster_access import CLUSTER_ACCESS, rights
 from forebay.ingest.distributed.cluster_access import DRIVER_ACCESS, STEP_ACCESS
+from forebay.train.nodes.train_job import rights as train_rights
 from manifest_checks import Object, check_roles
 
 DEPLOYER = "forebay-deployer"
@@ -60,6 +61,11 @@ def test_an_ingest_with_executors_may_do_exactly_what_step_and_driver_do() -> No
 
 def test_without_executors_nobody_may_make_pods(found: list[Object]) -> None:
     assert not [each for each in found if "spark" in each["metadata"]["name"]]
+
+
+def test_where_several_machines_train_the_runner_may_do_exactly_what_the_train_step_does(found: list[Object]) -> None:
+    assert check_roles(found, "forebay-trainer", train_rights())[0].rule == "0 roles have this name"
+    assert check_roles(objects({"trainer": {"enabled": True}}), "forebay-trainer", train_rights()) == []
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

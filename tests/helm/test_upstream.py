@@ -13,6 +13,7 @@ import pytest
 from chart_rendering import SCENARIOS, Object, objects, scenario
 from forebay.deploy.inference_service import Deployment, Resources, inference_service
 from forebay.ingest.distributed.application import Application, spark_application
+from forebay.train.nodes.train_job import Nodes, train_job
 from manifest_checks import check_custom
 from manifest_checks.custom import Schemas, crd_schemas, is_custom, own_schemas
 from manifest_rendering import CHECKOUTS
@@ -27,6 +28,10 @@ CRDS = (
         for kind in ("servicemonitors", "podmonitors", "prometheusrules")
     ]
     + ["kubeflow/spark-operator/config/crd/bases/sparkoperator.k8s.io_sparkapplications.yaml"]
+    + [
+        f"kubeflow/trainer/manifests/base/crds/trainer.kubeflow.org_{kind}.yaml"
+        for kind in ("trainjobs", "trainingruntimes")
+    ]
 )
 SPECS = {
     ("serving.kserve.io/v1alpha1", "ServingRuntime"): "V1alpha1ServingRuntimeSpec",
@@ -50,6 +55,15 @@ def ingesting() -> Object:
     return spark_application(wanted)
 
 
+def trained(gpus: int) -> Object:
+    return train_job(
+        Nodes(
+            name="forebay-train-1", namespace="kubeflow", image="i:1", arguments=("s3://b/d", "s3://b/o", "{}"),
+            nodes=2, gpus=gpus, gpu_resource="nvidia.com/gpu", memory="4Gi", timeout_s=60, variables={"A": "b"},
+        )
+    )  # fmt: skip
+
+
 def unknown(schema: Any, model: str, path: str) -> Iterator[str]:
     """Properties of a schema that the SDK's class of this name does not have, all the way down."""
     kind = re.sub(r"^(?:list\[(.+)\]|dict\(str, (.+)\))$", lambda m: m[1] or m[2], model)
@@ -65,7 +79,7 @@ def unknown(schema: Any, model: str, path: str) -> Iterator[str]:
 
 
 def test_our_schemas_of_what_we_write_hold_it() -> None:
-    assert check_custom([served(), served(resources=Resources(gpus=1))]) == []
+    assert check_custom([served(), served(resources=Resources(gpus=1)), trained(0), trained(2)]) == []
 
 
 @pytest.mark.parametrize("kind", SPECS)
@@ -81,15 +95,16 @@ def schemas() -> Schemas:
     if not upstream:
         pytest.skip(
             f"{CHECKOUTS} names no folder with checkouts of kserve/kserve, prometheus-operator/prometheus-operator and "
-            "kubeflow/spark-operator"
+            "kubeflow/spark-operator and kubeflow/trainer"
         )
     return crd_schemas(Path(upstream) / path for path in CRDS)
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_the_owners_whole_schemas_take_what_we_write(name: str, schemas: Schemas) -> None:
-    written = [each for each in objects(scenario(name) | {"monitoring": {"enabled": True}}) if is_custom(each)]
-    written += [served(), served(resources=Resources(gpus=1)), ingesting()]
+    more = {"monitoring": {"enabled": True}, "trainer": {"enabled": True}}
+    written = [each for each in objects(scenario(name) | more) if is_custom(each)]
+    written += [served(), served(resources=Resources(gpus=1)), ingesting(), trained(0), trained(2)]
     assert {each["kind"] for each in written} == {kind for _, kind in own_schemas()}
     assert check_custom(written, schemas) == []
     for each in written:

@@ -11,10 +11,11 @@ import pytest
 
 from api_double import ApiDouble, Object, api_double
 from forebay.cluster import job as job_module
+from forebay.cluster import own_pod as own_pod_module
 from forebay.cluster.api import Api, Resource, connect
 from forebay.cluster.job import MANAGER, MANAGER_LABEL, Job, JobError, Verdict, run_job
 from forebay.cluster.obstacles import Subject
-from forebay.cluster.own_pod import OwnPod, own_pod
+from forebay.cluster.own_pod import OwnPod, image_of, own_pod
 from forebay.errors import ConfigError
 
 NAME = "fit-1"
@@ -229,14 +230,15 @@ def test_the_own_pod_is_what_kubeflow_pipelines_says(tmp_path: Path, monkeypatch
     (tmp_path / "namespace").write_text("ml\n")
     monkeypatch.setenv("KFP_POD_NAME", "step-pod")
     monkeypatch.setenv("KFP_POD_UID", "u-1")
-    assert own_pod(tmp_path / "namespace") == OWNER
+    monkeypatch.setattr(own_pod_module, "NAMESPACE_FILE", tmp_path / "namespace")
+    assert own_pod() == OWNER
     monkeypatch.delenv("KFP_POD_UID")
     with pytest.raises(ConfigError, match="no step of Kubeflow Pipelines in a pod"):
-        own_pod(tmp_path / "namespace")
+        own_pod()
 
 
 def test_the_own_image_is_that_of_the_steps_container(api: Api, double: ApiDouble) -> None:
     containers = [{"name": "wait", "image": "argoexec"}, {"name": "main", "image": "registry/train@sha256:1"}]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(double, "answer", lambda *asked: (200, {"spec": {"containers": containers}}))
-        assert OWNER.image(api) == "registry/train@sha256:1"
+        assert image_of(OWNER.look(api)) == "registry/train@sha256:1"

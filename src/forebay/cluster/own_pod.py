@@ -8,6 +8,7 @@ from forebay.cluster.api import PODS, Api, ApiError, Object
 from forebay.errors import ConfigError
 
 NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+RUN_LABEL = "pipeline/runid"  # Kubeflow Pipelines'
 CONTAINER = "main"  # Argo's name for the container of a step; its image is the one that was compiled or pinned
 
 
@@ -24,30 +25,40 @@ class OwnPod:
         """For `metadata.ownerReferences`: what has it is removed with the pod, however that ends."""
         return {"apiVersion": "v1", "kind": "Pod", "name": self.name, "uid": self.uid}
 
-    def image(self, api: Api) -> str:
-        """The image of this step, whatever the compiled pipeline was made to call it.
+    def look(self, api: Api) -> Object:
+        """The pod as the cluster knows it.
 
         Raises:
-            ApiError: the API server refuses to show the pod.
+            ApiError: the API server refuses to show it.
         """
         pod = api.find(PODS, self.namespace, self.name)
         if pod is None:
             raise ApiError(f"The cluster knows no pod {self.namespace}/{self.name}, in which this step runs.")
-        containers = pod["spec"]["containers"]
-        named = [each["image"] for each in containers if each["name"] == CONTAINER]
-        return str((named or [containers[0]["image"]])[0])
+        return pod
 
 
-def own_pod(namespace_file: Path = NAMESPACE_FILE) -> OwnPod:
+def image_of(pod: Object) -> str:
+    """The image of a step's pod, whatever the compiled pipeline was made to call it."""
+    containers = pod["spec"]["containers"]
+    named = [each["image"] for each in containers if each["name"] == CONTAINER]
+    return str((named or [containers[0]["image"]])[0])
+
+
+def run_of(pod: Object) -> str:
+    """The id of the pipeline run that a step's pod belongs to; its tries share it. The pod's own where it has none."""
+    return str((pod["metadata"].get("labels") or {}).get(RUN_LABEL) or pod["metadata"]["uid"])
+
+
+def own_pod() -> OwnPod:
     """The pod of this step.
 
     Raises:
         ConfigError: this process is no step in a pod of Kubeflow Pipelines.
     """
     name, uid = os.environ.get("KFP_POD_NAME", ""), os.environ.get("KFP_POD_UID", "")
-    if not (name and uid and namespace_file.is_file()):
+    if not (name and uid and NAMESPACE_FILE.is_file()):
         raise ConfigError(
             "This is no step of Kubeflow Pipelines in a pod with a service account (KFP_POD_NAME, KFP_POD_UID and "
-            f"{namespace_file} would say so), so it can run no job on a cluster. Upload the compiled pipeline to one."
+            f"{NAMESPACE_FILE} would say so), so it can run no job on a cluster. Upload the compiled pipeline to one."
         )
-    return OwnPod(name=name, uid=uid, namespace=namespace_file.read_text().strip())
+    return OwnPod(name=name, uid=uid, namespace=NAMESPACE_FILE.read_text().strip())

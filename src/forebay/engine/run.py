@@ -14,11 +14,11 @@ from forebay.engine.champions import champion_url
 from forebay.engine.kfp_local import compiled_pipeline
 from forebay.engine.process import POLL_S, EngineProcess, last_lines
 from forebay.engine.summary import Event, Summary, summarize, unfinished_step
-from forebay.errors import ForebayError, MachineError
+from forebay.errors import ConfigError, ForebayError, MachineError
 from forebay.ingest.fingerprint import source_fingerprint
 from forebay.serving.launch import Address
 from forebay.serving.supervise import handle_request
-from forebay.settings import IngestConfig, parameter_name
+from forebay.settings import IngestConfig, TrainConfig, parameter_name
 from forebay.settings.ingest import DIGITS
 from forebay.settings.keys import Scalar
 from forebay.state import Home, Run, read_json, write_bytes, write_json
@@ -57,6 +57,7 @@ def run_pipeline(home: Home, request: RunRequest, show: Callable[[Event], None])
         BusyError: another run holds the state folder.
         StepFailedError: a step failed.
     """
+    _refuse_nodes(request.settings)
     ours = f"`forebay run` started {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
     def say(holder: str) -> None:
@@ -72,6 +73,15 @@ def run_pipeline(home: Home, request: RunRequest, show: Callable[[Event], None])
         start = time.monotonic()
         exit_code = _watch(home, run, request, show)
         return _conclude(home, run, request, exit_code, time.monotonic() - start, show)
+
+
+def _refuse_nodes(settings: dict[str, Scalar]) -> None:
+    nodes = settings.get("train.nodes", TrainConfig.nodes)
+    if nodes != 1:
+        raise ConfigError(
+            f"train.nodes is {nodes}, and this run has one machine. Leave it at 1, or upload what `forebay compile` "
+            "writes to a cluster with Kubeflow Trainer (`forebay up --with trainer`)."
+        )
 
 
 def _plan(request: RunRequest, parameters: dict[str, Scalar]) -> dict[str, Any]:

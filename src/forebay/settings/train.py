@@ -97,6 +97,23 @@ class TrainConfig(StepConfig):
         meaning="GPUs that the step's pod or container asks for; text, because KFP's backend reads a number as empty",
         rule=matching(r"\d{1,3}", "0 or 1"),
     )
+    nodes: int = setting(
+        1,
+        unit="machines",
+        meaning="Machines that train together; more than 1 needs a cluster with Kubeflow Trainer",
+        rule=between(1, 1000),
+    )
+    node_gpus: int = setting(
+        0, unit="GPUs", meaning="GPUs of each of these machines; each trains one process", rule=between(0, 64)
+    )
+    node_gpu_resource: str = setting(
+        "nvidia.com/gpu",
+        meaning="What the cluster calls these GPUs: nvidia.com/gpu, or a MIG slice such as nvidia.com/mig-1g.10gb",
+        rule=matching(r"[a-z0-9.-]+/[A-Za-z0-9_.-]+", "nvidia.com/gpu"),
+    )
+    node_memory: str = setting(
+        "4Gi", meaning="Memory that each of these machines gives", rule=matching(r"[1-9]\d{0,5}(Mi|Gi)", "4Gi")
+    )
     checkpoint_s: int = setting(
         20,
         unit="seconds",

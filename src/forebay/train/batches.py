@@ -40,15 +40,22 @@ class Batches:
         generator = torch.Generator().manual_seed(derive_seed(self.seed, "order", epoch))
         return torch.randperm(len(self.split), generator=generator).numpy()
 
-    def batch(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+    def batch(self, rows: NDArray[np.int64], share: slice | None = None) -> tuple[Tensor, Tensor]:
         """Take rows and change them with torch's global random generator.
+
+        Args:
+            rows: of the whole batch.
+            share: those of them that this process takes; each row is changed as it would be without the others gone.
 
         Returns:
             uint8 (N, C, H, W) in channels_last and int64 (N,), on the device.
         """
-        images_NHWC = torch.from_numpy(gather(self.split, rows)).to(self.device, non_blocking=True)
-        labels = torch.from_numpy(self.split.labels[rows]).to(self.device, non_blocking=True)
-        return augment(images_NHWC, self.augment).permute(0, 3, 1, 2), labels
+        share = share or slice(0, len(rows))
+        taken = rows[share]
+        images_NHWC = torch.from_numpy(gather(self.split, taken)).to(self.device, non_blocking=True)
+        labels = torch.from_numpy(self.split.labels[taken]).to(self.device, non_blocking=True)
+        changed = augment(images_NHWC, self.augment, Drawn(len(rows), share))
+        return changed.permute(0, 3, 1, 2), labels
 
 
 def gather(split: Split, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -64,22 +71,39 @@ def gather(split: Split, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
     return images
 
 
-def augment(images_NHWC: Tensor, how: str) -> Tensor:
+@dataclass(frozen=True)
+class Drawn:
+    """How many random numbers are drawn, and which of them count: the same, whichever process takes the row."""
+
+    rows: int
+    share: slice
+
+    def below(self, limit: int, device: torch.device) -> Tensor:
+        """Whole numbers from 0 to the limit, itself left out."""
+        return torch.randint(limit, (self.rows,), device=device)[self.share]
+
+    def uniform(self, device: torch.device) -> Tensor:
+        """Numbers between 0 and 1."""
+        return torch.rand(self.rows, device=device)[self.share]
+
+
+def augment(images_NHWC: Tensor, how: str, drawn: Drawn | None = None) -> Tensor:
     """Shift each picture by its own offset, with mirrored borders, and flip half of them where `how` says so."""
     if how == "none":
         return images_NHWC
     rows, height, width, _ = images_NHWC.shape
+    drawn = drawn or Drawn(rows, slice(0, rows))
     device = images_NHWC.device
     pad_y, pad_x = max(1, height // SHIFT), max(1, width // SHIFT)
     padded = images_NHWC.index_select(1, _mirrored(height, pad_y, device)).index_select(
         2, _mirrored(width, pad_x, device)
     )
-    top = torch.randint(2 * pad_y + 1, (rows,), device=device)
-    left = torch.randint(2 * pad_x + 1, (rows,), device=device)
+    top = drawn.below(2 * pad_y + 1, device)
+    left = drawn.below(2 * pad_x + 1, device)
     windows = padded.unfold(1, height, 1).unfold(2, width, 1)  # N, offsets y, offsets x, C, H, W
     shifted = windows[torch.arange(rows, device=device), top, left].permute(0, 2, 3, 1)
     if how == "shift_flip":
-        mirrored = torch.rand(rows, device=device) < 0.5
+        mirrored = drawn.uniform(device) < 0.5
         shifted = torch.where(mirrored.view(-1, 1, 1, 1), shifted.flip(2), shifted)
     return shifted.contiguous()
 

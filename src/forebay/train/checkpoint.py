@@ -65,7 +65,7 @@ class Checkpoints:
         Raises:
             OSError: no space or no permission; the checkpoints before are untouched, and the mirror gets this one.
         """
-        data = safetensors.torch.save(tensors, {_FACTS: json.dumps(facts, allow_nan=False)})
+        data = to_bytes(Saved(tensors, facts))
         name = f"step-{step:010d}.{hashlib.sha256(data).hexdigest()}"
         if self.mirror:
             self.mirror.put(name, data)
@@ -114,6 +114,17 @@ class Checkpoints:
 
     def _newest_first(self) -> list[Path]:
         return sorted(self.folder.glob("step-*"), reverse=True)
+
+
+def to_bytes(saved: Saved) -> bytes:
+    """What a checkpoint's file holds."""
+    return safetensors.torch.save(saved.tensors, {_FACTS: json.dumps(saved.facts, allow_nan=False)})
+
+
+def from_bytes(data: bytes) -> Saved:
+    """The checkpoint that `to_bytes` gave these bytes of."""
+    size = int.from_bytes(data[:8], "little")  # of the header, which safetensors reads from files only
+    return Saved(safetensors.torch.load(data), json.loads(json.loads(data[8 : 8 + size])["__metadata__"][_FACTS]))
 
 
 def _read(path: Path) -> Saved:

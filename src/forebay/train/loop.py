@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from forebay.contracts.manifest import SplitManifest
@@ -18,6 +18,7 @@ from forebay.train.batches import Batches, derive_seed
 from forebay.train.optimize import class_weights, learning_rate
 from forebay.train.progress import EpochRecord, Progress
 from forebay.train.resolve import Resolved
+from forebay.train.team import ALONE, Team
 
 VALIDATION_PIXELS = 1 << 20  # per forward pass
 
@@ -33,6 +34,17 @@ class Listeners:
     should_stop: Callable[[], bool]
 
 
+def silent(should_stop: Callable[[], bool]) -> Listeners:
+    """Those of a process that writes nothing."""
+    return Listeners(
+        stepped=lambda done, total: None,
+        epoch_ended=lambda record: None,
+        checkpoint=lambda: None,
+        checkpoint_due=lambda: False,
+        should_stop=should_stop,
+    )
+
+
 class Interrupted(Exception):
     """A stop was requested; the checkpoint is written."""
 
@@ -41,8 +53,16 @@ class Loop:
     """Trains `progress` in place."""
 
     def __init__(
-        self, progress: Progress, settings: Resolved, data: SplitManifest, batches: Batches, validation: Split
+        self,
+        progress: Progress,
+        settings: Resolved,
+        data: SplitManifest,
+        batches: Batches,
+        validation: Split,
+        team: Team = ALONE,
     ) -> None:
+        self.team = team
+        self._model = team.wrap(progress.network, settings.device)
         self.progress = progress
         self.settings = settings
         self.data = data
@@ -63,7 +83,8 @@ class Loop:
             self._epoch(listeners)
             listeners.checkpoint()
             listeners.epoch_ended(self.progress.history[-1])
-            if listeners.should_stop() and not self.progress.finished:
+            (stop,) = self.team.agree(listeners.should_stop())
+            if stop and not self.progress.finished:
                 raise Interrupted
 
     def _epoch(self, listeners: Listeners) -> None:
@@ -81,8 +102,8 @@ class Loop:
 
     def _pause(self, listeners: Listeners) -> None:
         """Between two steps: write a checkpoint where it is time, end where that is asked for."""
-        stop = listeners.should_stop()
-        if stop or listeners.checkpoint_due():
+        stop, due = self.team.agree(listeners.should_stop(), listeners.checkpoint_due())
+        if stop or due:
             self._check_finite()
             listeners.checkpoint()
         if stop:
@@ -96,29 +117,41 @@ class Loop:
         rate = learning_rate(settings.schedule, settings.learning_rate, progress.step, self.total)
         for group in progress.optimizer.param_groups:
             group["lr"] = rate
-        images, labels = self.batches.batch(rows)
-        logits = self._forward(images)
-        loss = cross_entropy(logits, labels, self._class_weights, label_smoothing=settings.label_smoothing)
+        images, labels = self.batches.batch(rows, self.team.share(len(rows)))
+        if not self.team.leads:  # so that processes do not drop out the same units; with dropout 0 it changes nothing
+            torch.manual_seed(derive_seed(settings.seed, f"step of rank {self.team.rank}", progress.step))
+        logits = self._forward(self._model, images)
+        loss = self._loss(logits, labels, rows)
         progress.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        self.team.scaled(loss).backward()  # type: ignore[no-untyped-call]
         progress.optimizer.step()
         hits = (logits.detach().argmax(1) == labels).sum()
         progress.sums += torch.stack([loss.detach().double(), hits.double()])
         progress.step += 1
 
-    def _forward(self, images_NCHW: Tensor) -> Tensor:
+    def _loss(self, logits: Tensor, labels: Tensor, rows: NDArray[np.int64]) -> Tensor:
+        """The mean over the batch; of a process of several, its rows' part of that mean."""
+        weights, smoothing = self._class_weights, self.settings.label_smoothing
+        if self.team.size == 1:
+            return cross_entropy(logits, labels, weights, label_smoothing=smoothing)
+        part = cross_entropy(logits, labels, weights, label_smoothing=smoothing, reduction="sum")
+        if weights is None:
+            return part / len(rows)
+        return part / weights[torch.from_numpy(self.batches.split.labels[rows]).to(weights.device)].sum()
+
+    def _forward(self, network: nn.Module, images_NCHW: Tensor) -> Tensor:
         """Logits in fp32 from uint8 pixels."""
         bf16 = self.settings.precision == "bf16"
         images = standardize(images_NCHW, self.data.mean, self.data.std)
         with torch.autocast(self.settings.device, torch.bfloat16, enabled=bf16):
-            logits: Tensor = self.progress.network(images)
+            logits: Tensor = network(images)
         return logits.float()
 
     def _end_epoch(self, epoch: int, *, images: int, seconds: float) -> None:
-        self._check_finite()
         progress, settings = self.progress, self.settings
-        loss, hits = progress.sums.tolist()
-        validation_loss, validation_accuracy = self._validate() if len(self.validation) else (None, None)
+        loss, hits = self._check_finite().tolist()
+        validated = self._validate() if len(self.validation) and self.team.leads else (None, None)
+        validation_loss, validation_accuracy = self.team.told(validated)
         progress.history.append(
             EpochRecord(
                 epoch=epoch + 1,
@@ -154,16 +187,19 @@ class Loop:
         for start in range(0, len(self.validation), rows):
             images_NHWC = torch.from_numpy(self.validation.images_NHWC(start, start + rows)).to(self.settings.device)
             labels = torch.from_numpy(self.validation.labels[start : start + rows]).to(self.settings.device)
-            logits = self._forward(images_NHWC.permute(0, 3, 1, 2))
+            logits = self._forward(self.progress.network, images_NHWC.permute(0, 3, 1, 2))
             loss += float(cross_entropy(logits, labels, reduction="sum"))
             hits += int((logits.argmax(1) == labels).sum())
         return loss / len(self.validation), hits / len(self.validation)
 
-    def _check_finite(self) -> None:
-        if not bool(torch.isfinite(self.progress.sums[0])):
+    def _check_finite(self) -> Tensor:
+        """The epoch's sums over all processes."""
+        sums = self.team.fold(self.progress.sums)
+        if not bool(torch.isfinite(sums[0])):
             settings = self.settings
             raise TrainError(
                 f"The training loss is no longer a number in epoch {self.progress.step // len(self.batches) + 1} "
                 f"of {settings.epochs}. Lower train.learning_rate (now {settings.learning_rate:g})"
                 + (" or set train.precision=fp32." if settings.precision == "bf16" else ".")
             )
+        return sums

@@ -47,6 +47,7 @@ class Resolved:
     threads: int
     seed: int
     device: str
+    processes: int = 1  # that train together, each on its rows of a batch
 
     @property
     def options(self) -> dict[str, Any]:
@@ -60,8 +61,14 @@ class Resolved:
         return asdict(self)
 
 
-def resolve(config: TrainConfig, data: SplitManifest, machine: Machine) -> Resolved:
+def resolve(config: TrainConfig, data: SplitManifest, machine: Machine, processes: int = 1) -> Resolved:
     """Fill in every `auto`.
+
+    Args:
+        config: as given.
+        data: what is trained on.
+        machine: that trains.
+        processes: that train together.
 
     Raises:
         TrainError: a setting that has no meaning for the model or cannot be had on this machine.
@@ -69,6 +76,11 @@ def resolve(config: TrainConfig, data: SplitManifest, machine: Machine) -> Resol
     rows = data.splits["train"]
     model = DEFAULT_MODEL if config.model == AUTO else config.model
     batch_rows = min(_int(config.batch_rows, _batch_rows(rows)), rows)
+    if processes > 1 and batch_rows < 2 * processes:
+        raise TrainError(
+            f"train.batch_rows is {batch_rows}, and {processes} processes share each batch: batch norm needs two rows "
+            f"in each of them. Set train.batch_rows={2 * processes} or more, or fewer train.nodes."
+        )
     optimizer = _text(config.optimizer, _optimizer(model))
     augment = _text(config.augment, _augment(data))
     return Resolved(
@@ -90,6 +102,7 @@ def resolve(config: TrainConfig, data: SplitManifest, machine: Machine) -> Resol
         threads=_int(config.threads, _threads(batch_rows, data, machine)),
         seed=config.seed,
         device=machine.device,
+        processes=processes,
     )
 
 

@@ -19,8 +19,8 @@ from forebay.object_store import HURRIED, ObjectFolder
 from forebay.settings import TrainConfig
 from forebay.state import StepLog, seal, write_json
 from forebay.train.batches import Batches
-from forebay.train.checkpoint import Checkpoints
-from forebay.train.loop import Interrupted, Listeners, Loop
+from forebay.train.checkpoint import Checkpoints, Saved, from_bytes, to_bytes
+from forebay.train.loop import Interrupted, Listeners, Loop, silent
 from forebay.train.machine import inspect_machine
 from forebay.train.mirror import Mirror
 from forebay.train.mlflow_run import TrackedRun
@@ -28,6 +28,7 @@ from forebay.train.plan import Plan, check_learnable
 from forebay.train.progress import EpochRecord, Progress, begin
 from forebay.train.resolve import Resolved, resolve
 from forebay.train.stop import StopRequest, stop_request
+from forebay.train.team import ALONE, Team
 from forebay.version import code_version
 
 STOP_FLUSH_S = 15.0  # for the store after a stop request; Kubernetes grants a pod thirty seconds
@@ -43,7 +44,7 @@ class TrainResult:
     metrics: dict[str, float]  # finite: losses, accuracies, epochs, images_per_s
 
 
-def fit(dataset: Path, out: Path, config: TrainConfig, log: StepLog) -> TrainResult:
+def fit(dataset: Path, out: Path, config: TrainConfig, log: StepLog, team: Team = ALONE) -> TrainResult:
     """Train a network on a prepared data set and write its bundle.
 
     A training that was interrupted goes on from its last checkpoint and ends with the weights it would have had; a
@@ -54,6 +55,8 @@ def fit(dataset: Path, out: Path, config: TrainConfig, log: StepLog) -> TrainRes
         out: receives `model.json`, `weights.safetensors` and `history.json`.
         config: settings; `auto` is resolved from the data set's manifest.
         log: progress, warnings and results; its home holds the checkpoints.
+        team: of which this is rank 0, the others calling `follow`. Alone, with `train.nodes` above 1, the cluster is
+            asked for machines.
 
     Raises:
         DataError: nothing can be learned from the rows.
@@ -62,21 +65,48 @@ def fit(dataset: Path, out: Path, config: TrainConfig, log: StepLog) -> TrainRes
         BusyError: the same training runs already.
         SystemExit: SIGTERM or SIGINT arrived; a checkpoint is written.
     """
-    data = SplitManifest.read(dataset)
-    check_learnable(dataset, data)
-    machine = inspect_machine()
-    settings = resolve(config, data, machine)
-    plan = Plan(
-        dataset=dataset, data=data, settings=settings, machine=machine,
-        code_version=config.code_version or code_version(), checkpoint_s=config.checkpoint_s,
-    )  # fmt: skip
+    if config.nodes > 1 and team.size == 1:
+        from forebay.train.nodes.on_cluster import fit_on_nodes
+
+        return fit_on_nodes(dataset, out, config, log)
+    plan = _plan(dataset, config, team)
     checkpoints = Checkpoints(log.home.checkpoints / plan.key, _mirror(plan.key, log))
-    with checkpoints.lock.held(f"the train step of run {log.run_id or 'unknown'}"), _threads(settings.threads):
+    with checkpoints.lock.held(f"the train step of run {log.run_id or 'unknown'}"), _threads(plan.settings.threads):
         checkpoints.clear_leftovers()
         if log.fresh:
             checkpoints.forget()
-        progress, mlflow_run_id = _train(plan, checkpoints, log)
+        progress, mlflow_run_id = _train(plan, checkpoints, log, team)
     return _write(plan, progress, mlflow_run_id, out, log)
+
+
+def follow(dataset: Path, config: TrainConfig, team: Team) -> None:
+    """Train as a process of a team that rank 0 leads: the same steps, nothing written.
+
+    Raises:
+        The same errors as `fit`.
+    """
+    plan = _plan(dataset, config, team)
+    try:
+        with stop_request() as stop, _memory_advice(plan.settings), _threads(plan.settings.threads):
+            train, validation = (_open(plan, split) for split in ("train", "validation"))
+            progress = begin(plan.settings, plan.data, train)
+            _restore(progress, None, team)
+            _loop(plan, progress, train, validation, team).run(silent(lambda: bool(stop)))
+    except Interrupted:
+        raise SystemExit(stop.exit_status) from None
+
+
+def _plan(dataset: Path, config: TrainConfig, team: Team) -> Plan:
+    data = SplitManifest.read(dataset)
+    check_learnable(dataset, data)
+    machine = inspect_machine()
+    settings = resolve(config, data, machine, team.size)
+    if team.size > 1:  # machines may differ in cores or in bf16, and all have to do the same
+        settings = Resolved(**team.told(settings.record()))
+    return Plan(
+        dataset=dataset, data=data, settings=settings, machine=machine,
+        code_version=config.code_version or code_version(), checkpoint_s=config.checkpoint_s,
+    )  # fmt: skip
 
 
 def _mirror(key: str, log: StepLog) -> Mirror | None:
@@ -84,7 +114,7 @@ def _mirror(key: str, log: StepLog) -> Mirror | None:
     return Mirror(ObjectFolder.parse(store, CHECKPOINT_STORE, HURRIED).below(key), log.warn) if store else None
 
 
-def _train(plan: Plan, checkpoints: Checkpoints, log: StepLog) -> tuple[Progress, str | None]:
+def _train(plan: Plan, checkpoints: Checkpoints, log: StepLog, team: Team) -> tuple[Progress, str | None]:
     tracked = TrackedRun(
         log.home, checkpoints.training_id(), name=f"{plan.data.name}-{plan.settings.model}",
         parameters={**plan.training_facts, "data_digest": plan.data.data_digest, "split_digest": plan.data.digest},
@@ -94,8 +124,11 @@ def _train(plan: Plan, checkpoints: Checkpoints, log: StepLog) -> tuple[Progress
         with stop_request() as stop, _memory_advice(plan.settings):
             train, validation = (_open(plan, split) for split in ("train", "validation"))
             progress = begin(plan.settings, plan.data, train)
-            _resume(progress, checkpoints, tracked, log)
-            _loop(plan, progress, train, validation).run(_listeners(plan, progress, checkpoints, tracked, stop, log))
+            _restore(progress, checkpoints.load(log.warn), team)
+            for record in progress.history:
+                tracked.log_epoch(record)  # it drops those that it has
+            listeners = _listeners(plan, progress, checkpoints, tracked, stop, log)
+            _loop(plan, progress, train, validation, team).run(listeners)
     except Interrupted:
         checkpoints.flush(STOP_FLUSH_S)
         tracked.finish("KILLED", KILLED_TIMEOUT_S)
@@ -107,19 +140,21 @@ def _train(plan: Plan, checkpoints: Checkpoints, log: StepLog) -> tuple[Progress
     return progress, tracked.finish("FINISHED")
 
 
-def _resume(progress: Progress, checkpoints: Checkpoints, tracked: TrackedRun, log: StepLog) -> None:
-    saved = checkpoints.load(log.warn)
-    if saved is None:
-        return
-    progress.restore(saved)
-    for record in progress.history:
-        tracked.log_epoch(record)  # it drops those that it has
+def _restore(progress: Progress, saved: Saved | None, team: Team) -> None:
+    """Go on from what rank 0 has saved, in every process."""
+    if team.size > 1:
+        data = team.told_bytes(to_bytes(saved) if saved else b"")
+        saved = from_bytes(data) if data else None
+    if saved is not None:
+        progress.restore(saved)
+        if not team.leads:
+            progress.sums.zero_()
 
 
-def _loop(plan: Plan, progress: Progress, train: Split, validation: Split) -> Loop:
+def _loop(plan: Plan, progress: Progress, train: Split, validation: Split, team: Team) -> Loop:
     settings = plan.settings
     batches = Batches(train, settings.batch_rows, settings.seed, settings.augment, settings.device)
-    return Loop(progress, settings, plan.data, batches, validation)
+    return Loop(progress, settings, plan.data, batches, validation, team)
 
 
 def _open(plan: Plan, name: str) -> Split:

@@ -19,7 +19,7 @@ class StopRequest:
     @property
     def exit_status(self) -> int:
         """As a shell reports an end by that signal: 143 for SIGTERM, 130 for Ctrl-C."""
-        return 128 + (self.signal_number or 0)
+        return 128 + (self.signal_number or signal.SIGTERM)  # none here: another process of the team got one
 
     def receive(self, number: int, frame: FrameType | None) -> None:
         """Signal handler."""
