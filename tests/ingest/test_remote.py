@@ -20,7 +20,6 @@ from forebay.errors import ConfigError, DataError
 from forebay.ingest import ingest
 from forebay.ingest import s3 as objects
 from forebay.ingest.distributed import remote
-from forebay.ingest.distributed.driver import drive
 from forebay.settings import IngestConfig
 from forebay.state import StepLog, is_sealed
 from forebay.state.steplog import read_events
@@ -163,13 +162,21 @@ def test_the_drivers_error_is_the_steps_own_and_nothing_is_left(
         tar.add(tmp_path / "shapes", "shapes")
     (tmp_path / "shapes.tar.gz").write_bytes((tmp_path / "shapes.tar.gz").read_bytes()[:-40])
     uri = s3.upload(tmp_path / "shapes.tar.gz", "executors", "cut.tar.gz")
-    double, _ = cluster(lambda application: drive(application["spec"]["arguments"][0]))
+    (tmp_path / "driver").mkdir()
+    codes = []
+
+    def work_off(application: Object) -> bool:
+        codes.append(run_driver(application, tmp_path / "driver", "local[2]", s3.environment).returncode)
+        return codes[-1] == 0
+
+    double, _ = cluster(work_off)
     with pytest.raises(DataError) as there:
         ingest(tmp_path / "there", IngestConfig(data=uri, executors=2), steplog)
     with pytest.raises(DataError) as here:
         run_ingest(uri, tmp_path / "here")
     assert str(there.value) == str(here.value)
     assert list(double.services) == ["ingest-pod"]
+    assert codes == [1]
     assert not [name for name in left() if "somebody" not in name]
 
 
