@@ -10,13 +10,14 @@ from forebay.doctor.check import Check, failed, passed
 from forebay.doctor.cluster import workloads
 from forebay.doctor.cluster.place import CONFIG_MAPS, MODELS, PIPELINES, RUNTIMES, SECRETS, Place, guarded
 from forebay.tracking import GIVEN, URI_VARIABLE
+from forebay.train.mirror import STORE_VARIABLE as CHECKPOINTS_VARIABLE
 
 STEPS = "forebay-steps"  # ConfigMap and Secret, as pipelines/training.py names them
 STORE = "forebay-models-store"  # Secret by which servers fetch models
 RUNTIME = "forebay"
 ENDPOINT = "AWS_ENDPOINT_URL"  # absent where the store is AWS itself
 PLAIN = (
-    *(GIVEN[URI_VARIABLE], STORE_VARIABLE),
+    *(GIVEN[URI_VARIABLE], STORE_VARIABLE, CHECKPOINTS_VARIABLE),
     *("AWS_REGION", "AWS_REQUEST_CHECKSUM_CALCULATION", "AWS_RESPONSE_CHECKSUM_VALIDATION"),
 )
 LOGIN = tuple(name for variable, name in GIVEN.items() if variable != URI_VARIABLE)

@@ -20,6 +20,7 @@ from forebay.doctor.cluster import clock
 from forebay.doctor.storage import ENDPOINT_VARIABLES, quick_client
 from forebay.state.mask import without_passwords
 from forebay.tracking import GIVEN, URI_VARIABLE
+from forebay.train.mirror import STORE_VARIABLE as CHECKPOINTS_VARIABLE
 
 MARK = "forebay_doctor"  # the key of the line that the probe prints
 API_CERTIFICATE_VARIABLE = "FOREBAY_DOCTOR_CA"
@@ -41,7 +42,8 @@ def main() -> None:
 def look() -> Iterator[Check]:
     """All checks from here."""
     yield _names()
-    yield _store(os.environ.get(STORE_VARIABLE, ""))
+    for variable in (STORE_VARIABLE, CHECKPOINTS_VARIABLE):
+        yield _store(variable, os.environ.get(variable, ""))
     yield _mlflow(os.environ.get(MLFLOW, "").rstrip("/"))
     yield _clock()
 
@@ -65,11 +67,11 @@ def _names() -> Check:
     )
 
 
-def _store(uri: str) -> Check:
+def _store(variable: str, uri: str) -> Check:
     from botocore.exceptions import BotoCoreError, ClientError
 
     if not uri:
-        return failed("s3", f"{STORE_VARIABLE} is not set", CHART)
+        return failed("s3", f"{variable} is not set", CHART)
     bucket = urlsplit(uri).netloc
     start = time.monotonic()
     try:
@@ -86,7 +88,7 @@ def _store(uri: str) -> Check:
 def _refused(bucket: str, where: str, code: str) -> Check:
     if code in ("NoSuchBucket", "404"):
         return failed(
-            "s3", f"{where} has no bucket {bucket}", "Make it, or name another (buckets.mlflow of the chart)."
+            "s3", f"{where} has no bucket {bucket}", "Make it, or name another (buckets in the values of the chart)."
         )
     return failed(
         "s3",
