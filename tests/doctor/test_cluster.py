@@ -13,7 +13,7 @@ from fake_api_server import Object
 from forebay.cluster import api
 from forebay.doctor.check import Check
 from forebay.doctor.cluster.checks import all_checks
-from forebay.doctor.cluster.given import ENDPOINT, LOGIN, PLAIN, STEPS, STORE_KEYS
+from forebay.doctor.cluster.given import ENDPOINT, LOGIN, PLAIN, STEPS, STORE_KEYS, UNASKED
 
 ROOT = Path(__file__).parents[2]
 
@@ -313,9 +313,9 @@ def test_fixes_name_the_context_that_was_asked_about(double: ClusterDouble) -> N
 def test_the_keys_that_are_looked_for_are_those_that_steps_take_and_the_chart_writes(double: ClusterDouble) -> None:
     compiled = list(yaml.safe_load_all((ROOT / "pipelines/compiled/training.yaml").read_text()))[1]
     executors = compiled["platforms"]["kubernetes"]["deploymentSpec"]["executors"].values()
-    assert _taken(executors, "configMapAsEnv", "configMapKey") == {*PLAIN, ENDPOINT}
+    assert _taken(executors, "configMapAsEnv", "configMapKey") == {*PLAIN, ENDPOINT, *UNASKED}
     assert _taken(executors, "secretAsEnv", "secretKey") == {*LOGIN, *STORE_KEYS}
-    assert set(double.data("ConfigMap", STEPS)) == {*PLAIN, ENDPOINT}
+    assert set(double.data("ConfigMap", STEPS)) - set(UNASKED) == {*PLAIN, ENDPOINT}
     assert set(double.data("Secret", STEPS)) == {*LOGIN, *STORE_KEYS}
     assert f"name: {STEPS}" in (CHART / "templates/pipelines/secret-steps.yaml").read_text()
 

@@ -121,10 +121,10 @@ def test_a_host_that_dns_does_not_know_is_named(inside: ClusterDouble) -> None:
 
 
 def test_what_steps_are_not_given_is_named(inside: ClusterDouble) -> None:
-    for key in ("FOREBAY_MODEL_STORE", "FOREBAY_CHECKPOINT_STORE", "FOREBAY_MLFLOW_URI"):
+    named = ("FOREBAY_MODEL_STORE", "FOREBAY_CHECKPOINT_STORE", "FOREBAY_WORK_STORE", "FOREBAY_MLFLOW_URI")
+    for key in named:
         del inside.the("ConfigMap", "forebay-steps")["data"][key]
     found = [check for check in probed() if not check.ok]
-    named = ("FOREBAY_MODEL_STORE", "FOREBAY_CHECKPOINT_STORE", "FOREBAY_MLFLOW_URI")
     assert [check.detail for check in found] == [f"{name} is not set" for name in named]
     assert all("`forebay up` installs them again" in check.fix for check in found)
 

@@ -9,6 +9,8 @@ from forebay.deploy.step import STORE_VARIABLE
 from forebay.doctor.check import Check, failed, passed
 from forebay.doctor.cluster import workloads
 from forebay.doctor.cluster.place import CONFIG_MAPS, MODELS, PIPELINES, RUNTIMES, SECRETS, Place, guarded
+from forebay.ingest.distributed.remote import ACCOUNT_VARIABLE
+from forebay.ingest.distributed.remote import STORE_VARIABLE as WORK_VARIABLE
 from forebay.tracking import GIVEN, URI_VARIABLE
 from forebay.train.mirror import STORE_VARIABLE as CHECKPOINTS_VARIABLE
 
@@ -16,8 +18,10 @@ STEPS = "forebay-steps"  # ConfigMap and Secret, as pipelines/training.py names 
 STORE = "forebay-models-store"  # Secret by which servers fetch models
 RUNTIME = "forebay"
 ENDPOINT = "AWS_ENDPOINT_URL"  # absent where the store is AWS itself
+STORES = (STORE_VARIABLE, CHECKPOINTS_VARIABLE, WORK_VARIABLE)
+UNASKED = (ACCOUNT_VARIABLE,)  # there with spark.enabled alone
 PLAIN = (
-    *(GIVEN[URI_VARIABLE], STORE_VARIABLE, CHECKPOINTS_VARIABLE),
+    *(GIVEN[URI_VARIABLE], *STORES),
     *("AWS_REGION", "AWS_REQUEST_CHECKSUM_CALCULATION", "AWS_RESPONSE_CHECKSUM_VALIDATION"),
 )
 LOGIN = tuple(name for variable, name in GIVEN.items() if variable != URI_VARIABLE)

@@ -14,13 +14,12 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
-from forebay.deploy.step import STORE_VARIABLE
 from forebay.doctor.check import Check, failed, passed
 from forebay.doctor.cluster import clock
+from forebay.doctor.cluster.given import STORES
 from forebay.doctor.storage import ENDPOINT_VARIABLES, quick_client
 from forebay.state.mask import without_passwords
 from forebay.tracking import GIVEN, URI_VARIABLE
-from forebay.train.mirror import STORE_VARIABLE as CHECKPOINTS_VARIABLE
 
 MARK = "forebay_doctor"  # the key of the line that the probe prints
 API_CERTIFICATE_VARIABLE = "FOREBAY_DOCTOR_CA"
@@ -42,8 +41,7 @@ def main() -> None:
 def look() -> Iterator[Check]:
     """All checks from here."""
     yield _names()
-    for variable in (STORE_VARIABLE, CHECKPOINTS_VARIABLE):
-        yield _store(variable, os.environ.get(variable, ""))
+    yield from _stores()
     yield _mlflow(os.environ.get(MLFLOW, "").rstrip("/"))
     yield _clock()
 
@@ -65,6 +63,17 @@ def _names() -> Check:
         "See that the cluster's DNS runs (`kubectl get pods --namespace kube-system`), and that the service of that "
         "name is there.",
     )
+
+
+def _stores() -> Iterator[Check]:
+    """One check for each bucket; several stores may be in one."""
+    seen = set()
+    for variable in STORES:
+        uri = os.environ.get(variable, "")
+        bucket = urlsplit(uri).netloc
+        if not bucket or bucket not in seen:
+            yield _store(variable, uri)
+        seen.add(bucket)
 
 
 def _store(variable: str, uri: str) -> Check:
