@@ -272,6 +272,14 @@ def test_a_right_that_steps_lack_is_named_with_the_binding(double: ClusterDouble
     assert "RoleBinding forebay-deployer in forebay-models" in found.fix
 
 
+def test_rights_of_an_ingest_with_executors_are_asked_for_where_the_chart_lets_it(double: ClusterDouble) -> None:
+    double.denied_account = {("kubeflow", "sparkapplications", "create")}
+    double.the("ConfigMap", STEPS)["data"].pop(UNASKED[0], None)
+    assert failures() == []
+    double.give("ConfigMap", STEPS, {UNASKED[0]: "forebay-spark"})
+    assert failure().detail == "kubeflow/pipeline-runner may not create sparkapplications in kubeflow"
+
+
 def test_a_right_that_a_person_lacks_comes_with_the_commands_that_grant_it(double: ClusterDouble) -> None:
     double.denied = {
         ("forebay", "pods/portforward", "create"),
