@@ -11,10 +11,10 @@ from chart_rendering import CHART
 from cluster_double import ClusterDouble
 from fake_api_server import Object
 from forebay.cluster import api
-from forebay.cluster.given import ENDPOINT, GIVEN, MLFLOW_LOGIN, SPARK_ACCOUNT, STORE_KEYS
+from forebay.cluster.given import ENDPOINT, GIVEN, MLFLOW_LOGIN, STORE_KEYS
 from forebay.doctor.check import Check
 from forebay.doctor.cluster.checks import all_checks
-from forebay.doctor.cluster.given import PLAIN
+from forebay.doctor.cluster.given import PLAIN, UNASKED
 
 ROOT = Path(__file__).parents[2]
 
@@ -273,6 +273,14 @@ def test_a_right_that_steps_lack_is_named_with_the_binding(double: ClusterDouble
     assert "RoleBinding forebay-deployer in forebay-models" in found.fix
 
 
+def test_rights_of_an_ingest_with_executors_are_asked_for_where_the_chart_lets_it(double: ClusterDouble) -> None:
+    double.denied_account = {("kubeflow", "sparkapplications", "create")}
+    double.the("ConfigMap", GIVEN)["data"].pop(UNASKED[0], None)
+    assert failures() == []
+    double.give("ConfigMap", GIVEN, {UNASKED[0]: "forebay-spark"})
+    assert failure().detail == "kubeflow/pipeline-runner may not create sparkapplications in kubeflow"
+
+
 def test_a_right_that_a_person_lacks_comes_with_the_commands_that_grant_it(double: ClusterDouble) -> None:
     double.denied = {
         ("forebay", "pods/portforward", "create"),
@@ -314,9 +322,9 @@ def test_fixes_name_the_context_that_was_asked_about(double: ClusterDouble) -> N
 def test_the_keys_that_are_looked_for_are_those_that_steps_take_and_the_chart_writes(double: ClusterDouble) -> None:
     compiled = list(yaml.safe_load_all((ROOT / "pipelines/compiled/training.yaml").read_text()))[1]
     executors = compiled["platforms"]["kubernetes"]["deploymentSpec"]["executors"].values()
-    assert _taken(executors, "configMapAsEnv", "configMapKey") == {*PLAIN, ENDPOINT, SPARK_ACCOUNT}
+    assert _taken(executors, "configMapAsEnv", "configMapKey") == {*PLAIN, ENDPOINT, *UNASKED}
     assert _taken(executors, "secretAsEnv", "secretKey") == {*MLFLOW_LOGIN, *STORE_KEYS}
-    assert set(double.data("ConfigMap", GIVEN)) == {*PLAIN, ENDPOINT}
+    assert set(double.data("ConfigMap", GIVEN)) - set(UNASKED) == {*PLAIN, ENDPOINT}
     assert set(double.data("Secret", GIVEN)) == {*MLFLOW_LOGIN, *STORE_KEYS}
     assert f"name: {GIVEN}" in (CHART / "templates/pipelines/secret-steps.yaml").read_text()
 

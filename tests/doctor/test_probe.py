@@ -20,7 +20,7 @@ from loopback import QuietHandler, serving
 from manifest_checks import check_pod_security
 from s3_store import S3Store
 
-BUCKET = "mlflow"
+BUCKET, DATA = "mlflow", "forebay"  # of models, and of checkpoints
 SECRET = "a-secret-nobody-may-see"
 DOCTOR = (sys.executable, "-m", "forebay", "doctor", "--cluster")
 
@@ -52,8 +52,8 @@ def mlflow() -> Iterator[MLflow]:
 @pytest.fixture
 def inside(double: ClusterDouble, mlflow: MLflow, s3_server: S3Store, no_aws: None) -> ClusterDouble:
     """A cluster whose steps are given a store and an MLflow that answer."""
-    if BUCKET not in {found["Name"] for found in s3_server.client.list_buckets()["Buckets"]}:
-        s3_server.client.create_bucket(Bucket=BUCKET)
+    for name in {BUCKET, DATA} - {found["Name"] for found in s3_server.client.list_buckets()["Buckets"]}:
+        s3_server.client.create_bucket(Bucket=name)
     given = dict(s3_server.environment)
     keys = {name: given.pop(name) for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
     double.give("ConfigMap", "forebay-steps", {**given, "FOREBAY_MLFLOW_URI": mlflow.url})
@@ -62,25 +62,30 @@ def inside(double: ClusterDouble, mlflow: MLflow, s3_server: S3Store, no_aws: No
     return double
 
 
-def probed(image: str = "") -> dict[str, Check]:
-    return {check.name: check for check in probe.probe(Place(connect()), image)}
+def probed(image: str = "") -> list[Check]:
+    return probe.probe(Place(connect()), image)
 
 
 def failure(name: str) -> Check:
-    found = probed()[name]
-    assert not found.ok
+    return failures(name)[0]
+
+
+def failures(name: str) -> list[Check]:
+    found = [check for check in probed() if check.name == name and not check.ok]
+    assert found
     return found
 
 
 def test_store_login_names_and_clock_are_looked_at_from_inside(inside: ClusterDouble, mlflow: MLflow) -> None:
     found = probed()
-    assert list(found) == ["image", "dns", "s3", "mlflow", "pod clock"]
-    assert all(check.ok for check in found.values()), found
-    assert found["image"].detail == f"{PIPELINE} runs on the node node"
-    assert f"lists the bucket {BUCKET}" in found["s3"].detail
-    assert found["s3"].detail.endswith(" ms")
-    assert found["mlflow"].detail.startswith(f"{mlflow.url} answers and knows the login")
-    assert found["pod clock"].detail == "a pod and the API server agree to within 1 s"
+    assert [check for check in found if not check.ok] == []
+    assert [check.name for check in found] == ["image", "dns", "s3", "s3", "mlflow", "pod clock"]
+    image, _, models, checkpoints, tracking, clock = (check.detail for check in found)
+    assert image == f"{PIPELINE} runs on the node node"
+    assert f"lists the bucket {BUCKET}, " in models
+    assert f"lists the bucket {DATA}, " in checkpoints
+    assert tracking.startswith(f"{mlflow.url} answers and knows the login")
+    assert clock == "a pod and the API server agree to within 1 s"
     assert inside.pods == []
     assert len(inside.deleted) == 1
 
@@ -89,7 +94,7 @@ def test_a_bucket_that_is_not_there_is_named_with_the_value_that_names_it(inside
     inside.give("ConfigMap", "forebay-steps", {"FOREBAY_MODEL_STORE": "s3://elsewhere/models"})
     found = failure("s3")
     assert found.detail.endswith("has no bucket elsewhere")
-    assert "buckets.mlflow" in found.fix
+    assert "buckets in the values of the chart" in found.fix
 
 
 def test_a_wrong_key_is_told_from_an_absent_server_and_never_shown(inside: ClusterDouble) -> None:
@@ -116,12 +121,12 @@ def test_a_host_that_dns_does_not_know_is_named(inside: ClusterDouble) -> None:
 
 
 def test_what_steps_are_not_given_is_named(inside: ClusterDouble) -> None:
-    for key in ("FOREBAY_MODEL_STORE", "FOREBAY_MLFLOW_URI"):
+    named = ("FOREBAY_MODEL_STORE", "FOREBAY_CHECKPOINT_STORE", "FOREBAY_WORK_STORE", "FOREBAY_MLFLOW_URI")
+    for key in named:
         del inside.the("ConfigMap", "forebay-steps")["data"][key]
-    found = probed()
-    assert found["s3"].detail == "FOREBAY_MODEL_STORE is not set"
-    assert found["mlflow"].detail == "FOREBAY_MLFLOW_URI is not set"
-    assert "`forebay up` installs them again" in found["mlflow"].fix
+    found = [check for check in probed() if not check.ok]
+    assert [check.detail for check in found] == [f"{name} is not set" for name in named]
+    assert all("`forebay up` installs them again" in check.fix for check in found)
 
 
 def test_a_login_that_mlflow_refuses_names_the_job_that_sets_it(inside: ClusterDouble) -> None:
@@ -153,8 +158,10 @@ def test_a_node_whose_clock_is_minutes_away_fails(inside: ClusterDouble) -> None
 
 
 def test_an_image_of_other_code_is_said_and_what_makes_a_new_one(inside: ClusterDouble, tmp_path: Path) -> None:
-    (tmp_path / "forebay").mkdir()  # a package without the module, found first
-    (tmp_path / "forebay" / "__init__.py").touch()
+    folder = tmp_path / "forebay" / "doctor" / "cluster"  # a package without the module, found first
+    folder.mkdir(parents=True)
+    for package in (folder, *folder.parents[:2]):
+        (package / "__init__.py").touch()
     found = failure("image")
     assert "holds other code than this command" in found.detail
     assert "No module named" in found.detail
@@ -166,7 +173,7 @@ def test_an_image_that_cannot_be_pulled_is_named_with_the_registrys_words(double
     words = 'failed to pull and unpack image "docker.io/forebay/pipeline:none": not found'
     waiting = {"reason": "ErrImagePull", "message": words}
     double.pod_status = _pending("forebay/pipeline:none", waiting)
-    found = probed("forebay/pipeline:none")["image"]
+    [found] = probed("forebay/pipeline:none")
     assert not found.ok
     assert found.detail == f"The image forebay/pipeline:none cannot be pulled (ErrImagePull): {words}"
     assert "pull secret on the service account kubeflow/pipeline-runner" in found.fix

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from api_double import ApiDouble, Object, api_double
 from forebay.cluster import job as job_module
 from forebay.cluster import own_pod as own_pod_module
+from forebay.cluster.given import CHECKPOINT_STORE
 from forebay.cluster.job import JobError, Verdict
 from forebay.engine.run import RunRequest, run_pipeline
 from forebay.errors import ConfigError, DataError
@@ -21,7 +22,6 @@ from forebay.serving.launch import Address
 from forebay.settings import TrainConfig
 from forebay.state import Home, StepLog, is_sealed
 from forebay.train import fit
-from forebay.train.mirror import STORE_VARIABLE
 from forebay.train.nodes.train_job import Nodes, train_job, verdict
 from forebay.train.nodes.transfer import get_folder, put_folder
 from forebay.version import VERSION
@@ -151,7 +151,7 @@ def step_on_a_cluster(
     uri = f"s3://forebay/{tmp_path.name}"
     (tmp_path / "config").write_text(json.dumps(double.kubeconfig()))
     (tmp_path / "namespace").write_text("kubeflow")
-    variables = {"KFP_POD_NAME": "step-pod", "KFP_POD_UID": "u-1", STORE_VARIABLE: uri, **s3_server.environment}
+    variables = {"KFP_POD_NAME": "step-pod", "KFP_POD_UID": "u-1", CHECKPOINT_STORE: uri, **s3_server.environment}
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)

@@ -10,7 +10,7 @@ import click
 
 from forebay.cli.address import address_options, server_port
 from forebay.cli.command import command
-from forebay.cli.options import json_option
+from forebay.cli.options import INTERRUPTED, json_option
 from forebay.errors import ConfigError, ForebayError
 from forebay.state import Home
 
@@ -58,7 +58,6 @@ def _of_cluster(context: str, *, probed: bool, image: str) -> "Iterator[Check]":
 
 
 def _report_until_ctrl_c(checks: "Iterator[Check]", *, as_json: bool) -> int:
-    from forebay.cli.options import INTERRUPTED
     from forebay.cli.run import end_like_ctrl_c
 
     end_like_ctrl_c()  # so that `kill` deletes the probe's pod as well

@@ -12,6 +12,7 @@ from forebay.cluster.given import (
     MLFLOW,
     MLFLOW_LOGIN,
     MODEL_STORE,
+    SPARK_ACCOUNT,
     STORE,
     STORE_KEYS,
     WORK_STORE,
@@ -22,7 +23,9 @@ from forebay.doctor.cluster.place import CONFIG_MAPS, MODELS, PIPELINES, RUNTIME
 
 MODELS_STORE = "forebay-models-store"  # Secret by which servers fetch models
 RUNTIME = "forebay"
-PLAIN = (*MLFLOW, MODEL_STORE, CHECKPOINT_STORE, WORK_STORE, *(key for key in STORE if key != ENDPOINT))
+STORES = (MODEL_STORE, CHECKPOINT_STORE, WORK_STORE)
+UNASKED = (SPARK_ACCOUNT,)  # there with spark.enabled alone
+PLAIN = (*MLFLOW, *STORES, *(key for key in STORE if key != ENDPOINT))
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
-from forebay.cluster.given import MODEL_STORE
 from forebay.doctor.check import Check, failed, passed
 from forebay.doctor.cluster import clock
+from forebay.doctor.cluster.given import STORES
 from forebay.doctor.storage import ENDPOINT_VARIABLES, quick_client
 from forebay.state.mask import without_passwords
 from forebay.tracking import GIVEN, URI_VARIABLE
@@ -41,7 +41,7 @@ def main() -> None:
 def look() -> Iterator[Check]:
     """All checks from here."""
     yield _names()
-    yield _store(os.environ.get(MODEL_STORE, ""))
+    yield from _stores()
     yield _mlflow(os.environ.get(MLFLOW, "").rstrip("/"))
     yield _clock()
 
@@ -65,11 +65,22 @@ def _names() -> Check:
     )
 
 
-def _store(uri: str) -> Check:
+def _stores() -> Iterator[Check]:
+    """One check for each bucket; several stores may be in one."""
+    seen = set()
+    for variable in STORES:
+        uri = os.environ.get(variable, "")
+        bucket = urlsplit(uri).netloc
+        if not bucket or bucket not in seen:
+            yield _store(variable, uri)
+        seen.add(bucket)
+
+
+def _store(variable: str, uri: str) -> Check:
     from botocore.exceptions import BotoCoreError, ClientError
 
     if not uri:
-        return failed("s3", f"{MODEL_STORE} is not set", CHART)
+        return failed("s3", f"{variable} is not set", CHART)
     bucket = urlsplit(uri).netloc
     start = time.monotonic()
     try:
@@ -86,7 +97,7 @@ def _store(uri: str) -> Check:
 def _refused(bucket: str, where: str, code: str) -> Check:
     if code in ("NoSuchBucket", "404"):
         return failed(
-            "s3", f"{where} has no bucket {bucket}", "Make it, or name another (buckets.mlflow of the chart)."
+            "s3", f"{where} has no bucket {bucket}", "Make it, or name another (buckets in the values of the chart)."
         )
     return failed(
         "s3",

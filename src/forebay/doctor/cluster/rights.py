@@ -5,10 +5,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from forebay.cluster.access import single_rights
 from forebay.cluster.api import INFERENCE_SERVICES, Object, Resource
+from forebay.cluster.given import GIVEN, SPARK_ACCOUNT
 from forebay.deploy import cluster_access
 from forebay.doctor.check import Check, failed, passed
-from forebay.doctor.cluster.place import MODELS, OURS, PIPELINES, Place, guarded
+from forebay.doctor.cluster.place import CONFIG_MAPS, MODELS, OURS, PIPELINES, Place, guarded
+from forebay.ingest.distributed.cluster_access import STEP_ACCESS
 
 ACCOUNT = "pipeline-runner"  # that Kubeflow Pipelines runs steps as
 OF_ACCOUNT = f"system:serviceaccount:{PIPELINES}:{ACCOUNT}"
@@ -53,6 +56,8 @@ OF_PERSON = frozenset(
 )
 # Argo's container beside each step reports by it.
 REPORT = {"workflowtaskresults": ("create", "patch")}
+# What an ingest with executors does, where the chart lets it (spark.enabled).
+OF_EXECUTORS = frozenset(Right(PIPELINES, *right) for right in single_rights(STEP_ACCESS))
 OF_STEPS = frozenset(
     (
         *(Right(MODELS, *right) for right in cluster_access.rights()),
@@ -69,7 +74,9 @@ def rights(place: Place) -> Iterator[Check]:
 
 def _of_steps(place: Place) -> Check:
     groups = ("system:serviceaccounts", f"system:serviceaccounts:{PIPELINES}", "system:authenticated")
-    missing = _denied(place, REVIEWS, OF_STEPS, {"user": OF_ACCOUNT, "groups": groups})
+    executors = SPARK_ACCOUNT in (place.api.keys(CONFIG_MAPS, PIPELINES, GIVEN) or ())
+    wanted = OF_STEPS | OF_EXECUTORS if executors else OF_STEPS
+    missing = _denied(place, REVIEWS, wanted, {"user": OF_ACCOUNT, "groups": groups})
     if not missing:
         return passed("step rights", f"{PIPELINES}/{ACCOUNT} may do all that steps do in {MODELS} and {PIPELINES}")
     return failed(

@@ -10,10 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from forebay.cluster.api import PODS, Api, connect
+from forebay.cluster.api import Api, connect
 from forebay.cluster.given import SPARK_ACCOUNT, WORK_STORE
 from forebay.cluster.job import JobError, run_job
-from forebay.cluster.own_pod import OwnPod, own_pod
+from forebay.cluster.own_pod import OwnPod, image_of, own_pod
 from forebay.contracts.rows import QUARANTINE, ROWS
 from forebay.errors import ConfigError, DataError
 from forebay.ingest import s3
@@ -77,13 +77,12 @@ def _key(out: Path) -> str:
 
 
 def _application(api: Api, pod: OwnPod, config: IngestConfig, name: str, work: str, account: str) -> Application:
-    image = pod.image(api)
-    spec = (api.find(PODS, pod.namespace, pod.name) or {}).get("spec") or {}
+    itself = pod.look(api)
     return Application(
         name=name,
         namespace=pod.namespace,
-        image=image,
-        pull_secrets=tuple(each["name"] for each in spec.get("imagePullSecrets") or []),
+        image=image_of(itself),
+        pull_secrets=tuple(each["name"] for each in itself["spec"].get("imagePullSecrets") or []),
         account=account,
         main_file=driver.__file__,  # the driver's image is this one
         work=work,

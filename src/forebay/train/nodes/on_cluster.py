@@ -6,6 +6,7 @@ import os
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from forebay.cluster.given import CHECKPOINT_STORE
 from forebay.contracts.bundle import read_spec
 from forebay.contracts.manifest import MANIFEST, SplitManifest
 from forebay.errors import ConfigError, MachineError
@@ -13,7 +14,6 @@ from forebay.object_store import ObjectFolder
 from forebay.settings import TrainConfig
 from forebay.state import StepLog, empty_folder, is_sealed
 from forebay.tracking import RUN_VARIABLE
-from forebay.train.mirror import STORE_VARIABLE
 from forebay.train.nodes.train_job import Nodes, job
 from forebay.train.nodes.transfer import forget_folder, get_folder, is_there, put_folder
 from forebay.train.plan import check_learnable
@@ -63,13 +63,13 @@ def fit_on_nodes(dataset: Path, out: Path, config: TrainConfig, log: StepLog) ->
 
 
 def _store() -> ObjectFolder:
-    uri = os.environ.get(STORE_VARIABLE)
+    uri = os.environ.get(CHECKPOINT_STORE)
     if not uri:
         raise ConfigError(
-            f"train.nodes is above 1, and {STORE_VARIABLE} names no store that all machines reach "
+            f"train.nodes is above 1, and {CHECKPOINT_STORE} names no store that all machines reach "
             "(s3://BUCKET/PREFIX). The chart sets it where pipelines.enabled is true."
         )
-    return ObjectFolder.parse(uri, STORE_VARIABLE)
+    return ObjectFolder.parse(uri, CHECKPOINT_STORE)
 
 
 def _identity(dataset: Path) -> str:
@@ -94,4 +94,4 @@ def _taken(bundle: ObjectFolder, out: Path, log: StepLog) -> TrainResult:
 
 
 def _away(error: OSError) -> MachineError:
-    return MachineError(f"The store of {STORE_VARIABLE} does not take or give what machines exchange: {error}.")
+    return MachineError(f"The store of {CHECKPOINT_STORE} does not take or give what machines exchange: {error}.")

@@ -3,8 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from forebay.cluster import given
 from forebay.cluster.access import of_job, single_rights
 from forebay.cluster.api import Resource
+from forebay.cluster.given import CHECKPOINT_STORE, MLFLOW, MLFLOW_LOGIN, STORE, STORE_KEYS
 from forebay.cluster.job import Job, Verdict
 from forebay.cluster.obstacles import Subject
 from forebay.version import VERSION
@@ -13,12 +15,8 @@ Object = dict[str, Any]
 TRAIN_JOBS = Resource("trainer.kubeflow.org", "v1alpha1", "trainjobs")
 API_VERSION = f"{TRAIN_JOBS.group}/{TRAIN_JOBS.version}"
 RUNTIME = "forebay-train"  # the TrainingRuntime that the chart brings: pods under Pod Security restricted
-GIVEN = "forebay-steps"  # ConfigMap and Secret of the chart's, as for the pipeline's own steps
-PLAIN = (
-    "FOREBAY_CHECKPOINT_STORE", "FOREBAY_MLFLOW_URI",
-    "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_REQUEST_CHECKSUM_CALCULATION", "AWS_RESPONSE_CHECKSUM_VALIDATION",
-)  # fmt: skip
-SECRET = ("FOREBAY_MLFLOW_USERNAME", "FOREBAY_MLFLOW_PASSWORD", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+PLAIN = (CHECKPOINT_STORE, *MLFLOW, *STORE)
+SECRET = (*MLFLOW_LOGIN, *STORE_KEYS)
 SUBJECT = Subject(
     noun="training",
     crash="A machine of the training failed",
@@ -103,11 +101,10 @@ def rights() -> frozenset[tuple[str, str, str]]:
 
 
 def _environment(variables: dict[str, str]) -> list[Object]:
-    given = [*((name, "configMapKeyRef") for name in PLAIN), *((name, "secretKeyRef") for name in SECRET)]
     return [
         {"name": "FOREBAY_HOME", "value": "/tmp/forebay"},  # noqa: S108 - the one folder that a pod may write
         *({"name": name, "value": value} for name, value in sorted(variables.items())),
-        *({"name": name, "valueFrom": {kind: {"name": GIVEN, "key": name, "optional": True}}} for name, kind in given),
+        *given.variables(PLAIN, SECRET),
     ]
 
 
