@@ -13,8 +13,9 @@ from forebay.bringup.sources import EXTRAS
 from forebay.errors import ConfigError
 from forebay.state.files import write_bytes
 
-PIECES = ("namespaces", "cert-manager", "kserve-crds", "kserve", "pipelines-crds", "pipelines", *EXTRAS)
-BEFORE_CHART = PIECES[: PIECES.index("pipelines")]  # its runtime is a kind of KServe's; pipelines read a Secret of its
+PIECES = ("namespaces", "cert-manager", "kserve-crds", "kserve", "pipelines-crds", *EXTRAS, "pipelines")
+# The chart has objects of kinds that KServe and Trainer bring; pipelines read a Secret of its.
+BEFORE_CHART = PIECES[: PIECES.index("pipelines")]
 WORDS = 600  # the cause stands last
 RENDER_S = 900.0  # manifests of others are fetched while it renders
 CHART_FAILED = re.compile(r"execution error at \([^)]*\): ")

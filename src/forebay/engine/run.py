@@ -57,7 +57,6 @@ def run_pipeline(home: Home, request: RunRequest, show: Callable[[Event], None])
         BusyError: another run holds the state folder.
         StepFailedError: a step failed.
     """
-    _refuse_nodes(request.settings)
     ours = f"`forebay run` started {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
     def say(holder: str) -> None:
@@ -73,15 +72,6 @@ def run_pipeline(home: Home, request: RunRequest, show: Callable[[Event], None])
         start = time.monotonic()
         exit_code = _watch(home, run, request, show)
         return _conclude(home, run, request, exit_code, time.monotonic() - start, show)
-
-
-def _refuse_nodes(settings: dict[str, Scalar]) -> None:
-    nodes = settings.get("train.nodes", TrainConfig.nodes)
-    if nodes != 1:
-        raise ConfigError(
-            f"train.nodes is {nodes}, and this run has one machine. Leave it at 1, or upload what `forebay compile` "
-            "writes to a cluster with Kubeflow Trainer (`forebay up --with trainer`)."
-        )
 
 
 def _plan(request: RunRequest, parameters: dict[str, Scalar]) -> dict[str, Any]:

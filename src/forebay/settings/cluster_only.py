@@ -5,7 +5,10 @@ from typing import Any
 
 from forebay.errors import ConfigError
 
-NEEDS = {"ingest.executors": (0, "the Spark Operator of a cluster")}  # key: (value that needs none, what others need)
+NEEDS = {  # key: (value that needs none, what others need)
+    "ingest.executors": (0, "the Spark Operator of a cluster (`forebay up --with spark-operator`)"),
+    "train.nodes": (1, "Kubeflow Trainer of a cluster (`forebay up --with trainer`)"),
+}
 
 
 def check_for_this_machine(values: Mapping[str, Any]) -> None:
@@ -18,5 +21,5 @@ def check_for_this_machine(values: Mapping[str, Any]) -> None:
         if values.get(key, alone) != alone:
             raise ConfigError(
                 f"{key}={values[key]} needs {what}, and here the steps run on this machine. Set {key}={alone}, or "
-                "upload the pipeline that `forebay compile` writes to Kubeflow Pipelines."
+                "give the run to a cluster with `forebay submit`."
             )
