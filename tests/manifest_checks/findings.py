@@ -41,7 +41,7 @@ def namespace(each: Object) -> str:
 
 
 def pods(objects: list[Object]) -> Iterator[Pod]:
-    """Every pod template: of core workloads, and of KServe's two kinds that hold one."""
+    """Every pod template: of core workloads, and of the kinds of KServe and Trainer that hold one."""
     for each in objects:
         found = _TEMPLATES.get(each["kind"], _no_template)(each)
         if found is not None:
@@ -85,6 +85,11 @@ def _template(each: Object, path: str = "spec") -> _Found:
     return template.get("metadata", {}), template["spec"], f"{path}.template.spec"
 
 
+def _training_runtime(each: Object) -> _Found:
+    (job,) = each["spec"]["template"]["spec"]["replicatedJobs"]
+    return _template(job["template"], "spec.template.spec.replicatedJobs[0].template.spec")
+
+
 def _cron_job(each: Object) -> _Found:
     return _template(each["spec"]["jobTemplate"], "spec.jobTemplate.spec")
 
@@ -101,6 +106,7 @@ _TEMPLATES = {
     "Pod": _pod,
     **dict.fromkeys(("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job"), _template),
     "CronJob": _cron_job,
+    "TrainingRuntime": _training_runtime,
     **dict.fromkeys(("ServingRuntime", "ClusterServingRuntime"), _runtime),
     "InferenceService": _inference_service,
 }

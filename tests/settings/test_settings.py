@@ -84,7 +84,9 @@ def test_executors_are_for_pictures_that_all_pods_reach(scheme: str) -> None:
 
 
 def test_what_needs_a_cluster_is_refused_where_the_steps_run_on_this_machine() -> None:
-    check_for_this_machine({"ingest.executors": 0, "ingest.data": "s3://bucket/photos"})
+    check_for_this_machine({"ingest.executors": 0, "train.nodes": 1, "ingest.data": "s3://bucket/photos"})
+    with pytest.raises(ConfigError, match=r"train\.nodes=2 needs Kubeflow Trainer of a cluster"):
+        check_for_this_machine({"train.nodes": 2})
     with pytest.raises(ConfigError, match=r"ingest\.executors=2 needs the Spark Operator .* Set ingest\.executors=0"):
         check_for_this_machine({"ingest.executors": 2})
 

@@ -15,10 +15,8 @@ from forebay.cluster import job as job_module
 from forebay.cluster import own_pod as own_pod_module
 from forebay.cluster.given import CHECKPOINT_STORE
 from forebay.cluster.job import JobError, Verdict
-from forebay.engine.run import RunRequest, run_pipeline
 from forebay.errors import ConfigError, DataError
 from forebay.object_store import ObjectFolder
-from forebay.serving.launch import Address
 from forebay.settings import TrainConfig
 from forebay.state import Home, StepLog, is_sealed
 from forebay.train import fit
@@ -201,13 +199,6 @@ def test_outside_a_cluster_several_machines_are_refused(
     monkeypatch.delenv("KFP_POD_NAME", raising=False)
     with pytest.raises(ConfigError, match="no step of Kubeflow Pipelines in a pod"):
         fit(dataset, tmp_path / "out", small(nodes=2), steplog)
-
-
-def test_a_run_on_one_machine_refuses_more_before_anything_starts(home: Home) -> None:
-    request = RunRequest(settings={"train.nodes": 2}, address=Address("127.0.0.1", 0))
-    with pytest.raises(ConfigError, match=r"train\.nodes is 2, and this run has one machine\. Leave it at 1"):
-        run_pipeline(home, request, lambda event: None)
-    assert home.list_runs() == []
 
 
 @pytest.mark.parametrize("damage", [b"torn", None])

@@ -14,11 +14,11 @@ from forebay.engine.champions import champion_url
 from forebay.engine.kfp_local import compiled_pipeline
 from forebay.engine.process import POLL_S, EngineProcess, last_lines
 from forebay.engine.summary import Event, Summary, summarize, unfinished_step
-from forebay.errors import ConfigError, ForebayError, MachineError
+from forebay.errors import ForebayError, MachineError
 from forebay.ingest.fingerprint import source_fingerprint
 from forebay.serving.launch import Address
 from forebay.serving.supervise import handle_request
-from forebay.settings import IngestConfig, TrainConfig, parameter_name
+from forebay.settings import IngestConfig, parameter_name
 from forebay.settings.ingest import DIGITS
 from forebay.settings.keys import Scalar
 from forebay.state import Home, Run, read_json, write_bytes, write_json

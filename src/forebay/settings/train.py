@@ -42,7 +42,7 @@ class TrainConfig(StepConfig):
     batch_rows: str = setting(
         AUTO,
         unit="rows",
-        meaning="Rows per optimizer step, per device; auto follows the number of rows",
+        meaning="Rows per optimizer step, of all machines together; auto follows the number of rows",
         rule=auto_or_int(1),
     )
     learning_rate: str = setting(
