@@ -79,12 +79,12 @@ def test_the_object_is_exactly_this() -> None:
             "restartPolicy": {"type": "Never"},
             "timeToLiveSeconds": 86400,
             "driver": {
-                "cores": 1, "coreRequest": "500m", "memory": "1024m", "memoryOverhead": "2048m",
+                "cores": 1, "coreRequest": "250m", "memory": "1024m", "memoryOverhead": "2048m",
                 "serviceAccount": "forebay-spark",
                 "template": template("spark-kubernetes-driver", token=True),
             },
             "executor": {
-                "instances": 4, "cores": 1, "coreRequest": "500m", "memory": "682m", "memoryOverhead": "1366m",
+                "instances": 4, "cores": 1, "coreRequest": "250m", "memory": "682m", "memoryOverhead": "1366m",
                 "serviceAccount": "forebay-spark",
                 "template": template("spark-kubernetes-executor", token=False),
             },
@@ -148,3 +148,14 @@ def test_its_pods_are_found_by_the_operators_label() -> None:
     job = job_of(spark_application(WANTED))
     assert job.pods == "sparkoperator.k8s.io/app-name=forebay-ingest-0123456789abcdef"
     assert (job.piece, job.switch) == ("spark-operator", "spark.enabled")
+
+
+def test_of_a_page_of_java_the_line_that_tells_is_taken() -> None:
+    page = (
+        "failed to run spark-submit: WARNING: package sun.security.action not in java.base\n26/11/22 INFO Something\n"
+        'Exception in thread "main" io.fabric8.kubernetes.client.KubernetesClientException: Failure executing: PATCH '
+        'at: https://10.96.0.1:443/apis/x. Message: networkpolicies is forbidden: User "o" cannot patch. Received status: '
+        "Status(apiVersion=v1)\n\tat io.fabric8.kubernetes.client.X.copyAsCause(X.java:205)\n"
+    )
+    found = verdict({"status": {"applicationState": {"state": "SUBMISSION_FAILED", "errorMessage": page}}})
+    assert found == Verdict(succeeded=False, reason='networkpolicies is forbidden: User "o" cannot patch')

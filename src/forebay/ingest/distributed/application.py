@@ -20,7 +20,10 @@ ROLE = "ingest"
 DRIVER, EXECUTOR = "spark-kubernetes-driver", "spark-kubernetes-executor"  # containers, as the operator calls them
 DRIVER_MIB = 3072  # as much as the step's own pod asks for: it does what that does, less the decoding
 HEAP_MIB = (512, 1024)  # of a pod's memory, a third within these bounds is Java's; the pictures are in Python's
-CPU = "500m"  # what a node has to have free, not what a pod may take
+CPU = "250m"  # what a node has to have free, not what a pod may take
+# Of Spark 4.3 on: it would make a network policy, which the operator may not; the chart has one.
+NOT_WANTED = "org.apache.spark.deploy.k8s.features.NetworkPolicyFeatureStep"
+REASON = 400  # letters of it; a submission that failed gives a page of Java
 KEPT_S = 86_400  # how long an application that ended can be looked at
 
 
@@ -87,6 +90,7 @@ def _settings(wanted: Application) -> dict[str, str]:
         # Else known only once executors are there, and the parts are cut before.
         "spark.default.parallelism": str(max(2, wanted.executors)),
         "spark.authenticate": "true",  # Spark's ports run what they are sent; the secret is made for each run
+        "spark.kubernetes.driver.pod.excludedFeatureSteps": NOT_WANTED,
         "spark.driver.extraJavaOptions": JVM_OPTIONS,
         "spark.executor.extraJavaOptions": JVM_OPTIONS,
         "spark.sql.warehouse.dir": "/tmp/warehouse",  # noqa: S108 - the pod's own
@@ -149,5 +153,15 @@ def verdict(application: Object) -> Verdict | None:
     if state.get("state") == "COMPLETED":
         return Verdict(succeeded=True)
     if state.get("state") in ("FAILED", "SUBMISSION_FAILED"):
-        return Verdict(succeeded=False, reason=str(state.get("errorMessage") or ""))
+        return Verdict(succeeded=False, reason=_reason(str(state.get("errorMessage") or "")))
     return None
+
+
+def _reason(message: str) -> str:
+    """The line of it that says what went wrong, where it is a page."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    telling = [line for line in lines if line.startswith(("Exception in thread", "Caused by:", "Error:"))]
+    said = (telling or lines or [""])[0]
+    _, marked, words = said.partition(" Message: ")
+    words = words.partition(". Received status")[0] if marked else said
+    return words if len(words) <= REASON else f"{words[:REASON]}…"
