@@ -62,7 +62,7 @@ def test_the_object_is_exactly_this() -> None:
                 "numNodes": 2,
                 "numProcPerNode": 4,
                 "resourcesPerNode": {
-                    "requests": {"cpu": "500m", "memory": "8Gi", "nvidia.com/gpu": "4"},
+                    "requests": {"cpu": "250m", "memory": "8Gi", "nvidia.com/gpu": "4"},
                     "limits": {"memory": "8Gi", "nvidia.com/gpu": "4"},
                 },
             },

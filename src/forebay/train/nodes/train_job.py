@@ -110,5 +110,5 @@ def _environment(variables: dict[str, str]) -> list[Object]:
 
 def _resources(wanted: Nodes) -> Object:
     gpus = {wanted.gpu_resource: str(wanted.gpus)} if wanted.gpus else {}
-    requests = {"cpu": "500m", "memory": wanted.memory, **gpus}  # no limit on CPU, as for the pipeline's own steps
+    requests = {"cpu": "250m", "memory": wanted.memory, **gpus}  # what has to be free; CPU has no limit, as in steps
     return {"requests": requests, "limits": {"memory": wanted.memory, **gpus}}
