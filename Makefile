@@ -5,7 +5,7 @@
 #   make setup TORCH_INDEX=<index>        torch from that index besides the usual one (CONTRIBUTING.md, "Set-up")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format golden wheel wheels images sboms test-images test-cluster bench clean
+.PHONY: help setup run test lint format golden wheel wheels images sboms test-images test-cluster test-platform bench clean
 
 BIN := .venv/bin
 COMPILED := pipelines/compiled/training.yaml
@@ -69,6 +69,9 @@ test-images: setup ## build the images, then run them and the pipeline in them; 
 
 test-cluster: setup ## run the tests against the cluster of KUBECONFIG, and write to it; ARGS go to pytest
 	FOREBAY_TEST_CLUSTER=1 $(BIN)/pytest tests/cluster $(ARGS)
+
+test-platform: setup ## run pipelines on the cluster of KUBECONFIG, where `forebay up` installed the platform; ARGS go to pytest
+	FOREBAY_TEST_PLATFORM=1 $(BIN)/pytest tests/platform $(ARGS)
 
 bench: setup ## measure against plain tools side by side; ARGS go to `python -m benchmarks`
 	$(BIN)/python -m benchmarks $(ARGS)

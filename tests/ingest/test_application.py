@@ -154,8 +154,8 @@ def test_of_a_page_of_java_the_line_that_tells_is_taken() -> None:
     page = (
         "failed to run spark-submit: WARNING: package sun.security.action not in java.base\n26/11/22 INFO Something\n"
         'Exception in thread "main" io.fabric8.kubernetes.client.KubernetesClientException: Failure executing: PATCH '
-        'at: https://10.96.0.1:443/apis/x. Message: networkpolicies is forbidden: User "o" cannot patch. Received status: '
-        "Status(apiVersion=v1)\n\tat io.fabric8.kubernetes.client.X.copyAsCause(X.java:205)\n"
+        'at: https://10.96.0.1:443/apis/x. Message: networkpolicies is forbidden: User "o" cannot patch. '
+        "Received status: Status(apiVersion=v1)\n\tat io.fabric8.kubernetes.client.X.copyAsCause(X.java:205)\n"
     )
     found = verdict({"status": {"applicationState": {"state": "SUBMISSION_FAILED", "errorMessage": page}}})
     assert found == Verdict(succeeded=False, reason='networkpolicies is forbidden: User "o" cannot patch')

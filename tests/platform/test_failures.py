@@ -1,0 +1,48 @@
+"""What a real cluster does to a run: pods that are taken away, and a model that cannot be served."""
+
+import re
+
+from sklearn.datasets import load_digits
+
+from forebay.cluster.api import PODS
+from forebay.engine.summary import STEPS
+from platform_station import PIPELINES, SMALL, Platform, Trained
+
+
+def test_a_run_goes_on_although_the_pod_of_every_step_is_deleted_once(platform: Platform) -> None:
+    deleted: set[str] = set()
+    words = (
+        "--fresh",
+        "--name",
+        platform.new_model(),
+        "--set",
+        "train.epochs=60",
+        "--set",
+        "evaluate.min_accuracy=0.3",
+    )
+    with platform.following(*words) as process:
+        assert process.stderr is not None
+        assert process.stdout is not None
+        run_id = process.stderr.readline().split()[1].rstrip(":")
+        for line in process.stderr:
+            step = re.match(r"(\w+): started", line)
+            if step and step[1] not in deleted:
+                deleted.add(step[1])
+                for pod in platform.pods(run_id):
+                    if pod["status"]["phase"] == "Running":
+                        platform.api.delete(PODS, PIPELINES, pod["metadata"]["name"])
+        process.stdout.read()
+        assert process.wait() == 0
+    assert deleted == set(STEPS)
+
+
+def test_a_model_that_cannot_be_served_is_named_and_the_one_before_answers(
+    platform: Platform, trained: Trained
+) -> None:
+    words = (*SMALL, "--set", "train.seed=7", "--set", "deploy.memory=64Mi", "--set", "deploy.timeout_s=120")
+    failed = platform.submit("--name", trained.name, *words, expect=1)
+    assert failed["error"]["step"] == "deploy"
+    assert "Raise deploy.memory" in failed["error"]["error"] or "does not stay up" in failed["error"]["error"]
+    assert f"Version {trained.summary['model']['version']} keeps answering." in failed["error"]["error"]
+    picture = (load_digits().images[0] * 255 / 16).round().astype(int).tolist()
+    assert platform.predict(trained.name, picture)["model_version"] == trained.summary["model"]["version"]
