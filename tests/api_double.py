@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from loopback import QuietHandler, serving
+from loopback import QuietHandler, kubeconfig, serving
 
 Object = dict[str, Any]
 Plan = Callable[[Object], tuple[Object, list[Object]]]  # from an applied object to its status and its pods
@@ -61,12 +61,7 @@ class ApiDouble:
 
     def kubeconfig(self) -> Object:
         """By which a client finds it."""
-        return {
-            "apiVersion": "v1", "kind": "Config", "current-context": "c",
-            "clusters": [{"name": "c", "cluster": {"server": self.url}}],
-            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-            "users": [{"name": "u", "user": {"token": "not-a-secret"}}],
-        }  # fmt: skip
+        return kubeconfig(self.url)
 
     def _apply(self, name: str, wanted: Object) -> None:
         generation = self.services.get(name, {}).get("metadata", {}).get("generation", 0) + 1

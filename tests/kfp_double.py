@@ -40,10 +40,12 @@ class KfpDouble:
     terminated: list[str] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
     url: str = ""
+    live: str = ""  # which place shows the logs of running pods: ui, cluster or none
     _seen: int = -1
 
     def answer(self, verb: str, path: str, query: Object, body: bytes, authorization: str) -> tuple[int, Any]:
         """One request."""
+        path = path.removeprefix("/api/v1/namespaces/kubeflow/services/ml-pipeline:http/proxy")
         self.paths.append(path)
         if self.token and authorization != f"Bearer {self.token}":
             return 401, {"code": 16, "message": "Unauthenticated: the token has expired"}
@@ -66,6 +68,8 @@ class KfpDouble:
             ("POST /apis/v2beta1/runs", self._new_run),
             ("GET /apis/v2beta1/runs/([^/]+)", self._run),
             ("GET /apis/v1beta1/runs/([^/]+)", self._workflow),
+            ("GET /k8s/pod/logs", self._log_of_ui),
+            ("GET /api/v1/namespaces/kubeflow/pods/([^/]+)/log", self._log_of_cluster),
             ("GET /apis/v1alpha1/runs/([^/]+)/nodes/([^/]+)/log", self._log),
             ("POST /apis/v2beta1/runs/([^/]+):terminate", self._terminate),
         ]
@@ -112,7 +116,18 @@ class KfpDouble:
 
     def _log(self, run_id: str, pod: str, **_: Any) -> str:
         absent = '{"error_message":"BadRequestError: Failed to read logs for run","error_details":""}'
-        return str(self._now["logs"].get(pod, absent))  # with status 200, as the real one does
+        return str(absent if self._running else self._now["logs"].get(pod, absent))  # of those that ended; 200 as well
+
+    def _log_of_ui(self, query: Object, **_: Any) -> str:
+        (pod,) = query["podname"]
+        return str(self._now["logs"][pod] if self.live == "ui" and self._running else "<!doctype html>")
+
+    def _log_of_cluster(self, pod: str, **_: Any) -> str:
+        return str(self._now["logs"][pod] if self.live == "cluster" else '{"error_message": "none"}')
+
+    @property
+    def _running(self) -> bool:
+        return bool(self._now["run"]["state"] == "RUNNING")
 
     def _terminate(self, run_id: str, **_: Any) -> Object:
         self.terminated.append(run_id)

@@ -38,3 +38,13 @@ def serving(handler: type[QuietHandler], certificate: ssl.SSLContext | None = No
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def kubeconfig(url: str) -> dict[str, Any]:
+    """By which a client finds an API server there."""
+    return {
+        "apiVersion": "v1", "kind": "Config", "current-context": "c",
+        "clusters": [{"name": "c", "cluster": {"server": url}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "users": [{"name": "u", "user": {"token": "not-a-secret"}}],
+    }  # fmt: skip

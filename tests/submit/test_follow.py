@@ -1,8 +1,11 @@
 """A run on a cluster, told as the same events and summed up as the same object as a run here."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from kubernetes.config import kube_config
 
 from forebay.engine.run import StepFailedError
 from forebay.engine.summary import Event
@@ -11,8 +14,10 @@ from forebay.submit import follow as following
 from forebay.submit.backend import BackendError, connect
 from forebay.submit.follow import Follower
 from forebay.submit.login import Login
+from forebay.submit.nodes import steps_of
 from forebay.submit.run import follow
 from kfp_double import KfpDouble, kfp_double, recorded
+from loopback import kubeconfig
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
 
@@ -23,15 +28,15 @@ def _follower(double: KfpDouble, events: list[Event]) -> Follower:
 
 def _early(run: dict[str, Any]) -> dict[str, Any]:
     """The same run while its first step runs, after half of what it will have written."""
-    pods = list(run["logs"])
-    log = run["logs"][pods[0]]
+    pod = steps_of(run["workflow"])["ingest"].tries[0].pod
+    log = run["logs"][pod]
     state = {**run["run"], "state": "RUNNING"}
     nodes = {key: node for key, node in run["workflow"]["status"]["nodes"].items() if ".ingest" in node["name"]}
     running = {key: {**node, "phase": "Running"} for key, node in nodes.items()}
     return {
         "run": state,
         "workflow": {**run["workflow"], "status": {"phase": "Running", "nodes": running}},
-        "logs": {pods[0]: log[: len(log) // 2]},
+        "logs": {pod: log[: len(log) // 2]},
     }
 
 
@@ -54,10 +59,28 @@ def test_events_are_told_once_however_often_one_looks() -> None:
     run = recorded("done")
     events: list[Event] = []
     with kfp_double(_early(run), _early(run), run) as double:
+        double.live = "ui"
         follow(_follower(double, events), [])
     started = [event["step"] for event in events if event["kind"] == "started"]
     assert started == ["ingest", "preprocess", "train", "evaluate", "register", "deploy"]
     assert len({event["time"] for event in events}) == len(events)
+
+
+@pytest.mark.parametrize("live", ["ui", "cluster"])
+def test_what_a_running_step_says_is_told_while_it_runs(
+    live: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = recorded("done")
+    with kfp_double(_early(run), run) as double:
+        double.live = live
+        (tmp_path / "kubeconfig").write_text(yaml.safe_dump(kubeconfig(double.url)))
+        # the client reads KUBECONFIG when it is imported
+        monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "kubeconfig"))
+        told: list[Event] = []
+        backend = connect(Login(host=double.url if live == "ui" else ""))
+        follower = Follower(backend, "r1", told.append)
+        assert not follower._look()
+    assert [event["step"] for event in told if event["kind"] == "started"] == ["ingest"]
 
 
 def test_the_gates_no_is_no_failure() -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 OLDEST = Version("2.4.0")  # reads the number of GPUs from a parameter; older ones fail in the middle of a run
 TIMEOUT_S = (10.0, 60.0)  # to connect, and between two bytes
 PAGE = 100
+STEP_CONTAINER = "main"  # Argo's name for it
 
 
 class BackendError(ClusterError):
@@ -43,6 +44,7 @@ class Backend:
         self.host = str(self._rest.configuration.host)
         health = self._object("/apis/v2beta1/healthz", "its version")
         self.version = str(health.get("tag_name") or "")
+        self._pods = namespace  # where steps run
         self._namespace = namespace if health.get("multi_user") else None
 
     def run_url(self, run_id: str) -> str:
@@ -90,14 +92,16 @@ class Backend:
 
     def log(self, run_id: str, pod: str) -> str | None:
         """What a pod's step has written so far, or None where there is nothing of it."""
-        path = f"/apis/v1alpha1/runs/{quote(run_id, safe='')}/nodes/{quote(pod, safe='')}/log"
-        try:
-            text = self._get(path, f"the log of {pod}")
-        except BackendError as error:
-            if error.status in (401, 403, 0):
-                raise
-            return None
-        return None if text.startswith('{"error_message"') else text  # which comes with status 200
+        for host, path in self._log_places(run_id, pod):
+            try:
+                text = self._get(path, f"the log of {pod}", host)
+            except BackendError as error:
+                if error.status == 401:
+                    raise
+                continue  # 403, 404, 500: another place may have it
+            if not text.startswith(('{"error_message"', "<")):  # which come with status 200
+                return text
+        return None
 
     def terminate(self, run_id: str) -> None:
         """End a run; its steps are told."""
@@ -120,14 +124,28 @@ class Backend:
         made = self._client.upload_pipeline_version(str(package), version, pipeline_id=pipeline_id)
         return str(made.pipeline_version_id)
 
+    def _log_places(self, run_id: str, pod: str) -> Iterator[tuple[str | None, str]]:
+        """Where a log may be: host (None for the server itself) and path.
+
+        Where it has one user, the server looks for running pods in a namespace without a name and finds none (seen
+        with 2.18); of those that ended it has the archive. A kubeconfig leads to the cluster itself, and the UI, which
+        may be what the host is, asks the cluster as well.
+        """
+        cluster, through, _ = self.host.partition("/api/v1/namespaces/")
+        if through:
+            yield cluster, f"/api/v1/namespaces/{self._pods}/pods/{pod}/log?container={STEP_CONTAINER}"
+        else:
+            yield None, f"/k8s/pod/logs?podname={pod}&podnamespace={self._pods}"
+        yield None, f"/apis/v1alpha1/runs/{quote(run_id, safe='')}/nodes/{pod}/log"
+
     def _object(self, path: str, what: str) -> dict[str, Any]:
         with _errors(self.host, f"read {what}"):
             return dict(json.loads(self._get(path, what)))
 
-    def _get(self, path: str, what: str) -> str:
+    def _get(self, path: str, what: str, host: str | None = None) -> str:
         with _errors(self.host, f"read {what}"):
             response = self._rest.call_api(
-                path, "GET", auth_settings=["Bearer"], _preload_content=False, _return_http_data_only=True
+                path, "GET", auth_settings=["Bearer"], _preload_content=False, _return_http_data_only=True, _host=host
             )
             return str(response.data.decode(errors="replace"))
 
