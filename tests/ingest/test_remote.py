@@ -13,8 +13,8 @@ import pytest
 
 from api_double import ApiDouble, Object, api_double
 from forebay.cluster import job as job_module
+from forebay.cluster import own_pod
 from forebay.cluster.job import JobError
-from forebay.cluster.own_pod import own_pod
 from forebay.contracts.manifest import DataManifest
 from forebay.errors import ConfigError, DataError
 from forebay.ingest import ingest
@@ -78,7 +78,7 @@ class Operator:
 def step_pod(tmp_path: Path, s3: S3Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """This process is a step in a pod, with what the chart gives it."""
     (tmp_path / "namespace").write_text("kubeflow")
-    monkeypatch.setattr(own_pod, "__defaults__", (tmp_path / "namespace",))
+    monkeypatch.setattr(own_pod, "NAMESPACE_FILE", tmp_path / "namespace")
     monkeypatch.setenv("KFP_POD_NAME", "ingest-pod")
     monkeypatch.setenv("KFP_POD_UID", "u-1")
     monkeypatch.setenv("FOREBAY_WORK_STORE", WORK)
