@@ -16,7 +16,7 @@ def wait_for_step(child: subprocess.Popen[bytes], events: Path, step: int) -> No
         found, offset = read_events(events, offset)
         if any(event["kind"] == "progress" and event["done"] >= step for event in found):
             return
-        time.sleep(0.002)
+        time.sleep(0.002)  # between two looks at the file; the child's end is what bounds them
     raise AssertionError(f"the child ended with {child.returncode} before step {step}")
 
 

@@ -148,6 +148,17 @@ def test_what_has_the_right_digest_but_is_no_checkpoint_is_never_unpickled(
     assert not [found for found in store.names() if "0000000099" in found]
 
 
+@pytest.mark.parametrize(
+    "planted", ["step-0/../../../outside.json", "step-0000000099.evil.json", f"step-99.{'0' * 64}.json"]
+)
+def test_a_name_that_no_checkpoint_has_is_none_whatever_the_store_lists(
+    planted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = f"step-0000000034.{'a' * 64}"  # AWS keeps keys with dots and slashes as they are; this server would not
+    monkeypatch.setattr(ObjectFolder, "names", lambda folder: {planted: 1, f"{good}.json": 1})
+    assert Mirror(ObjectFolder(BUCKET, ""), print).names() == [good]
+
+
 def test_a_local_checkpoint_that_is_as_new_is_read_without_the_store(
     stopped: Home, dataset: Path, tmp_path: Path, small: Small, undisturbed: str, store: ObjectFolder
 ) -> None:

@@ -201,6 +201,16 @@ def test_outside_a_cluster_several_machines_are_refused(
         fit(dataset, tmp_path / "out", small(nodes=2), steplog)
 
 
+@pytest.mark.parametrize("name", ["../outside", "/tmp/outside", "a/b", "..", ""])
+def test_a_name_that_leads_out_of_the_folder_is_refused_before_anything_is_written(
+    step_on_a_cluster: ObjectFolder, tmp_path: Path, name: str
+) -> None:
+    step_on_a_cluster.put("files.json", json.dumps({"files": {name: "0"}, "facts": {}}).encode())
+    with pytest.raises(DataError, match="is no name of a file in it"):
+        get_folder(step_on_a_cluster, tmp_path / "to")
+    assert list(tmp_path.rglob("outside")) == []
+
+
 @pytest.mark.parametrize("damage", [b"torn", None])
 def test_a_folder_that_is_not_whole_in_the_store_is_refused(
     step_on_a_cluster: ObjectFolder, tmp_path: Path, damage: bytes | None

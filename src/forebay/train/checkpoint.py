@@ -122,7 +122,7 @@ def to_bytes(saved: Saved) -> bytes:
 
 
 def from_bytes(data: bytes) -> Saved:
-    """The checkpoint that `to_bytes` gave these bytes of."""
+    """The checkpoint that `to_bytes` gave these bytes of: safetensors and JSON, in which nothing can be run."""
     size = int.from_bytes(data[:8], "little")  # of the header, which safetensors reads from files only
     return Saved(safetensors.torch.load(data), json.loads(json.loads(data[8 : 8 + size])["__metadata__"][_FACTS]))
 

@@ -7,6 +7,7 @@ parts that no manifest names. The newest two checkpoints stay; all else goes aft
 
 import hashlib
 import json
+import re
 import threading
 from collections.abc import Callable, Iterable
 
@@ -17,6 +18,7 @@ KEPT = 2
 PART_BYTES = 256 << 20  # S3 takes no more than 5 GiB in one request
 TRAINING = "training.json"
 _MANIFEST = ".json"
+_IS_MANIFEST = re.compile(r"step-\d{10}\.[0-9a-f]{64}\.json")  # names become names of files: nothing else is let in
 
 
 class Mirror:
@@ -144,7 +146,7 @@ class Mirror:
 
 
 def _is_manifest(name: str) -> bool:
-    return name.startswith("step-") and name.endswith(_MANIFEST)
+    return _IS_MANIFEST.fullmatch(name) is not None
 
 
 def _checkpoint(name: str) -> str:

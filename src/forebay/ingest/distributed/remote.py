@@ -107,7 +107,10 @@ def _work_place(tries: str, log: StepLog) -> Iterator[S3Place]:
         try:
             clear(tries)
         except OSError as error:
-            log.warn(f"What ingest passed on between its tasks stays in the store for now: {error}")
+            log.warn(
+                f"What ingest passed on between its tasks is still in the store ({error}). The next ingest with "
+                "executors removes it once it is a day old."
+            )
 
 
 def _clear_stale(tries: str) -> None:

@@ -48,6 +48,8 @@ def get_folder(store: ObjectFolder, folder: Path) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
     try:
         listed: dict[str, Any] = json.loads(store.get(LIST))
+        for name in listed["files"]:
+            _require_plain(name)
         damaged = [name for name, digest in listed["files"].items() if store.get_file(name, folder / name) != digest]
     except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
         raise _broken(store, str(error)) from error
@@ -61,6 +63,16 @@ def forget_folder(store: ObjectFolder) -> None:
     """Remove a folder, its list first."""
     for name in sorted(store.names(), key=lambda name: name != LIST):
         store.delete(name)
+
+
+def _require_plain(name: str) -> None:
+    """Whoever may write in the store must not choose where a file goes here.
+
+    Raises:
+        ValueError: it is more than a name.
+    """
+    if name in ("", ".", "..") or "/" in name or "\0" in name:
+        raise ValueError(f"{name!r} in {LIST} is no name of a file in it")
 
 
 def _broken(store: ObjectFolder, problem: str) -> DataError:
