@@ -7,9 +7,13 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
+
+from forebay.cluster.api import Api, connect
 from loopback import QuietHandler, kubeconfig, serving
 
 Object = dict[str, Any]
@@ -68,6 +72,14 @@ class ApiDouble:
         facts = {"uid": "u", "resourceVersion": str(100 + generation), "generation": generation}
         status, self.pods = self.plan(wanted)
         self.services[name] = {**wanted, "metadata": {**wanted["metadata"], **facts}, "status": status}
+
+
+def connected(double: ApiDouble, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Api:
+    """A connection to it, through a kubeconfig in the folder, as outside a pod."""
+    (folder / "config").write_text(json.dumps(double.kubeconfig()))
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(folder / "config"))
+    return connect()
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from api_double import ApiDouble, Object, api_double
+from api_double import ApiDouble, Object, api_double, connected
 from forebay.cluster.api import INFERENCE_SERVICES, Api, ApiError, connect
 from forebay.deploy import kserve
 from forebay.deploy.inference_service import VERSION_LABEL, Deployment, inference_service
@@ -49,11 +49,8 @@ def double() -> Iterator[ApiDouble]:
 
 @pytest.fixture
 def api(double: ApiDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Api:
-    (tmp_path / "config").write_text(json.dumps(double.kubeconfig()))
-    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
-    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "config"))
     monkeypatch.setattr(kserve, "STAYS_S", 0.0)
-    return connect()
+    return connected(double, tmp_path, monkeypatch)
 
 
 def roll_out(api: Api, version: str, prove: Any = lambda url: None) -> str:

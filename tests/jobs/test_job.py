@@ -1,6 +1,5 @@
 """A job on a cluster, over the wire: how it ends, what is said on the way, and what is left of it."""
 
-import json
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from api_double import ApiDouble, Object, api_double
+from api_double import ApiDouble, Object, api_double, connected
 from forebay.cluster import job as job_module
 from forebay.cluster import own_pod as own_pod_module
-from forebay.cluster.api import Api, Resource, connect
+from forebay.cluster.api import Api, Resource
 from forebay.cluster.job import MANAGER, MANAGER_LABEL, Job, JobError, Verdict, run_job
 from forebay.cluster.obstacles import Subject
 from forebay.cluster.own_pod import OwnPod, image_of, own_pod
@@ -64,12 +63,9 @@ def double() -> Iterator[ApiDouble]:
 
 @pytest.fixture
 def api(double: ApiDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Api:
-    (tmp_path / "config").write_text(json.dumps(double.kubeconfig()))
-    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
-    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "config"))
     monkeypatch.setattr(job_module, "STAYS_S", 0.0)
     monkeypatch.setattr(job_module, "SLICE_S", 0)
-    return connect()
+    return connected(double, tmp_path, monkeypatch)
 
 
 def run(api: Api, tell: Any = lambda text: None, timeout_s: float = 20, **changes: Any) -> Object:

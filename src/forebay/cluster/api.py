@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -179,6 +180,22 @@ class Api:
             raise ApiError(f"{self.host} broke off while it was watched: {error}.") from error
         finally:
             response.release_conn()
+
+    def states(
+        self, resource: Resource, namespace: str, name: str, end: float, slice_s: int
+    ) -> Iterator[Object | None]:
+        """An object as it is, after every change and at least every few seconds; None where there is none.
+
+        Args:
+            end: when to give up, by `time.monotonic`.
+            slice_s: how long one watch lasts.
+        """
+        while time.monotonic() < end:
+            seen = self.find(resource, namespace, name)
+            yield seen
+            for event in self.watch(resource, seen, slice_s) if seen else ():
+                if event["type"] != "DELETED":  # the next look finds none
+                    yield event["object"]
 
     def _find(self, path: str) -> Object | None:
         try:

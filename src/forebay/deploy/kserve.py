@@ -95,14 +95,10 @@ class Rollout:
 
     def _states(self, namespace: str, name: str, end: float) -> Iterator[Object]:
         """The service as it is, at least every two seconds, until the time is over."""
-        while time.monotonic() < end:
-            service = self.api.find(INFERENCE_SERVICES, namespace, name)
+        for service in self.api.states(INFERENCE_SERVICES, namespace, name, end, SLICE_S):
             if service is None:
                 raise DeployError(f"Somebody deleted the InferenceService {namespace}/{name} meanwhile.")
             yield service
-            for event in self.api.watch(INFERENCE_SERVICES, service, SLICE_S):
-                if event["type"] != "DELETED":  # the next look finds none
-                    yield event["object"]
 
     def _pods(self, namespace: str, name: str) -> list[Object]:
         return self.api.all(PODS, namespace, labelSelector=f"{SERVICE_LABEL}={name}")

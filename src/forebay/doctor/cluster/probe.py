@@ -173,14 +173,10 @@ def _watched(place: Place, name: str, takes: str) -> Iterator[Check]:
 
 
 def _states(place: Place, name: str, end: float) -> Iterator[Object]:
-    while time.monotonic() < end:
-        seen = place.api.find(PODS, PIPELINES, name)
+    for seen in place.api.states(PODS, PIPELINES, name, end, SLICE_S):
         if seen is None:
             raise ApiError(f"Somebody deleted the pod {PIPELINES}/{name} meanwhile. Try again.")
         yield seen
-        for event in place.api.watch(PODS, seen, SLICE_S):
-            if event["type"] != "DELETED":  # the next look finds none
-                yield event["object"]
 
 
 def _ended(place: Place, seen: Object, takes: str) -> Iterator[Check]:
