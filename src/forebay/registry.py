@@ -1,7 +1,8 @@
 """Registered model versions: which there are, which is champion, and the folder of each one's bundle."""
 
+import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 WEIGHTS_TAG = "forebay.weights_sha256"  # the identity of a version within its name
 DATA_TAG = "forebay.data_digest"
+SERVED_TAG = "forebay.served"  # of a version: the settings with which a cluster served it when it was proved, as JSON
 CHAMPIONS_TAG = "forebay.champions"  # of the registered model: versions in the order they became champion
 REMEMBERED = 100  # champions; MLflow cuts long tags
 
@@ -97,8 +99,27 @@ def resolve(home: Home, reference: str) -> RegisteredBundle:
 
 def champion(home: Home, name: str) -> RegisteredBundle | None:
     """The version that carries the alias `champion`, or None where there is none yet."""
-    version = _champion_version(tracking.client(home), name) if tracking.is_used(home) else None
+    version = champion_version(home, name)
     return None if version is None else resolve(home, f"{name}/{version}")
+
+
+def champion_version(home: Home, name: str) -> str | None:
+    """The number of the version that carries the alias `champion`, or None where there is none yet."""
+    return _champion_version(tracking.client(home), name) if tracking.is_used(home) else None
+
+
+def remember_served(home: Home, name: str, version: str, settings: Mapping[str, object]) -> None:
+    """Keep with a version how it is served, so that it can be served that way again."""
+    tracking.client(home).set_model_version_tag(name, version, SERVED_TAG, json.dumps(settings, sort_keys=True))
+
+
+def remembered_served(home: Home, name: str, version: str) -> dict[str, Any] | None:
+    """What `remember_served` kept, or None where nothing readable is there."""
+    try:
+        found = json.loads(tracking.client(home).get_model_version(name, version).tags.get(SERVED_TAG, ""))
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def set_champion(home: Home, name: str, version: str, *, back: bool = False) -> None:

@@ -13,8 +13,8 @@ from forebay import registry
 from forebay.cluster.given import MODEL_STORE
 from forebay.contracts.bundle import WEIGHTS
 from forebay.contracts.evaluation import read_smoke, write_smoke
+from forebay.deploy.on_cluster import storage_uri
 from forebay.deploy.protocol import Request, candidate
-from forebay.deploy.step import storage_uri
 from forebay.errors import DeployError
 from forebay.serving import supervise
 from forebay.serving.client import AnswerError, infer, predict

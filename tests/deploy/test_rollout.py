@@ -1,19 +1,24 @@
 """A rollout over the wire: what is applied, when it counts as served, and what answers after a failure."""
 
 import json
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from test.support import catch_unraisable_exception
 
 from api_double import ApiDouble, Object, api_double, connected
 from forebay.cluster.api import INFERENCE_SERVICES, Api, ApiError, connect
+from forebay.cluster.ending import ended_by_signals
 from forebay.deploy import kserve
 from forebay.deploy.inference_service import VERSION_LABEL, Deployment, inference_service
 from forebay.deploy.kserve import Rollout
 from forebay.errors import ConfigError, DeployError
 
+RollOut = Callable[..., str]
 CRASH = json.loads((Path(__file__).parent / "recorded" / "crash.json").read_text())
 READY = {"conditions": [{"type": "Ready", "status": "True"}], "address": {"url": "http://digits-predictor.ml"}}
 
@@ -53,21 +58,54 @@ def api(double: ApiDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> A
     return connected(double, tmp_path, monkeypatch)
 
 
-def roll_out(api: Api, version: str, prove: Any = lambda url: None) -> str:
-    return Rollout(api=api, timeout_s=20, tell=lambda text: None).run(wanted(version), prove)
+@dataclass
+class Registry:
+    """Which version is champion, and how that one is served where this is known."""
+
+    champion: str | None = None
+    knows: bool = True
 
 
-def test_a_version_is_applied_waited_for_and_proved(api: Api, double: ApiDouble) -> None:
+@pytest.fixture
+def registry() -> Registry:
+    return Registry()
+
+
+@pytest.fixture
+def roll_out(api: Api, registry: Registry) -> RollOut:
+    """Roll a version out; it is champion afterwards."""
+
+    def act(version: str, prove: Any = lambda url: None, then: Any = lambda: None) -> str:
+        def promote() -> None:
+            registry.champion = version
+            then()
+
+        champion = registry.champion
+        known = wanted(champion) if champion and registry.knows else None
+        rollout = Rollout(
+            api=api, timeout_s=20, tell=lambda text: None, champion=champion, champions_service=lambda: known
+        )
+        return rollout.run(wanted(version), prove, promote)
+
+    return act
+
+
+def served(double: ApiDouble) -> str:
+    version: str = double.services["digits"]["metadata"]["labels"][VERSION_LABEL]
+    return version
+
+
+def test_a_version_is_applied_waited_for_and_proved(roll_out: RollOut, double: ApiDouble) -> None:
     seen: list[str] = []
-    assert roll_out(api, "1", seen.append) == "http://digits-predictor.ml"
+    assert roll_out("1", seen.append) == "http://digits-predictor.ml"
     assert seen == ["http://digits-predictor.ml"]
     assert [call for call in double.calls if call.startswith("PATCH")] == ["PATCH digits"]
 
 
-def test_a_first_version_that_fails_leaves_nothing(api: Api, double: ApiDouble) -> None:
+def test_a_first_version_that_fails_leaves_nothing(roll_out: RollOut, double: ApiDouble) -> None:
     double.log = "usage: python -m forebay.serving\nerror: unrecognized arguments: --nope\n"
     with pytest.raises(DeployError) as caught:
-        roll_out(api, "bad")
+        roll_out("bad")
     said = str(caught.value)
     assert "digits version bad was not made champion: The server does not stay up: kserve-container of probe-" in said
     assert "Its last lines: usage: python -m forebay.serving | error: unrecognized arguments: --nope" in said
@@ -75,32 +113,109 @@ def test_a_first_version_that_fails_leaves_nothing(api: Api, double: ApiDouble) 
     assert double.services == {}
 
 
-def test_the_version_before_is_put_back_whole_and_answers(api: Api, double: ApiDouble) -> None:
-    roll_out(api, "1")
+def test_the_version_before_is_put_back_whole_and_answers(roll_out: RollOut, double: ApiDouble) -> None:
+    roll_out("1")
     with pytest.raises(DeployError, match=r"Version 1 keeps answering\.$"):
-        roll_out(api, "bad")
+        roll_out("bad")
     assert {key: double.services["digits"][key] for key in ("apiVersion", "kind", "spec")} == {
         key: wanted("1")[key] for key in ("apiVersion", "kind", "spec")
     }
     assert double.services["digits"]["metadata"]["labels"] == wanted("1")["metadata"]["labels"]
 
 
-def test_a_version_that_answers_otherwise_is_put_back_too(api: Api, double: ApiDouble) -> None:
-    roll_out(api, "1")
+def test_a_version_that_answers_otherwise_is_put_back_too(roll_out: RollOut, double: ApiDouble) -> None:
+    roll_out("1")
 
     def otherwise(url: str) -> None:
         raise DeployError("probabilities differ.")
 
     with pytest.raises(DeployError, match=r"probabilities differ\. Version 1 keeps answering"):
-        roll_out(api, "2", otherwise)
-    assert double.services["digits"]["metadata"]["labels"][VERSION_LABEL] == "1"
+        roll_out("2", otherwise)
+    assert served(double) == "1"
 
 
-def test_a_service_of_somebody_elses_is_never_touched(api: Api, double: ApiDouble) -> None:
+def test_what_a_killed_rollout_left_is_not_what_is_put_back(api: Api, roll_out: RollOut, double: ApiDouble) -> None:
+    roll_out("1")
+    api.apply(INFERENCE_SERVICES, wanted("bad"))  # and its pod was killed before anything else
+    with pytest.raises(DeployError, match=r"Version 1 keeps answering\.$"):
+        roll_out("bad")
+    assert served(double) == "1"
+
+
+def test_a_champion_that_was_applied_anew_and_never_came_up_is_put_back_as_it_was_proved(
+    api: Api, roll_out: RollOut, double: ApiDouble
+) -> None:
+    roll_out("1")
+    memory = double.services["digits"]["spec"]["predictor"]["model"]["resources"]["limits"]["memory"]
+    again = wanted("1")
+    again["spec"]["predictor"]["model"]["resources"]["limits"]["memory"] = "1Mi"
+    api.apply(INFERENCE_SERVICES, again)
+    double.services["digits"]["status"] = CRASH["service"]["status"]
+    with pytest.raises(DeployError, match=r"Version 1 keeps answering\.$"):
+        roll_out("bad")
+    assert double.services["digits"]["spec"]["predictor"]["model"]["resources"]["limits"]["memory"] == memory
+
+
+def test_a_first_version_that_was_killed_and_fails_when_it_is_tried_again_leaves_nothing(
+    api: Api, roll_out: RollOut, double: ApiDouble
+) -> None:
+    api.apply(INFERENCE_SERVICES, wanted("bad"))
+    with pytest.raises(DeployError, match=r"Nothing is served instead\.$"):
+        roll_out("bad")
+    assert double.services == {}
+
+
+def test_where_nobody_knows_how_the_champion_was_served_what_is_there_stays(
+    api: Api, roll_out: RollOut, double: ApiDouble, registry: Registry
+) -> None:
+    registry.champion, registry.knows = "7", False
+    api.apply(INFERENCE_SERVICES, wanted("1"))
+    with pytest.raises(DeployError, match=r"Version 1 keeps answering\.$"):
+        roll_out("bad")
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
+def test_a_signal_puts_back_what_was_and_ends_the_step(
+    roll_out: RollOut, double: ApiDouble, number: signal.Signals, status: int
+) -> None:
+    roll_out("1")
+    with pytest.raises(SystemExit) as caught:
+        roll_out("2", lambda url: signal.raise_signal(number))
+    assert caught.value.code == status
+    assert served(double) == "1"
+
+
+def test_a_signal_to_a_first_version_leaves_nothing(roll_out: RollOut, double: ApiDouble) -> None:
+    with pytest.raises(SystemExit):
+        roll_out("1", lambda url: signal.raise_signal(signal.SIGTERM))
+    assert double.services == {}
+
+
+def test_a_signal_while_the_alias_moves_comes_too_late(
+    roll_out: RollOut, double: ApiDouble, registry: Registry
+) -> None:
+    roll_out("1")
+    roll_out("2", then=lambda: signal.raise_signal(signal.SIGTERM))
+    assert (served(double), registry.champion) == ("2", "2")
+
+
+def test_a_signal_whose_exception_python_drops_is_obeyed_all_the_same() -> None:
+    class Ends:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+    with ended_by_signals() as ending:
+        with catch_unraisable_exception():
+            Ends()
+        with pytest.raises(SystemExit):
+            ending.check()
+
+
+def test_a_service_of_somebody_elses_is_never_touched(roll_out: RollOut, double: ApiDouble) -> None:
     theirs = {"metadata": {"name": "digits", "namespace": "ml", "resourceVersion": "1"}, "spec": {"predictor": {}}}
     double.services["digits"] = theirs
     with pytest.raises(DeployError, match="that Forebay did not make"):
-        roll_out(api, "1")
+        roll_out("1")
     assert double.services["digits"] == theirs
 
 

@@ -11,11 +11,13 @@ import pytest
 
 from chart_rendering import objects, scenario
 from cluster_double import ClusterDouble
+from forebay.cluster import errand
 from forebay.cluster.api import connect
 from forebay.container_images import PIPELINE
 from forebay.doctor.check import Check
 from forebay.doctor.cluster import probe
 from forebay.doctor.cluster.place import Place
+from forebay.doctor.cluster.probe import PROBE
 from loopback import QuietHandler, serving
 from manifest_checks import check_pod_security
 from s3_store import S3Store
@@ -183,7 +185,7 @@ def test_an_image_that_cannot_be_pulled_is_named_with_the_registrys_words(double
 def test_a_pod_that_no_node_takes_is_not_waited_for_long(
     double: ClusterDouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(probe, "ROOM_S", 0.0)
+    monkeypatch.setattr(errand, "ROOM_S", 0.0)
     said = "0/1 nodes are available: 1 Insufficient cpu."
     scheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": said}
     double.pod_status = {"phase": "Pending", "conditions": [scheduled]}
@@ -216,7 +218,7 @@ def test_a_pod_that_may_not_be_deleted_is_named_with_the_command(inside: Cluster
 
 def test_what_a_killed_doctor_left_is_removed_and_a_running_probe_is_not(inside: ClusterDouble) -> None:
     for name, phase in (("forebay-doctor-old", "Failed"), ("forebay-doctor-busy", "Running")):
-        inside.objects.append({**probe.pod(name, PIPELINE), "status": {"phase": phase}})
+        inside.objects.append({**PROBE.pod(name, PIPELINE), "status": {"phase": phase}})
     probed()
     assert inside.pods == ["forebay-doctor-busy"]
     assert "forebay-doctor-old" in inside.deleted
@@ -235,7 +237,7 @@ def test_an_interrupted_doctor_deletes_its_pod(double: ClusterDouble, number: si
 
 
 def test_the_pod_is_one_that_restricted_pod_security_takes_and_holds_no_token() -> None:
-    made = probe.pod("forebay-doctor-1", PIPELINE)
+    made = PROBE.pod("forebay-doctor-1", PIPELINE)
     assert check_pod_security([made]) == []
     assert made["spec"]["automountServiceAccountToken"] is False
     sources = [each.get("valueFrom", {}) for each in made["spec"]["containers"][0]["env"]]
@@ -245,18 +247,18 @@ def test_the_pod_is_one_that_restricted_pod_security_takes_and_holds_no_token() 
 def test_the_pods_account_is_the_one_that_the_chart_gives_rights() -> None:
     [binding] = [each for each in objects(scenario("kind")) if each["kind"] == "RoleBinding"]
     assert [subject["name"] for subject in binding["subjects"]] == [
-        probe.pod("x", PIPELINE)["spec"]["serviceAccountName"]
+        PROBE.pod("x", PIPELINE)["spec"]["serviceAccountName"]
     ]
 
 
 def test_the_image_comes_from_where_mlflows_came(double: ClusterDouble) -> None:
-    place = Place(connect())
+    api = connect()
     [container] = double.the("Deployment", "forebay-mlflow")["spec"]["template"]["spec"]["containers"]
     container["image"] = f"registry.example.com:5000/team/forebay/mlflow:0.1.0@sha256:{'0' * 64}"
-    assert probe.image(place, "") == f"registry.example.com:5000/team/{PIPELINE}"
-    assert probe.image(place, "mine:1") == "mine:1"
+    assert errand.image(api, "") == f"registry.example.com:5000/team/{PIPELINE}"
+    assert errand.image(api, "mine:1") == "mine:1"
     double.denied = {("forebay", "deployments", "get")}
-    assert probe.image(place, "") == PIPELINE
+    assert errand.image(api, "") == PIPELINE
 
 
 def test_the_command_ends_with_1_and_one_object_where_something_failed(inside: ClusterDouble) -> None:
@@ -290,5 +292,5 @@ def test_an_option_of_the_cluster_alone_is_wrong_use(option: tuple[str, ...]) ->
 
 
 def _pending(image: str, waiting: dict[str, str]) -> dict[str, object]:
-    container = {"name": probe.NAME, "image": image, "state": {"waiting": waiting}, "lastState": {}, "ready": False}
+    container = {"name": PROBE.kind, "image": image, "state": {"waiting": waiting}, "lastState": {}, "ready": False}
     return {"phase": "Pending", "containerStatuses": [container]}

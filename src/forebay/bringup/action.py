@@ -3,7 +3,9 @@
 import shlex
 from dataclasses import dataclass
 
-RELEASE = "forebay"  # of the chart, and its namespace
+from forebay.cluster.namespaces import PLATFORM
+
+RELEASE = PLATFORM  # of the chart, and its namespace
 KIND_CLUSTER = "forebay"
 KIND_CONTEXT = f"kind-{KIND_CLUSTER}"
 PIECE_LABEL = "forebay.dev/piece"

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from forebay.cli.command import command
-from forebay.cli.options import json_option
+from forebay.cli.options import cluster_option, json_option, refuse_without_cluster
 from forebay.engine.summary import STEPS, summarize
 from forebay.errors import ConfigError
 from forebay.serving import supervise
@@ -23,9 +23,20 @@ NO_RUN = summarize("", []) | {"run_id": None, "state": None, "seconds": None}  #
 
 
 @command("status")
+@cluster_option
+@click.option("--namespace", metavar="NAME", default="", help="Of --cluster: of served models, where you set one.")
 @json_option
-def status_command(as_json: bool) -> None:
-    """Show the last run and the server: what answers, where, and where its log is."""
+def status_command(cluster: bool, context: str, namespace: str, as_json: bool) -> None:
+    """Show the last run and the server: what answers, where, and where its log is.
+
+    With --cluster: the newest run of Kubeflow Pipelines, and every served model with what keeps it from answering.
+    """
+    if cluster:
+        from forebay.cli.cluster_status import show_cluster
+
+        show_cluster(context, namespace, as_json=as_json)
+        return
+    refuse_without_cluster(context=context, namespace=namespace)
     home = Home.find().open()
     run = _latest(home)
     server = supervise.status(home)

@@ -54,6 +54,31 @@ def json_option(command: Command) -> Command:
     return option(command)
 
 
+def cluster_option(command: Command) -> Command:
+    """`--cluster` and `--context`: a Kubernetes cluster instead of this machine."""
+    options = (
+        click.option("--cluster", is_flag=True, help="On a Kubernetes cluster instead of this machine."),
+        click.option("--context", metavar="NAME", default="", help="Of --cluster: of the kubeconfig."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def refuse_without_cluster(**given: object) -> None:
+    """Find out that options for a cluster are given where none is meant.
+
+    Args:
+        given: values of the options, by their names.
+
+    Raises:
+        ConfigError: one of them is.
+    """
+    words = [f"--{name.replace('_', '-')}" for name, value in given.items() if value]
+    if words:
+        raise ConfigError(f"{', '.join(words)} go with --cluster; without it this machine is meant.")
+
+
 def require_writable(folder: Path, option: str) -> None:
     """Find out whether files can be written into a folder that need not exist yet; nothing is made.
 

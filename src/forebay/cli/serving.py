@@ -8,7 +8,7 @@ import click
 
 from forebay.cli.address import address_options, runner_option, server_address
 from forebay.cli.command import command
-from forebay.cli.options import json_option
+from forebay.cli.options import INTERRUPTED, cluster_option, json_option, refuse_without_cluster
 from forebay.errors import ConfigError
 from forebay.serving import supervise
 from forebay.serving.state import ServerInfo
@@ -58,8 +58,25 @@ def predict_command(image: Path, name: str | None, url: str | None, as_json: boo
 @click.argument("name", required=False)
 @address_options
 @runner_option
-def rollback_command(name: str | None, host: str, port: int, runner: Runner) -> None:
-    """Make the version that was champion before the present one champion again, and serve it."""
+@cluster_option
+@click.option("--namespace", metavar="NAME", default="", help="Of --cluster: of the served model, where you set one.")
+@click.option("--image", metavar="NAME", default="", help="Of --cluster: of the pod that does it.")
+def rollback_command(
+    name: str | None, host: str, port: int, runner: Runner, cluster: bool, context: str, namespace: str, image: str
+) -> int:
+    """Make the version that was champion before the present one champion again, and serve it.
+
+    With --cluster: the InferenceService NAME, by a short-lived pod beside the steps of pipelines, which knows registry
+    and store; the version is served the way it was when it was proved. Where it does not come up or does not answer,
+    what is served now is served again.
+
+    \b
+    forebay rollback digits
+    forebay rollback digits --cluster --context NAME
+    """
+    if cluster:
+        return _roll_back_on_cluster(name, context, namespace, image)
+    refuse_without_cluster(context=context, namespace=namespace, image=image)
     from forebay import registry
     from forebay.engine.champions import bring_up, earlier_champion
 
@@ -69,6 +86,27 @@ def rollback_command(name: str | None, host: str, port: int, runner: Runner) -> 
     server = bring_up(home, (f"{name}/{version}",), server_address(home, host, port, runner))
     registry.set_champion(home, name, version, back=True)
     click.echo(f"{name} version {version} is champion again and answers at {server.url}.")
+    return 0
+
+
+def _roll_back_on_cluster(name: str | None, context: str, namespace: str, image: str) -> int:
+    from forebay.deploy.rollback import send
+    from forebay.settings import DeployConfig
+
+    if not name:
+        raise ConfigError("Name the model; `forebay status --cluster` lists those that are served.")
+    config = DeployConfig(namespace=namespace) if namespace else DeployConfig()
+    try:
+        outcome = send(name, config.namespace, context, image, lambda line: click.echo(line, err=True))
+    except KeyboardInterrupt:
+        click.echo(
+            f"Ended in the middle; the pod is told to serve again what was served before. "
+            f"`forebay status --cluster` shows what answers, `forebay rollback {name} --cluster` tries again.",
+            err=True,
+        )
+        return INTERRUPTED
+    click.echo(f"{name} version {outcome.version} is champion again and answers at {outcome.url}.")
+    return 0
 
 
 @command("stop")

@@ -10,8 +10,8 @@ import click
 from forebay.cli.command import command
 from forebay.cli.options import INTERRUPTED, given_settings, json_option, setting_options
 from forebay.cli.run import REFUSED, end_like_ctrl_c
+from forebay.cluster.namespaces import PIPELINES
 from forebay.errors import ClusterError, ConfigError
-from forebay.submit.login import NAMESPACE
 
 if TYPE_CHECKING:
     from forebay.submit.backend import Backend
@@ -32,7 +32,7 @@ OnInterrupt = Literal["ask", "leave", "terminate"]
 @click.option(
     "--namespace",
     metavar="NAME",
-    default=NAMESPACE,
+    default=PIPELINES,
     show_default=True,
     envvar="FOREBAY_KFP_NAMESPACE",
     show_envvar=True,

@@ -10,8 +10,8 @@ import click
 
 from forebay.cli.address import address_options, server_port
 from forebay.cli.command import command
-from forebay.cli.options import INTERRUPTED, json_option
-from forebay.errors import ConfigError, ForebayError
+from forebay.cli.options import INTERRUPTED, cluster_option, json_option, refuse_without_cluster
+from forebay.errors import ForebayError
 from forebay.state import Home
 
 if TYPE_CHECKING:
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
 @command("doctor")
 @address_options
-@click.option("--cluster", is_flag=True, help="Look at a Kubernetes cluster instead of this machine.")
-@click.option("--context", metavar="NAME", default="", help="Of --cluster: of the kubeconfig, not the current one.")
+@cluster_option
 @click.option("--no-probe", is_flag=True, help="Of --cluster: make no pod; the look from inside is left out.")
 @click.option("--image", metavar="NAME", default="", help="Of --cluster: of that pod, in place of the pipelines' own.")
 @json_option
@@ -41,8 +40,7 @@ def doctor_command(host: str, port: int, cluster: bool, context: str, no_probe: 
     """
     if cluster:
         return _report_until_ctrl_c(_of_cluster(context, probed=not no_probe, image=image), as_json=as_json)
-    if context or no_probe or image:
-        raise ConfigError("--context, --no-probe and --image go with --cluster; without it this machine is looked at.")
+    refuse_without_cluster(context=context, no_probe=no_probe, image=image)
     from forebay.doctor.checks import all_checks
 
     home = Home.find()
@@ -58,9 +56,6 @@ def _of_cluster(context: str, *, probed: bool, image: str) -> "Iterator[Check]":
 
 
 def _report_until_ctrl_c(checks: "Iterator[Check]", *, as_json: bool) -> int:
-    from forebay.cli.run import end_like_ctrl_c
-
-    end_like_ctrl_c()  # so that `kill` deletes the probe's pod as well
     try:
         return _report(checks, as_json=as_json)
     except KeyboardInterrupt:

@@ -61,6 +61,7 @@ class Server:
 
 PODS = Resource("", "v1", "pods")
 EVENTS = Resource("", "v1", "events")
+DEPLOYMENTS = Resource("apps", "v1", "deployments")
 WHO = Resource("authentication.k8s.io", "v1", "selfsubjectreviews")
 INFERENCE_SERVICES = Resource("serving.kserve.io", "v1beta1", "inferenceservices")
 

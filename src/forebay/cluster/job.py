@@ -1,14 +1,11 @@
 """A job that a controller of the cluster works off (a TrainJob, a SparkApplication): apply it, follow it, clean up."""
 
-import contextlib
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from types import FrameType
 
 from forebay.cluster.api import EVENTS, PODS, Api, ApiError, Object, Resource
+from forebay.cluster.ending import Ending, ended_by_signals
 from forebay.cluster.last_lines import explained
 from forebay.cluster.obstacles import Obstacle, Subject, of_pods, refused_pods
 from forebay.cluster.own_pod import OwnPod
@@ -79,10 +76,10 @@ def run_job(api: Api, job: Job, timeout_s: float, tell: Callable[[str], None], o
     Raises:
         JobError: it failed, cannot run, took too long, or somebody deleted it.
         ApiError: the API server refuses.
-        SystemExit: SIGTERM or SIGINT arrived.
+        SystemExit: SIGTERM, SIGINT or SIGHUP arrived.
     """
-    following = _Following(api, job, timeout_s, tell)
-    with _ended_by_signals():
+    with ended_by_signals() as ending:
+        following = _Following(api, job, timeout_s, tell, ending)
         following.clear()
         try:
             following.begin(owner)
@@ -98,6 +95,7 @@ class _Following:
     job: Job
     timeout_s: float
     tell: Callable[[str], None]
+    ending: Ending
     old_events: list[tuple[str, str]] = field(default_factory=list)
     told: set[str] = field(default_factory=set)
     crash: str = ""  # the first one since the job began, in words; its pod may be gone when the verdict comes
@@ -118,6 +116,7 @@ class _Following:
         self.api.delete(self.job.resource, self.job.namespace, self.job.name)
         end = time.monotonic() + GONE_S
         while before is not None:
+            self.ending.check()
             if time.monotonic() > end:
                 raise JobError(f"{self.job.title} of an earlier try is being deleted, and not gone after {GONE_S:g} s.")
             for event in self.api.watch(self.job.resource, before, SLICE_S):
@@ -140,6 +139,7 @@ class _Following:
         """The object, once it succeeded."""
         end = time.monotonic() + self.timeout_s
         while time.monotonic() < end:
+            self.ending.check()
             try:
                 done = self._look()
                 self.silent_since = None
@@ -248,27 +248,6 @@ class _Following:
 
     def _refusals(self) -> list[Object]:
         return self.api.all(EVENTS, self.job.namespace, fieldSelector="reason=FailedCreate")
-
-
-@contextlib.contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """SIGTERM and SIGINT end the block as an exception would; one that follows does not disturb its cleaning up."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    numbers = (signal.SIGTERM, signal.SIGINT)
-
-    def end(number: int, frame: FrameType | None) -> None:
-        for each in numbers:
-            signal.signal(each, signal.SIG_IGN)
-        raise SystemExit(128 + number)
-
-    before = {number: signal.signal(number, end) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _state(each: Object) -> tuple[str, str]:

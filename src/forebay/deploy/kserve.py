@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from forebay.cluster.api import EVENTS, INFERENCE_SERVICES, PODS, Api
+from forebay.cluster.ending import Ending, ended_by_signals
 from forebay.cluster.last_lines import explained
 from forebay.cluster.obstacles import Obstacle
 from forebay.deploy.inference_service import MANAGER, MANAGER_LABEL, VERSION_LABEL
@@ -26,34 +27,63 @@ class Rollout:
     api: Api
     timeout_s: float
     tell: Callable[[str], None]  # something that a person should see meanwhile
+    champion: str | None  # version that was proved last under this name; None where none ever was
+    champions_service: Callable[[], Object | None]  # as it was proved; None where that is not known
 
-    def run(self, wanted: Object, prove: Prove) -> str:
-        """Apply, wait, prove; where one of them fails, what was served before is served again.
+    def run(self, wanted: Object, prove: Prove, promote: Callable[[], None]) -> str:
+        """Apply, wait, prove, promote; where one of them fails or a signal comes, what was served before is again.
 
         Args:
             wanted: the InferenceService.
             prove: tells whether it answers as it should.
+            promote: makes it the champion.
 
         Returns:
             The service's URL inside the cluster.
 
         Raises:
             DeployError: it did not come up or answered otherwise; the message says why and what answers now.
+            SystemExit: SIGTERM, SIGINT or SIGHUP came before it was promoted.
         """
-        namespace, name, version = _identity(wanted)
-        before = self._settled(namespace, name)
-        _refuse_foreign(before)
-        try:
-            url = service_url(self._serve(wanted))
-            prove(url)
-        except Exception as error:
-            reason = str(error) if isinstance(error, ForebayError) else f"{type(error).__name__}: {error}"
-            raise DeployError(
-                f"{name} version {version} was not made champion: {reason} {self._put_back(wanted, before)}"
-            ) from error
+        _, name, version = _identity(wanted)
+        with ended_by_signals() as ending:
+            before = self._before(wanted)
+            try:
+                url = service_url(self._serve(wanted, ending))
+                prove(url)
+                ending.check()
+                with ending.held():
+                    promote()
+            except Exception as error:
+                reason = str(error) if isinstance(error, ForebayError) else f"{type(error).__name__}: {error}"
+                raise DeployError(
+                    f"{name} version {version} was not made champion: {reason} {self._put_back(wanted, before, ending)}"
+                ) from error
+            except BaseException:  # who ends this process gives it seconds: nothing is waited for
+                self._undo(wanted, before)
+                raise
         return url
 
-    def _serve(self, wanted: Object) -> Object:
+    def _before(self, wanted: Object) -> Object | None:
+        """What is to be served again where this version fails; None for nothing.
+
+        What answers now, if it is the champion. Anything else is what a rollout left that was killed, and the champion
+        is brought back the way it was proved.
+        """
+        namespace, name, version = _identity(wanted)
+        present = self._settled(namespace, name)
+        if present is None:
+            return None
+        _refuse_foreign(present)
+        served = _identity(present)[2]
+        if served == self.champion and serves(present, self._pods(namespace, name), served):
+            return applied(present)
+        known = self.champions_service()
+        if known is not None:
+            return known
+        return None if self.champion is None and served == version else applied(present)
+
+    def _serve(self, wanted: Object, ending: Ending) -> Object:
         """Apply an InferenceService; the object, once it serves the version that it names.
 
         Raises:
@@ -66,6 +96,7 @@ class Rollout:
         seen, since = "", 0.0
         found: Obstacle | None = None
         for service in self._states(namespace, name, end):
+            ending.check()
             pods = self._pods(namespace, name)
             if serves(service, pods, version):
                 return service
@@ -106,7 +137,7 @@ class Rollout:
     def _refusals(self, namespace: str) -> list[Object]:
         return self.api.all(EVENTS, namespace, fieldSelector="reason=FailedCreate")
 
-    def _put_back(self, wanted: Object, before: Object | None) -> str:
+    def _put_back(self, wanted: Object, before: Object | None, ending: Ending) -> str:
         """Make the cluster what it was; what answers now, in words."""
         namespace, name, _ = _identity(wanted)
         try:
@@ -114,10 +145,23 @@ class Rollout:
                 self.api.delete(INFERENCE_SERVICES, namespace, name)
                 self._settled(namespace, name)
                 return "Nothing is served instead."
-            self._serve(applied(before))
+            with ending.held():  # a signal is obeyed once the cluster knows what to go back to
+                self.api.apply(INFERENCE_SERVICES, before)
+            self._serve(before, ending)
         except ForebayError as error:
             return f"Putting back what was failed as well: {error}"
         return f"Version {_identity(before)[2]} keeps answering."
+
+    def _undo(self, wanted: Object, before: Object | None) -> None:
+        """Tell the cluster to be what it was; the error that is on its way is the one to see."""
+        namespace, name, _ = _identity(wanted)
+        try:
+            if before is None:
+                self.api.delete(INFERENCE_SERVICES, namespace, name)
+            else:
+                self.api.apply(INFERENCE_SERVICES, before)
+        except ForebayError as error:
+            self.tell(f"Putting back what was before {name} failed: {error}")
 
 
 def applied(service: Object) -> Object:
@@ -151,10 +195,10 @@ def _identity(service: Object) -> tuple[str, str, str]:
     return metadata["namespace"], metadata["name"], (metadata.get("labels") or {}).get(VERSION_LABEL, "")
 
 
-def _refuse_foreign(before: Object | None) -> None:
-    if before is None or (before["metadata"].get("labels") or {}).get(MANAGER_LABEL) == MANAGER:
+def _refuse_foreign(present: Object) -> None:
+    if (present["metadata"].get("labels") or {}).get(MANAGER_LABEL) == MANAGER:
         return
-    namespace, name, _ = _identity(before)
+    namespace, name, _ = _identity(present)
     raise DeployError(
         f"There is an InferenceService {namespace}/{name} that Forebay did not make (it has no label "
         f"{MANAGER_LABEL}={MANAGER}). Give the model another name with evaluate.name, or remove that one."

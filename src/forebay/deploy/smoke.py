@@ -39,8 +39,7 @@ class Smoke:
                 self._compare(answers, self.probabilities[part], f"{name} over {protocol}")
 
     def _compare(self, answers: Answers, expected: NDArray[np.float32], where: str) -> None:
-        if answers.version != self.version:
-            raise DeployError(f"{where}: version {answers.version} answered where {self.version} was expected.")
+        _check_version(answers, self.version, where)
         if answers.probabilities.shape != expected.shape:
             raise DeployError(
                 f"{where}: {answers.probabilities.shape} probabilities came back where evaluate has {expected.shape}."
@@ -51,3 +50,31 @@ class Smoke:
                 f"{where}: probabilities differ from evaluate's by up to {largest:.3g}, deploy.tolerance allows "
                 f"{self.tolerance:g}. The server would answer otherwise than was measured."
             )
+
+
+def check_answers(
+    server_url: str,
+    *,
+    name: str,
+    version: str,
+    shape_HWC: tuple[int, int, int],
+    classes: int,
+    timeout_s: float,
+) -> None:
+    """Send a black picture over each protocol, where no row with a known answer is at hand.
+
+    Raises:
+        DeployError: another version answered, or no probabilities came back.
+        ForebayError: no answer, or an error as answer.
+    """
+    black = np.zeros((1, *shape_HWC), np.uint8)
+    for protocol, ask in PROTOCOLS.items():
+        answers = ask(server_url, name, black, timeout_s)
+        _check_version(answers, version, f"{name} over {protocol}")
+        if answers.probabilities.shape != (1, classes) or not np.isclose(answers.probabilities.sum(), 1, atol=1e-3):
+            raise DeployError(f"{name} over {protocol}: the answer is no distribution over {classes} classes.")
+
+
+def _check_version(answers: Answers, version: str, where: str) -> None:
+    if answers.version != version:
+        raise DeployError(f"{where}: version {answers.version} answered where {version} was expected.")

@@ -1,14 +1,10 @@
 """The step itself: stage, prove, promote, move the alias; or put back what was."""
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
 from forebay import registry
-from forebay.cluster.given import MODEL_STORE
-from forebay.contracts.bundle import read_spec
 from forebay.contracts.evaluation import Evaluation, read_smoke
-from forebay.deploy.inference_service import Deployment, Resources, inference_service
 from forebay.deploy.protocol import Answer, Request, ask
 from forebay.deploy.smoke import Smoke
 from forebay.errors import DeployError, ForebayError
@@ -19,8 +15,6 @@ from forebay.serving.state import Served
 from forebay.settings import AUTO, DeployConfig
 from forebay.state import Run, StepLog
 
-PROXIED = "mlflow-artifacts:"
-FETCHED = ("s3", "gs", "https")  # by KServe's storage initializer
 ANSWER_MARGIN_S = 120.0  # on top of deploy.timeout_s: for starting the server, and for putting back what was
 
 
@@ -93,50 +87,6 @@ def _kept(bundle: RegisteredBundle, staged: Answer, error: Exception) -> DeployE
 
 
 def _on_cluster(bundle: RegisteredBundle, smoke: Smoke, config: DeployConfig, log: StepLog) -> str:
-    from forebay.cluster.api import connect
-    from forebay.deploy.kserve import Rollout
+    from forebay.deploy.on_cluster import roll_out
 
-    wanted = inference_service(_deployment(bundle, config, log))
-
-    def prove(url: str) -> None:
-        smoke.check(url, bundle.name, float(config.timeout_s))
-        registry.set_champion(log.home, bundle.name, bundle.version)
-
-    rollout = Rollout(api=connect(), timeout_s=config.timeout_s, tell=log.warn)
-    return predict_url(rollout.run(wanted, prove), bundle.name)
-
-
-def _deployment(bundle: RegisteredBundle, config: DeployConfig, log: StepLog) -> Deployment:
-    spec = read_spec(bundle.folder)
-    return Deployment(
-        name=bundle.name,
-        namespace=config.namespace,
-        version=bundle.version,
-        storage_uri=storage_uri(bundle.uri),
-        weights_sha256=bundle.weights_sha256,
-        data_digest=str(spec.data.get("digest", "")),
-        code_version=str(spec.lineage.get("code_version", "")),
-        run_id=log.run_id,
-        replicas=config.replicas,
-        resources=Resources(
-            memory=config.memory, memory_limit=config.memory, gpus=config.gpus, gpu_resource=config.gpu_resource
-        ),
-    )
-
-
-def storage_uri(uri: str) -> str:
-    """The address under which a cluster's pods fetch what the registry keeps.
-
-    Raises:
-        DeployError: they cannot reach it.
-    """
-    store = os.environ.get(MODEL_STORE, "").rstrip("/")
-    if uri.startswith(PROXIED) and store:
-        return f"{store}/{uri.removeprefix(PROXIED).lstrip('/')}"
-    if uri.partition("://")[0] in FETCHED:
-        return uri
-    raise DeployError(
-        f"The model's files are at {uri}, and pods of a cluster fetch them from {', '.join(FETCHED)} only. Let MLflow "
-        f"keep its artifacts in an object store; where its server hands them out ({PROXIED}), name the store that it "
-        f"keeps them in, {MODEL_STORE}=s3://BUCKET (the chart does)."
-    )
+    return roll_out(log.home, bundle, smoke, config, log.run_id, log.warn)

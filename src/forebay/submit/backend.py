@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from packaging.version import InvalidVersion, Version
 
@@ -79,6 +79,17 @@ class Backend:
     def run(self, run_id: str) -> dict[str, Any]:
         """A run as the API gives it: `display_name`, `state`, `error` and more."""
         return self._object(f"/apis/v2beta1/runs/{quote(run_id, safe='')}", f"run {run_id}")
+
+    def newest_run(self) -> dict[str, Any] | None:
+        """The run that was made last, as the API gives it; None where there is none."""
+        query = {
+            "page_size": "1",
+            "sort_by": "created_at desc",
+            **({"namespace": self._namespace} if self._namespace else {}),
+        }
+        runs = self._object(f"/apis/v2beta1/runs?{urlencode(query)}", "the newest run").get("runs") or [None]
+        found: dict[str, Any] | None = runs[0]
+        return found
 
     def workflow(self, run_id: str) -> dict[str, Any]:
         """The Argo workflow behind a run, with its nodes; empty before there is one.

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from forebay.cluster.namespaces import PIPELINES
 from forebay.errors import ConfigError
 
-NAMESPACE = "kubeflow"
 TOKEN_VARIABLE, TOKEN_FILE_VARIABLE = "FOREBAY_KFP_TOKEN", "FOREBAY_KFP_TOKEN_FILE"
 INSIDE = (".svc", ".cluster.local", ".localhost")  # names that do not leave a cluster or a machine
 
@@ -18,7 +18,7 @@ class Login:
     """One Kubeflow Pipelines and who asks it."""
 
     host: str  # such as https://kfp.example.com; empty for the one behind the kubeconfig
-    namespace: str = NAMESPACE
+    namespace: str = PIPELINES
     context: str = ""  # of the kubeconfig
     ca_file: str = ""  # certificates to trust, PEM
     token: str = ""

@@ -17,9 +17,10 @@ from forebay.cluster.given import (
     STORE_KEYS,
     WORK_STORE,
 )
+from forebay.cluster.namespaces import PIPELINES
 from forebay.doctor.check import Check, failed, passed
 from forebay.doctor.cluster import workloads
-from forebay.doctor.cluster.place import CONFIG_MAPS, MODELS, PIPELINES, RUNTIMES, SECRETS, Place, guarded
+from forebay.doctor.cluster.place import CONFIG_MAPS, MODELS, RUNTIMES, SECRETS, Place, guarded
 
 MODELS_STORE = "forebay-models-store"  # Secret by which servers fetch models
 RUNTIME = "forebay"

@@ -3,13 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from forebay.bringup.action import RELEASE
 from forebay.cluster.api import Api, ApiError, Resource
+from forebay.cluster.namespaces import PIPELINES, PLATFORM
 from forebay.doctor.check import Check, explained, passed
 from forebay.settings import DeployConfig
 
-PLATFORM = RELEASE  # namespace of MLflow and its stores
-PIPELINES = "kubeflow"  # of Kubeflow Pipelines and its steps
 MODELS = DeployConfig().namespace  # of served models, where nobody sets another
 OURS = (PLATFORM, PIPELINES, MODELS)
 
@@ -18,7 +16,6 @@ CONFIG_MAPS = Resource("", "v1", "configmaps")
 SECRETS = Resource("", "v1", "secrets")
 CLAIMS = Resource("", "v1", "persistentvolumeclaims")
 STORAGE_CLASSES = Resource("storage.k8s.io", "v1", "storageclasses")
-DEPLOYMENTS = Resource("apps", "v1", "deployments")
 STATEFUL_SETS = Resource("apps", "v1", "statefulsets")
 RUNTIMES = Resource("serving.kserve.io", "v1alpha1", "servingruntimes")
 

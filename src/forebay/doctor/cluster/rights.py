@@ -7,13 +7,14 @@ from functools import partial
 
 from forebay.cluster.access import single_rights
 from forebay.cluster.api import INFERENCE_SERVICES, Object, Resource
+from forebay.cluster.errand import ACCOUNT
 from forebay.cluster.given import GIVEN, SPARK_ACCOUNT
+from forebay.cluster.namespaces import PIPELINES
 from forebay.deploy import cluster_access
 from forebay.doctor.check import Check, failed, passed
-from forebay.doctor.cluster.place import CONFIG_MAPS, MODELS, OURS, PIPELINES, Place, guarded
+from forebay.doctor.cluster.place import CONFIG_MAPS, MODELS, OURS, Place, guarded
 from forebay.ingest.distributed.cluster_access import STEP_ACCESS
 
-ACCOUNT = "pipeline-runner"  # that Kubeflow Pipelines runs steps as
 OF_ACCOUNT = f"system:serviceaccount:{PIPELINES}:{ACCOUNT}"
 OWN_REVIEWS = Resource("authorization.k8s.io", "v1", "selfsubjectaccessreviews")
 REVIEWS = Resource("authorization.k8s.io", "v1", "subjectaccessreviews")
@@ -44,13 +45,13 @@ def _rights(namespace: str, group: str, table: Mapping[str, tuple[str, ...]]) ->
 
 # What `kubectl port-forward service/…` does, by which people reach the UI, MLflow and a model.
 FORWARD = {"services": ("get",), "pods": ("get", "list"), "pods/portforward": ("create",)}
-# What the probe of this command does.
-PROBE = {"pods": ("create", "get", "list", "watch", "delete"), "pods/log": ("get",)}
+# What sends a pod on an errand: the probe of this command, and `forebay rollback --cluster`.
+ERRAND = {"pods": ("create", "get", "list", "watch", "delete"), "pods/log": ("get",)}
 OF_PERSON = frozenset(
     (
         *(right for namespace in OURS for right in _rights(namespace, "", FORWARD)),
-        *_rights(PIPELINES, "", PROBE),
-        *_rights(MODELS, "", {"pods/log": ("get",)}),
+        *_rights(PIPELINES, "", ERRAND),
+        *_rights(MODELS, "", {"pods/log": ("get",), "events": ("list",)}),
         *_rights(MODELS, INFERENCE_SERVICES.group, {INFERENCE_SERVICES.plural: ("get", "list")}),
     )
 )

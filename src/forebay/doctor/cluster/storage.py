@@ -5,8 +5,9 @@ from functools import partial
 
 from forebay.bringup.facts import MARK_DEFAULT, is_default
 from forebay.cluster.api import Object
+from forebay.cluster.namespaces import PIPELINES, PLATFORM
 from forebay.doctor.check import Check, failed, passed
-from forebay.doctor.cluster.place import CLAIMS, PIPELINES, PLATFORM, STORAGE_CLASSES, Place, guarded
+from forebay.doctor.cluster.place import CLAIMS, STORAGE_CLASSES, Place, guarded
 
 
 def storage(place: Place) -> Iterator[Check]:

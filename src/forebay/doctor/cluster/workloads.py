@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from functools import partial
 
-from forebay.cluster.api import Object
+from forebay.cluster.api import DEPLOYMENTS, Object
+from forebay.cluster.namespaces import PIPELINES, PLATFORM
 from forebay.doctor.check import Check, failed, passed
-from forebay.doctor.cluster.place import DEPLOYMENTS, PIPELINES, PLATFORM, STATEFUL_SETS, Place, guarded
+from forebay.doctor.cluster.place import STATEFUL_SETS, Place, guarded
 
 PIECES = ("cert-manager", "kserve")  # namespaces of ours; where somebody else installed them, they may be elsewhere
 STORE = f"{PLATFORM}-s3"  # the chart's own object store
@@ -44,10 +45,3 @@ def _ready(each: Object) -> int:
 def own_store(place: Place) -> bool:
     """Whether the chart brought the object store, and so has to have given out its keys."""
     return place.api.find(STATEFUL_SETS, PLATFORM, STORE) is not None
-
-
-def registry(place: Place) -> str:
-    """What stands before the names of our images in this cluster, as its MLflow was pulled; empty where unknown."""
-    found = place.api.find(DEPLOYMENTS, PLATFORM, f"{PLATFORM}-mlflow")
-    images = [each["image"] for each in found["spec"]["template"]["spec"]["containers"]] if found else []
-    return next((str(name).rpartition("forebay/mlflow")[0].rstrip("/") for name in images), "")

@@ -1,0 +1,145 @@
+"""Registered versions on a cluster: what each one's InferenceService is, put up by a deployment or by a rollback."""
+
+import os
+from collections.abc import Callable
+from functools import partial
+
+from forebay import registry
+from forebay.cluster.api import connect
+from forebay.cluster.given import MODEL_STORE
+from forebay.contracts.bundle import read_spec
+from forebay.deploy.inference_service import Deployment, Resources, inference_service
+from forebay.deploy.kserve import Object, Rollout
+from forebay.deploy.smoke import Smoke, check_answers
+from forebay.errors import ConfigError, DeployError, ForebayError
+from forebay.registry import RegisteredBundle
+from forebay.serving.client import predict_url
+from forebay.settings import DeployConfig
+from forebay.state import Home
+
+PROXIED = "mlflow-artifacts:"
+FETCHED = ("s3", "gs", "https")  # by KServe's storage initializer
+REMEMBERED = ("namespace", "replicas", "memory", "gpus", "gpu_resource")  # settings by which a version is served again
+
+Tell = Callable[[str], None]
+
+
+def roll_out(home: Home, bundle: RegisteredBundle, smoke: Smoke, config: DeployConfig, run_id: str, tell: Tell) -> str:
+    """Serve a version, compare its answers and make it champion; the URL of its V1 predict path.
+
+    Raises:
+        DeployError: it did not come up or answered otherwise; what was served before is served again.
+        ConfigError: there is no cluster to talk to, or the name cannot be one there.
+    """
+
+    def promote() -> None:
+        settings = {key: getattr(config, key) for key in REMEMBERED}
+        registry.remember_served(home, bundle.name, bundle.version, settings)
+        registry.set_champion(home, bundle.name, bundle.version)
+
+    wanted = service(bundle, config, run_id)
+    prove = partial(smoke.check, name=bundle.name, timeout_s=float(config.timeout_s))
+    rollout = _rollout(home, bundle.name, config, run_id, tell)
+    return predict_url(rollout.run(wanted, prove, promote), bundle.name)
+
+
+def roll_back(home: Home, name: str, namespace: str, run_id: str, tell: Tell) -> tuple[str, str]:
+    """Serve the version that was champion before the present one, the way it was served then.
+
+    Args:
+        name: of the registered model.
+        namespace: of its InferenceService.
+        run_id: for the service's annotation.
+
+    Returns:
+        The version, and the URL of its V1 predict path.
+
+    Raises:
+        ModelError: there is none, or it is no longer registered.
+        DeployError: it did not come up or does not answer; what was served before is served again.
+    """
+    bundle = registry.previous_champion(home, name)
+    config = remembered(home, bundle, namespace) or DeployConfig(namespace=namespace)
+    spec = read_spec(bundle.folder)
+    shape_HWC = (spec.height, spec.width, spec.channels)
+    prove = partial(
+        check_answers, name=name, version=bundle.version, shape_HWC=shape_HWC, classes=len(spec.classes),
+        timeout_s=float(config.timeout_s),
+    )  # fmt: skip
+    rollout = _rollout(home, name, config, run_id, tell)
+    promote = partial(registry.set_champion, home, name, bundle.version, back=True)
+    url = rollout.run(service(bundle, config, run_id), prove, promote)
+    return bundle.version, predict_url(url, name)
+
+
+def remembered(home: Home, bundle: RegisteredBundle, namespace: str) -> DeployConfig | None:
+    """The settings with which a version was proved in a namespace, or None where none of that one are kept."""
+    kept = registry.remembered_served(home, bundle.name, bundle.version) or {}
+    if kept.keys() != set(REMEMBERED) or kept["namespace"] != namespace:
+        return None
+    try:
+        return DeployConfig(**kept)
+    except (ConfigError, TypeError):  # another version of the code wrote it, or a person did
+        return None
+
+
+def service(bundle: RegisteredBundle, config: DeployConfig, run_id: str) -> Object:
+    """The InferenceService of a version.
+
+    Raises:
+        ConfigError: the name cannot be one in Kubernetes.
+        DeployError: the cluster's pods cannot fetch the model from where the registry keeps it.
+    """
+    spec = read_spec(bundle.folder)
+    return inference_service(
+        Deployment(
+            name=bundle.name,
+            namespace=config.namespace,
+            version=bundle.version,
+            storage_uri=storage_uri(bundle.uri),
+            weights_sha256=bundle.weights_sha256,
+            data_digest=str(spec.data.get("digest", "")),
+            code_version=str(spec.lineage.get("code_version", "")),
+            run_id=run_id,
+            replicas=config.replicas,
+            resources=Resources(
+                memory=config.memory, memory_limit=config.memory, gpus=config.gpus, gpu_resource=config.gpu_resource
+            ),
+        )
+    )
+
+
+def storage_uri(uri: str) -> str:
+    """The address under which a cluster's pods fetch what the registry keeps.
+
+    Raises:
+        DeployError: they cannot reach it.
+    """
+    store = os.environ.get(MODEL_STORE, "").rstrip("/")
+    if uri.startswith(PROXIED) and store:
+        return f"{store}/{uri.removeprefix(PROXIED).lstrip('/')}"
+    if uri.partition("://")[0] in FETCHED:
+        return uri
+    raise DeployError(
+        f"The model's files are at {uri}, and pods of a cluster fetch them from {', '.join(FETCHED)} only. Let MLflow "
+        f"keep its artifacts in an object store; where its server hands them out ({PROXIED}), name the store that it "
+        f"keeps them in, {MODEL_STORE}=s3://BUCKET (the chart does)."
+    )
+
+
+def _rollout(home: Home, name: str, config: DeployConfig, run_id: str, tell: Tell) -> Rollout:
+    champion = registry.champion_version(home, name)
+
+    def champions_service() -> Object | None:
+        """Fetches the champion's bundle, so it is asked for only where the champion does not answer."""
+        try:
+            bundle = registry.champion(home, name)
+            kept = remembered(home, bundle, config.namespace) if bundle else None
+            return service(bundle, kept, run_id) if bundle and kept else None
+        except ForebayError as error:
+            tell(f"How {name} version {champion} was served is not known: {error}")
+            return None
+
+    return Rollout(
+        api=connect(), timeout_s=config.timeout_s, tell=tell, champion=champion, champions_service=champions_service
+    )

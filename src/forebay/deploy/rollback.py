@@ -1,0 +1,135 @@
+"""A rollback on a cluster: what a pod beside the steps runs (`python3 -m forebay.deploy.rollback`), and its sender.
+
+The registry, the store and the model's own address are known inside the cluster, and the steps' account may serve a
+version; a person's machine need reach only the API server.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+from forebay.cluster import errand, last_lines
+from forebay.cluster.api import ApiError, connect
+from forebay.cluster.ending import ended_by_signals, like_ctrl_c
+from forebay.cluster.errand import Ended, Errand, HinderedError
+from forebay.cluster.given import MLFLOW, MLFLOW_LOGIN, MODEL_STORE, STORE, STORE_KEYS
+from forebay.cluster.namespaces import PIPELINES
+from forebay.cluster.obstacles import Subject, of_pods
+from forebay.errors import ClusterError, ConfigError, DeployError, ForebayError, ModelError
+from forebay.settings import DeployConfig
+from forebay.state import Home
+
+MODULE = "forebay.deploy.rollback"
+MARK = "forebay_rollback"  # the key of the line that the pod ends with
+WORDS = Subject(noun="rollback", crash="The rollback ended", room="smaller pods", memory="the pod's limit")
+MARGIN_S = 300  # besides twice deploy.timeout_s, for the version and for putting back: the image, MLflow, the bundle
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a rollback came to."""
+
+    version: str = ""  # that is champion again
+    url: str = ""  # of its V1 predict path, inside the cluster
+    error: str = ""  # instead
+    has_no_target: bool = False  # there is no such model, or no champion before the present one
+
+
+def main(words: list[str]) -> int:
+    """Roll back, and print what it came to as the last line."""
+    from forebay.deploy.on_cluster import roll_back
+
+    name, namespace = words
+    try:
+        home = Home.find().open()
+        version, url = roll_back(home, name, namespace, "rollback", lambda text: print(text, flush=True))
+        outcome = Outcome(version=version, url=url)
+    except ForebayError as error:
+        outcome = Outcome(error=str(error), has_no_target=isinstance(error, ModelError))
+    print(json.dumps({MARK: asdict(outcome)}), flush=True)
+    return 1 if outcome.error else 0
+
+
+def send(name: str, namespace: str, context: str, image: str, show: Callable[[str], None]) -> Outcome:
+    """Roll back from anywhere: run the pod, show what it says, and delete it.
+
+    Args:
+        name: of the registered model.
+        namespace: of its InferenceService.
+        context: of the kubeconfig; empty for the current one.
+        image: of the pod; empty for the pipelines' own.
+        show: receives what a person should see meanwhile.
+
+    Raises:
+        ConfigError: there is no cluster to talk to, or nothing to go back to.
+        DeployError: the version did not come up; what was served before is served again.
+        ClusterError: the pod could not do its work.
+    """
+    api = connect(context)
+    wanted = _errand(name, namespace)
+    pod = wanted.new_name()
+    takes = errand.image(api, image)
+    with ended_by_signals(like_ctrl_c) as ending:
+        try:
+            errand.begin(api, wanted, pod, takes)
+            ended = errand.follow(api, wanted, pod, WORDS, ending, lambda line: _show(line, show))
+            if ended.lacks_module:
+                raise ClusterError(
+                    f"{takes} holds other code than this command: {ended.lines[-1]}. Build the images of this version "
+                    "and push or load them (`make images`), or name another one with --image."
+                )
+            return _outcome(ended) or _died(ended, lambda found: last_lines.explained(api, PIPELINES, found))
+        except HinderedError as error:
+            found = error.obstacle
+            text = last_lines.explained(api, PIPELINES, found) if found else str(error)
+            raise ClusterError(f"{text} Nothing was rolled back.") from error
+        finally:
+            try:
+                errand.remove(api, pod)
+            except ApiError as error:
+                show(f"The pod {PIPELINES}/{pod} may be left: {error}")
+
+
+def _errand(name: str, namespace: str) -> Errand:
+    return Errand(
+        kind="forebay-rollback",
+        module=MODULE,
+        words=(name, namespace),
+        plain=(*MLFLOW, *STORE, MODEL_STORE),
+        secret=(*MLFLOW_LOGIN, *STORE_KEYS),
+        values=(("FOREBAY_HOME", "/tmp/forebay"),),  # noqa: S108 - of the container
+        speaks_to_cluster=True,
+        memory="1Gi",
+        patience_s=2 * DeployConfig().timeout_s + MARGIN_S,
+    )
+
+
+def _show(line: str, show: Callable[[str], None]) -> None:
+    if not line.startswith(f'{{"{MARK}"'):
+        show(line)
+
+
+def _outcome(ended: Ended) -> Outcome | None:
+    """What the pod said it came to; None where it said nothing.
+
+    Raises:
+        ConfigError: there is nothing to go back to.
+        DeployError: it did not work.
+    """
+    said = next((line for line in reversed(ended.lines) if line.startswith(f'{{"{MARK}"')), None)
+    if said is None:
+        return None
+    outcome = Outcome(**json.loads(said)[MARK])
+    if outcome.error:
+        raise (ConfigError if outcome.has_no_target else DeployError)(outcome.error)
+    return outcome
+
+
+def _died(ended: Ended, explain: Callable[..., str]) -> Outcome:
+    found = next(of_pods([ended.pod], WORDS), None)
+    raise ClusterError(explain(found) if found else f"{ended.pod['metadata']['name']} ended and said nothing.")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
