@@ -24,6 +24,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from chart_rendering import objects, scenario
 from fake_api_server import FakeApi, Object, Resources, status
+from kfp_double import PROXY, KfpDouble
 from loopback import QuietHandler, serving
 
 USER = "jane@example.com"
@@ -31,6 +32,7 @@ RESOURCES: Resources = {
     "/api/v1": [
         ("nodes", "Node", False),
         ("pods", "Pod", True),
+        ("events", "Event", True),
         ("services", "Service", True),
         ("secrets", "Secret", True),
         ("configmaps", "ConfigMap", True),
@@ -70,6 +72,9 @@ class ClusterDouble(FakeApi):
         self.denied: set[tuple[str, str, str]] = set()  # namespace, resource, verb: of the person
         self.denied_account: set[tuple[str, str, str]] = set()
         self.pod_status: Object | None = None  # of pods that are not to run
+        self.pod_log: str | None = None  # of pods that are not to run, and ended
+        self.kfp: KfpDouble | None = None  # behind its service
+        self.pods_kubeconfig: Path | None = None  # by which pods with a token find their API server, in place of it
         self.logs: dict[str, str] = {}
         self.deleted: list[str] = []
         self.made = threading.Event()  # a pod
@@ -138,6 +143,8 @@ class ClusterDouble(FakeApi):
             return 403, status(403, "Forbidden", f'pods "{pod["metadata"]["name"]}" is forbidden: {self.refuses_pods}')
         pod["metadata"]["resourceVersion"] = "7"
         pod["spec"]["nodeName"] = "node"
+        if self.pod_log is not None:
+            self.logs[pod["metadata"]["name"]] = self.pod_log
         pod["status"] = self.pod_status or self._ended(pod)
         self.objects.append(pod)
         self.made.set()
@@ -147,6 +154,8 @@ class ClusterDouble(FakeApi):
         """The kubelet: runs the one container to its end."""
         container = pod["spec"]["containers"][0]
         environment = dict(self._environment(container))
+        if pod["spec"]["automountServiceAccountToken"]:
+            environment = {**environment, "KUBECONFIG": str(self.pods_kubeconfig), "KUBERNETES_SERVICE_HOST": ""}
         command = [sys.executable, *container["command"][1:]]
         done = subprocess.run(
             command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=self.folder
@@ -206,7 +215,11 @@ def cluster_double(folder: Path) -> Iterator[ClusterDouble]:
         def _serve(self) -> None:
             parts = urlsplit(self.path)
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            code, value = double.request(self.command, parts.path, parse_qs(parts.query), body)
+            query = parse_qs(parts.query)
+            if double.kfp and parts.path.startswith(PROXY):
+                code, value = double.kfp.answer(self.command, parts.path, query, body, "")
+            else:
+                code, value = double.request(self.command, parts.path, query, body)
             self.send(code, (value if isinstance(value, str) else json.dumps(value)).encode())
 
         def date_time_string(self, timestamp: float | None = None) -> str:

@@ -38,6 +38,12 @@ def _mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return empty.mlflow_database
 
 
+@pytest.fixture(scope="module")
+def mlflow_database(_mlflow_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow database with nothing in it, for the tests of a module."""
+    return Path(shutil.copy(_mlflow_database, tmp_path_factory.mktemp("database") / "mlflow.db"))
+
+
 @pytest.fixture
 def mlflow_home(home: Home, _mlflow_database: Path) -> Home:
     """A fresh state folder whose MLflow database is made already."""

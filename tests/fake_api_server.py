@@ -68,6 +68,8 @@ class FakeApi:
                 there = [o for o in self.objects if o["kind"] == kind and o["metadata"].get("namespace") == space]
                 if len(rest) == 2:
                     return next((o for o in there if o["metadata"]["name"] == rest[1]), None)
+                if len(rest) > 2:
+                    return None
                 version = api.removeprefix("/apis/").removeprefix("/api/")
                 return {"kind": f"{kind}List", "apiVersion": version, "metadata": {}, "items": there}
         return None

@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 from loopback import QuietHandler, serving
 
 RECORDED = Path(__file__).parent / "submit" / "recorded"
+PROXY = "/api/v1/namespaces/kubeflow/services/ml-pipeline:http/proxy"  # its path at an API server
 Object = dict[str, Any]
 
 
@@ -45,7 +46,7 @@ class KfpDouble:
 
     def answer(self, verb: str, path: str, query: Object, body: bytes, authorization: str) -> tuple[int, Any]:
         """One request."""
-        path = path.removeprefix("/api/v1/namespaces/kubeflow/services/ml-pipeline:http/proxy")
+        path = path.removeprefix(PROXY)
         self.paths.append(path)
         if self.token and authorization != f"Bearer {self.token}":
             return 401, {"code": 16, "message": "Unauthenticated: the token has expired"}
@@ -66,6 +67,7 @@ class KfpDouble:
             ("GET /apis/v2beta1/pipelines/([^/]+)/versions", self._versions),
             ("POST /apis/v2beta1/pipelines/upload_version", self._new_version),
             ("POST /apis/v2beta1/runs", self._new_run),
+            ("GET /apis/v2beta1/runs", self._list_runs),
             ("GET /apis/v2beta1/runs/([^/]+)", self._run),
             ("GET /apis/v1beta1/runs/([^/]+)", self._workflow),
             ("GET /k8s/pod/logs", self._log_of_ui),
@@ -106,6 +108,10 @@ class KfpDouble:
     def _new_run(self, body: bytes, **_: Any) -> Object:
         self.runs.append(json.loads(body))
         return {**self.runs[-1], "run_id": "r1"}
+
+    def _list_runs(self, query: Object, **_: Any) -> Object:
+        assert query == {"page_size": ["1"], "sort_by": ["created_at desc"]}
+        return {"runs": [each["run"] for each in self.shows[:1]], "total_size": 1} if self.shows else {}
 
     def _run(self, run_id: str, **_: Any) -> Object:
         self._seen = min(self._seen + 1, len(self.shows) - 1)

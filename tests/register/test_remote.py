@@ -1,12 +1,5 @@
 """A registry on a real MLflow server: bundles travel over HTTP and are fetched once."""
 
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,42 +12,14 @@ from forebay.models import load_bundle
 from forebay.register import register
 from forebay.settings import EvaluateConfig, RegisterConfig
 from forebay.state import Home, StepLog
-
-READY_S = 120  # a loaded machine; ten seconds as a rule
+from mlflow_server import mlflow_server
 
 
 @pytest.fixture
 def server(mlflow_home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    store = mlflow_home.root / "server"
-    store.mkdir()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{mlflow_home.mlflow_database}",
-         "--artifacts-destination", str(store), "--port", str(port), "--workers", "1"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
-    url = f"http://127.0.0.1:{port}"
-    try:
-        wait_until_healthy(url, process)
+    with mlflow_server(mlflow_home.mlflow_database, mlflow_home.root / "server") as url:
         monkeypatch.setenv(tracking.URI_VARIABLE, url)
         yield url
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)  # its workers too; nothing in it is worth a graceful end
-        process.wait()
-
-
-def wait_until_healthy(url: str, process: "subprocess.Popen[bytes]") -> None:
-    end = time.monotonic() + READY_S
-    while time.monotonic() < end:
-        assert process.poll() is None, "the MLflow server ended"
-        try:
-            with urllib.request.urlopen(f"{url}/health", timeout=1):
-                return
-        except OSError:
-            time.sleep(0.1)
-    raise AssertionError(f"no MLflow server after {READY_S} s")
 
 
 def test_a_bundle_travels_to_the_server_and_back_once(

@@ -1,0 +1,108 @@
+"""Versions in the registry of a real MLflow server, and a cluster on the wire whose models a real server serves."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from api_double import ApiDouble, Object, api_double
+from forebay import registry, tracking
+from forebay.cluster.given import MODEL_STORE
+from forebay.contracts.bundle import read_spec
+from forebay.deploy.inference_service import VERSION_LABEL
+from forebay.deploy.on_cluster import roll_out
+from forebay.deploy.smoke import Smoke
+from forebay.models import load_bundle
+from forebay.serving import supervise
+from forebay.serving.launch import Address
+from forebay.serving.state import Served
+from forebay.settings import DeployConfig
+from forebay.state import Home
+from tiny_server import write_bundle
+
+NAME = "digits"
+CRASH = json.loads((Path(__file__).parent / "deploy" / "recorded" / "crash.json").read_text())
+TOO_LITTLE = "64Mi"  # memory with which a server crashes
+
+
+@dataclass
+class ClusterStation:
+    """A home whose registry is MLflow's, a cluster, and the process that answers for its pods."""
+
+    home: Home
+    folder: Path
+    given: dict[str, str]  # what the chart gives to steps, less the login and the store's keys
+    double: ApiDouble = field(init=False)
+    bundles: dict[str, Path] = field(default_factory=dict)  # by version
+
+    def release(self, seed: int) -> str:
+        """Register an untrained network; its version."""
+        artifact = self.folder / f"artifact-{seed}"
+        spec = write_bundle(artifact / "data" / "bundle", seed=seed)
+        (artifact / "MLmodel").write_text("flavors: {}\n")
+        client = tracking.client(self.home)
+        run = client.create_run(tracking.experiment_id(client, self.home)).info.run_id
+        client.log_artifacts(run, str(artifact), "model")
+        if not registry.list_names(self.home):
+            client.create_registered_model(NAME)
+        tags = {registry.WEIGHTS_TAG: spec.weights_sha256, registry.DATA_TAG: "d" * 64}
+        source = f"{client.get_run(run).info.artifact_uri}/model"
+        version = str(client.create_model_version(NAME, source, run, tags=tags).version)
+        self.bundles[version] = artifact / "data" / "bundle"
+        return version
+
+    def deploy(self, version: str, **settings: object) -> str:
+        """As the deploy step does; the URL."""
+        images = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 1), dtype=np.uint8)
+        smoke = Smoke(
+            images_NHWC=images, probabilities=load_bundle(self.bundles[version]).predict(images), version=version,
+            tolerance=1e-3,
+        )  # fmt: skip
+        config = DeployConfig(**{"timeout_s": 60, **settings})  # type: ignore[arg-type]
+        bundle = registry.resolve(self.home, f"{NAME}/{version}")
+        return roll_out(self.home, bundle, smoke, config, "run-1", lambda text: None)
+
+    def becomes(self, service: Object) -> tuple[Object, list[Object]]:
+        """KServe and the kubelet: a server with enough memory loads the version that the object names."""
+        model = service["spec"]["predictor"]["model"]
+        version = model["args"][model["args"].index("--model-version") + 1]
+        labelled = {"labels": {VERSION_LABEL: service["metadata"]["labels"][VERSION_LABEL]}}
+        if model["resources"]["limits"]["memory"] == TOO_LITTLE:
+            (pod,) = CRASH["pods"]
+            return CRASH["service"]["status"], [{**pod, "metadata": {**pod["metadata"], **labelled}}]
+        server = supervise.ensure_server(self.home, Address("127.0.0.1", 0))
+        bundle = self.bundles[version]
+        served = Served(bundle=str(bundle), version=version, weights_sha256=read_spec(bundle).weights_sha256)
+        supervise.publish(self.home, lambda _: {NAME: served}, 60)
+        ready = {"conditions": [{"type": "Ready", "status": "True"}]}
+        pod = {"metadata": {"name": f"{NAME}-{version}", **labelled}, "status": ready}
+        return {**ready, "address": {"url": server.url}}, [pod]
+
+    @property
+    def service(self) -> Object:
+        """The model's InferenceService."""
+        return self.double.services[NAME]
+
+    @property
+    def champion(self) -> str | None:
+        return registry.champion_version(self.home, NAME)
+
+
+@contextmanager
+def cluster_station(folder: Path, mlflow: str) -> Iterator[ClusterStation]:
+    """Run one; this process has to have what is `given` in its environment.
+
+    Args:
+        folder: for all of it.
+        mlflow: address of the MLflow server.
+    """
+    given = {tracking.GIVEN[tracking.URI_VARIABLE]: mlflow, MODEL_STORE: "s3://mlflow"}
+    station = ClusterStation(Home(folder / "home").open(), folder, given)
+    with api_double(station.becomes) as station.double:
+        try:
+            yield station
+        finally:
+            supervise.stop(station.home)

@@ -1,0 +1,145 @@
+"""Deployments and rollbacks on a cluster: a real registry on a real MLflow server, a real server behind the wire."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from api_double import connected
+from cluster_double import ClusterDouble, cluster_double
+from cluster_station import NAME, TOO_LITTLE, ClusterStation, cluster_station
+from forebay import registry
+from forebay.cluster.api import INFERENCE_SERVICES, connect
+from forebay.deploy import kserve
+from forebay.deploy.on_cluster import remembered, roll_back, service
+from forebay.errors import DeployError, ModelError
+from forebay.settings import DeployConfig
+from forebay_cli import Forebay
+from mlflow_server import mlflow_server
+
+NAMESPACE = DeployConfig().namespace
+
+
+@pytest.fixture(scope="module")
+def station(tmp_path_factory: pytest.TempPathFactory, mlflow_database: Path) -> Iterator[ClusterStation]:
+    """The tests of this module run in the order they stand."""
+    folder = tmp_path_factory.mktemp("cluster")
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        mlflow_server(mlflow_database, folder / "store") as url,
+        cluster_station(folder, url) as running,
+    ):
+        for name, value in running.given.items():
+            patch.setenv(name, value)
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        patch.setattr(kserve, "STAYS_S", 0.0)
+        connected(running.double, folder, patch)
+        yield running
+
+
+@pytest.fixture
+def pods(station: ClusterStation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ClusterDouble]:
+    """The API server as a person sees it; a pod that it runs speaks to the station's."""
+    with cluster_double(tmp_path) as made:
+        (tmp_path / "kubeconfig").write_text(made.kubeconfig())
+        monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+        made.pods_kubeconfig = station.folder / "config"
+        made.give("ConfigMap", "forebay-steps", station.given)
+        yield made
+
+
+def back(station: ClusterStation) -> tuple[str, str]:
+    return roll_back(station.home, NAME, NAMESPACE, "rollback", lambda text: None)
+
+
+def memory(station: ClusterStation) -> str:
+    limits: dict[str, str] = station.service["spec"]["predictor"]["model"]["resources"]["limits"]
+    return limits["memory"]
+
+
+def test_before_a_second_champion_there_is_nothing_to_go_back_to(station: ClusterStation) -> None:
+    with pytest.raises(ModelError, match="No version was ever champion"):
+        back(station)
+    station.deploy(station.release(1), replicas=2, memory="3Gi")
+    assert station.champion == "1"
+    with pytest.raises(ModelError, match="Only version 1 was ever champion"):
+        back(station)
+
+
+def test_a_rollback_serves_the_champion_before_as_it_was_served_and_proves_it(station: ClusterStation) -> None:
+    station.deploy(station.release(2))
+    assert (station.champion, memory(station)) == ("2", "1Gi")
+    version, url = back(station)
+    assert (version, station.champion) == ("1", "1")
+    assert url.endswith(f"/v1/models/{NAME}:predict")
+    assert memory(station) == "3Gi"
+    assert station.service["spec"]["predictor"]["minReplicas"] == 2
+    assert station.service["metadata"]["annotations"]["forebay.dev/run-id"] == "rollback"
+
+
+def test_the_next_rollback_goes_one_further(station: ClusterStation) -> None:
+    with pytest.raises(ModelError, match="Only version 1 was ever champion"):
+        back(station)
+
+
+def test_a_deployment_that_was_killed_and_fails_again_puts_back_what_was_proved(station: ClusterStation) -> None:
+    broken = station.release(3)
+    bundle = registry.resolve(station.home, f"{NAME}/{broken}")
+    killed = service(bundle, DeployConfig(memory=TOO_LITTLE), "run-1")
+    connect().apply(INFERENCE_SERVICES, killed)
+    with pytest.raises(DeployError, match=r"Version 1 keeps answering\.$"):
+        station.deploy(broken, memory=TOO_LITTLE)
+    assert (station.champion, memory(station)) == ("1", "3Gi")
+
+
+def test_the_champion_deployed_anew_with_too_little_is_put_back_as_it_was(station: ClusterStation) -> None:
+    with pytest.raises(DeployError, match=r"Version 1 keeps answering\.$"):
+        station.deploy("1", memory=TOO_LITTLE)
+    assert (station.champion, memory(station)) == ("1", "3Gi")
+
+
+def test_a_rollback_to_a_version_that_does_not_come_up_changes_nothing(station: ClusterStation) -> None:
+    station.deploy(station.release(4))
+    registry.remember_served(station.home, NAME, "1", kept("1", station) | {"memory": TOO_LITTLE})
+    with pytest.raises(DeployError, match=r"version 1 was not made champion: .*Version 4 keeps answering\.$"):
+        back(station)
+    assert (station.champion, memory(station)) == ("4", "1Gi")
+
+
+@pytest.mark.parametrize("changes", [{"memory": "; rm"}, {"gpus": "all"}, {"service_account": "admin"}])
+def test_what_is_kept_is_checked_like_settings_and_else_forgotten(
+    station: ClusterStation, changes: dict[str, str]
+) -> None:
+    bundle = registry.resolve(station.home, f"{NAME}/4")
+    before = kept("4", station)
+    registry.remember_served(station.home, NAME, "4", before | changes)
+    assert remembered(station.home, bundle, NAMESPACE) is None
+    registry.remember_served(station.home, NAME, "4", before)
+    assert remembered(station.home, bundle, NAMESPACE) == DeployConfig()
+    assert remembered(station.home, bundle, "elsewhere") is None
+
+
+def test_the_command_does_it_from_a_machine_that_reaches_the_api_server_alone(
+    station: ClusterStation, pods: ClusterDouble, tmp_path: Path
+) -> None:
+    """The pod really runs here, with what the chart gives to steps."""
+    registry.remember_served(station.home, NAME, "1", kept("1", station) | {"memory": "3Gi"})
+    answer = Forebay(tmp_path)("rollback", NAME, "--cluster")
+    assert answer.stdout.startswith(f"{NAME} version 1 is champion again and answers at http://127.0.0.1:")
+    assert (station.champion, memory(station)) == ("1", "3Gi")
+    assert pods.pods == []
+    assert len(pods.deleted) == 1
+
+
+def test_where_there_is_nothing_to_go_back_to_the_command_is_wrong_use(pods: ClusterDouble, tmp_path: Path) -> None:
+    answer = Forebay(tmp_path)("rollback", NAME, "--cluster", expect=2)
+    assert f"{NAME} has no champion to go back to. Only version 1 was ever champion." in answer.stderr
+    answer = Forebay(tmp_path)("rollback", "nothing", "--cluster", expect=2)
+    assert "nothing has no champion to go back to" in answer.stderr
+    assert pods.pods == []
+
+
+def kept(version: str, station: ClusterStation) -> dict[str, object]:
+    found = registry.remembered_served(station.home, NAME, version)
+    assert found is not None
+    return found
