@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from chart_rendering import CHART
+from chart_rendering import CHART, objects, scenario
 from cluster_double import ClusterDouble
 from fake_api_server import Object
 from forebay.cluster import api
@@ -279,6 +279,21 @@ def test_rights_of_an_ingest_with_executors_are_asked_for_where_the_chart_lets_i
     assert failures() == []
     double.give("ConfigMap", GIVEN, {UNASKED[0]: "forebay-spark"})
     assert failure().detail == "kubeflow/pipeline-runner may not create sparkapplications in kubeflow"
+
+
+def test_rights_of_a_training_on_several_machines_are_asked_for_where_the_chart_lets_it(double: ClusterDouble) -> None:
+    double.denied_account = {("kubeflow", "trainjobs", "create")}
+    assert failures() == []
+    double.resources["/apis/trainer.kubeflow.org/v1alpha1"] = [
+        ("trainjobs", "TrainJob", True),
+        ("trainingruntimes", "TrainingRuntime", True),
+        ("clustertrainingruntimes", "ClusterTrainingRuntime", False),
+    ]
+    rendered = objects({**scenario("kind"), "trainer": {"enabled": True}})
+    double.objects += [each for each in rendered if each["kind"] == "TrainingRuntime"]
+    assert failure().detail == "kubeflow/pipeline-runner may not create trainjobs in kubeflow"
+    double.denied = {("kubeflow", "trainingruntimes", "get")}
+    assert failures() == []
 
 
 def test_a_right_that_a_person_lacks_comes_with_the_commands_that_grant_it(double: ClusterDouble) -> None:

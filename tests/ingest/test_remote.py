@@ -124,6 +124,24 @@ def events_of(log: StepLog, kind: str) -> list[dict[str, Any]]:
     return [event for event in read_events(log.events)[0] if event["kind"] == kind]
 
 
+def test_what_the_driver_tells_is_told_by_the_step(steplog: StepLog, capsys: pytest.CaptureFixture[str]) -> None:
+    """Lines as a driver's log has them."""
+    passing = remote._Passing(steplog)
+    StepLog(name="ingest", run_id="", home=steplog.home).progress(300, 600, "pictures")
+    for line in capsys.readouterr().out.splitlines():
+        passing.on(line)
+    refusal = (
+        'io.fabric8.kubernetes.client.KubernetesClientException: Failure executing: POST. Message: pods "f-exec-1" is '
+        "forbidden: exceeded quota: small, requested: requests.memory=2Gi"
+    )
+    for line in ("26/11/22 09:00:00 INFO ExecutorPodsAllocator: Going to request 2 executors", refusal, refusal):
+        passing.on(line)
+    [progress] = events_of(steplog, "progress")
+    assert (progress["done"], progress["total"], progress["unit"]) == (300, 600, "pictures")
+    [warning] = events_of(steplog, "warning")
+    assert "forbidden: exceeded quota: small" in warning["text"]
+
+
 def test_a_step_with_executors_ends_as_one_without_and_leaves_nothing_in_the_store(
     run_ingest: Ingest, cluster: Any, source: str, s3: S3Store, tmp_path: Path, steplog: StepLog
 ) -> None:

@@ -110,6 +110,34 @@ def test_a_crash_that_the_controller_mends_ends_nothing(api: Api, double: ApiDou
                               "Raise fit.memory.")  # fmt: skip
 
 
+def test_what_its_speaker_writes_is_heard_once(api: Api, double: ApiDouble) -> None:
+    heard: list[str] = []
+
+    def hear(line: str) -> None:
+        heard.append(line)
+        double.log = {"one": "one\ntwo", "two": "two\nthree"}.get(line, double.log)
+
+    double.log = "one"
+    speaks = pod("w-0", {"running": {}})
+    speaks["status"]["containerStatuses"][0]["ready"] = True
+    double.later = [(RUNNING[0], [speaks])] * 4 + [DONE]
+    run_job(api, fit_job(speaker="main"), 20, lambda text: None, OWNER, hear)
+    assert heard == ["one", "two", "three"]
+
+
+def test_a_job_that_no_controller_takes_up_is_said_to_be_that(
+    api: Api, double: ApiDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_module, "UNSEEN_S", 0.0)
+    double.plan = lambda wanted: ({}, [])
+    double.later = [({}, []), ({}, []), DONE]
+    told: list[str] = []
+    run(api, told.append)
+    [said] = told
+    assert said.startswith("Nobody has taken up the FitJob ml/fit-1 for 0 s. See that what `forebay up --with fitter` ")
+    assert said.endswith("runs, and that it looks at the namespace ml.")
+
+
 @pytest.mark.parametrize(
     ("state", "said"),
     [

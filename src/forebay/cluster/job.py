@@ -13,6 +13,8 @@ from forebay.errors import ForebayError
 
 MANAGER_LABEL, MANAGER = "app.kubernetes.io/managed-by", "forebay"
 SLICE_S = 5  # how long one watch lasts; pods are looked at after each
+UNSEEN_S = 60.0  # after which a job that nobody took up is said to be that
+HEARD = 20  # last lines of the speaker's log that are looked at each time
 STAYS_S = 30.0  # an obstacle that stays this long is no passing one
 GONE_S = 120.0  # for an earlier try to be gone
 SILENT_S = 120.0  # of an API server that is away, before a running job is given up
@@ -43,6 +45,7 @@ class Job:
     subject: Subject
     piece: str  # that brings its kind: `forebay up --with PIECE`
     switch: str  # value of the chart that grants the rights
+    speaker: str = ""  # container whose log tells how far the job is
 
     @property
     def namespace(self) -> str:
@@ -60,7 +63,14 @@ class Job:
         return f"{self.wanted['kind']} {self.namespace}/{self.name}"
 
 
-def run_job(api: Api, job: Job, timeout_s: float, tell: Callable[[str], None], owner: OwnPod | None = None) -> Object:
+def run_job(
+    api: Api,
+    job: Job,
+    timeout_s: float,
+    tell: Callable[[str], None],
+    owner: OwnPod | None = None,
+    hear: Callable[[str], None] | None = None,
+) -> Object:
     """Run a job to its end; whatever ends this step before (an error, SIGTERM, Ctrl-C) takes the job with it.
 
     Args:
@@ -69,6 +79,7 @@ def run_job(api: Api, job: Job, timeout_s: float, tell: Callable[[str], None], o
         timeout_s: for all of it, waiting for room included.
         tell: receives what a person should see meanwhile.
         owner: the pod of this step, so that the cluster removes the job even after a SIGKILL.
+        hear: receives lines of the speaker's log, the newest ones of each look.
 
     Returns:
         The object as it ended, when it succeeded; it stays until the pod goes.
@@ -79,7 +90,7 @@ def run_job(api: Api, job: Job, timeout_s: float, tell: Callable[[str], None], o
         SystemExit: SIGTERM, SIGINT or SIGHUP arrived.
     """
     with ended_by_signals() as ending:
-        following = _Following(api, job, timeout_s, tell, ending)
+        following = _Following(api, job, timeout_s, tell, ending, hear)
         following.clear()
         try:
             following.begin(owner)
@@ -96,6 +107,9 @@ class _Following:
     timeout_s: float
     tell: Callable[[str], None]
     ending: Ending
+    hear: Callable[[str], None] | None = None
+    last_heard: str = ""
+    began: float = 0.0
     old_events: list[tuple[str, str]] = field(default_factory=list)
     told: set[str] = field(default_factory=set)
     crash: str = ""  # the first one since the job began, in words; its pod may be gone when the verdict comes
@@ -137,7 +151,8 @@ class _Following:
 
     def follow(self) -> Object:
         """The object, once it succeeded."""
-        end = time.monotonic() + self.timeout_s
+        self.began = time.monotonic()
+        end = self.began + self.timeout_s
         while time.monotonic() < end:
             self.ending.check()
             try:
@@ -166,6 +181,7 @@ class _Following:
         if found is None:
             raise JobError(f"Somebody deleted the {job.title} meanwhile. Start the run again.")
         self._look_at_pods()
+        self._look_for_controller(found)
         if self._succeeded(found):
             return found
         for event in self.api.watch(resource, found, SLICE_S):
@@ -194,6 +210,35 @@ class _Following:
             found += refused_pods(events, job.name, job.subject)
         self._remember_crash([each for each in found if each.kind == "Crash"])
         self._consider(next((each for each in found if each.kind != "Crash"), None))
+        self._listen(pods)
+
+    def _look_for_controller(self, found: Object) -> None:
+        """Say once that nobody takes the job up: its controller is away, or looks at other namespaces."""
+        text = (
+            f"Nobody has taken up the {self.job.title} for {UNSEEN_S:g} s. See that what `forebay up --with "
+            f"{self.job.piece}` installs runs, and that it looks at the namespace {self.job.namespace}."
+        )
+        if not found.get("status") and time.monotonic() - self.began > UNSEEN_S and text not in self.told:
+            self.told.add(text)
+            self.tell(text)
+
+    def _listen(self, pods: list[Object]) -> None:
+        """Pass on what the speaker has written since the last look, or the end of it."""
+        if self.hear is None:
+            return
+        for pod in pods:
+            running = [each for each in (pod.get("status") or {}).get("containerStatuses") or [] if each.get("ready")]
+            if self.job.speaker not in [each["name"] for each in running]:
+                continue
+            try:
+                log = self.api.log(self.job.namespace, pod["metadata"]["name"], self.job.speaker, lines=HEARD)
+            except ApiError:
+                continue  # it has ended meanwhile
+            lines = log.splitlines()
+            new = lines[lines.index(self.last_heard) + 1 :] if self.last_heard in lines else lines
+            self.last_heard = lines[-1] if lines else self.last_heard
+            for line in new:
+                self.hear(line)
 
     def _remember_crash(self, crashes: list[Obstacle]) -> None:
         """A crash is the controller's to judge, which may start the pod again; its log is read while it is there."""

@@ -95,6 +95,11 @@ def read_events(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]
     return [event for line in whole.split(b"\n") if (event := _event(line))], offset + len(whole)
 
 
+def event_in_log(line: str) -> dict[str, Any] | None:
+    """The event of a line of a step's output, or None where it is another line."""
+    return _event(line.removeprefix(LOG_PREFIX).encode()) if line.startswith(LOG_PREFIX) else None
+
+
 def _event(line: bytes) -> dict[str, Any] | None:
     """The event of a line, or None for what a full disk or a kill left of one."""
     try:

@@ -1,6 +1,5 @@
 """A run on a cluster as the same events that a run on this machine gives, read from its nodes and its pods' logs."""
 
-import json
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -9,7 +8,7 @@ from typing import Any
 
 from forebay.engine.summary import Event
 from forebay.errors import ConfigError
-from forebay.state.steplog import LOG_PREFIX
+from forebay.state.steplog import LOG_PREFIX, event_in_log
 from forebay.submit.backend import Backend, BackendError
 from forebay.submit.nodes import ENDED_BADLY, StepNodes, Try, steps_of
 
@@ -129,11 +128,5 @@ class Follower:
 
 
 def _events(log: str) -> Iterator[Event]:
-    for line in log.splitlines():
-        if line.startswith(LOG_PREFIX):
-            try:
-                event = json.loads(line.removeprefix(LOG_PREFIX))
-            except ValueError:
-                continue  # what a kill left of a line
-            if isinstance(event, dict) and "kind" in event:
-                yield event
+    found = map(event_in_log, log.splitlines())  # none in what a kill left of a line
+    return (event for event in found if event and "kind" in event)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from forebay.cluster.access import single_rights
-from forebay.cluster.api import INFERENCE_SERVICES, Object, Resource
+from forebay.cluster.api import INFERENCE_SERVICES, ApiError, Object, Resource
 from forebay.cluster.errand import ACCOUNT
 from forebay.cluster.given import GIVEN, SPARK_ACCOUNT
 from forebay.cluster.namespaces import PIPELINES
@@ -14,6 +14,7 @@ from forebay.deploy import cluster_access
 from forebay.doctor.check import Check, failed, passed
 from forebay.doctor.cluster.place import CONFIG_MAPS, MODELS, OURS, Place, guarded
 from forebay.ingest.distributed.cluster_access import STEP_ACCESS
+from forebay.train.nodes import train_job
 
 OF_ACCOUNT = f"system:serviceaccount:{PIPELINES}:{ACCOUNT}"
 OWN_REVIEWS = Resource("authorization.k8s.io", "v1", "selfsubjectaccessreviews")
@@ -59,6 +60,9 @@ OF_PERSON = frozenset(
 REPORT = {"workflowtaskresults": ("create", "patch")}
 # What an ingest with executors does, where the chart lets it (spark.enabled).
 OF_EXECUTORS = frozenset(Right(PIPELINES, *right) for right in single_rights(STEP_ACCESS))
+# What a training on several machines does (trainer.enabled).
+OF_MACHINES = frozenset(Right(PIPELINES, *right) for right in train_job.rights())
+TRAINING_RUNTIMES = Resource(train_job.TRAIN_JOBS.group, train_job.TRAIN_JOBS.version, "trainingruntimes")
 OF_STEPS = frozenset(
     (
         *(Right(MODELS, *right) for right in cluster_access.rights()),
@@ -75,8 +79,11 @@ def rights(place: Place) -> Iterator[Check]:
 
 def _of_steps(place: Place) -> Check:
     groups = ("system:serviceaccounts", f"system:serviceaccounts:{PIPELINES}", "system:authenticated")
-    executors = SPARK_ACCOUNT in (place.api.keys(CONFIG_MAPS, PIPELINES, GIVEN) or ())
-    wanted = OF_STEPS | OF_EXECUTORS if executors else OF_STEPS
+    wanted = OF_STEPS
+    if SPARK_ACCOUNT in (place.api.keys(CONFIG_MAPS, PIPELINES, GIVEN) or ()):
+        wanted |= OF_EXECUTORS
+    if _has_training_runtime(place):
+        wanted |= OF_MACHINES
     missing = _denied(place, REVIEWS, wanted, {"user": OF_ACCOUNT, "groups": groups})
     if not missing:
         return passed("step rights", f"{PIPELINES}/{ACCOUNT} may do all that steps do in {MODELS} and {PIPELINES}")
@@ -86,6 +93,16 @@ def _of_steps(place: Place) -> Check:
         f"The chart's RoleBinding forebay-deployer in {MODELS} and that of Kubeflow Pipelines in {PIPELINES} grant it: "
         f"{place.up} installs them again.",
     )
+
+
+def _has_training_runtime(place: Place) -> bool:
+    """Whether the chart brought it, which it does together with the rights."""
+    try:
+        return place.api.find(TRAINING_RUNTIMES, PIPELINES, train_job.RUNTIME) is not None
+    except ApiError as error:
+        if error.status == 403:
+            return False  # the rights may be there all the same; they are not asked for
+        raise
 
 
 def _of_person(place: Place) -> Check:

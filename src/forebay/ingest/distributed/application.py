@@ -144,6 +144,7 @@ def job_of(application: Object) -> Job:
         ),
         piece="spark-operator",
         switch="spark.enabled",
+        speaker=DRIVER,
     )
 
 

@@ -7,6 +7,7 @@ import re
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -25,10 +26,13 @@ from forebay.ingest.step import Reading
 from forebay.object_store import SCHEME
 from forebay.settings import IngestConfig
 from forebay.state import StepLog
+from forebay.state.steplog import event_in_log
 
 TIMEOUT_S = 5.5 * 3600  # the step's own limit is six hours
 STALE = timedelta(days=1)  # no ingest lasts as long: what is older in the store, a killed one left
 THREADS = 16  # a request waits for the network, not for a core
+REFUSED = re.compile(r"is forbidden|exceeded quota")  # Spark's own error is a line of its driver's log
+LETTERS = 500  # of such a line
 _NAME = re.compile(rf"({ROWS}|{QUARANTINE})/part-\d{{5,}}\.parquet")
 
 
@@ -49,7 +53,7 @@ def read_with_executors(out: Path, config: IngestConfig, log: StepLog) -> Readin
         write_task(place, config)
         wanted = _application(api, pod, config, f"forebay-ingest-{_key(out)}", place.uri, account)
         try:
-            run_job(api, job_of(spark_application(wanted)), TIMEOUT_S, log.warn, pod)
+            run_job(api, job_of(spark_application(wanted)), TIMEOUT_S, log.warn, pod, _Passing(log).on)
         except JobError:
             with contextlib.suppress(OSError):  # it said nothing: the job's own error stands
                 read_result(place)
@@ -57,6 +61,22 @@ def read_with_executors(out: Path, config: IngestConfig, log: StepLog) -> Readin
         reading = read_result(place)
         fetch(place, reading, out)
     return reading
+
+
+@dataclass
+class _Passing:
+    """Passes on what the driver's log tells: how far it is, and that its executors are refused."""
+
+    log: StepLog
+    refused: bool = False
+
+    def on(self, line: str) -> None:
+        event = event_in_log(line)
+        if event and event["kind"] == "progress":
+            self.log.progress(event["done"], event["total"], event["unit"])
+        elif REFUSED.search(line) and not self.refused:
+            self.refused = True
+            self.log.warn(f"The cluster refuses executors, and Spark goes on asking for them: {line.strip()[:LETTERS]}")
 
 
 def _given(variable: str) -> str:
