@@ -37,6 +37,11 @@ class Platform:
         found = self.api.all(PODS, PIPELINES, labelSelector=f"pipeline/runid={run_id}")
         return [pod for pod in found if "-impl-" in pod["metadata"]["name"]]
 
+    def errands(self, kind: str) -> list[Object]:
+        """Pods of a command that are there, less those that are ending."""
+        found = self.api.all(PODS, PIPELINES, labelSelector=f"app.kubernetes.io/name={kind}")
+        return [pod for pod in found if not pod["metadata"].get("deletionTimestamp")]
+
     def following(self, *words: object) -> "subprocess.Popen[str]":
         """Submit a run and follow it in a process of its own; its lines are on standard error."""
         command = self.forebay.command("submit", "--json", *words)

@@ -12,6 +12,7 @@ from forebay.engine.champions import bring_up, champion_url
 from forebay.errors import DeployError
 from forebay.serving import supervise
 from forebay.serving.launch import Address
+from forebay_cli import Forebay
 
 ANYWHERE = Address("127.0.0.1", 0)
 
@@ -83,3 +84,13 @@ def test_serving_another_model_leaves_a_candidate_under_test_alone(station: Stat
     supervise.stop(station.home)
     bring_up(station.home, (), ANYWHERE)
     assert staged not in station.loaded, "a kill left it"
+
+
+def test_the_command_rolls_back_to_the_champion_before(station: Station, versions: list[Released]) -> None:
+    first, second = versions[0].version, versions[1].version
+    registry.set_champion(station.home, NAME, second)
+    bring_up(station.home, (_reference(versions[1]),), ANYWHERE)
+    forebay = Forebay(station.folder, {"FOREBAY_HOME": str(station.home.root)})
+    assert forebay("rollback", NAME).stdout.startswith(f"{NAME} version {first} is champion again and answers at http:")
+    assert (station.champion, station.loaded[NAME]) == (first, first)
+    assert f"Only version {first} was ever champion" in forebay("rollback", NAME, expect=2).stderr

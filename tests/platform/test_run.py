@@ -11,12 +11,13 @@ from forebay.engine.summary import STEPS
 from forebay_cli import Forebay
 from platform_station import SMALL, Platform, Trained
 
+PICTURE = (load_digits().images[0] * 255 / 16).round().astype(int).tolist()
+
 
 def test_a_submitted_run_ends_in_a_model_that_answers_over_rest(platform: Platform, trained: Trained) -> None:
     assert [step["name"] for step in trained.summary["steps"]] == list(STEPS)
     assert not any(step["cached"] for step in trained.summary["steps"])
-    picture = (load_digits().images[0] * 255 / 16).round().astype(int).tolist()
-    assert platform.predict(trained.name, picture)["model_version"] == trained.summary["model"]["version"]
+    assert platform.predict(trained.name, PICTURE)["model_version"] == trained.summary["model"]["version"]
 
 
 def test_the_data_are_those_of_a_run_of_processes_and_the_model_is_as_good(trained: Trained, tmp_path: Path) -> None:
@@ -46,8 +47,7 @@ def test_a_second_submission_takes_what_is_done_from_the_cache(platform: Platfor
 def test_the_gates_no_ends_with_3_and_the_champion_keeps_answering(platform: Platform, trained: Trained) -> None:
     words = (*SMALL, "--set", "evaluate.min_accuracy=1.0")
     assert platform.submit("--name", trained.name, *words, expect=3)["state"] == "refused"
-    picture = (load_digits().images[0] * 255 / 16).round().astype(int).tolist()
-    assert platform.predict(trained.name, picture)["model_version"] == trained.summary["model"]["version"]
+    assert platform.predict(trained.name, PICTURE)["model_version"] == trained.summary["model"]["version"]
 
 
 def test_the_registry_survives_a_restart_of_mlflow(platform: Platform, trained: Trained) -> None:
@@ -56,6 +56,30 @@ def test_the_registry_survives_a_restart_of_mlflow(platform: Platform, trained: 
     subprocess.run([*rollout, "status", "deployment/forebay-mlflow", "--timeout=240s"], check=True, capture_output=True)
     again = platform.submit("--name", trained.name, *SMALL)
     assert "the weights are those of the champion" in again["gate"]["reason"]
+
+
+def test_a_rollback_serves_the_champion_before_and_the_status_shows_it(platform: Platform, trained: Trained) -> None:
+    first = trained.summary["model"]["version"]
+    second = platform.submit("--name", trained.name, *SMALL, "--set", "train.epochs=5")
+    assert second["model"]["version"] != first
+    assert _served(platform, trained.name) == (second["model"]["version"], "answers")
+    answer = platform.forebay("rollback", trained.name, "--cluster")
+    assert answer.stdout.startswith(f"{trained.name} version {first} is champion again")
+    assert _served(platform, trained.name) == (first, "answers")
+    assert platform.predict(trained.name, PICTURE)["model_version"] == first
+    assert platform.errands("forebay-rollback") == []
+
+
+def test_the_doctor_finds_nothing_and_leaves_nothing(platform: Platform) -> None:
+    found = platform.forebay.json("doctor", "--cluster")
+    assert [each for each in found["checks"] if not each["ok"]] == []
+    assert {"image", "dns", "s3", "mlflow", "pod clock"} <= {each["name"] for each in found["checks"]}
+    assert platform.errands("forebay-doctor") == []
+
+
+def _served(platform: Platform, name: str) -> tuple[str, str]:
+    models = platform.forebay.json("status", "--cluster")["models"]
+    return next((each["version"], each["state"]) for each in models if each["name"] == name)
 
 
 def test_a_gpu_that_is_asked_for_stands_in_the_pods_limits(platform: Platform) -> None:
