@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from forebay.cluster import errand, last_lines
-from forebay.cluster.api import ApiError, connect
+from forebay.cluster.api import Api, ApiError, connect
 from forebay.cluster.ending import ended_by_signals, like_ctrl_c
 from forebay.cluster.errand import Ended, Errand, HinderedError
 from forebay.cluster.given import MLFLOW, MLFLOW_LOGIN, MODEL_STORE, STORE, STORE_KEYS
@@ -38,17 +38,22 @@ class Outcome:
 
 def main(words: list[str]) -> int:
     """Roll back, and print what it came to as the last line."""
+    name, namespace = words
+    with ended_by_signals():  # a pod's first process ignores those that nobody asked for
+        outcome = _roll_back(name, namespace)
+    print(json.dumps({MARK: asdict(outcome)}), flush=True)
+    return 1 if outcome.error else 0
+
+
+def _roll_back(name: str, namespace: str) -> Outcome:
     from forebay.deploy.on_cluster import roll_back
 
-    name, namespace = words
     try:
         home = Home.find().open()
         version, url = roll_back(home, name, namespace, "rollback", lambda text: print(text, flush=True))
-        outcome = Outcome(version=version, url=url)
     except ForebayError as error:
-        outcome = Outcome(error=str(error), has_no_target=isinstance(error, ModelError))
-    print(json.dumps({MARK: asdict(outcome)}), flush=True)
-    return 1 if outcome.error else 0
+        return Outcome(error=str(error), has_no_target=isinstance(error, ModelError))
+    return Outcome(version=version, url=url)
 
 
 def send(name: str, namespace: str, context: str, image: str, show: Callable[[str], None]) -> Outcome:
@@ -73,17 +78,18 @@ def send(name: str, namespace: str, context: str, image: str, show: Callable[[st
     with ended_by_signals(like_ctrl_c) as ending:
         try:
             errand.begin(api, wanted, pod, takes)
-            ended = errand.follow(api, wanted, pod, WORDS, ending, lambda line: _show(line, show))
-            if ended.lacks_module:
-                raise ClusterError(
-                    f"{takes} holds other code than this command: {ended.lines[-1]}. Build the images of this version "
-                    "and push or load them (`make images`), or name another one with --image."
-                )
-            return _outcome(ended) or _died(ended, lambda found: last_lines.explained(api, PIPELINES, found))
+            return _outcome(api, takes, errand.follow(api, wanted, pod, WORDS, ending, lambda line: _show(line, show)))
         except HinderedError as error:
             found = error.obstacle
             text = last_lines.explained(api, PIPELINES, found) if found else str(error)
-            raise ClusterError(f"{text} Nothing was rolled back.") from error
+            raise ClusterError(f"{text} `forebay status --cluster` shows what answers now.") from error
+        except ApiError as error:
+            if error.status != 403:
+                raise
+            raise ClusterError(
+                f"The rollback's pod cannot be made or watched: {error.said}. `forebay doctor --cluster` names the "
+                "rights that you lack, and the commands that grant them."
+            ) from error
         finally:
             try:
                 errand.remove(api, pod)
@@ -110,25 +116,28 @@ def _show(line: str, show: Callable[[str], None]) -> None:
         show(line)
 
 
-def _outcome(ended: Ended) -> Outcome | None:
-    """What the pod said it came to; None where it said nothing.
+def _outcome(api: Api, takes: str, ended: Ended) -> Outcome:
+    """What the pod came to.
 
     Raises:
         ConfigError: there is nothing to go back to.
         DeployError: it did not work.
+        ClusterError: it ended and did not say.
     """
     said = next((line for line in reversed(ended.lines) if line.startswith(f'{{"{MARK}"')), None)
-    if said is None:
-        return None
-    outcome = Outcome(**json.loads(said)[MARK])
-    if outcome.error:
-        raise (ConfigError if outcome.has_no_target else DeployError)(outcome.error)
-    return outcome
-
-
-def _died(ended: Ended, explain: Callable[..., str]) -> Outcome:
+    if said is not None:
+        outcome = Outcome(**json.loads(said)[MARK])
+        if outcome.error:
+            raise (ConfigError if outcome.has_no_target else DeployError)(outcome.error)
+        return outcome
+    if ended.lacks_module:
+        raise ClusterError(
+            f"{takes} holds other code than this command: {ended.lines[-1]}. Build the images of this version and push "
+            "or load them (`make images`), or name another one with --image."
+        )
     found = next(of_pods([ended.pod], WORDS), None)
-    raise ClusterError(explain(found) if found else f"{ended.pod['metadata']['name']} ended and said nothing.")
+    name = ended.pod["metadata"]["name"]
+    raise ClusterError(last_lines.explained(api, PIPELINES, found) if found else f"{name} ended and said nothing.")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""`forebay status --cluster`: what is served, and what keeps a model from answering, as a real cluster said it."""
+"""`status --cluster` and `rollback --cluster` at the command line, against an API server on the wire."""
 
 import copy
 import json
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -122,3 +123,56 @@ def test_what_a_rollback_cannot_be_about_is_said_before_anything_is_done(
 ) -> None:
     assert fix in forebay(*words, expect=2).stderr
     assert not double.made.is_set()
+
+
+def _scripted(double: ClusterDouble, log: str, code: int = 1) -> None:
+    """Pods end at once, and have said this."""
+    state = {"terminated": {"exitCode": code, "reason": "Error"}}
+    ended = {"name": "forebay-rollback", "image": "x:1", "state": state, "ready": False}
+    double.pod_status, double.pod_log = {"phase": "Failed", "containerStatuses": [ended]}, log
+
+
+@pytest.mark.parametrize(
+    ("log", "said"),
+    [
+        ("/usr/bin/python3: No module named forebay.deploy.rollback", "holds other code than this command"),
+        ("Traceback\nmlflow.exceptions.MlflowException: refused", "The rollback ended: forebay-rollback of"),
+        (
+            'x\n{"forebay_rollback": {"version": "", "url": "", "error": "did not come up.", "has_no_target": false}}',
+            "Error: did not come up.",
+        ),
+    ],
+)
+def test_a_rollback_that_does_not_work_says_why_and_leaves_no_pod(
+    double: ClusterDouble, forebay: Forebay, log: str, said: str
+) -> None:
+    _scripted(double, log)
+    assert said in forebay("rollback", "digits", "--cluster", expect=1).stderr
+    assert double.pods == []
+
+
+def test_a_person_who_may_make_no_pods_is_sent_to_the_doctor(double: ClusterDouble, forebay: Forebay) -> None:
+    double.denied = {("kubeflow", "pods", "create")}
+    said = forebay("rollback", "digits", "--cluster", expect=1).stderr
+    assert 'User "jane@example.com" cannot create resource "pods"' in said
+    assert "`forebay doctor --cluster` names the rights that you lack" in said
+
+
+def test_a_rollback_whose_pod_does_not_start_says_what_hinders_it(double: ClusterDouble, forebay: Forebay) -> None:
+    waiting = {"reason": "ErrImagePull", "message": "not found"}
+    container = {"name": "forebay-rollback", "image": "x:1", "state": {"waiting": waiting}, "ready": False}
+    double.pod_status = {"phase": "Pending", "containerStatuses": [container]}
+    said = forebay("rollback", "digits", "--cluster", "--image", "x:1", expect=1).stderr
+    assert "The image x:1 cannot be pulled (ErrImagePull): not found." in said
+    assert double.pods == []
+
+
+def test_ctrl_c_deletes_the_pod_and_says_what_it_does(double: ClusterDouble, forebay: Forebay) -> None:
+    double.pod_status = {"phase": "Pending"}
+    with forebay.start("rollback", "digits", "--cluster") as process:
+        assert double.made.wait(60)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "told to serve again what was served before" in said
+    assert double.pods == []
