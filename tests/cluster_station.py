@@ -12,7 +12,7 @@ from api_double import ApiDouble, Object, api_double
 from forebay import registry, tracking
 from forebay.cluster.given import MODEL_STORE
 from forebay.contracts.bundle import read_spec
-from forebay.deploy.inference_service import VERSION_LABEL
+from forebay.deploy.inference_service import marks
 from forebay.deploy.on_cluster import roll_out
 from forebay.deploy.smoke import Smoke
 from forebay.models import load_bundle
@@ -69,7 +69,7 @@ class ClusterStation:
         """KServe and the kubelet: a server with enough memory loads the version that the object names."""
         model = service["spec"]["predictor"]["model"]
         version = model["args"][model["args"].index("--model-version") + 1]
-        labelled = {"labels": {VERSION_LABEL: service["metadata"]["labels"][VERSION_LABEL]}}
+        labelled = {"labels": marks(service)}
         if model["resources"]["limits"]["memory"] == TOO_LITTLE:
             (pod,) = CRASH["pods"]
             return CRASH["service"]["status"], [{**pod, "metadata": {**pod["metadata"], **labelled}}]

@@ -24,6 +24,10 @@ CHAMPIONS_TAG = "forebay.champions"  # of the registered model: versions in the 
 REMEMBERED = 100  # champions; MLflow cuts long tags
 
 
+class RollbackTargetError(ModelError):
+    """There is no version to go back to, or not here."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Version:
     """One registered version as the registry records it."""
@@ -113,13 +117,20 @@ def remember_served(home: Home, name: str, version: str, settings: Mapping[str, 
     tracking.client(home).set_model_version_tag(name, version, SERVED_TAG, json.dumps(settings, sort_keys=True))
 
 
-def remembered_served(home: Home, name: str, version: str) -> dict[str, Any] | None:
-    """What `remember_served` kept, or None where nothing readable is there."""
+def remembered_served(home: Home, name: str, version: str) -> dict[str, Any]:
+    """What `remember_served` kept; empty where nothing readable is there."""
     try:
         found = json.loads(tracking.client(home).get_model_version(name, version).tags.get(SERVED_TAG, ""))
     except ValueError:
-        return None
-    return found if isinstance(found, dict) else None
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def failures() -> tuple[type[Exception], ...]:
+    """What the functions here raise where the registry does not answer, or refuses."""
+    from mlflow import MlflowException
+
+    return ModelError, MlflowException
 
 
 def set_champion(home: Home, name: str, version: str, *, back: bool = False) -> None:
@@ -142,16 +153,20 @@ def set_champion(home: Home, name: str, version: str, *, back: bool = False) -> 
 
 
 def previous_champion(home: Home, name: str) -> RegisteredBundle:
-    """The version that was champion before the present one: where a rollback goes.
+    """The version that was champion before the present one: where a rollback goes. Deleted ones are passed over.
 
     Raises:
-        ModelError: there was none, or it is no longer registered.
+        RollbackTargetError: there was none, or it is no longer registered.
+        ModelError: its bundle cannot be fetched.
     """
     history = _champions(tracking.client(home), name)
-    if len(history) < 2:
-        present = f"Only version {history[0]} was ever champion" if history else "No version was ever champion"
-        raise ModelError(f"{name} has no champion to go back to. {present}.")
-    return resolve(home, f"{name}/{history[-2]}")
+    registered = {item.version for item in list_versions(home, name)}
+    for version in reversed(history[:-1]):
+        if version in registered and version != history[-1]:
+            return resolve(home, f"{name}/{version}")
+    present = f"Only version {history[-1]} was ever champion" if history else "No version was ever champion"
+    rest = ", of those that are still registered" if len(history) > 1 else ""
+    raise RollbackTargetError(f"{name} has no champion to go back to. {present}{rest}.")
 
 
 def find_version(client: "MlflowClient", name: str, weights_sha256: str) -> str | None:

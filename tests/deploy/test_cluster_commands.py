@@ -10,7 +10,7 @@ import pytest
 
 from cluster_double import ClusterDouble, cluster_double
 from fake_api_server import Object
-from forebay.deploy.inference_service import Deployment, inference_service
+from forebay.deploy.inference_service import VERSION_LABEL, Deployment, inference_service, marks
 from forebay_cli import Forebay
 from kfp_double import kfp_double, recorded
 
@@ -42,7 +42,7 @@ def serve(double: ClusterDouble, name: str, version: str, status: Object, *pods:
     )  # fmt: skip
     double.objects.append({**service, "status": status})
     for pod in pods:
-        labels = {SERVICE_LABEL: name, "forebay.dev/model-version": pod["version"]}
+        labels = {SERVICE_LABEL: name, **marks(service), VERSION_LABEL: pod["version"]}
         metadata = {"name": f"{name}-{pod['version']}", "namespace": "forebay-models", "labels": labels}
         double.objects.append({"kind": "Pod", "metadata": metadata, "status": pod["status"]})
 
@@ -72,7 +72,11 @@ def test_a_server_that_crashes_says_so_and_one_that_an_older_version_stands_in_f
     broken, digits = found["models"]
     assert (broken["state"], broken["ready_pods"]) == ("does not answer", 0)
     assert "The server does not stay up" in broken["reason"]
-    assert (digits["state"], digits["ready_pods"], digits["version"]) == ("an earlier version answers", 0, "2")
+    assert (digits["state"], digits["ready_pods"], digits["version"]) == (
+        "partly, or an earlier version, answers",
+        0,
+        "2",
+    )
     assert found["run"]["state"] == "succeeded"
     assert found["run_problem"] is None
 
@@ -138,7 +142,7 @@ def _scripted(double: ClusterDouble, log: str, code: int = 1) -> None:
         ("/usr/bin/python3: No module named forebay.deploy.rollback", "holds other code than this command"),
         ("Traceback\nmlflow.exceptions.MlflowException: refused", "The rollback ended: forebay-rollback of"),
         (
-            'x\n{"forebay_rollback": {"version": "", "url": "", "error": "did not come up.", "has_no_target": false}}',
+            'x\n{"forebay_rollback": {"version": "", "url": "", "error": "did not come up.", "is_wrong_use": false}}',
             "Error: did not come up.",
         ),
     ],
@@ -174,5 +178,5 @@ def test_ctrl_c_deletes_the_pod_and_says_what_it_does(double: ClusterDouble, for
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "told to serve again what was served before" in said
+    assert "the pod is told to end, and then serves again what was served before" in said
     assert double.pods == []

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from forebay.deploy.inference_service import Deployment, Resources, inference_service
+from forebay.deploy.inference_service import Deployment, Resources, inference_service, marks
 from forebay.errors import ConfigError
 from forebay.version import VERSION
 
@@ -28,6 +28,7 @@ def test_the_object_is_exactly_this() -> None:
                 "app.kubernetes.io/version": VERSION,
                 "app.kubernetes.io/managed-by": "forebay",
                 "forebay.dev/model-version": "3",
+                "forebay.dev/rollout": "99566ac54e6a9898",
             },
             "annotations": {
                 "serving.kserve.io/deploymentMode": "Standard",
@@ -94,3 +95,12 @@ def test_a_model_without_gpus_takes_the_plain_runtime_and_a_mig_slice_has_its_ow
 def test_a_name_that_kubernetes_refuses_is_refused_here_with_the_way_out(name: str) -> None:
     with pytest.raises(ConfigError, match="--name"):
         inference_service(Deployment(**{**vars(WANTED), "name": name}))
+
+
+def test_pods_of_one_version_with_other_settings_have_other_marks() -> None:
+    def with_memory(memory: str, run_id: str = "run-1") -> dict[str, str]:
+        wanted = dataclasses.replace(WANTED, resources=Resources(memory=memory), run_id=run_id)
+        return marks(inference_service(wanted))
+
+    assert with_memory("1Gi") == with_memory("1Gi", run_id="another")
+    assert with_memory("1Gi") != with_memory("2Gi")

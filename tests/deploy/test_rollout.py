@@ -14,7 +14,7 @@ from api_double import ApiDouble, Object, api_double, connected
 from forebay.cluster.api import INFERENCE_SERVICES, Api, ApiError, connect
 from forebay.cluster.ending import ended_by_signals
 from forebay.deploy import kserve
-from forebay.deploy.inference_service import VERSION_LABEL, Deployment, inference_service
+from forebay.deploy.inference_service import VERSION_LABEL, Deployment, Resources, inference_service, marks
 from forebay.deploy.kserve import Rollout
 from forebay.errors import ConfigError, DeployError
 
@@ -23,11 +23,11 @@ CRASH = json.loads((Path(__file__).parent / "recorded" / "crash.json").read_text
 READY = {"conditions": [{"type": "Ready", "status": "True"}], "address": {"url": "http://digits-predictor.ml"}}
 
 
-def wanted(version: str) -> Object:
+def wanted(version: str, memory: str = "1Gi") -> Object:
     return inference_service(
         Deployment(
             name="digits", namespace="ml", version=version, storage_uri="s3://b/m", weights_sha256="a" * 64,
-            data_digest="d", code_version="c", run_id="r",
+            data_digest="d", code_version="c", run_id="r", resources=Resources(memory=memory, memory_limit=memory),
         )
     )  # fmt: skip
 
@@ -37,13 +37,13 @@ def becomes(service: Object) -> tuple[Object, list[Object]]:
     version = service["metadata"]["labels"][VERSION_LABEL]
     if version.startswith("bad"):
         (pod,) = CRASH["pods"]
-        return CRASH["service"]["status"], [_labelled(pod, version)]
+        return CRASH["service"]["status"], [_labelled(pod, service)]
     pod = {"metadata": {"name": f"digits-{version}"}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}}
-    return READY, [_labelled(pod, version)]
+    return READY, [_labelled(pod, service)]
 
 
-def _labelled(pod: Object, version: str) -> Object:
-    return {**pod, "metadata": {**pod["metadata"], "labels": {VERSION_LABEL: version}}}
+def _labelled(pod: Object, service: Object) -> Object:
+    return {**pod, "metadata": {**pod["metadata"], "labels": marks(service)}}
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def registry() -> Registry:
 def roll_out(api: Api, registry: Registry) -> RollOut:
     """Roll a version out; it is champion afterwards."""
 
-    def act(version: str, prove: Any = lambda url: None, then: Any = lambda: None) -> str:
+    def act(version: str, prove: Any = lambda url: None, then: Any = lambda: None, memory: str = "1Gi") -> str:
         def promote() -> None:
             registry.champion = version
             then()
@@ -83,11 +83,17 @@ def roll_out(api: Api, registry: Registry) -> RollOut:
         champion = registry.champion
         known = wanted(champion) if champion and registry.knows else None
         rollout = Rollout(
-            api=api, timeout_s=20, tell=lambda text: None, champion=champion, champions_service=lambda: known
-        )
-        return rollout.run(wanted(version), prove, promote)
+            api=api, timeout_s=20, tell=lambda text: None, champion=lambda: registry.champion,
+            champions_service=lambda: known,
+        )  # fmt: skip
+        return rollout.run(wanted(version, memory), prove, promote)
 
     return act
+
+
+def memory(double: ApiDouble) -> str:
+    limits: dict[str, str] = double.services["digits"]["spec"]["predictor"]["model"]["resources"]["limits"]
+    return limits["memory"]
 
 
 def served(double: ApiDouble) -> str:
@@ -146,14 +152,11 @@ def test_a_champion_that_was_applied_anew_and_never_came_up_is_put_back_as_it_wa
     api: Api, roll_out: RollOut, double: ApiDouble
 ) -> None:
     roll_out("1")
-    memory = double.services["digits"]["spec"]["predictor"]["model"]["resources"]["limits"]["memory"]
-    again = wanted("1")
-    again["spec"]["predictor"]["model"]["resources"]["limits"]["memory"] = "1Mi"
-    api.apply(INFERENCE_SERVICES, again)
+    api.apply(INFERENCE_SERVICES, wanted("1", "1Mi"))
     double.services["digits"]["status"] = CRASH["service"]["status"]
     with pytest.raises(DeployError, match=r"Version 1 keeps answering\.$"):
         roll_out("bad")
-    assert double.services["digits"]["spec"]["predictor"]["model"]["resources"]["limits"]["memory"] == memory
+    assert memory(double) == "1Gi"
 
 
 def test_a_first_version_that_was_killed_and_fails_when_it_is_tried_again_leaves_nothing(
@@ -170,7 +173,7 @@ def test_where_nobody_knows_how_the_champion_was_served_what_is_there_stays(
 ) -> None:
     registry.champion, registry.knows = "7", False
     api.apply(INFERENCE_SERVICES, wanted("1"))
-    with pytest.raises(DeployError, match=r"Version 1 keeps answering\.$"):
+    with pytest.raises(DeployError, match=r"Version 1 is there as before\.$"):
         roll_out("bad")
 
 
@@ -209,6 +212,79 @@ def test_a_signal_whose_exception_python_drops_is_obeyed_all_the_same() -> None:
             Ends()
         with pytest.raises(SystemExit):
             ending.check()
+
+
+def test_pods_of_the_same_version_with_other_settings_are_not_taken_for_the_new_ones(
+    roll_out: RollOut, double: ApiDouble
+) -> None:
+    """KServe takes a moment: the first looks show the old pods, ready, and the old status."""
+    roll_out("1")
+    old = (READY, double.pods)
+    looks: list[Object] = []
+    plan = double.plan
+
+    def later(service: Object) -> tuple[Object, list[Object]]:
+        double.later = [old, old, plan(service)]
+        return old
+
+    double.plan = later
+    roll_out("1", lambda url: looks.extend(double.pods), memory="2Gi")
+    assert [pod["metadata"]["labels"] for pod in looks] == [marks(wanted("1", "2Gi"))]
+
+
+def test_a_rollout_that_another_one_overtakes_leaves_that_alone(
+    api: Api, roll_out: RollOut, double: ApiDouble, registry: Registry
+) -> None:
+    roll_out("1")
+
+    def overtaken(url: str) -> None:
+        roll_out("3")
+        raise DeployError("probabilities differ.")
+
+    with pytest.raises(DeployError, match=r"Somebody else rolled out version 3 of ml/digits meanwhile. It is left al"):
+        roll_out("2", overtaken)
+    assert (served(double), registry.champion) == ("3", "3")
+    with pytest.raises(DeployError, match=r"Somebody else rolled out version 4 of ml/digits meanwhile. It is left al"):
+        roll_out("2", lambda url: api.apply(INFERENCE_SERVICES, wanted("4")))
+    assert (served(double), registry.champion) == ("4", "3")
+
+
+def test_a_version_that_was_promoted_meanwhile_is_not_overruled(
+    roll_out: RollOut, double: ApiDouble, registry: Registry
+) -> None:
+    roll_out("1")
+    with pytest.raises(DeployError, match=r"Version 9 was made champion meanwhile\. It is left alone\."):
+        roll_out("2", lambda url: setattr(registry, "champion", "9"))
+    assert registry.champion == "9"
+
+
+def test_what_was_never_proved_is_not_said_to_answer(api: Api, roll_out: RollOut, double: ApiDouble) -> None:
+    api.apply(INFERENCE_SERVICES, wanted("1"))
+    with pytest.raises(DeployError, match=r"Version 1 is there as before\.$"):
+        roll_out("bad")
+
+
+@pytest.mark.parametrize("verb", ["DELETE", "PATCH"])
+def test_a_signal_in_the_middle_of_putting_back_comes_after_it(
+    roll_out: RollOut, double: ApiDouble, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    if verb == "PATCH":
+        roll_out("1")
+    method = {"DELETE": "delete", "PATCH": "apply"}[verb]
+    before = getattr(Api, method)
+
+    def interrupted(self: Api, *words: Any) -> Any:
+        if double.services and served(double) == "2":
+            signal.raise_signal(signal.SIGTERM)
+        return before(self, *words)
+
+    def otherwise(url: str) -> None:
+        monkeypatch.setattr(Api, method, interrupted)
+        raise DeployError("probabilities differ.")
+
+    with pytest.raises(SystemExit):
+        roll_out("2", otherwise)
+    assert [served(double)] == ["1"] if verb == "PATCH" else double.services == {}
 
 
 def test_a_service_of_somebody_elses_is_never_touched(roll_out: RollOut, double: ApiDouble) -> None:

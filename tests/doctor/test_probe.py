@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from forebay.doctor.check import Check
 from forebay.doctor.cluster import probe
 from forebay.doctor.cluster.place import Place
 from forebay.doctor.cluster.probe import PROBE
+from forebay.errors import ClusterError
 from loopback import QuietHandler, serving
 from manifest_checks import check_pod_security
 from s3_store import S3Store
@@ -185,7 +188,7 @@ def test_an_image_that_cannot_be_pulled_is_named_with_the_registrys_words(double
 def test_a_pod_that_no_node_takes_is_not_waited_for_long(
     double: ClusterDouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(errand, "ROOM_S", 0.0)
+    monkeypatch.setattr(probe, "PROBE", replace(PROBE, room_s=0.0))
     said = "0/1 nodes are available: 1 Insufficient cpu."
     scheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": said}
     double.pod_status = {"phase": "Pending", "conditions": [scheduled]}
@@ -217,10 +220,13 @@ def test_a_pod_that_may_not_be_deleted_is_named_with_the_command(inside: Cluster
 
 
 def test_what_a_killed_doctor_left_is_removed_and_a_running_probe_is_not(inside: ClusterDouble) -> None:
-    for name, phase in (("forebay-doctor-old", "Failed"), ("forebay-doctor-busy", "Running")):
-        inside.objects.append({**PROBE.pod(name, PIPELINE), "status": {"phase": phase}})
+    long_ago, now = "2026-01-01T00:00:00Z", datetime.now(UTC).isoformat()
+    for name, phase, made in (("old", "Failed", long_ago), ("busy", "Running", long_ago), ("just-over", "Failed", now)):
+        pod = PROBE.pod(f"forebay-doctor-{name}", PIPELINE)
+        pod["metadata"]["creationTimestamp"] = made
+        inside.objects.append({**pod, "status": {"phase": phase}})
     probed()
-    assert inside.pods == ["forebay-doctor-busy"]
+    assert inside.pods == ["forebay-doctor-busy", "forebay-doctor-just-over"]
     assert "forebay-doctor-old" in inside.deleted
 
 
@@ -257,8 +263,14 @@ def test_the_image_comes_from_where_mlflows_came(double: ClusterDouble) -> None:
     container["image"] = f"registry.example.com:5000/team/forebay/mlflow:0.1.0@sha256:{'0' * 64}"
     assert errand.image(api, "") == f"registry.example.com:5000/team/{PIPELINE}"
     assert errand.image(api, "mine:1") == "mine:1"
+    container["image"] = "registry.example.com/other/mlflow:3"
+    with pytest.raises(ClusterError, match="with an image of ours tells where ours are"):
+        errand.image(api, "")
     double.denied = {("forebay", "deployments", "get")}
-    assert errand.image(api, "") == PIPELINE
+    with pytest.raises(ClusterError, match="You may not look at the deployment forebay/forebay-mlflow"):
+        errand.image(api, "")
+    assert "--image" in failure("probe").detail
+    assert double.pods == []
 
 
 def test_the_command_ends_with_1_and_one_object_where_something_failed(inside: ClusterDouble) -> None:

@@ -100,8 +100,8 @@ def _roll_back_on_cluster(name: str | None, context: str, namespace: str, image:
         outcome = send(name, config.namespace, context, image, lambda line: click.echo(line, err=True))
     except KeyboardInterrupt:
         click.echo(
-            f"Ended in the middle; the pod is told to serve again what was served before. "
-            f"`forebay status --cluster` shows what answers, `forebay rollback {name} --cluster` tries again.",
+            "Ended in the middle; the pod is told to end, and then serves again what was served before, unless it was "
+            "done already. `forebay status --cluster` shows what answers: look before you try again.",
             err=True,
         )
         return INTERRUPTED

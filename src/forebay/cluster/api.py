@@ -4,7 +4,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -64,6 +64,34 @@ EVENTS = Resource("", "v1", "events")
 DEPLOYMENTS = Resource("apps", "v1", "deployments")
 WHO = Resource("authentication.k8s.io", "v1", "selfsubjectreviews")
 INFERENCE_SERVICES = Resource("serving.kserve.io", "v1beta1", "inferenceservices")
+
+
+PASSING = (0, 429, 500, 502, 503, 504)  # answers of a server that is restarted or overloaded; 0 is none at all
+SILENT_S = 120.0  # of a server that is away, before what runs meanwhile is given up
+
+
+class Patience:
+    """Bears an API server that is away for a moment: what it runs goes on meanwhile."""
+
+    def __init__(self, tell: Callable[[str], None], what: str, pause_s: float) -> None:
+        self._tell, self._what, self._pause_s = tell, what, pause_s
+        self._since: float | None = None
+
+    def bear(self, error: ApiError) -> None:
+        """Wait a moment; raises the error where it does not pass, or lasts."""
+        if error.status not in PASSING:
+            raise error
+        now = time.monotonic()
+        if self._since is None:
+            self._since = now
+            self._tell(f"{error} {self._what} goes on meanwhile.")
+        if now - self._since > SILENT_S:
+            raise error
+        time.sleep(self._pause_s)
+
+    def over(self) -> None:
+        """It answers again."""
+        self._since = None
 
 
 class Api:

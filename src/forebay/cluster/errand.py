@@ -5,11 +5,12 @@ Who sends one deletes it, whatever happens; one that was killed before it could 
 
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from forebay import container_images
-from forebay.cluster.api import DEPLOYMENTS, PODS, Api, ApiError, Object
+from forebay.cluster.api import DEPLOYMENTS, PODS, Api, ApiError, Object, Patience
 from forebay.cluster.ending import Ending
 from forebay.cluster.given import variables
 from forebay.cluster.namespaces import PIPELINES, PLATFORM
@@ -17,9 +18,10 @@ from forebay.cluster.obstacles import Obstacle, Subject, of_pods
 from forebay.errors import ClusterError
 
 ACCOUNT = "pipeline-runner"  # that Kubeflow Pipelines runs steps as
-ROOM_S = 20.0  # how long a pod that no node takes is waited for
 SLICE_S = 2
-LINES = 200
+LINES = 1000
+GIVE = "Name the image of register and deploy (`forebay compile` writes it) with --image."
+OLD = timedelta(minutes=10)  # a pod that ended and is as old was left by a sender that was killed
 
 
 class HinderedError(ClusterError):
@@ -57,6 +59,8 @@ class Errand:
     speaks_to_cluster: bool  # with the token of its account
     memory: str = "512Mi"
     patience_s: int  # a node may pull the image first, and it is of some 0.7 GB
+    room_s: float  # how long a pod that no node takes is waited for
+    stays_s: float  # an obstacle that stays this long is no passing one
 
     @property
     def selector(self) -> str:
@@ -85,6 +89,7 @@ class Errand:
                 "enableServiceLinks": False,
                 "restartPolicy": "Never",
                 "activeDeadlineSeconds": self.patience_s,
+                "shareProcessNamespace": True,  # else Python were process 1, whom no signal ends before it asked for it
                 "terminationGracePeriodSeconds": 30 if self.speaks_to_cluster else 1,
                 "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
                 "containers": [
@@ -114,18 +119,37 @@ class Errand:
 
 
 def image(api: Api, wanted: str) -> str:
-    """The image of an errand: the wanted one, else that of register and deploy, from where MLflow's came."""
-    return wanted or container_images.image("pipeline", _registry(api))
+    """The image of an errand: the wanted one, else that of register and deploy, from where MLflow's came.
+
+    Raises:
+        ClusterError: it cannot be known. A guess could be an image of somebody else's, with the steps' keys.
+    """
+    if wanted:
+        return wanted
+    name = f"{PLATFORM}/{PLATFORM}-mlflow"
+    try:
+        found = api.find(DEPLOYMENTS, PLATFORM, f"{PLATFORM}-mlflow")
+    except ApiError as error:
+        if error.status != 403:
+            raise
+        raise ClusterError(
+            f"You may not look at the deployment {name}, whose image tells where ours are. {GIVE}"
+        ) from error
+    images = [str(each["image"]) for each in found["spec"]["template"]["spec"]["containers"]] if found else []
+    prefix = next((each.partition("forebay/mlflow")[0] for each in images if "forebay/mlflow" in each), None)
+    if prefix is None:
+        raise ClusterError(f"No deployment {name} with an image of ours tells where ours are. {GIVE}")
+    return container_images.image("pipeline", prefix.rstrip("/"))
 
 
 def begin(api: Api, errand: Errand, name: str, takes: str) -> None:
-    """Make the pod, after those of a killed sender are removed; a running one may be another person's.
+    """Make the pod, after those of a killed sender are removed; others may be another person's.
 
     Raises:
         ApiError: the server refuses, or does not answer: whether there is a pod is then not known.
     """
     for each in api.all(PODS, PIPELINES, labelSelector=errand.selector):
-        if _is_over(each):
+        if _is_over(each) and datetime.fromisoformat(each["metadata"]["creationTimestamp"]) < datetime.now(UTC) - OLD:
             api.delete(PODS, PIPELINES, each["metadata"]["name"])
     api.create(PODS, errand.pod(name, takes))
 
@@ -141,51 +165,63 @@ def follow(
         name: of the pod.
         subject: for the words about what hinders it.
         ending: whether this process is to end.
-        show: receives each line of the log when it is written, rather than at the end.
+        show: receives each line of the log when it is written, and what else a person should see meanwhile.
 
     Raises:
         HinderedError: it does not start, or does not end in time.
-        ApiError: the server refuses, or does not answer.
+        ApiError: the server refuses, or does not answer for minutes.
     """
-    start = time.monotonic()
+    following = _Following(api, errand, name, subject, show)
+    end = time.monotonic() + errand.patience_s
+    patience = Patience(show or (lambda text: None), f"The pod {PIPELINES}/{name}", SLICE_S)
+    while time.monotonic() < end:
+        try:
+            for seen in api.states(PODS, PIPELINES, name, end, SLICE_S):
+                ending.check()
+                if ended := following.look(seen):
+                    return ended
+                patience.over()
+        except ApiError as error:
+            patience.bear(error)
+    why = following.found.text if following.found else "its node says no reason"
+    raise HinderedError(f"{PIPELINES}/{name} did not end within {errand.patience_s} s: {why}")
+
+
+@dataclass
+class _Following:
+    api: Api
+    errand: Errand
+    name: str
+    subject: Subject
+    show: Callable[[str], None] | None
+    shown: int = 0
     found: Obstacle | None = None
-    shown = 0
-    for seen in _states(api, name, start + errand.patience_s):
-        ending.check()
-        lines = _lines(api, errand, seen) if show or _is_over(seen) else []
-        if show:
-            for line in lines[shown:]:
-                show(line)
-            shown = max(shown, len(lines))
+    since: float = 0.0
+
+    def look(self, seen: Object | None) -> Ended | None:
+        """The pod's end, or None where it is still on its way."""
+        if seen is None:
+            raise HinderedError(f"Somebody deleted the pod {PIPELINES}/{self.name} meanwhile.")
+        lines = _lines(self.api, self.errand, seen) if self.show or _is_over(seen) else []
+        if self.show:
+            for line in lines[self.shown :]:
+                self.show(line)
+            self.shown = max(self.shown, len(lines))
         if _is_over(seen):
             return Ended(seen, lines)
-        found = next(of_pods([seen], subject), None)
-        if found and (found.hopeless or time.monotonic() - start > ROOM_S):
+        found = next(of_pods([seen], self.subject), None)
+        if found is None or self.found is None or found.kind != self.found.kind:
+            self.since = time.monotonic()
+        self.found = found
+        stays_s = self.errand.stays_s if found and found.hopeless else self.errand.room_s
+        if found and time.monotonic() - self.since >= stays_s:
             raise HinderedError(found.text, found)
-    why = found.text if found else "its node says no reason"
-    raise HinderedError(f"{PIPELINES}/{name} did not end within {errand.patience_s} s: {why}")
+        return None
 
 
 def remove(api: Api, name: str) -> None:
     """Delete the pod; nothing where there is none."""
     api.delete(PODS, PIPELINES, name)
-
-
-def _registry(api: Api) -> str:
-    """What stands before the names of our images in this cluster, as its MLflow was pulled; empty where unknown."""
-    try:
-        found = api.find(DEPLOYMENTS, PLATFORM, f"{PLATFORM}-mlflow")
-    except ApiError:
-        return ""  # one who may not look at deployments
-    images = [each["image"] for each in found["spec"]["template"]["spec"]["containers"]] if found else []
-    return next((str(name).rpartition("forebay/mlflow")[0].rstrip("/") for name in images), "")
-
-
-def _states(api: Api, name: str, end: float) -> Iterator[Object]:
-    for seen in api.states(PODS, PIPELINES, name, end, SLICE_S):
-        if seen is None:
-            raise HinderedError(f"Somebody deleted the pod {PIPELINES}/{name} meanwhile. Try again.")
-        yield seen
 
 
 def _lines(api: Api, errand: Errand, seen: Object) -> list[str]:

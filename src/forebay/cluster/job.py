@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from forebay.cluster.api import EVENTS, PODS, Api, ApiError, Object, Resource
+from forebay.cluster.api import EVENTS, PODS, Api, ApiError, Object, Patience, Resource
 from forebay.cluster.ending import Ending, ended_by_signals
 from forebay.cluster.last_lines import explained
 from forebay.cluster.obstacles import Obstacle, Subject, of_pods, refused_pods
@@ -17,8 +17,6 @@ UNSEEN_S = 60.0  # after which a job that nobody took up is said to be that
 HEARD = 20  # last lines of the speaker's log that are looked at each time
 STAYS_S = 30.0  # an obstacle that stays this long is no passing one
 GONE_S = 120.0  # for an earlier try to be gone
-SILENT_S = 120.0  # of an API server that is away, before a running job is given up
-PASSING = (0, 429, 500, 502, 503, 504)  # answers of one that is restarted or overloaded; 0 is none at all
 
 
 class JobError(ForebayError):
@@ -115,7 +113,6 @@ class _Following:
     crash: str = ""  # the first one since the job began, in words; its pod may be gone when the verdict comes
     hindered_since: float = 0.0
     hindered_by: Obstacle | None = None
-    silent_since: float | None = None
 
     def clear(self) -> None:
         """Delete what an earlier try left, and wait until it is gone: what is applied to it would go with it."""
@@ -153,14 +150,15 @@ class _Following:
         """The object, once it succeeded."""
         self.began = time.monotonic()
         end = self.began + self.timeout_s
+        patience = Patience(self.tell, self.job.title, SLICE_S)
         while time.monotonic() < end:
             self.ending.check()
             try:
                 done = self._look()
-                self.silent_since = None
             except ApiError as error:
-                self._bear(error)
+                patience.bear(error)
                 continue
+            patience.over()
             if done is not None:
                 return done
         waited = f"{self.job.title} was not done within {self.timeout_s:g} s"
@@ -259,18 +257,6 @@ class _Following:
         self.hindered_by = found
         if found and found.hopeless and time.monotonic() - self.hindered_since > STAYS_S:
             raise JobError(f"{self.job.title} cannot run: {found.text}")
-
-    def _bear(self, error: ApiError) -> None:
-        """An API server that is away for a moment ends no job of hours."""
-        if error.status not in PASSING:
-            raise error
-        now = time.monotonic()
-        if self.silent_since is None:
-            self.silent_since = now
-            self.tell(f"{error} {self.job.title} goes on meanwhile.")
-        if now - self.silent_since > SILENT_S:
-            raise error
-        time.sleep(SLICE_S)
 
     def _find(self) -> Object | None:
         try:

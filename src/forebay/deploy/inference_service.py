@@ -1,6 +1,9 @@
 """The KServe InferenceService of a model version, as pure data."""
 
+import hashlib
+import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +16,7 @@ GPU_RUNTIME = "forebay-gpu"  # the same server where the GPUs are
 MODEL_FORMAT = "forebay"
 LABELS = "forebay.dev"
 VERSION_LABEL = f"{LABELS}/model-version"  # KServe gives it to the pods
+ROLLOUT_LABEL = f"{LABELS}/rollout"  # of the spec: pods of the same version with other settings have another one
 MANAGER_LABEL, MANAGER = "app.kubernetes.io/managed-by", "forebay"
 SERVICE_ACCOUNT = "forebay-models"  # the chart gives it the store's credentials
 NAME_LENGTH = 50  # KServe appends -predictor and more to it, and a DNS label ends at 63
@@ -53,6 +57,7 @@ def inference_service(wanted: Deployment) -> dict[str, Any]:
         ConfigError: the name cannot be one in Kubernetes.
     """
     _check_name(wanted.name)
+    predictor = _predictor(wanted)
     metadata: dict[str, Any] = {
         "name": wanted.name,
         "namespace": wanted.namespace,
@@ -62,6 +67,7 @@ def inference_service(wanted: Deployment) -> dict[str, Any]:
             "app.kubernetes.io/version": VERSION,
             MANAGER_LABEL: MANAGER,
             VERSION_LABEL: wanted.version,
+            ROLLOUT_LABEL: hashlib.sha256(json.dumps(predictor, sort_keys=True).encode()).hexdigest()[:16],
         },
         "annotations": {
             "serving.kserve.io/deploymentMode": "Standard",
@@ -75,8 +81,14 @@ def inference_service(wanted: Deployment) -> dict[str, Any]:
         "apiVersion": API_VERSION,
         "kind": "InferenceService",
         "metadata": metadata,
-        "spec": {"predictor": _predictor(wanted)},
+        "spec": {"predictor": predictor},
     }
+
+
+def marks(service: Mapping[str, Any]) -> dict[str, str]:
+    """The labels by which the pods of exactly this version and spec are known."""
+    labels = service["metadata"].get("labels") or {}
+    return {key: str(labels[key]) for key in (VERSION_LABEL, ROLLOUT_LABEL) if key in labels}
 
 
 def _predictor(wanted: Deployment) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from forebay.cluster.api import EVENTS, INFERENCE_SERVICES, PODS, Api
 from forebay.cluster.ending import Ending, ended_by_signals
 from forebay.cluster.last_lines import explained
 from forebay.cluster.obstacles import Obstacle
-from forebay.deploy.inference_service import MANAGER, MANAGER_LABEL, VERSION_LABEL
+from forebay.deploy.inference_service import MANAGER, MANAGER_LABEL, VERSION_LABEL, marks
 from forebay.deploy.readiness import SERVICE_LABEL, obstacle, serves
 from forebay.errors import DeployError, ForebayError
 
@@ -20,6 +20,10 @@ STAYS_S = 15.0  # an obstacle that stays this long is no passing one
 Prove = Callable[[str], None]  # called with the URL; raises where the version does not answer as it should
 
 
+class SupersededError(DeployError):
+    """Another rollout of the model has begun meanwhile; what it does is its own."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rollout:
     """A version on its way onto a cluster."""
@@ -27,7 +31,7 @@ class Rollout:
     api: Api
     timeout_s: float
     tell: Callable[[str], None]  # something that a person should see meanwhile
-    champion: str | None  # version that was proved last under this name; None where none ever was
+    champion: Callable[[], str | None]  # version that was proved last under this name; None where none ever was
     champions_service: Callable[[], Object | None]  # as it was proved; None where that is not known
 
     def run(self, wanted: Object, prove: Prove, promote: Callable[[], None]) -> str:
@@ -47,49 +51,57 @@ class Rollout:
         """
         _, name, version = _identity(wanted)
         with ended_by_signals() as ending:
-            before = self._before(wanted)
+            champion = self.champion()
+            before = self._before(wanted, champion, ending)
+            promoted = False
             try:
-                url = service_url(self._serve(wanted, ending))
-                prove(url)
-                ending.check()
-                with ending.held():
-                    promote()
-            except Exception as error:
-                reason = str(error) if isinstance(error, ForebayError) else f"{type(error).__name__}: {error}"
-                raise DeployError(
-                    f"{name} version {version} was not made champion: {reason} {self._put_back(wanted, before, ending)}"
-                ) from error
-            except BaseException:  # who ends this process gives it seconds: nothing is waited for
-                self._undo(wanted, before)
+                try:
+                    url = service_url(self._serve(wanted, ending))
+                    prove(url)
+                    ending.check()
+                    with ending.held():
+                        self._refuse_superseded(wanted, champion)
+                        promote()
+                        promoted = True
+                except Exception as error:
+                    reason = str(error) if isinstance(error, ForebayError) else f"{type(error).__name__}: {error}"
+                    after = "It is left alone."
+                    if not isinstance(error, SupersededError):
+                        after = self._put_back(wanted, before, champion, ending)
+                    raise DeployError(f"{name} version {version} was not made champion: {reason} {after}") from error
+            except BaseException as error:
+                if not promoted and not isinstance(error, Exception):  # who ends this process gives it seconds
+                    self._undo(wanted, before)
                 raise
         return url
 
-    def _before(self, wanted: Object) -> Object | None:
+    def _before(self, wanted: Object, champion: str | None, ending: Ending) -> Object | None:
         """What is to be served again where this version fails; None for nothing.
 
         What answers now, if it is the champion. Anything else is what a rollout left that was killed, and the champion
         is brought back the way it was proved.
         """
         namespace, name, version = _identity(wanted)
-        present = self._settled(namespace, name)
+        present = self._settled(namespace, name, ending)
         if present is None:
             return None
         _refuse_foreign(present)
         served = _identity(present)[2]
-        if served == self.champion and serves(present, self._pods(namespace, name), served):
+        if served == champion and serves(present, self._pods(namespace, name), marks(present)):
             return applied(present)
-        known = self.champions_service()
-        if known is not None:
+        known = self.champions_service() if champion else None
+        if known is not None and marks(known) != marks(present):
             return known
-        return None if self.champion is None and served == version else applied(present)
+        return None if champion is None and served == version else applied(present)
 
     def _serve(self, wanted: Object, ending: Ending) -> Object:
         """Apply an InferenceService; the object, once it serves the version that it names.
 
         Raises:
             DeployError: something keeps it from that, or it took too long.
+            SupersededError: somebody applies another one.
         """
-        namespace, name, version = _identity(wanted)
+        namespace, name, _ = _identity(wanted)
         old = [_state(event) for event in self._refusals(namespace)]  # of an earlier try; they stay for an hour
         self.api.apply(INFERENCE_SERVICES, wanted)
         end = time.monotonic() + self.timeout_s
@@ -97,11 +109,12 @@ class Rollout:
         found: Obstacle | None = None
         for service in self._states(namespace, name, end):
             ending.check()
+            _refuse_other(service, wanted)
             pods = self._pods(namespace, name)
-            if serves(service, pods, version):
+            if serves(service, pods, marks(wanted)):
                 return service
             events = [event for event in self._refusals(namespace) if _state(event) not in old]
-            found = obstacle(service, pods, events, version)
+            found = obstacle(service, pods, events, marks(wanted))
             kind = found.kind if found else ""
             if kind != seen:
                 seen, since = kind, time.monotonic()
@@ -113,10 +126,22 @@ class Rollout:
         waited = f"{namespace}/{name} was not ready within {self.timeout_s:g} s (deploy.timeout_s)"
         raise DeployError(f"{waited}: {explained(self.api, namespace, found) if found else _conditions(service)}")
 
-    def _settled(self, namespace: str, name: str) -> Object | None:
+    def _refuse_superseded(self, wanted: Object, champion: str | None) -> None:
+        """Find out that somebody else rolled out or promoted a version since this rollout began."""
+        namespace, name, _ = _identity(wanted)
+        service = self.api.find(INFERENCE_SERVICES, namespace, name)
+        if service is None:
+            raise _deleted(namespace, name)
+        _refuse_other(service, wanted)
+        now = self.champion()
+        if now != champion:
+            raise SupersededError(f"Version {now} was made champion meanwhile.")
+
+    def _settled(self, namespace: str, name: str, ending: Ending) -> Object | None:
         """The service as it is, once one that is being deleted is gone: what is applied to that would go with it."""
         end = time.monotonic() + self.timeout_s
         while time.monotonic() < end:
+            ending.check()
             service = self.api.find(INFERENCE_SERVICES, namespace, name)
             if service is None or not service["metadata"].get("deletionTimestamp"):
                 return service
@@ -128,7 +153,7 @@ class Rollout:
         """The service as it is, at least every two seconds, until the time is over."""
         for service in self.api.states(INFERENCE_SERVICES, namespace, name, end, SLICE_S):
             if service is None:
-                raise DeployError(f"Somebody deleted the InferenceService {namespace}/{name} meanwhile.")
+                raise _deleted(namespace, name)
             yield service
 
     def _pods(self, namespace: str, name: str) -> list[Object]:
@@ -137,31 +162,43 @@ class Rollout:
     def _refusals(self, namespace: str) -> list[Object]:
         return self.api.all(EVENTS, namespace, fieldSelector="reason=FailedCreate")
 
-    def _put_back(self, wanted: Object, before: Object | None, ending: Ending) -> str:
+    def _put_back(self, wanted: Object, before: Object | None, champion: str | None, ending: Ending) -> str:
         """Make the cluster what it was; what answers now, in words."""
         namespace, name, _ = _identity(wanted)
         try:
-            if before is None:
-                self.api.delete(INFERENCE_SERVICES, namespace, name)
-                self._settled(namespace, name)
-                return "Nothing is served instead."
             with ending.held():  # a signal is obeyed once the cluster knows what to go back to
-                self.api.apply(INFERENCE_SERVICES, before)
+                self._command(wanted, before)
+            ending.check()
+            if before is None:
+                self._settled(namespace, name, ending)
+                return "Nothing is served instead."
             self._serve(before, ending)
+        except SupersededError as error:
+            return f"{error} It is left alone."
         except ForebayError as error:
             return f"Putting back what was failed as well: {error}"
-        return f"Version {_identity(before)[2]} keeps answering."
+        version = _identity(before)[2]
+        return (
+            f"Version {version} keeps answering." if version == champion else f"Version {version} is there as before."
+        )
 
     def _undo(self, wanted: Object, before: Object | None) -> None:
         """Tell the cluster to be what it was; the error that is on its way is the one to see."""
-        namespace, name, _ = _identity(wanted)
         try:
-            if before is None:
-                self.api.delete(INFERENCE_SERVICES, namespace, name)
-            else:
-                self.api.apply(INFERENCE_SERVICES, before)
+            self._command(wanted, before)
         except ForebayError as error:
-            self.tell(f"Putting back what was before {name} failed: {error}")
+            self.tell(f"Putting back what was before {_identity(wanted)[1]} failed: {error}")
+
+    def _command(self, wanted: Object, before: Object | None) -> None:
+        """Apply or delete, unless somebody else has rolled out meanwhile."""
+        namespace, name, _ = _identity(wanted)
+        present = self.api.find(INFERENCE_SERVICES, namespace, name)
+        if present is not None and (before is None or marks(present) != marks(before)):
+            _refuse_other(present, wanted)
+        if before is None:
+            self.api.delete(INFERENCE_SERVICES, namespace, name)
+        else:
+            self.api.apply(INFERENCE_SERVICES, before)
 
 
 def applied(service: Object) -> Object:
@@ -193,6 +230,17 @@ def _state(each: Object) -> tuple[str, str]:
 def _identity(service: Object) -> tuple[str, str, str]:
     metadata = service["metadata"]
     return metadata["namespace"], metadata["name"], (metadata.get("labels") or {}).get(VERSION_LABEL, "")
+
+
+def _deleted(namespace: str, name: str) -> DeployError:
+    return DeployError(f"Somebody deleted the InferenceService {namespace}/{name} meanwhile.")
+
+
+def _refuse_other(present: Object, wanted: Object) -> None:
+    """Find out that a service is no longer the one that was applied."""
+    if marks(present) != marks(wanted):
+        namespace, name, version = _identity(present)
+        raise SupersededError(f"Somebody else rolled out version {version} of {namespace}/{name} meanwhile.")
 
 
 def _refuse_foreign(present: Object) -> None:

@@ -11,7 +11,7 @@ from forebay.contracts.bundle import read_spec
 from forebay.deploy.inference_service import Deployment, Resources, inference_service
 from forebay.deploy.kserve import Object, Rollout
 from forebay.deploy.smoke import Smoke, check_answers
-from forebay.errors import ConfigError, DeployError, ForebayError
+from forebay.errors import ConfigError, DeployError
 from forebay.registry import RegisteredBundle
 from forebay.serving.client import predict_url
 from forebay.settings import DeployConfig
@@ -19,7 +19,8 @@ from forebay.state import Home
 
 PROXIED = "mlflow-artifacts:"
 FETCHED = ("s3", "gs", "https")  # by KServe's storage initializer
-REMEMBERED = ("namespace", "replicas", "memory", "gpus", "gpu_resource")  # settings by which a version is served again
+# Settings by which a version is served again.
+REMEMBERED = ("namespace", "replicas", "memory", "gpus", "gpu_resource", "timeout_s")
 
 Tell = Callable[[str], None]
 
@@ -55,11 +56,21 @@ def roll_back(home: Home, name: str, namespace: str, run_id: str, tell: Tell) ->
         The version, and the URL of its V1 predict path.
 
     Raises:
-        ModelError: there is none, or it is no longer registered.
+        ModelError: there is none, or the champion is served elsewhere.
         DeployError: it did not come up or does not answer; what was served before is served again.
     """
+    champion = registry.champion_version(home, name)
+    where = registry.remembered_served(home, name, champion).get("namespace", namespace) if champion else namespace
+    if where != namespace:
+        raise registry.RollbackTargetError(
+            f"{name} version {champion} is champion in the namespace {where}: give --namespace {where}."
+        )
     bundle = registry.previous_champion(home, name)
-    config = remembered(home, bundle, namespace) or DeployConfig(namespace=namespace)
+    tell(f"{name}: from version {champion} back to version {bundle.version}")
+    config = remembered(home, bundle, namespace)
+    if config is None:
+        config = DeployConfig(namespace=namespace)
+        tell(f"How version {bundle.version} was served in {namespace} is not kept; it gets what a new model gets.")
     spec = read_spec(bundle.folder)
     shape_HWC = (spec.height, spec.width, spec.channels)
     prove = partial(
@@ -74,12 +85,12 @@ def roll_back(home: Home, name: str, namespace: str, run_id: str, tell: Tell) ->
 
 def remembered(home: Home, bundle: RegisteredBundle, namespace: str) -> DeployConfig | None:
     """The settings with which a version was proved in a namespace, or None where none of that one are kept."""
-    kept = registry.remembered_served(home, bundle.name, bundle.version) or {}
-    if kept.keys() != set(REMEMBERED) or kept["namespace"] != namespace:
+    kept = registry.remembered_served(home, bundle.name, bundle.version)
+    if kept.get("namespace") != namespace:
         return None
     try:
-        return DeployConfig(**kept)
-    except (ConfigError, TypeError):  # another version of the code wrote it, or a person did
+        return DeployConfig(**{key: kept[key] for key in REMEMBERED if key in kept})
+    except (ConfigError, TypeError):  # a person wrote it
         return None
 
 
@@ -128,18 +139,17 @@ def storage_uri(uri: str) -> str:
 
 
 def _rollout(home: Home, name: str, config: DeployConfig, run_id: str, tell: Tell) -> Rollout:
-    champion = registry.champion_version(home, name)
-
     def champions_service() -> Object | None:
         """Fetches the champion's bundle, so it is asked for only where the champion does not answer."""
         try:
             bundle = registry.champion(home, name)
             kept = remembered(home, bundle, config.namespace) if bundle else None
             return service(bundle, kept, run_id) if bundle and kept else None
-        except ForebayError as error:
-            tell(f"How {name} version {champion} was served is not known: {error}")
+        except registry.failures() as error:
+            tell(f"How the champion of {name} was served is not known: {error}")
             return None
 
     return Rollout(
-        api=connect(), timeout_s=config.timeout_s, tell=tell, champion=champion, champions_service=champions_service
-    )
+        api=connect(), timeout_s=config.timeout_s, tell=tell, champion=partial(registry.champion_version, home, name),
+        champions_service=champions_service,
+    )  # fmt: skip

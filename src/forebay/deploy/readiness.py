@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 
 from forebay.cluster.obstacles import Object, Obstacle, Subject, condition, of_pods, refused_pods, said
-from forebay.deploy.inference_service import VERSION_LABEL
 
 SERVICE_LABEL = "serving.kserve.io/inferenceservice"  # KServe's, on every pod of one
 INITIALIZER = "storage-initializer"  # KServe's container that fetches the model
@@ -16,14 +15,14 @@ SUBJECT = Subject(
 )
 
 
-def serves(service: Object, pods: Sequence[Object], version: str) -> bool:
-    """Whether the service is ready and every pod that answers has the version.
+def serves(service: Object, pods: Sequence[Object], marks: Object) -> bool:
+    """Whether the service is ready and every pod that answers has the marks of what is wanted.
 
     Ready alone says too little: while pods are replaced one after the other, the old ones keep it true. Nor does
     observedGeneration help: KServe leaves it behind where nothing else of the status changes (seen with 0.20).
     """
     living = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
-    right = [pod for pod in living if _version(pod) == version]
+    right = [pod for pod in living if has(pod, marks)]
     return (
         _is_true(service, "Ready")
         and not _is_invalid(service)
@@ -33,16 +32,22 @@ def serves(service: Object, pods: Sequence[Object], version: str) -> bool:
     )
 
 
-def obstacle(service: Object, pods: Sequence[Object], events: Sequence[Object], version: str) -> Obstacle | None:
+def has(pod: Object, marks: Object) -> bool:
+    """Whether a pod is one of those."""
+    labels = pod["metadata"].get("labels") or {}
+    return all(labels.get(key) == value for key, value in marks.items())
+
+
+def obstacle(service: Object, pods: Sequence[Object], events: Sequence[Object], marks: Object) -> Obstacle | None:
     """The first thing that is in the way, or None where nothing is known to be.
 
     Args:
         service: the InferenceService.
         pods: of it.
         events: of its namespace.
-        version: that is to come up.
+        marks: labels of pods that are to come up.
     """
-    mine = [pod for pod in pods if _version(pod) == version and not pod["metadata"].get("deletionTimestamp")]
+    mine = [pod for pod in pods if has(pod, marks) and not pod["metadata"].get("deletionTimestamp")]
     refused = [] if mine else refused_pods(events, f"{service['metadata']['name']}-predictor", SUBJECT)
     return next(iter((*of_pods(mine, SUBJECT), *refused, *_model(service))), None)
 
@@ -58,10 +63,6 @@ def _model_status(service: Object) -> Object:
 
 def _is_true(each: Object, kind: str) -> bool:
     return condition(each, kind).get("status") == "True"
-
-
-def _version(pod: Object) -> str:
-    return str((pod["metadata"].get("labels") or {}).get(VERSION_LABEL, ""))
 
 
 def _model(service: Object) -> Iterator[Obstacle]:

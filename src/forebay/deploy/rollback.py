@@ -16,14 +16,14 @@ from forebay.cluster.errand import Ended, Errand, HinderedError
 from forebay.cluster.given import MLFLOW, MLFLOW_LOGIN, MODEL_STORE, STORE, STORE_KEYS
 from forebay.cluster.namespaces import PIPELINES
 from forebay.cluster.obstacles import Subject, of_pods
-from forebay.errors import ClusterError, ConfigError, DeployError, ForebayError, ModelError
-from forebay.settings import DeployConfig
+from forebay.errors import ClusterError, ConfigError, DeployError, ForebayError
 from forebay.state import Home
+from forebay.state.mask import without_passwords
 
 MODULE = "forebay.deploy.rollback"
 MARK = "forebay_rollback"  # the key of the line that the pod ends with
 WORDS = Subject(noun="rollback", crash="The rollback ended", room="smaller pods", memory="the pod's limit")
-MARGIN_S = 300  # besides twice deploy.timeout_s, for the version and for putting back: the image, MLflow, the bundle
+PATIENCE_S = 7200  # the version waits for its own deploy.timeout_s, and so does what is put back
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class Outcome:
     version: str = ""  # that is champion again
     url: str = ""  # of its V1 predict path, inside the cluster
     error: str = ""  # instead
-    has_no_target: bool = False  # there is no such model, or no champion before the present one
+    is_wrong_use: bool = False  # nothing to go back to, or served elsewhere
 
 
 def main(words: list[str]) -> int:
@@ -46,13 +46,16 @@ def main(words: list[str]) -> int:
 
 
 def _roll_back(name: str, namespace: str) -> Outcome:
+    from forebay import registry
     from forebay.deploy.on_cluster import roll_back
 
+    failures: tuple[type[Exception], ...] = (ForebayError, *registry.failures())
     try:
         home = Home.find().open()
         version, url = roll_back(home, name, namespace, "rollback", lambda text: print(text, flush=True))
-    except ForebayError as error:
-        return Outcome(error=str(error), has_no_target=isinstance(error, ModelError))
+    except failures as error:
+        words = str(error) if isinstance(error, ForebayError) else f"MLflow's registry: {error}"
+        return Outcome(error=without_passwords(words), is_wrong_use=isinstance(error, registry.RollbackTargetError))
     return Outcome(version=version, url=url)
 
 
@@ -91,10 +94,15 @@ def send(name: str, namespace: str, context: str, image: str, show: Callable[[st
                 "rights that you lack, and the commands that grant them."
             ) from error
         finally:
-            try:
-                errand.remove(api, pod)
-            except ApiError as error:
-                show(f"The pod {PIPELINES}/{pod} may be left: {error}")
+            with ending.held():
+                _remove(api, pod, show)
+
+
+def _remove(api: Api, pod: str, show: Callable[[str], None]) -> None:
+    try:
+        errand.remove(api, pod)
+    except ApiError as error:
+        show(f"The pod {PIPELINES}/{pod} may be left: {error}")
 
 
 def _errand(name: str, namespace: str) -> Errand:
@@ -107,7 +115,9 @@ def _errand(name: str, namespace: str) -> Errand:
         values=(("FOREBAY_HOME", "/tmp/forebay"),),  # noqa: S108 - of the container
         speaks_to_cluster=True,
         memory="1Gi",
-        patience_s=2 * DeployConfig().timeout_s + MARGIN_S,
+        patience_s=PATIENCE_S,
+        room_s=300.0,  # a cluster that grows has a node by then
+        stays_s=30.0,
     )
 
 
@@ -128,7 +138,7 @@ def _outcome(api: Api, takes: str, ended: Ended) -> Outcome:
     if said is not None:
         outcome = Outcome(**json.loads(said)[MARK])
         if outcome.error:
-            raise (ConfigError if outcome.has_no_target else DeployError)(outcome.error)
+            raise (ConfigError if outcome.is_wrong_use else DeployError)(outcome.error)
         return outcome
     if ended.lacks_module:
         raise ClusterError(

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from forebay.cluster.api import EVENTS, INFERENCE_SERVICES, PODS, Api, ApiError, Object, Resource
 from forebay.cluster.obstacles import condition, said
-from forebay.deploy.inference_service import LABELS, MANAGER, MANAGER_LABEL, VERSION_LABEL
+from forebay.deploy.inference_service import LABELS, MANAGER, MANAGER_LABEL, VERSION_LABEL, marks
 from forebay.deploy.kserve import service_url
-from forebay.deploy.readiness import SERVICE_LABEL, obstacle, serves
+from forebay.deploy.readiness import SERVICE_LABEL, has, obstacle, serves
 from forebay.serving.client import predict_url
 
 ANSWERS, WAITS = "answers", "does not answer"
-OLD_ANSWERS = "an earlier version answers"
+OLD_ANSWERS = "partly, or an earlier version, answers"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,16 +59,16 @@ def _model(service: Object, all_pods: list[Object] | None, events: Sequence[Obje
     version = str((metadata.get("labels") or {}).get(VERSION_LABEL, ""))
     pods = [each for each in all_pods or () if each["metadata"]["labels"].get(SERVICE_LABEL) == name]
     ready = condition(service, "Ready")
-    answers = ready.get("status") == "True" if all_pods is None else serves(service, pods, version)
-    found = None if answers else obstacle(service, pods, events, version)
+    answers = ready.get("status") == "True" if all_pods is None else serves(service, pods, marks(service))
+    found = None if answers else obstacle(service, pods, events, marks(service))
     reason = "" if answers else found.text if found else f"{said(ready)}." if ready else "KServe has not seen it yet."
     return ServedModel(
         name=name,
         version=version,
-        state=ANSWERS if answers else OLD_ANSWERS if ready.get("status") == "True" else WAITS,
+        state=ANSWERS if answers else OLD_ANSWERS if any(map(_is_ready, pods)) else WAITS,
         reason=reason,
         url=predict_url(service_url(service), name),
-        ready_pods=None if all_pods is None else sum(_is_ready(each, version) for each in pods),
+        ready_pods=None if all_pods is None else sum(_is_ready(each) and has(each, marks(service)) for each in pods),
         wanted_pods=int(service["spec"]["predictor"].get("minReplicas", 1)),
         run_id=str(annotations.get(f"{LABELS}/run-id", "")),
         code_version=str(annotations.get(f"{LABELS}/code-version", "")),
@@ -76,5 +76,5 @@ def _model(service: Object, all_pods: list[Object] | None, events: Sequence[Obje
     )
 
 
-def _is_ready(pod: Object, version: str) -> bool:
-    return pod["metadata"]["labels"].get(VERSION_LABEL) == version and condition(pod, "Ready").get("status") == "True"
+def _is_ready(pod: Object) -> bool:
+    return condition(pod, "Ready").get("status") == "True"

@@ -26,6 +26,8 @@ PROBE = Errand(
     config_maps=(("kube-root-ca.crt", CERTIFICATE),),  # every namespace has it
     speaks_to_cluster=False,
     patience_s=300,
+    room_s=20.0,
+    stays_s=0.0,
 )
 WORDS = Subject(
     noun="probe", crash="The probe ended", room="smaller pods", memory="the probe's limit in a copy of the code"
@@ -43,7 +45,12 @@ def probe(place: Place, wanted: str) -> list[Check]:
         ClusterError: Ctrl-C came, and the pod could not be deleted.
     """
     name = PROBE.new_name()
-    takes = errand.image(place.api, wanted)
+    try:
+        takes = errand.image(place.api, wanted)
+    except ClusterError as error:
+        return [failed("probe", str(error), "")]
+    except ApiError as error:
+        return [explained("probe", error)]
     with ended_by_signals(like_ctrl_c) as ending:
         try:
             found = list(_run(place, name, takes, ending))
@@ -51,7 +58,8 @@ def probe(place: Place, wanted: str) -> list[Check]:
             for left in _delete(place, name):
                 raise ClusterError(f"Ended in the middle; {left.detail} {left.fix}") from None
             raise
-        return [*found, *_delete(place, name)]
+        with ending.held():
+            return [*found, *_delete(place, name)]
 
 
 def _run(place: Place, name: str, takes: str, ending: Ending) -> Iterator[Check]:

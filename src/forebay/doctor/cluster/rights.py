@@ -9,7 +9,7 @@ from forebay.cluster.access import single_rights
 from forebay.cluster.api import INFERENCE_SERVICES, ApiError, Object, Resource
 from forebay.cluster.errand import ACCOUNT
 from forebay.cluster.given import GIVEN, SPARK_ACCOUNT
-from forebay.cluster.namespaces import PIPELINES
+from forebay.cluster.namespaces import PIPELINES, PLATFORM
 from forebay.deploy import cluster_access
 from forebay.doctor.check import Check, failed, passed
 from forebay.doctor.cluster.place import CONFIG_MAPS, MODELS, OURS, Place, guarded
@@ -52,6 +52,7 @@ OF_PERSON = frozenset(
     (
         *(right for namespace in OURS for right in _rights(namespace, "", FORWARD)),
         *_rights(PIPELINES, "", ERRAND),
+        *_rights(PLATFORM, "apps", {"deployments": ("get",)}),  # whose image tells where that pod's is
         *_rights(MODELS, "", {"pods/log": ("get",), "events": ("list",)}),
         *_rights(MODELS, INFERENCE_SERVICES.group, {INFERENCE_SERVICES.plural: ("get", "list")}),
     )
