@@ -1,6 +1,7 @@
 """The look from inside: its pod really runs here, against a real S3 server; and it is deleted, whatever happens."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -246,6 +247,8 @@ def test_the_pod_is_one_that_restricted_pod_security_takes_and_holds_no_token() 
     made = PROBE.pod("forebay-doctor-1", PIPELINE)
     assert check_pod_security([made]) == []
     assert made["spec"]["automountServiceAccountToken"] is False
+    names = [each["name"] for each in made["spec"]["volumes"]]
+    assert all(re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name) for name in names)  # a real server looks
     sources = [each.get("valueFrom", {}) for each in made["spec"]["containers"][0]["env"]]
     assert all(reference["optional"] for source in sources for reference in source.values())  # as of steps
 

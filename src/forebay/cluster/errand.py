@@ -76,8 +76,9 @@ class Errand:
         mounts = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 - of the container
         volumes: list[Object] = [{"name": "tmp", "emptyDir": {}}]
         for of, folder in self.config_maps:
-            mounts.append({"name": of, "mountPath": folder, "readOnly": True})  # type: ignore[dict-item]
-            volumes.append({"name": of, "configMap": {"name": of}})
+            volume = of.replace(".", "-")  # a volume's name takes no dots, a ConfigMap's does
+            mounts.append({"name": volume, "mountPath": folder, "readOnly": True})  # type: ignore[dict-item]
+            volumes.append({"name": volume, "configMap": {"name": of}})
         labels = {"app.kubernetes.io/name": self.kind, "app.kubernetes.io/part-of": "forebay"}
         return {
             "apiVersion": "v1",
