@@ -16,6 +16,7 @@ from loopback import QuietHandler, serving
 
 RECORDED = Path(__file__).parent / "submit" / "recorded"
 PROXY = "/api/v1/namespaces/kubeflow/services/ml-pipeline:http/proxy"  # its path at an API server
+UI_PROXY = "/api/v1/namespaces/kubeflow/services/ml-pipeline-ui:80/proxy"
 Object = dict[str, Any]
 
 
@@ -41,17 +42,20 @@ class KfpDouble:
     terminated: list[str] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
     url: str = ""
+    artifacts: dict[str, str] = field(default_factory=dict)  # what the UI hands out, by s3:// address
     live: str = ""  # which place shows the logs of running pods: ui, cluster or none
     _seen: int = -1
 
     def answer(self, verb: str, path: str, query: Object, body: bytes, authorization: str) -> tuple[int, Any]:
         """One request."""
-        path = path.removeprefix(PROXY)
+        path = path.removeprefix(PROXY).removeprefix(UI_PROXY)
         self.paths.append(path)
         if self.token and authorization != f"Bearer {self.token}":
             return 401, {"code": 16, "message": "Unauthenticated: the token has expired"}
         if path in self.refuses:
             return self.refuses[path]
+        if path == "/artifacts/get":
+            return self._artifact(query)
         for pattern, method in self._routes():
             if match := re.fullmatch(pattern, f"{verb} {path}"):
                 return 200, method(*match.groups(), query=query, body=body)
@@ -127,6 +131,10 @@ class KfpDouble:
     def _log_of_ui(self, query: Object, **_: Any) -> str:
         (pod,) = query["podname"]
         return str(self._now["logs"][pod] if self.live == "ui" and self._running else "<!doctype html>")
+
+    def _artifact(self, query: Object) -> tuple[int, str]:
+        uri = f"{query['source'][0]}://{query['bucket'][0]}/{query['key'][0]}"
+        return (200, self.artifacts[uri]) if uri in self.artifacts else (404, f"No objects found at {uri}")
 
     def _log_of_cluster(self, pod: str, **_: Any) -> str:
         return str(self._now["logs"][pod] if self.live == "cluster" else '{"error_message": "none"}')

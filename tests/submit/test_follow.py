@@ -1,5 +1,6 @@
 """A run on a cluster, told as the same events and summed up as the same object as a run here."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,16 @@ def test_the_gates_no_is_no_failure() -> None:
     assert summary["state"] == "refused"
     assert "below evaluate.min_accuracy 0.999" in summary["gate"]["reason"]
     assert [step["name"] for step in summary["steps"] if step["cached"]] == ["ingest", "preprocess", "train"]
+
+
+def test_the_decision_is_the_one_in_the_gates_artifact() -> None:
+    gate = {"passed": False, "reason": "what the artifact says", "version": None, "champion": None}
+    with kfp_double(recorded("refused")) as double:
+        report = follow(_follower(double, []), [])["report"]
+        double.artifacts = {report.replace("report.html", "evaluation.json"): json.dumps({"gate": gate})}
+        summary = follow(_follower(double, []), [])
+    assert summary["state"] == "refused"
+    assert summary["gate"] == {"passed": False, "reason": "what the artifact says"}
 
 
 def test_a_step_that_failed_says_why_in_its_own_words() -> None:

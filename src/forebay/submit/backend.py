@@ -114,6 +114,20 @@ class Backend:
                 return text
         return None
 
+    def artifact(self, uri: str) -> bytes | None:
+        """A file of the object store, through the UI, which hands them out; None where it does not, or is elsewhere."""
+        scheme, _, path = uri.partition("://")
+        bucket, _, key = path.partition("/")
+        query = urlencode({"source": scheme, "namespace": self._pods, "bucket": bucket, "key": key})
+        cluster, through, _ = self.host.partition("/api/v1/namespaces/")
+        service = f"/api/v1/namespaces/{self._pods}/services/ml-pipeline-ui:80/proxy" if through else ""
+        try:
+            return self._bytes(f"{service}/artifacts/get?{query}", uri, cluster if through else None)
+        except BackendError as error:
+            if error.status == 401:
+                raise
+            return None
+
     def terminate(self, run_id: str) -> None:
         """End a run; its steps are told."""
         with _errors(self.host, f"terminate run {run_id}"), _quiet():
@@ -154,11 +168,14 @@ class Backend:
             return dict(json.loads(self._get(path, what)))
 
     def _get(self, path: str, what: str, host: str | None = None) -> str:
+        return self._bytes(path, what, host).decode(errors="replace")
+
+    def _bytes(self, path: str, what: str, host: str | None = None) -> bytes:
         with _errors(self.host, f"read {what}"):
             response = self._rest.call_api(
                 path, "GET", auth_settings=["Bearer"], _preload_content=False, _return_http_data_only=True, _host=host
             )
-            return str(response.data.decode(errors="replace"))
+            return bytes(response.data)
 
 
 def connect(login: Login) -> Backend:

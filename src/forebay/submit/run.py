@@ -1,5 +1,6 @@
 """One submission: upload, start, follow, and the summary that `forebay run` gives as well."""
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -7,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from forebay.contracts.evaluation import EVALUATION
 from forebay.engine.run import StepFailedError
 from forebay.engine.summary import Event, Summary, summarize
 from forebay.errors import ClusterError
@@ -76,6 +78,8 @@ def follow(follower: Follower, warnings: list[str]) -> Summary:
     summary = summarize(follower.run_id, follower.events) | {"seconds": _seconds(follower.run, start)}
     summary["warnings"] = [*warnings, *summary["warnings"]]
     summary["report"] = _address(summary["report"])
+    if ended == "SUCCEEDED":
+        summary["gate"] = _gate(follower, summary["report"]) or summary["gate"]
     summary["state"] = _state(ended, summary)
     if was_terminated(follower.run):
         raise ClusterError(
@@ -87,6 +91,16 @@ def follow(follower: Follower, warnings: list[str]) -> Summary:
         raise StepFailedError(summary)
     summary["error"] = None  # of a try that another one mended
     return summary
+
+
+def _gate(follower: Follower, report: str | None) -> dict[str, Any] | None:
+    """The gate's decision as evaluate's artifact has it; None where that cannot be read, and its log tells alone."""
+    found = follower.backend.artifact(f"{report.rpartition('/')[0]}/{EVALUATION}") if report else None
+    try:
+        gate = json.loads(found or b"")["gate"]
+        return {"passed": bool(gate["passed"]), "reason": str(gate["reason"])}
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def was_terminated(run: dict[str, Any]) -> bool:
