@@ -55,5 +55,9 @@ class DeployError(ForebayError):
     """The new version did not come up or did not answer as evaluated; the old one keeps serving."""
 
 
+class OtherVersionError(DeployError):
+    """A server of another version answered."""
+
+
 class ClusterError(ForebayError):
     """A command of `forebay up` or `forebay down` failed; what was done before it stays, and the next try goes on."""

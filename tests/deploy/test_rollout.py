@@ -16,7 +16,7 @@ from forebay.cluster.ending import ended_by_signals
 from forebay.deploy import kserve
 from forebay.deploy.inference_service import VERSION_LABEL, Deployment, Resources, inference_service, marks
 from forebay.deploy.kserve import Rollout
-from forebay.errors import ConfigError, DeployError
+from forebay.errors import ConfigError, DeployError, OtherVersionError
 
 RollOut = Callable[..., str]
 CRASH = json.loads((Path(__file__).parent / "recorded" / "crash.json").read_text())
@@ -285,6 +285,34 @@ def test_a_signal_in_the_middle_of_putting_back_comes_after_it(
     with pytest.raises(SystemExit):
         roll_out("2", otherwise)
     assert [served(double)] == ["1"] if verb == "PATCH" else double.services == {}
+
+
+@pytest.mark.parametrize("late", [OtherVersionError("version 1 answered."), ConfigError("Nothing answers.")])
+def test_a_pod_on_its_way_out_may_answer_for_a_moment(
+    roll_out: RollOut, registry: Registry, monkeypatch: pytest.MonkeyPatch, late: Exception
+) -> None:
+    monkeypatch.setattr(kserve, "PAUSE_S", 0.0)
+    asked: list[str] = []
+
+    def prove(url: str) -> None:
+        asked.append(url)
+        if len(asked) < 3:
+            raise late
+
+    roll_out("1", prove)
+    assert (len(asked), registry.champion) == (3, "1")
+
+
+def test_another_version_that_goes_on_answering_is_a_failure(
+    roll_out: RollOut, double: ApiDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kserve, "SETTLES_S", 0.0)
+
+    def prove(url: str) -> None:
+        raise OtherVersionError("version 1 answered where 2 was expected.")
+
+    with pytest.raises(DeployError, match=r"version 1 answered where 2 was expected\. Nothing is served instead"):
+        roll_out("2", prove)
 
 
 def test_a_service_of_somebody_elses_is_never_touched(roll_out: RollOut, double: ApiDouble) -> None:

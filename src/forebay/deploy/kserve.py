@@ -11,10 +11,11 @@ from forebay.cluster.last_lines import explained
 from forebay.cluster.obstacles import Obstacle
 from forebay.deploy.inference_service import MANAGER, MANAGER_LABEL, VERSION_LABEL, marks
 from forebay.deploy.readiness import SERVICE_LABEL, obstacle, serves
-from forebay.errors import DeployError, ForebayError
+from forebay.errors import ConfigError, DeployError, ForebayError, OtherVersionError
 
 Object = dict[str, Any]
 SLICE_S = 2  # how long one watch lasts; pods are looked at after each
+SETTLES_S, PAUSE_S = 30.0, 1.0  # how long a ready version may take to be what answers, and between two questions
 STAYS_S = 15.0  # an obstacle that stays this long is no passing one
 
 Prove = Callable[[str], None]  # called with the URL; raises where the version does not answer as it should
@@ -57,8 +58,7 @@ class Rollout:
             try:
                 try:
                     url = service_url(self._serve(wanted, ending))
-                    prove(url)
-                    ending.check()
+                    self._prove(prove, url, ending)
                     with ending.held():
                         self._refuse_superseded(wanted, champion)
                         promote()
@@ -125,6 +125,23 @@ class Rollout:
         service = self.api.find(INFERENCE_SERVICES, namespace, name) or {}
         waited = f"{namespace}/{name} was not ready within {self.timeout_s:g} s (deploy.timeout_s)"
         raise DeployError(f"{waited}: {explained(self.api, namespace, found) if found else _conditions(service)}")
+
+    def _prove(self, prove: Prove, url: str, ending: Ending) -> None:
+        """Ask until it answers as it should: nodes learn a moment late which pods a service has now.
+
+        Until then a pod that is on its way out still answers, or nothing does.
+        """
+        end = time.monotonic() + SETTLES_S
+        while True:
+            ending.check()
+            try:
+                prove(url)
+                break
+            except (OtherVersionError, ConfigError):
+                if time.monotonic() > end:
+                    raise
+            time.sleep(PAUSE_S)
+        ending.check()
 
     def _refuse_superseded(self, wanted: Object, champion: str | None) -> None:
         """Find out that somebody else rolled out or promoted a version since this rollout began."""

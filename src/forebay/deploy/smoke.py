@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from forebay.errors import DeployError
+from forebay.errors import DeployError, OtherVersionError
 from forebay.serving.client import Answers, infer, predict_arrays
 
 BATCH_PIXELS = 1 << 20  # values in one request; as JSON about 4 MiB
@@ -28,7 +28,8 @@ class Smoke:
         """Send the rows over each protocol.
 
         Raises:
-            DeployError: another version answered, or other probabilities.
+            OtherVersionError: another version answered.
+            DeployError: other probabilities came back.
             ForebayError: no answer, or an error as answer.
         """
         rows = max(1, BATCH_PIXELS // self.images_NHWC[0].size)
@@ -64,7 +65,8 @@ def check_answers(
     """Send a black picture over each protocol, where no row with a known answer is at hand.
 
     Raises:
-        DeployError: another version answered, or no probabilities came back.
+        OtherVersionError: another version answered.
+        DeployError: no probabilities came back.
         ForebayError: no answer, or an error as answer.
     """
     black = np.zeros((1, *shape_HWC), np.uint8)
@@ -77,4 +79,4 @@ def check_answers(
 
 def _check_version(answers: Answers, version: str, where: str) -> None:
     if answers.version != version:
-        raise DeployError(f"{where}: version {answers.version} answered where {version} was expected.")
+        raise OtherVersionError(f"{where}: version {answers.version} answered where {version} was expected.")
