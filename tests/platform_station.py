@@ -6,7 +6,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
-from forebay.cluster.api import PODS, Api, Object
+from forebay.cluster.api import INFERENCE_SERVICES, PODS, Api, Object
 from forebay_cli import Forebay
 
 MODELS, PIPELINES = "forebay-models", "kubeflow"
@@ -25,6 +25,11 @@ class Platform:
         """A name that no earlier test and no person has registered."""
         self.models.append(f"t{uuid.uuid4().hex[:10]}")
         return self.models[-1]
+
+    def remove(self, name: str) -> None:
+        """Serve a model no longer: small nodes have room for one more at a time."""
+        self.api.delete(INFERENCE_SERVICES, MODELS, name)
+        self.models.remove(name)
 
     def submit(self, *words: object, expect: int = 0) -> dict[str, Any]:
         """Submit a run, follow it to its end and return its summary."""

@@ -11,15 +11,8 @@ from platform_station import PIPELINES, SMALL, Platform, Trained
 def test_a_run_goes_on_although_the_pod_of_every_step_is_deleted_once(platform: Platform) -> None:
     """Without grace, as where a node is lost: what a drained node grants is enough for these steps to end."""
     deleted: set[str] = set()
-    words = (
-        "--fresh",
-        "--name",
-        platform.new_model(),
-        "--set",
-        "train.epochs=60",
-        "--set",
-        "evaluate.min_accuracy=0.3",
-    )
+    name = platform.new_model()
+    words = ("--fresh", "--name", name, "--set", "train.epochs=60", "--set", "evaluate.min_accuracy=0.3")
     with platform.following(*words) as process:
         assert process.stderr is not None
         assert process.stdout is not None
@@ -29,12 +22,13 @@ def test_a_run_goes_on_although_the_pod_of_every_step_is_deleted_once(platform: 
             running = [pod for pod in platform.pods(run_id) if pod["status"]["phase"] == "Running"] if step else []
             if step and running and step[1] not in deleted:
                 deleted.add(step[1])
-                name = running[0]["metadata"]["name"]
-                command = ["kubectl", "--namespace", PIPELINES, "delete", "pod", name, "--grace-period=0", "--force"]
+                pod = max(running, key=lambda pod: pod["metadata"]["creationTimestamp"])["metadata"]["name"]
+                command = ["kubectl", "--namespace", PIPELINES, "delete", "pod", pod, "--grace-period=0", "--force"]
                 subprocess.run(command, check=True, capture_output=True)
         process.stdout.read()
         assert process.wait() == 0
     assert deleted >= {"ingest", "train", "evaluate", "register", "deploy"}  # preprocess may end before it is seen
+    platform.remove(name)
 
 
 def test_a_model_that_cannot_be_served_is_named_and_the_one_before_answers(
