@@ -162,6 +162,13 @@ def test_a_person_who_may_make_no_pods_is_sent_to_the_doctor(double: ClusterDoub
     assert "`forebay doctor --cluster` names the rights that you lack" in said
 
 
+def test_a_pod_that_admission_refuses_is_no_matter_of_rights(double: ClusterDouble, forebay: Forebay) -> None:
+    double.refuses_pods = "exceeded quota: small, requested: requests.memory=128Mi"
+    said = forebay("rollback", "digits", "--cluster", expect=1).stderr
+    assert "exceeded quota: small" in said
+    assert "Steps of a run meet the same rule." in said
+
+
 def test_a_rollback_whose_pod_does_not_start_says_what_hinders_it(double: ClusterDouble, forebay: Forebay) -> None:
     waiting = {"reason": "ErrImagePull", "message": "not found"}
     container = {"name": "forebay-rollback", "image": "x:1", "state": {"waiting": waiting}, "ready": False}

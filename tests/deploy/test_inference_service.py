@@ -1,6 +1,7 @@
 """The InferenceService: pure data, compared whole, and understood by the KServe SDK's own model."""
 
 import dataclasses
+import re
 
 import pytest
 
@@ -16,6 +17,8 @@ WANTED = Deployment(
 
 
 def test_the_object_is_exactly_this() -> None:
+    digest = marks(inference_service(WANTED))["forebay.dev/rollout"]
+    assert re.fullmatch(r"[0-9a-f]{16}", digest)
     assert inference_service(WANTED) == {
         "apiVersion": "serving.kserve.io/v1beta1",
         "kind": "InferenceService",
@@ -28,7 +31,7 @@ def test_the_object_is_exactly_this() -> None:
                 "app.kubernetes.io/version": VERSION,
                 "app.kubernetes.io/managed-by": "forebay",
                 "forebay.dev/model-version": "3",
-                "forebay.dev/rollout": "99566ac54e6a9898",
+                "forebay.dev/rollout": digest,
             },
             "annotations": {
                 "serving.kserve.io/deploymentMode": "Standard",
@@ -97,10 +100,11 @@ def test_a_name_that_kubernetes_refuses_is_refused_here_with_the_way_out(name: s
         inference_service(Deployment(**{**vars(WANTED), "name": name}))
 
 
-def test_pods_of_one_version_with_other_settings_have_other_marks() -> None:
-    def with_memory(memory: str, run_id: str = "run-1") -> dict[str, str]:
-        wanted = dataclasses.replace(WANTED, resources=Resources(memory=memory), run_id=run_id)
-        return marks(inference_service(wanted))
+def test_pods_that_kserve_makes_anew_have_other_marks() -> None:
+    def of(**changes: object) -> dict[str, str]:
+        return marks(inference_service(dataclasses.replace(WANTED, **changes)))  # type: ignore[arg-type]
 
-    assert with_memory("1Gi") == with_memory("1Gi", run_id="another")
-    assert with_memory("1Gi") != with_memory("2Gi")
+    assert of() == of()
+    assert of(resources=Resources(memory="3Gi")) != of()
+    assert of(run_id="another") != of()  # an annotation, which pods carry as well
+    assert of(version="4") != of()

@@ -91,3 +91,20 @@ def test_a_failure_that_is_over_stays_on_record_and_is_no_obstacle() -> None:
     found = obstacle(now["service"], [], [], {VERSION_LABEL: "20994"})
     assert found is not None
     assert "KServe cannot use the object (RuntimeNotRecognized): Waiting for runtime" in found.text
+
+
+@pytest.mark.parametrize("phase", ["Failed", "Succeeded"])
+def test_a_pod_that_was_evicted_keeps_nothing_from_being_served(phase: str) -> None:
+    ready = {"conditions": [{"type": "Ready", "status": "True"}]}
+    good = {"metadata": {"name": "p-2", "labels": {VERSION_LABEL: "2"}}, "status": ready}
+    gone = {
+        "metadata": {"name": "p-1", "labels": {VERSION_LABEL: "1"}},
+        "status": {"phase": phase, "reason": "Evicted"},
+    }
+    service = {"metadata": {"name": "p"}, "status": ready}
+    assert serves(service, [good, gone], {VERSION_LABEL: "2"})
+    same = {**gone, "metadata": {**gone["metadata"], "labels": {VERSION_LABEL: "2"}}}
+    assert serves(service, [good, same], {VERSION_LABEL: "2"})
+    crashed = {"name": "c", "image": "x", "state": {"terminated": {"exitCode": 137, "reason": "Error"}}}
+    dead = {**same, "status": {**same["status"], "containerStatuses": [crashed]}}
+    assert obstacle(service, [good, dead], [], {VERSION_LABEL: "2"}) is None

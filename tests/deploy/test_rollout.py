@@ -17,6 +17,7 @@ from forebay.deploy import kserve
 from forebay.deploy.inference_service import VERSION_LABEL, Deployment, Resources, inference_service, marks
 from forebay.deploy.kserve import Rollout
 from forebay.errors import ConfigError, DeployError, OtherVersionError
+from forebay.serving.client import AnswerError
 
 RollOut = Callable[..., str]
 CRASH = json.loads((Path(__file__).parent / "recorded" / "crash.json").read_text())
@@ -287,7 +288,9 @@ def test_a_signal_in_the_middle_of_putting_back_comes_after_it(
     assert [served(double)] == ["1"] if verb == "PATCH" else double.services == {}
 
 
-@pytest.mark.parametrize("late", [OtherVersionError("version 1 answered."), ConfigError("Nothing answers.")])
+@pytest.mark.parametrize(
+    "late", [OtherVersionError("1 answered."), ConfigError("Nothing answers."), AnswerError("400: shape")]
+)
 def test_a_pod_on_its_way_out_may_answer_for_a_moment(
     roll_out: RollOut, registry: Registry, monkeypatch: pytest.MonkeyPatch, late: Exception
 ) -> None:
@@ -301,6 +304,70 @@ def test_a_pod_on_its_way_out_may_answer_for_a_moment(
 
     roll_out("1", prove)
     assert (len(asked), registry.champion) == (3, "1")
+
+
+def test_an_api_server_that_is_away_for_a_moment_ends_no_rollout(
+    roll_out: RollOut, double: ApiDouble, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kserve, "PAUSE_S", 0.0)
+    roll_out("1")
+    plan = double.plan
+
+    def away(service: Object) -> tuple[Object, list[Object]]:
+        double.refuses_once = (503, "the server is currently unable to handle the request")
+        return plan(service)
+
+    double.plan = away
+    roll_out("2")
+    assert registry.champion == "2"
+
+    def otherwise(url: str) -> None:
+        double.refuses_once = (503, "the server is currently unable to handle the request")
+        raise DeployError("probabilities differ.")
+
+    with pytest.raises(DeployError, match=r"Version 2 keeps answering\.$"):
+        roll_out("3", otherwise)
+    assert served(double) == "2"
+
+
+def test_what_a_killed_rollout_left_is_put_right_although_nothing_was_applied(
+    api: Api, roll_out: RollOut, double: ApiDouble
+) -> None:
+    """It is not somebody else's."""
+    roll_out("1")
+    api.apply(INFERENCE_SERVICES, wanted("5"))
+    double.services["digits"]["status"] = {}
+    apply = Api.apply
+
+    def refused(self: Api, resource: Any, service: Object) -> Object:
+        if service["metadata"]["labels"][VERSION_LABEL] == "6":
+            raise ApiError("admission refuses it.", 422)
+        return apply(self, resource, service)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Api, "apply", refused)
+        with pytest.raises(DeployError, match=r"admission refuses it\. Version 1 keeps answering\.$"):
+            roll_out("6")
+    assert served(double) == "1"
+
+
+def test_an_alias_that_moved_before_the_registry_broke_off_is_no_failure(
+    roll_out: RollOut, double: ApiDouble, registry: Registry
+) -> None:
+    def breaks_off() -> None:
+        raise RuntimeError("MLflow went away")
+
+    roll_out("1")
+    roll_out("2", then=breaks_off)
+    assert (served(double), registry.champion) == ("2", "2")
+
+
+def test_the_same_rollout_done_by_another_try_meanwhile_is_done(
+    roll_out: RollOut, double: ApiDouble, registry: Registry
+) -> None:
+    roll_out("1")
+    roll_out("2", lambda url: setattr(registry, "champion", "2"))
+    assert (served(double), registry.champion) == ("2", "2")
 
 
 def test_another_version_that_goes_on_answering_is_a_failure(

@@ -31,6 +31,11 @@ class ApiError(ForebayError):
         self.status = status  # of HTTP; 0 where nothing answered
         self.said = said or text  # the server's own words
 
+    @property
+    def is_about_rights(self) -> bool:
+        """Whether it says that somebody may not; quota, Pod Security and absent accounts are refused as 403 as well."""
+        return self.status == 403 and " cannot " in self.said
+
 
 @dataclass(frozen=True)
 class Resource:

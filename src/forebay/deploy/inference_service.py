@@ -16,7 +16,7 @@ GPU_RUNTIME = "forebay-gpu"  # the same server where the GPUs are
 MODEL_FORMAT = "forebay"
 LABELS = "forebay.dev"
 VERSION_LABEL = f"{LABELS}/model-version"  # KServe gives it to the pods
-ROLLOUT_LABEL = f"{LABELS}/rollout"  # of the spec: pods of the same version with other settings have another one
+ROLLOUT_LABEL = f"{LABELS}/rollout"  # digest: pods of the same version with other settings or of another run differ
 MANAGER_LABEL, MANAGER = "app.kubernetes.io/managed-by", "forebay"
 SERVICE_ACCOUNT = "forebay-models"  # the chart gives it the store's credentials
 NAME_LENGTH = 50  # KServe appends -predictor and more to it, and a DNS label ends at 63
@@ -58,35 +58,34 @@ def inference_service(wanted: Deployment) -> dict[str, Any]:
     """
     _check_name(wanted.name)
     predictor = _predictor(wanted)
-    metadata: dict[str, Any] = {
-        "name": wanted.name,
-        "namespace": wanted.namespace,
-        "labels": {
-            "app.kubernetes.io/name": "forebay",
-            "app.kubernetes.io/component": "serve",
-            "app.kubernetes.io/version": VERSION,
-            MANAGER_LABEL: MANAGER,
-            VERSION_LABEL: wanted.version,
-            ROLLOUT_LABEL: hashlib.sha256(json.dumps(predictor, sort_keys=True).encode()).hexdigest()[:16],
-        },
-        "annotations": {
-            "serving.kserve.io/deploymentMode": "Standard",
-            f"{LABELS}/weights-sha256": wanted.weights_sha256,
-            f"{LABELS}/data-digest": wanted.data_digest,
-            f"{LABELS}/code-version": wanted.code_version,
-            f"{LABELS}/run-id": wanted.run_id,
-        },
+    annotations = {
+        "serving.kserve.io/deploymentMode": "Standard",
+        f"{LABELS}/weights-sha256": wanted.weights_sha256,
+        f"{LABELS}/data-digest": wanted.data_digest,
+        f"{LABELS}/code-version": wanted.code_version,
+        f"{LABELS}/run-id": wanted.run_id,
+    }
+    reaches_pods = json.dumps([VERSION, annotations, predictor], sort_keys=True)  # KServe hands all of it on
+    labels = {
+        "app.kubernetes.io/name": "forebay",
+        "app.kubernetes.io/component": "serve",
+        "app.kubernetes.io/version": VERSION,
+        MANAGER_LABEL: MANAGER,
+        VERSION_LABEL: wanted.version,
+        ROLLOUT_LABEL: hashlib.sha256(reaches_pods.encode()).hexdigest()[:16],
     }
     return {
         "apiVersion": API_VERSION,
         "kind": "InferenceService",
-        "metadata": metadata,
+        "metadata": {
+            "name": wanted.name, "namespace": wanted.namespace, "labels": labels, "annotations": annotations
+        },
         "spec": {"predictor": predictor},
-    }
+    }  # fmt: skip
 
 
 def marks(service: Mapping[str, Any]) -> dict[str, str]:
-    """The labels by which the pods of exactly this version and spec are known."""
+    """The labels by which the pods of exactly this rollout are known."""
     labels = service["metadata"].get("labels") or {}
     return {key: str(labels[key]) for key in (VERSION_LABEL, ROLLOUT_LABEL) if key in labels}
 

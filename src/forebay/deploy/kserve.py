@@ -3,17 +3,19 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from forebay.cluster.api import EVENTS, INFERENCE_SERVICES, PODS, Api
+from forebay.cluster.api import EVENTS, INFERENCE_SERVICES, PODS, Api, ApiError, Patience
 from forebay.cluster.ending import Ending, ended_by_signals
 from forebay.cluster.last_lines import explained
 from forebay.cluster.obstacles import Obstacle
 from forebay.deploy.inference_service import MANAGER, MANAGER_LABEL, VERSION_LABEL, marks
 from forebay.deploy.readiness import SERVICE_LABEL, obstacle, serves
 from forebay.errors import ConfigError, DeployError, ForebayError, OtherVersionError
+from forebay.serving.client import AnswerError
 
 Object = dict[str, Any]
+Result = TypeVar("Result")
 SLICE_S = 2  # how long one watch lasts; pods are looked at after each
 SETTLES_S, PAUSE_S = 30.0, 1.0  # how long a ready version may take to be what answers, and between two questions
 STAYS_S = 15.0  # an obstacle that stays this long is no passing one
@@ -53,7 +55,7 @@ class Rollout:
         _, name, version = _identity(wanted)
         with ended_by_signals() as ending:
             champion = self.champion()
-            before = self._before(wanted, champion, ending)
+            before, expected = self._before(wanted, champion, ending)
             promoted = False
             try:
                 try:
@@ -61,22 +63,24 @@ class Rollout:
                     self._prove(prove, url, ending)
                     with ending.held():
                         self._refuse_superseded(wanted, champion)
-                        promote()
+                        self._promote(promote, version, champion)
                         promoted = True
                 except Exception as error:
                     reason = str(error) if isinstance(error, ForebayError) else f"{type(error).__name__}: {error}"
                     after = "It is left alone."
                     if not isinstance(error, SupersededError):
-                        after = self._put_back(wanted, before, champion, ending)
+                        after = self._put_back(wanted, before, expected, champion, ending)
                     raise DeployError(f"{name} version {version} was not made champion: {reason} {after}") from error
             except BaseException as error:
                 if not promoted and not isinstance(error, Exception):  # who ends this process gives it seconds
-                    self._undo(wanted, before)
+                    self._undo(wanted, before, expected)
                 raise
         return url
 
-    def _before(self, wanted: Object, champion: str | None, ending: Ending) -> Object | None:
-        """What is to be served again where this version fails; None for nothing.
+    def _before(
+        self, wanted: Object, champion: str | None, ending: Ending
+    ) -> tuple[Object | None, list[dict[str, str]]]:
+        """What is to be served again where this version fails (None for nothing), and whose marks may be met then.
 
         What answers now, if it is the champion. Anything else is what a rollout left that was killed, and the champion
         is brought back the way it was proved.
@@ -84,15 +88,25 @@ class Rollout:
         namespace, name, version = _identity(wanted)
         present = self._settled(namespace, name, ending)
         if present is None:
-            return None
+            return None, [marks(wanted)]
         _refuse_foreign(present)
+        expected = [marks(wanted), marks(present)]
         served = _identity(present)[2]
         if served == champion and serves(present, self._pods(namespace, name), marks(present)):
-            return applied(present)
+            return applied(present), expected
         known = self.champions_service() if champion else None
         if known is not None and marks(known) != marks(present):
-            return known
-        return None if champion is None and served == version else applied(present)
+            return known, [*expected, marks(known)]
+        return None if champion is None and served == version else applied(present), expected
+
+    def _promote(self, promote: Callable[[], None], version: str, champion: str | None) -> None:
+        """Make it the champion; an error after the alias has moved is no failure."""
+        try:
+            promote()
+        except Exception as error:
+            if champion == version or self.champion() != version:
+                raise
+            self.tell(f"Version {version} is champion; the registry was not written to its end: {error}")
 
     def _serve(self, wanted: Object, ending: Ending) -> Object:
         """Apply an InferenceService; the object, once it serves the version that it names.
@@ -102,29 +116,34 @@ class Rollout:
             SupersededError: somebody applies another one.
         """
         namespace, name, _ = _identity(wanted)
-        old = [_state(event) for event in self._refusals(namespace)]  # of an earlier try; they stay for an hour
-        self.api.apply(INFERENCE_SERVICES, wanted)
+        refusals = self._insist(ending, lambda: self._refusals(namespace))  # of an earlier try; they stay for an hour
+        self._insist(ending, lambda: self.api.apply(INFERENCE_SERVICES, wanted))
         end = time.monotonic() + self.timeout_s
-        seen, since = "", 0.0
-        found: Obstacle | None = None
-        for service in self._states(namespace, name, end):
-            ending.check()
-            _refuse_other(service, wanted)
-            pods = self._pods(namespace, name)
-            if serves(service, pods, marks(wanted)):
-                return service
-            events = [event for event in self._refusals(namespace) if _state(event) not in old]
-            found = obstacle(service, pods, events, marks(wanted))
-            kind = found.kind if found else ""
-            if kind != seen:
-                seen, since = kind, time.monotonic()
-                if found:
-                    self.tell(found.text)
-            if found and found.hopeless and time.monotonic() - since > STAYS_S:
-                raise DeployError(explained(self.api, namespace, found))
+        look = _Look(self, wanted, [_state(event) for event in refusals])
+        patience = Patience(self.tell, "The rollout", PAUSE_S)
+        while time.monotonic() < end:
+            try:
+                for service in self._states(namespace, name, end):
+                    ending.check()
+                    if look.at(service):
+                        return service
+                    patience.over()
+            except ApiError as error:
+                patience.bear(error)
+        found = look.found
         service = self.api.find(INFERENCE_SERVICES, namespace, name) or {}
         waited = f"{namespace}/{name} was not ready within {self.timeout_s:g} s (deploy.timeout_s)"
         raise DeployError(f"{waited}: {explained(self.api, namespace, found) if found else _conditions(service)}")
+
+    def _insist(self, ending: Ending, act: Callable[[], Result]) -> Result:
+        """Do it, again where the API server is away for a moment."""
+        patience = Patience(self.tell, "The rollout", PAUSE_S)
+        while True:
+            try:
+                return act()
+            except ApiError as error:
+                patience.bear(error)
+            ending.check()
 
     def _prove(self, prove: Prove, url: str, ending: Ending) -> None:
         """Ask until it answers as it should: nodes learn a moment late which pods a service has now.
@@ -137,7 +156,7 @@ class Rollout:
             try:
                 prove(url)
                 break
-            except (OtherVersionError, ConfigError):
+            except (OtherVersionError, ConfigError, AnswerError):
                 if time.monotonic() > end:
                     raise
             time.sleep(PAUSE_S)
@@ -149,9 +168,9 @@ class Rollout:
         service = self.api.find(INFERENCE_SERVICES, namespace, name)
         if service is None:
             raise _deleted(namespace, name)
-        _refuse_other(service, wanted)
+        _refuse_other(service, [marks(wanted)])
         now = self.champion()
-        if now != champion:
+        if now not in (champion, _identity(wanted)[2]):
             raise SupersededError(f"Version {now} was made champion meanwhile.")
 
     def _settled(self, namespace: str, name: str, ending: Ending) -> Object | None:
@@ -179,12 +198,19 @@ class Rollout:
     def _refusals(self, namespace: str) -> list[Object]:
         return self.api.all(EVENTS, namespace, fieldSelector="reason=FailedCreate")
 
-    def _put_back(self, wanted: Object, before: Object | None, champion: str | None, ending: Ending) -> str:
+    def _put_back(
+        self, wanted: Object, before: Object | None, expected: list[dict[str, str]], champion: str | None,
+        ending: Ending,
+    ) -> str:  # fmt: skip
         """Make the cluster what it was; what answers now, in words."""
         namespace, name, _ = _identity(wanted)
-        try:
+
+        def command() -> None:
             with ending.held():  # a signal is obeyed once the cluster knows what to go back to
-                self._command(wanted, before)
+                self._command(wanted, before, expected)
+
+        try:
+            self._insist(ending, command)
             ending.check()
             if before is None:
                 self._settled(namespace, name, ending)
@@ -195,27 +221,60 @@ class Rollout:
         except ForebayError as error:
             return f"Putting back what was failed as well: {error}"
         version = _identity(before)[2]
-        return (
-            f"Version {version} keeps answering." if version == champion else f"Version {version} is there as before."
-        )
+        return f"Version {version} {'keeps answering' if version == champion else 'is there as before'}."
 
-    def _undo(self, wanted: Object, before: Object | None) -> None:
+    def _undo(self, wanted: Object, before: Object | None, expected: list[dict[str, str]]) -> None:
         """Tell the cluster to be what it was; the error that is on its way is the one to see."""
         try:
-            self._command(wanted, before)
+            self._command(wanted, before, expected)
         except ForebayError as error:
             self.tell(f"Putting back what was before {_identity(wanted)[1]} failed: {error}")
 
-    def _command(self, wanted: Object, before: Object | None) -> None:
+    def _command(self, wanted: Object, before: Object | None, expected: list[dict[str, str]]) -> None:
         """Apply or delete, unless somebody else has rolled out meanwhile."""
         namespace, name, _ = _identity(wanted)
         present = self.api.find(INFERENCE_SERVICES, namespace, name)
-        if present is not None and (before is None or marks(present) != marks(before)):
-            _refuse_other(present, wanted)
+        if present is not None:
+            _refuse_other(present, expected)
         if before is None:
             self.api.delete(INFERENCE_SERVICES, namespace, name)
         else:
             self.api.apply(INFERENCE_SERVICES, before)
+
+
+@dataclass
+class _Look:
+    """What keeps a version from being served, look after look."""
+
+    rollout: Rollout
+    wanted: Object
+    old: list[tuple[str, str]]  # refusals of pods that were there before
+    found: Obstacle | None = None
+    seen: str = ""
+    since: float = 0.0
+
+    def at(self, service: Object) -> bool:
+        """Whether it is served now.
+
+        Raises:
+            DeployError: something keeps it from that, and stays.
+        """
+        rollout, wanted = self.rollout, marks(self.wanted)
+        namespace, name, _ = _identity(self.wanted)
+        _refuse_other(service, [wanted])
+        pods = rollout._pods(namespace, name)
+        if serves(service, pods, wanted):
+            return True
+        events = [event for event in rollout._refusals(namespace) if _state(event) not in self.old]
+        self.found = obstacle(service, pods, events, wanted)
+        kind = self.found.kind if self.found else ""
+        if kind != self.seen:
+            self.seen, self.since = kind, time.monotonic()
+            if self.found:
+                rollout.tell(self.found.text)
+        if self.found and self.found.hopeless and time.monotonic() - self.since > STAYS_S:
+            raise DeployError(explained(rollout.api, namespace, self.found))
+        return False
 
 
 def applied(service: Object) -> Object:
@@ -253,9 +312,9 @@ def _deleted(namespace: str, name: str) -> DeployError:
     return DeployError(f"Somebody deleted the InferenceService {namespace}/{name} meanwhile.")
 
 
-def _refuse_other(present: Object, wanted: Object) -> None:
-    """Find out that a service is no longer the one that was applied."""
-    if marks(present) != marks(wanted):
+def _refuse_other(present: Object, expected: list[dict[str, str]]) -> None:
+    """Find out that a service is none of those that this rollout knows."""
+    if marks(present) not in expected:
         namespace, name, version = _identity(present)
         raise SupersededError(f"Somebody else rolled out version {version} of {namespace}/{name} meanwhile.")
 

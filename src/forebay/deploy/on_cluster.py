@@ -21,6 +21,7 @@ PROXIED = "mlflow-artifacts:"
 FETCHED = ("s3", "gs", "https")  # by KServe's storage initializer
 # Settings by which a version is served again.
 REMEMBERED = ("namespace", "replicas", "memory", "gpus", "gpu_resource", "timeout_s")
+RUN_ID = "run_id"  # kept with them: it is on the pods, and makes them others
 
 Tell = Callable[[str], None]
 
@@ -35,7 +36,7 @@ def roll_out(home: Home, bundle: RegisteredBundle, smoke: Smoke, config: DeployC
 
     def promote() -> None:
         settings = {key: getattr(config, key) for key in REMEMBERED}
-        registry.remember_served(home, bundle.name, bundle.version, settings)
+        registry.remember_served(home, bundle.name, bundle.version, settings | {RUN_ID: run_id})
         registry.set_champion(home, bundle.name, bundle.version)
 
     wanted = service(bundle, config, run_id)
@@ -144,7 +145,10 @@ def _rollout(home: Home, name: str, config: DeployConfig, run_id: str, tell: Tel
         try:
             bundle = registry.champion(home, name)
             kept = remembered(home, bundle, config.namespace) if bundle else None
-            return service(bundle, kept, run_id) if bundle and kept else None
+            if bundle is None or kept is None:
+                return None
+            proved_by = registry.remembered_served(home, name, bundle.version).get(RUN_ID, run_id)
+            return service(bundle, kept, str(proved_by))
         except registry.failures() as error:
             tell(f"How the champion of {name} was served is not known: {error}")
             return None

@@ -21,7 +21,7 @@ def serves(service: Object, pods: Sequence[Object], marks: Object) -> bool:
     Ready alone says too little: while pods are replaced one after the other, the old ones keep it true. Nor does
     observedGeneration help: KServe leaves it behind where nothing else of the status changes (seen with 0.20).
     """
-    living = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
+    living = [pod for pod in pods if lives(pod)]
     right = [pod for pod in living if has(pod, marks)]
     return (
         _is_true(service, "Ready")
@@ -30,6 +30,12 @@ def serves(service: Object, pods: Sequence[Object], marks: Object) -> bool:
         and len(right) == len(living)
         and all(_is_true(pod, "Ready") for pod in right)
     )
+
+
+def lives(pod: Object) -> bool:
+    """Whether a pod is not on its way out; one that was evicted, or whose node went, stays as an object."""
+    over = (pod.get("status") or {}).get("phase") in ("Failed", "Succeeded")
+    return not over and not pod["metadata"].get("deletionTimestamp")
 
 
 def has(pod: Object, marks: Object) -> bool:
@@ -47,7 +53,7 @@ def obstacle(service: Object, pods: Sequence[Object], events: Sequence[Object], 
         events: of its namespace.
         marks: labels of pods that are to come up.
     """
-    mine = [pod for pod in pods if has(pod, marks) and not pod["metadata"].get("deletionTimestamp")]
+    mine = [pod for pod in pods if has(pod, marks) and lives(pod)]
     refused = [] if mine else refused_pods(events, f"{service['metadata']['name']}-predictor", SUBJECT)
     return next(iter((*of_pods(mine, SUBJECT), *refused, *_model(service))), None)
 

@@ -89,10 +89,9 @@ def send(name: str, namespace: str, context: str, image: str, show: Callable[[st
         except ApiError as error:
             if error.status != 403:
                 raise
-            raise ClusterError(
-                f"The rollback's pod cannot be made or watched: {error.said}. `forebay doctor --cluster` names the "
-                "rights that you lack, and the commands that grant them."
-            ) from error
+            doctor = "`forebay doctor --cluster` names the rights that you lack, and the commands that grant them."
+            rest = doctor if error.is_about_rights else "Steps of a run meet the same rule."
+            raise ClusterError(f"The rollback's pod cannot be made or watched: {error.said}. {rest}") from error
         finally:
             with ending.held():
                 _remove(api, pod, show)

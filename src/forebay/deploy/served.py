@@ -7,7 +7,7 @@ from forebay.cluster.api import EVENTS, INFERENCE_SERVICES, PODS, Api, ApiError,
 from forebay.cluster.obstacles import condition, said
 from forebay.deploy.inference_service import LABELS, MANAGER, MANAGER_LABEL, VERSION_LABEL, marks
 from forebay.deploy.kserve import service_url
-from forebay.deploy.readiness import SERVICE_LABEL, has, obstacle, serves
+from forebay.deploy.readiness import SERVICE_LABEL, has, lives, obstacle, serves
 from forebay.serving.client import predict_url
 
 ANSWERS, WAITS = "answers", "does not answer"
@@ -57,7 +57,7 @@ def _model(service: Object, all_pods: list[Object] | None, events: Sequence[Obje
     metadata = service["metadata"]
     name, annotations = metadata["name"], metadata.get("annotations") or {}
     version = str((metadata.get("labels") or {}).get(VERSION_LABEL, ""))
-    pods = [each for each in all_pods or () if each["metadata"]["labels"].get(SERVICE_LABEL) == name]
+    pods = [each for each in all_pods or () if each["metadata"]["labels"].get(SERVICE_LABEL) == name and lives(each)]
     ready = condition(service, "Ready")
     answers = ready.get("status") == "True" if all_pods is None else serves(service, pods, marks(service))
     found = None if answers else obstacle(service, pods, events, marks(service))

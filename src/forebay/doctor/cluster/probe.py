@@ -84,7 +84,7 @@ def _delete(place: Place, name: str) -> list[Check]:
 
 
 def _refused(place: Place, error: ApiError) -> Check:
-    if " cannot " in error.said and error.status == 403:
+    if error.is_about_rights:
         return failed(
             "probe",
             f"the pod could not be made or watched: {error.said}",
