@@ -120,6 +120,7 @@ def test_options_of_a_cluster_without_one_are_wrong_use(forebay: Forebay, words:
     [
         (("rollback", "--cluster"), "`forebay status --cluster` lists"),
         (("rollback", "digits", "--cluster", "--namespace", "Not_One"), "deploy.namespace"),
+        (("rollback", "a/b", "--cluster"), "'a/b' cannot name an InferenceService"),
     ],
 )
 def test_what_a_rollback_cannot_be_about_is_said_before_anything_is_done(

@@ -56,7 +56,7 @@ def inference_service(wanted: Deployment) -> dict[str, Any]:
     Raises:
         ConfigError: the name cannot be one in Kubernetes.
     """
-    _check_name(wanted.name)
+    check_name(wanted.name)
     predictor = _predictor(wanted)
     annotations = {
         "serving.kserve.io/deploymentMode": "Standard",
@@ -122,7 +122,12 @@ def _resources(wanted: Resources) -> dict[str, dict[str, str]]:
     }
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Find out whether a model's name can name an InferenceService.
+
+    Raises:
+        ConfigError: it cannot.
+    """
     if len(name) > NAME_LENGTH or not re.fullmatch(r"[a-z]([a-z0-9-]*[a-z0-9])?", name):
         raise ConfigError(
             f"The model name {name!r} cannot name an InferenceService: expected at most {NAME_LENGTH} lower-case "

@@ -16,6 +16,7 @@ from forebay.cluster.errand import Ended, Errand, HinderedError
 from forebay.cluster.given import MLFLOW, MLFLOW_LOGIN, MODEL_STORE, STORE, STORE_KEYS
 from forebay.cluster.namespaces import PIPELINES
 from forebay.cluster.obstacles import Subject, of_pods
+from forebay.deploy.inference_service import check_name
 from forebay.errors import ClusterError, ConfigError, DeployError, ForebayError
 from forebay.state import Home
 from forebay.state.mask import without_passwords
@@ -70,10 +71,11 @@ def send(name: str, namespace: str, context: str, image: str, show: Callable[[st
         show: receives what a person should see meanwhile.
 
     Raises:
-        ConfigError: there is no cluster to talk to, or nothing to go back to.
+        ConfigError: there is no cluster to talk to, nothing to go back to, or the name cannot be one there.
         DeployError: the version did not come up; what was served before is served again.
         ClusterError: the pod could not do its work.
     """
+    check_name(name)
     api = connect(context)
     wanted = _errand(name, namespace)
     pod = wanted.new_name()
