@@ -1,12 +1,56 @@
-"""A registry and a server for the tests of a module."""
+"""Registries, servers and rollouts for the tests of this folder."""
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from api_double import ApiDouble, api_double, connected
 from deploy_station import Station
+from forebay.cluster.api import Api
+from forebay.deploy import kserve
+from forebay.deploy.kserve import Rollout
 from forebay.serving import supervise
 from forebay.state import Home
+from rollout_station import Registry, RollOut, becomes, wanted
+
+
+@pytest.fixture
+def double() -> Iterator[ApiDouble]:
+    with api_double(becomes) as running:
+        yield running
+
+
+@pytest.fixture
+def api(double: ApiDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Api:
+    monkeypatch.setattr(kserve, "STAYS_S", 0.0)
+    return connected(double, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def registry() -> Registry:
+    return Registry()
+
+
+@pytest.fixture
+def roll_out(api: Api, registry: Registry) -> RollOut:
+    """Roll a version out; it is champion afterwards."""
+
+    def act(version: str, prove: Any = lambda url: None, then: Any = lambda: None, memory: str = "1Gi") -> str:
+        def promote() -> None:
+            registry.champion = version
+            then()
+
+        champion = registry.champion
+        known = wanted(champion) if champion and registry.knows else None
+        rollout = Rollout(
+            api=api, timeout_s=20, tell=lambda text: None, champion=lambda: registry.champion,
+            champions_service=lambda: known,
+        )  # fmt: skip
+        return rollout.run(wanted(version, memory), prove, promote)
+
+    return act
 
 
 @pytest.fixture(scope="module")

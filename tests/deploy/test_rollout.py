@@ -1,105 +1,16 @@
-"""A rollout over the wire: what is applied, when it counts as served, and what answers after a failure."""
+"""A rollout over the wire: what is applied, when it counts as served, and what the API server refuses."""
 
-import json
-import signal
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-from test.support import catch_unraisable_exception
 
-from api_double import ApiDouble, Object, api_double, connected
+from api_double import ApiDouble, Object
 from forebay.cluster.api import INFERENCE_SERVICES, Api, ApiError, connect
-from forebay.cluster.ending import ended_by_signals
 from forebay.deploy import kserve
-from forebay.deploy.inference_service import VERSION_LABEL, Deployment, Resources, inference_service, marks
-from forebay.deploy.kserve import Rollout
+from forebay.deploy.inference_service import marks
 from forebay.errors import ConfigError, DeployError, OtherVersionError
 from forebay.serving.client import AnswerError
-
-RollOut = Callable[..., str]
-CRASH = json.loads((Path(__file__).parent / "recorded" / "crash.json").read_text())
-READY = {"conditions": [{"type": "Ready", "status": "True"}], "address": {"url": "http://digits-predictor.ml"}}
-
-
-def wanted(version: str, memory: str = "1Gi") -> Object:
-    return inference_service(
-        Deployment(
-            name="digits", namespace="ml", version=version, storage_uri="s3://b/m", weights_sha256="a" * 64,
-            data_digest="d", code_version="c", run_id="r", resources=Resources(memory=memory, memory_limit=memory),
-        )
-    )  # fmt: skip
-
-
-def becomes(service: Object) -> tuple[Object, list[Object]]:
-    """A version named bad ends as the recorded one did; any other comes up."""
-    version = service["metadata"]["labels"][VERSION_LABEL]
-    if version.startswith("bad"):
-        (pod,) = CRASH["pods"]
-        return CRASH["service"]["status"], [_labelled(pod, service)]
-    pod = {"metadata": {"name": f"digits-{version}"}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}}
-    return READY, [_labelled(pod, service)]
-
-
-def _labelled(pod: Object, service: Object) -> Object:
-    return {**pod, "metadata": {**pod["metadata"], "labels": marks(service)}}
-
-
-@pytest.fixture
-def double() -> Iterator[ApiDouble]:
-    with api_double(becomes) as running:
-        yield running
-
-
-@pytest.fixture
-def api(double: ApiDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Api:
-    monkeypatch.setattr(kserve, "STAYS_S", 0.0)
-    return connected(double, tmp_path, monkeypatch)
-
-
-@dataclass
-class Registry:
-    """Which version is champion, and how that one is served where this is known."""
-
-    champion: str | None = None
-    knows: bool = True
-
-
-@pytest.fixture
-def registry() -> Registry:
-    return Registry()
-
-
-@pytest.fixture
-def roll_out(api: Api, registry: Registry) -> RollOut:
-    """Roll a version out; it is champion afterwards."""
-
-    def act(version: str, prove: Any = lambda url: None, then: Any = lambda: None, memory: str = "1Gi") -> str:
-        def promote() -> None:
-            registry.champion = version
-            then()
-
-        champion = registry.champion
-        known = wanted(champion) if champion and registry.knows else None
-        rollout = Rollout(
-            api=api, timeout_s=20, tell=lambda text: None, champion=lambda: registry.champion,
-            champions_service=lambda: known,
-        )  # fmt: skip
-        return rollout.run(wanted(version, memory), prove, promote)
-
-    return act
-
-
-def memory(double: ApiDouble) -> str:
-    limits: dict[str, str] = double.services["digits"]["spec"]["predictor"]["model"]["resources"]["limits"]
-    return limits["memory"]
-
-
-def served(double: ApiDouble) -> str:
-    version: str = double.services["digits"]["metadata"]["labels"][VERSION_LABEL]
-    return version
+from rollout_station import READY, Registry, RollOut, served, wanted
 
 
 def test_a_version_is_applied_waited_for_and_proved(roll_out: RollOut, double: ApiDouble) -> None:
@@ -107,112 +18,6 @@ def test_a_version_is_applied_waited_for_and_proved(roll_out: RollOut, double: A
     assert roll_out("1", seen.append) == "http://digits-predictor.ml"
     assert seen == ["http://digits-predictor.ml"]
     assert [call for call in double.calls if call.startswith("PATCH")] == ["PATCH digits"]
-
-
-def test_a_first_version_that_fails_leaves_nothing(roll_out: RollOut, double: ApiDouble) -> None:
-    double.log = "usage: python -m forebay.serving\nerror: unrecognized arguments: --nope\n"
-    with pytest.raises(DeployError) as caught:
-        roll_out("bad")
-    said = str(caught.value)
-    assert "digits version bad was not made champion: The server does not stay up: kserve-container of probe-" in said
-    assert "Its last lines: usage: python -m forebay.serving | error: unrecognized arguments: --nope" in said
-    assert said.endswith("Nothing is served instead.")
-    assert double.services == {}
-
-
-def test_the_version_before_is_put_back_whole_and_answers(roll_out: RollOut, double: ApiDouble) -> None:
-    roll_out("1")
-    with pytest.raises(DeployError, match=r"Version 1 keeps answering\.$"):
-        roll_out("bad")
-    assert {key: double.services["digits"][key] for key in ("apiVersion", "kind", "spec")} == {
-        key: wanted("1")[key] for key in ("apiVersion", "kind", "spec")
-    }
-    assert double.services["digits"]["metadata"]["labels"] == wanted("1")["metadata"]["labels"]
-
-
-def test_a_version_that_answers_otherwise_is_put_back_too(roll_out: RollOut, double: ApiDouble) -> None:
-    roll_out("1")
-
-    def otherwise(url: str) -> None:
-        raise DeployError("probabilities differ.")
-
-    with pytest.raises(DeployError, match=r"probabilities differ\. Version 1 keeps answering"):
-        roll_out("2", otherwise)
-    assert served(double) == "1"
-
-
-def test_what_a_killed_rollout_left_is_not_what_is_put_back(api: Api, roll_out: RollOut, double: ApiDouble) -> None:
-    roll_out("1")
-    api.apply(INFERENCE_SERVICES, wanted("bad"))  # and its pod was killed before anything else
-    with pytest.raises(DeployError, match=r"Version 1 keeps answering\.$"):
-        roll_out("bad")
-    assert served(double) == "1"
-
-
-def test_a_champion_that_was_applied_anew_and_never_came_up_is_put_back_as_it_was_proved(
-    api: Api, roll_out: RollOut, double: ApiDouble
-) -> None:
-    roll_out("1")
-    api.apply(INFERENCE_SERVICES, wanted("1", "1Mi"))
-    double.services["digits"]["status"] = CRASH["service"]["status"]
-    with pytest.raises(DeployError, match=r"Version 1 keeps answering\.$"):
-        roll_out("bad")
-    assert memory(double) == "1Gi"
-
-
-def test_a_first_version_that_was_killed_and_fails_when_it_is_tried_again_leaves_nothing(
-    api: Api, roll_out: RollOut, double: ApiDouble
-) -> None:
-    api.apply(INFERENCE_SERVICES, wanted("bad"))
-    with pytest.raises(DeployError, match=r"Nothing is served instead\.$"):
-        roll_out("bad")
-    assert double.services == {}
-
-
-def test_where_nobody_knows_how_the_champion_was_served_what_is_there_stays(
-    api: Api, roll_out: RollOut, double: ApiDouble, registry: Registry
-) -> None:
-    registry.champion, registry.knows = "7", False
-    api.apply(INFERENCE_SERVICES, wanted("1"))
-    with pytest.raises(DeployError, match=r"Version 1 is there as before\.$"):
-        roll_out("bad")
-
-
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
-def test_a_signal_puts_back_what_was_and_ends_the_step(
-    roll_out: RollOut, double: ApiDouble, number: signal.Signals, status: int
-) -> None:
-    roll_out("1")
-    with pytest.raises(SystemExit) as caught:
-        roll_out("2", lambda url: signal.raise_signal(number))
-    assert caught.value.code == status
-    assert served(double) == "1"
-
-
-def test_a_signal_to_a_first_version_leaves_nothing(roll_out: RollOut, double: ApiDouble) -> None:
-    with pytest.raises(SystemExit):
-        roll_out("1", lambda url: signal.raise_signal(signal.SIGTERM))
-    assert double.services == {}
-
-
-def test_a_signal_while_the_alias_moves_comes_too_late(
-    roll_out: RollOut, double: ApiDouble, registry: Registry
-) -> None:
-    roll_out("1")
-    roll_out("2", then=lambda: signal.raise_signal(signal.SIGTERM))
-    assert (served(double), registry.champion) == ("2", "2")
-
-
-def test_a_signal_whose_exception_python_drops_is_obeyed_all_the_same() -> None:
-    class Ends:
-        def __del__(self) -> None:
-            signal.raise_signal(signal.SIGTERM)
-
-    with ended_by_signals() as ending:
-        with catch_unraisable_exception():
-            Ends()
-        with pytest.raises(SystemExit):
-            ending.check()
 
 
 def test_pods_of_the_same_version_with_other_settings_are_not_taken_for_the_new_ones(
@@ -259,35 +64,6 @@ def test_a_version_that_was_promoted_meanwhile_is_not_overruled(
     assert registry.champion == "9"
 
 
-def test_what_was_never_proved_is_not_said_to_answer(api: Api, roll_out: RollOut, double: ApiDouble) -> None:
-    api.apply(INFERENCE_SERVICES, wanted("1"))
-    with pytest.raises(DeployError, match=r"Version 1 is there as before\.$"):
-        roll_out("bad")
-
-
-@pytest.mark.parametrize("verb", ["DELETE", "PATCH"])
-def test_a_signal_in_the_middle_of_putting_back_comes_after_it(
-    roll_out: RollOut, double: ApiDouble, monkeypatch: pytest.MonkeyPatch, verb: str
-) -> None:
-    if verb == "PATCH":
-        roll_out("1")
-    method = {"DELETE": "delete", "PATCH": "apply"}[verb]
-    before = getattr(Api, method)
-
-    def interrupted(self: Api, *words: Any) -> Any:
-        if double.services and served(double) == "2":
-            signal.raise_signal(signal.SIGTERM)
-        return before(self, *words)
-
-    def otherwise(url: str) -> None:
-        monkeypatch.setattr(Api, method, interrupted)
-        raise DeployError("probabilities differ.")
-
-    with pytest.raises(SystemExit):
-        roll_out("2", otherwise)
-    assert [served(double)] == ["1"] if verb == "PATCH" else double.services == {}
-
-
 @pytest.mark.parametrize(
     "late", [OtherVersionError("1 answered."), ConfigError("Nothing answers."), AnswerError("400: shape")]
 )
@@ -328,27 +104,6 @@ def test_an_api_server_that_is_away_for_a_moment_ends_no_rollout(
     with pytest.raises(DeployError, match=r"Version 2 keeps answering\.$"):
         roll_out("3", otherwise)
     assert served(double) == "2"
-
-
-def test_what_a_killed_rollout_left_is_put_right_although_nothing_was_applied(
-    api: Api, roll_out: RollOut, double: ApiDouble
-) -> None:
-    """It is not somebody else's."""
-    roll_out("1")
-    api.apply(INFERENCE_SERVICES, wanted("5"))
-    double.services["digits"]["status"] = {}
-    apply = Api.apply
-
-    def refused(self: Api, resource: Any, service: Object) -> Object:
-        if service["metadata"]["labels"][VERSION_LABEL] == "6":
-            raise ApiError("admission refuses it.", 422)
-        return apply(self, resource, service)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Api, "apply", refused)
-        with pytest.raises(DeployError, match=r"admission refuses it\. Version 1 keeps answering\.$"):
-            roll_out("6")
-    assert served(double) == "1"
 
 
 def test_an_alias_that_moved_before_the_registry_broke_off_is_no_failure(
