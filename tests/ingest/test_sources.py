@@ -19,11 +19,17 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from forebay.errors import DataError
-from forebay.ingest.detect import data_set_name, find
-from forebay.ingest.sources.folder import common_root, own_splits
+from forebay.ingest.detect import Found
+from forebay.ingest.detect import find as recognise
+from forebay.ingest.names import data_set_name
 from forebay.pictures import PictureError
+from forebay.settings import IngestConfig
 
 LIMIT = 1 << 20
+
+
+def find(data: str, work: Path) -> Found:
+    return recognise(IngestConfig(data=data), work)
 
 
 def index_of(data: Path | str, work: Path) -> list[dict[str, Any]]:
@@ -59,36 +65,10 @@ def test_the_class_is_the_first_folder_and_deeper_ones_belong_to_it(tmp_path: Pa
     ]
 
 
-@pytest.mark.parametrize(
-    ("paths", "root"),
-    [
-        (["train/cat/1.png", "train/dog/2.png"], ("train",)),
-        (["a/b/cat/1.png", "a/b/dog/2.png"], ("a", "b")),
-        (["train/cat/1.png", "train/dog/2.png", "README"], ("train",)),
-        (["cat/1.png", "dog/2.png"], ()),
-        (["cat/1.png", "cat/2.png"], ()),
-        (["1.png"], ()),
-        ([], ()),
-    ],
-)
-def test_a_single_common_root_is_left_out(paths: list[str], root: tuple[str, ...]) -> None:
-    assert common_root(paths) == root
-
-
-@pytest.mark.parametrize(
-    ("folders", "splits"),
-    [
-        ({"train", "test"}, {"train": "train", "test": "test"}),
-        ({"Train", "val"}, {"Train": "train", "val": "test"}),
-        ({"train", "val", "test"}, {"train": "train", "val": "train", "test": "test"}),
-        ({"train"}, {}),
-        ({"test", "val"}, {"test": "test", "val": "train"}),
-        ({"train", "test", "cat"}, {}),
-        (set(), {}),
-    ],
-)
-def test_train_and_test_folders_are_the_own_split(folders: set[str], splits: dict[str, str]) -> None:
-    assert own_splits(folders) == splits
+@pytest.mark.parametrize("root", ["", "train/", "a/b/", "images/", "photos/data/"])
+def test_a_single_common_root_is_left_out(tmp_path: Path, root: str) -> None:
+    touch(tmp_path / "d", f"{root}cat/1.png", f"{root}dog/2.png", "README")
+    assert [record["label_name"] for record in index_of(tmp_path / "d", tmp_path)] == ["cat", "dog"]
 
 
 def test_the_own_split_stands_above_the_classes(tmp_path: Path) -> None:
@@ -100,17 +80,12 @@ def test_the_own_split_stands_above_the_classes(tmp_path: Path) -> None:
     ]
 
 
-def test_classes_called_train_and_test_stay_classes(tmp_path: Path) -> None:
-    touch(tmp_path / "d", "train/1.png", "test/2.png")
-    assert labels(index_of(tmp_path / "d", tmp_path)) == [("test/2.png", "test", None), ("train/1.png", "train", None)]
-
-
 def test_a_picture_outside_every_class_is_unlabelled_and_other_files_are_passed_over(tmp_path: Path) -> None:
-    touch(tmp_path / "d", "cat/1.png", "dog/2.png", "stray.JPG", "README.md", "classes.txt", "cat/notes.txt")
+    touch(tmp_path / "d", "cat/1.png", "dog/2.png", "stray.JPG", "README.md", "classes.txt", "cat/notes.txt", "cat/IMG")
     records = index_of(tmp_path / "d", tmp_path)
     assert [(record["source"], record["reason"]) for record in records] == [
         ("cat/1.png", None),
-        ("cat/notes.txt", None),  # taken for a picture; decoding will say what it is
+        ("cat/IMG", None),  # taken for a picture; decoding will say what it is
         ("dog/2.png", None),
         ("stray.JPG", "unlabelled"),
     ]
@@ -385,7 +360,10 @@ def test_the_digits_are_all_there_on_the_whole_grey_scale(tmp_path: Path) -> Non
         ("/data/My Pictures (2)/", "my-pictures-2"),
         ("s3://bucket/some/Prefix/", "prefix"),
         ("s3://bucket", "bucket"),
-        ("/data/____", "data"),
+        ("/data/____", "data-4b7bd0a3"),
+        ("/data/Кошки и собаки.zip", "koshki-i-sobaki"),
+        ("/data/图片", "tupian"),
+        ("/data/Blätter", "blatter"),
         ("/data/" + "x" * 100, "x" * 63),
     ],
 )

@@ -83,7 +83,7 @@ def logs_command(step: str, run_id: str | None) -> None:
     if step == "server":
         _print_file(ServingFiles.of(home).log)
         return
-    run = _find(home, run_id) if run_id or step == "engine" else _last_with(home, step)
+    run = find_run(home, run_id) if run_id or step == "engine" else _last_with(home, step)
     if step == "engine":
         _print_file(run.engine_log)
         return
@@ -100,7 +100,7 @@ def logs_command(step: str, run_id: str | None) -> None:
 def report_command(run_id: str | None) -> None:
     """Print the path of the HTML report."""
     home = Home.find().open()
-    runs = [_find(home, run_id)] if run_id else home.list_runs()
+    runs = [find_run(home, run_id)] if run_id else home.list_runs()
     found = next((run.report for run in runs if run.report.is_file()), None)
     if found is None:
         raise ConfigError(f"No report in {home.root}: no run reached evaluate yet. `forebay run` makes one.")
@@ -190,7 +190,12 @@ def _last_with(home: Home, step: str) -> Run:
     raise ConfigError(f"No run in {home.root} came to {step} yet. `forebay runs` lists them.")
 
 
-def _find(home: Home, run_id: str | None) -> Run:
+def find_run(home: Home, run_id: str | None) -> Run:
+    """The run of an id, or the newest.
+
+    Raises:
+        ConfigError: there is none.
+    """
     runs = home.list_runs()
     if run_id is None and runs:
         return runs[0]

@@ -18,6 +18,7 @@ COMMANDS = {
     "status": "forebay.cli.look",
     "runs": "forebay.cli.look",
     "logs": "forebay.cli.look",
+    "quarantine": "forebay.cli.quarantine",
     "report": "forebay.cli.look",
     "rollback": "forebay.cli.serving",
     "ui": "forebay.cli.look",

@@ -39,7 +39,7 @@ class Containers:
 
     home: Home
     run: Run
-    source: str  # a local path that steps may read, or an empty string
+    sources: tuple[str, ...]  # local paths that steps may read
     gpus: str
     fresh: bool
 
@@ -103,8 +103,8 @@ class Containers:
             EVENTS_VARIABLE: str(self.run.events),
             FRESH_VARIABLE: "1" if self.fresh else "0",
         }
-        if self.source:
-            arguments["volumes"][self.source] = {"bind": self.source, "mode": "ro"}
+        for path in self.sources:
+            arguments["volumes"][path] = {"bind": path, "mode": "ro"}
         if image == container_images.TRAIN and name == "train" and self.gpus != "0":
             from docker.types import DeviceRequest
 

@@ -87,7 +87,7 @@ def _containers(plan: dict[str, Any], home: Home, run: Run) -> "Containers | Non
     return Containers(
         home=home,
         run=run,
-        source=plan["source"],
+        sources=tuple(plan["sources"]),
         gpus=str(plan["parameters"].get("train_gpus", TrainConfig.gpus)),
         fresh=plan["fresh"],
     )

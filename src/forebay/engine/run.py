@@ -15,7 +15,7 @@ from forebay.engine.kfp_local import compiled_pipeline
 from forebay.engine.process import POLL_S, EngineProcess, last_lines
 from forebay.engine.summary import Event, Summary, summarize, unfinished_step
 from forebay.errors import ForebayError, MachineError
-from forebay.ingest.fingerprint import source_fingerprint
+from forebay.ingest.fingerprint import absolute_labels, source_fingerprint
 from forebay.serving.launch import Address
 from forebay.serving.supervise import handle_request
 from forebay.settings import IngestConfig, parameter_name
@@ -75,12 +75,12 @@ def run_pipeline(home: Home, request: RunRequest, show: Callable[[Event], None])
 
 
 def _plan(request: RunRequest, parameters: dict[str, Scalar]) -> dict[str, Any]:
-    data = str(parameters["ingest_data"])
+    sources = (str(parameters["ingest_data"]), str(parameters["ingest_labels"]))
     return {
         "pipeline": str(compiled_pipeline()),
         "parameters": parameters,
         "runner": request.address.runner,
-        "source": data if Path(data).is_absolute() else "",
+        "sources": [path for path in sources if Path(path).is_absolute()],
         "fresh": request.fresh,
         "pid": os.getpid(),
     }
@@ -103,8 +103,10 @@ def _end_leftover_containers(home: Home, runner: Runner) -> None:
 def _parameters(settings: dict[str, Scalar]) -> dict[str, Scalar]:
     given = {parameter_name(key): value for key, value in settings.items()}
     data = _absolute(str(given.get("ingest_data", IngestConfig.data)))
-    fingerprint = source_fingerprint(data)
-    return {**given, "ingest_data": data, "ingest_fingerprint": fingerprint, "code_version": code_version()}
+    labels = absolute_labels(data, str(given.get("ingest_labels", IngestConfig.labels)))
+    fingerprint = source_fingerprint(data, labels)
+    ingest = {"ingest_data": data, "ingest_labels": labels, "ingest_fingerprint": fingerprint}
+    return {**given, **ingest, "code_version": code_version()}
 
 
 def _absolute(data: str) -> str:

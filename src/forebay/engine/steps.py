@@ -35,7 +35,9 @@ def ingest_config(values: Values) -> IngestConfig:
         ConfigError: there is nothing behind it.
     """
     data = str(values.get("ingest.data", IngestConfig.data))
-    return step_config(IngestConfig, values, fingerprint=source_fingerprint(data), code_version=code_version())
+    labels = str(values.get("ingest.labels", IngestConfig.labels))
+    fingerprint = source_fingerprint(data, labels)
+    return step_config(IngestConfig, values, fingerprint=fingerprint, code_version=code_version())
 
 
 def run_ingest(out: Path, config: IngestConfig) -> "DataManifest":

@@ -1,81 +1,92 @@
-"""Which kind of source stands behind `ingest.data`, and what the data set is called."""
+"""Which kind of source stands behind `ingest.data`."""
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
 
 from forebay.errors import DataError
-from forebay.ingest import archive
-from forebay.ingest.files import File, list_files
-from forebay.ingest.index import build_index
-from forebay.ingest.sources import SOURCES, Source
+from forebay.ingest.archives import open_archive, open_archives
+from forebay.ingest.archives.open import is_named_archive, without_suffix
+from forebay.ingest.files import File, Listing, list_source
+from forebay.ingest.index import Record, build_index
+from forebay.ingest.layout import is_sidecar
+from forebay.ingest.note import Note
+from forebay.ingest.sources import SOURCES, Source, Visible
+from forebay.settings import IngestConfig
 from forebay.settings.ingest import DIGITS
 
 KINDS = (
-    "Forebay reads folders of pictures with one sub-folder per class, a .tar or .tar.gz of one, IDX files under "
-    "MNIST's names, CIFAR-10's binary files, Parquet with columns image and label, and digits."
+    "Forebay reads folders of pictures with one sub-folder per class, tar and zip archives of one, WebDataset's tars, "
+    "pictures with a table of labels (ingest.labels), IDX files under MNIST's names, CIFAR-10's binary files, Parquet "
+    "with pictures and labels, and digits."
 )
-NAME_CHARACTERS = 63  # of a registered model
 
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
     """A recognised source."""
 
-    data: str
     kind: str
     source: Source
-    files: Sequence[File]
+    visible: Visible
     work: Path
+    notes: list[Note] = field(default_factory=list)  # filled by `index`
 
     def index(self) -> pa.Table:
         """The index of its pictures.
 
         Raises:
-            DataError: there is none, or a file is not what its name says.
+            DataError: there is none, its folders can be read in several ways, or a file is not what its name says.
         """
-        table = build_index(self.source.index(self.files, self.work))
+        table = build_index(self._records())
         if len(table) == 0:
-            raise DataError(source=self.data, problem=f"no picture among its files ({_few(self.files)})", fix=KINDS)
+            problem = f"no picture among its files ({_few(self.visible.files)})"
+            raise DataError(source=self.visible.config.data, problem=problem, fix=KINDS)
         return table
 
+    def _records(self) -> Iterator[Record]:
+        for found in self.source.index(self.visible, self.work):
+            if isinstance(found, Note):
+                self.notes.append(found)
+            else:
+                yield found
 
-def find(data: str, work: Path) -> Found:
-    """Recognise a source by its files' names.
+
+def find(config: IngestConfig, work: Path) -> Found:
+    """Recognise a source by its files' names, and an archive by its first bytes.
 
     Args:
-        data: `ingest.data`.
         work: folder for the bytes of compressed files.
 
     Raises:
         ConfigError: there is nothing at the path, or S3 refuses.
         DataError: it is empty, or an archive that cannot be read.
     """
-    files = [] if data == DIGITS else list_files(data)
-    packed = len(files) == 1 and archive.is_tar(files[0])
-    if packed:
-        files = archive.members(files[0], work)
-    source = next((source for source in SOURCES if source.accepts(data, files)), None)
+    listing = Listing(files=[], empty_folders=[]) if config.data == DIGITS else list_source(config.data)
+    packed, visible = _opened(config, listing, work)
+    source = next((source for source in SOURCES if source.accepts(visible)), None)
     if source is None:
-        raise DataError(source=data, problem="it holds no files (hidden ones do not count)", fix=KINDS)
-    kind = "tar" if packed and source.kind == "folder" else source.kind
-    return Found(data=data, kind=kind, source=source, files=files, work=work)
+        raise DataError(source=config.data, problem="it holds no files (hidden ones do not count)", fix=KINDS)
+    kind = packed if packed and source.kind == "folder" else source.kind
+    return Found(kind=kind, source=source, visible=visible, work=work)
 
 
-def data_set_name(data: str) -> str:
-    """A name for the data set, made from its path: lower-case letters, digits and hyphens.
-
-    `/data/CIFAR10_train.tar.gz` gives `cifar10-train`.
-    """
-    if "://" in data:
-        last = data.rstrip("/").rpartition("/")[2]
-    else:
-        last = data if data == DIGITS else Path(data).expanduser().resolve().name
-    stem = re.sub(r"\.(tar|tar\.gz|tgz|parquet)$", "", last.lower())
-    return re.sub(r"[^a-z0-9]+", "-", stem).strip("-")[:NAME_CHARACTERS].strip("-") or "data"
+def _opened(config: IngestConfig, listing: Listing, work: Path) -> tuple[str, Visible]:
+    """The kind of archive, empty for none, and what lies in it: in one file, or in a folder of nothing but archives."""
+    if len(listing.files) == 1:
+        opened = open_archive(listing.files[0], work)
+        if opened is not None:
+            kind, members = opened
+            return kind, Visible(config=config, listing=members, archives=("",))
+    archives = [file for file in listing.files if is_named_archive(file)]
+    if archives and all(is_named_archive(file) or is_sidecar(file.name) for file in listing.files):
+        kind, members = open_archives(archives, work)
+        return kind, Visible(
+            config=config, listing=members, archives=tuple(without_suffix(file.path) for file in archives)
+        )
+    return "", Visible(config=config, listing=listing)
 
 
 def _few(files: Sequence[File]) -> str:

@@ -7,7 +7,7 @@ Endpoint, region and credentials of S3 come from the environment only (`AWS_ENDP
 import io
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self, cast
@@ -18,7 +18,12 @@ from forebay.ingest import s3
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-LITTER = {"__MACOSX", "Thumbs.db", "desktop.ini"}  # left behind by file managers, never pictures
+LITTER = frozenset((
+    "__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r",  # of file managers
+    "@eadir", "@recycle", "@recently-snapshot", "#recycle", "#snapshot", "lost+found",  # of network storage and Linux
+    "$recycle.bin", "system volume information", "found.000", "recycler",  # of Windows
+    "__pycache__",
+))  # fmt: skip  # in small letters; never classes or pictures
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,6 +36,7 @@ class File:
     size: int  # bytes
     version: str = ""  # changes whenever the bytes may have
     problem: str = ""  # why it must not be read (a link in an archive, a device), else empty
+    zipped: int = 0  # bytes that the member takes in its zip archive, from its header on; 0 elsewhere
 
     @property
     def name(self) -> str:
@@ -38,30 +44,72 @@ class File:
         return self.path.rpartition("/")[2]
 
 
-def list_files(data: str) -> list[File]:
-    """Every visible file behind a local path or `s3://` URI, sorted by path.
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """What can be seen behind a path; hidden files and what file managers leave behind are left out."""
 
-    A path to one file gives that file. Hidden files and what file managers leave behind are left out.
+    files: list[File]  # sorted by path
+    empty_folders: list[str]  # paths inside the source of folders in which nothing lies, sorted
+
+    @classmethod
+    def of(cls, files: Iterable[File], folders: Iterable[str]) -> "Listing":
+        """The visible ones of some files and folders.
+
+        Args:
+            folders: paths of folders, those with files in them may be among them.
+        """
+        seen = sorted((file for file in files if is_visible(file.path)), key=lambda file: file.path)
+        used: set[str] = set()
+        for folder in {file.path.rpartition("/")[0] for file in seen}:
+            while folder and folder not in used:
+                used.add(folder)
+                folder = folder.rpartition("/")[0]
+        return cls(files=seen, empty_folders=sorted({path for path in folders if path and is_visible(path)} - used))
+
+
+def list_files(data: str, key: str = "ingest.data") -> list[File]:
+    """Every visible file behind a local path or `s3://` URI, sorted by path; see `list_source`."""
+    return list_source(data, key).files
+
+
+def list_source(data: str, key: str = "ingest.data") -> Listing:
+    """What lies behind a local path or `s3://` URI. A path to one file gives that file.
+
+    Args:
+        key: the setting that holds it, for messages.
 
     Raises:
         ConfigError: there is nothing at the local path, another scheme, or S3 refuses; the message says what to do.
     """
     if s3.is_uri(data):
-        found = [File(path=path, uri=uri, size=size, version=tag) for path, uri, size, tag in s3.list_objects(data)]
-    elif "://" in data:
-        raise ConfigError(f"ingest.data takes a local path or s3://bucket/prefix, got {data!r}")
-    else:
-        try:
-            found = list(_local_files(Path(data).expanduser().absolute()))
-        except OSError as error:
-            raise ConfigError(f"ingest.data: {error}. Give a path whose files and folders you can read.") from error
-    return sorted((file for file in found if is_visible(file.path)), key=lambda file: file.path)
+        found = list(s3.list_objects(data))
+        files = [File(path=path, uri=uri, size=size, version=tag) for path, uri, size, tag in found if path[-1:] != "/"]
+        return Listing.of(files, (path.rstrip("/") for path, *_ in found if path[-1:] == "/"))
+    if "://" in data:
+        raise ConfigError(f"{key} takes a local path or s3://bucket/prefix, got {data!r}")
+    try:
+        return _local_listing(Path(data).expanduser().absolute(), key)
+    except OSError as error:
+        raise ConfigError(f"{key}: {error}. Give a path whose files and folders you can read.") from error
 
 
 def is_visible(path: str) -> bool:
     """Tell whether no part of the path is hidden or litter."""
     parts = path.split("/")  # ".." in an archive counts as visible: it is refused, not passed over
-    return not any((part.startswith(".") and part not in (".", "..")) or part in LITTER for part in parts)
+    return not any((part.startswith(".") and part not in (".", "..")) or part.lower() in LITTER for part in parts)
+
+
+def read_file(file: File) -> bytes:
+    """All bytes of a file; a small one, such as a table of labels.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it lies damaged in its archive.
+    """
+    from forebay.ingest.unzip import unzip
+
+    data = read(file.uri, file.offset, file.zipped or file.size)
+    return unzip(data, file.size) if file.zipped else data
 
 
 def read(uri: str, offset: int, size: int) -> bytes:
@@ -138,21 +186,20 @@ class _Ranges(io.RawIOBase):
         return len(data)
 
 
-def _local_files(root: Path) -> Iterator[File]:
+def _local_listing(root: Path, key: str) -> Listing:
     if root.is_file():
-        yield _local_file(root, root.name)
-    elif root.is_dir():
-        for folder, names in _walk(root, set()):
-            for name in names:
-                yield _local_file(folder / name, (folder / name).relative_to(root).as_posix())
-    elif root.exists():
-        raise ConfigError(
-            f"ingest.data: {root} is neither a file nor a folder. Give a folder of pictures or an archive."
-        )
-    else:
-        raise ConfigError(
-            f"ingest.data: there is nothing at {root}. Give an existing file or folder, an s3:// URI, or digits."
-        )
+        return Listing.of([_local_file(root, root.name)], [])
+    if root.is_dir():
+        walked = [(folder, folder.relative_to(root).as_posix(), names) for folder, names in _walk(root, set())]
+        files = [
+            _local_file(folder / name, name if inside == "." else f"{inside}/{name}")
+            for folder, inside, names in walked
+            for name in names
+        ]
+        return Listing.of(files, (printable(inside) for _, inside, _ in walked if inside != "."))
+    if root.exists():
+        raise ConfigError(f"{key}: {root} is neither a file nor a folder. Give a folder of pictures or an archive.")
+    raise ConfigError(f"{key}: there is nothing at {root}. Give an existing file or folder, an s3:// URI, or digits.")
 
 
 def _walk(folder: Path, seen: set[tuple[int, int]]) -> Iterator[tuple[Path, list[str]]]:

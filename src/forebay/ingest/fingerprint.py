@@ -2,16 +2,21 @@
 
 import hashlib
 from importlib.metadata import version
+from pathlib import Path
 
 from forebay.ingest.files import list_files
 from forebay.settings.ingest import DIGITS
 
 
-def source_fingerprint(data: str) -> str:
+def source_fingerprint(data: str, labels: str = "") -> str:
     """Name the present content of a source without reading it.
 
     Made of names, sizes and times of last change (modification and inode) of local files, and of keys, sizes and
     ETags of S3 objects, so that an edit under the same path, even one of equal size, gives another fingerprint.
+
+    Args:
+        data: `ingest.data`.
+        labels: `ingest.labels`; a table that lies in the source is part of the source.
 
     Returns:
         A hex digest, or scikit-learn's version for `digits`.
@@ -22,6 +27,17 @@ def source_fingerprint(data: str) -> str:
     if data == DIGITS:
         return f"scikit-learn-{version('scikit-learn')}"
     digest = hashlib.sha256()
-    for file in list_files(data):
+    files = list_files(data)
+    if labels and labels.removeprefix("./") not in {file.path for file in files}:
+        files += list_files(labels, "ingest.labels")
+    for file in files:
         digest.update(f"{file.path}\0{file.size}\0{file.version}\n".encode())
     return digest.hexdigest()
+
+
+def absolute_labels(data: str, labels: str) -> str:
+    """`ingest.labels` by a path that does not hang on the current folder, unless it names a file of the source."""
+    outside = Path(labels).expanduser()
+    if not labels or "://" in labels or (Path(data).expanduser() / labels).is_file() or not outside.is_file():
+        return labels
+    return str(outside.absolute())

@@ -1,5 +1,6 @@
 """The index: one row per picture that says where its bytes lie. The driver builds it without reading a picture."""
 
+import unicodedata
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
@@ -31,6 +32,7 @@ class Record(NamedTuple):
     planar: bool = False  # raw pixels as C x H x W, not H x W x C
     reason: str | None = None  # quarantined already: a word of contracts.rows.REASONS
     detail: str | None = None
+    zipped: int = 0  # bytes that a picture takes in its zip archive, from its header on; 0 elsewhere
 
 
 RECORD_SCHEMA = pa.schema(
@@ -47,6 +49,7 @@ RECORD_SCHEMA = pa.schema(
         ("planar", pa.bool_()),
         ("reason", pa.string()),
         ("detail", pa.string()),
+        ("zipped", pa.int64()),
     ]
 )
 
@@ -64,7 +67,7 @@ def build_index(records: Iterable[Record]) -> pa.Table:
             pa.array(column, field.type) for column, field in zip(zip(*chunk, strict=True), RECORD_SCHEMA, strict=True)
         ]
         batches.append(pa.record_batch(columns, schema=RECORD_SCHEMA))
-    table = pa.Table.from_batches(batches, RECORD_SCHEMA)
+    table = _one_form(pa.Table.from_batches(batches, RECORD_SCHEMA))
     table = table.append_column("position", _ranks(table)).append_column("label_number", _numbers(table["label_name"]))
     return table.sort_by([("uri", "ascending"), ("offset", "ascending"), ("position", "ascending")])
 
@@ -96,6 +99,21 @@ def read_part(source: Path | BinaryIO, part: int) -> pa.Table:
     """The rows of one task."""
     with pq.ParquetFile(source) as file:
         return file.read_row_group(part)
+
+
+def _one_form(table: pa.Table) -> pa.Table:
+    """Label names that differ only in how Unicode writes them are one class, as their names look the same.
+
+    macOS writes an accent as a letter of its own, other systems do not; a name that occurs in one form is left alone.
+    """
+    forms: dict[str, set[str]] = {}
+    for name in pc.unique(table["label_name"].drop_null()).to_pylist():
+        forms.setdefault(unicodedata.normalize("NFC", name), set()).add(name)
+    twice = {name: composed for composed, names in forms.items() if len(names) > 1 for name in names}
+    if not twice:
+        return table
+    names = pa.array([twice.get(name, name) for name in table["label_name"].to_pylist()], pa.string())
+    return table.set_column(table.schema.get_field_index("label_name"), "label_name", names)
 
 
 def _ranks(table: pa.Table) -> pa.Array:

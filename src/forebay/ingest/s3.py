@@ -18,6 +18,8 @@ def is_uri(data: str) -> bool:
 def list_objects(uri: str) -> Iterator[tuple[str, str, int, str]]:
     """Every object below a prefix, or the one object of that name: path below it, URI, size in bytes, ETag.
 
+    A path that ends with a slash is the mark of a folder, as consoles make them.
+
     Raises:
         ConfigError: nothing of that name, no such bucket, no credentials, or no answer.
     """
@@ -137,8 +139,8 @@ def _split(uri: str) -> tuple[str, str]:
 def _below(bucket: str, prefix: str) -> Iterator[tuple[str, str, int, str]]:
     for page in client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         for item in page.get("Contents", []):
-            if not item["Key"].endswith("/"):  # consoles mark "folders" by empty objects
-                path = item["Key"].removeprefix(prefix)
+            path = item["Key"].removeprefix(prefix)
+            if path:  # else the mark of the prefix itself
                 yield path, f"{SCHEME}{bucket}/{item['Key']}", item["Size"], item["ETag"]
 
 

@@ -23,6 +23,7 @@ from forebay.ingest.detect import Found, find
 from forebay.ingest.fingerprint import source_fingerprint
 from forebay.ingest.index import INDEX, write_index
 from forebay.ingest.places import LocalPlace, Place
+from forebay.ingest.quarantine import check, keep_for_run, where_all_are, with_quarantine
 from forebay.ingest.shapes import (
     OUTCOME_TYPES,
     Outcome,
@@ -33,7 +34,7 @@ from forebay.ingest.shapes import (
     resolve_shape,
 )
 from forebay.ingest.spark import TASKS_PER_CORE, in_words, map_parts, run_parts, spark_session
-from forebay.ingest.summary import check, make_manifest
+from forebay.ingest.summary import make_manifest
 from forebay.ingest.verdict import Verdict, class_order, count_values, judge
 from forebay.ingest.write import REPEATED, WriteJob, write_part
 from forebay.settings import IngestConfig
@@ -55,11 +56,12 @@ class Reading:
     manifest: DataManifest
     pictures: int  # in the source, the quarantined ones included
     digests: dict[str, str]  # sha256 of each file by name; empty where the files are in their place already
+    set_aside: int = 0  # of the pictures: quarantined as unlabelled, and meant to be
 
 
 def ingest(out: Path, config: IngestConfig, log: StepLog) -> DataManifest:
     """Read a source into the row table, the quarantine table and the manifest; see `forebay.ingest`."""
-    before = source_fingerprint(config.data)
+    before = source_fingerprint(config.data, config.labels)
     with _work_folder(out) as work:
         if config.executors:
             from forebay.ingest.distributed.remote import read_with_executors
@@ -67,12 +69,14 @@ def ingest(out: Path, config: IngestConfig, log: StepLog) -> DataManifest:
             reading = read_with_executors(out, config, log)
         else:
             reading = read_source(config, LocalPlace(work), LocalPlace(out.absolute()), work, log.progress)
-    _check_unchanged(config.data, before)
-    manifest = reading.manifest
+    _check_unchanged(config, before)
+    where = where_all_are(out, log)
+    manifest = with_quarantine(reading.manifest, out, reading.pictures, where)
     log.result(data=_facts(manifest))  # before anything is refused: a failed run then says what was read as well
+    keep_for_run(out, log)
     for warning in manifest.warnings:
         log.warn(warning)
-    check(manifest, config, reading.pictures, out)
+    check(manifest, config, reading.pictures, reading.set_aside, out, where)
     manifest.write(out)
     seal(out)
     return manifest
@@ -92,7 +96,7 @@ def read_source(config: IngestConfig, work: Place, out: Place, scratch: Path, pr
         ConfigError, DataError, MachineError: as `forebay.ingest`.
     """
     with ThreadPoolExecutor(1) as pool:
-        found = find(config.data, scratch)
+        found = find(config, scratch)
         indexing = pool.submit(found.index)  # while Java starts
         with spark_session(scratch) as session, in_words(config.data):
             index = work.shared(indexing.result())
@@ -103,7 +107,8 @@ def read_source(config: IngestConfig, work: Place, out: Place, scratch: Path, pr
             classes = class_order(count_values(verdict.kept["label_name"]))
             digests = _write(session, job, parts, verdict, classes, out)
     manifest = make_manifest(found, config, job.shape, outcomes, verdict, index)
-    return Reading(manifest=manifest, pictures=len(index), digests=digests)
+    set_aside = sum(note.set_aside for note in found.notes)
+    return Reading(manifest=manifest, pictures=len(index), digests=digests, set_aside=set_aside)
 
 
 def _facts(manifest: DataManifest) -> dict[str, object]:
@@ -115,11 +120,11 @@ def _facts(manifest: DataManifest) -> dict[str, object]:
     }
 
 
-def _check_unchanged(data: str, before: str) -> None:
+def _check_unchanged(config: IngestConfig, before: str) -> None:
     """Refuse rows of which some are older than others: they would be cached as what the source was before."""
-    if source_fingerprint(data) != before:
+    if source_fingerprint(config.data, config.labels) != before:
         problem = "it was changed while it was read"
-        raise DataError(source=data, problem=problem, fix="Run again once nobody writes there.")
+        raise DataError(source=config.data, problem=problem, fix="Run again once nobody writes there.")
 
 
 @contextmanager

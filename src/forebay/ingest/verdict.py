@@ -96,6 +96,26 @@ def class_warnings(class_rows: dict[str, int], seen: Iterable[str], min_class_ro
     return warnings
 
 
+def one_sided_classes(kept: pa.Table) -> list[str]:
+    """What to say of classes that stand on one side of the source's own split only.
+
+    Args:
+        kept: label_name and split (train, test or null) of each row.
+    """
+    rows = kept.select(["label_name", "split"]).group_by(["label_name", "split"]).aggregate([]).to_pylist()
+    sides = {side: {row["label_name"] for row in rows if row["split"] == side} for side in ("train", "test")}
+    if not all(sides.values()):
+        return []
+    warnings = []
+    if only := class_order(sides["train"] - sides["test"]):
+        warnings.append(f"Only among the training rows: {_named(only)}. Nothing says how well the model knows them.")
+    if only := class_order(sides["test"] - sides["train"]):
+        warnings.append(
+            f"Only among the held-out rows: {_named(only)}. The model cannot learn them; add training pictures."
+        )
+    return warnings
+
+
 def _named(names: Sequence[str]) -> str:
     shown = ", ".join(names[:10])
     return shown if len(names) <= 10 else f"{shown} and {len(names) - 10} more"

@@ -9,6 +9,7 @@ from forebay.settings.field import (
     AUTO,
     StepConfig,
     at_least,
+    auto_or_int,
     between,
     code_version_setting,
     matching,
@@ -33,8 +34,8 @@ class IngestConfig(StepConfig):
 
     data: str = setting(
         DIGITS,
-        meaning="Where the pictures are: digits, a local path or s3://bucket/prefix; an image folder, a tar of one, "
-        "IDX files, CIFAR-10 binary files or Parquet",
+        meaning="Where the pictures are: digits, a local path or s3://bucket/prefix; an image folder, a tar or zip of "
+        "one, WebDataset's tars, IDX files, CIFAR-10 binary files or Parquet",
         rule=lambda value: None if value.strip() else "must name a source",
     )
     fingerprint: str = setting(
@@ -43,6 +44,19 @@ class IngestConfig(StepConfig):
         "the UI give a new word to ingest changed data again",
     )
     code_version: str = code_version_setting()
+    labels: str = setting(
+        "",
+        meaning="A table of labels (CSV, TSV or JSON lines) with a column of files and one of labels: a path in the "
+        "source, another local path or s3://bucket/key; empty takes the label from the folders",
+    )
+    image_column: str = setting(AUTO, meaning="x")
+    label_column: str = setting(AUTO, meaning="x")
+    class_level: str = setting(
+        AUTO,
+        meaning="Of an image folder: which folder names the class, counted from 1 below the split folders or the top; "
+        "auto takes the first one where that is not in doubt",
+        rule=auto_or_int(1),
+    )
     size: str = setting(
         AUTO,
         unit="HxW pixels",

@@ -85,6 +85,12 @@ def run_parameters(
             f"ingest.data: the pods of a cluster cannot read {data!r} of this machine. Copy it into an object store "
             "and give s3://BUCKET/PREFIX."
         )
+    labels = str(settings.get("ingest.labels", IngestConfig.labels))
+    if Path(labels).is_absolute():
+        raise ConfigError(
+            f"ingest.labels: the pods of a cluster cannot read {labels!r} of this machine. Put the table beside the "
+            "pictures and give its path below ingest.data, or give s3://BUCKET/KEY."
+        )
     if settings.get("deploy.target", DeployConfig.target) == "local":
         raise ConfigError("deploy.target=local serves on the machine of `forebay run`; on a cluster leave it out.")
     given = {parameter_name(key): value for key, value in settings.items()}
@@ -94,13 +100,13 @@ def run_parameters(
             f"The compiled pipeline has no parameter {', '.join(unknown)}: another version of Forebay compiled it. "
             "`forebay compile --out FILE` writes it anew."
         )
-    return {**given, "ingest_fingerprint": _fingerprint(data, warn)}
+    return {**given, "ingest_fingerprint": _fingerprint(data, labels, warn)}
 
 
-def _fingerprint(data: str, warn: Callable[[str], None]) -> str:
+def _fingerprint(data: str, labels: str, warn: Callable[[str], None]) -> str:
     """What lies behind the data now; where it cannot be seen from here, something that nothing cached has."""
     try:
-        return source_fingerprint(data)
+        return source_fingerprint(data, labels)
     except ConfigError as error:
         warn(f"{error} The cluster may see it; ingest is computed anew, because a cached one may be of older data.")
         return f"unseen-{uuid.uuid4().hex}"

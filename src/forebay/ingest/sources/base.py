@@ -15,8 +15,12 @@ from numpy.typing import NDArray
 
 from forebay.errors import DataError
 from forebay.ingest import s3
-from forebay.ingest.files import File, LocalReader, read
+from forebay.ingest.files import File, Listing, LocalReader, read
+from forebay.ingest.index import Record
+from forebay.ingest.note import Note
+from forebay.ingest.unzip import unzip
 from forebay.pictures import PictureError
+from forebay.settings import IngestConfig
 
 S3_THREADS = 16  # a request waits for the network, not for a core
 
@@ -25,19 +29,35 @@ Picture = bytes | NDArray[np.uint8] | PictureError
 
 
 @dataclass(frozen=True, kw_only=True)
+class Visible:
+    """What a source is recognised by."""
+
+    config: IngestConfig
+    listing: Listing
+    archives: tuple[str, ...] = ()  # paths that stand for an archive each; an empty one where the source is an archive
+
+    @property
+    def files(self) -> Sequence[File]:
+        """The visible files, sorted by path."""
+        return self.listing.files
+
+
+@dataclass(frozen=True, kw_only=True)
 class Source:
     """One kind of source."""
 
     kind: str
-    accepts: Callable[[str, Sequence[File]], bool]  # the URI and the visible files behind it
-    index: Callable[[Sequence[File], Path], Iterable[Any]]  # `Record`s; the folder is for temporary files
+    accepts: Callable[["Visible"], bool]
+    index: Callable[["Visible", Path], Iterable[Record | Note]]  # the folder is for temporary files
     read: Callable[[pa.Table, int], Iterator[Picture]]  # the pictures of some rows of the index, in their order;
     # the number is the largest picture file in bytes
 
 
 def read_ranges(rows: pa.Table, max_file_bytes: int) -> Iterator[Picture]:
     """Read pictures that are byte ranges: encoded ones, or raw pixels where the index gives their shape."""
-    records = rows.select(["uri", "offset", "size", "height", "width", "channels", "planar", "reason"]).to_pylist()
+    records = rows.select(
+        ["uri", "offset", "size", "height", "width", "channels", "planar", "reason", "zipped"]
+    ).to_pylist()
     if records and s3.is_uri(os.fsdecode(records[0]["uri"])):
         yield from _in_threads(partial(_picture, read=read, max_file_bytes=max_file_bytes), records)
         return
@@ -56,13 +76,16 @@ def _in_threads(read_one: Callable[[dict[str, Any]], Picture], records: list[dic
 def _picture(record: dict[str, Any], *, read: Callable[[str, int, int], bytes], max_file_bytes: int) -> Picture:
     if record["reason"] is not None:
         return PictureError(record["reason"], "")  # judged already: not worth a read
-    refused = too_many_bytes(record["size"], max_file_bytes)
+    refused = too_many_bytes(max(record["size"], record["zipped"]), max_file_bytes)
     if refused is not None:
         return refused
     try:
-        data = read(os.fsdecode(record["uri"]), record["offset"], record["size"])
+        data = read(os.fsdecode(record["uri"]), record["offset"], record["zipped"] or record["size"])
+        data = unzip(data, record["size"]) if record["zipped"] else data
     except (FileNotFoundError, PermissionError) as error:  # of one file; any other error ends the step
         return PictureError("unreadable", error.strerror or str(error))
+    except ValueError as error:
+        return PictureError("unreadable", str(error))
     if record["height"] == 0:
         return data
     return as_pixels(data, record["height"], record["width"], record["channels"], planar=record["planar"])

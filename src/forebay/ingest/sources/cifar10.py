@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from forebay.errors import DataError
-from forebay.ingest.files import File, read
+from forebay.ingest.archives.zip import plain
+from forebay.ingest.files import File, read, read_file
 from forebay.ingest.index import Record
-from forebay.ingest.sources.base import Source, bad_file, read_ranges, split_or_none
+from forebay.ingest.sources.base import Source, Visible, bad_file, read_ranges, split_or_none
 
 BINARY = re.compile(r"(data_batch_\d+|test_batch)\.bin")
 PICKLED = re.compile(r"data_batch_\d+|test_batch|batches\.meta")
@@ -23,13 +24,14 @@ ROW_BYTES = 1 + PIXEL_BYTES
 ROWS_AT_ONCE = 4096
 
 
-def _accepts(data: str, files: Sequence[File]) -> bool:
-    names = [file.name for file in files]
+def _accepts(visible: Visible) -> bool:
+    names = [file.name for file in visible.files]
     return any(BINARY.fullmatch(name) or PICKLED.fullmatch(name) for name in names)
 
 
-def _index(files: Sequence[File], work: Path) -> Iterator[Record]:
-    batches = [file for file in files if BINARY.fullmatch(file.name)]
+def _index(visible: Visible, work: Path) -> Iterator[Record]:
+    files = visible.files
+    batches = [plain(file, work) for file in files if BINARY.fullmatch(file.name)]
     if not batches:
         raise DataError(
             source=files[0].path,
@@ -50,7 +52,7 @@ def _names(files: Sequence[File]) -> list[str]:
     """The class names in label order; their numbers where the file of names is missing."""
     for file in files:
         if file.name == NAMES:
-            return read(file.uri, file.offset, min(file.size, 4096)).decode("utf-8", "replace").split()
+            return read_file(file).decode("utf-8", "replace").split()
     return [str(number) for number in range(10)]
 
 

@@ -4,20 +4,19 @@
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from forebay.ingest.files import File
 from forebay.ingest.index import Record
-from forebay.ingest.sources.base import Source, read_ranges
+from forebay.ingest.sources.base import Source, Visible, read_ranges
 from forebay.settings.ingest import DIGITS
 
 GREY_LEVEL_MAX = 16
 
 
-def _index(files: Sequence[File], work: Path) -> Iterator[Record]:
+def _index(visible: Visible, work: Path) -> Iterator[Record]:
     from sklearn.datasets import load_digits
 
     levels_NF, labels_N = load_digits(return_X_y=True)
@@ -28,4 +27,4 @@ def _index(files: Sequence[File], work: Path) -> Iterator[Record]:
         yield Record(f"digits#{row:04d}", str(label), None, os.fsencode(path), row * 64, 64, 8, 8, 1)
 
 
-SOURCE = Source(kind=DIGITS, accepts=lambda data, files: data == DIGITS, index=_index, read=read_ranges)
+SOURCE = Source(kind=DIGITS, accepts=lambda visible: visible.config.data == DIGITS, index=_index, read=read_ranges)

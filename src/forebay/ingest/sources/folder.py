@@ -1,12 +1,4 @@
-"""Image folders: one sub-folder per class, on disk, in S3 or in a tar archive.
-
-- A single common root such as `train/` is left out, however many stand above each other.
-- Folders `train` and `test` (or `val`) above the class folders are the source's own split. Of three, `val` joins
-  `train`: preprocess takes validation rows from the training rows by itself.
-- The class is the first folder below; deeper folders belong to it.
-- Every file of a class folder is taken for a picture. Outside of one, a picture is unlabelled and other files
-  (a README, a list of classes) are passed over.
-"""
+"""Image folders: one sub-folder per class, on disk, in S3 or in an archive; `forebay.ingest.layout` holds the rules."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -14,63 +6,61 @@ from pathlib import Path
 
 from forebay.ingest.files import File
 from forebay.ingest.index import Record
-from forebay.ingest.sources.base import Source, read_ranges
-
-SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".dib", ".webp", ".tif", ".tiff",
-            ".ppm", ".pgm", ".pbm", ".pnm")  # fmt: skip
-TRAIN = {"train", "training"}
-VALIDATION = {"val", "valid", "validation"}
-TEST = {"test", "testing"}
+from forebay.ingest.layout import Layout, Place, folder_tree, is_picture, is_sidecar, read_layout
+from forebay.ingest.layout.tree import commonest_suffixes, counted, folder_of
+from forebay.ingest.note import Note
+from forebay.ingest.sources.base import Source, Visible, read_ranges
+from forebay.settings import AUTO
 
 
-def _index(files: Sequence[File], work: Path) -> Iterator[Record]:
-    root = common_root([file.path for file in files])
-    below = [_parts(file.path)[len(root) :] for file in files]
-    splits = own_splits({parts[0] for parts in below if len(parts) > 2})
-    for file, parts in zip(files, below, strict=True):
-        split = splits.get(parts[0]) if len(parts) > 1 else None
-        record = _record(file, parts[1:] if split else parts, split)
-        if record is not None:
-            yield record
+def _index(visible: Visible, work: Path) -> Iterator[Record | Note]:
+    layout = folder_layout(visible)
+    yield from layout.notes
+    sidecars = []
+    for file in visible.files:
+        place = layout.places.get(folder_of(file.path), _OUTSIDE)
+        if place.left_out:
+            continue
+        if is_sidecar(file.name):
+            sidecars.append(file)
+        elif place.label is not None or is_picture(file.name):
+            yield record(file, place)
+    yield from sidecar_notes(sidecars)
 
 
-def common_root(paths: Sequence[str]) -> tuple[str, ...]:
-    """The folders above the class folders that every class shares."""
-    folders = {_parts(folder) for folder in {path.rpartition("/")[0] for path in paths}} - {()}
-    root: tuple[str, ...] = ()
-    while True:
-        inside = {parts[len(root) :] for parts in folders if len(parts) > len(root)}
-        names = {parts[0] for parts in inside}
-        if len(names) != 1 or all(len(parts) == 1 for parts in inside):
-            return root
-        root = (*root, *names)
+_OUTSIDE = Place()
 
 
-def _parts(path: str) -> tuple[str, ...]:
-    return tuple(part for part in path.split("/") if part)
+def folder_layout(visible: Visible) -> Layout:
+    """What the folders of a source mean.
+
+    Raises:
+        DataError: they can be read in several ways.
+    """
+    level = None if visible.config.class_level == AUTO else int(visible.config.class_level)
+    data = visible.config.data
+    tables = [file.path for file in visible.files if file.name.lower().endswith((".csv", ".tsv"))]
+    return read_layout(folder_tree(visible.listing, Path(data).name), data, level, tables)
 
 
-def own_splits(folders: set[str]) -> dict[str, str]:
-    """The split that each of the top folders stands for; empty unless they are a training and a test side."""
-    lower = {name: name.lower() for name in folders}
-    known = TRAIN | VALIDATION | TEST
-    if not folders or not set(lower.values()) <= known or len(set(lower.values())) < 2:
-        return {}
-    held_out = TEST if TEST & set(lower.values()) else VALIDATION
-    splits = {name: "test" if word in held_out else "train" for name, word in lower.items()}
-    return splits if set(splits.values()) == {"train", "test"} else {}
+def sidecar_notes(files: Sequence[File]) -> Iterator[Note]:
+    """What was passed over beside the pictures."""
+    if files:
+        suffixes = commonest_suffixes(file.name for file in files)
+        yield Note(f"Passed over as no pictures: {counted(len(files), 'file')} ({suffixes}), such as {files[0].path}.")
 
 
-def _record(file: File, parts: tuple[str, ...], split: str | None) -> Record | None:
-    label = parts[0] if len(parts) > 1 else None
-    if label is None and not file.name.lower().endswith(SUFFIXES):
-        return None
+def record(file: File, place: Place) -> Record:
+    """The row of a picture file."""
     reason, detail = None, None
     if file.problem:
         reason, detail = "unreadable", file.problem
-    elif label is None:
-        reason, detail = "unlabelled", "outside every class folder"
-    return Record(file.path, label, split, os.fsencode(file.uri), file.offset, file.size, reason=reason, detail=detail)
+    elif place.label is None:
+        reason, detail = "unlabelled", place.detail
+    return Record(
+        file.path, place.label, place.split, os.fsencode(file.uri), file.offset, file.size,
+        reason=reason, detail=detail, zipped=file.zipped,
+    )  # fmt: skip
 
 
-SOURCE = Source(kind="folder", accepts=lambda data, files: bool(files), index=_index, read=read_ranges)
+SOURCE = Source(kind="folder", accepts=lambda visible: bool(visible.files), index=_index, read=read_ranges)

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from forebay.errors import DataError
-from forebay.ingest.archive import is_gzip, unpack
+from forebay.ingest.archives.compressed import unpack
+from forebay.ingest.archives.zip import plain
 from forebay.ingest.files import File, read
 from forebay.ingest.index import Record
-from forebay.ingest.sources.base import Source, bad_file, read_ranges, split_or_none
+from forebay.ingest.sources.base import Source, Visible, bad_file, read_ranges, split_or_none
 
 NAME = re.compile(r"(?P<part>train|t10k|test)-(?P<role>images|labels)[-.]idx[13]-ubyte(\.gz)?")
 UINT8 = 0x08
@@ -28,12 +29,12 @@ class Idx(NamedTuple):
     data_offset: int  # bytes
 
 
-def _accepts(data: str, files: Sequence[File]) -> bool:
-    return any(NAME.fullmatch(file.name) for file in files)
+def _accepts(visible: Visible) -> bool:
+    return any(NAME.fullmatch(file.name) for file in visible.files)
 
 
-def _index(files: Sequence[File], work: Path) -> Iterator[Record]:
-    pairs = _pairs(files)
+def _index(visible: Visible, work: Path) -> Iterator[Record]:
+    pairs = _pairs(visible.files)
     present = {_split(part) for part in pairs}
     for part, (images, labels) in sorted(pairs.items()):
         split = split_or_none(_split(part), present)
@@ -46,7 +47,7 @@ def _split(part: str) -> str:
 
 def _pairs(files: Sequence[File]) -> dict[str, tuple[File, File]]:
     found: dict[tuple[str, str], File] = {}
-    for file in sorted(files, key=is_gzip, reverse=True):  # the unpacked file comes last and wins over its .gz
+    for file in sorted(files, key=_is_gzip, reverse=True):  # the unpacked file comes last and wins over its .gz
         match = NAME.fullmatch(file.name)
         if match:
             found[match["part"], match["role"]] = file
@@ -61,8 +62,13 @@ def _pairs(files: Sequence[File]) -> dict[str, tuple[File, File]]:
     return {part: (found[part, "images"], found[part, "labels"]) for part, role in found if role == "images"}
 
 
+def _is_gzip(file: File) -> bool:
+    return file.name.lower().endswith(".gz")
+
+
 def _plain(file: File, work: Path) -> File:
-    return unpack(file, work) if is_gzip(file) else file
+    file = plain(file, work)
+    return unpack(file, work) if _is_gzip(file) else file
 
 
 def _records(named: File, images: File, named_labels: File, labels: File, split: str | None) -> Iterator[Record]:

@@ -7,7 +7,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -17,19 +17,19 @@ import pyarrow.parquet as pq
 
 from forebay.ingest.files import File, open_file
 from forebay.ingest.index import Record
-from forebay.ingest.sources.base import Picture, Source, as_pixels, bad_file, too_many_bytes
+from forebay.ingest.sources.base import Picture, Source, Visible, as_pixels, bad_file, too_many_bytes
 from forebay.pictures import PictureError
 
 OWN = ("pixels", "height", "width", "channels", "label_name")
 BATCH_ROWS = 256
 
 
-def _accepts(data: str, files: Sequence[File]) -> bool:
-    return any(file.name.endswith(".parquet") for file in files)
+def _accepts(visible: Visible) -> bool:
+    return any(file.name.endswith(".parquet") for file in visible.files)
 
 
-def _index(files: Sequence[File], work: Path) -> Iterator[Record]:
-    for file in files:
+def _index(visible: Visible, work: Path) -> Iterator[Record]:
+    for file in visible.files:
         if file.name.endswith(".parquet"):
             if file.offset:
                 raise bad_file(file, "Parquet inside an archive is not read", "Unpack it and give the folder.")

@@ -1,0 +1,48 @@
+"""A compressed file, unpacked into the step's own work folder."""
+
+import hashlib
+import shutil
+from pathlib import Path
+from typing import IO
+
+from forebay.errors import DataError
+from forebay.ingest.archives.kinds import BROKEN_STREAM, GZIP, OPENERS
+from forebay.ingest.files import File, open_file
+
+CHUNK = 1 << 20
+SUFFIXES = (".gz", ".bz2", ".xz")
+FIX = "Get the file again, or pack it again."
+
+
+def unpack(packed: File, work: Path, kind: str = GZIP) -> File:
+    """The content of a compressed file, as a file of the work folder.
+
+    Args:
+        kind: gzip, bzip2 or xz.
+
+    Raises:
+        DataError: it is no such file, is damaged or cut off, or unpacks to more than the disk can take.
+    """
+    limit = shutil.disk_usage(work).free * 9 // 10
+    size = 0
+    # Named after its path: the index is sorted by address, so a name by chance would give other files each time.
+    unpacked = work / f"unpacked-{hashlib.sha256(packed.path.encode()).hexdigest()[:16]}"
+    with open_file(packed) as raw, unpacked.open("wb") as target:
+        stream = OPENERS[kind](raw)
+        while chunk := _chunk(packed.path, kind, stream):
+            size += len(chunk)
+            if size > limit:
+                problem = f"it unpacks to more than {limit} bytes, the space left in {work}"
+                raise DataError(source=packed.path, problem=problem, fix=FIX)
+            target.write(chunk)
+    path = packed.path
+    for suffix in SUFFIXES:
+        path = path.removesuffix(suffix)
+    return File(path=path, uri=str(unpacked), size=size, version=packed.version)
+
+
+def _chunk(path: str, kind: str, stream: IO[bytes]) -> bytes:
+    try:
+        return stream.read(CHUNK)
+    except BROKEN_STREAM as error:
+        raise DataError(source=path, problem=f"not a whole {kind} file ({error})", fix=FIX) from error

@@ -1,0 +1,79 @@
+"""What a file is, by its first bytes."""
+
+import bz2
+import gzip
+import lzma
+import tarfile
+import zlib
+from collections.abc import Callable
+from typing import IO, BinaryIO
+
+from forebay.ingest.files import File, open_file
+
+HEAD_BYTES = 512  # enough for every kind; the size of a tar header
+TAR, ZIP, GZIP, BZIP2, XZ = "tar", "zip", "gzip", "bzip2", "xz"
+OPENERS: dict[str, Callable[[BinaryIO], IO[bytes]]] = {
+    GZIP: lambda stream: gzip.GzipFile(fileobj=stream),
+    BZIP2: bz2.BZ2File,
+    XZ: lzma.LZMAFile,
+}
+BROKEN_STREAM = (gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError, OSError, ValueError)
+_MAGIC = (
+    (b"\x1f\x8b", GZIP),
+    (b"BZh", BZIP2),
+    (b"\xfd7zXZ\x00", XZ),
+    (b"PK\x03\x04", ZIP),
+    (b"PK\x05\x06", ZIP),
+    (b"PK\x07\x08", ZIP),
+)
+_UNREAD = (
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"Rar!\x1a\x07", "a RAR archive"),
+    (b"\x28\xb5\x2f\xfd", "a Zstandard file"),
+    (b"\x04\x22\x4d\x18", "an LZ4 file"),
+    (b"version https://git-lfs", "a Git LFS pointer, not the file that it stands for"),
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+    (b"\x80\x04", "a pickle"),
+)
+
+
+def head(file: File) -> bytes:
+    """The first bytes."""
+    with open_file(file) as stream:
+        return stream.read(HEAD_BYTES)
+
+
+def kind_of(start: bytes) -> str:
+    """The kind of archive or compression that begins so; empty where it is none that is read."""
+    for magic, kind in _MAGIC:
+        if start.startswith(magic):
+            return kind
+    return TAR if _is_tar(start) else ""
+
+
+def named(start: bytes) -> str:
+    """What begins so, where it is a thing that people take for an archive and that is not read; else empty."""
+    if start.lstrip()[:14].lower().startswith((b"<!doctype html", b"<html")):
+        return "a web page, such as one that asks for a login"
+    return next((name for magic, name in _UNREAD if start.startswith(magic)), "")
+
+
+def head_inside(file: File, kind: str) -> bytes:
+    """The first bytes of what a compressed file holds; empty where it is damaged from the start."""
+    with open_file(file) as raw:
+        try:
+            return OPENERS[kind](raw).read(HEAD_BYTES)
+        except BROKEN_STREAM:
+            return b""
+
+
+def _is_tar(start: bytes) -> bool:
+    if len(start) < HEAD_BYTES:
+        return False
+    try:
+        tarfile.TarInfo.frombuf(start, "utf-8", "surrogateescape")
+    except tarfile.EOFHeaderError:
+        return True  # nothing but zeros: an empty one
+    except tarfile.HeaderError:
+        return False
+    return True

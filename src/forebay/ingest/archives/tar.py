@@ -1,0 +1,115 @@
+"""The members of a tar archive."""
+
+import stat
+import tarfile
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import BinaryIO
+
+from forebay.errors import DataError
+from forebay.ingest.archives.compressed import FIX
+from forebay.ingest.files import File, Listing, open_file, printable
+
+BLOCK = 512  # bytes, of the tar format
+EXTENSION_BYTES = 1 << 20  # of one header's long name or PAX attributes
+_EXTENSIONS = (
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+)
+
+
+def tar_members(archive: File) -> Listing:
+    """What a tar archive holds; members that must not be read carry a `problem`.
+
+    Raises:
+        DataError: it is no tar, is damaged, or was cut off.
+    """
+    files: list[File] = []
+    folders: list[str] = []
+    links: dict[int, str] = {}  # by place among the files: the member whose bytes a hard link shares
+    with open_file(archive) as stream:
+        for info in _headers(archive.path, stream):
+            if info.isdir():
+                folders.append(_path(info.name))
+                continue
+            if info.islnk():
+                links[len(files)] = _path(info.linkname)
+            files.append(_member(archive, info))
+    if links:
+        _follow(links, files)
+    return Listing.of(files, folders)
+
+
+def _follow(links: dict[int, str], files: list[File]) -> None:
+    """Give hard links the bytes of the member that they name, which lies before them in the archive."""
+    members = {file.path: place for place, file in enumerate(files) if place not in links}
+    for place, target in links.items():
+        if target in members and not files[place].problem:
+            found = files[members[target]]
+            files[place] = replace(found, path=files[place].path)
+            members[files[place].path] = place
+        elif not files[place].problem:
+            files[place] = replace(files[place], problem=f"a hard link to {target}, which the archive does not hold")
+
+
+class _Headers(tarfile.TarInfo):
+    """Headers whose long names and attributes, which tarfile reads whole into memory, have a sane size."""
+
+    def _proc_member(self, tarfile_: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.type in _EXTENSIONS and self.size > EXTENSION_BYTES:
+            raise tarfile.ReadError(f"a header claims {self.size} bytes of names and attributes")
+        return super()._proc_member(tarfile_)  # type: ignore[misc,no-any-return]
+
+
+def _headers(archive: str, stream: BinaryIO) -> Iterator[tarfile.TarInfo]:
+    """Every member's header; the archive must end in the mark that a complete one has."""
+    try:
+        with tarfile.open(fileobj=stream, mode="r:", tarinfo=_Headers) as tar:
+            end = -1
+            while (info := tar.next()) is not None:
+                if info.size < 0 or tar.offset <= end:  # a negative size would send tarfile round in circles
+                    raise tarfile.ReadError(f"member {info.name!r} has an impossible size")
+                end = tar.offset
+                tar.members.clear()  # type: ignore[attr-defined]  # it would keep every header of a large archive
+                yield info
+            stream.seek(tar.offset)
+    except (tarfile.TarError, ValueError, OverflowError, RecursionError, MemoryError) as error:
+        raise _damaged(archive, f"not a whole tar archive ({error})") from error
+    if stream.read(BLOCK) != bytes(BLOCK):
+        raise _damaged(archive, f"it breaks off or is damaged at byte {tar.offset}, before the end-of-archive mark")
+
+
+def _path(name: str) -> str:
+    """The name inside the source. A leading slash does no harm where nothing is extracted: `tar` strips it as well."""
+    return printable("/".join(part for part in name.split("/") if part not in (".", "")))
+
+
+def _member(archive: File, info: tarfile.TarInfo) -> File:
+    problem = _problem(info)
+    return File(
+        path=_path(info.name),
+        uri=archive.uri,
+        offset=archive.offset + info.offset_data,
+        size=0 if problem else info.size,
+        version=archive.version,
+        problem=problem,
+    )
+
+
+def _problem(info: tarfile.TarInfo) -> str:
+    if ".." in info.name.split("/"):
+        return "its name leads outside the archive"
+    if info.islnk():
+        return ""  # its bytes are those of another member
+    if info.issym():
+        return f"a link (to {printable(info.linkname)}), which is not followed"
+    if not info.isreg() or info.sparse is not None:
+        return f"not a plain file (tar type {stat.filemode(info.mode)} {info.type!r})"
+    return ""
+
+
+def _damaged(path: str, problem: str) -> DataError:
+    return DataError(source=path, problem=problem, fix=FIX)

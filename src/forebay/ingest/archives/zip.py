@@ -1,0 +1,125 @@
+"""The members of a zip archive."""
+
+import hashlib
+import re
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from forebay.errors import DataError
+from forebay.ingest.archives.compressed import CHUNK, FIX
+from forebay.ingest.files import File, Listing, open_file, printable, read
+from forebay.ingest.unzip import DEFLATED, LOCAL_HEADER, STORED
+
+ENCRYPTED = 1  # flag
+EXTRA_BYTES = 1 << 16  # at most, of a local header; the directory's own extra field may be another
+_DRIVE = re.compile(r"[A-Za-z]:")
+
+
+def zip_members(archive: File) -> Listing:
+    """What a zip archive holds; members that must not be read carry a `problem`.
+
+    Nothing is unpacked here: a member is unpacked when its picture is read, to no more than its announced size.
+
+    Raises:
+        DataError: it is no zip, is damaged or cut off, or its members overlap (as those of a zip bomb do).
+    """
+    with open_file(archive) as stream:
+        try:
+            with zipfile.ZipFile(stream) as opened:
+                members, end = opened.infolist(), opened.start_dir
+        except (zipfile.BadZipFile, NotImplementedError, ValueError, OverflowError, MemoryError) as error:
+            raise DataError(source=archive.path, problem=f"not a whole zip archive ({error})", fix=FIX) from error
+    slashes = any("/" in member.filename for member in members)
+    room = _rooms(archive, members, end)
+    files = [_file(archive, member, room[member.header_offset], slashes) for member in members if not member.is_dir()]
+    return Listing.of(files, (_path(member.filename, slashes) for member in members if member.is_dir()))
+
+
+def _rooms(archive: File, members: Iterable[zipfile.ZipInfo], end: int) -> dict[int, int]:
+    """How many bytes lie between each member's header and what comes next, by offset."""
+    rooms: dict[int, int] = {}
+    for member in sorted(members, key=lambda member: member.header_offset, reverse=True):
+        room = end - member.header_offset
+        if room < LOCAL_HEADER.size + member.compress_size or member.header_offset in rooms:
+            problem = f"its member {printable(member.filename)!r} overlaps another one"
+            raise DataError(source=archive.path, problem=problem, fix=FIX)
+        rooms[member.header_offset] = min(room, LOCAL_HEADER.size + 2 * EXTRA_BYTES + member.compress_size)
+        end = member.header_offset
+    return rooms
+
+
+def _path(name: str, slashes: bool) -> str:
+    """The name inside the source; some programs on Windows write backslashes, and a drive before them."""
+    parts = (name if slashes else name.replace("\\", "/")).split("/")
+    if _DRIVE.fullmatch(parts[0]):
+        parts = parts[1:]
+    return printable("/".join(part for part in parts if part not in (".", "")))
+
+
+def _file(archive: File, member: zipfile.ZipInfo, room: int, slashes: bool) -> File:
+    problem = _problem(member, slashes)
+    return File(
+        path=_path(member.filename, slashes),
+        uri=archive.uri,
+        offset=archive.offset + member.header_offset,
+        size=0 if problem else member.file_size,
+        version=archive.version,
+        problem=problem,
+        zipped=room,
+    )
+
+
+def _problem(member: zipfile.ZipInfo, slashes: bool) -> str:
+    if ".." in _path(member.filename, slashes).split("/"):
+        return "its name leads outside the archive"
+    if stat.S_ISLNK(member.external_attr >> 16):
+        return "a link, which is not followed"
+    if member.flag_bits & ENCRYPTED:
+        return "it is encrypted; pack the archive again without a password"
+    if member.compress_type not in (STORED, DEFLATED):
+        method = zipfile.compressor_names.get(member.compress_type, str(member.compress_type))
+        return f"packed by the method {method}, which is not read; pack the archive again with the usual one (deflate)"
+    return ""
+
+
+def plain(file: File, work: Path) -> File:
+    """A file whose bytes can be read from any place: itself, or a zip member where it lies stored or is unpacked to.
+
+    Args:
+        work: folder for the unpacked bytes.
+
+    Raises:
+        DataError: the member is damaged, or larger than announced.
+    """
+    if not file.zipped:
+        return file
+    if file.problem:
+        raise DataError(source=file.path, problem=file.problem, fix=FIX)
+    header = read(file.uri, file.offset, LOCAL_HEADER.size)
+    _, _, _, method, *_, name_bytes, extra_bytes = LOCAL_HEADER.unpack(header)
+    start = LOCAL_HEADER.size + name_bytes + extra_bytes
+    if method == STORED:
+        return replace(file, offset=file.offset + start, zipped=0)
+    target = work / f"unpacked-{hashlib.sha256(file.path.encode()).hexdigest()[:16]}"
+    _inflate(replace(file, offset=file.offset + start, size=file.zipped - start, zipped=0), target, file.size)
+    return File(path=file.path, uri=str(target), size=file.size, version=file.version)
+
+
+def _inflate(packed: File, target: Path, size: int) -> None:
+    inflating, written = zlib.decompressobj(-zlib.MAX_WBITS), 0
+    with open_file(packed) as stream, target.open("wb") as out:
+        while not inflating.eof and (chunk := stream.read(CHUNK)):
+            try:
+                content = inflating.decompress(chunk)  # at most some thousand times as large as the chunk
+            except zlib.error as error:
+                raise DataError(source=packed.path, problem=f"its zip member is damaged ({error})", fix=FIX) from error
+            written += out.write(content)
+            if written > size:
+                break
+    if written != size or not inflating.eof:
+        problem = f"its zip member has not the {size} bytes that are announced"
+        raise DataError(source=packed.path, problem=problem, fix=FIX)

@@ -1,0 +1,102 @@
+"""The folders of a source, with how many pictures lie in each."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from forebay.ingest.archives import ARCHIVE_SUFFIXES
+from forebay.ingest.files import File, Listing
+
+SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".dib", ".webp", ".tif", ".tiff",
+            ".ppm", ".pgm", ".pbm", ".pnm", ".heic", ".heif", ".avif")  # fmt: skip
+# Beside a picture: its caption, its boxes, its features. Every other file of a class folder is taken for a picture,
+# whatever it is called, because cameras and crawlers write names without a suffix.
+_SIDECARS = (".txt", ".json", ".jsonl", ".ndjson", ".xml", ".csv", ".tsv", ".yaml", ".yml", ".toml", ".md", ".rst",
+             ".html", ".htm", ".npy", ".npz", ".mat", ".h5", ".hdf5", ".parquet", ".arrow", ".feather", ".pkl",
+             ".pickle", ".pt", ".pth", ".log", ".ini", ".cfg", ".xmp", ".aae", ".thm", ".md5", ".sha1", ".sha256",
+             ".db", ".sqlite", ".lst", ".rec", ".py", ".ipynb", ".sh", ".m", ".xls", ".xlsx", ".doc", ".docx",
+             ".cls")  # fmt: skip
+SIDECARS = (*_SIDECARS, *ARCHIVE_SUFFIXES)
+DEPTH = 32  # folders below these belong to them; a hostile archive may nest without end
+
+
+def is_picture(name: str) -> bool:
+    """Tell a picture by its suffix."""
+    return name.lower().endswith(SUFFIXES)
+
+
+def is_sidecar(name: str) -> bool:
+    """Tell a file that lies beside pictures and is none, by its suffix."""
+    return name.lower().endswith(SIDECARS)
+
+
+def suffix_of(name: str) -> str:
+    """The suffix in small letters, or `no suffix`."""
+    stem, dot, suffix = name.rpartition(".")
+    return f".{suffix.lower()}" if dot and stem and len(suffix) <= 10 else "no suffix"
+
+
+@dataclass(eq=False)
+class Folder:
+    """One folder of a source."""
+
+    path: str  # inside the source, empty for the top
+    name: str
+    pictures: int = 0  # directly in it: every file but sidecars
+    folders: dict[str, "Folder"] = field(default_factory=dict)
+
+    def all_pictures(self) -> int:
+        """In it and below."""
+        return self.pictures + sum(folder.all_pictures() for folder in self.folders.values())
+
+    def below(self) -> Iterator["Folder"]:
+        """Itself and every folder below."""
+        yield self
+        for folder in self.folders.values():
+            yield from folder.below()
+
+
+def folder_tree(listing: Listing, name: str) -> Folder:
+    """The folders of a source, empty ones too.
+
+    Args:
+        name: of the top folder.
+    """
+    top = Folder("", name)
+    counts = Counter(folder_of(file.path) for file in listing.files if _counts(file))
+    folders = {folder_of(file.path) for file in listing.files} | {
+        folder_of(f"{path}/") for path in listing.empty_folders
+    }
+    for path in sorted(folders):
+        _folder(top, path).pictures = counts[path]
+    return top
+
+
+def folder_of(path: str) -> str:
+    """The path of the `Folder` in which a file lies."""
+    return "/".join(path.split("/", DEPTH + 1)[:-1][:DEPTH]) if path.count("/") > DEPTH else path.rpartition("/")[0]
+
+
+def _counts(file: File) -> bool:
+    """In a class folder every file but a sidecar is taken for a picture; at the top only what is called one."""
+    return is_picture(file.name) or ("/" in file.path and not is_sidecar(file.name))
+
+
+def _folder(top: Folder, path: str) -> Folder:
+    folder = top
+    for part in path.split("/") if path else ():
+        if part not in folder.folders:
+            folder.folders[part] = Folder(f"{folder.path}/{part}" if folder.path else part, part)
+        folder = folder.folders[part]
+    return folder
+
+
+def counted(number: int, thing: str) -> str:
+    """For people: `1 picture`, `12 pictures`."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def commonest_suffixes(names: Iterable[str], most: int = 3) -> str:
+    """For people: `.txt (12), .json (3)`."""
+    counted = Counter(suffix_of(name) for name in names)
+    return ", ".join(f"{suffix} ({count:,})" for suffix, count in counted.most_common(most))

@@ -1,0 +1,11 @@
+"""What a person should know of how a source was read; it becomes a warning of the data set."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Note:
+    """One such sentence."""
+
+    text: str
+    set_aside: int = 0  # pictures of which it says that they are unlabelled because they are meant to be

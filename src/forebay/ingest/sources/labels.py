@@ -1,0 +1,145 @@
+"""Pictures whose labels stand in a table: CSV, TSV or JSON lines with a column of files and one of labels.
+
+`ingest.labels` names the table; a Hugging Face `imagefolder` brings it as `metadata.csv` or `metadata.jsonl` beside the
+pictures. `forebay.ingest.label_table` holds how it is read, docs/data.md the rules for people.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from forebay.errors import DataError
+from forebay.ingest.files import File, list_files
+from forebay.ingest.index import Record
+from forebay.ingest.label_table import ColumnsError, LabelTable, read_label_table
+from forebay.ingest.layout import Place, is_picture, is_sidecar
+from forebay.ingest.layout.tree import counted
+from forebay.ingest.match_names import NameMatcher
+from forebay.ingest.note import Note
+from forebay.ingest.sources.base import Source, Visible, read_ranges
+from forebay.ingest.sources.folder import record, sidecar_notes
+from forebay.ingest.splits import own_split, split_word
+
+METADATA = ("metadata.csv", "metadata.jsonl")
+SHOWN = 3
+
+
+def _accepts(visible: Visible) -> bool:
+    return bool(visible.config.labels) or any(_hugging_face(visible))
+
+
+def _index(visible: Visible, work: Path) -> Iterator[Record | Note]:
+    tables = [_given(visible)] if visible.config.labels else list(_hugging_face(visible))
+    named = {table.file.path for table in tables}
+    files = [file for file in visible.files if file.path not in named]
+    pictures = [file for file in files if not is_sidecar(file.name)]
+    labels: dict[str, tuple[str, str]] = {}  # by path: label and the word of the split
+    matcher = NameMatcher([file.path for file in pictures])
+    for table in tables:
+        yield from _match(table, matcher, labels)
+    if not labels:
+        raise _nothing_matches(tables, pictures)
+    sides = {path: split_word(split) or _side_of(path) for path, (_, split) in labels.items()}
+    meanings = own_split(side for side in sides.values() if side)
+    unlisted = []
+    for file in pictures:
+        if file.path in labels:
+            split = meanings.get(sides[file.path] or "")
+            detail = f"its line in {tables[0].file.path} has no label"
+            yield record(file, Place(label=labels[file.path][0] or None, split=split, detail=detail))
+        elif is_picture(file.name):
+            unlisted.append(file.path)
+            yield record(file, Place(detail=f"no line of {tables[0].file.path} names it"))
+    yield from _unlisted_notes(unlisted, labels, tables)
+    yield from sidecar_notes([file for file in files if is_sidecar(file.name)])
+
+
+def _hugging_face(visible: Visible) -> Iterator[LabelTable]:
+    """The tables of an `imagefolder` that have labels; captions and boxes leave the classes to the folders."""
+    for file in visible.files:
+        if file.name.lower() in METADATA:
+            try:
+                yield read_label_table(file, visible.config, required_file_column="file_name")
+            except ColumnsError:
+                continue
+
+
+def _given(visible: Visible) -> LabelTable:
+    """The table that `ingest.labels` names: a file of the source, else one elsewhere."""
+    config = visible.config
+    wanted = config.labels.removeprefix("./")
+    inside = next((file for file in visible.files if file.path == wanted), None)
+    if inside is not None:
+        return read_label_table(inside, config)
+    found = list_files(config.labels, "ingest.labels")
+    if len(found) != 1:
+        raise DataError(
+            source=config.labels, problem="ingest.labels must name one table of labels, and this is a folder",
+            fix="Name a .csv, .tsv or .jsonl file, by its path in the source or anywhere else.",
+        )  # fmt: skip
+    return read_label_table(found[0], config, outside=True)
+
+
+def _match(table: LabelTable, matcher: NameMatcher, labels: dict[str, tuple[str, str]]) -> Iterator[Note]:
+    """Find the pictures that a table names, and put their labels where they belong.
+
+    Raises:
+        DataError: a line names several pictures, or two lines give a picture different labels.
+    """
+    absent = []
+    for line in table.lines:
+        found = matcher.find(line.file, table.folder)
+        if len(found) > 1:
+            raise DataError(
+                source=f"{table.file.path}, line {line.number}",
+                problem=f"{line.file!r} is the name of {len(found)} pictures ({', '.join(found[:SHOWN])})",
+                fix="Write their paths below the source into the table.",
+            )
+        if not found:
+            absent.append(line)
+            continue
+        before = labels.setdefault(found[0], (line.label, line.split))
+        if before[0] != line.label:
+            raise DataError(
+                source=f"{table.file.path}, line {line.number}",
+                problem=f"{line.file!r} has the label {line.label!r} here and {before[0]!r} in a line before",
+                fix="Keep one of the two lines.",
+            )
+    if absent and len(absent) < len(table.lines):
+        first = ", ".join(f"{line.file} (line {line.number})" for line in absent[:SHOWN])
+        yield Note(f"{len(absent):,} of {len(table.lines):,} lines of {table.file.path} name no picture: {first}.")
+
+
+def _nothing_matches(tables: Sequence[LabelTable], pictures: Sequence[File]) -> DataError:
+    table = tables[0]
+    names = ", ".join(repr(line.file) for line in table.lines[:SHOWN])
+    there = ", ".join(file.path for file in pictures[:SHOWN]) or "none"
+    return DataError(
+        source=table.file.path,
+        problem=f"none of its {len(table.lines):,} lines names a picture of the source. Its column "
+        f"{table.file_column!r} holds {names}; the pictures are {there}",
+        fix="Write paths below the source, or file names, into that column; ingest.image_column names another column.",
+    )
+
+
+def _side_of(path: str) -> str | None:
+    """The split that one of the folders above a picture stands for."""
+    return next((side for part in path.split("/")[:-1] if (side := split_word(part))), None)
+
+
+def _unlisted_notes(
+    unlisted: Sequence[str], labels: dict[str, tuple[str, str]], tables: Sequence[LabelTable]
+) -> Iterator[Note]:
+    """Pictures that no line names; those of a split folder without any label are meant to be unlabelled."""
+    if not unlisted:
+        return
+    labelled = {path.partition("/")[0] for path in labels}
+    flat = Counter(path.partition("/")[0] for path in unlisted if "/" in path)
+    aside = sum(rows for top, rows in flat.items() if top not in labelled and split_word(top))
+    first = ", ".join(unlisted[:SHOWN])
+    where = ", ".join(table.file.path for table in tables[:SHOWN])
+    text = f"Unlabelled, because no line of {where} names them: {counted(len(unlisted), 'picture')}, such as {first}."
+    yield Note(text, set_aside=aside)
+
+
+SOURCE = Source(kind="labels", accepts=_accepts, index=_index, read=read_ranges)

@@ -1,0 +1,120 @@
+"""WebDataset: tars in which a picture and its label share a name: `000123.jpg` and `000123.cls` or `000123.json`.
+
+https://github.com/webdataset/webdataset: a sample is what has the same path up to the first dot of the file name. A
+`.cls` file holds the class as text; a `.json` file holds it under one of `LABEL_KEYS`. The split stands in the name of
+the tar (`train-000000.tar`).
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from forebay.errors import DataError
+from forebay.ingest import s3
+from forebay.ingest.files import File, read_file
+from forebay.ingest.index import Record
+from forebay.ingest.layout import Place, is_picture
+from forebay.ingest.note import Note
+from forebay.ingest.sources.base import S3_THREADS, Source, Visible, read_ranges
+from forebay.ingest.sources.folder import record, sidecar_notes
+from forebay.ingest.splits import own_split, split_words
+from forebay.settings import AUTO
+
+CLS, JSON = ".cls", ".json"
+LABEL_KEYS = ("label", "cls", "class", "class_name", "category", "target", "label_name")
+MAX_LABEL_BYTES = 1 << 20
+ORDER = (".jpg", ".jpeg", ".png", ".webp")  # of several pictures of a sample the first of these, else by name
+
+
+def _accepts(visible: Visible) -> bool:
+    if not visible.archives:
+        return False
+    if any(file.name.lower().endswith(CLS) for file in visible.files):
+        return True
+    folders = {file.path.rpartition("/")[0] for file in visible.files if is_picture(file.name)}
+    described = next((file for file in visible.files if file.name.lower().endswith(JSON)), None)
+    return folders <= set(visible.archives) and described is not None and _json_label(described, visible) is not None
+
+
+def _index(visible: Visible, work: Path) -> Iterator[Record | Note]:
+    samples = _samples(visible.files)
+    pictures = {key: picture for key, files in samples.items() if (picture := _picture(files)) is not None}
+    named = {key: _label_file(samples[key]) for key in pictures}
+    labels = dict(zip(named, _in_parallel(lambda file: _label(file, visible), list(named.values())), strict=True))
+    words = split_words({_shard(file) for file in pictures.values()})
+    meanings = own_split(words.values())
+    for key, file in pictures.items():
+        split = meanings.get(words.get(_shard(file), ""))
+        detail = "no .cls file and no label in a .json file beside it"
+        yield record(file, Place(label=labels[key], split=split, detail=detail))
+    used = {id(file) for file in (*pictures.values(), *named.values()) if file is not None}
+    yield from sidecar_notes([file for file in visible.files if id(file) not in used])
+
+
+def _samples(files: Sequence[File]) -> dict[str, list[File]]:
+    found: dict[str, list[File]] = {}
+    for file in files:
+        folder, _, name = file.path.rpartition("/")
+        found.setdefault(f"{folder}/{name.partition('.')[0]}", []).append(file)
+    return found
+
+
+def _suffix(file: File) -> str:
+    return file.name[file.name.find(".") :].lower()
+
+
+def _picture(files: Sequence[File]) -> File | None:
+    pictures = {_suffix(file): file for file in files if is_picture(file.name)}
+    first = next((suffix for suffix in ORDER if suffix in pictures), min(pictures, default=""))
+    return pictures.get(first)
+
+
+def _label_file(files: Sequence[File]) -> File | None:
+    suffixes = {_suffix(file): file for file in files}
+    return suffixes.get(CLS) or suffixes.get(JSON)
+
+
+def _in_parallel(label: Callable[[File | None], str | None], files: Sequence[File | None]) -> Iterator[str | None]:
+    """Labels in their order; a request to S3 waits for the network, not for a core."""
+    if files and files[0] is not None and s3.is_uri(files[0].uri):
+        with ThreadPoolExecutor(S3_THREADS) as pool:
+            yield from pool.map(label, files)
+    else:
+        yield from map(label, files)
+
+
+def _label(file: File | None, visible: Visible) -> str | None:
+    if file is None or file.problem:
+        return None
+    if file.name.lower().endswith(JSON):
+        return _json_label(file, visible)
+    return _content(file).decode("utf-8", "replace").strip() or None
+
+
+def _json_label(file: File, visible: Visible) -> str | None:
+    try:
+        facts = json.loads(_content(file))
+    except ValueError as error:
+        raise DataError(source=file.path, problem=f"not JSON ({error})", fix="Write the shard again.") from error
+    wanted = visible.config.label_column
+    keys = LABEL_KEYS if wanted == AUTO else (wanted,)
+    value = next((facts[key] for key in keys if isinstance(facts, dict) and key in facts), None)
+    return None if isinstance(value, dict | list | None) else str(value) or None
+
+
+def _content(file: File) -> bytes:
+    if file.size > MAX_LABEL_BYTES:
+        raise DataError(
+            source=file.path, problem=f"{file.size} bytes of label, at most {MAX_LABEL_BYTES} are read",
+            fix="Write the shard again.",
+        )  # fmt: skip
+    return read_file(file)
+
+
+def _shard(file: File) -> str:
+    """What the split may stand in: the archive, or the first folder."""
+    return file.path.rpartition("/")[0].partition("/")[0] or Path(file.uri).name.partition(".")[0]
+
+
+SOURCE = Source(kind="webdataset", accepts=_accepts, index=_index, read=read_ranges)

@@ -1,0 +1,39 @@
+"""The content of one member of a zip archive, from its bytes in the archive."""
+
+import struct
+import zlib
+
+LOCAL_HEADER = struct.Struct("<4s5H3L2H")
+SIGNATURE = b"PK\x03\x04"
+STORED, DEFLATED = 0, 8
+LATER = 1 << 3  # flag: the checksum follows the content
+
+
+def unzip(data: bytes, size: int) -> bytes:
+    """Unpack a member.
+
+    Args:
+        data: from the member's local header on; what follows the member does no harm.
+        size: of the content, as the archive's directory has it; no more than that is ever unpacked.
+
+    Raises:
+        ValueError: it is damaged, or not as large as the directory says.
+    """
+    if len(data) < LOCAL_HEADER.size or data[:4] != SIGNATURE:
+        raise ValueError("there is no zip member where the archive's directory says")
+    _, _, flags, method, _, _, checksum, _, _, name_bytes, extra_bytes = LOCAL_HEADER.unpack_from(data)
+    start = LOCAL_HEADER.size + name_bytes + extra_bytes
+    content = data[start : start + size] if method == STORED else _inflate(data[start:], size)
+    if len(content) != size:
+        raise ValueError(f"its zip member has {len(content)} bytes, {size} are announced")
+    if not flags & LATER and zlib.crc32(content) != checksum:
+        raise ValueError("its zip member is damaged: the checksum differs")
+    return content
+
+
+def _inflate(data: bytes, size: int) -> bytes:
+    inflating = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        return inflating.decompress(data, size + 1)
+    except zlib.error as error:
+        raise ValueError(f"its zip member is damaged: {error}") from error
