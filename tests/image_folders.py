@@ -49,8 +49,8 @@ REFUSED: list[tuple[list[str], str]] = [
     ),
     (
         ["train/train/1.png", "train/bus/2.png", "test/train/3.png", "test/bus/4.png"],
-        "photos: the folder train/train/ would become a class, and its name stands for a split. Rename it if it is a "
-        "class, move it out of train/ if not, " + LEVEL,
+        "photos: the folder test/train/ would become a class, and its name stands for a split. Rename it if it is a "
+        "class, move it out of test/ if not, " + LEVEL,
     ),
     (
         ["images/1.png", "masks/1.png"],

@@ -110,7 +110,7 @@ def test_a_split_folder_without_any_label_is_set_aside(tmp_path: Path) -> None:
 def test_lines_without_a_picture_are_counted_and_named(read: Any) -> None:
     table = "file,label\n1,x\n2,y\n3,x\n7.png,x\n8.png,y\n"
     assert read(*PICTURES, tables={"photos/l.csv": table}, labels="l.csv")[1] == [
-        "l.csv names 2 pictures of 5 that are not there: 7.png (line 5), 8.png (line 6)."
+        "2 of 5 lines of l.csv name no picture: 7.png (line 5), 8.png (line 6)."
     ]
 
 
