@@ -1,17 +1,18 @@
 """Which kind of source stands behind `ingest.data`, and what the data set is called."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
 
-from forebay.errors import DataError
+from forebay.errors import ConfigError, DataError
 from forebay.ingest import archive
 from forebay.ingest.files import File, list_files
-from forebay.ingest.index import build_index
-from forebay.ingest.sources import SOURCES, Source
+from forebay.ingest.index import Note, Record, build_index
+from forebay.ingest.sources import SOURCES, Source, parquet
+from forebay.settings import AUTO, IngestConfig
 from forebay.settings.ingest import DIGITS
 
 KINDS = (
@@ -30,6 +31,8 @@ class Found:
     source: Source
     files: Sequence[File]
     work: Path
+    config: IngestConfig
+    notes: list[str] = field(default_factory=list)  # what a person should know of how it was read
 
     def index(self) -> pa.Table:
         """The index of its pictures.
@@ -37,32 +40,54 @@ class Found:
         Raises:
             DataError: there is none, or a file is not what its name says.
         """
-        table = build_index(self.source.index(self.files, self.work))
+        table = build_index(self._records())
         if len(table) == 0:
             raise DataError(source=self.data, problem=f"no picture among its files ({_few(self.files)})", fix=KINDS)
         return table
 
+    def _records(self) -> Iterator[Record]:
+        for found in self.source.index(self.files, self.work, self.config):
+            if isinstance(found, Note):
+                self.notes.append(found.text)
+            else:
+                yield found
 
-def find(data: str, work: Path) -> Found:
+
+def find(data: str, work: Path, config: IngestConfig | None = None) -> Found:
     """Recognise a source by its files' names.
 
     Args:
         data: `ingest.data`.
         work: folder for the bytes of compressed files.
+        config: how its files are to be read.
 
     Raises:
-        ConfigError: there is nothing at the path, or S3 refuses.
+        ConfigError: there is nothing at the path, S3 refuses, or a setting is for another kind of source.
         DataError: it is empty, or an archive that cannot be read.
     """
     files = [] if data == DIGITS else list_files(data)
     packed = len(files) == 1 and archive.is_tar(files[0])
     if packed:
         files = archive.members(files[0], work)
-    source = next((source for source in SOURCES if source.accepts(data, files)), None)
+    config = config or IngestConfig(data=data)
+    source = _source(data, files, config)
     if source is None:
         raise DataError(source=data, problem="it holds no files (hidden ones do not count)", fix=KINDS)
     kind = "tar" if packed and source.kind == "folder" else source.kind
-    return Found(data=data, kind=kind, source=source, files=files, work=work)
+    files, notes = (files, []) if source is parquet.SOURCE else parquet.without_strays(files)
+    texts = [note.text for note in notes]
+    return Found(data=data, kind=kind, source=source, files=files, work=work, config=config, notes=texts)
+
+
+def _source(data: str, files: Sequence[File], config: IngestConfig) -> Source | None:
+    if config.image_column == AUTO:
+        return next((source for source in SOURCES if source.accepts(data, files)), None)
+    if not any(parquet.is_parquet(file) for file in files):
+        raise ConfigError(
+            f"ingest.image_column={config.image_column} names a column of Parquet files, and {data} holds none. Leave "
+            f"it at {AUTO}, or give Parquet."
+        )
+    return parquet.SOURCE
 
 
 def data_set_name(data: str) -> str:

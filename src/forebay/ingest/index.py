@@ -1,6 +1,7 @@
 """The index: one row per picture that says where its bytes lie. The driver builds it without reading a picture."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -31,6 +32,14 @@ class Record(NamedTuple):
     planar: bool = False  # raw pixels as C x H x W, not H x W x C
     reason: str | None = None  # quarantined already: a word of contracts.rows.REASONS
     detail: str | None = None
+    column: str | None = None  # of a Parquet source: the one that holds the pictures
+
+
+@dataclass(frozen=True)
+class Note:
+    """What a person should know of how a source was read; it becomes a warning of the manifest."""
+
+    text: str
 
 
 RECORD_SCHEMA = pa.schema(
@@ -47,6 +56,7 @@ RECORD_SCHEMA = pa.schema(
         ("planar", pa.bool_()),
         ("reason", pa.string()),
         ("detail", pa.string()),
+        ("column", pa.string()),
     ]
 )
 

@@ -92,7 +92,7 @@ def read_source(config: IngestConfig, work: Place, out: Place, scratch: Path, pr
         ConfigError, DataError, MachineError: as `forebay.ingest`.
     """
     with ThreadPoolExecutor(1) as pool:
-        found = find(config.data, scratch)
+        found = find(config.data, scratch, config)
         indexing = pool.submit(found.index)  # while Java starts
         with spark_session(scratch) as session, in_words(config.data):
             index = work.shared(indexing.result())

@@ -50,7 +50,7 @@ def make_manifest(
         quarantined=dict(quarantined),
         sizes=dict(sizes),
         splits=count_values(verdict.kept["split"]),
-        warnings=_warnings(dict(quarantined), class_rows, labels, len(index), config),
+        warnings=[*found.notes, *_warnings(dict(quarantined), class_rows, labels, len(index), config)],
         settings=settings,
     )
 

@@ -25,6 +25,10 @@ DIGITS = "digits"
 """The offline default source: the 1 797 real handwritten digits that scikit-learn ships."""
 
 
+def _named_column(value: str) -> str | None:
+    return None if value.strip() else "must be auto or the name of a column"
+
+
 @dataclass(frozen=True, kw_only=True)
 class IngestConfig(StepConfig):
     """What to read and which pictures to keep."""
@@ -43,6 +47,17 @@ class IngestConfig(StepConfig):
         "the UI give a new word to ingest changed data again",
     )
     code_version: str = code_version_setting()
+    image_column: str = setting(
+        AUTO,
+        meaning="Parquet: the column that holds the pictures; auto finds it by name (image, img, …) and by type",
+        rule=_named_column,
+    )
+    label_column: str = setting(
+        AUTO,
+        meaning="Parquet: the column, or the key of folders such as label=cat, that holds the class; auto finds it by "
+        "name (label, labels, fine_label, …)",
+        rule=_named_column,
+    )
     size: str = setting(
         AUTO,
         unit="HxW pixels",

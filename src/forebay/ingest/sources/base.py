@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from forebay.errors import DataError
 from forebay.ingest import s3
 from forebay.ingest.files import File, LocalReader, read
+from forebay.ingest.index import Note, Record
 from forebay.pictures import PictureError
+from forebay.settings import IngestConfig
 
 S3_THREADS = 16  # a request waits for the network, not for a core
 
@@ -30,7 +32,7 @@ class Source:
 
     kind: str
     accepts: Callable[[str, Sequence[File]], bool]  # the URI and the visible files behind it
-    index: Callable[[Sequence[File], Path], Iterable[Any]]  # `Record`s; the folder is for temporary files
+    index: Callable[[Sequence[File], Path, IngestConfig], Iterable[Record | Note]]  # the folder: for temporary files
     read: Callable[[pa.Table, int], Iterator[Picture]]  # the pictures of some rows of the index, in their order;
     # the number is the largest picture file in bytes
 

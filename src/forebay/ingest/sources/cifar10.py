@@ -13,6 +13,7 @@ from forebay.errors import DataError
 from forebay.ingest.files import File, read
 from forebay.ingest.index import Record
 from forebay.ingest.sources.base import Source, bad_file, read_ranges, split_or_none
+from forebay.settings import IngestConfig
 
 BINARY = re.compile(r"(data_batch_\d+|test_batch)\.bin")
 PICKLED = re.compile(r"data_batch_\d+|test_batch|batches\.meta")
@@ -28,7 +29,7 @@ def _accepts(data: str, files: Sequence[File]) -> bool:
     return any(BINARY.fullmatch(name) or PICKLED.fullmatch(name) for name in names)
 
 
-def _index(files: Sequence[File], work: Path) -> Iterator[Record]:
+def _index(files: Sequence[File], work: Path, config: IngestConfig) -> Iterator[Record]:
     batches = [file for file in files if BINARY.fullmatch(file.name)]
     if not batches:
         raise DataError(

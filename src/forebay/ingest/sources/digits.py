@@ -12,12 +12,13 @@ import numpy as np
 from forebay.ingest.files import File
 from forebay.ingest.index import Record
 from forebay.ingest.sources.base import Source, read_ranges
+from forebay.settings import IngestConfig
 from forebay.settings.ingest import DIGITS
 
 GREY_LEVEL_MAX = 16
 
 
-def _index(files: Sequence[File], work: Path) -> Iterator[Record]:
+def _index(files: Sequence[File], work: Path, config: IngestConfig) -> Iterator[Record]:
     from sklearn.datasets import load_digits
 
     levels_NF, labels_N = load_digits(return_X_y=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 from forebay.ingest.files import File
 from forebay.ingest.index import Record
 from forebay.ingest.sources.base import Source, read_ranges
+from forebay.settings import IngestConfig
 
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".dib", ".webp", ".tif", ".tiff",
             ".ppm", ".pgm", ".pbm", ".pnm")  # fmt: skip
@@ -23,7 +24,7 @@ VALIDATION = {"val", "valid", "validation"}
 TEST = {"test", "testing"}
 
 
-def _index(files: Sequence[File], work: Path) -> Iterator[Record]:
+def _index(files: Sequence[File], work: Path, config: IngestConfig) -> Iterator[Record]:
     root = common_root([file.path for file in files])
     below = [_parts(file.path)[len(root) :] for file in files]
     splits = own_splits({parts[0] for parts in below if len(parts) > 2})

@@ -16,6 +16,7 @@ from forebay.ingest.archive import is_gzip, unpack
 from forebay.ingest.files import File, read
 from forebay.ingest.index import Record
 from forebay.ingest.sources.base import Source, bad_file, read_ranges, split_or_none
+from forebay.settings import IngestConfig
 
 NAME = re.compile(r"(?P<part>train|t10k|test)-(?P<role>images|labels)[-.]idx[13]-ubyte(\.gz)?")
 UINT8 = 0x08
@@ -32,7 +33,7 @@ def _accepts(data: str, files: Sequence[File]) -> bool:
     return any(NAME.fullmatch(file.name) for file in files)
 
 
-def _index(files: Sequence[File], work: Path) -> Iterator[Record]:
+def _index(files: Sequence[File], work: Path, config: IngestConfig) -> Iterator[Record]:
     pairs = _pairs(files)
     present = {_split(part) for part in pairs}
     for part, (images, labels) in sorted(pairs.items()):
