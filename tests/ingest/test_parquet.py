@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import tarfile
 from decimal import Decimal
 from pathlib import Path
@@ -13,9 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from forebay.contracts.manifest import DataManifest
 from forebay.errors import ConfigError, DataError
 from forebay.ingest.detect import find
 from forebay.ingest.splits import own_split, split_word
+from forebay.ingest.summary import check, lost_split
 from forebay.pictures import PictureError
 from forebay.settings import IngestConfig
 
@@ -136,7 +139,7 @@ def test_one_side_alone_is_dropped_with_a_warning(tmp_path: Path) -> None:
     found, notes = splits_of(tmp_path / "d", tmp_path)
     assert found == {"train-00000-of-00001.parquet": {None}}
     assert notes == [
-        "The source's split is dropped: its rows are all train (such as train-00000-of-00001.parquet), and a split "
+        "The source's split is dropped: it names only train rows (such as train-00000-of-00001.parquet), and a split "
         "needs training rows and held-out rows. Rows are held out by content instead (preprocess.holdout)."
     ]
 
@@ -196,7 +199,9 @@ def test_unknown_words_of_a_split_are_named(tmp_path: Path) -> None:
     write(tmp_path, "half.parquet", label=["a", "b"], split=["train", "holdout"])
     records, notes = read(tmp_path / "half.parquet", tmp_path)
     assert {record["split"] for record in records} == {None}
-    assert "its rows are all train and 'holdout', which stands for none of them (such as half.parquet)" in notes[0]
+    assert (
+        "it names only train rows (such as half.parquet), and 'holdout', which is no word for a split, and" in notes[0]
+    )
 
 
 def test_a_column_that_only_may_be_a_split_counts_with_a_known_word(tmp_path: Path) -> None:
@@ -675,3 +680,63 @@ def test_a_dangling_link_is_named(tmp_path: Path) -> None:
     (tmp_path / "d" / "b.parquet").symlink_to(tmp_path / "nowhere")
     with pytest.raises(DataError, match=r"b\.parquet: No such file or directory\. Mend it, or take it out"):
         read(tmp_path / "d", tmp_path)
+
+
+# --- what the step says of it
+
+
+def test_a_test_side_of_which_nothing_is_usable_is_said_to_drop_the_split(tmp_path: Path) -> None:
+    index = pa.table({"split": ["train", "test", None]})
+    assert lost_split(index, {"train": 1, "test": 1}) == []
+    assert lost_split(index, {"train": 1}) == [
+        "No usable picture is left of the source's test rows, so its split is dropped. Rows are held out by content "
+        "instead (preprocess.holdout)."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("quarantined", "classes", "words"),
+    [
+        ({"unlabelled": 9}, ["a", "b"], r"raise ingest\.max_quarantine\. Rows get their label from a column or from"),
+        ({}, ["a"], r"at least two classes: ingest\.label_column names the column, or the key of folders"),
+    ],
+)
+def test_advice_for_parquet_is_about_columns(
+    tmp_path: Path, quarantined: dict[str, int], classes: list[str], words: str
+) -> None:
+    manifest = DataManifest(
+        name="d", source="d", kind="parquet", fingerprint="", code_version="", rows=1, classes=classes,
+        class_rows=dict.fromkeys(classes, 1), height=1, width=1, channels=1, digest="", quarantined=quarantined,
+        sizes={}, splits={}, warnings=[], settings={},
+    )  # fmt: skip
+    with pytest.raises(DataError, match=words):
+        check(manifest, IngestConfig(), 10, tmp_path)
+
+
+def test_a_column_name_with_a_dot_and_a_split_column_of_nulls_are_read(tmp_path: Path) -> None:
+    images = pa.array([{"bytes": png(1), "path": "x"}, {"bytes": png(2), "path": "y"}])
+    table = pa.table({"my.image": images, "my.label": ["a", "b"], "split": pa.nulls(2)})
+    pq.write_table(table, tmp_path / "a.parquet")
+    config = IngestConfig(data=str(tmp_path / "a.parquet"), label_column="my.label")
+    found = find(config.data, tmp_path, config)
+    assert list(found.source.read(found.index(), LIMIT)) == [png(1), png(2)]
+    assert found.notes == []
+
+
+def test_class_names_none_at_all_and_endless_metadata_leave_numbers_as_they_are(tmp_path: Path) -> None:
+    write(tmp_path, "none.parquet", metadata={"label": {"names": [], "_type": "ClassLabel"}}, label=[0, 1])
+    assert names_of(tmp_path / "none.parquet", tmp_path) == ["0", "1"]
+    deep = pa.table({"image": [png(1)], "label": [0]}).replace_schema_metadata({"huggingface": "[" * 100_000})
+    pq.write_table(deep, tmp_path / "deep.parquet")
+    assert names_of(tmp_path / "deep.parquet", tmp_path) == ["0"]
+
+
+def test_a_file_whose_labels_are_all_missing_agrees_with_any_class_names(tmp_path: Path) -> None:
+    write(tmp_path / "d", "train.parquet", metadata={"label": {"names": ["a", "b"]}}, label=[0, 1])
+    write(tmp_path / "d", "test.parquet", label=pa.nulls(2))
+    assert names_of(tmp_path / "d", tmp_path) == [None, None, "a", "b"]
+
+
+def test_a_pipe_beside_pictures_is_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(class_folders(tmp_path / "d") / "x.parquet")
+    assert find(str(tmp_path / "d"), tmp_path).kind == "folder"

@@ -17,7 +17,7 @@ from forebay.settings.ingest import DIGITS
 
 KINDS = (
     "Forebay reads folders of pictures with one sub-folder per class, a .tar or .tar.gz of one, IDX files under "
-    "MNIST's names, CIFAR-10's binary files, Parquet with columns image and label, and digits."
+    "MNIST's names, CIFAR-10's binary files, Parquet with columns of pictures and labels, and digits."
 )
 NAME_CHARACTERS = 63  # of a registered model
 

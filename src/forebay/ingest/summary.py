@@ -31,6 +31,7 @@ def make_manifest(
     for found_shape, count in found_shapes(outcomes).items():
         sizes[f"{found_shape.height}x{found_shape.width}"] += count
     labels = index["label_name"].drop_null().unique().to_pylist()
+    splits = count_values(verdict.kept["split"])
     settings = {
         **{key: value for key, value in asdict(config).items() if key not in PLACING},
         "size": f"{shape.height}x{shape.width}",
@@ -49,10 +50,25 @@ def make_manifest(
         digest=content_digest(verdict.kept, shape, classes),
         quarantined=dict(quarantined),
         sizes=dict(sizes),
-        splits=count_values(verdict.kept["split"]),
-        warnings=[*found.notes, *_warnings(dict(quarantined), class_rows, labels, len(index), config)],
+        splits=splits,
+        warnings=[
+            *found.notes,
+            *lost_split(index, splits),
+            *_warnings(dict(quarantined), class_rows, labels, len(index), config),
+        ],
         settings=settings,
     )
+
+
+def lost_split(index: pa.Table, splits: dict[str, int]) -> list[str]:
+    """A warning where the source brings a split, but no row of one side can be used."""
+    lost = sorted(set(index["split"].drop_null().unique().to_pylist()) - set(splits))
+    if not lost:
+        return []
+    return [
+        f"No usable picture is left of the source's {' and '.join(lost)} rows, so its split is dropped. Rows are held "
+        "out by content instead (preprocess.holdout)."
+    ]
 
 
 def _warnings(
@@ -83,14 +99,27 @@ def check(manifest: DataManifest, config: IngestConfig, rows: int, out: Path) ->
             problem=f"{bad} of {rows} pictures ({bad / rows:.1%}) are quarantined, more than "
             f"ingest.max_quarantine={config.max_quarantine:g} allows: {_by_reason(manifest.quarantined)}",
             fix=f"See source, reason and detail of each in {out / QUARANTINE} (Parquet); mend the pictures, or raise "
-            f"ingest.max_quarantine.{_HINTS.get(max(manifest.quarantined, key=manifest.quarantined.__getitem__), '')}",
+            f"ingest.max_quarantine.{_hint(manifest)}",
         )
     if len(manifest.classes) < 2:
         raise DataError(
             source=config.data,
             problem=f"{manifest.rows} rows in {len(manifest.classes)} class(es) are left",
-            fix="A classifier needs at least two classes: give a folder that holds one sub-folder per class.",
+            fix=f"A classifier needs at least two classes: {_CLASSES.get(manifest.kind, _CLASSES['folder'])}",
         )
+
+
+def _hint(manifest: DataManifest) -> str:
+    commonest = max(manifest.quarantined, key=manifest.quarantined.__getitem__)
+    if commonest == "unlabelled" and manifest.kind == "parquet":
+        return " Rows get their label from a column or from folders such as label=cat; ingest.label_column says which."
+    return _HINTS.get(commonest, "")
+
+
+_CLASSES = {
+    "folder": "give a folder that holds one sub-folder per class.",
+    "parquet": "ingest.label_column names the column, or the key of folders such as label=cat, that holds them.",
+}
 
 
 _HINTS = {

@@ -13,6 +13,7 @@ from forebay.ingest.sources.parquet.columns import holds_pictures
 
 ENDINGS = (".parquet", ".parq", ".pq")
 BOOKKEEPING = ("_delta_log/", "_temporary/")  # folders of table formats and of writers that broke off
+LOOKED_AT = 20  # tables, before all are opened: beside each of many pictures there may be one with its features
 OUTVOTED = 10  # Parquet rows per picture in class folders, above which the pictures are examples
 SHOWN = 3
 
@@ -35,7 +36,7 @@ def accepts(data: str, files: Sequence[File]) -> bool:
     if not tables or not (pictures or known):
         return bool(tables)
     folders = {file.path.rpartition("/")[0] for file in pictures} - {""}
-    rows = sum(_picture_rows(file) for file in tables)
+    rows = sum(_picture_rows(file) for file in tables) if any(map(_picture_rows, tables[:LOOKED_AT])) else 0
     if not rows:
         return not known and not folders and len(pictures) <= len(tables)
     inside = sum("/" in file.path for file in pictures)
@@ -69,6 +70,8 @@ def beside_tables(files: Sequence[File]) -> list[Note]:
 
 def _picture_rows(file: File) -> int:
     """Rows of a file with pictures; 0 for any other file, a damaged one included."""
+    if file.problem:  # opening a pipe would wait for ever
+        return 0
     try:
         with open_file(file) as stream, pq.ParquetFile(stream) as table:
             return table.metadata.num_rows if holds_pictures(table.schema_arrow) else 0

@@ -24,7 +24,7 @@ LABEL_NAMES = (
     "label", "labels", "fine_label", "class", "category", "target", "cls", "class_name", "label_name", "category_name",
     "class_label", "coarse_label", "label_id", "class_id", "category_id", "y",
 )  # fmt: skip
-SPLIT_NAMES = ("split", "subset", "data_split", "dataset_split")
+SPLIT_NAMES = ("split", "data_split", "dataset_split", "subset", "set", "partition", "fold")
 SHOWN = 20  # columns in a message
 
 
@@ -63,7 +63,7 @@ def choose(file: File, schema: pa.Schema, folders: Mapping[str, str | None], con
         image=image,
         own=own,
         label=label,
-        label_in_folder=label not in schema.names,
+        label_in_folder=label not in schema.names or not is_label(schema.field(label).type),
         split=next(iter(_by_name(columns, SPLIT_NAMES)), None),
         choices=(*image_choices, *label_choices),
     )
@@ -106,7 +106,7 @@ def features(schema: pa.Schema) -> dict[str, Any]:
     """What the Hugging Face metadata says of each column; empty where there is none, or none of a known form."""
     try:
         found = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError, RecursionError):
         return {}
     if isinstance(found, list):  # as in a data set card
         found = {each.get("name"): each for each in found if isinstance(each, dict)}

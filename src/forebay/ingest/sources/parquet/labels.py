@@ -22,9 +22,11 @@ def class_names(schema: pa.Schema, column: str) -> list[str] | None:
     if isinstance(inner, dict):
         feature = inner.get("class_label") or {}
     names = feature.get("names") if isinstance(feature, dict) else None
+    if not names or isinstance(names, str):
+        return None
     if isinstance(names, Mapping):
         return _in_order(names)
-    return [str(name) for name in names] if isinstance(names, Sequence) and not isinstance(names, str) else None
+    return [str(name) for name in names] if isinstance(names, Sequence) else None
 
 
 def _in_order(names: Mapping[str, Any]) -> list[str] | None:

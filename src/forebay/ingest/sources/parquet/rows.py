@@ -70,13 +70,17 @@ def _survey(file: File, config: IngestConfig, words: Words) -> Table | None:
             file=file,
             metadata=opened.metadata,
             columns=columns,
-            numbers=not columns.label_in_folder and not is_text(schema.field(columns.label).type),
+            numbers=not columns.label_in_folder and _is_number(schema.field(columns.label).type),
             names=class_names(schema, columns.label),
             split_names=class_names(schema, columns.split) if columns.split else None,
             folders=folders,
             place=place_word(file.path, folders),
         )
         return _count_words(table, opened, words)
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return not (is_text(kind) or pa.types.is_null(kind) or pa.types.is_temporal(kind))
 
 
 def _count_words(table: Table, opened: Any, words: Words) -> Table:

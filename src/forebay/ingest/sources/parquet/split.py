@@ -76,12 +76,12 @@ class Words:
 
     def _dropped(self, unknown: list[str]) -> list[str]:
         sides = sorted(self.sides())
-        also = f" and {_quoted(unknown)}, which stands for none of them" if unknown else ""
         if sides:
             word = next(word for word in self.rows if word is not None and split_word(word))
+            also = f", and {_quoted(unknown)}, which is no word for a split" if unknown else ""
             return [
-                f"The source's split is dropped: its rows are all {' or '.join(sides)}{also} (such as "
-                f"{self.first[word]}), and a split needs training rows and held-out rows. {BY_CONTENT}"
+                f"The source's split is dropped: it names only {' and '.join(sides)} rows (such as {self.first[word]})"
+                f"{also}, and a split needs training rows and held-out rows. {BY_CONTENT}"
             ]
         if unknown:
             return [
