@@ -74,9 +74,11 @@ def find(data: str, work: Path, config: IngestConfig | None = None) -> Found:
     if source is None:
         raise DataError(source=data, problem="it holds no files (hidden ones do not count)", fix=KINDS)
     kind = "tar" if packed and source.kind == "folder" else source.kind
-    files, notes = (files, []) if source is parquet.SOURCE else parquet.without_strays(files)
-    texts = [note.text for note in notes]
-    return Found(data=data, kind=kind, source=source, files=files, work=work, config=config, notes=texts)
+    notes: list[str] = []
+    if source is not parquet.SOURCE:
+        files, strays = parquet.without_strays(files)
+        notes = [note.text for note in strays]
+    return Found(data=data, kind=kind, source=source, files=files, work=work, config=config, notes=notes)
 
 
 def _source(data: str, files: Sequence[File], config: IngestConfig) -> Source | None:

@@ -74,7 +74,7 @@ def _picture_rows(file: File) -> int:
         return 0
     try:
         with open_file(file) as stream, pq.ParquetFile(stream) as table:
-            return table.metadata.num_rows if holds_pictures(table.schema_arrow) else 0
+            return int(table.metadata.num_rows) if holds_pictures(table.schema_arrow) else 0
     except (pa.ArrowException, OSError):
         return 0
 

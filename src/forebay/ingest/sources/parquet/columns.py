@@ -32,8 +32,7 @@ SHOWN = 20  # columns in a message
 class Columns:
     """What is taken from where."""
 
-    image: str
-    own: bool  # pixels as they are, with their shape in further columns
+    image: str  # `pixels` beside the rest of OWN are pixels as they are
     label: str
     label_in_folder: bool  # the value stands in a folder's name, label=cat/
     split: str | None  # a column
@@ -53,19 +52,19 @@ def choose(file: File, schema: pa.Schema, folders: Mapping[str, str | None], con
         DataError: none fits, or several do and no rule prefers one; the message lists what is there.
     """
     own = set(OWN) <= set(schema.names) and config.image_column in (AUTO, "pixels")
-    image, image_choices = ("pixels", []) if own else _image(file, schema, config.image_column)
-    if own and config.label_column == AUTO:
-        label, label_choices = "label_name", []
-    else:
-        label, label_choices = _label(file, schema, folders, image, config.label_column)
-    columns = [field.name for field in _fields(schema) if field.name not in (image, label) and is_label(field.type)]
+    image, label, choices = "pixels", "label_name", list[str]()
+    if not own:
+        image, choices = _image(file, schema, config.image_column)
+    if not own or config.label_column != AUTO:
+        label, more = _label(file, schema, folders, image, config.label_column)
+        choices += more
+    columns = [field.name for field in _fields(schema) if is_label(field.type)]
     return Columns(
         image=image,
-        own=own,
         label=label,
-        label_in_folder=label not in schema.names or not is_label(schema.field(label).type),
-        split=next(iter(_by_name(columns, SPLIT_NAMES)), None),
-        choices=(*image_choices, *label_choices),
+        label_in_folder=label not in columns,
+        split=next((name for name in _by_name(columns, SPLIT_NAMES) if name not in (image, label)), None),
+        choices=tuple(choices),
     )
 
 

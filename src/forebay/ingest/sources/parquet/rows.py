@@ -201,7 +201,7 @@ def _records(table: Table, opened: Any, uses: Mapping[str | None, str | None]) -
 def _labels_and_splits(table: Table, opened: Any, group: int) -> Iterator[tuple[Any, Any]]:
     columns, rows = table.columns, opened.metadata.row_group(group).num_rows
     wanted = [*([] if columns.label_in_folder else [columns.label]), *([columns.split] if columns.split else [])]
-    read = opened.read_row_group(group, columns=wanted) if wanted else {}
+    read: Any = opened.read_row_group(group, columns=wanted) if wanted else None
     labels = repeat(_folder_label(table), rows) if columns.label_in_folder else read[columns.label].to_pylist()
     splits = read[columns.split].to_pylist() if columns.split else repeat(None, rows)
     return zip(labels, splits, strict=True)
