@@ -435,6 +435,20 @@ def test_a_wrong_name_in_a_setting_lists_the_columns_and_those_that_fit(
         read(tmp_path / "a.parquet", tmp_path, **settings)
 
 
+def test_a_folders_key_of_no_known_name_is_no_label_and_is_told(tmp_path: Path) -> None:
+    for species in ("cat", "dog"):
+        write(tmp_path / "d", f"species={species}/part-0.parquet", 1)
+    words = r"its columns are image \(binary\), its partition folders species=…\. .*label_column \(fits: species\)"
+    with pytest.raises(DataError, match=words):
+        read(tmp_path / "d", tmp_path)
+    assert names_of(tmp_path / "d", tmp_path, label_column="species") == ["cat", "dog"]
+
+
+def test_a_column_as_set_makes_parquet_of_a_folder_with_pictures(tmp_path: Path) -> None:
+    write(class_folders(tmp_path / "d"), "a.parquet", breed=["x", "y"])
+    assert names_of(tmp_path / "d", tmp_path, label_column="breed") == ["x", "y"]
+
+
 def test_the_setting_may_name_the_key_of_a_folder(tmp_path: Path) -> None:
     for breed in ("pug", "boxer"):
         write(tmp_path / "d", f"breed={breed}/a.parquet", 1, label=["dog"])
@@ -451,13 +465,11 @@ def test_two_columns_of_one_name_are_not_guessed_between(tmp_path: Path) -> None
         read(tmp_path / "a.parquet", tmp_path, label_column="label")
 
 
-def test_an_image_column_for_a_source_that_is_no_parquet_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "d" / "cat").mkdir(parents=True)
-    (tmp_path / "d" / "cat" / "1.png").write_bytes(png(1))
-    with pytest.raises(
-        ConfigError, match=r"ingest\.image_column=img names a column of Parquet files, and .* holds none"
-    ):
-        find(str(tmp_path / "d"), tmp_path, IngestConfig(image_column="img"))
+@pytest.mark.parametrize("key", ["image_column", "label_column"])
+def test_a_column_for_a_source_that_is_no_parquet_is_refused(tmp_path: Path, key: str) -> None:
+    class_folders(tmp_path / "d")
+    with pytest.raises(ConfigError, match=rf"ingest\.{key}=img names a column of Parquet files, and .* holds none"):
+        find(str(tmp_path / "d"), tmp_path, IngestConfig(**{key: "img"}))  # type: ignore[arg-type]
 
 
 # --- paths instead of pictures

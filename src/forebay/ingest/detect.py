@@ -82,12 +82,14 @@ def find(data: str, work: Path, config: IngestConfig | None = None) -> Found:
 
 
 def _source(data: str, files: Sequence[File], config: IngestConfig) -> Source | None:
-    if config.image_column == AUTO:
+    named = {"image_column": config.image_column, "label_column": config.label_column}
+    key = next((key for key, column in named.items() if column != AUTO), None)
+    if key is None:
         return next((source for source in SOURCES if source.accepts(data, files)), None)
     if not any(parquet.is_parquet(file) for file in files):
         raise ConfigError(
-            f"ingest.image_column={config.image_column} names a column of Parquet files, and {data} holds none. Leave "
-            f"it at {AUTO}, or give Parquet."
+            f"ingest.{key}={named[key]} names a column of Parquet files, and {data} holds none. Leave it at {AUTO}, or "
+            "give Parquet."
         )
     return parquet.SOURCE
 

@@ -205,7 +205,7 @@ def only_paths(file: File, column: str, example: str | None = None) -> DataError
 
 
 def _no_label(file: File, schema: pa.Schema, folders: Mapping[str, str | None], fitting: Sequence[str]) -> DataError:
-    keys = f", its folders {', '.join(f'{key}=…' for key in folders)}" if folders else ""
+    keys = f", its partition folders {', '.join(f'{key}=…' for key in folders)}" if folders else ""
     fits = f" (fits: {', '.join(fitting)})" if fitting else ""
     return bad_file(
         file,
