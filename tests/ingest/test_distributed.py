@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import io
 import json
 import tarfile
 from collections.abc import Callable
@@ -9,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from forebay.contracts.manifest import DataManifest
 from forebay.errors import DataError
@@ -22,11 +25,12 @@ from forebay.ingest.index import INDEX
 from forebay.ingest.places import S3Place
 from forebay.settings import IngestConfig
 from s3_store import S3Store
-from small_pictures import plant_bad_files, write_folder, write_idx
+from small_pictures import CLASSES, draw, plant_bad_files, write_folder, write_idx
 from spark_pod import run_driver
 
 Ingest = Callable[..., DataManifest]
-KINDS = ("folder", "tar", "gz", "idx", "s3a")
+KINDS = ("folder", "tar", "gz", "idx", "s3a", "parquet")
+SETTINGS = {"parquet": {"image_column": "scan"}}  # by kind; tasks must know them
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,18 @@ class Work:
     uris: dict[str, str]  # of the sources, by kind
     places: dict[str, S3Place]
     said: dict[str, Any]
+
+
+def write_table(folder: Path) -> None:
+    """Parquet with two columns of pictures, of which `image` is the one that is found without a setting."""
+    folder.mkdir(parents=True)
+    pictures = []
+    for number in range(40):
+        file = io.BytesIO()
+        Image.fromarray(draw(CLASSES[number % 2], number)).save(file, "PNG")
+        pictures.append(file.getvalue())
+    table = pa.table({"image": pictures[::-1], "scan": pictures, "label": [CLASSES[row % 2] for row in range(40)]})
+    pq.write_table(table, folder / "0.parquet", row_group_size=7)
 
 
 @pytest.fixture(scope="module")
@@ -51,12 +67,14 @@ def work(tmp_path_factory: pytest.TempPathFactory, s3_server: S3Store) -> Work:
     for file in (root / "mnist").iterdir():
         file.with_name(f"{file.name}.gz").write_bytes(gzip.compress(file.read_bytes()))
         file.unlink()
+    write_table(root / "table" / "split=train")
     (root / "cut.tar.gz").write_bytes((root / "shapes.tar.gz").read_bytes()[:-50])
     uris = {
         "folder": s3_server.upload(root / "shapes", "distributed", "shapes"),
         "tar": s3_server.upload(root / "shapes.tar", "distributed", "shapes.tar"),
         "gz": s3_server.upload(root / "shapes.tar.gz", "distributed", "shapes.tar.gz"),
         "idx": s3_server.upload(root / "mnist", "distributed", "mnist"),
+        "parquet": s3_server.upload(root / "table", "distributed", "table"),
         "cut": s3_server.upload(root / "cut.tar.gz", "distributed", "cut.tar.gz"),
     }
     uris["s3a"] = uris["folder"].replace("s3://", "s3a://")
@@ -65,7 +83,8 @@ def work(tmp_path_factory: pytest.TempPathFactory, s3_server: S3Store) -> Work:
         for name, value in s3_server.environment.items():
             patch.setenv(name, value)
         for kind, uri in uris.items():
-            write_task(places[kind], IngestConfig(data=uri, max_quarantine=0.5, executors=2))
+            config = IngestConfig(data=uri, max_quarantine=0.5, executors=2, **SETTINGS.get(kind, {}))  # type: ignore[arg-type]
+            write_task(places[kind], config)
     application = spark_application(
         Application(
             name="n", namespace="n", image="i", account="a", main_file="unused", work="", executors=2,
@@ -98,7 +117,7 @@ def test_executors_write_what_the_steps_own_process_writes(
     run_ingest: Ingest, work: Work, kind: str, tmp_path: Path, s3: S3Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("forebay.ingest.index.PART_ROWS", 7)
-    here = run_ingest(work.uris[kind], tmp_path / "here", max_quarantine=0.5)
+    here = run_ingest(work.uris[kind], tmp_path / "here", max_quarantine=0.5, **SETTINGS.get(kind, {}))
     reading = read_result(work.places[kind])
     for folder in ("rows", "quarantine"):
         (tmp_path / "there" / folder).mkdir(parents=True)

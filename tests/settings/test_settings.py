@@ -37,6 +37,8 @@ def test_every_setting_has_a_meaning_and_every_number_a_unit() -> None:
         ("train.seed=x", "train.seed must be a whole number, got 'x'"),
         ("train.seed", "--set takes KEY=VALUE"),
         ("ingest.size=28", "ingest.size must look like auto or 28x28, got '28'"),
+        ("ingest.image_column= ", "ingest.image_column must be auto or the name of a column, got ' '"),
+        ("ingest.label_column=", "ingest.label_column must be auto or the name of a column"),
         ("ingest.on_size=crop", "ingest.on_size must be one of resize, quarantine"),
         ("train.learning_rate=-1", "train.learning_rate must be auto or a number above 0"),
         ("train.model=resnet81", "train.model must be the name of a model, near ones are resnet18"),

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from forebay.errors import DataError
+from forebay.errors import ConfigError, DataError
 from forebay.ingest.archives import open_archive, open_archives
 from forebay.ingest.archives.open import is_named_archive, without_suffix
 from forebay.ingest.files import File, Listing, list_source
 from forebay.ingest.index import Record, build_index
 from forebay.ingest.layout import is_sidecar
 from forebay.ingest.note import Note
-from forebay.ingest.sources import SOURCES, Source, Visible
-from forebay.settings import IngestConfig
+from forebay.ingest.sources import SOURCES, Source, Visible, labels, parquet, webdataset
+from forebay.settings import AUTO, IngestConfig
 from forebay.settings.ingest import DIGITS
 
 KINDS = (
@@ -32,7 +32,7 @@ class Found:
     source: Source
     visible: Visible
     work: Path
-    notes: list[Note] = field(default_factory=list)  # filled by `index`
+    notes: list[Note] = field(default_factory=list)  # what a person should know; `index` adds to them
 
     def index(self) -> pa.Table:
         """The index of its pictures.
@@ -66,11 +66,29 @@ def find(config: IngestConfig, work: Path) -> Found:
     """
     listing = Listing(files=[], empty_folders=[]) if config.data == DIGITS else list_source(config.data)
     packed, visible = _opened(config, listing, work)
+    source = _source(visible)
+    kind = packed if packed and source.kind == "folder" else source.kind
+    notes: list[Note] = []
+    if source is not parquet.SOURCE:
+        visible, notes = parquet.without_strays(visible)
+    return Found(kind=kind, source=source, visible=visible, work=work, notes=notes)
+
+
+def _source(visible: Visible) -> Source:
+    config = visible.config
     source = next((source for source in SOURCES if source.accepts(visible)), None)
     if source is None:
         raise DataError(source=config.data, problem="it holds no files (hidden ones do not count)", fix=KINDS)
-    kind = packed if packed and source.kind == "folder" else source.kind
-    return Found(kind=kind, source=source, visible=visible, work=work)
+    named = {"image_column": config.image_column, "label_column": config.label_column}
+    key = next((key for key, column in named.items() if column != AUTO), None)
+    if key is None or source in (labels.SOURCE, webdataset.SOURCE):
+        return source
+    if not any(parquet.is_parquet(file) for file in visible.files):
+        raise ConfigError(
+            f"ingest.{key}={named[key]} names a column of Parquet files or of a table of labels, and {config.data} holds "
+            f"none. Leave it at {AUTO}, give Parquet, or name a table with ingest.labels."
+        )
+    return parquet.SOURCE
 
 
 def _opened(config: IngestConfig, listing: Listing, work: Path) -> tuple[str, Visible]:

@@ -33,6 +33,7 @@ class Record(NamedTuple):
     reason: str | None = None  # quarantined already: a word of contracts.rows.REASONS
     detail: str | None = None
     zipped: int = 0  # bytes that a picture takes in its zip archive, from its header on; 0 elsewhere
+    column: str | None = None  # of a Parquet source: the one that holds the pictures
 
 
 RECORD_SCHEMA = pa.schema(
@@ -50,6 +51,7 @@ RECORD_SCHEMA = pa.schema(
         ("reason", pa.string()),
         ("detail", pa.string()),
         ("zipped", pa.int64()),
+        ("column", pa.string()),
     ]
 )
 

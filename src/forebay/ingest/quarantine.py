@@ -108,17 +108,30 @@ def check(manifest: DataManifest, config: IngestConfig, rows: int, set_aside: in
             problem=f"{bad} of {judged} pictures ({bad / judged:.1%}) are quarantined, more than "
             f"ingest.max_quarantine={config.max_quarantine:g} allows: {by_reason(manifest.quarantined)}. "
             f"{examples(out)[:-1]}",
-            fix=f"{where}; mend the pictures, or raise "
-            f"ingest.max_quarantine.{_HINTS.get(max(manifest.quarantined, key=manifest.quarantined.__getitem__), '')}",
+            fix=f"{where}; mend the pictures, or raise ingest.max_quarantine.{_hint(manifest)}",
         )
     if len(manifest.classes) < 2:
         left = f": {manifest.classes[0]}" if manifest.classes else ""
         raise DataError(
             source=config.data,
             problem=f"{manifest.rows} rows in {len(manifest.classes)} class(es) are left{left}",
-            fix="A classifier needs at least two classes: give a folder that holds one sub-folder per class."
+            fix=f"A classifier needs at least two classes: {_CLASSES.get(manifest.kind, _CLASSES['folder'])}"
             + "".join(f" {warning}" for warning in manifest.warnings[:SHOWN]),
         )
+
+
+def _hint(manifest: DataManifest) -> str:
+    commonest = max(manifest.quarantined, key=manifest.quarantined.__getitem__)
+    if commonest == "unlabelled" and manifest.kind == "parquet":
+        return " Rows get their label from a column or from folders such as label=cat; ingest.label_column says which."
+    return _HINTS.get(commonest, "")
+
+
+_CLASSES = {
+    "folder": "give a folder that holds one sub-folder per class.",
+    "labels": "ingest.label_column names the column of the table that holds them.",
+    "parquet": "ingest.label_column names the column, or the key of folders such as label=cat, that holds them.",
+}
 
 
 _HINTS = {

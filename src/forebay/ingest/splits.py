@@ -33,6 +33,16 @@ def split_word(name: str) -> str | None:
     return None
 
 
+def mentioned_side(name: str) -> str | None:
+    """The side that a name mentions, whatever else it says: of a file or a value, `birds-train-00000-of-00002` is train.
+
+    None where it mentions none, or two.
+    """
+    tokens = [token.lower() for token in _LETTERS.findall(name)]
+    sides = {_WORDS[token.removesuffix("set")] for token in tokens if token.removesuffix("set") in _WORDS}
+    return sides.pop() if len(sides) == 1 else None
+
+
 def split_words(names: Iterable[str]) -> dict[str, str]:
     """The sides that names beside each other stand for; those that stand for none are left out.
 

@@ -35,7 +35,7 @@ def make_manifest(
     sizes: Counter[str] = Counter()
     for found_shape, count in found_shapes(outcomes).items():
         sizes[f"{found_shape.height}x{found_shape.width}"] += count
-    labels = index["label_name"].drop_null().unique().to_pylist()
+    splits = count_values(verdict.kept["split"])
     settings = {
         **{key: value for key, value in asdict(config).items() if key not in PLACING},
         "size": f"{shape.height}x{shape.width}",
@@ -54,18 +54,32 @@ def make_manifest(
         digest=content_digest(verdict.kept, shape, classes),
         quarantined=dict(quarantined),
         sizes=dict(sizes),
-        splits=count_values(verdict.kept["split"]),
-        warnings=_warnings(found, config, verdict, labels),
+        splits=splits,
+        warnings=_warnings(found, config, verdict, index),
         settings=settings,
     )
 
 
-def _warnings(found: Found, config: IngestConfig, verdict: Verdict, labels: list[str]) -> list[str]:
+def _warnings(found: Found, config: IngestConfig, verdict: Verdict, index: pa.Table) -> list[str]:
+    """What a person should know of the data set, but for the quarantine: of its layout, its name, splits and classes."""
     class_rows = count_values(verdict.kept["label_name"])
     texts = [note.text for note in found.notes]
     named = name_warning(config.data, data_set_name(config.data))
     texts += [named] if named else []
+    texts += lost_split(index, count_values(verdict.kept["split"]))
     if class_rows:
-        texts += class_warnings(class_rows, labels, config.min_class_rows)
+        seen = index["label_name"].drop_null().unique().to_pylist()
+        texts += class_warnings(class_rows, seen, config.min_class_rows)
         texts += one_sided_classes(verdict.kept)
     return texts
+
+
+def lost_split(index: pa.Table, splits: dict[str, int]) -> list[str]:
+    """A warning where the source brings a split, but no row of one side can be used."""
+    lost = sorted(set(index["split"].drop_null().unique().to_pylist()) - set(splits))
+    if not lost:
+        return []
+    return [
+        f"No usable picture is left of the source's {' and '.join(lost)} rows, so its split is dropped. Rows are held "
+        "out by content instead (preprocess.holdout)."
+    ]

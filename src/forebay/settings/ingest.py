@@ -26,6 +26,10 @@ DIGITS = "digits"
 """The offline default source: the 1 797 real handwritten digits that scikit-learn ships."""
 
 
+def _named_column(value: str) -> str | None:
+    return None if value.strip() else "must be auto or the name of a column"
+
+
 @dataclass(frozen=True, kw_only=True)
 class IngestConfig(StepConfig):
     """What to read and which pictures to keep."""
@@ -49,13 +53,23 @@ class IngestConfig(StepConfig):
         meaning="A table of labels (CSV, TSV or JSON lines) with a column of files and one of labels: a path in the "
         "source, another local path or s3://bucket/key; empty takes the label from the folders",
     )
-    image_column: str = setting(AUTO, meaning="x")
-    label_column: str = setting(AUTO, meaning="x")
     class_level: str = setting(
         AUTO,
         meaning="Of an image folder: which folder names the class, counted from 1 below the split folders or the top; "
         "auto takes the first one where that is not in doubt",
         rule=auto_or_int(1),
+    )
+    image_column: str = setting(
+        AUTO,
+        meaning="Parquet and tables of labels: the column that holds the pictures, or their files; auto finds it by name "
+        "(image, file_name, …) and by type",
+        rule=_named_column,
+    )
+    label_column: str = setting(
+        AUTO,
+        meaning="Parquet and tables of labels: the column, or the key of folders such as label=cat, that holds the "
+        "class; auto finds it by name (label, labels, fine_label, …)",
+        rule=_named_column,
     )
     size: str = setting(
         AUTO,

@@ -61,7 +61,9 @@ class Refusals:
         problem = f"the folders {first.path}/ and {second.path}/ would become classes, and both hold {_some(names)}"
         if all(split_word(name) for name in names):
             above = ", ".join(f"{name}/{first.name}/" for name in sorted(names, reverse=True)[:2])
-            fix = f"Put each split above its classes ({above}), or set ingest.class_level=1 to split the rows by content."
+            fix = (
+                f"Put each split above its classes ({above}), or set ingest.class_level=1 to split the rows by content."
+            )
             return DataError(source=self.data, problem=problem, fix=fix)
         return DataError(
             source=self.data,
