@@ -10,7 +10,8 @@ from forebay.contracts.manifest import DataManifest
 from forebay.contracts.rows import QUARANTINE
 from forebay.errors import DataError
 from forebay.ingest.detect import Found, data_set_name
-from forebay.ingest.shapes import Outcome, Shape, found_shapes
+from forebay.ingest.picture_warnings import picture_warnings
+from forebay.ingest.shapes import Outcome, Target, found_shapes
 from forebay.ingest.verdict import Verdict, class_order, class_warnings, content_digest, count_values
 from forebay.settings import IngestConfig
 
@@ -18,7 +19,7 @@ PLACING = ("executors", "executor_memory")  # where the work is done: the data i
 
 
 def make_manifest(
-    found: Found, config: IngestConfig, shape: Shape, outcomes: Counter[Outcome], verdict: Verdict, index: pa.Table
+    found: Found, config: IngestConfig, target: Target, outcomes: Counter[Outcome], verdict: Verdict, index: pa.Table
 ) -> DataManifest:
     """Everything that is known of the data set, once its rows are written."""
     class_rows = count_values(verdict.kept["label_name"])
@@ -33,8 +34,9 @@ def make_manifest(
     labels = index["label_name"].drop_null().unique().to_pylist()
     settings = {
         **{key: value for key, value in asdict(config).items() if key not in PLACING},
-        "size": f"{shape.height}x{shape.width}",
-        "channels": str(shape.channels),
+        "size": f"{target.shape.height}x{target.shape.width}",
+        "channels": str(target.shape.channels),
+        "bits": str(target.bits),
     }
     return DataManifest(
         name=data_set_name(config.data),
@@ -45,12 +47,13 @@ def make_manifest(
         rows=len(verdict.kept),
         classes=classes,
         class_rows={name: class_rows[name] for name in classes},
-        **shape._asdict(),
-        digest=content_digest(verdict.kept, shape, classes),
+        **target.shape._asdict(),
+        digest=content_digest(verdict.kept, target.shape, classes),
         quarantined=dict(quarantined),
         sizes=dict(sizes),
         splits=count_values(verdict.kept["split"]),
-        warnings=_warnings(dict(quarantined), class_rows, labels, len(index), config),
+        warnings=_warnings(dict(quarantined), class_rows, labels, len(index), config)
+        + picture_warnings(outcomes, target, config),
         settings=settings,
     )
 
