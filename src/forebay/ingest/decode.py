@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -147,7 +147,7 @@ def _as_found(decoded: Decoded, reason: str | None) -> Outcome:
 
 
 def _depth(decoded: Decoded) -> Depth | None:
-    return depth_of(decoded.values) if decoded.values.dtype == np.uint16 else None
+    return depth_of(cast("NDArray[np.uint16]", decoded.values)) if decoded.values.dtype == np.uint16 else None
 
 
 def _shape(decoded: Decoded) -> Shape:

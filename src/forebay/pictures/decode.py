@@ -79,8 +79,8 @@ def decode_values(data: bytes, *, max_pixels: int, deep: bool = True) -> Decoded
 def to_8_bits(decoded: Decoded, bits: int) -> NDArray[np.uint8]:
     """The pixels of a decoded picture, (H, W, C), where 16-bit values make use of `bits`."""
     if decoded.values.dtype == np.uint8:
-        return decoded.values
-    pixels_HWC = scale(decoded.values, bits)
+        return cast("NDArray[np.uint8]", decoded.values)
+    pixels_HWC = scale(cast("NDArray[np.uint16]", decoded.values), bits)
     if decoded.alpha is None:
         return pixels_HWC
     white = Image.new("RGB", decoded.alpha.size, "white")
@@ -115,10 +115,12 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
 def _open_heic(data: bytes) -> Image.Image:
     """Through the plugin of the extra `heic`; not registered, so Pillow stays as others in the process know it."""
     try:
-        from pillow_heif.as_plugin import HeifImageFile
+        from pillow_heif import as_plugin
     except ImportError:
         raise PictureError("unreadable", NO_HEIC) from None
-    return HeifImageFile(io.BytesIO(data))  # type: ignore[no-any-return]
+    plugin: Any = as_plugin  # it has types only where it is installed
+    image: Image.Image = plugin.HeifImageFile(io.BytesIO(data))
+    return image
 
 
 def _load(image: Image.Image) -> None:
@@ -159,7 +161,7 @@ def _raw_mode(arguments: Any) -> str:
 
 def _deep_colour(high: Image.Image, data: bytes) -> Decoded:
     """The high bytes are there; with the order of bytes turned round, Pillow reads the low ones."""
-    low = cast(ImageFile, Image.open(io.BytesIO(data), formats=FORMATS))
+    low = Image.open(io.BytesIO(data), formats=FORMATS)
     low.tile = [tile._replace(args=_turned_round(tile.args)) for tile in low.tile]
     _load(low)
     values_HWC: NDArray[np.uint16] = np.asarray(high)[:, :, :3] * np.uint16(256) + np.asarray(low)[:, :, :3]

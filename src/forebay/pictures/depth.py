@@ -1,7 +1,7 @@
 """From 16-bit values to 8 bits: how many of the 16 bits are in use, and the scaling that follows from it."""
 
 import functools
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,8 +38,9 @@ def scale(values: NDArray[np.uint16], bits: int) -> NDArray[np.uint8]:
 
 @functools.cache
 def _table(bits: int) -> NDArray[np.uint8]:
-    values: NDArray[Any] = np.arange(1 << FULL, dtype=np.int64)
+    values = np.arange(1 << FULL, dtype=np.int64)
     if bits == FULL:
         return (values >> 8).astype(np.uint8)
     top = (1 << bits) - 1
-    return ((np.minimum(values, top) * 510 + top) // (2 * top)).astype(np.uint8)
+    scaled: NDArray[np.uint8] = ((np.minimum(values, top) * 510 + top) // (2 * top)).astype(np.uint8)
+    return scaled
