@@ -48,7 +48,7 @@ def write_dataset(
         height=size[0], width=size[1], channels=size[2], rows=sum(counts.values()), quarantined={}, splits=counts,
         shards=shards, train_class_rows={name: int((wanted == index).sum()) for index, name in enumerate(names)},
         mean=scaled.mean((0, 1, 2)).tolist(), std=scaled.std((0, 1, 2)).tolist(), split_kind="hash",
-        holdout=0.1, validation=0.1,
+        holdout=0.1, validation=0.1, fit="letterbox", bits=12,
     ).write(folder)  # fmt: skip
     return folder
 

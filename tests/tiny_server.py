@@ -20,9 +20,15 @@ from forebay.serving.state import Served
 
 
 def write_bundle(
-    folder: Path, *, seed: int = 0, shape: tuple[int, int, int] = (8, 8, 1), classes: int = 10, width: int = 16
+    folder: Path,
+    *,
+    seed: int = 0,
+    shape: tuple[int, int, int] = (8, 8, 1),
+    classes: int = 10,
+    width: int = 16,
+    **more: Any,
 ) -> ModelSpec:
-    """A bundle with an untrained `mlp` for pictures of `shape` (H, W, C)."""
+    """A bundle with an untrained `mlp` for pictures of `shape` (H, W, C); `more` goes into its `ModelSpec`."""
     import torch
 
     from forebay.models import build, save_bundle
@@ -34,7 +40,7 @@ def write_bundle(
     spec = ModelSpec(
         architecture="mlp", options=options, classes=[f"class-{index}" for index in range(classes)],
         height=height, width=wide, channels=channels, mean=[0.5] * channels, std=[0.25] * channels,
-        weights_sha256="", data={"name": "tiny", "digest": "d" * 64}, lineage={"code_version": "test"},
+        weights_sha256="", data={"name": "tiny", "digest": "d" * 64}, lineage={"code_version": "test"}, **more,
     )  # fmt: skip
     return save_bundle(folder, spec, network.state_dict())
 

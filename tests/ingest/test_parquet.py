@@ -736,7 +736,7 @@ def test_advice_for_parquet_is_about_columns(
         sizes={}, splits={}, warnings=[], settings={},
     )  # fmt: skip
     with pytest.raises(DataError, match=words):
-        check(manifest, IngestConfig(), 10, tmp_path)
+        check(manifest, IngestConfig(), rows=10, set_aside=0, out=tmp_path, where="`forebay quarantine` lists them all")
 
 
 def test_a_column_name_with_a_dot_and_a_split_column_of_nulls_are_read(tmp_path: Path) -> None:

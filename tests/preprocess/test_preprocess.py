@@ -1,5 +1,6 @@
 """Preprocess: the split is decided by content, the shards hold what the table held, statistics are exact."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,15 @@ def test_every_row_lands_in_the_split_its_digest_names(tmp_path: Path, steplog: 
     for split in splits.values():
         for image, digest in zip(split.images_NHWC(), split.sha256, strict=True):
             assert pixel_digest(image.tobytes(), 4, 5, 3) == digest.tobytes()
+
+
+def test_how_ingest_prepared_pictures_is_passed_on(tmp_path: Path, steplog: StepLog) -> None:
+    data = write_table(tmp_path / "in", pictures(40), [0, 1] * 20, CLASSES)
+    manifest, _ = run(tmp_path / "in", tmp_path / "out", steplog)
+    assert (manifest.fit, manifest.bits) == ("stretch", 16)  # a manifest of before they were recorded
+    replace(data, settings={"fit": "letterbox", "bits": "12"}).write(tmp_path / "in")
+    again, _ = run(tmp_path / "in", tmp_path / "out", steplog)
+    assert (again.fit, again.bits, again.digest) == ("letterbox", 12, manifest.digest)
 
 
 def test_labels_stay_with_their_pictures_and_rows_are_ordered_by_digest(tmp_path: Path, steplog: StepLog) -> None:

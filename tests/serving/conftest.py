@@ -11,10 +11,10 @@ from tiny_server import RunningServer, serving, write_bundle
 
 @pytest.fixture(scope="session")
 def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two bundles: `grey` takes 8x8x1, `colour` 6x10x3."""
+    """Two bundles: `grey` takes 8x8x1, `colour` 6x10x3, letterboxed and of 12 bits."""
     folder = tmp_path_factory.mktemp("models")
     write_bundle(folder / "grey", seed=1)
-    write_bundle(folder / "colour", seed=2, shape=(6, 10, 3), classes=4)
+    write_bundle(folder / "colour", seed=2, shape=(6, 10, 3), classes=4, fit="letterbox", bits=12)
     return folder
 
 

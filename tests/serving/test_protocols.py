@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from forebay.models import Classifier
-from forebay.pictures import decode, resize
+from forebay.pictures import decode, fit
 from forebay.serving.client import infer, predict_arrays
 from forebay.serving.wire.codec import encode_binary_request
 from tiny_server import Reply, RunningServer
@@ -31,7 +31,7 @@ def _picture(shape: tuple[int, ...], seed: int = 0) -> Pixels:
     return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
 
 
-def _png(pixels: Pixels) -> str:
+def _png(pixels: Pixels | NDArray[np.uint16]) -> str:
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
     return base64.b64encode(file.getvalue()).decode()
@@ -95,9 +95,23 @@ def test_a_picture_file_of_any_size_is_prepared_as_ingest_prepares_it(
     model = grey if name == "grey" else colour
     encoded = _png(_picture((*size, 3)))
     pixels = decode(base64.b64decode(encoded), channels=model.spec.channels, max_pixels=10**6)
-    expected = model.predict(resize(pixels, model.spec.height, model.spec.width)[None])
+    expected = model.predict(fit(pixels, model.spec.height, model.spec.width, model.spec.fit)[None])
     [prediction] = server.predict(name, [{"b64": encoded}])
     np.testing.assert_allclose(prediction["probabilities"], expected[0], atol=CLOSE)
+
+
+def test_a_12_bit_picture_file_is_scaled_by_the_bits_in_the_bundle(
+    server: RunningServer, grey: Classifier, colour: Classifier
+) -> None:
+    values = np.random.default_rng(3).integers(0, 4096, (6, 10)).astype(np.uint16)
+    encoded = _png(values)
+    twelve = decode(base64.b64decode(encoded), channels=3, max_pixels=99, bits=12)
+    assert twelve.max() > 240
+    [prediction] = server.predict("colour", [{"b64": encoded}])
+    np.testing.assert_allclose(prediction["probabilities"], colour.predict(twelve[None])[0], atol=CLOSE)
+    [older] = server.predict("grey", [{"b64": _png(values[:, :6])}])  # its bundle names no rules: those of before
+    high = fit((values[:, :6, None] >> 8).astype(np.uint8), 8, 8, "stretch")
+    np.testing.assert_allclose(older["probabilities"], grey.predict(high[None])[0], atol=CLOSE)
 
 
 def test_fp32_pixels_are_rounded_and_binary_fp32_equals_json(server: RunningServer, colour: Classifier) -> None:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from forebay.contracts.bundle import read_spec
 from forebay.contracts.manifest import SplitManifest
 from forebay.contracts.shards import open_split
 from forebay.errors import BusyError, DataError, TrainError
@@ -66,6 +67,17 @@ def test_the_bundle_records_settings_machine_data_and_lineage(train: Callable[..
     }  # fmt: skip
     assert spec.lineage["code_version"] == "test"
     assert spec.lineage["mlflow_run_id"]
+
+
+def test_the_bundle_says_how_pictures_were_prepared(train: Callable[..., TrainResult], tmp_path: Path) -> None:
+    spec = train(epochs="1").spec
+    assert (spec.fit, spec.bits) == ("letterbox", 12)
+    assert read_spec(tmp_path / "out") == spec
+    facts = json.loads((tmp_path / "out" / "model.json").read_text())
+    del facts["fit"], facts["bits"]
+    (tmp_path / "out" / "model.json").write_text(json.dumps(facts))
+    older = read_spec(tmp_path / "out")
+    assert (older.fit, older.bits) == ("stretch", 16)
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(train: Callable[..., TrainResult]) -> None:

@@ -30,6 +30,8 @@ class ModelSpec:
     training: dict[str, Any] = field(default_factory=dict)  # settings as resolved, threads, precision, torch, CPU flags
     data: dict[str, Any] = field(default_factory=dict)  # name, source, digest, rows, splits, holdout, split_kind
     lineage: dict[str, Any] = field(default_factory=dict)  # code_version, mlflow_run_id
+    fit: str = "stretch"  # ingest.fit, which holds in the server too: crop, letterbox or stretch
+    bits: int = 16  # ingest.bits as resolved, likewise. Older bundles have neither; these were the rules then
     task: str = "image-classification"
     format: int = FORMAT
 

@@ -83,4 +83,6 @@ class SplitManifest(_Stored):
     holdout: float
     validation: float
     warnings: list[str] = field(default_factory=list)
+    fit: str = "stretch"  # of ingest, for the server; the defaults are what ingest did before these were recorded
+    bits: int = 16
     format: int = 1

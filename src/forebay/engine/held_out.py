@@ -75,6 +75,8 @@ def evaluation_values(model: FoundModel, given: Values) -> dict[str, Scalar]:
     own: dict[str, Scalar] = {
         "ingest.size": f"{spec.height}x{spec.width}",
         "ingest.channels": str(spec.channels),
+        "ingest.fit": spec.fit,
+        "ingest.bits": str(spec.bits),
         "evaluate.name": model.name,
     }
     own |= {f"preprocess.{key}": float(data[key]) for key in ("holdout", "validation") if key in data}

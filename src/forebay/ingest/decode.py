@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from forebay.contracts.rows import pixel_digest
 from forebay.ingest.index import INDEX, read_part
 from forebay.ingest.places import Place
-from forebay.ingest.shapes import Outcome, Shape
+from forebay.ingest.shapes import Outcome, Shape, Target
 from forebay.ingest.sources import source_of
-from forebay.pictures import PictureError, decode, resize, to_channels
+from forebay.pictures import Decoded, Depth, PictureError, decode_values, depth_of, fit, to_8_bits, to_channels
 
 BATCH_BYTES = 16 << 20  # of pixels held at once, beside the one picture being decoded
 
@@ -45,7 +45,8 @@ class DecodeJob:
 
     work: Place  # INDEX is there; what is staged goes there
     kind: str  # of the source
-    shape: Shape
+    target: Target
+    fit: str  # what becomes of another aspect ratio: a word of ingest.fit
     resize: bool  # else pictures of another size are quarantined
     max_pixels: int
     max_file_bytes: int
@@ -63,7 +64,7 @@ def decode_part(job: DecodeJob, part: int) -> Counter[Outcome]:
         job.work.writing(f"{STAGED}/{part_name(part)}") as path,
         pq.ParquetWriter(path, STAGED_SCHEMA, compression="lz4", use_dictionary=["label_name"]) as writer,
     ):
-        for batch in _batches(_rows(job, part, outcomes), job.shape):
+        for batch in _batches(_rows(job, part, outcomes), job.target.shape):
             writer.write_table(pa.Table.from_pylist(batch, STAGED_SCHEMA))
     return outcomes
 
@@ -77,11 +78,11 @@ def read_judged(work: Place, part: int) -> pa.RecordBatch:
         )
 
 
-def sample_shapes(job: DecodeJob, rows: pa.Table) -> Counter[Shape]:
-    """The shapes, as found, of the pictures of some rows of the index."""
+def sample_outcomes(job: DecodeJob, rows: pa.Table) -> Counter[Outcome]:
+    """What the pictures of some rows of the index are like, as found; those that cannot be read are left out."""
     pictures = islice(source_of(job.kind).read(rows, job.max_file_bytes), len(rows))  # of Parquet, whole row groups
     found = (_natural(picture, job.max_pixels) for picture in pictures)
-    return Counter(_shape(pixels) for pixels in found if not isinstance(pixels, PictureError))
+    return Counter(_as_found(decoded, None) for decoded in found if not isinstance(decoded, PictureError))
 
 
 def _batches(rows: Iterator[dict[str, Any]], shape: Shape) -> Iterator[list[dict[str, Any]]]:
@@ -102,41 +103,53 @@ def _rows(job: DecodeJob, part: int, outcomes: Counter[Outcome]) -> Iterator[dic
     kept = ["position", "source", "label_name", "label_number", "split", "reason", "detail"]
     pictures = source_of(job.kind).read(table, job.max_file_bytes)
     for record, picture in zip(table.select(kept).to_pylist(), pictures, strict=True):
-        found, result = _judge(record, picture, job)
+        outcome, result = _judge(record, picture, job)
+        outcomes[outcome] += 1
         if isinstance(result, PictureError):
-            outcomes[Outcome(found, result.reason)] += 1
             yield {**record, "reason": result.reason, "detail": result.detail}
         else:
-            outcomes[Outcome(found, None)] += 1
             pixels = result.tobytes()
-            yield {**record, "pixels": pixels, "sha256": pixel_digest(pixels, *job.shape).hex()}
+            yield {**record, "pixels": pixels, "sha256": pixel_digest(pixels, *job.target.shape).hex()}
 
 
 def _judge(
     record: dict[str, Any], picture: bytes | NDArray[np.uint8] | PictureError, job: DecodeJob
-) -> tuple[Shape | None, NDArray[np.uint8] | PictureError]:
-    """The picture as found (its shape) and as stored, or why it is not."""
+) -> tuple[Outcome, NDArray[np.uint8] | PictureError]:
+    """The picture as found and as stored, or why it is not."""
     if record["reason"] is not None:
-        return None, PictureError(record["reason"], record["detail"])
-    pixels = _natural(picture, job.max_pixels)
-    if isinstance(pixels, PictureError):
-        return None, pixels
-    found = _shape(pixels)
-    if not job.resize and found[:2] != job.shape[:2]:
-        detail = f"{found.height}x{found.width}, not {job.shape.height}x{job.shape.width}"
-        return found, PictureError("mis_sized", detail)
-    return found, resize(to_channels(pixels, job.shape.channels), job.shape.height, job.shape.width)
+        return Outcome(None, record["reason"]), PictureError(record["reason"], record["detail"])
+    decoded = _natural(picture, job.max_pixels)
+    if isinstance(decoded, PictureError):
+        return Outcome(None, decoded.reason), decoded
+    found = _shape(decoded)
+    if not job.resize and found[:2] != job.target.size:
+        height, width = job.target.size
+        error = PictureError("mis_sized", f"{found.height}x{found.width}, not {height}x{width}")
+        return _as_found(decoded, error.reason), error
+    height, width, channels = job.target.shape
+    pixels = to_channels(to_8_bits(decoded, job.target.bits), channels)
+    return _as_found(decoded, None), fit(pixels, height, width, job.fit)
 
 
-def _natural(picture: bytes | NDArray[np.uint8] | PictureError, max_pixels: int) -> NDArray[np.uint8] | PictureError:
-    if not isinstance(picture, bytes):
+def _natural(picture: bytes | NDArray[np.uint8] | PictureError, max_pixels: int) -> Decoded | PictureError:
+    if isinstance(picture, PictureError):
         return picture
+    if not isinstance(picture, bytes):
+        return Decoded(picture)
     try:
-        return decode(picture, channels=None, max_pixels=max_pixels)
+        return decode_values(picture, max_pixels=max_pixels)
     except PictureError as error:
         return error
 
 
-def _shape(pixels: NDArray[np.uint8]) -> Shape:
-    height, width, channels = pixels.shape
+def _as_found(decoded: Decoded, reason: str | None) -> Outcome:
+    return Outcome(_shape(decoded), reason, _depth(decoded))
+
+
+def _depth(decoded: Decoded) -> Depth | None:
+    return depth_of(cast("NDArray[np.uint16]", decoded.values)) if decoded.values.dtype == np.uint16 else None
+
+
+def _shape(decoded: Decoded) -> Shape:
+    height, width, channels = decoded.values.shape
     return Shape(height, width, channels)

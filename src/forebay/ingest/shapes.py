@@ -1,4 +1,4 @@
-"""What became of each picture, counted, and the one shape that all of them are stored in."""
+"""What became of each picture, counted, and the one form that all of them are stored in."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -6,9 +6,12 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from forebay.pictures import Depth
+from forebay.pictures.depth import FULL
 from forebay.settings import AUTO, IngestConfig
 
-OUTCOME_TYPES = "height int, width int, channels int, reason string, rows long"  # of `outcome_batch`, in Spark's words
+# Of `outcome_batch`, in Spark's words.
+OUTCOME_TYPES = "height int, width int, channels int, reason string, bits int, most_bits int, rows long"
 
 
 class Shape(NamedTuple):
@@ -19,24 +22,40 @@ class Shape(NamedTuple):
     channels: int
 
 
+class Target(NamedTuple):
+    """What pictures are brought to."""
+
+    shape: Shape
+    size: tuple[int, int]  # height and width as set or commonest, before ingest.max_side
+    bits: int  # of 16-bit pictures: what stands for white
+
+
+NO_TARGET = Target(Shape(1, 1, 1), (1, 1), FULL)  # while nothing is known
+
+
 class Outcome(NamedTuple):
     """What became of a picture; tasks count these."""
 
     found: Shape | None  # as it is in the source; None where it could not be decoded
     reason: str | None
+    depth: Depth | None = None  # of a picture that has 16 bits
 
 
 def outcome_batch(outcomes: Counter[Outcome]) -> pa.RecordBatch:
     """Counted outcomes as Arrow, to travel from a task to the driver."""
     rows = [
-        {**(found._asdict() if found else {}), "reason": reason, "rows": count}
-        for (found, reason), count in outcomes.items()
+        {
+            **(outcome.found._asdict() if outcome.found else {}),
+            "reason": outcome.reason,
+            **({"bits": outcome.depth.bits, "most_bits": outcome.depth.most} if outcome.depth else {}),
+            "rows": count,
+        }
+        for outcome, count in outcomes.items()
     ]
-    schema = pa.schema(
-        [("height", pa.int32()), ("width", pa.int32()), ("channels", pa.int32()), ("reason", pa.string()),
-         ("rows", pa.int64())]
-    )  # fmt: skip
-    return pa.RecordBatch.from_pylist(rows, schema)
+    whole = [(name, pa.int32()) for name in ("height", "width", "channels", "bits", "most_bits")]
+    return pa.RecordBatch.from_pylist(
+        rows, pa.schema([*whole[:3], ("reason", pa.string()), *whole[3:], ("rows", pa.int64())])
+    )
 
 
 def count_outcomes(rows: Iterable[dict[str, Any]]) -> Counter[Outcome]:
@@ -44,7 +63,8 @@ def count_outcomes(rows: Iterable[dict[str, Any]]) -> Counter[Outcome]:
     counted: Counter[Outcome] = Counter()
     for row in rows:
         found = Shape(row["height"], row["width"], row["channels"]) if row["height"] else None
-        counted[Outcome(found, row["reason"])] += row["rows"]
+        depth = Depth(row["bits"], row["most_bits"]) if row["bits"] else None
+        counted[Outcome(found, row["reason"], depth)] += row["rows"]
     return counted
 
 
@@ -57,15 +77,32 @@ def found_shapes(outcomes: Counter[Outcome]) -> Counter[Shape]:
     return shapes
 
 
-def resolve_shape(shapes: Counter[Shape], config: IngestConfig) -> Shape:
-    """The shape to store: as set, else the commonest size (of equally common ones the largest) and grey if all are."""
+def resolve(outcomes: Counter[Outcome], config: IngestConfig) -> Target:
+    """What to bring pictures to.
+
+    - Size: as set, whatever it is. Else the commonest (of equally common ones the largest), each side at most
+      `ingest.max_side`.
+    - Channels: as set, else 1 where every picture is grey.
+    - Bits: as set, else the smallest depth that holds every value of every 16-bit picture; 16 where there is none.
+    """
+    shapes = found_shapes(outcomes)
     if config.size != AUTO:
         height, width = map(int, config.size.split("x"))
+        size = stored = (height, width)
     else:
-        sizes: Counter[tuple[int, int]] = Counter({(1, 1): 0})
-        for shape, count in shapes.items():
-            sizes[shape[:2]] += count
-        height, width = max(sizes, key=lambda size: (sizes[size], size[0] * size[1], size))
+        size = _commonest(shapes)
+        stored = (min(size[0], config.max_side), min(size[1], config.max_side))
+    channels = 1 if all(shape.channels == 1 for shape in shapes) else 3
     if config.channels != AUTO:
-        return Shape(height, width, int(config.channels))
-    return Shape(height, width, 1 if all(shape.channels == 1 for shape in shapes) else 3)
+        channels = int(config.channels)
+    bits = max((outcome.depth.bits for outcome in outcomes if outcome.depth), default=FULL)
+    if config.bits != AUTO:
+        bits = int(config.bits)
+    return Target(Shape(*stored, channels), size, bits)
+
+
+def _commonest(shapes: Counter[Shape]) -> tuple[int, int]:
+    sizes: Counter[tuple[int, int]] = Counter({(1, 1): 0})
+    for shape, count in shapes.items():
+        sizes[shape[:2]] += count
+    return max(sizes, key=lambda size: (sizes[size], size[0] * size[1], size))

@@ -18,20 +18,19 @@ import pyarrow.parquet as pq
 from forebay.contracts.manifest import MANIFEST, DataManifest
 from forebay.contracts.rows import QUARANTINE, ROWS
 from forebay.errors import DataError
-from forebay.ingest.decode import JUDGED_TYPES, STAGED, DecodeJob, decode_part, read_judged, sample_shapes
+from forebay.ingest.decode import JUDGED_TYPES, STAGED, DecodeJob, decode_part, read_judged, sample_outcomes
 from forebay.ingest.detect import Found, find
 from forebay.ingest.fingerprint import source_fingerprint
 from forebay.ingest.index import INDEX, write_index
 from forebay.ingest.places import LocalPlace, Place
 from forebay.ingest.quarantine import check, keep_for_run, where_all_are, with_quarantine
 from forebay.ingest.shapes import (
+    NO_TARGET,
     OUTCOME_TYPES,
     Outcome,
-    Shape,
     count_outcomes,
-    found_shapes,
     outcome_batch,
-    resolve_shape,
+    resolve,
 )
 from forebay.ingest.spark import TASKS_PER_CORE, in_words, map_parts, run_parts, spark_session
 from forebay.ingest.summary import make_manifest
@@ -106,7 +105,7 @@ def read_source(config: IngestConfig, work: Place, out: Place, scratch: Path, pr
             verdict = judge(_groups(session, work, parts), index)
             classes = class_order(count_values(verdict.kept["label_name"]))
             digests = _write(session, job, parts, verdict, classes, out)
-    manifest = make_manifest(found, config, job.shape, outcomes, verdict, index)
+    manifest = make_manifest(found, config, job.target, outcomes, verdict, index)
     set_aside = sum(note.set_aside for note in found.notes)
     return Reading(manifest=manifest, pictures=len(index), digests=digests, set_aside=set_aside)
 
@@ -146,13 +145,14 @@ def _first_job(found: Found, index: pa.Table, config: IngestConfig, work: Place)
     job = DecodeJob(
         work=work,
         kind=found.source.kind,
-        shape=Shape(1, 1, 1),
+        target=NO_TARGET,
+        fit=config.fit,
         resize=config.on_size == "resize",
         max_pixels=config.max_pixels,
         max_file_bytes=config.max_file_bytes,
     )
     sample = index.take(np.unique(np.linspace(0, len(index) - 1, SAMPLE_ROWS).astype(np.int64)))
-    return replace(job, shape=resolve_shape(sample_shapes(job, sample), config))
+    return replace(job, target=resolve(sample_outcomes(job, sample), config))
 
 
 def _decode(
@@ -160,13 +160,13 @@ def _decode(
 ) -> tuple[DecodeJob, Counter[Outcome]]:
     """Stage every picture in its final shape.
 
-    The commonest size is known only when all are decoded. A sample guesses it, which is nearly always right and saves
-    a pass; where it was wrong, the pictures are staged once more.
+    The commonest size and the depth of 16-bit pictures are known only when all are decoded. A sample guesses them,
+    which is nearly always right and saves a pass; where it was wrong, the pictures are staged once more.
     """
     outcomes = _stage(session, job, index, parts, progress)
-    shape = resolve_shape(found_shapes(outcomes), config)
-    if shape != job.shape and found_shapes(outcomes):
-        job = replace(job, shape=shape)
+    target = resolve(outcomes, config)
+    if target != job.target and any(outcome.found for outcome in outcomes):
+        job = replace(job, target=target)
         outcomes = _stage(session, job, index, parts, progress)
     return job, outcomes
 
@@ -219,7 +219,7 @@ def _write(
     with staged.work.writing(REPEATED) as path:
         pq.write_table(verdict.repeated, path)
     digests = not isinstance(out, LocalPlace)
-    job = WriteJob(work=staged.work, out=out, classes=classes, shape=staged.shape, digests=digests)
+    job = WriteJob(work=staged.work, out=out, classes=classes, shape=staged.target.shape, digests=digests)
 
     def work(part: int) -> pa.RecordBatch:
         written = write_part(job, part)

@@ -8,7 +8,8 @@ import pyarrow as pa
 from forebay.contracts.manifest import DataManifest
 from forebay.ingest.detect import Found
 from forebay.ingest.names import data_set_name, name_warning
-from forebay.ingest.shapes import Outcome, Shape, found_shapes
+from forebay.ingest.picture_warnings import picture_warnings
+from forebay.ingest.shapes import Outcome, Target, found_shapes
 from forebay.ingest.verdict import (
     Verdict,
     class_order,
@@ -23,7 +24,7 @@ PLACING = ("executors", "executor_memory")  # where the work is done: the data i
 
 
 def make_manifest(
-    found: Found, config: IngestConfig, shape: Shape, outcomes: Counter[Outcome], verdict: Verdict, index: pa.Table
+    found: Found, config: IngestConfig, target: Target, outcomes: Counter[Outcome], verdict: Verdict, index: pa.Table
 ) -> DataManifest:
     """Everything that is known of the data set, once its rows are written."""
     class_rows = count_values(verdict.kept["label_name"])
@@ -38,8 +39,9 @@ def make_manifest(
     splits = count_values(verdict.kept["split"])
     settings = {
         **{key: value for key, value in asdict(config).items() if key not in PLACING},
-        "size": f"{shape.height}x{shape.width}",
-        "channels": str(shape.channels),
+        "size": f"{target.shape.height}x{target.shape.width}",
+        "channels": str(target.shape.channels),
+        "bits": str(target.bits),
     }
     return DataManifest(
         name=data_set_name(config.data),
@@ -50,12 +52,12 @@ def make_manifest(
         rows=len(verdict.kept),
         classes=classes,
         class_rows={name: class_rows[name] for name in classes},
-        **shape._asdict(),
-        digest=content_digest(verdict.kept, shape, classes),
+        **target.shape._asdict(),
+        digest=content_digest(verdict.kept, target.shape, classes),
         quarantined=dict(quarantined),
         sizes=dict(sizes),
         splits=splits,
-        warnings=_warnings(found, config, verdict, index),
+        warnings=_warnings(found, config, verdict, index) + picture_warnings(outcomes, target, config),
         settings=settings,
     )
 

@@ -2,13 +2,20 @@
 
 import contextlib
 import io
+import sys
 from collections.abc import Iterator
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.ImageFile import ImageFile
 
-FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
+from forebay.pictures.depth import FULL, scale
+from forebay.pictures.kinds import FORMATS, NO_HEIC, is_heic, raw_picture, what_it_is
+
+DEEP_COLOUR = ("RGB;16", "RGBA;16")  # raw modes, with the order of bytes after them: L, B or N
+OTHER_HALF = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
 
 
 class PictureError(Exception):
@@ -23,13 +30,21 @@ class PictureError(Exception):
         return PictureError, (self.reason, self.detail)  # the default would pass the joined message as `reason`
 
 
-def decode(data: bytes, *, channels: int | None, max_pixels: int) -> NDArray[np.uint8]:
+class Decoded(NamedTuple):
+    """A picture before its values are brought to 8 bits."""
+
+    values: NDArray[np.uint8] | NDArray[np.uint16]  # (H, W, C), its own memory; 16 bits where the file has as many
+    alpha: Image.Image | None = None  # beside colours of 16 bits only; else the picture is on white already
+
+
+def decode(data: bytes, *, channels: int | None, max_pixels: int, bits: int = FULL) -> NDArray[np.uint8]:
     """Decode a picture file.
 
     Args:
         data: the whole file.
         channels: 1 or 3, or None for what the picture is by itself.
         max_pixels: largest height times width that is decoded.
+        bits: of which 16-bit values make use.
 
     Returns:
         uint8 (H, W, C), its own memory.
@@ -37,14 +52,39 @@ def decode(data: bytes, *, channels: int | None, max_pixels: int) -> NDArray[np.
     Raises:
         PictureError: it is no picture, is damaged, or is too large.
     """
-    image = _open(data, max_pixels)
-    with _in_words():
-        image.load()
-        with contextlib.suppress(Exception):  # EXIF is foreign data of its own; a broken block hides no pixels
-            ImageOps.exif_transpose(image, in_place=True)
-        pixels = np.array(_flatten(image), dtype=np.uint8)
-    pixels_HWC = pixels.reshape(*pixels.shape[:2], -1)
+    pixels_HWC = to_8_bits(decode_values(data, max_pixels=max_pixels, deep=bits != FULL), bits)
     return pixels_HWC if channels is None else to_channels(pixels_HWC, channels)
+
+
+def decode_values(data: bytes, *, max_pixels: int, deep: bool = True) -> Decoded:
+    """Decode a picture file as far as it can be without knowing how many of 16 bits are in use; raises as `decode`.
+
+    Args:
+        data: the whole file.
+        max_pixels: largest height times width that is decoded.
+        deep: read all 16 bits of colours too, which takes a second pass; else their high byte.
+    """
+    image = _open(data, max_pixels)
+    with _in_words(data):
+        deep = deep and _is_deep_colour(image)
+        _load(image)
+        if deep:
+            return _deep_colour(image, data)
+        if image.mode == "I" or image.mode.startswith("I;16"):
+            return Decoded(_whole_numbers(np.asarray(image))[:, :, None])
+        pixels = np.array(_flatten(image), dtype=np.uint8)
+    return Decoded(pixels.reshape(*pixels.shape[:2], -1))
+
+
+def to_8_bits(decoded: Decoded, bits: int) -> NDArray[np.uint8]:
+    """The pixels of a decoded picture, (H, W, C), where 16-bit values make use of `bits`."""
+    if decoded.values.dtype == np.uint8:
+        return cast("NDArray[np.uint8]", decoded.values)
+    pixels_HWC = scale(cast("NDArray[np.uint16]", decoded.values), bits)
+    if decoded.alpha is None:
+        return pixels_HWC
+    white = Image.new("RGB", decoded.alpha.size, "white")
+    return np.array(Image.composite(Image.fromarray(pixels_HWC), white, decoded.alpha), dtype=np.uint8)
 
 
 def to_channels(pixels_HWC: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
@@ -58,22 +98,45 @@ def to_channels(pixels_HWC: NDArray[np.uint8], channels: int) -> NDArray[np.uint
 
 def _open(data: bytes, max_pixels: int) -> Image.Image:
     if not data:
-        raise PictureError("unreadable", "the file is empty")
-    with _in_words():
-        image: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
+        raise PictureError("unreadable", what_it_is(data))
+    with _in_words(data):
+        image: Image.Image = (
+            _open_heic(data)
+            if data[4:8] == b"ftyp" and is_heic(data)
+            else Image.open(io.BytesIO(data), formats=FORMATS)
+        )
     if image.width * image.height > max_pixels:
         raise PictureError("too_large", f"{image.height}x{image.width} pixels, at most {max_pixels} are decoded")
+    if image.format == "TIFF" and (raw := raw_picture(data)):
+        raise PictureError("unreadable", raw)
     return image
 
 
+def _open_heic(data: bytes) -> Image.Image:
+    """Through the plugin of the extra `heic`; not registered, so Pillow stays as others in the process know it."""
+    try:
+        from pillow_heif import as_plugin
+    except ImportError:
+        raise PictureError("unreadable", NO_HEIC) from None
+    plugin: Any = as_plugin  # it has types only where it is installed
+    image: Image.Image = plugin.HeifImageFile(io.BytesIO(data))
+    return image
+
+
+def _load(image: Image.Image) -> None:
+    image.load()
+    with contextlib.suppress(Exception):  # EXIF is foreign data of its own; a broken block hides no pixels
+        ImageOps.exif_transpose(image, in_place=True)
+
+
 @contextlib.contextmanager
-def _in_words() -> Iterator[None]:
+def _in_words(data: bytes) -> Iterator[None]:
     try:
         yield
     except PictureError:
         raise
     except UnidentifiedImageError:
-        raise PictureError("unreadable", f"not a picture of a kind that is read ({', '.join(FORMATS)})") from None
+        raise PictureError("unreadable", what_it_is(data)) from None
     except Image.DecompressionBombError as error:
         raise PictureError("too_large", str(error)) from None
     except (
@@ -82,10 +145,39 @@ def _in_words() -> Iterator[None]:
         raise PictureError("unreadable", f"damaged: {error or type(error).__name__}") from None
 
 
+def _is_deep_colour(image: Image.Image) -> bool:
+    """Whether the file has colours of 16 bits, of which Pillow keeps the high byte."""
+    if image.format not in ("PNG", "TIFF"):
+        return False
+    modes = {_raw_mode(tile.args)[:-1] for tile in cast(ImageFile, image).tile}
+    alpha_apart = image.mode == "RGBA" or not image.has_transparency_data
+    return len(modes) == 1 and modes <= set(DEEP_COLOUR) and alpha_apart
+
+
+def _raw_mode(arguments: Any) -> str:
+    """Of a tile, whose arguments are the raw mode or begin with it."""
+    return str(arguments if isinstance(arguments, str) else (arguments or ("",))[0])
+
+
+def _deep_colour(high: Image.Image, data: bytes) -> Decoded:
+    """The high bytes are there; with the order of bytes turned round, Pillow reads the low ones."""
+    low = Image.open(io.BytesIO(data), formats=FORMATS)
+    low.tile = [tile._replace(args=_turned_round(tile.args)) for tile in low.tile]
+    _load(low)
+    values_HWC: NDArray[np.uint16] = np.asarray(high)[:, :, :3] * np.uint16(256) + np.asarray(low)[:, :, :3]
+    return Decoded(values_HWC, high.getchannel("A") if high.mode == "RGBA" else None)
+
+
+def _turned_round(arguments: Any) -> Any:
+    mode = _raw_mode(arguments)
+    turned = mode[:-1] + OTHER_HALF[mode[-1]]
+    return turned if isinstance(arguments, str) else (turned, *arguments[1:])
+
+
 def _flatten(image: Image.Image) -> Image.Image:
     """An image of mode L or RGB with the same look."""
-    if image.mode in ("F", "I") or image.mode.startswith("I;16"):
-        return Image.fromarray(_to_8_bits(np.asarray(image)))
+    if image.mode == "F":
+        return Image.fromarray(_fractions(np.asarray(image)))
     grey = image.mode in ("1", "L", "LA", "La")
     plain = "L" if grey else "RGB"
     if not image.has_transparency_data:
@@ -94,9 +186,17 @@ def _flatten(image: Image.Image) -> Image.Image:
     return Image.composite(alpha.convert(plain), Image.new(plain, image.size, "white"), alpha.getchannel("A"))
 
 
-def _to_8_bits(grey: NDArray[np.generic]) -> NDArray[np.uint8]:
-    low, high = (0, 1) if grey.dtype.kind == "f" else (0, 65535)
-    if not (grey.min() >= low and grey.max() <= high):  # in this form it also refuses NaN
-        raise PictureError("unreadable", f"grey values outside {low}..{high}")
-    scaled = np.rint(grey * 255) if grey.dtype.kind == "f" else grey.astype(np.int32) >> 8
-    return scaled.astype(np.uint8)
+def _whole_numbers(grey: NDArray[np.generic]) -> NDArray[np.uint16]:
+    _check_range(grey, 65535)
+    return grey.astype(np.uint16)
+
+
+def _fractions(grey: NDArray[np.generic]) -> NDArray[np.uint8]:
+    _check_range(grey, 1)
+    pixels: NDArray[np.uint8] = np.rint(grey * 255).astype(np.uint8)
+    return pixels
+
+
+def _check_range(grey: NDArray[np.generic], high: int) -> None:
+    if not (grey.min() >= 0 and grey.max() <= high):  # in this form it also refuses NaN
+        raise PictureError("unreadable", f"grey values outside 0..{high}")

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,11 +55,18 @@ def preprocess(dataset: Path, out: Path, config: PreprocessConfig, log: StepLog)
         shards={name: writers[split].names for split, name in enumerate(SPLITS)},
         train_class_rows=dict(zip(data.classes, train_counts, strict=True)),
         mean=mean, std=std, split_kind=kind, holdout=config.holdout, validation=config.validation, warnings=warnings,
+        **_preparation(data),
     )  # fmt: skip
     manifest.write(out)
     seal(out)
     log.result(rows=manifest.rows, splits=manifest.splits, split_kind=kind, digest=manifest.digest)
     return manifest
+
+
+def _preparation(data: DataManifest) -> dict[str, Any]:
+    """How ingest prepared picture files; manifests of before it was recorded say nothing, and take the defaults."""
+    found = data.settings
+    return ({"fit": found["fit"]} if "fit" in found else {}) | ({"bits": int(found["bits"])} if "bits" in found else {})
 
 
 def _fill(writers: list[SplitWriter], dataset: Path, data: DataManifest, log: StepLog) -> NDArray[np.int64]:

@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 from kserve.metrics import POST_HIST_TIME, PRE_HIST_TIME, PREDICT_HIST_TIME
 
+from forebay.pictures import Preparation
 from forebay.serving.metrics import UNKNOWN, count_request
 from forebay.serving.repository import Models, ServedModel
 from forebay.serving.wire import codec
@@ -219,7 +220,7 @@ def _content_length(headers: dict[bytes, bytes]) -> int | None:
 def _predict_v1(model: ServedModel, body: bytes) -> Response:
     shape = _shape(model)
     with PRE_HIST_TIME.labels(model.name).time():
-        images = codec.decode_v1(body, shape)
+        images = codec.decode_v1(body, shape, _preparation(model))
     prediction = _predict(model, images)
     with POST_HIST_TIME.labels(model.name).time():
         return Response(200, codec.encode_v1(prediction), [(b"content-type", JSON)])
@@ -252,6 +253,11 @@ def _predict(model: ServedModel, images_NHWC: Any) -> codec.Prediction:
 def _shape(model: ServedModel) -> tuple[int, int, int]:
     spec = model.classifier.spec
     return spec.height, spec.width, spec.channels
+
+
+def _preparation(model: ServedModel) -> Preparation:
+    spec = model.classifier.spec
+    return Preparation(fit=spec.fit, bits=spec.bits)
 
 
 def _refused(refusal: RefusedError) -> Response:

@@ -74,14 +74,33 @@ class IngestConfig(StepConfig):
     size: str = setting(
         AUTO,
         unit="HxW pixels",
-        meaning="Size of every picture; auto takes the commonest size",
+        meaning="Size of every picture; auto takes the commonest size, each side at most ingest.max_side",
         rule=matching(r"auto|[1-9]\d{0,3}x[1-9]\d{0,3}", "auto or 28x28"),
+    )
+    max_side: int = setting(
+        224,
+        unit="pixels",
+        meaning="Longest side that ingest.size=auto takes; a size that is set is not limited",
+        rule=between(1, 9999),
+    )
+    fit: str = setting(
+        "crop",
+        meaning="What becomes of a picture with another aspect ratio, in the server too: crop keeps its centre, "
+        "letterbox all of it on black, stretch squeezes it",
+        rule=one_of("crop", "letterbox", "stretch"),
     )
     on_size: str = setting(
         "resize", meaning="What to do with a picture of another size", rule=one_of("resize", "quarantine")
     )
     channels: str = setting(
         AUTO, meaning="1 for grey, 3 for colour; auto is 1 when every picture is grey", rule=one_of(AUTO, "1", "3")
+    )
+    bits: str = setting(
+        AUTO,
+        unit="bits",
+        meaning="How many bits the values of 16-bit pictures use, in the server too: the largest number of so many "
+        "bits is white, and so is what lies above; auto takes the fewest that hold all values; 16 keeps the high byte",
+        rule=one_of(AUTO, "8", "10", "12", "14", "16"),
     )
     max_quarantine: float = setting(
         0.1,

@@ -197,6 +197,7 @@ def _write(plan: Plan, progress: Progress, mlflow_run_id: str | None, out: Path,
         classes=data.classes, height=data.height, width=data.width, channels=data.channels,
         mean=data.mean, std=data.std,
         weights_sha256="",  # filled in by save_bundle
+        fit=data.fit, bits=data.bits,
         training=plan.training_facts,
         data=plan.data_facts,
         lineage={"code_version": plan.code_version, "mlflow_run_id": mlflow_run_id},

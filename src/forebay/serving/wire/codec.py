@@ -14,6 +14,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from forebay.pictures import Preparation
 from forebay.serving.wire.pixels import Shape, check_count, depth, from_files, from_floats, from_lists, from_numbers
 from forebay.serving.wire.refusal import RefusedError, shown
 
@@ -47,8 +48,10 @@ class InferRequest:
     binary: dict[str, bool] = field(default_factory=dict)  # wanted outputs in order, and whether as binary tensor
 
 
-def decode_v1(body: bytes, shape: Shape) -> NDArray[np.uint8]:
+def decode_v1(body: bytes, shape: Shape, preparation: Preparation) -> NDArray[np.uint8]:
     """Pictures (N, H, W, C) of a V1 request for a model that takes `shape` (H, W, C).
+
+    `preparation` says how picture files are brought to that shape.
 
     Raises:
         RefusedError: anything else than instances that are all pixel arrays or all `{"b64": …}` objects.
@@ -60,7 +63,7 @@ def decode_v1(body: bytes, shape: Shape) -> NDArray[np.uint8]:
     check_count(len(instances), "instances")
     kinds = set(map(type, instances))
     if kinds == {dict}:
-        return from_files(instances, shape, "instances")
+        return from_files(instances, shape, "instances", preparation)
     if kinds != {list}:
         raise RefusedError(f"expected {expected}, all of one kind, got {shown(instances)}.")
     grey = shape[2] == 1 and depth(instances) == 3

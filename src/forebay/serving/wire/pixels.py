@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forebay.pictures import PictureError, decode, resize
+from forebay.pictures import PictureError, Preparation, decode, fit
 from forebay.serving.wire.refusal import RefusedError, shown
 
 Shape = tuple[int, ...]
@@ -21,6 +21,7 @@ MAX_INSTANCES = 4096  # pictures in one request
 MAX_PIXELS = 50_000_000  # of all picture files in one request together, before they are resized
 MAX_BYTES = 256 << 20  # of all pictures of one request in the model's size; the files that ask for them are far smaller
 TOP = 255
+OLDER = Preparation()  # of bundles that do not say
 
 
 def check_count(count: int, what: str) -> None:
@@ -116,13 +117,14 @@ def _outside(low: object, high: object, what: str) -> RefusedError:
     return RefusedError(f"{what}: expected finite numbers from 0 to {TOP}, got {low} to {high}.")
 
 
-def from_files(encoded: Sequence[Any], shape: Shape, what: str) -> NDArray[np.uint8]:
-    """Pictures from `{"b64": …}` objects, decoded and resized by the rules that ingest used.
+def from_files(encoded: Sequence[Any], shape: Shape, what: str, preparation: Preparation = OLDER) -> NDArray[np.uint8]:
+    """Pictures from `{"b64": …}` objects, decoded and brought to size by the rules that ingest used.
 
     Args:
         encoded: the objects; picture files of any size.
         shape: (H, W, C) of the result.
         what: the part of the request, for messages.
+        preparation: how ingest prepared what the model learned from.
 
     Raises:
         RefusedError: more pictures than fit into memory (413), an object of another form, bad base64, or a file that
@@ -135,14 +137,14 @@ def from_files(encoded: Sequence[Any], shape: Shape, what: str) -> NDArray[np.ui
     for row, item in enumerate(encoded):
         here = f"{what}[{row}]"
         try:
-            pixels = decode(_unpack(item, here), channels=channels, max_pixels=left)
+            pixels = decode(_unpack(item, here), channels=channels, max_pixels=left, bits=preparation.bits)
         except PictureError as error:
             raise RefusedError(
                 f"{here}: expected a PNG or JPEG file in base64 ({MAX_PIXELS} pixels in all of a request), got one "
                 f"that is {error.reason}: {error.detail}."
             ) from None
         left -= pixels.shape[0] * pixels.shape[1]
-        pictures[row] = resize(pixels, height, width)
+        pictures[row] = fit(pixels, height, width, preparation.fit)
     return pictures
 
 

@@ -1,0 +1,127 @@
+"""What a person should know about how pictures were brought to one form: what was cut, squeezed or scaled."""
+
+from collections import Counter
+
+from forebay.ingest.shapes import Outcome, Shape, Target
+from forebay.pictures.depth import BITS
+from forebay.pictures.fit import CROP, LETTERBOX, STRETCH
+from forebay.settings import AUTO, IngestConfig
+
+OTHER_ASPECT = 0.1  # of a picture that is cut, black or squeezed away: above it, the aspect ratio is another one
+MANY = 0.05  # of the pictures: above it, they are worth a warning
+USUAL = 0.9  # of the 16-bit pictures
+
+_KEPT = {
+    CROP: "of each the shorter side and the centre are kept",
+    LETTERBOX: "each is kept whole, on black where its aspect ratio is another one",
+    STRETCH: "each is kept whole, squeezed where its aspect ratio is another one",
+}
+_FITTED = {
+    CROP: "ingest.fit=crop keeps their centre and cuts off up to {:.0%} of a picture. "
+    "ingest.fit=letterbox keeps all of it, on black",
+    LETTERBOX: "ingest.fit=letterbox puts them on black, which is up to {:.0%} of the result. "
+    "ingest.fit=crop fills it with their centre",
+    STRETCH: "ingest.fit=stretch squeezes them by up to {:.0%}. "
+    "ingest.fit=crop keeps their centre, ingest.fit=letterbox all of it, on black",
+}
+
+
+def picture_warnings(outcomes: Counter[Outcome], target: Target, config: IngestConfig) -> list[str]:
+    """The warnings, of none to four sentences each."""
+    warnings = [_ceiling(target, config), _aspect_ratio(outcomes, target.shape, config.fit)]
+    depths = _depths(outcomes)
+    if depths and config.bits == AUTO:
+        warnings += [_scaled(depths, target.bits), _few_levels(depths, target.bits)]
+    elif depths:
+        warnings.append(_clipped(depths, target.bits))
+    return [warning for warning in warnings if warning]
+
+
+def _ceiling(target: Target, config: IngestConfig) -> str | None:
+    height, width, _ = target.shape
+    if (height, width) == target.size:
+        return None
+    full = "x".join(str(min(side, 9999)) for side in target.size)
+    return (
+        f"The commonest size is {target.size[0]}x{target.size[1]}, above ingest.max_side={config.max_side}: pictures "
+        f"are stored as {height}x{width}, {_KEPT[config.fit]}. ingest.size={full} stores them larger."
+    )
+
+
+def _aspect_ratio(outcomes: Counter[Outcome], shape: Shape, fit: str) -> str | None:
+    rows, worst = 0, 0.0
+    others: Counter[str] = Counter()
+    for outcome, count in outcomes.items():
+        if outcome.found and outcome.reason is None:
+            rows += count
+            lost = _lost(outcome.found, shape)
+            if lost > OTHER_ASPECT:
+                others[_orientation(outcome.found)] += count
+                worst = max(worst, lost)
+    if others.total() <= MANY * rows:
+        return None
+    mixed = f" ({', '.join(f'{count} {word}' for word, count in sorted(others.items()))})" if len(others) > 1 else ""
+    return (
+        f"{others.total()} of {rows} pictures have another aspect ratio than {shape.height}x{shape.width}{mixed}: "
+        f"{_FITTED[fit].format(worst)}."
+    )
+
+
+def _lost(found: Shape, shape: Shape) -> float:
+    """The share of a picture that another aspect ratio costs; the same number for all three ways."""
+    one, other = found.height * shape.width, found.width * shape.height
+    return 1 - min(one, other) / max(one, other)
+
+
+def _orientation(found: Shape) -> str:
+    if found.height == found.width:
+        return "square"
+    return "portrait" if found.height > found.width else "landscape"
+
+
+def _depths(outcomes: Counter[Outcome]) -> Counter[tuple[int, int]]:
+    depths: Counter[tuple[int, int]] = Counter()
+    for outcome, count in outcomes.items():
+        if outcome.depth:
+            depths[outcome.depth] += count
+    return depths
+
+
+def _scaled(depths: Counter[tuple[int, int]], bits: int) -> str | None:
+    if bits == max(BITS):
+        return None
+    return (
+        f"{depths.total()} pictures have 16 bits a value and use {bits} of them: 0 to {_top(bits)} became 0 to 255 "
+        "(ingest.bits=auto). ingest.bits=16 keeps the high byte instead."
+    )
+
+
+def _few_levels(depths: Counter[tuple[int, int]], bits: int) -> str | None:
+    """Where a few pictures or pixels decide how dark all the others become."""
+    usual = next(
+        bound
+        for bound in BITS
+        if sum(count for (_, most), count in depths.items() if most <= bound) >= USUAL * depths.total()
+    )
+    if usual >= bits:
+        return None
+    larger = sum(count for (largest, _), count in depths.items() if largest > usual)
+    return (
+        f"{larger} of {depths.total()} pictures of 16 bits a value hold values above {_top(usual)}, nearly all values "
+        f"lie below: scaled from 0..{_top(bits)}, they keep few grey levels. If the large ones are faults (hot "
+        f"pixels), ingest.bits={usual} makes them white."
+    )
+
+
+def _clipped(depths: Counter[tuple[int, int]], bits: int) -> str | None:
+    clipped = sum(count for (largest, _), count in depths.items() if largest > bits)
+    if not clipped:
+        return None
+    return (
+        f"{clipped} of {depths.total()} pictures of 16 bits a value hold values above {_top(bits)}, which "
+        f"ingest.bits={bits} makes white. ingest.bits=auto takes them in."
+    )
+
+
+def _top(bits: int) -> int:
+    return (1 << bits) - 1

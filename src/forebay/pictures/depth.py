@@ -1,0 +1,46 @@
+"""From 16-bit values to 8 bits: how many of the 16 bits are in use, and the scaling that follows from it."""
+
+import functools
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+BITS = (8, 10, 12, 14, 16)  # what cameras, microscopes and scanners deliver in files of 16 bits
+FULL = 16  # read by the high byte, as Pillow reads 16-bit colours
+HOT = 1000  # one value in so many may be a hot pixel
+
+
+class Depth(NamedTuple):
+    """How many bits the values of one 16-bit picture need."""
+
+    bits: int  # the smallest of BITS that holds all of them
+    most: int  # the same without the brightest thousandth, and without at least one value
+
+
+def depth_of(values: NDArray[np.uint16]) -> Depth:
+    """The depth of one picture."""
+    top, hot = int(values.max()), max(1, values.size // HOT)
+    bits = next(bits for bits in BITS if top < 1 << bits)
+    held = (most for most in BITS if most < bits and np.count_nonzero(values >= 1 << most) <= hot)
+    return Depth(bits, next(held, bits))
+
+
+def scale(values: NDArray[np.uint16], bits: int) -> NDArray[np.uint8]:
+    """Bring values of `bits` bits to 0..255.
+
+    16 bits keep their high byte. Of fewer, the value is multiplied by 255 / (2^bits - 1) and rounded, halves upward;
+    larger values become 255.
+    """
+    scaled: NDArray[np.uint8] = _table(bits)[values]
+    return scaled
+
+
+@functools.cache
+def _table(bits: int) -> NDArray[np.uint8]:
+    values = np.arange(1 << FULL, dtype=np.int64)
+    if bits == FULL:
+        return (values >> 8).astype(np.uint8)
+    top = (1 << bits) - 1
+    scaled: NDArray[np.uint8] = ((np.minimum(values, top) * 510 + top) // (2 * top)).astype(np.uint8)
+    return scaled

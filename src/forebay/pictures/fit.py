@@ -1,0 +1,75 @@
+"""Bring pixels to the size that a model takes, the same way in ingest and in serving."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forebay.pictures.depth import FULL
+from forebay.pictures.resize import resize
+
+CROP, LETTERBOX, STRETCH = "crop", "letterbox", "stretch"
+PADDING = 0  # black, as of Pillow's ImageOps.pad, torchvision's Pad and TensorFlow's resize_with_pad
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preparation:
+    """How ingest prepared the pictures that a model learned from; the defaults are those of older bundles."""
+
+    fit: str = STRETCH
+    bits: int = FULL  # of 16-bit pictures
+
+
+def fit(pixels_HWC: NDArray[np.uint8], height: int, width: int, how: str) -> NDArray[np.uint8]:
+    """Bring a picture to `height` x `width`.
+
+    Where its aspect ratio is that of the result, all of it is resized, whatever `how` says. Else:
+
+    - crop: the largest centred part with the result's aspect ratio is resized. It is the same as scaling the picture
+      so that it covers the result, and cutting the centre, without rounding in between.
+    - letterbox: the whole picture is scaled to fit inside and stands in the middle of black.
+    - stretch: the whole picture is squeezed.
+
+    Args:
+        pixels_HWC: uint8 with 1 or 3 channels; not modified.
+        height, width: of the result, at least 1.
+        how: crop, letterbox or stretch.
+
+    Returns:
+        uint8 (height, width, C); the input itself where it has that size already.
+    """
+    found_height, found_width, _ = pixels_HWC.shape
+    if how == STRETCH or found_height * width == found_width * height:
+        return resize(pixels_HWC, height, width)
+    if how == LETTERBOX:
+        return _letterbox(pixels_HWC, height, width)
+    return _crop(pixels_HWC, height, width)
+
+
+def _crop(pixels_HWC: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    found_height, found_width, _ = pixels_HWC.shape
+    scale = min(found_height / height, found_width / width)  # pixels of the picture per pixel of the result
+    rows, top, bottom = _middle(found_height, scale * height, scale)
+    columns, left, right = _middle(found_width, scale * width, scale)
+    return resize(pixels_HWC[rows, columns], height, width, (left, top, right, bottom))
+
+
+def _middle(found: int, part: float, scale: float) -> tuple[slice, float, float]:
+    """The middle `part` of a side: a slice with it and all that the filter looks at, and its two ends in there.
+
+    Pillow counts in single precision, which would lose the part of a picture that is millions of pixels long.
+    """
+    start, margin = max(0.0, (found - part) / 2), math.ceil(max(scale, 1)) + 1
+    first, last = max(0, math.floor(start) - margin), min(found, math.ceil(found - start) + margin)
+    return slice(first, last), start - first, found - start - first
+
+
+def _letterbox(pixels_HWC: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    found_height, found_width, channels = pixels_HWC.shape
+    scale = min(height / found_height, width / found_width)
+    inner_height, inner_width = (max(1, round(scale * side)) for side in (found_height, found_width))
+    top, left = (height - inner_height) // 2, (width - inner_width) // 2
+    padded = np.full((height, width, channels), PADDING, np.uint8)
+    padded[top : top + inner_height, left : left + inner_width] = resize(pixels_HWC, inner_height, inner_width)
+    return padded
