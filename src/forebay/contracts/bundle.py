@@ -28,7 +28,7 @@ class ModelSpec:
     std: list[float]
     weights_sha256: str  # of the safetensors file
     training: dict[str, Any] = field(default_factory=dict)  # settings as resolved, threads, precision, torch, CPU flags
-    data: dict[str, Any] = field(default_factory=dict)  # name, source, digest, rows, splits, holdout, split_kind
+    data: dict[str, Any] = field(default_factory=dict)  # name, source, digest, rows, split_kind, holdout, exceptions, …
     lineage: dict[str, Any] = field(default_factory=dict)  # code_version, mlflow_run_id
     task: str = "image-classification"
     format: int = FORMAT

@@ -82,5 +82,6 @@ class SplitManifest(_Stored):
     split_kind: str  # hash or source
     holdout: float
     validation: float
+    exceptions: dict[str, list[str]] = field(default_factory=dict)  # of the hash split: `contracts.holdout.exceptions`
     warnings: list[str] = field(default_factory=list)
     format: int = 1

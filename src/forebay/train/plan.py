@@ -48,7 +48,7 @@ class Plan:
             "name": data.name, "source": data.source, "kind": data.kind,
             "digest": data.data_digest, "split_digest": data.digest,
             "rows": data.rows, "splits": data.splits, "holdout": data.holdout, "validation": data.validation,
-            "split_kind": data.split_kind, "quarantined": data.quarantined,
+            "split_kind": data.split_kind, "exceptions": data.exceptions, "quarantined": data.quarantined,
         }  # fmt: skip
 
 
