@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from forebay.contracts.class_names import listed
 from forebay.evaluate.gate import Flags, Verdict, mcnemar_p
 from forebay.settings import EvaluateConfig
 
@@ -79,15 +80,20 @@ def refusal(found: Baseline, config: EvaluateConfig) -> Verdict | None:
     )
 
 
-def doubt(found: Baseline, config: EvaluateConfig) -> str | None:
-    """What a person should know where the held-out rows are too few to tell; None where they are not."""
+def doubt(found: Baseline, judged: list[str], config: EvaluateConfig) -> str | None:
+    """What a person should know where the held-out rows are too few to tell; None where they are not.
+
+    Args:
+        judged: the classes with held-out rows.
+    """
+    others = [name for name in judged if name != found.class_name]
     needed = rows_to_tell(config.significance)
     if found.other_rows == 0 or found.other_rows >= needed:
         return None
     return (
-        f"only {found.other_rows} of {found.rows} held-out rows are of another class than {found.class_name!r}: too "
-        f"few to tell the model from always answering that (p {found.p_value:.2g}, evaluate.significance "
-        f"{config.significance}); it takes {needed}. Add pictures or raise preprocess.holdout"
+        f"only {found.other_rows} of {found.rows} held-out rows are of another class than {found.class_name!r} "
+        f"({listed(others)}): too few to tell the model from always answering that (p {found.p_value:.2g}, "
+        f"evaluate.significance {config.significance}); it takes {needed}. Add pictures of other classes"
     )
 
 

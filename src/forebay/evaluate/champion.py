@@ -36,9 +36,8 @@ def decide(
     Raises:
         ModelError: there is a champion and it cannot be loaded.
     """
-    unjudged = [
-        spec.classes[label] for label in np.flatnonzero(np.bincount(test.labels, minlength=len(spec.classes)) == 0)
-    ]
+    support = np.bincount(test.labels, minlength=len(spec.classes))
+    unjudged = [spec.classes[label] for label in np.flatnonzero(support == 0)]
     if unjudged:
         log.warn(f"no held-out row shows {listed(unjudged)}: not judged, and in no average")
     verdict = gate.minimum(int(right.sum()), len(right), config.min_accuracy)
@@ -46,7 +45,8 @@ def decide(
     if config.baseline == baseline.LARGEST_CLASS:
         constant = baseline.against_largest_class(test.labels, right, spec.classes)
         verdict = verdict or baseline.refusal(constant, config)
-        if verdict is None and (text := baseline.doubt(constant, config)):
+        judged = [spec.classes[label] for label in np.flatnonzero(support)]
+        if text := baseline.doubt(constant, judged, config):
             log.warn(text)
     verdict = verdict or _beside_champion(name, spec, test, split_kind, right, config, log)
     return replace(verdict.naming(unjudged), baseline=asdict(constant) if constant else None)

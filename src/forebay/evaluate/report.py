@@ -146,7 +146,7 @@ def _baseline_rule(evaluation: Evaluation) -> dict[str, Any] | None:
     if evaluation.gate["baseline"] is None:
         return None
     found, config = Baseline(**evaluation.gate["baseline"]), EvaluateConfig(**evaluation.settings)
-    unsure = doubt(found, config)
+    unsure = doubt(found, [row["name"] for row in evaluation.per_class if row["support"]], config)
     return {
         "wanted": f"p below {config.significance:g}" if unsure is None else "more pictures right",
         "found": f"p = {found.p_value:.3g}, {found.only_model_right} won, {found.only_baseline_right} lost",
