@@ -13,6 +13,7 @@ def evaluate(
     run_id: str,
     name: str,
     min_accuracy: float,
+    baseline: str,
     max_class_drop: float,
     significance: float,
     confidence: float,
@@ -34,6 +35,7 @@ def evaluate(
         config = EvaluateConfig(
             name=name,
             min_accuracy=min_accuracy,
+            baseline=baseline,
             max_class_drop=max_class_drop,
             significance=significance,
             confidence=confidence,

@@ -38,7 +38,8 @@ def fit_mlp(
         channels=data.channels, mean=data.mean, std=data.std, weights_sha256="",
         training={"seed": seed, "torch": torch.__version__},
         data={"name": data.name, "source": data.source, "digest": data.digest, "rows": data.rows,
-              "splits": data.splits, "holdout": data.holdout, "split_kind": data.split_kind},
+              "splits": data.splits, "holdout": data.holdout, "split_kind": data.split_kind,
+              "exceptions": data.exceptions},
         lineage={"code_version": "0.1.0+test", "mlflow_run_id": mlflow_run_id},
     )  # fmt: skip
     written = save_bundle(folder, spec, network.state_dict())

@@ -148,11 +148,12 @@ def test_a_champion_of_other_classes_is_refused_by_name_and_another_name_passes(
     write_table(tmp_path / "table", images, [0, 1] * 150, ["cat", "dog"], name="digits")
     preprocess(tmp_path / "table", tmp_path / "shards", PreprocessConfig(), steplog)
     fit_mlp(tmp_path / "shards", tmp_path / "bundle", steps=2)
-    refused = run(tmp_path / "shards", tmp_path / "bundle", steplog, min_accuracy=0.0)
+    refused = run(tmp_path / "shards", tmp_path / "bundle", steplog, min_accuracy=0.0, baseline="none")
     assert refused.decision == "refused"
     assert "not comparable with the champion digits version 1" in refused.gate["reason"]
     assert "classes: 10 (0, 1, 2, 3, 4, …) there, 2 (cat, dog) here" in refused.gate["reason"]
-    assert run(tmp_path / "shards", tmp_path / "bundle", steplog, min_accuracy=0.0, name="pets").decision == "passed"
+    free = run(tmp_path / "shards", tmp_path / "bundle", steplog, min_accuracy=0.0, baseline="none", name="pets")
+    assert free.decision == "passed"
 
 
 def test_a_champion_that_cannot_be_loaded_is_an_error_that_says_what_next(

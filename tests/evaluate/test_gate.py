@@ -83,6 +83,27 @@ def test_a_class_may_lose_the_margin_and_no_more(lost: int, passed: bool) -> Non
         assert "more than evaluate.max_class_drop 0.1" in verdict.reason
 
 
+def test_a_class_without_shared_rows_is_named_and_counts_neither_as_lost_nor_as_kept() -> None:
+    labels = np.array([0] * 20 + [2] * 20)
+    right = flags(40, 0)
+    comparison = gate.compare(labels, right, right, ["a", "b", "c"])
+    assert comparison.uncompared == ["b"]
+    assert (comparison.worst_class, comparison.worst_drop) == (None, 0.0)
+    verdict = gate.judge(comparison, "digits", "3", CONFIG)
+    assert verdict.passed
+    assert verdict.reason.endswith("; without any of these rows, so not compared: class 'b'")
+
+
+def test_classes_that_no_held_out_row_shows_are_named_in_the_reason_and_the_facts() -> None:
+    verdict = gate.Verdict(passed=True, reason="better")
+    assert verdict.naming([]) == verdict
+    named = verdict.naming([f"c{number}" for number in range(7)])
+    assert named.reason == (
+        "better. Not judged, without held-out rows: classes 'c0', 'c1', 'c2', 'c3', 'c4' and 2 more"
+    )
+    assert named.facts()["unjudged"] == [f"c{number}" for number in range(7)]
+
+
 @pytest.mark.parametrize(
     ("champion", "words"),
     [
@@ -123,6 +144,15 @@ def test_rows_that_trained_the_champion_are_not_compared() -> None:
     found = gate.held_out_for(SPEC, "hash", digests(0, 50, 52, 255))
     assert found is not None
     assert found.tolist() == [True, True, False, False]
+
+
+def test_rows_that_the_champion_held_out_or_trained_on_for_a_small_class_count_as_it_recorded_them() -> None:
+    rows = digests(0, 50, 52, 255)
+    ids = [row[:8].tobytes().hex() for row in rows]
+    spec = replace(SPEC, data={**SPEC.data, "exceptions": {"held_out": [ids[3]], "trained": [ids[0]]}})
+    found = gate.held_out_for(spec, "hash", rows)
+    assert found is not None
+    assert found.tolist() == [False, True, False, True]
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,17 @@ def test_classes_that_are_absent_or_never_predicted_are_undefined_not_wrong() ->
     assert all(np.isfinite(value) for value in found.metrics.values())
 
 
+def test_an_absent_class_that_is_answered_has_no_precision_and_is_in_no_mean() -> None:
+    labels = np.array([0, 0, 1, 1])
+    answers = np.array([0, 0, 1, 2])  # once the class that no row shows
+    found = measure(labels, np.eye(3, dtype=np.float32)[answers], ["a", "b", "c"], 0.95)
+    absent = found.per_class[2]
+    assert (absent["support"], absent["precision"], absent["recall"], absent["auc"]) == (0, None, None, None)
+    assert found.metrics["macro_recall"] == 0.75
+    assert found.metrics["macro_precision"] == 1.0
+    assert found.metrics["macro_f1"] == pytest.approx((1 + 2 / 3) / 2)
+
+
 def test_a_single_class_has_no_curve_and_no_area() -> None:
     found = measure(np.zeros(5, np.int64), np.ones((5, 1), np.float32), ["only"], 0.95)
     assert found.roc == ([], [], [])

@@ -169,17 +169,6 @@ def test_a_class_without_training_rows_is_named_with_the_fix(tmp_path: Path, ste
     assert not (tmp_path / "out").exists()
 
 
-def test_an_empty_test_split_is_refused_with_the_fix(tmp_path: Path, steplog: StepLog) -> None:
-    images = pictures(400)
-    fractions = np.array(
-        [int.from_bytes(pixel_digest(image.tobytes(), 4, 5, 3)[:8], "big") / 2**64 for image in images]
-    )
-    late = images[fractions > 0.5][:20]
-    write_table(tmp_path / "in", late, [0, 1] * 10, CLASSES)
-    with pytest.raises(DataError, match=r"none of the 20 rows fell into the test split. Add pictures or raise"):
-        run(tmp_path / "in", tmp_path / "out", steplog, holdout=0.3)
-
-
 def test_pixels_that_are_not_what_their_digest_says_are_refused(tmp_path: Path, steplog: StepLog) -> None:
     write_table(tmp_path / "in", pictures(40), [0, 1] * 20, CLASSES)
     path = tmp_path / "in" / ROWS / "part-00000.parquet"

@@ -219,8 +219,11 @@ def test_labels_that_are_not_those_of_the_manifest_are_refused(
 def test_rows_that_teach_nothing_are_refused(dataset: Path, rows: int, class_rows: dict[str, int], words: str) -> None:
     data = replace(SplitManifest.read(dataset), classes=list(class_rows), train_class_rows=class_rows,
                    splits={"train": rows, "validation": 0, "test": 5})  # fmt: skip
-    with pytest.raises(DataError, match=words):
+    with pytest.raises(DataError, match=f"{words}.* Check the source or preprocess.holdout"):
         check_learnable(dataset, data)
+    with pytest.raises(DataError, match=f"{words}.* Check the source's training part") as caught:
+        check_learnable(dataset, replace(data, split_kind="source"))
+    assert "holdout" not in caught.value.fix
 
 
 def test_nothing_is_pickled(home: Home, tmp_path: Path, train: Callable[..., TrainResult]) -> None:

@@ -194,5 +194,7 @@ def _class_table(evaluation: "Evaluation") -> Table:
     table = Table("class", "rows", "precision", "recall", box=None, padding=(0, 2, 0, 0))
     for row in evaluation.per_class:
         shares = ["-" if row[key] is None else f"{row[key]:.2%}" for key in ("precision", "recall")]
+        if not row["support"]:
+            shares[1] = "not judged"
         table.add_row(Text(row["name"], overflow="fold"), f"{row['support']:,}", *shares)
     return table

@@ -28,7 +28,7 @@ class ModelSpec:
     std: list[float]
     weights_sha256: str  # of the safetensors file
     training: dict[str, Any] = field(default_factory=dict)  # settings as resolved, threads, precision, torch, CPU flags
-    data: dict[str, Any] = field(default_factory=dict)  # name, source, digest, rows, splits, holdout, split_kind
+    data: dict[str, Any] = field(default_factory=dict)  # name, source, digest, rows, split_kind, holdout, exceptions, …
     lineage: dict[str, Any] = field(default_factory=dict)  # code_version, mlflow_run_id
     fit: str = "stretch"  # ingest.fit, which holds in the server too: crop, letterbox or stretch
     bits: int = 16  # ingest.bits as resolved, likewise. Older bundles have neither; these were the rules then

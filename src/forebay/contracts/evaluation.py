@@ -26,13 +26,15 @@ class Evaluation:
     folder: Path  # where it lies; not stored
     name: str  # registered model name
     decision: str  # passed or refused
-    gate: dict[str, Any]  # passed, reason, version (of identical weights, else None), champion (the comparison)
+    gate: dict[
+        str, Any
+    ]  # passed, reason, version (of identical weights, else None), champion, baseline, unjudged classes
     model: dict[str, Any]  # architecture, options, weights_sha256, training, lineage; as the bundle records them
     data: dict[str, Any]  # rows, classes, digest, quarantined by reason, splits, split_kind, source
     accuracy: dict[str, Any]  # value, low, high, rows, confidence
     metrics: dict[str, float]  # flat, for MLflow and KFP
     classes: list[str]
-    per_class: list[dict[str, Any]]  # name, support, precision, recall, auc; None where undefined
+    per_class: list[dict[str, Any]]  # name, support, precision, recall, auc; None where undefined or not judged
     confusion: list[list[int]]  # rows are true classes, columns predicted
     roc: tuple[list[float], list[float], list[float]]  # micro-averaged fpr, tpr, thresholds; at most 200 points
     macro_roc: tuple[list[float], list[float]]  # fpr, tpr

@@ -1,14 +1,19 @@
 """Which rows a model never trains on, decided by a picture's content alone.
 
-The rule belongs to no single step: preprocess splits by it, and the gate asks it which rows were held out for a
-champion that was trained earlier, on other data or with another holdout.
+The rule belongs to no single step: preprocess splits by it, evaluate counts only rows that it held out, and the gate
+asks it which rows were held out for a champion that was trained earlier, on other data or with another holdout.
 """
+
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 HASH = "hash"  # SplitManifest.split_kind: by content
 SOURCE = "source"  # by the source's own split
+
+HELD_OUT = "held_out"  # keys of the exceptions: ids of test rows at or above holdout,
+TRAINED = "trained"  # and of rows below it that were trained on
 
 
 def content_fraction(sha256: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -18,7 +23,45 @@ def content_fraction(sha256: NDArray[np.uint8]) -> NDArray[np.float64]:
         sha256: uint8, N x 32.
 
     Returns:
-        float64, N. Rows below `holdout` are test rows under the hash split, whatever else the data holds.
+        float64, N. Rows below `holdout` are test rows under the hash split, except those that `exceptions` lists.
     """
-    first_8 = np.ascontiguousarray(sha256[:, :8]).view(">u8").reshape(-1)
-    return first_8.astype(np.float64) / 2.0**64
+    return _first_8(sha256).astype(np.float64) / 2.0**64
+
+
+def exceptions(sha256: NDArray[np.uint8], test: NDArray[np.bool_], holdout: float) -> dict[str, list[str]]:
+    """What a hash split did otherwise than `holdout` alone says, so that classes with few rows have some on each side.
+
+    Args:
+        test: bool, N; the rows that are held out.
+
+    Returns:
+        Ids (the first 16 hex digits of a picture's sha256) under `held_out` and `trained`, each once and in order.
+    """
+    below = content_fraction(sha256) < holdout
+    return {HELD_OUT: _ids(sha256[test & ~below]), TRAINED: _ids(sha256[~test & below])}
+
+
+def held_out_rows(sha256: NDArray[np.uint8], holdout: float, moved: Mapping[str, Sequence[str]]) -> NDArray[np.bool_]:
+    """Which pictures a hash split surely kept from training, whether or not they were in its data.
+
+    Args:
+        sha256: uint8, N x 32, of any pictures.
+        holdout: of that split.
+        moved: its `exceptions`; empty for a split that was made before there were any.
+    """
+    first = _first_8(sha256)
+    below = content_fraction(sha256) < holdout
+    trained, held = (_numbers(moved.get(key, ())) for key in (TRAINED, HELD_OUT))
+    return (below & ~np.isin(first, trained)) | np.isin(first, held)
+
+
+def _first_8(sha256: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    return np.ascontiguousarray(sha256[:, :8]).view(">u8").reshape(-1).astype(np.uint64)
+
+
+def _ids(sha256: NDArray[np.uint8]) -> list[str]:
+    return sorted({row.tobytes().hex() for row in sha256[:, :8]})
+
+
+def _numbers(ids: Sequence[str]) -> NDArray[np.uint64]:
+    return np.array([int(text, 16) for text in ids], np.uint64)

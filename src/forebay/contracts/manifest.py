@@ -82,6 +82,7 @@ class SplitManifest(_Stored):
     split_kind: str  # hash or source
     holdout: float
     validation: float
+    exceptions: dict[str, list[str]] = field(default_factory=dict)  # of the hash split: `contracts.holdout.exceptions`
     warnings: list[str] = field(default_factory=list)
     fit: str = "stretch"  # of ingest, for the server; the defaults are what ingest did before these were recorded
     bits: int = 16

@@ -1,13 +1,16 @@
 """The gate's edge: fetch the champion, let it answer the same rows, and ask the pure functions of `gate`."""
 
+from dataclasses import asdict, replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from forebay import registry
 from forebay.contracts.bundle import ModelSpec
+from forebay.contracts.class_names import listed
 from forebay.contracts.shards import Split
 from forebay.errors import ModelError
-from forebay.evaluate import gate
+from forebay.evaluate import baseline, gate
 from forebay.evaluate.predict import predict
 from forebay.settings import EvaluateConfig
 from forebay.state import StepLog
@@ -33,9 +36,31 @@ def decide(
     Raises:
         ModelError: there is a champion and it cannot be loaded.
     """
-    refusal = gate.minimum(int(right.sum()), len(right), config.min_accuracy)
-    if refusal:
-        return refusal
+    support = np.bincount(test.labels, minlength=len(spec.classes))
+    unjudged = [spec.classes[label] for label in np.flatnonzero(support == 0)]
+    if unjudged:
+        log.warn(f"no held-out row shows {listed(unjudged)}: not judged, and in no average")
+    verdict = gate.minimum(int(right.sum()), len(right), config.min_accuracy)
+    constant = None
+    if config.baseline == baseline.LARGEST_CLASS:
+        constant = baseline.against_largest_class(test.labels, right, spec.classes)
+        verdict = verdict or baseline.refusal(constant, config)
+        judged = [spec.classes[label] for label in np.flatnonzero(support)]
+        if text := baseline.doubt(constant, judged, config):
+            log.warn(text)
+    verdict = verdict or _beside_champion(name, spec, test, split_kind, right, config, log)
+    return replace(verdict.naming(unjudged), baseline=asdict(constant) if constant else None)
+
+
+def _beside_champion(
+    name: str,
+    spec: ModelSpec,
+    test: Split,
+    split_kind: str,
+    right: NDArray[np.bool_],
+    config: EvaluateConfig,
+    log: StepLog,
+) -> gate.Verdict:
     bundle = registry.champion(log.home, name)
     if bundle is None:
         reached = f"accuracy {right.mean():.4f} reaches evaluate.min_accuracy {config.min_accuracy}"

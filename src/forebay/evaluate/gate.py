@@ -1,18 +1,21 @@
 """The gate: may this model be deployed? Pure functions; the thresholds are settings of evaluate.
 
-A model passes when it reaches `min_accuracy` and is not worse than the champion: no significantly lower accuracy on
-the rows that neither of them was trained on, and no class that loses more recall than `max_class_drop`. A tie passes.
+A model passes when it reaches `min_accuracy`, is better than always answering the largest class (`baseline.py`) and
+is not worse than the champion: no significantly lower accuracy on the rows that neither of them was trained on, and no
+class that loses more recall than `max_class_drop`. A tie with the champion passes. Classes without held-out rows are
+named, and are neither right nor wrong in any number.
 """
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forebay.contracts.bundle import ModelSpec
-from forebay.contracts.holdout import HASH, SOURCE, content_fraction
+from forebay.contracts.class_names import listed
+from forebay.contracts.holdout import HASH, SOURCE, held_out_rows
 from forebay.settings import EvaluateConfig
 
 Flags = NDArray[np.bool_]
@@ -26,6 +29,15 @@ class Verdict:
     reason: str  # for people, one sentence
     version: str | None = None  # the champion's, where the weights are the same
     champion: dict[str, Any] | None = None  # what it was compared with; None where there was none to compare
+    baseline: dict[str, Any] | None = None  # the constant answer beside it; None where evaluate.baseline is none
+    unjudged: list[str] = field(default_factory=list)  # classes without held-out rows
+
+    def naming(self, unjudged: list[str]) -> "Verdict":
+        """The same verdict, whose reason names the classes that no held-out row shows."""
+        if not unjudged:
+            return self
+        reason = f"{self.reason}. Not judged, without held-out rows: {listed(unjudged)}"
+        return replace(self, reason=reason, unjudged=unjudged)
 
     def facts(self) -> dict[str, Any]:
         """As recorded in `evaluation.json`."""
@@ -44,6 +56,7 @@ class Comparison:
     p_value: float  # exact one-sided McNemar test: how likely so many losses are when both are equally good
     worst_class: str | None  # the class that loses the most recall; None where none loses any
     worst_drop: float  # recall it loses
+    uncompared: list[str]  # classes without any of these rows: what they lost is not known
 
 
 def minimum(correct: int, rows: int, min_accuracy: float) -> Verdict | None:
@@ -99,19 +112,19 @@ def no_shared_rows(name: str, version: str) -> Verdict:
     )
 
 
-def held_out_for(champion: ModelSpec, split_kind: str, sha256: NDArray[np.uint8]) -> Flags | None:
-    """Which of the candidate's test rows the champion was not trained on either.
+def held_out_for(model: ModelSpec, split_kind: str, sha256: NDArray[np.uint8]) -> Flags | None:
+    """Which test rows, of its own data or of other, a model was surely not trained on.
 
     Args:
-        split_kind: how the candidate's rows were split, hash or source.
-        sha256: uint8, N x 32, of the candidate's test rows.
+        split_kind: how these rows were split, hash or source.
+        sha256: uint8, N x 32, of the test rows.
 
     Returns:
-        bool, N; None where the champion's record does not tell.
+        bool, N; None where the model's record does not tell.
     """
-    kind, holdout = champion.data.get("split_kind"), champion.data.get("holdout")
+    kind, holdout = model.data.get("split_kind"), model.data.get("holdout")
     if kind == HASH and isinstance(holdout, float):
-        return content_fraction(sha256) < holdout
+        return held_out_rows(sha256, holdout, model.data.get("exceptions", {}))
     if kind == split_kind == SOURCE:
         return np.ones(len(sha256), np.bool_)
     return None
@@ -120,7 +133,7 @@ def held_out_for(champion: ModelSpec, split_kind: str, sha256: NDArray[np.uint8]
 def compare(labels: NDArray[np.int64], candidate_right: Flags, champion_right: Flags, classes: list[str]) -> Comparison:
     """Set two models side by side on the same N rows, N at least 1."""
     drops = _recall_drops(labels, candidate_right, champion_right, len(classes))
-    worst = int(np.argmax(drops))
+    worst = int(np.nanargmax(drops))
     losses = int((champion_right & ~candidate_right).sum())
     wins = int((candidate_right & ~champion_right).sum())
     return Comparison(
@@ -132,6 +145,7 @@ def compare(labels: NDArray[np.int64], candidate_right: Flags, champion_right: F
         p_value=mcnemar_p(losses, wins),
         worst_class=classes[worst] if drops[worst] > 0 else None,
         worst_drop=max(0.0, float(drops[worst])),
+        uncompared=[classes[label] for label in np.flatnonzero(np.isnan(drops))],
     )
 
 
@@ -153,6 +167,8 @@ def judge(comparison: Comparison, name: str, version: str, config: EvaluateConfi
         )
         return Verdict(passed=False, reason=reason, champion=facts)
     reason = f"not worse than {against}: accuracy {both}, p {comparison.p_value:.2g}"
+    if comparison.uncompared:
+        reason += f"; without any of these rows, so not compared: {listed(comparison.uncompared)}"
     return Verdict(passed=True, reason=reason, champion=facts)
 
 
@@ -173,12 +189,13 @@ def mcnemar_p(losses: int, wins: int) -> float:
 def _recall_drops(
     labels: NDArray[np.int64], candidate_right: Flags, champion_right: Flags, classes: int
 ) -> NDArray[np.float64]:
-    """Recall each class loses against the champion; 0 where it has no rows."""
+    """Recall each class loses against the champion; NaN where it has no rows."""
     rows = np.bincount(labels, minlength=classes)
     lost = np.bincount(labels[champion_right], minlength=classes) - np.bincount(
         labels[candidate_right], minlength=classes
     )
-    return lost / np.maximum(rows, 1)
+    with np.errstate(invalid="ignore"):
+        return lost / rows
 
 
 def _classes(spec: ModelSpec) -> str:

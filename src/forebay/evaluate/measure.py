@@ -88,6 +88,7 @@ def _per_class(
     classes: Sequence[str], confusion: NDArray[np.int64], class_rocs: list[metrics.Roc | None]
 ) -> list[dict[str, Any]]:
     precision, recall = metrics.precision_and_recall(confusion)
+    precision = np.where(confusion.sum(axis=1) > 0, precision, np.nan)  # no rows: not judged, though it may be answered
     return [
         {
             "name": name,

@@ -9,11 +9,14 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from forebay.contracts.bundle import HISTORY
+from forebay.contracts.class_names import listed
 from forebay.contracts.evaluation import Evaluation
 from forebay.contracts.shards import SPLITS, Split
+from forebay.evaluate.baseline import Baseline, doubt, refusal
 from forebay.evaluate.charts import Frame, Series, line_chart, padded, reliability_chart
 from forebay.evaluate.metrics import CalibrationBin
 from forebay.evaluate.pictures import heat_map, png_uri
+from forebay.settings import EvaluateConfig
 from forebay.state import read_json, write_bytes
 
 MATRIX_CLASSES = 24  # a table of numbers up to here, a picture above
@@ -62,6 +65,8 @@ def write_report(
     html = environment.get_template("report.html").render(
         evaluation=evaluation,
         run_id=run_id,
+        listed=listed,
+        baseline_rule=_baseline_rule(evaluation),
         history_charts=history_charts(history),
         confusion=_confusion(evaluation),
         per_class=_per_class(evaluation),
@@ -133,6 +138,20 @@ def provenance(evaluation: Evaluation, run_id: str) -> dict[str, dict[str, Any]]
     }  # fmt: skip
     return {
         heading: {_words(key): _shown(value) for key, value in rows.items()} for heading, rows in tables.items() if rows
+    }
+
+
+def _baseline_rule(evaluation: Evaluation) -> dict[str, Any] | None:
+    """What the gate wanted against the constant answer, what it found, and how sure that is; None without that rule."""
+    if evaluation.gate["baseline"] is None:
+        return None
+    found, config = Baseline(**evaluation.gate["baseline"]), EvaluateConfig(**evaluation.settings)
+    unsure = doubt(found, [row["name"] for row in evaluation.per_class if row["support"]], config)
+    return {
+        "wanted": f"p below {config.significance:g}" if unsure is None else "more pictures right",
+        "found": f"p = {found.p_value:.3g}, {found.only_model_right} won, {found.only_baseline_right} lost",
+        "ok": refusal(found, config) is None,
+        "doubt": unsure,
     }
 
 

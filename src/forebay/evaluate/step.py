@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from forebay.contracts.bundle import ModelSpec
 from forebay.contracts.evaluation import PASSED, PREDICTIONS, REFUSED, Evaluation, write_smoke
+from forebay.contracts.holdout import HASH
 from forebay.contracts.manifest import SplitManifest
 from forebay.contracts.shards import Split, open_split
-from forebay.errors import ModelError
+from forebay.errors import DataError, ModelError
 from forebay.evaluate.champion import decide
+from forebay.evaluate.gate import held_out_for
 from forebay.evaluate.measure import measure
 from forebay.evaluate.predict import predict
 from forebay.evaluate.report import write_report
@@ -26,7 +28,7 @@ SMOKE_BYTES = 33_554_432  # large pictures: fewer rows
 
 
 def evaluate(dataset: Path, model: Path, out: Path, config: EvaluateConfig, log: StepLog) -> Evaluation:
-    """Measure a model on the test split and decide whether it may be deployed.
+    """Measure a model on the test rows that it was not trained on, and decide whether it may be deployed.
 
     Args:
         dataset: preprocess's output folder.
@@ -35,14 +37,15 @@ def evaluate(dataset: Path, model: Path, out: Path, config: EvaluateConfig, log:
 
     Raises:
         ModelError: the bundle cannot be loaded or does not fit the data, or the champion cannot be loaded.
+        DataError: none of the test rows was held out when the model was trained.
     """
     from forebay.models import load_bundle
 
     data = SplitManifest.read(dataset)
     classifier = load_bundle(model)
     _check_fit(classifier.spec, data)
+    test = _held_out(open_split(dataset, data, "test"), classifier.spec, data, log)
     empty_folder(out)
-    test = open_split(dataset, data, "test")
     probabilities = predict(classifier, test, log)
     right = probabilities.argmax(axis=1) == test.labels
     resolved = replace(config, name=data.name if config.name == AUTO else config.name)
@@ -76,6 +79,31 @@ def _check_fit(spec: ModelSpec, data: SplitManifest) -> None:
             f"data {data.name} has {data.height}x{data.width}x{data.channels} of {len(data.classes)} (or other names). "
             "Train on this data, or prepare it with the ingest.size and ingest.channels of the model's own."
         )
+
+
+def _held_out(test: Split, spec: ModelSpec, data: SplitManifest, log: StepLog) -> Split:
+    """The test rows that the model was not trained on: all of them where the data is its own."""
+    keep = held_out_for(spec, data.split_kind, test.sha256)
+    if keep is None:
+        if data.split_kind == HASH and spec.data.get("split_kind"):
+            log.warn(
+                "the model was trained on a split that its source brought, so nothing tells whether it was trained on "
+                "some of these rows"
+            )
+        return test
+    if not keep.any():
+        raise DataError(
+            source=data.source,
+            problem=f"none of the {len(test)} test rows is known to be held out for this model",
+            fix="Split the data as its own was, by preprocess.split=hash and preprocess.holdout="
+            f"{spec.data['holdout']:g}, and add pictures where that leaves too few",
+        )
+    if not keep.all():
+        log.warn(
+            f"{int((~keep).sum())} of {len(test)} test rows do not count: they are not known to be held out for this "
+            "model, which was trained on another split"
+        )
+    return test if keep.all() else test.part(keep)
 
 
 def _model_facts(spec: ModelSpec) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from forebay.contracts.class_names import listed
 from forebay.contracts.holdout import HASH, SOURCE, content_fraction
 from forebay.contracts.shards import SPLITS
 from forebay.errors import DataError
@@ -44,6 +45,10 @@ def choose_kind(source_split: NDArray[np.str_], wanted: str, source: str) -> str
 def assign(keys: RowKeys, *, kind: str, holdout: float, validation: float) -> NDArray[np.int8]:
     """Give every row its split: TRAIN, VALIDATION, TEST or DROPPED.
 
+    A fraction of the rows, by content. A class with so few rows that it would have none to learn from, or none to be
+    judged by, gets one of each: its picture of the highest content fraction is trained on, the one of the lowest is
+    held out. A class of one picture is trained on. The source's own test rows are never touched.
+
     Equal pictures always share a split, because nothing but their digest (and the source's word) is looked at.
 
     Args:
@@ -53,12 +58,13 @@ def assign(keys: RowKeys, *, kind: str, holdout: float, validation: float) -> ND
     """
     fraction = content_fraction(keys.sha256)
     if kind == HASH:
-        return np.select([fraction < holdout, fraction < holdout + validation], [TEST, VALIDATION], TRAIN).astype(
-            np.int8
-        )
-    test = keys.source_split == "test"
-    leaked = ~test & np.isin(_as_bytes(keys.sha256), _as_bytes(keys.sha256[test]))
-    return np.select([test, leaked, fraction < validation], [TEST, DROPPED, VALIDATION], TRAIN).astype(np.int8)
+        conditions, choices = [fraction < holdout, fraction < holdout + validation], [TEST, VALIDATION]
+    else:
+        test = keys.source_split == "test"
+        leaked = ~test & np.isin(_as_bytes(keys.sha256), _as_bytes(keys.sha256[test]))
+        conditions, choices = [test, leaked, fraction < validation], [TEST, DROPPED, VALIDATION]
+    by_fraction = np.select(conditions, choices, TRAIN).astype(np.int8)
+    return _with_both_sides(keys, by_fraction, kind)
 
 
 def order(keys: RowKeys, splits: NDArray[np.int8], split: int) -> NDArray[np.int64]:
@@ -72,33 +78,78 @@ def order(keys: RowKeys, splits: NDArray[np.int8], split: int) -> NDArray[np.int
     return rows[np.lexsort((keys.labels[rows], words[:, 3], words[:, 2], words[:, 1], words[:, 0]))]
 
 
-def check_splits(keys: RowKeys, splits: NDArray[np.int8], classes: list[str], source: str) -> None:
+def class_rows(labels: NDArray[np.int64], splits: NDArray[np.int8], split: int, classes: int) -> NDArray[np.int64]:
+    """Rows of one split by class; int64, one count per class."""
+    return np.bincount(labels[splits == split], minlength=classes)
+
+
+_MOVABLE = {HASH: (TRAIN, VALIDATION, TEST), SOURCE: (TRAIN, VALIDATION)}
+
+
+def _with_both_sides(keys: RowKeys, splits: NDArray[np.int8], kind: str) -> NDArray[np.int8]:
+    """Move a picture of each class that lacks training rows, or under the hash split test rows; a copy."""
+    classes = int(keys.labels.max()) + 1
+    lacks = class_rows(keys.labels, splits, TRAIN, classes) == 0
+    if kind == HASH:
+        lacks |= class_rows(keys.labels, splits, TEST, classes) == 0
+    rows = np.flatnonzero(lacks[keys.labels] & np.isin(splits, _MOVABLE[kind]))
+    rows = rows[~_of_several_classes(keys, rows)]
+    names, moved = _as_bytes(keys.sha256), splits.copy()
+    rows = rows[np.argsort(keys.labels[rows], kind="stable")]
+    for mine in np.split(rows, np.flatnonzero(np.diff(keys.labels[rows])) + 1):
+        moved[mine] = _both_sides(names[mine], splits[mine], kind)
+    return moved
+
+
+def _both_sides(names: NDArray[np.bytes_], splits: NDArray[np.int8], kind: str) -> NDArray[np.int8]:
+    """Splits of one class's rows: the highest picture trains and the lowest tests where none does."""
+    pictures = np.unique(names)
+    if len(pictures) and TRAIN not in splits:
+        splits = np.where(names == pictures[-1], TRAIN, splits)
+    if kind == HASH and TEST not in splits and len(pictures) > 1:
+        splits = np.where(names == pictures[0], TEST, splits)
+    return splits
+
+
+def _of_several_classes(keys: RowKeys, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of these rows show a picture that another class shows as well; ingest leaves none, and they stay put."""
+    if not len(rows):
+        return np.zeros(0, np.bool_)
+    names = _as_bytes(keys.sha256)
+    same = np.flatnonzero(np.isin(names, names[rows]))
+    _, first, which = np.unique(names[same], return_index=True, return_inverse=True)
+    differs = keys.labels[same] != keys.labels[same][first][which]
+    return np.isin(names[rows], names[same][differs])
+
+
+def check_splits(keys: RowKeys, splits: NDArray[np.int8], classes: list[str], source: str, kind: str) -> None:
     """Refuse a split that nothing can be learned from or measured on.
 
     Raises:
         DataError: a class without training rows, or no test rows.
     """
-    counts = np.bincount(keys.labels[splits == TRAIN], minlength=len(classes))
-    missing = [name for name, rows in zip(classes, counts, strict=True) if rows == 0]
-    if missing:
-        raise DataError(
-            source=source,
-            problem=f"no training rows for {_listed(missing)} after the split of {len(splits)} rows",
-            fix="Add pictures of that class, lower preprocess.holdout or preprocess.validation, or leave the class out",
-        )
+    missing = np.flatnonzero(class_rows(keys.labels, splits, TRAIN, len(classes)) == 0)
+    if len(missing):
+        them = "it" if len(missing) == 1 else "them"
+        where = f"after the split of {len(splits)} rows"
+        fix = f"Add pictures of {them}, or leave {them} out"
+        if kind == SOURCE:
+            where = f"in the source's own split, which has {them} among its test rows only"
+            fix = (
+                f"Add pictures of {them} to the source's training part, take {them} out of its test part, or set "
+                "preprocess.split=hash, which splits all rows by content"
+            )
+        names = listed([classes[label] for label in missing])
+        raise DataError(source=source, problem=f"no training rows for {names} {where}", fix=fix)
     if not (splits == TEST).any():
         raise DataError(
             source=source,
-            problem=f"none of the {len(splits)} rows fell into the test split",
-            fix="Add pictures or raise preprocess.holdout",
+            problem=f"none of the {len(splits)} rows can be held out for the test split: no class has two pictures, "
+            "and one is trained on",
+            fix="Add pictures; a class needs two or more to be judged",
         )
 
 
 def _as_bytes(sha256: NDArray[np.uint8]) -> NDArray[np.bytes_]:
     """One opaque 32-byte value per row, which numpy can sort and compare."""
     return np.ascontiguousarray(sha256).view("S32").reshape(-1)
-
-
-def _listed(names: list[str], most: int = 5) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return f"{'class' if len(names) == 1 else 'classes'} {', '.join(map(repr, names[:most]))}{more}"

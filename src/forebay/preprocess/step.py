@@ -8,9 +8,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from forebay.contracts.class_names import listed
+from forebay.contracts.holdout import HASH, HELD_OUT, TRAINED, exceptions
 from forebay.contracts.manifest import DataManifest, SplitManifest
 from forebay.contracts.shards import SPLITS
-from forebay.preprocess.split import DROPPED, TRAIN, VALIDATION, RowKeys, assign, check_splits, choose_kind, order
+from forebay.preprocess.split import (
+    DROPPED,
+    TEST,
+    TRAIN,
+    VALIDATION,
+    RowKeys,
+    assign,
+    check_splits,
+    choose_kind,
+    class_rows,
+    order,
+)
 from forebay.preprocess.statistics import LEVELS, channel_histogram, constant_channels, mean_and_std
 from forebay.preprocess.table import read_images, read_keys
 from forebay.preprocess.write import SplitWriter
@@ -21,8 +34,8 @@ from forebay.state import StepLog, empty_folder, seal
 def preprocess(dataset: Path, out: Path, config: PreprocessConfig, log: StepLog) -> SplitManifest:
     """Split ingest's rows and lay them out for training.
 
-    The split depends on the pictures' content only, never on a seed or an order, so equal pictures share a split and
-    a model trained later on more data never sees today's test rows.
+    The split depends on the pictures' content only, never on a seed or an order, so equal pictures share a split, and
+    which rows a model never saw is known later, on more data: those below `holdout`, save the manifest's exceptions.
 
     Args:
         dataset: ingest's output folder.
@@ -35,17 +48,22 @@ def preprocess(dataset: Path, out: Path, config: PreprocessConfig, log: StepLog)
     keys = read_keys(dataset, data)
     kind = choose_kind(keys.source_split, config.split, data.source)
     splits = assign(keys, kind=kind, holdout=config.holdout, validation=config.validation)
-    check_splits(keys, splits, data.classes, data.source)
+    check_splits(keys, splits, data.classes, data.source, kind)
+    moved = exceptions(keys.sha256, splits == TEST, config.holdout) if kind == HASH else {}
     empty_folder(out)
     rows = [order(keys, splits, split) for split in range(len(SPLITS))]
     shape = (data.height, data.width, data.channels)
     writers = [SplitWriter(out, name, rows[split], keys, shape, config.shard_rows) for split, name in enumerate(SPLITS)]
     histogram = _fill(writers, dataset, data, log)
     mean, std = mean_and_std(histogram)
-    warnings = _warnings(splits, constant_channels(histogram), config)
+    test_rows = class_rows(keys.labels, splits, TEST, len(data.classes))
+    warnings = [
+        *_class_warnings([data.classes[label] for label in np.flatnonzero(test_rows == 0)], kind, moved, config),
+        *_warnings(splits, constant_channels(histogram), config),
+    ]
     for text in warnings:
         log.warn(text)
-    train_counts = np.bincount(keys.labels[rows[TRAIN]], minlength=len(data.classes)).tolist()
+    train_counts = class_rows(keys.labels, splits, TRAIN, len(data.classes)).tolist()
     manifest = SplitManifest(
         name=data.name, source=data.source, kind=data.kind, data_digest=data.digest,
         digest=_digest(data, keys, rows, mean, std),
@@ -54,8 +72,8 @@ def preprocess(dataset: Path, out: Path, config: PreprocessConfig, log: StepLog)
         splits={name: len(rows[split]) for split, name in enumerate(SPLITS)},
         shards={name: writers[split].names for split, name in enumerate(SPLITS)},
         train_class_rows=dict(zip(data.classes, train_counts, strict=True)),
-        mean=mean, std=std, split_kind=kind, holdout=config.holdout, validation=config.validation, warnings=warnings,
-        **_preparation(data),
+        mean=mean, std=std, split_kind=kind, holdout=config.holdout, validation=config.validation, exceptions=moved,
+        warnings=warnings, **_preparation(data),
     )  # fmt: skip
     manifest.write(out)
     seal(out)
@@ -79,6 +97,28 @@ def _fill(writers: list[SplitWriter], dataset: Path, data: DataManifest, log: St
         done += len(images_NHWC)
         log.progress(done, data.rows, "rows")
     return histogram
+
+
+def _class_warnings(unjudged: list[str], kind: str, moved: dict[str, list[str]], config: PreprocessConfig) -> list[str]:
+    """What the split makes of classes with few rows, and which ones nothing will judge."""
+    texts = []
+    if any(moved.values()):
+        texts.append(
+            f"few pictures in some classes: {len(moved[HELD_OUT])} more are held out and {len(moved[TRAINED])} more "
+            f"are trained on than preprocess.holdout={config.holdout:g} says, so that each of two or more has both"
+        )
+    if unjudged and kind == HASH:
+        texts.append(
+            f"{listed(unjudged)} with one picture only: it is trained on, and nothing will show how well the model "
+            "knows it. Add pictures"
+        )
+    elif unjudged:
+        texts.append(
+            f"{listed(unjudged)} without test rows in the source's own split: nothing will show how well the model "
+            "knows it. Add pictures to the source's test part, or set preprocess.split=hash, which splits all rows by "
+            "content"
+        )
+    return texts
 
 
 def _warnings(splits: NDArray[np.int8], constant: list[int], config: PreprocessConfig) -> list[str]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from forebay.settings.field import AUTO, StepConfig, between, matching, setting
+from forebay.settings.field import AUTO, StepConfig, between, matching, one_of, setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +20,11 @@ class EvaluateConfig(StepConfig):
     min_accuracy: float = setting(
         0.5, unit="fraction of rows", meaning="The gate refuses a lower accuracy", rule=between(0, 1)
     )
+    baseline: str = setting(
+        "largest_class",
+        meaning="The gate refuses a model that is no better than always answering the largest class; none: no rule",
+        rule=one_of("largest_class", "none"),
+    )
     max_class_drop: float = setting(
         0.1,
         unit="recall",
@@ -29,7 +34,7 @@ class EvaluateConfig(StepConfig):
     significance: float = setting(
         0.05,
         unit="p-value",
-        meaning="The gate refuses when a paired test finds the model worse than the champion below this p-value",
+        meaning="Below this p-value a paired test finds the model worse than the champion, or better than the baseline",
         rule=between(0.0001, 0.5),
     )
     confidence: float = setting(

@@ -154,7 +154,10 @@ class PreprocessConfig(StepConfig):
         rule=one_of(AUTO, "hash", "source"),
     )
     holdout: float = setting(
-        0.15, unit="fraction of rows", meaning="Rows kept for evaluation, never trained on", rule=between(0.01, 0.9)
+        0.15,
+        unit="fraction of rows",
+        meaning="Rows kept for evaluation, never trained on; at least one of every class with two or more pictures",
+        rule=between(0.01, 0.9),
     )
     validation: float = setting(
         0.05, unit="fraction of rows", meaning="Rows kept for curves and early stop; 0 for none", rule=between(0, 0.5)

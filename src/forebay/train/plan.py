@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from forebay.contracts.holdout import SOURCE
 from forebay.contracts.manifest import SplitManifest
 from forebay.errors import DataError
 from forebay.train.checkpoint import checkpoint_key
@@ -48,7 +49,7 @@ class Plan:
             "name": data.name, "source": data.source, "kind": data.kind,
             "digest": data.data_digest, "split_digest": data.digest,
             "rows": data.rows, "splits": data.splits, "holdout": data.holdout, "validation": data.validation,
-            "split_kind": data.split_kind, "quarantined": data.quarantined,
+            "split_kind": data.split_kind, "exceptions": data.exceptions, "quarantined": data.quarantined,
         }  # fmt: skip
 
 
@@ -67,5 +68,6 @@ def check_learnable(dataset: Path, data: SplitManifest) -> None:
     elif len(data.classes) > rows:
         problem = f"{len(data.classes)} classes have only {rows} training rows between them"
     if problem:
-        fix = "A classifier needs two classes or more with several rows each. Check the source or preprocess.holdout."
+        where = "the source's training part" if data.split_kind == SOURCE else "the source or preprocess.holdout"
+        fix = f"A classifier needs two classes or more with several rows each. Check {where}."
         raise DataError(source=str(dataset), problem=problem, fix=fix)
