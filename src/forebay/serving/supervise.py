@@ -274,8 +274,9 @@ def _await(home: Home, asked: _Asked, timeout_s: float) -> Published:
 def _settle(files: ServingFiles, given: Mapping[str, str]) -> None:
     """Set what was given; a server that runs follows it."""
     before = read_settings(files)
-    if before != before | given:
-        write_settings(files, {**before, **given})
+    wanted = {**before, **given}
+    if wanted != before:
+        write_settings(files, wanted)
 
 
 def _settled(files: ServingFiles) -> ServerInfo | None:
