@@ -20,6 +20,8 @@ def deploy(
     memory: str,
     gpus: int,
     gpu_resource: str,
+    serve_cors_origins: str,
+    serve_hosts: str,
 ) -> str:
     """Bring the version up, compare its answers with evaluate's and move the alias; see `forebay.deploy`."""
     from forebay.state import step
@@ -28,7 +30,7 @@ def deploy(
         from pathlib import Path
 
         from forebay.deploy import deploy as bring_up
-        from forebay.settings import DeployConfig
+        from forebay.settings import DeployConfig, ServeConfig
 
         config = DeployConfig(
             target=target,
@@ -41,5 +43,6 @@ def deploy(
             gpus=gpus,
             gpu_resource=gpu_resource,
         )
-        url = bring_up(Path(evaluation.path), version, config, log)
+        serve = ServeConfig(cors_origins=serve_cors_origins, hosts=serve_hosts)
+        url = bring_up(Path(evaluation.path), version, config, log, serve)
     return url

@@ -84,6 +84,8 @@ def training(parameters: Parameters) -> None:
             version=register.outputs["Output"],
             run_id=run_id,
             **arguments_of("deploy", parameters),
+            serve_cors_origins=parameters["serve_cors_origins"],
+            serve_hosts=parameters["serve_hosts"],
         )
         _request(deploy, cpu="500m", memory="1G", hours=1, cached=False)
         _give(deploy, mlflow=True, more=(given.MODEL_STORE,))

@@ -19,7 +19,8 @@ from forebay.models import load_bundle
 from forebay.serving import supervise
 from forebay.serving.launch import Address
 from forebay.serving.state import Served
-from forebay.settings import DeployConfig
+from forebay.settings import DeployConfig, ServeConfig
+from forebay.settings.serve import NOTHING_GIVEN
 from forebay.state import Home
 from tiny_server import write_bundle
 
@@ -54,7 +55,7 @@ class ClusterStation:
         self.bundles[version] = artifact / "data" / "bundle"
         return version
 
-    def deploy(self, version: str, **settings: object) -> str:
+    def deploy(self, version: str, serve: ServeConfig = NOTHING_GIVEN, **settings: object) -> str:
         """As the deploy step does; the URL."""
         images = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 1), dtype=np.uint8)
         smoke = Smoke(
@@ -63,7 +64,7 @@ class ClusterStation:
         )  # fmt: skip
         config = DeployConfig(**{"timeout_s": 60, **settings})  # type: ignore[arg-type]
         bundle = registry.resolve(self.home, f"{NAME}/{version}")
-        return roll_out(self.home, bundle, smoke, config, "run-1", lambda text: None)
+        return roll_out(self.home, bundle, smoke, config, "run-1", lambda text: None, serve)
 
     def becomes(self, service: Object) -> tuple[Object, list[Object]]:
         """KServe and the kubelet: a server with enough memory loads the version that the object names."""

@@ -100,6 +100,13 @@ def test_a_name_that_kubernetes_refuses_is_refused_here_with_the_way_out(name: s
         inference_service(Deployment(**{**vars(WANTED), "name": name}))
 
 
+def test_the_servers_settings_are_variables_of_its_container() -> None:
+    variables = {"FOREBAY_SERVE_CORS_ORIGINS": "https://app.example", "FOREBAY_SERVE_HOSTS": "models.example"}
+    model = inference_service(dataclasses.replace(WANTED, variables=variables))["spec"]["predictor"]["model"]
+    assert model["env"] == [{"name": name, "value": value} for name, value in variables.items()]
+    assert "env" not in inference_service(WANTED)["spec"]["predictor"]["model"]
+
+
 def test_pods_that_kserve_makes_anew_have_other_marks() -> None:
     def of(**changes: object) -> dict[str, str]:
         return marks(inference_service(dataclasses.replace(WANTED, **changes)))  # type: ignore[arg-type]
@@ -108,3 +115,4 @@ def test_pods_that_kserve_makes_anew_have_other_marks() -> None:
     assert of(resources=Resources(memory="3Gi")) != of()
     assert of(run_id="another") != of()  # an annotation, which pods carry as well
     assert of(version="4") != of()
+    assert of(variables={"FOREBAY_SERVE_HOSTS": "models.example"}) != of()

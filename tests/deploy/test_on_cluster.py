@@ -13,7 +13,7 @@ from forebay.cluster.api import INFERENCE_SERVICES, connect
 from forebay.deploy import kserve
 from forebay.deploy.on_cluster import remembered, roll_back, service
 from forebay.errors import DeployError, ModelError
-from forebay.settings import DeployConfig
+from forebay.settings import DeployConfig, ServeConfig
 from forebay_cli import Forebay
 from mlflow_server import mlflow_server
 
@@ -57,10 +57,16 @@ def memory(station: ClusterStation) -> str:
     return limits["memory"]
 
 
+def variables(station: ClusterStation) -> dict[str, str]:
+    model = station.service["spec"]["predictor"]["model"]
+    return {variable["name"]: variable["value"] for variable in model.get("env", [])}
+
+
 def test_before_a_second_champion_there_is_nothing_to_go_back_to(station: ClusterStation) -> None:
     with pytest.raises(ModelError, match="No version was ever champion"):
         back(station)
-    station.deploy(station.release(1), replicas=2, memory="3Gi")
+    serve = ServeConfig(cors_origins="https://app.example", hosts="models.example")
+    station.deploy(station.release(1), serve, replicas=2, memory="3Gi")
     assert station.champion == "1"
     with pytest.raises(ModelError, match="Only version 1 was ever champion"):
         back(station)
@@ -69,11 +75,17 @@ def test_before_a_second_champion_there_is_nothing_to_go_back_to(station: Cluste
 def test_a_rollback_serves_the_champion_before_as_it_was_served_and_proves_it(station: ClusterStation) -> None:
     station.deploy(station.release(2))
     assert (station.champion, memory(station)) == ("2", "1Gi")
+    assert variables(station) == {}
     version, url = back(station)
     assert (version, station.champion) == ("1", "1")
     assert url.endswith(f"/v1/models/{NAME}:predict")
     assert memory(station) == "3Gi"
     assert station.service["spec"]["predictor"]["minReplicas"] == 2
+    assert variables(station)["FOREBAY_SERVE_CORS_ORIGINS"] == "https://app.example"
+    names = variables(station)["FOREBAY_SERVE_HOSTS"].split(",")
+    assert names[0] == "models.example"
+    own = f"{NAME}-predictor.{NAMESPACE}.svc.cluster.local"  # by which the deploy step and the cluster's gateway ask
+    assert own in names
     assert station.service["metadata"]["annotations"]["forebay.dev/run-id"] == "rollback"
 
 

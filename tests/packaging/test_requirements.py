@@ -14,9 +14,9 @@ CONSTRAINTS = [
 
 
 def normal(pin: str) -> str:
-    """A pin with its name as package indexes compare names."""
+    """A pin with its name as package indexes compare names, without extras."""
     name, version = pin.split("==")
-    return f"{re.sub(r'[-_.]+', '-', name).lower()}=={version}"
+    return f"{re.sub(r'[-_.]+', '-', name.partition('[')[0]).lower()}=={version}"
 
 
 def test_every_constraint_is_one_exact_version() -> None:

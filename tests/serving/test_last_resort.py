@@ -10,7 +10,9 @@ from kserve import ModelRepository
 
 from forebay.serving.app import Application, FrontDoor, Scope, Send
 from forebay.serving.repository import Models
+from forebay.serving.wire.access import Access
 from forebay.serving.wire.body import Message, Receive
+from forebay.settings import ServeConfig
 
 
 def _ask(sdk: Application) -> list[Message]:
@@ -24,7 +26,7 @@ def _ask(sdk: Application) -> list[Message]:
         return {"type": "http.request", "body": b"", "more_body": False}
 
     with ThreadPoolExecutor(1) as pool:
-        door = FrontDoor(Models(ModelRepository()), sdk, pool)
+        door = FrontDoor(Models(ModelRepository()), sdk, pool, Access(ServeConfig(), loopback=True))
         asyncio.run(door({"method": "GET", "path": "/v2", "headers": []}, receive, send))
     return sent
 

@@ -209,7 +209,7 @@ TENSORS: dict[str, tuple[Any, str]] = {
     "huge": ({"inputs": [_tensor(shape=[2**40, 8, 8, 1])]}, "1 to 4096"),
     "negative": ({"inputs": [_tensor(shape=[-1, 8, 8, 1])]}, "1 to 4096"),
     "too few": ({"inputs": [_tensor(data=[1] * 63)]}, "64 numbers"),
-    "fractions": ({"inputs": [_tensor(data=[0.5] * 64)]}, "whole numbers"),
+    "fractions": ({"inputs": [_tensor(data=[1.5] * 64)]}, "whole numbers"),
     "binary without header": ({"inputs": [_tensor(parameters={"binary_data_size": 64})]}, "Inference-Header"),
     "parameters": ({"inputs": [_tensor(parameters=[])]}, "parameters"),
     "unknown output": ({"inputs": [_tensor()], "outputs": [{"name": "logits"}]}, "label_name"),
@@ -284,14 +284,9 @@ def test_a_wrong_method_is_answered_with_the_right_one(server: RunningServer, me
     assert reply.headers["allow"] == "POST"
 
 
-@pytest.mark.parametrize("media", ["multipart/form-data", "image/png", "text/html", "application/xml"])
+@pytest.mark.parametrize("media", ["multipart/form-data", "text/html", "application/xml"])
 def test_unsupported_media(server: RunningServer, media: str) -> None:
     assert "application/json" in _refused(server.post(V1, b"{}", {"Content-Type": media}), 415)
-
-
-def test_compressed_bodies_are_refused_in_words(server: RunningServer) -> None:
-    body = zlib.compress(_encoded({"instances": [_picture()]}))
-    assert "uncompressed" in _refused(server.post(V1, body, {"Content-Encoding": "gzip"}), 415)
 
 
 def test_models_are_not_loaded_or_unloaded_over_http(server: RunningServer) -> None:

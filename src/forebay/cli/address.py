@@ -1,11 +1,16 @@
 """Where the local server of a state folder listens: the options, and the rule when they are not given."""
 
+from collections.abc import Mapping
+
 import click
 from click.core import ParameterSource
 
 from forebay.cli.options import Command
+from forebay.errors import ConfigError
 from forebay.serving import supervise
 from forebay.serving.launch import Address
+from forebay.settings import ServeConfig, parse_assignments
+from forebay.settings.keys import Scalar
 from forebay.state import Home
 from forebay.state.runners import RUNNER_VARIABLE, RUNNERS, Runner
 
@@ -49,9 +54,39 @@ def runner_option(command: Command) -> Command:
     return option(command)
 
 
-def server_address(home: Home, host: str, port: int, runner: Runner) -> Address:
-    """Of a server that this command would start; see `server_port`."""
-    return Address(host, server_port(home, port), runner)
+def server_settings_option(command: Command) -> Command:
+    """`--set` of a command that concerns the server alone."""
+    option = click.option(
+        "--set",
+        "assignments",
+        metavar="KEY=VALUE",
+        multiple=True,
+        help="Change a setting of the server; repeatable. serve.cors_origins: pages that may ask it from a browser; "
+        "serve.hosts: names that it is called by. Kept until it is given again.",
+    )
+    return option(command)
+
+
+def server_settings(assignments: tuple[str, ...]) -> dict[str, Scalar]:
+    """Checked values by key, of which each is the server's.
+
+    Raises:
+        ConfigError: no such key, a value against its rule, or a setting of a run.
+    """
+    values = parse_assignments(assignments)
+    others = [key for key in values if not key.startswith(f"{ServeConfig.prefix}.")]
+    if others:
+        raise ConfigError(f"{', '.join(others)} is a setting of `forebay run`; the server takes those of serve only.")
+    return values
+
+
+def server_address(
+    home: Home, host: str, port: int, runner: Runner, values: Mapping[str, Scalar] | None = None
+) -> Address:
+    """Of a server that this command would start, with the server's among the settings by key; see `server_port`."""
+    start = f"{ServeConfig.prefix}."
+    given = {key.removeprefix(start): str(value) for key, value in (values or {}).items() if key.startswith(start)}
+    return Address(host, server_port(home, port), runner, given)
 
 
 def server_port(home: Home, port: int) -> int:

@@ -63,7 +63,7 @@ def run_command(
     from forebay.engine.run import RunRequest
 
     home = Home.find().open()
-    address = server_address(home, host, port, runner)
+    address = server_address(home, host, port, runner, settings)
     return _run(home, RunRequest(settings=settings, address=address, fresh=fresh, wait=wait), as_json=as_json)
 
 

@@ -6,7 +6,13 @@ from pathlib import Path
 
 import click
 
-from forebay.cli.address import address_options, runner_option, server_address
+from forebay.cli.address import (
+    address_options,
+    runner_option,
+    server_address,
+    server_settings,
+    server_settings_option,
+)
 from forebay.cli.command import command
 from forebay.cli.options import INTERRUPTED, cluster_option, json_option, refuse_without_cluster
 from forebay.errors import ConfigError
@@ -20,18 +26,22 @@ from forebay.state.runners import Runner
 @click.argument("models", nargs=-1, metavar="[MODEL]...")
 @address_options
 @runner_option
-def serve_command(models: tuple[str, ...], host: str, port: int, runner: Runner) -> None:
+@server_settings_option
+def serve_command(models: tuple[str, ...], host: str, port: int, runner: Runner, assignments: tuple[str, ...]) -> None:
     """Bring models up on this machine's server; without MODEL, every champion (also after a reboot).
 
     MODEL is NAME, NAME@champion, NAME/3 or a bundle folder.
     """
     from forebay.engine.champions import bring_up
 
+    settings = server_settings(assignments)
     home = Home.find().open()
-    server = bring_up(home, models, server_address(home, host, port, runner))
+    server = bring_up(home, models, server_address(home, host, port, runner, settings))
     click.echo(f"{server.url} ({server.runs_as}), log {server.log}")
     for name, model in sorted(supervise.current_models(home).items()):
         click.echo(f"  {name} version {model.version}")
+    for name, value in sorted(supervise.settings(home).items()):
+        click.echo(f"  serve.{name} = {value or '(none)'}")
     click.echo("It answers until `forebay stop`.")
 
 
@@ -58,11 +68,20 @@ def predict_command(image: Path, name: str | None, url: str | None, as_json: boo
 @click.argument("name", required=False)
 @address_options
 @runner_option
+@server_settings_option
 @cluster_option
 @click.option("--namespace", metavar="NAME", default="", help="Of --cluster: of the served model, where you set one.")
 @click.option("--image", metavar="NAME", default="", help="Of --cluster: of the pod that does it.")
 def rollback_command(
-    name: str | None, host: str, port: int, runner: Runner, cluster: bool, context: str, namespace: str, image: str
+    name: str | None,
+    host: str,
+    port: int,
+    runner: Runner,
+    assignments: tuple[str, ...],
+    cluster: bool,
+    context: str,
+    namespace: str,
+    image: str,
 ) -> int:
     """Make the version that was champion before the present one champion again, and serve it.
 
@@ -75,15 +94,20 @@ def rollback_command(
     forebay rollback digits --cluster --context NAME
     """
     if cluster:
+        if assignments:
+            raise ConfigError(
+                "--set goes without --cluster: there a version is served the way it was when it was proved."
+            )
         return _roll_back_on_cluster(name, context, namespace, image)
     refuse_without_cluster(context=context, namespace=namespace, image=image)
     from forebay import registry
     from forebay.engine.champions import bring_up, earlier_champion
 
+    settings = server_settings(assignments)
     home = Home.find().open()
     name = name or _default_model(home)
     version = earlier_champion(home, name)
-    server = bring_up(home, (f"{name}/{version}",), server_address(home, host, port, runner))
+    server = bring_up(home, (f"{name}/{version}",), server_address(home, host, port, runner, settings))
     registry.set_champion(home, name, version, back=True)
     click.echo(f"{name} version {version} is champion again and answers at {server.url}.")
     return 0

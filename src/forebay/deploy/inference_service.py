@@ -48,6 +48,7 @@ class Deployment:
     replicas: int = 1
     service_account: str = SERVICE_ACCOUNT  # whose credentials fetch the storage URI
     resources: Resources = field(default_factory=Resources)
+    variables: Mapping[str, str] = field(default_factory=dict)  # of the server's environment
 
 
 def inference_service(wanted: Deployment) -> dict[str, Any]:
@@ -104,6 +105,7 @@ def _predictor(wanted: Deployment) -> dict[str, Any]:
             "protocolVersion": "v2",
             "storageUri": wanted.storage_uri,
             "args": ["--model-name", wanted.name, "--model-version", wanted.version],
+            **({"env": [{"name": k, "value": v} for k, v in wanted.variables.items()]} if wanted.variables else {}),
             "resources": _resources(wanted.resources),
             "securityContext": {
                 "allowPrivilegeEscalation": False,

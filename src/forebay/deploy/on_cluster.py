@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from functools import partial
 
 from forebay import registry
@@ -14,19 +15,24 @@ from forebay.deploy.smoke import Smoke, check_answers
 from forebay.errors import ConfigError, DeployError
 from forebay.registry import RegisteredBundle
 from forebay.serving.client import predict_url
-from forebay.settings import DeployConfig
+from forebay.settings import DeployConfig, ServeConfig
+from forebay.settings.serve import ANY, NOTHING_GIVEN, serve_config, serve_variables
 from forebay.state import Home
 
 PROXIED = "mlflow-artifacts:"
 FETCHED = ("s3", "gs", "https")  # by KServe's storage initializer
 # Settings by which a version is served again.
 REMEMBERED = ("namespace", "replicas", "memory", "gpus", "gpu_resource", "timeout_s")
+SERVE = "serve"  # its settings, kept with them
 RUN_ID = "run_id"  # kept with them: it is on the pods, and makes them others
 
 Tell = Callable[[str], None]
 
 
-def roll_out(home: Home, bundle: RegisteredBundle, smoke: Smoke, config: DeployConfig, run_id: str, tell: Tell) -> str:
+def roll_out(
+    home: Home, bundle: RegisteredBundle, smoke: Smoke, config: DeployConfig, run_id: str, tell: Tell,
+    serve: ServeConfig = NOTHING_GIVEN,
+) -> str:  # fmt: skip
     """Serve a version, compare its answers and make it champion; the URL of its V1 predict path.
 
     Raises:
@@ -35,11 +41,11 @@ def roll_out(home: Home, bundle: RegisteredBundle, smoke: Smoke, config: DeployC
     """
 
     def promote() -> None:
-        settings = {key: getattr(config, key) for key in REMEMBERED}
+        settings = {key: getattr(config, key) for key in REMEMBERED} | {SERVE: asdict(serve)}
         registry.remember_served(home, bundle.name, bundle.version, settings | {RUN_ID: run_id})
         registry.set_champion(home, bundle.name, bundle.version)
 
-    wanted = service(bundle, config, run_id)
+    wanted = service(bundle, config, run_id, serve)
     prove = partial(smoke.check, name=bundle.name, timeout_s=float(config.timeout_s))
     rollout = _rollout(home, bundle.name, config, run_id, tell)
     return predict_url(rollout.run(wanted, prove, promote), bundle.name)
@@ -80,7 +86,7 @@ def roll_back(home: Home, name: str, namespace: str, run_id: str, tell: Tell) ->
     )  # fmt: skip
     rollout = _rollout(home, name, config, run_id, tell)
     promote = partial(registry.set_champion, home, name, bundle.version, back=True)
-    url = rollout.run(service(bundle, config, run_id), prove, promote)
+    url = rollout.run(service(bundle, config, run_id, remembered_serve(home, bundle, namespace)), prove, promote)
     return bundle.version, predict_url(url, name)
 
 
@@ -95,7 +101,16 @@ def remembered(home: Home, bundle: RegisteredBundle, namespace: str) -> DeployCo
         return None
 
 
-def service(bundle: RegisteredBundle, config: DeployConfig, run_id: str) -> Object:
+def remembered_serve(home: Home, bundle: RegisteredBundle, namespace: str) -> ServeConfig:
+    """The server's settings with which a version was proved in a namespace; the defaults where none are kept."""
+    kept = registry.remembered_served(home, bundle.name, bundle.version)
+    try:
+        return serve_config(kept[SERVE]) if kept.get("namespace") == namespace else ServeConfig()
+    except (ConfigError, KeyError, TypeError, AttributeError):  # an earlier version wrote it, or a person
+        return ServeConfig()
+
+
+def service(bundle: RegisteredBundle, config: DeployConfig, run_id: str, serve: ServeConfig = NOTHING_GIVEN) -> Object:
     """The InferenceService of a version.
 
     Raises:
@@ -114,11 +129,21 @@ def service(bundle: RegisteredBundle, config: DeployConfig, run_id: str) -> Obje
             code_version=str(spec.lineage.get("code_version", "")),
             run_id=run_id,
             replicas=config.replicas,
+            variables=serve_variables(asdict(_with_own_names(serve, bundle.name, config.namespace))),
             resources=Resources(
                 memory=config.memory, memory_limit=config.memory, gpus=config.gpus, gpu_resource=config.gpu_resource
             ),
         )
     )
+
+
+def _with_own_names(serve: ServeConfig, name: str, namespace: str) -> ServeConfig:
+    """With the names by which a cluster itself calls the service, where others than the given ones are refused."""
+    if not serve.hosts or ANY in serve.names:
+        return serve
+    ends = (f".{namespace}", f".{namespace}.svc", f".{namespace}.svc.cluster.local")
+    own = [f"{start}{end}" for start in (name, f"{name}-predictor") for end in ("", *ends)]
+    return replace(serve, hosts=",".join([serve.hosts, *own]))
 
 
 def storage_uri(uri: str) -> str:
@@ -148,7 +173,7 @@ def _rollout(home: Home, name: str, config: DeployConfig, run_id: str, tell: Tel
             if bundle is None or kept is None:
                 return None
             proved_by = registry.remembered_served(home, name, bundle.version).get(RUN_ID, run_id)
-            return service(bundle, kept, str(proved_by))
+            return service(bundle, kept, str(proved_by), remembered_serve(home, bundle, config.namespace))
         except registry.failures() as error:
             tell(f"How the champion of {name} was served is not known: {error}")
             return None

@@ -12,13 +12,16 @@ from forebay.registry import RegisteredBundle
 from forebay.serving.client import predict_url
 from forebay.serving.example import write_example
 from forebay.serving.state import Served
-from forebay.settings import AUTO, DeployConfig
+from forebay.settings import AUTO, DeployConfig, ServeConfig
+from forebay.settings.serve import NOTHING_GIVEN
 from forebay.state import Run, StepLog
 
 ANSWER_MARGIN_S = 120.0  # on top of deploy.timeout_s: for starting the server, and for putting back what was
 
 
-def deploy(evaluation: Path, version: str, config: DeployConfig, log: StepLog) -> str:
+def deploy(
+    evaluation: Path, version: str, config: DeployConfig, log: StepLog, serve: ServeConfig = NOTHING_GIVEN
+) -> str:
     """Serve a registered version and make it champion once it has answered as evaluated.
 
     Args:
@@ -26,6 +29,7 @@ def deploy(evaluation: Path, version: str, config: DeployConfig, log: StepLog) -
         version: of the registered model that the evaluation names.
         config: target, smoke test and patience.
         log: of the step; its run folder carries the requests to the process that runs the pipeline.
+        serve: the server's settings on a cluster; on this machine the process that runs the pipeline gives them to it.
 
     Returns:
         The URL of the model's V1 predict path.
@@ -45,8 +49,10 @@ def deploy(evaluation: Path, version: str, config: DeployConfig, log: StepLog) -
         version=bundle.version,
         tolerance=config.tolerance,
     )
-    roll_out = _on_cluster if _target(config, log) == "kserve" else _on_this_machine
-    url = roll_out(bundle, smoke, config, log)
+    if _target(config, log) == "kserve":
+        url = _on_cluster(bundle, smoke, config, serve, log)
+    else:
+        url = _on_this_machine(bundle, smoke, config, log)
     write_example(log.home, name, images[0])
     facts = {"name": name, "version": bundle.version, "weights_sha256": bundle.weights_sha256}
     log.result(url=url, model=facts, smoke={"rows": len(smoke.images_NHWC), "tolerance": config.tolerance})
@@ -86,7 +92,7 @@ def _kept(bundle: RegisteredBundle, staged: Answer, error: Exception) -> DeployE
     )
 
 
-def _on_cluster(bundle: RegisteredBundle, smoke: Smoke, config: DeployConfig, log: StepLog) -> str:
+def _on_cluster(bundle: RegisteredBundle, smoke: Smoke, config: DeployConfig, serve: ServeConfig, log: StepLog) -> str:
     from forebay.deploy.on_cluster import roll_out
 
-    return roll_out(log.home, bundle, smoke, config, log.run_id, log.warn)
+    return roll_out(log.home, bundle, smoke, config, log.run_id, log.warn, serve)

@@ -89,7 +89,7 @@ def champion_url(home: Home, name: str, address: Address) -> str | None:
     if champion is None:
         return None
     answers = Loaded(version=champion.version, weights_sha256=champion.weights_sha256)
-    server = supervise.status(home)
+    server = supervise.ensure_server(home, address) if supervise.status(home) else None  # it takes the settings
     if server is not None and supervise.loaded_models(home).get(name) == answers:
         return predict_url(server.url, name)
     return predict_url(bring_up(home, (f"{name}@champion",), address).url, name)

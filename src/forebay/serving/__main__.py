@@ -9,6 +9,7 @@ from pathlib import Path
 from forebay.errors import ForebayError
 from forebay.serving.ports import KSERVE_PORT, PORT_VARIABLE, bind, container_port
 from forebay.serving.state import ServingFiles, read_desired
+from forebay.settings.serve import from_environment, serve_config
 from forebay.state import Home
 
 
@@ -27,6 +28,8 @@ def main(arguments: list[str]) -> int:
 def _serve(options: argparse.Namespace) -> None:
     if options.log:
         _print_to(options.log)
+    settings = from_environment(os.environ)
+    serve_config(settings)  # a wrong value is found before a port is taken
     if options.listen_fd:
         listener = socket.socket(fileno=options.listen_fd)
     else:
@@ -38,11 +41,12 @@ def _serve(options: argparse.Namespace) -> None:
     server.configure_process()
     limit = options.max_body_mib << 20
     if options.home:
-        server.serve_home(Home(options.home.absolute()).open(), listener, limit)
+        server.serve_home(Home(options.home.absolute()).open(), listener, settings, limit)
     else:
         server.serve_folder(
-            options.models, listener, name=options.model_name, version=options.model_version, max_body_bytes=limit
-        )
+            options.models, listener, settings,
+            name=options.model_name, version=options.model_version, max_body_bytes=limit,
+        )  # fmt: skip
 
 
 def _print_to(log: Path) -> None:

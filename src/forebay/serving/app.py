@@ -2,7 +2,7 @@
 
 It answers the two inference paths itself, because the SDK turns binary tensors into Python lists, has no limit on
 bodies and answers 500 to what it does not foresee. Reading (health, readiness, metadata, metrics) goes to the SDK.
-Loading and unloading over HTTP is refused: it has no authentication.
+Loading and unloading over HTTP is refused: it has no authentication. Who may ask at all is `wire.access`'s to say.
 """
 
 import asyncio
@@ -11,17 +11,17 @@ import re
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from kserve.metrics import POST_HIST_TIME, PRE_HIST_TIME, PREDICT_HIST_TIME
 
-from forebay.pictures import Preparation
+from forebay.serving.answer import JSON, Headers, Response, check_head, error, predict_v1, predict_v2, refused
 from forebay.serving.metrics import UNKNOWN, count_request
 from forebay.serving.repository import Models, ServedModel
-from forebay.serving.wire import codec
+from forebay.serving.wire.access import Access
 from forebay.serving.wire.body import ClientGoneError, Message, Receive, discard, read_body
+from forebay.serving.wire.compressed import decompressed, encoding_of
 from forebay.serving.wire.refusal import RefusedError, shown
 
 logger = logging.getLogger(__name__)
@@ -29,21 +29,20 @@ logger = logging.getLogger(__name__)
 Send = Callable[[Message], Awaitable[None]]
 Scope = dict[str, Any]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
-Headers = list[tuple[bytes, bytes]]
 
 MAX_BODY_BYTES = 64 << 20
-JSON = b"application/json"
-BINARY = b"application/octet-stream"
+INDEX_BODY_BYTES = 1 << 16
 METRICS = "/metrics"
-# What `curl -d` says unless told otherwise is accepted, as KServe does; what is surely no tensor is not.
-MEDIA = (JSON, BINARY, b"application/x-www-form-urlencoded", b"text/json", b"")
+REPOSITORY = "/v2/repository/"
+INDEX = "/v2/repository/index"
 
 _INFERENCE = re.compile(
     r"/(?P<protocol>v1)/models/(?P<v1>[^/]+):predict|"
     r"/(?P<v2>v2)/models/(?P<name>[^/]+)(?:/versions/(?P<version>[^/]+))?/infer"
 )
 _MODEL = re.compile(
-    r"(?P<model>/(?P<protocol>v[12])/models/(?P<name>[^/]+))(?:/versions/(?P<version>[^/]+))?(?P<rest>/ready)?"
+    r"(?P<v1>/v1/models/(?P<v1_name>[^/]+))|"
+    r"(?P<v2>/v2/models/(?P<v2_name>[^/]+))(?:/versions/(?P<version>[^/]+))?(?P<rest>/ready)?"
 )
 PATHS = "POST /v1/models/NAME:predict or /v2/models/NAME/infer; GET /v2/models/NAME, /v2/health/ready or /metrics"
 
@@ -58,22 +57,27 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Response:
-    """What is sent back."""
+class _Asked:
+    """An inference request whose body has come."""
 
-    status: int
+    target: Target
+    headers: dict[bytes, bytes]
+    media: bytes
+    encoding: str
     body: bytes
-    headers: Headers = field(default_factory=list)
 
 
 class _Begun:
     """A `send` that knows whether an answer has begun; a second one must not follow it."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, headers: Headers) -> None:
         self._send = send
+        self._headers = headers  # of every answer, whatever it is
         self.started = False
 
     async def __call__(self, message: Message) -> None:
+        if self._headers and not self.started:
+            message["headers"] = [*message.get("headers", []), *self._headers]
         self.started = True
         await self._send(message)
 
@@ -81,10 +85,13 @@ class _Begun:
 class FrontDoor:
     """An ASGI application: inference here, everything else in the SDK's application."""
 
-    def __init__(self, models: Models, sdk: Application, pool: Executor, max_body_bytes: int = MAX_BODY_BYTES) -> None:
+    def __init__(
+        self, models: Models, sdk: Application, pool: Executor, access: Access, max_body_bytes: int = MAX_BODY_BYTES
+    ) -> None:
         self._models = models
         self._sdk = sdk
         self._pool = pool
+        self._access = access
         self._max_body_bytes = max_body_bytes
         self.requests = 0  # so far
         self.closing = False  # set when the server stops: every answer then asks the client to connect anew
@@ -92,53 +99,83 @@ class FrontDoor:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         self.requests += 1
-        begun = _Begun(send)
+        headers = dict(scope["headers"])
+        begun = _Begun(send, self._access.shared(headers.get(b"origin")))
         try:
-            await self._route(scope, receive, begun)
+            await self._route(scope, headers, receive, begun)
         except ClientGoneError:
             pass
-        except Exception as error:  # ours to mend; uvicorn alone would drop the connection or answer in another form
+        except Exception as problem:  # ours to mend; uvicorn alone would drop the connection or answer in another form
             logger.exception("%s %s could not be answered", scope["method"], shown(scope["path"]))
             if not begun.started:
-                text = f"{type(error).__name__} in the server; its log says where."
-                await self._send(send, _error(500, text), unread=receive)
+                text = f"{type(problem).__name__} in the server; its log says where."
+                await self._send(begun, error(500, text), unread=receive)
 
-    async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _route(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
         target = _target(scope["path"])
         try:
-            if target is None:
-                await self._sdk(self._for_sdk(scope), receive, self._closing(send))
+            self._access.check(headers)
+            if scope["method"] == "OPTIONS":
+                await self._send(send, Response(204, b"", self._access.preflight(headers)))
+            elif target is not None:
+                await self._infer(target, scope["method"], headers, receive, send)
+            elif scope["path"] == INDEX:
+                await self._index(scope["method"], headers, receive, send)
             else:
-                await self._infer(target, scope, receive, send)
+                await self._sdk(self._for_sdk(scope), receive, self._closing(send))
         except RefusedError as refusal:  # before the body was read to its end
-            await self._send(send, _refused(refusal), unread=receive)
+            await self._send(send, refused(refusal), unread=receive)
 
-    async def _infer(self, target: Target, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _infer(
+        self, target: Target, method: str, headers: dict[bytes, bytes], receive: Receive, send: Send
+    ) -> None:
         start = time.perf_counter()
         model = self._models.get(target.name)
         label = UNKNOWN if model is None else target.name
         try:
-            headers = dict(scope["headers"])
-            _check_head(scope["method"], headers)
+            media, encoding = check_head(method, headers), encoding_of(headers.get(b"content-encoding"))
             body = await read_body(receive, _content_length(headers), self._max_body_bytes)
         except RefusedError as refusal:
             count_request(label, target.protocol, refusal.status, time.perf_counter() - start)
             raise
+        asked = _Asked(target, headers, media, encoding, body)
         loop = asyncio.get_running_loop()
-        response = await loop.run_in_executor(self._pool, self._answer, target, model, headers, body)
+        response = await loop.run_in_executor(self._pool, self._answer, asked, model)
         count_request(label, target.protocol, response.status, time.perf_counter() - start)
         await self._send(send, response)
 
-    def _answer(self, target: Target, model: ServedModel | None, headers: dict[bytes, bytes], body: bytes) -> Response:
+    def _answer(self, asked: _Asked, model: ServedModel | None) -> Response:
         """Decode, predict and encode in a thread of the pool, so that large pictures never hold up the event loop."""
         try:
-            found = self._check_model(target, model)
-            return _predict_v1(found, body) if target.protocol == "v1" else _predict_v2(found, headers, body)
+            found = self._check_model(asked.target, model)
+            body = decompressed(asked.body, asked.encoding, self._max_body_bytes)
+            if asked.target.protocol == "v1":
+                return predict_v1(found, asked.media, body)
+            return predict_v2(found, asked.media, asked.headers, body)
         except RefusedError as refusal:
-            return _refused(refusal)
-        except Exception as error:
-            logger.exception("%s: a request could not be answered", target.name)
-            return _error(500, f"{type(error).__name__} while predicting; the server's log says where.")
+            return refused(refusal)
+        except Exception as problem:
+            logger.exception("%s: a request could not be answered", asked.target.name)
+            return error(500, f"{type(problem).__name__} while predicting; the server's log says where.")
+
+    async def _index(self, method: str, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
+        """The models of the repository, as Triton's clients ask for them."""
+        if method != "POST":
+            raise RefusedError(f"expected POST, got {method}.", 405, ((b"allow", b"POST"),))
+        encoding = encoding_of(headers.get(b"content-encoding"))
+        body = await read_body(receive, _content_length(headers), INDEX_BODY_BYTES)
+        body = decompressed(body, encoding, INDEX_BODY_BYTES)
+        try:
+            asked = orjson.loads(body or b"{}")
+        except orjson.JSONDecodeError:
+            asked = None
+        if not isinstance(asked, dict):
+            raise RefusedError('expected no body or a JSON object such as {"ready": true}.')
+        found = [(name, model) for name in self._models.names() if (model := self._models.get(name)) is not None]
+        rows = [
+            {"name": name, "version": model.served.version, "state": "READY", "reason": ""} for name, model in found
+        ]
+        await self._send(send, Response(200, orjson.dumps(rows), [(b"content-type", JSON)]))
 
     def _check_model(self, target: Target, model: ServedModel | None) -> ServedModel:
         if model is None:
@@ -153,21 +190,22 @@ class FrontDoor:
         return model
 
     def _for_sdk(self, scope: Scope) -> Scope:
-        if scope["path"].startswith("/v2/repository/"):
+        if scope["path"].startswith(REPOSITORY):
             raise RefusedError(
                 "Models are loaded and unloaded with `forebay run` and `forebay rollback`, not by HTTP.", 403
             )
         if scope["method"] not in ("GET", "HEAD"):
             raise RefusedError(f"There is no {scope['method']} {shown(scope['path'])}. Use {PATHS}.", 404)
+        scope = scope | {"method": "GET"}  # the SDK knows no HEAD; uvicorn sends no body where one was asked for
         if scope["path"] == METRICS:  # prometheus_client fails on a version that is no number, so it sees no wishes
             return scope | {"headers": [(name, value) for name, value in scope["headers"] if name != b"accept"]}
         asked = _MODEL.fullmatch(scope["path"])
         if asked is None:
             return scope
         # The SDK knows no versions, and writes a traceback to the log for every model that it does not have.
-        target = Target(asked["protocol"], asked["name"], asked["version"])
+        target = Target("", asked["v1_name"] or asked["v2_name"], asked["version"])
         self._check_model(target, self._models.get(target.name))
-        return scope | {"path": asked["model"] + (asked["rest"] or "")}
+        return scope | {"path": (asked["v1"] or asked["v2"]) + (asked["rest"] or "")}
 
     def _closing(self, send: Send) -> Send:
         async def send_and_close(message: Message) -> None:
@@ -178,7 +216,9 @@ class FrontDoor:
         return send_and_close if self.closing else send
 
     async def _send(self, send: Send, response: Response, unread: Receive | None = None) -> None:
-        headers = [(b"content-length", str(len(response.body)).encode()), *response.headers]
+        headers = list(response.headers)
+        if response.status != 204:  # which has no body by definition
+            headers.append((b"content-length", str(len(response.body)).encode()))
         if self.closing or unread is not None:
             headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
@@ -197,72 +237,6 @@ def _target(path: str) -> Target | None:
     return Target("v2", match["name"], match["version"])
 
 
-def _check_head(method: str, headers: dict[bytes, bytes]) -> None:
-    if method != "POST":
-        raise RefusedError(f"expected POST, got {method}.", 405, ((b"allow", b"POST"),))
-    encoding = headers.get(b"content-encoding", b"identity").lower()
-    if encoding != b"identity":
-        raise RefusedError(
-            f"expected an uncompressed body, got Content-Encoding {shown(encoding.decode('latin-1'))}.", 415
-        )
-    media = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
-    if media not in MEDIA:
-        raise RefusedError(
-            f"expected Content-Type {JSON.decode()} or {BINARY.decode()}, got {shown(media.decode('latin-1'))}.", 415
-        )
-
-
 def _content_length(headers: dict[bytes, bytes]) -> int | None:
     found = headers.get(b"content-length")
     return None if found is None else int(found)  # the HTTP parser lets only digits through
-
-
-def _predict_v1(model: ServedModel, body: bytes) -> Response:
-    shape = _shape(model)
-    with PRE_HIST_TIME.labels(model.name).time():
-        images = codec.decode_v1(body, shape, _preparation(model))
-    prediction = _predict(model, images)
-    with POST_HIST_TIME.labels(model.name).time():
-        return Response(200, codec.encode_v1(prediction), [(b"content-type", JSON)])
-
-
-def _predict_v2(model: ServedModel, headers: dict[bytes, bytes], body: bytes) -> Response:
-    length = headers.get(b"inference-header-content-length")
-    with PRE_HIST_TIME.labels(model.name).time():
-        request = codec.decode_v2(body, None if length is None else length.decode("latin-1"), _shape(model))
-    prediction = _predict(model, request.images_NHWC)
-    with POST_HIST_TIME.labels(model.name).time():
-        encoded, json_length = codec.encode_v2(request, prediction)
-    if json_length is None:
-        return Response(200, encoded, [(b"content-type", JSON)])
-    head = (b"inference-header-content-length", str(json_length).encode())
-    return Response(200, encoded, [(b"content-type", BINARY), head])
-
-
-def _predict(model: ServedModel, images_NHWC: Any) -> codec.Prediction:
-    with PREDICT_HIST_TIME.labels(model.name).time():
-        probabilities = model.classifier.predict(images_NHWC)
-    return codec.Prediction(
-        model=model.name,
-        version=model.served.version,
-        classes=model.classifier.spec.classes,
-        probabilities=probabilities,
-    )
-
-
-def _shape(model: ServedModel) -> tuple[int, int, int]:
-    spec = model.classifier.spec
-    return spec.height, spec.width, spec.channels
-
-
-def _preparation(model: ServedModel) -> Preparation:
-    spec = model.classifier.spec
-    return Preparation(fit=spec.fit, bits=spec.bits)
-
-
-def _refused(refusal: RefusedError) -> Response:
-    return _error(refusal.status, str(refusal), list(refusal.headers))
-
-
-def _error(status: int, message: str, headers: Headers | None = None) -> Response:
-    return Response(status, orjson.dumps({"error": message}), [(b"content-type", JSON), *(headers or [])])

@@ -3,12 +3,13 @@
 import logging
 import os
 import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from forebay.contracts.bundle import SPEC, read_spec
 from forebay.errors import ConfigError
 from forebay.serving.repository import Models
-from forebay.serving.state import Served, ServingFiles, read_desired, write_loaded
+from forebay.serving.state import Served, ServingFiles, read_desired, read_settings, write_loaded
 
 logger = logging.getLogger(__name__)
 
@@ -16,16 +17,19 @@ POLL_S = 0.1
 
 
 class Follower:
-    """Keeps the models equal to `desired.json` and says so in `loaded.json`.
+    """Keeps the models equal to `desired.json`, says so in `loaded.json`, and hands on what `settings.json` says.
 
     Loading happens in the follower's own thread; requests are answered meanwhile.
     """
 
-    def __init__(self, files: ServingFiles, models: Models, instance: str) -> None:
+    def __init__(
+        self, files: ServingFiles, models: Models, instance: str, use: Callable[[Mapping[str, str]], None]
+    ) -> None:
         self._files = files
         self._models = models
         self._instance = instance
-        self._seen: tuple[int, int] | None = None
+        self._use = use
+        self._seen: tuple[object, ...] | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="follow-desired", daemon=True)
 
@@ -47,19 +51,21 @@ class Follower:
                 logger.exception("%s cannot be followed", self._files.desired)
 
     def _look(self) -> None:
-        version = self._file_version()
+        version = _version(self._files.desired), _version(self._files.settings)
         if version == self._seen:
             return
         self._seen = version
         generation, desired = read_desired(self._files)
+        self._use(read_settings(self._files))  # after the generation: who writes both writes the settings first
         write_loaded(self._files, generation, self._instance, self._models.apply(desired))
 
-    def _file_version(self) -> tuple[int, int]:
-        try:
-            found = self._files.desired.stat()
-        except FileNotFoundError:
-            return 0, 0
-        return found.st_mtime_ns, found.st_ino
+
+def _version(file: Path) -> tuple[int, int]:
+    try:
+        found = file.stat()
+    except FileNotFoundError:
+        return 0, 0
+    return found.st_mtime_ns, found.st_ino
 
 
 def find_bundles(folder: Path, name: str | None, version: str | None) -> dict[str, Served]:

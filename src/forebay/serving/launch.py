@@ -1,16 +1,18 @@
 """Starting the server: as a process of this machine, or in a container of the serve image."""
 
 import contextlib
+import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from forebay.errors import MachineError
 from forebay.serving.ports import PORT_VARIABLE, bind
 from forebay.serving.state import ServerInfo, ServingFiles, read_server
+from forebay.settings.serve import from_environment, serve_variables
 from forebay.state import Home
 from forebay.state.runners import Runner
 
@@ -20,11 +22,12 @@ POLL_S = 0.05
 
 @dataclass(frozen=True)
 class Address:
-    """Where a server that has to be started listens, and what runs it."""
+    """Where a server that has to be started listens, what runs it, and settings for whichever runs."""
 
     host: str
     port: int  # 0 for any free one
     runner: Runner = "process"
+    settings: Mapping[str, str] = field(default_factory=dict)  # of `serve`, by name; what is not given stays as it is
 
 
 def start(home: Home, files: ServingFiles, address: Address) -> ServerInfo:
@@ -84,7 +87,8 @@ def _start_container(home: Home, files: ServingFiles, address: Address, undo: co
     with bind(address.host, address.port) as listener:  # a busy port is known now; a restart takes the same one again
         port = int(listener.getsockname()[1])
     options = ["--home", str(home.root), "--host", address.host, "--log", str(files.log)]
-    container = start_server(home, options, {PORT_VARIABLE: str(port)})
+    variables = serve_variables(from_environment(os.environ))
+    container = start_server(home, options, {PORT_VARIABLE: str(port), **variables})
     undo.callback(container.end)
     return _Started(container.ended, lambda info: info.container == container.name, container.last_words)
 

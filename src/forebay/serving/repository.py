@@ -14,6 +14,7 @@ from forebay.models import Classifier, load_bundle
 from forebay.serving.metrics import show_models
 from forebay.serving.state import Loaded, Served
 from forebay.serving.wire import codec
+from forebay.serving.wire.outputs import OUTPUTS
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ class ServedModel(kserve.Model):  # type: ignore[misc]
 
     def get_output_types(self) -> list[dict[str, Any]]:
         """The output tensors of V2 metadata."""
-        label, name, probabilities = codec.OUTPUTS
+        label, name, probabilities = OUTPUTS
         return [
             {"name": label, "datatype": "INT64", "shape": [-1]},
             {"name": name, "datatype": "BYTES", "shape": [-1]},

@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
@@ -27,9 +27,12 @@ from starlette.exceptions import HTTPException
 from forebay.errors import BusyError, ConfigError
 from forebay.serving.app import MAX_BODY_BYTES, PATHS, FrontDoor
 from forebay.serving.follow import Follower, find_bundles
+from forebay.serving.openapi import openapi
 from forebay.serving.repository import Models
 from forebay.serving.state import ServerInfo, ServingFiles, write_server
+from forebay.serving.wire.access import Access, is_loopback
 from forebay.serving.wire.connection import Server
+from forebay.settings.serve import ServeConfig, serve_config
 from forebay.state import FileLock, Home
 from forebay.state.runners import CONTAINER_VARIABLE
 from forebay.version import code_version
@@ -45,7 +48,7 @@ class _DataPlane(DataPlane):  # type: ignore[misc]
 
     def metadata(self) -> dict[str, Any]:
         """V2 server metadata."""
-        return {**super().metadata(), "extensions": ["binary_tensor_data"]}
+        return {**super().metadata(), "extensions": ["binary_tensor_data", "classification"]}
 
     async def model_metadata(self, model_name: str) -> dict[str, Any]:
         """V2 model metadata."""
@@ -54,8 +57,16 @@ class _DataPlane(DataPlane):  # type: ignore[misc]
         return {**facts, "platform": "forebay_torch", "versions": [model.served.version]}
 
 
-def serve_home(home: Home, listener: socket.socket, max_body_bytes: int = MAX_BODY_BYTES) -> None:
+def serve_home(
+    home: Home, listener: socket.socket, defaults: Mapping[str, str], max_body_bytes: int = MAX_BODY_BYTES
+) -> None:
     """Serve what `<home>/serving/desired.json` names until SIGTERM; holds the home's server lock meanwhile.
+
+    Args:
+        home: the state folder, open.
+        listener: a listening socket.
+        defaults: settings by name, where `<home>/serving/settings.json` has none.
+        max_body_bytes: of a request.
 
     Raises:
         BusyError: another server of this state folder runs.
@@ -64,7 +75,8 @@ def serve_home(home: Home, listener: socket.socket, max_body_bytes: int = MAX_BO
     models = Models(ModelRepository())
     with _only_server(files):
         instance = secrets.token_hex(8)
-        follower = Follower(files, models, instance)
+        access = _access(ServeConfig(), listener)
+        follower = Follower(files, models, instance, lambda stored: access.use(serve_config(defaults, stored)))
         follower.start()
         host, port = listener.getsockname()[:2]
         info = ServerInfo(
@@ -72,7 +84,7 @@ def serve_home(home: Home, listener: socket.socket, max_body_bytes: int = MAX_BO
             container=os.environ.get(CONTAINER_VARIABLE, ""), instance=instance,
         )  # fmt: skip
         run(
-            models, listener, max_body_bytes,
+            models, listener, access, max_body_bytes,
             on_start=lambda: write_server(files, info),
             on_stop=lambda: files.server.unlink(missing_ok=True),
         )  # fmt: skip
@@ -82,6 +94,7 @@ def serve_home(home: Home, listener: socket.socket, max_body_bytes: int = MAX_BO
 def serve_folder(
     folder: Path,
     listener: socket.socket,
+    settings: Mapping[str, str],
     *,
     name: str | None = None,
     version: str | None = None,
@@ -90,18 +103,20 @@ def serve_folder(
     """Serve a bundle, or a folder of bundles, until SIGTERM; see `find_bundles` for the names.
 
     Raises:
-        ConfigError: there is no bundle, or one cannot be loaded.
+        ConfigError: there is no bundle, one cannot be loaded, or a setting is against its rule.
     """
+    access = _access(serve_config(settings), listener)
     models = Models(ModelRepository())
     problems = [loaded.error for loaded in models.apply(find_bundles(folder, name, version)).values() if loaded.error]
     if problems:
         raise ConfigError(" ".join(problems))
-    run(models, listener, max_body_bytes)
+    run(models, listener, access, max_body_bytes)
 
 
 def run(
     models: Models,
     listener: socket.socket,
+    access: Access,
     max_body_bytes: int = MAX_BODY_BYTES,
     on_start: Callable[[], None] | None = None,
     on_stop: Callable[[], None] | None = None,
@@ -111,19 +126,24 @@ def run(
     Args:
         models: may change meanwhile.
         listener: a listening socket; closed at the end.
+        access: who may ask; its settings may change meanwhile.
         max_body_bytes: of a request.
         on_start, on_stop: called when the first request can be answered, and when the end begins.
     """
     cores = len(os.sched_getaffinity(0))
     torch.set_num_threads(1)  # requests run side by side, one thread each; more would only contend for the cores
     with ThreadPoolExecutor(cores, thread_name_prefix="predict") as pool:
-        door = FrontDoor(models, _sdk_application(models.repository), pool, max_body_bytes)
+        door = FrontDoor(models, _sdk_application(models.repository), pool, access, max_body_bytes)
         server = Server(door, on_start=on_start, on_stop=on_stop)
         host, port = listener.getsockname()[:2]
         logger.info("listening on %s port %d, %d threads, models: %s", host, port, cores, ", ".join(models.names()))
         with contextlib.suppress(SystemExit):  # uvicorn raises the signal again once it has stopped
             server.run(sockets=[listener])
     logger.info("stopped")
+
+
+def _access(config: ServeConfig, listener: socket.socket) -> Access:
+    return Access(config, loopback=is_loopback(str(listener.getsockname()[0])))
 
 
 def _sdk_application(repository: ModelRepository) -> FastAPI:
@@ -133,6 +153,7 @@ def _sdk_application(repository: ModelRepository) -> FastAPI:
     extension = ModelRepositoryExtension(model_registry=repository)
     RESTServer("", _DataPlane(model_registry=repository), extension, 0).create_application()
     model_server.app.add_exception_handler(HTTPException, _in_our_form)
+    model_server.app.openapi = openapi
     return model_server.app  # type: ignore[no-any-return]
 
 

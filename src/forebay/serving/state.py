@@ -1,8 +1,9 @@
-"""The server's files: what it should serve, what it serves, and which process it is.
+"""The server's files: what it should serve and how, what it serves, and which process it is.
 
-All four lie in `<home>/serving/`, are JSON and are replaced atomically:
+All five lie in `<home>/serving/`, are JSON and are replaced atomically:
 
 - `desired.json`: written by `supervise.publish`, followed by the server;
+- `settings.json`: settings of the server that somebody gave, by name; followed by it, and kept for the server after it;
 - `loaded.json`: the server's answer to a generation of it;
 - `server.json`: the server's process and address, valid only while that process holds `server.lock`;
 - `address.json`: the address alone, for the server after it.
@@ -76,6 +77,11 @@ class ServingFiles:
         return self.folder / "desired.json"
 
     @property
+    def settings(self) -> Path:
+        """Written by the command line."""
+        return self.folder / "settings.json"
+
+    @property
     def loaded(self) -> Path:
         """Written by the server."""
         return self.folder / "loaded.json"
@@ -110,6 +116,16 @@ def read_desired(files: ServingFiles) -> tuple[int, dict[str, Served]]:
 def write_desired(files: ServingFiles, generation: int, models: dict[str, Served]) -> None:
     """Replace what should be served."""
     write_json(files.desired, {"generation": generation, "models": {k: asdict(v) for k, v in models.items()}})
+
+
+def read_settings(files: ServingFiles) -> dict[str, str]:
+    """Settings of the server by name, those that were ever given."""
+    return {name: str(value) for name, value in _read(files.settings).items()}
+
+
+def write_settings(files: ServingFiles, values: dict[str, str]) -> None:
+    """Replace the settings of the server."""
+    write_json(files.settings, values)
 
 
 def read_loaded(files: ServingFiles) -> tuple[int, str, dict[str, Loaded]]:

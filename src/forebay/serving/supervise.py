@@ -8,7 +8,7 @@ import contextlib
 import fcntl
 import os
 import signal
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
 from forebay.deploy.protocol import Answer, Request, answer, candidate, pending
@@ -25,7 +25,9 @@ from forebay.serving.state import (
     read_last_port,
     read_loaded,
     read_server,
+    read_settings,
     write_desired,
+    write_settings,
 )
 from forebay.state import FileLock, Home, Run
 from forebay.version import code_version
@@ -95,7 +97,8 @@ def ensure_server(home: Home, address: Address) -> ServerInfo:
 
     Args:
         home: the state folder, open.
-        address: of a new server. A running one keeps its own, so the URL that people use stays the same.
+        address: of a new server. A running one keeps its own, so the URL that people use stays the same; it follows
+            the settings.
 
     Raises:
         MachineError: the port is taken, there is no container engine, or the server did not come up.
@@ -103,8 +106,14 @@ def ensure_server(home: Home, address: Address) -> ServerInfo:
     files = ServingFiles.of(home)
     files.folder.mkdir(parents=True, exist_ok=True)
     with FileLock(files.folder / "start.lock").held("a command that starts the server", wait=True):
+        _settle(files, address.settings)
         running = _settled(files)
         return running if running is not None else start(home, files, address)
+
+
+def settings(home: Home) -> dict[str, str]:
+    """What was set for the server of this state folder, by name."""
+    return read_settings(ServingFiles.of(home))
 
 
 def publish(home: Home, change: Change, timeout_s: float) -> Published:
@@ -260,6 +269,14 @@ def _await(home: Home, asked: _Asked, timeout_s: float) -> Published:
         f"The server did not load {', '.join(sorted(asked.wanted))} within {timeout_s:g} s. Look into {files.log}, or "
         "raise deploy.timeout_s on a slow machine."
     )
+
+
+def _settle(files: ServingFiles, given: Mapping[str, str]) -> None:
+    """Set what was given; a server that runs follows it."""
+    before = read_settings(files)
+    wanted = {**before, **given}
+    if wanted != before:
+        write_settings(files, wanted)
 
 
 def _settled(files: ServingFiles) -> ServerInfo | None:

@@ -9,6 +9,7 @@ from forebay.settings.evaluate import EvaluateConfig
 from forebay.settings.field import AUTO
 from forebay.settings.ingest import IngestConfig, PreprocessConfig
 from forebay.settings.keys import Setting, all_settings, cache_settings, parameter_name, parse_assignments, step_config
+from forebay.settings.serve import ServeConfig
 from forebay.settings.train import TrainConfig
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "IngestConfig",
     "PreprocessConfig",
     "RegisterConfig",
+    "ServeConfig",
     "Setting",
     "TrainConfig",
     "all_settings",

@@ -10,6 +10,7 @@ from forebay.settings.deploy import DeployConfig, RegisterConfig
 from forebay.settings.evaluate import EvaluateConfig
 from forebay.settings.field import StepConfig, check
 from forebay.settings.ingest import IngestConfig, PreprocessConfig
+from forebay.settings.serve import ServeConfig
 from forebay.settings.train import TrainConfig
 
 STEP_CONFIGS: tuple[type[StepConfig], ...] = (
@@ -19,6 +20,7 @@ STEP_CONFIGS: tuple[type[StepConfig], ...] = (
     EvaluateConfig,
     RegisterConfig,
     DeployConfig,
+    ServeConfig,
 )  # in flow order
 
 Scalar = str | int | float | bool  # the KFP parameter types that settings use

@@ -5,7 +5,6 @@ Tensors are read and written as whole buffers; nothing here walks over pixels in
 """
 
 import math
-import struct
 import uuid
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,28 +14,14 @@ import orjson
 from numpy.typing import NDArray
 
 from forebay.pictures import Preparation
+from forebay.serving.wire.encoded import what_it_is
+from forebay.serving.wire.outputs import OUTPUTS, Form, Prediction, encode_output, wanted_outputs
+from forebay.serving.wire.parameters import BINARY_OUTPUT, BINARY_SIZE, OF_INPUT, OF_REQUEST, flag, known_parameters
 from forebay.serving.wire.pixels import Shape, check_count, depth, from_files, from_floats, from_lists, from_numbers
 from forebay.serving.wire.refusal import RefusedError, shown
 
 INPUT = "pixels"
-OUTPUTS = ("label", "label_name", "probabilities")
 DATATYPES: dict[str, np.dtype[Any]] = {"UINT8": np.dtype("u1"), "FP32": np.dtype("<f4")}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Prediction:
-    """What a model said, with what is needed to say it to a client."""
-
-    model: str
-    version: str
-    classes: list[str]
-    probabilities: NDArray[np.float32]  # (N, K)
-
-    @property
-    def labels(self) -> NDArray[np.int64]:
-        """Index of the most probable class, (N,)."""
-        labels: NDArray[np.int64] = self.probabilities.argmax(1)
-        return labels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +30,7 @@ class InferRequest:
 
     images_NHWC: NDArray[np.uint8]  # noqa: N815 - a shape suffix
     id: str
-    binary: dict[str, bool] = field(default_factory=dict)  # wanted outputs in order, and whether as binary tensor
+    wanted: dict[str, Form] = field(default_factory=dict)  # outputs in order
 
 
 def decode_v1(body: bytes, shape: Shape, preparation: Preparation) -> NDArray[np.uint8]:
@@ -98,13 +83,29 @@ def decode_v2(body: bytes, header_length: str | None, shape: Shape) -> InferRequ
     """
     split = len(body) if header_length is None else _header_length(header_length, len(body))
     document = _json_object(body[:split])
+    parameters = known_parameters(document, "request", OF_REQUEST)
     tensor = _only_input(document.get("inputs"), shape)
     dimensions = _dimensions(tensor, shape)
     if header_length is None:
         images = _json_tensor(tensor, dimensions)
     else:
         images = _binary_tensor(tensor, dimensions, memoryview(body)[split:])
-    return InferRequest(images_NHWC=images, id=_request_id(document), binary=_wanted_outputs(document))
+    wanted = wanted_outputs(document, flag(parameters, BINARY_OUTPUT, "request", False))
+    return InferRequest(images_NHWC=images, id=_request_id(document), wanted=wanted)
+
+
+def decode_picture(body: bytes, shape: Shape, preparation: Preparation) -> NDArray[np.uint8]:
+    """The picture (1, H, W, C) of a request whose body is a picture file.
+
+    Raises:
+        RefusedError: it is none.
+    """
+    return from_files([body], shape, "body", preparation)
+
+
+def plain_request(images_NHWC: NDArray[np.uint8]) -> InferRequest:
+    """The V2 request of a client that sent nothing but pictures: all outputs as JSON."""
+    return InferRequest(images_NHWC=images_NHWC, id=str(uuid.uuid4()), wanted=dict.fromkeys(OUTPUTS, Form()))
 
 
 def encode_v2(request: InferRequest, prediction: Prediction) -> tuple[bytes, int | None]:
@@ -114,8 +115,8 @@ def encode_v2(request: InferRequest, prediction: Prediction) -> tuple[bytes, int
         The body and, where binary tensors follow the JSON, the length of the JSON part.
     """
     outputs, tail = [], []
-    for name, binary in request.binary.items():
-        output, raw = _output(name, prediction, binary)
+    for name, form in request.wanted.items():
+        output, raw = encode_output(name, prediction, form)
         outputs.append(output)
         tail.append(raw)
     head = orjson.dumps(
@@ -127,7 +128,8 @@ def encode_v2(request: InferRequest, prediction: Prediction) -> tuple[bytes, int
         },
         option=orjson.OPT_SERIALIZE_NUMPY,
     )
-    return (b"".join([head, *tail]), len(head)) if any(request.binary.values()) else (head, None)
+    binary = any(form.binary for form in request.wanted.values())
+    return (b"".join([head, *tail]), len(head)) if binary else (head, None)
 
 
 def encode_binary_request(images_NHWC: NDArray[np.uint8]) -> tuple[bytes, int]:
@@ -147,7 +149,9 @@ def _json_object(text: bytes) -> dict[str, Any]:
     try:
         document = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise RefusedError(f"expected a JSON object, got something that is not JSON: {error}.") from None
+        raise RefusedError(
+            f"expected a JSON object, got something that is not JSON: {error}. {what_it_is(text)}".rstrip()
+        ) from None
     if not isinstance(document, dict):
         raise RefusedError(f"expected a JSON object, got {shown(document)}.")
     return document
@@ -189,9 +193,9 @@ def _dimensions(tensor: dict[str, Any], shape: Shape) -> Shape:
 
 
 def _json_tensor(tensor: dict[str, Any], dimensions: Shape) -> NDArray[np.uint8]:
-    if "binary_data_size" in _parameters(tensor, INPUT):
+    if BINARY_SIZE in known_parameters(tensor, INPUT, OF_INPUT):
         raise RefusedError(
-            f"{INPUT}: binary_data_size needs the header Inference-Header-Content-Length, which is missing."
+            f"{INPUT}: {BINARY_SIZE} needs the header Inference-Header-Content-Length, which is missing."
         )
     data = tensor.get("data")
     if not isinstance(data, list):
@@ -203,16 +207,17 @@ def _json_tensor(tensor: dict[str, Any], dimensions: Shape) -> NDArray[np.uint8]
         raise RefusedError(
             f"{INPUT}.data: expected {math.prod(dimensions)} numbers for shape {list(dimensions)}, got {len(data)}."
         )
-    return from_numbers(data, f"{INPUT}.data", whole=whole).reshape(dimensions)
+    return from_numbers(data, dimensions[0], f"{INPUT}.data", whole=whole).reshape(dimensions)
 
 
 def _binary_tensor(tensor: dict[str, Any], dimensions: Shape, raw: memoryview) -> NDArray[np.uint8]:
-    if "binary_data_size" not in _parameters(tensor, INPUT) and not raw:
+    parameters = known_parameters(tensor, INPUT, OF_INPUT)
+    if BINARY_SIZE not in parameters and not raw:
         return _json_tensor(tensor, dimensions)  # the header is allowed where no tensor is binary
     if "data" in tensor:
         raise RefusedError(f'{INPUT}: expected either "data" or binary_data_size with bytes after the JSON, got both.')
     datatype = DATATYPES[tensor["datatype"]]
-    expected, said = math.prod(dimensions) * datatype.itemsize, _parameters(tensor, INPUT).get("binary_data_size")
+    expected, said = math.prod(dimensions) * datatype.itemsize, parameters.get(BINARY_SIZE)
     if type(said) is not int or said != expected or len(raw) != expected:
         raise RefusedError(
             f"{INPUT}: expected {expected} bytes for {tensor['datatype']} of shape {list(dimensions)}, "
@@ -222,52 +227,8 @@ def _binary_tensor(tensor: dict[str, Any], dimensions: Shape, raw: memoryview) -
     return values if datatype.itemsize == 1 else from_floats(values, INPUT)
 
 
-def _parameters(holder: dict[str, Any], what: str) -> dict[str, Any]:
-    found = holder.get("parameters")
-    if found is None:
-        return {}
-    if not isinstance(found, dict):
-        raise RefusedError(f"{what}: expected parameters to be an object, got {shown(found)}.")
-    return found
-
-
-def _flag(holder: dict[str, Any], key: str, what: str, default: bool) -> bool:
-    found = _parameters(holder, what).get(key, default)
-    if not isinstance(found, bool):
-        raise RefusedError(f"{what}: expected parameter {key} to be true or false, got {shown(found)}.")
-    return found
-
-
-def _wanted_outputs(document: dict[str, Any]) -> dict[str, bool]:
-    binary = _flag(document, "binary_data_output", "request", False)
-    wanted = document.get("outputs")
-    if wanted is None or wanted == []:
-        return dict.fromkeys(OUTPUTS, binary)
-    if not isinstance(wanted, list) or not all(isinstance(output, dict) for output in wanted):
-        raise RefusedError(f"expected outputs to be a list of objects with a name, got {shown(wanted)}.")
-    names = [output.get("name") for output in wanted]
-    if any(name not in OUTPUTS for name in names) or len(set(names)) != len(names):
-        raise RefusedError(f"expected outputs among {', '.join(OUTPUTS)}, each once, got {shown(names)}.")
-    return {output["name"]: _flag(output, "binary_data", output["name"], binary) for output in wanted}
-
-
 def _request_id(document: dict[str, Any]) -> str:
     found = document.get("id")
     if found is not None and not isinstance(found, str):
         raise RefusedError(f"expected id to be a text, got {shown(found)}.")
     return found or str(uuid.uuid4())
-
-
-def _output(name: str, prediction: Prediction, binary: bool) -> tuple[dict[str, Any], bytes]:
-    """One output tensor as JSON, and the bytes that follow the JSON for it."""
-    if name == "label_name":
-        names = [prediction.classes[label] for label in prediction.labels]
-        facts: dict[str, Any] = {"name": name, "datatype": "BYTES", "shape": [len(names)]}
-        raw = b"".join(struct.pack("<I", len(text)) + text for text in map(str.encode, names)) if binary else b""
-        data: Any = names
-    else:
-        array = prediction.labels if name == "label" else prediction.probabilities
-        facts = {"name": name, "datatype": "INT64" if name == "label" else "FP32", "shape": list(array.shape)}
-        raw = array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes() if binary else b""
-        data = array.ravel()
-    return facts | ({"parameters": {"binary_data_size": len(raw)}} if binary else {"data": data}), raw

@@ -1,9 +1,9 @@
 """From what a request carries to uint8 pictures (N, H, W, C): lists of numbers, float tensors and picture files.
 
 Numbers run from 0 to 255; fractions are rounded to the nearest whole number, where the request did not promise uint8.
+A picture of fractions within 0..1 is refused: they were scaled for another library, and rounded here it would be black.
 """
 
-import binascii
 import math
 from collections.abc import Sequence
 from itertools import chain
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forebay.pictures import PictureError, Preparation, decode, fit
+from forebay.serving.wire.encoded import unpack
 from forebay.serving.wire.refusal import RefusedError, shown
 
 Shape = tuple[int, ...]
@@ -68,7 +69,7 @@ def from_lists(values: list[Any], shape: Shape, what: str, *, whole: bool = Fals
             level = _open_level(level, axis, length, shape, what)
         elif len(level) != length:
             raise RefusedError(f"{what}: expected {length} values for shape {list(shape)}, got {len(level)}.")
-    return from_numbers(level, what, whole=whole).reshape(shape)
+    return from_numbers(level, shape[0], what, whole=whole).reshape(shape)
 
 
 def _open_level(level: list[Any], axis: int, length: int, shape: Shape, what: str) -> list[Any]:
@@ -88,8 +89,8 @@ def _some(lengths: set[int]) -> str:
     return " and ".join(ordered) if len(ordered) < 4 else f"{', '.join(ordered[:3])}, …"
 
 
-def from_numbers(numbers: list[Any], what: str, *, whole: bool = False) -> NDArray[np.uint8]:
-    """Pixels from a flat list of JSON numbers."""
+def from_numbers(numbers: list[Any], count: int, what: str, *, whole: bool = False) -> NDArray[np.uint8]:
+    """Pixels of so many pictures from a flat list of JSON numbers."""
     kinds = set(map(type, numbers))
     if kinds - {int, float}:
         found = next(item for item in numbers if type(item) not in (int, float))
@@ -99,14 +100,21 @@ def from_numbers(numbers: list[Any], what: str, *, whole: bool = False) -> NDArr
             return np.frombuffer(bytes(numbers), np.uint8)  # far faster than numpy's own reading of a list
         except (ValueError, OverflowError):
             raise _outside(min(numbers), max(numbers), what) from None
-    return from_floats(np.array(numbers, np.float64), what, whole=whole)
+    return from_floats(np.array(numbers, np.float64).reshape(count, -1), what, whole=whole)
 
 
 def from_floats(values: NDArray[np.floating[Any]], what: str, *, whole: bool = False) -> NDArray[np.uint8]:
-    """Pixels from floating point numbers of any shape."""
-    if values.size and not (values.min() >= 0 and values.max() <= TOP):  # in this form NaN is refused as well
+    """Pixels from floating point numbers of any shape, whose first axis counts pictures."""
+    tops = values.reshape(len(values), -1).max(1)
+    if not (values.min() >= 0 and tops.max() <= TOP):  # in this form NaN is refused as well
         raise _outside(values.min(), values.max(), what)
     rounded = np.rint(values)
+    for row in np.flatnonzero(tops <= 1):
+        if not np.array_equal(rounded[row], values[row]):
+            raise RefusedError(
+                f"{what}[{row}]: expected pixels from 0 to {TOP}, got fractions within 0..1 (up to {tops[row]:.6g}). "
+                f"Multiply them by {TOP}: torchvision's ToTensor and scikit-image scale pixels to 0..1."
+            )
     if whole and not np.array_equal(rounded, values):
         raise RefusedError(f"{what}: datatype UINT8 takes whole numbers, got fractions. Send FP32 for those.")
     pixels: NDArray[np.uint8] = rounded.astype(np.uint8)
@@ -121,7 +129,7 @@ def from_files(encoded: Sequence[Any], shape: Shape, what: str, preparation: Pre
     """Pictures from `{"b64": …}` objects, decoded and brought to size by the rules that ingest used.
 
     Args:
-        encoded: the objects; picture files of any size.
+        encoded: the objects, or the files themselves; pictures of any size.
         shape: (H, W, C) of the result.
         what: the part of the request, for messages.
         preparation: how ingest prepared what the model learned from.
@@ -137,21 +145,13 @@ def from_files(encoded: Sequence[Any], shape: Shape, what: str, preparation: Pre
     for row, item in enumerate(encoded):
         here = f"{what}[{row}]"
         try:
-            pixels = decode(_unpack(item, here), channels=channels, max_pixels=left, bits=preparation.bits)
+            file = item if isinstance(item, bytes) else unpack(item, here)
+            pixels = decode(file, channels=channels, max_pixels=left, bits=preparation.bits)
         except PictureError as error:
             raise RefusedError(
-                f"{here}: expected a PNG or JPEG file in base64 ({MAX_PIXELS} pixels in all of a request), got one "
-                f"that is {error.reason}: {error.detail}."
+                f"{here}: expected a PNG or JPEG file ({MAX_PIXELS} pixels in all of a request), got one that is "
+                f"{error.reason}: {error.detail}."
             ) from None
         left -= pixels.shape[0] * pixels.shape[1]
         pictures[row] = fit(pixels, height, width, preparation.fit)
     return pictures
-
-
-def _unpack(item: Any, here: str) -> bytes:
-    if not isinstance(item, dict) or set(item) != {"b64"} or not isinstance(item["b64"], str):
-        raise RefusedError(f'{here}: expected {{"b64": "…"}} with one base64 text, got {shown(item)}.')
-    try:
-        return binascii.a2b_base64("".join(item["b64"].split()), strict_mode=True)
-    except (binascii.Error, ValueError) as error:
-        raise RefusedError(f"{here}: b64 is not base64: {error}. Expected a PNG or JPEG file, encoded.") from None

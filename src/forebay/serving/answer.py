@@ -1,0 +1,110 @@
+"""From a whole inference request to its answer: decode, predict, encode. Runs in a thread of the pool."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from kserve.metrics import POST_HIST_TIME, PRE_HIST_TIME, PREDICT_HIST_TIME
+
+from forebay.pictures import Preparation
+from forebay.serving.repository import ServedModel
+from forebay.serving.wire import codec
+from forebay.serving.wire.outputs import Prediction
+from forebay.serving.wire.refusal import RefusedError, shown
+
+Headers = list[tuple[bytes, bytes]]
+
+JSON = b"application/json"
+BINARY = b"application/octet-stream"
+PICTURE = b"image/"
+# What `curl -d` says unless told otherwise is accepted, as KServe does; what is surely no tensor is not.
+MEDIA = (JSON, BINARY, b"application/x-www-form-urlencoded", b"text/json", b"")
+
+
+@dataclass(frozen=True)
+class Response:
+    """What is sent back."""
+
+    status: int
+    body: bytes
+    headers: Headers = field(default_factory=list)
+
+
+def check_head(method: str, headers: dict[bytes, bytes]) -> bytes:
+    """Look at an inference request before its body is read; its media type.
+
+    Raises:
+        RefusedError: no POST (405), or a body of a kind that is not taken (415).
+    """
+    if method != "POST":
+        raise RefusedError(f"expected POST, got {method}.", 405, ((b"allow", b"POST"),))
+    media = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
+    if media not in MEDIA and not media.startswith(PICTURE):
+        form = ""
+        if media.startswith(b"multipart/"):
+            form = " Send a picture as the body itself: `curl --data-binary @FILE -H 'Content-Type: image/jpeg'`."
+        raise RefusedError(
+            f"expected Content-Type {JSON.decode()}, {BINARY.decode()} or image/… (a picture file as body), got "
+            f"{shown(media.decode('latin-1'))}.{form}",
+            415,
+        )
+    return media
+
+
+def predict_v1(model: ServedModel, media: bytes, body: bytes) -> Response:
+    """Answer a V1 request, or a picture in its place."""
+    shape = _shape(model)
+    with PRE_HIST_TIME.labels(model.name).time():
+        decode = codec.decode_picture if media.startswith(PICTURE) else codec.decode_v1
+        images = decode(body, shape, _preparation(model))
+    prediction = _predict(model, images)
+    with POST_HIST_TIME.labels(model.name).time():
+        return Response(200, codec.encode_v1(prediction), [(b"content-type", JSON)])
+
+
+def predict_v2(model: ServedModel, media: bytes, headers: dict[bytes, bytes], body: bytes) -> Response:
+    """Answer a V2 request, or a picture in its place."""
+    length = headers.get(b"inference-header-content-length")
+    with PRE_HIST_TIME.labels(model.name).time():
+        if media.startswith(PICTURE):
+            request = codec.plain_request(codec.decode_picture(body, _shape(model), _preparation(model)))
+        else:
+            request = codec.decode_v2(body, None if length is None else length.decode("latin-1"), _shape(model))
+    prediction = _predict(model, request.images_NHWC)
+    with POST_HIST_TIME.labels(model.name).time():
+        encoded, json_length = codec.encode_v2(request, prediction)
+    if json_length is None:
+        return Response(200, encoded, [(b"content-type", JSON)])
+    head = (b"inference-header-content-length", str(json_length).encode())
+    return Response(200, encoded, [(b"content-type", BINARY), head])
+
+
+def refused(refusal: RefusedError) -> Response:
+    """The answer that says what was expected."""
+    return error(refusal.status, str(refusal), list(refusal.headers))
+
+
+def error(status: int, message: str, headers: Headers | None = None) -> Response:
+    """An error in our form."""
+    return Response(status, orjson.dumps({"error": message}), [(b"content-type", JSON), *(headers or [])])
+
+
+def _predict(model: ServedModel, images_NHWC: Any) -> Prediction:
+    with PREDICT_HIST_TIME.labels(model.name).time():
+        probabilities = model.classifier.predict(images_NHWC)
+    return Prediction(
+        model=model.name,
+        version=model.served.version,
+        classes=model.classifier.spec.classes,
+        probabilities=probabilities,
+    )
+
+
+def _preparation(model: ServedModel) -> Preparation:
+    spec = model.classifier.spec
+    return Preparation(fit=spec.fit, bits=spec.bits)
+
+
+def _shape(model: ServedModel) -> tuple[int, int, int]:
+    spec = model.classifier.spec
+    return spec.height, spec.width, spec.channels

@@ -1,0 +1,87 @@
+"""Settings of a server: who may ask it besides programs that know its address."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import ClassVar
+
+from forebay.settings.field import Rule, StepConfig, setting
+
+ANY = "*"
+NO_ORIGIN = "null"  # what a browser says of a page that it opened from a file
+_NAME = r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?"
+_HOST = rf"({_NAME}|\[[0-9A-Fa-f:.]+\])"
+_VARIABLE = "FOREBAY_SERVE_"
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _each(pattern: str, also: tuple[str, ...], expected: str) -> Rule:
+    """Accept words with commas between them, each of a form; and `*` alone."""
+
+    def rule(value: str) -> str | None:
+        words = _listed(value)
+        right = all(word in also or re.fullmatch(pattern, word) for word in words)
+        return (
+            None if value.strip() == ANY or right else f"must be {expected}, with commas between them, or {ANY} alone"
+        )
+
+    return rule
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeConfig(StepConfig):
+    """Which pages may ask the server from a browser, and by which names it is called."""
+
+    prefix: ClassVar[str] = "serve"
+
+    cors_origins: str = setting(
+        "",
+        meaning="Origins whose pages may ask the server from a browser, with commas between them, such as "
+        "http://localhost:3000; * for every page, null for pages opened from a file; empty for none",
+        rule=_each(
+            rf"[A-Za-z][A-Za-z0-9+.-]*://{_HOST}(:\d{{1,5}})?/?", (NO_ORIGIN,), "origins like https://app.example"
+        ),
+    )
+    hosts: str = setting(
+        "",
+        meaning="Names by which clients call the server, with commas between them: on loopback it answers to these and "
+        "to localhost, 127.0.0.1 and [::1] only; elsewhere to every name unless some are given; * for every name",
+        rule=_each(rf"({_HOST}|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*)", (), "names without scheme and port, like models.example"),
+    )
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """The origins as a browser writes them: small letters, no slash at the end."""
+        return frozenset(origin.rstrip("/").lower() for origin in _listed(self.cors_origins))
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names in small letters; IPv6 addresses without brackets."""
+        return frozenset(name.strip("[]").lower() for name in _listed(self.hosts))
+
+
+NOTHING_GIVEN = ServeConfig()
+
+
+def serve_variables(values: Mapping[str, str]) -> dict[str, str]:
+    """The environment variables by which a server in a container is told its settings, those that are not empty."""
+    return {f"{_VARIABLE}{name.upper()}": value for name, value in values.items() if value}
+
+
+def serve_config(*sources: Mapping[str, str]) -> ServeConfig:
+    """Settings from values by name; a later source wins, and what this version does not know is passed over.
+
+    Raises:
+        ConfigError: a value is against its rule.
+    """
+    known = {field.name for field in fields(ServeConfig)}
+    return ServeConfig(**{name: value for source in sources for name, value in source.items() if name in known})
+
+
+def from_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """What the variables say, by the names of the settings."""
+    names = {field.name: f"{_VARIABLE}{field.name.upper()}" for field in fields(ServeConfig)}
+    return {name: environment[variable] for name, variable in names.items() if variable in environment}
