@@ -4,6 +4,7 @@ import importlib
 
 import click
 
+from forebay.state.surroundings import import_nothing_from_the_working_folder
 from forebay.version import VERSION
 
 COMMANDS = {
@@ -63,4 +64,5 @@ def group() -> None:
 
 def main() -> None:
     """Entry point of the `forebay` command."""
+    import_nothing_from_the_working_folder()
     group.main(prog_name="forebay")

@@ -21,7 +21,9 @@ def all_checks(home: Home, host: str, port: int) -> Iterator[Check]:
     yield libraries.python_version()
     yield machine.step_interpreter()
     yield libraries.packages()
+    yield libraries.hidden_modules()
     yield java.java_starts(java.spark_java())
+    yield java.spark_environment()
     torch = libraries.torch_build()
     yield torch
     if torch.ok:

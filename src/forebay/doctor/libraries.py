@@ -2,6 +2,7 @@
 
 import os
 import sys
+import sysconfig
 from importlib import metadata
 
 from packaging.requirements import Requirement
@@ -10,6 +11,7 @@ from packaging.specifiers import SpecifierSet
 from forebay.doctor.check import REINSTALL, Check, failed, passed
 from forebay.state import Home
 from forebay.state.mask import without_passwords
+from forebay.state.surroundings import hiding_modules
 from forebay.tracking import client, is_used, shown_uri
 
 
@@ -45,6 +47,20 @@ def _mismatch(wanted: Requirement) -> str | None:
     if wanted.specifier.contains(found, prereleases=True):
         return None
     return f"{wanted.name} is {found}, {wanted.specifier} is needed"
+
+
+def hidden_modules() -> Check:
+    """No folder of PYTHONPATH has a module that is taken for one of Python's or of a package that we need."""
+    names = frozenset(sys.stdlib_module_names) | frozenset(metadata.packages_distributions())
+    found = [path for path in hiding_modules(names) if not path.is_relative_to(sysconfig.get_path("purelib"))]
+    if not found:
+        return passed("modules", "nothing in PYTHONPATH hides a library")
+    listed = ", ".join(map(str, found[:3])) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
+    return failed(
+        "modules",
+        f"PYTHONPATH makes Python import {listed} in place of the libraries of these names",
+        "Take that folder from PYTHONPATH (`unset PYTHONPATH` for this command), or rename the file.",
+    )
 
 
 def torch_build() -> Check:
