@@ -1,6 +1,7 @@
 """The command group: imports one command's module at a time, because the heavy libraries cost seconds."""
 
 import importlib
+import sys
 
 import click
 
@@ -52,7 +53,7 @@ class LazyGroup(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="State lies in .forebay/, or where FOREBAY_HOME says. "
     "Exit codes: 0 done; 1 failed after the first step began; "
-    "2 wrong use, found before it; 3 the gate said no.",
+    "2 wrong use, found before it; 3 the gate said no; 130 Ctrl-C (143 SIGTERM).",
 )
 @click.version_option(VERSION, prog_name="forebay")
 def group() -> None:
@@ -65,4 +66,7 @@ def group() -> None:
 def main() -> None:
     """Entry point of the `forebay` command."""
     import_nothing_from_the_working_folder()
-    group.main(prog_name="forebay")
+    try:
+        group.main(prog_name="forebay")
+    except KeyboardInterrupt:  # before a command could say more
+        sys.exit(130)

@@ -12,7 +12,7 @@ from forebay.doctor.check import REINSTALL, Check, failed, passed
 from forebay.state import Home
 from forebay.state.mask import without_passwords
 from forebay.state.surroundings import hiding_modules
-from forebay.tracking import client, is_used, shown_uri
+from forebay.tracking import SCHEMA, client, is_used, known_revisions, schema_revision, shown_uri
 
 
 def python_version(version: tuple[int, ...] = sys.version_info[:3]) -> Check:
@@ -92,6 +92,14 @@ def mlflow_store(home: Home) -> Check:
     if not is_used(home):
         return passed("mlflow", "no run has been recorded yet")
     uri = shown_uri(home)
+    found = schema_revision(home.mlflow_database) if uri.startswith("sqlite:") else None
+    if found not in (None, SCHEMA):
+        if found in (known := known_revisions())[1:]:
+            return passed(
+                "mlflow", f"{uri} is of an older MLflow; the next command that needs it migrates it, after a copy"
+            )
+        if found not in known:
+            return failed("mlflow", f"{uri} is of a newer MLflow (schema {found})", "Use the Forebay that made it.")
     # An unreachable server must be told soon; MLflow's own defaults try for minutes.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")

@@ -1,5 +1,6 @@
 """The engine process of a run: started in its own process group, ended with everything below it."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -51,11 +52,12 @@ class EngineProcess:
         return self._process.poll()
 
     def end(self) -> None:
-        """Ask the whole group to stop (training writes a checkpoint), then insist."""
+        """Ask the whole group to stop (training writes a checkpoint), then insist; a second Ctrl-C insists at once."""
         self._signal(signal.SIGTERM)
         deadline = time.monotonic() + GRACE_S
-        while self._members() and time.monotonic() < deadline:
-            time.sleep(POLL_S)
+        with contextlib.suppress(KeyboardInterrupt):
+            while self._members() and time.monotonic() < deadline:
+                time.sleep(POLL_S)
         self._signal(signal.SIGKILL)
         self._process.wait()
 

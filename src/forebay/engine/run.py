@@ -11,6 +11,7 @@ from typing import Any
 
 from forebay.engine.cache import forget_entries
 from forebay.engine.champions import champion_url
+from forebay.engine.ended import ended_run, exit_status
 from forebay.engine.kfp_local import compiled_pipeline
 from forebay.engine.process import POLL_S, EngineProcess, last_lines
 from forebay.engine.summary import Event, Summary, summarize, unfinished_step
@@ -56,6 +57,7 @@ def run_pipeline(home: Home, request: RunRequest, show: Callable[[Event], None])
     Raises:
         BusyError: another run holds the state folder.
         StepFailedError: a step failed.
+        EndedBySignal: Ctrl-C, or a signal that ends like it.
     """
     ours = f"`forebay run` started {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
@@ -70,7 +72,11 @@ def run_pipeline(home: Home, request: RunRequest, show: Callable[[Event], None])
         run = home.new_run()
         write_json(run.plan, _plan(request, parameters))
         start = time.monotonic()
-        exit_code = _watch(home, run, request, show)
+        try:
+            exit_code = _watch(home, run, request, show)
+        except KeyboardInterrupt as error:
+            events, _ = read_events(run.events)
+            raise ended_run(home, summarize(run.run_id, events), events, exit_status(error) or 130) from error
         return _conclude(home, run, request, exit_code, time.monotonic() - start, show)
 
 
