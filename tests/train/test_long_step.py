@@ -1,6 +1,7 @@
 """SIGTERM in the middle of a step that lasts for minutes: the process ends soon, and nothing that was done is lost."""
 
 import json
+import os
 import signal
 import subprocess
 import time
@@ -34,24 +35,26 @@ def undisturbed(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     return root / "out"
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize(
-    ("place", "at", "steps_kept"),
-    [("step", 8 * 33 + 3, 33), ("step", 1, 0), ("validation", 1, 10)],  # eight batch norms a step, ten steps an epoch
+    ("place", "at", "steps_kept", "number"),  # eight batch norms a step, ten steps an epoch
+    [
+        ("step", 8 * 33 + 3, 33, signal.SIGTERM),
+        ("step", 1, 0, signal.SIGINT),
+        ("validation", 1, 10, signal.SIGTERM),
+    ],
 )
 def test_the_process_ends_within_five_seconds_and_the_next_one_ends_bit_equal(
     dataset: Path, home: Home, start: Start, tmp_path: Path, undisturbed: Path,
     place: str, at: int, steps_kept: int, number: signal.Signals,
 ) -> None:  # fmt: skip
-    if (place, number) == ("validation", signal.SIGINT):
-        pytest.skip("the same way as in a step")
     events = tmp_path / "events.jsonl"
     child = start(dataset, tmp_path / "out", events, LASTS_IN=place, LASTS_AT=str(at))
     wait_for_warning(child, events)
     began = time.monotonic()
     child.send_signal(number)
     assert child.wait() == 128 + number
-    assert time.monotonic() - began < WITHIN_S
+    waiting_for_a_core = max(1.0, os.getloadavg()[0] / len(os.sched_getaffinity(0)))
+    assert time.monotonic() - began < WITHIN_S * waiting_for_a_core
     last = read_events(events)[0][-1]
     assert (last["kind"], last["error"], last["permanent"]) == ("failed", f"ended by {number.name}", False)
     if steps_kept:

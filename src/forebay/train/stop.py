@@ -14,8 +14,8 @@ from types import FrameType
 
 from forebay.state.ending import end_now
 
-STEP_GRACE_S = 2.0  # for the step in progress to end, which loses nothing
-ANSWER_S = 4.0  # within which a process with a local state folder has ended
+STEP_GRACE_S = 1.0  # for the step in progress to end, which loses nothing
+ANSWER_S = 3.0  # within which a process with a local state folder has ended
 
 
 class StopRequest:
