@@ -208,7 +208,9 @@ def keys(s3_server: S3Store, no_aws: None, monkeypatch: pytest.MonkeyPatch) -> S
 
 def test_a_bucket_that_is_there_passes_and_one_that_is_not_is_said_to_be_missing(keys: S3Store) -> None:
     check_store(f"s3://{BUCKET}/anything", "FOREBAY_CHECKPOINT_STORE")
-    with pytest.raises(MachineError, match="FOREBAY_CHECKPOINT_STORE=s3://elsewhere: there is no such bucket"):
+    with pytest.raises(
+        MachineError, match="FOREBAY_CHECKPOINT_STORE=s3://elsewhere cannot be listed: there is no such bucket"
+    ):
         check_store("s3://elsewhere", "FOREBAY_CHECKPOINT_STORE")
 
 
@@ -219,7 +221,7 @@ def test_a_bucket_that_is_there_passes_and_one_that_is_not_is_said_to_be_missing
             {"AWS_SECRET_ACCESS_KEY": "wrong"},
             r"S3 refuses the credentials \(\w+\). Correct AWS_ACCESS_KEY_ID",
         ),
-        ({"AWS_SECRET_ACCESS_KEY": ""}, "there are no credentials for S3. Set AWS_SECRET_ACCESS_KEY"),
+        ({"AWS_SECRET_ACCESS_KEY": ""}, "there are no credentials. Set AWS_SECRET_ACCESS_KEY"),
         ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
         ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "S3 does not answer: .* or correct AWS_ENDPOINT_URL"),
     ],
@@ -230,8 +232,8 @@ def test_keys_that_do_not_work_are_named(
     for name, value in changes.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(MachineError, match=words) as raised:
-        check_source(f"s3://{BUCKET}/pictures")
-    assert str(raised.value).startswith(f"ingest.data=s3://{BUCKET}/pictures: ")
+        check_source(f"s3a://{BUCKET}/pictures")
+    assert str(raised.value).startswith(f"ingest.data=s3://{BUCKET}/pictures cannot be listed: ")
 
 
 def test_a_run_looks_at_the_store_of_checkpoints_too(
@@ -240,5 +242,7 @@ def test_a_run_looks_at_the_store_of_checkpoints_too(
     monkeypatch.setenv("FOREBAY_CHECKPOINT_STORE", "s3://elsewhere/checkpoints")
     answer = CliRunner().invoke(group, ["run", "--port", "0"])
     assert answer.exit_code == 2
-    assert "FOREBAY_CHECKPOINT_STORE=s3://elsewhere/checkpoints: there is no such bucket" in answer.stderr
+    assert (
+        "FOREBAY_CHECKPOINT_STORE=s3://elsewhere/checkpoints cannot be listed: there is no such bucket" in answer.stderr
+    )
     assert not list(home.runs.glob("*"))

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import click
 
+from forebay.cli.options import INTERRUPTED
 from forebay.engine.ended import by, exit_status
 from forebay.errors import EndedBySignal, ExitCode, ForebayError, UnexpectedError
 from forebay.state import mlflow_words
@@ -16,7 +17,6 @@ from forebay.state.ending import before_forced_end
 from forebay.state.mask import without_passwords
 
 DEBUG_VARIABLE = "FOREBAY_DEBUG"
-INTERRUPTED = 130  # exit code of Ctrl-C, as a shell reports it
 
 
 class ForebayCommand(click.Command):

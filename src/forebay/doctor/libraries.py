@@ -11,6 +11,7 @@ from packaging.specifiers import SpecifierSet
 from forebay.doctor.check import REINSTALL, Check, failed, passed
 from forebay.state import Home
 from forebay.state.mask import without_passwords
+from forebay.state.mlflow_words import login_advice, refused_status
 from forebay.state.surroundings import hiding_modules
 from forebay.tracking import SCHEMA, client, is_used, known_revisions, schema_revision, shown_uri
 
@@ -106,6 +107,8 @@ def mlflow_store(home: Home) -> Check:
     try:
         versions = len(client(home).search_model_versions(max_results=1000))
     except Exception as error:  # its stores let errors of the database driver and of HTTP through
+        if status := refused_status(error):
+            return failed("mlflow", f"{uri} refuses the login ({status})", login_advice())
         first_line = without_passwords(str(error).strip() or type(error).__name__).splitlines()[0]
         return failed(
             "mlflow",

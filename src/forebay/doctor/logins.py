@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from forebay import tracking
 from forebay.cluster.given import CHECKPOINT_STORE
+from forebay.doctor.check import Check, explained, passed
 from forebay.doctor.storage import CREDENTIAL_VARIABLES, quick_client
 from forebay.errors import ConfigError, MachineError
-from forebay.object_store import ObjectFolder
+from forebay.object_store import SCHEME, ObjectFolder
+from forebay.settings.ingest import S3_SPELLINGS
 from forebay.state import Home
 from forebay.state.mask import without_passwords
 from forebay.state.mlflow_words import PASSWORD, TOKEN, USERNAME, in_words, is_mlflows, login_advice, refused_status
@@ -69,7 +71,14 @@ def check_store(uri: str, what: str) -> None:
         ConfigError: it is no such URI.
         MachineError: no answer, no such bucket, or refused credentials.
     """
-    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+    from botocore.exceptions import (
+        BotoCoreError,
+        ClientError,
+        CredentialRetrievalError,
+        NoCredentialsError,
+        PartialCredentialsError,
+        TokenRetrievalError,
+    )
 
     folder = ObjectFolder.parse(uri, what)
     try:
@@ -77,14 +86,18 @@ def check_store(uri: str, what: str) -> None:
     except (NoCredentialsError, PartialCredentialsError) as error:
         missing = [name for name in CREDENTIAL_VARIABLES if not os.environ.get(name)]
         names = " and ".join(missing or CREDENTIAL_VARIABLES)
-        raise MachineError(f"{what}={uri}: there are no credentials for S3. Set {names}.") from error
+        raise MachineError(f"{what}={uri} cannot be listed: there are no credentials. Set {names}.") from error
     except ClientError as error:
         code = str(error.response.get("Error", {}).get("Code", "unknown"))
         wrong = f"S3 refuses the credentials ({code}). Correct {KEYS} (and AWS_SESSION_TOKEN, where they are temporary)"
-        raise MachineError(f"{what}={uri}: {REFUSALS.get(code, wrong)}.") from error
+        raise MachineError(f"{what}={uri} cannot be listed: {REFUSALS.get(code, wrong)}.") from error
+    except (CredentialRetrievalError, TokenRetrievalError) as error:
+        raise MachineError(
+            f"{what}={uri} cannot be listed: {error}. Renew the token or identity that the environment names, or set {KEYS}."
+        ) from error
     except (BotoCoreError, ValueError) as error:
         raise MachineError(
-            f"{what}={uri}: S3 does not answer: {error}. Start that server, or correct AWS_ENDPOINT_URL and AWS_REGION."
+            f"{what}={uri} cannot be listed: S3 does not answer: {error}. Start that server, or correct AWS_ENDPOINT_URL and AWS_REGION."
         ) from error
 
 
@@ -97,8 +110,19 @@ def check_checkpoint_store() -> None:
 
 def check_source(data: str) -> None:
     """The same for pictures in S3."""
-    if data.startswith("s3://"):
-        check_store(data, "ingest.data")
+    for spelling in S3_SPELLINGS:
+        if data.startswith(spelling):
+            check_store(SCHEME + data.removeprefix(spelling), "ingest.data")
+            return
+
+
+def checkpoint_store() -> Check:
+    """The store of checkpoints as a check of the doctor's."""
+    try:
+        check_checkpoint_store()
+    except (ConfigError, MachineError) as error:
+        return explained("checkpoints", error)
+    return passed("checkpoints", f"copied to {os.environ.get(CHECKPOINT_STORE) or 'no store: none is set'}")
 
 
 def _ask(uri: str, *, needed: bool) -> None:
