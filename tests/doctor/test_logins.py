@@ -208,9 +208,7 @@ def keys(s3_server: S3Store, no_aws: None, monkeypatch: pytest.MonkeyPatch) -> S
 
 def test_a_bucket_that_is_there_passes_and_one_that_is_not_is_said_to_be_missing(keys: S3Store) -> None:
     check_store(f"s3://{BUCKET}/anything", "FOREBAY_CHECKPOINT_STORE")
-    with pytest.raises(
-        MachineError, match="FOREBAY_CHECKPOINT_STORE=s3://elsewhere cannot be listed: there is no such bucket"
-    ):
+    with pytest.raises(MachineError, match="STORE=s3://elsewhere cannot be listed: there is no such bucket"):
         check_store("s3://elsewhere", "FOREBAY_CHECKPOINT_STORE")
 
 
@@ -242,7 +240,5 @@ def test_a_run_looks_at_the_store_of_checkpoints_too(
     monkeypatch.setenv("FOREBAY_CHECKPOINT_STORE", "s3://elsewhere/checkpoints")
     answer = CliRunner().invoke(group, ["run", "--port", "0"])
     assert answer.exit_code == 2
-    assert (
-        "FOREBAY_CHECKPOINT_STORE=s3://elsewhere/checkpoints cannot be listed: there is no such bucket" in answer.stderr
-    )
+    assert "FOREBAY_CHECKPOINT_STORE=s3://elsewhere/checkpoints cannot be listed: there is no such" in answer.stderr
     assert not list(home.runs.glob("*"))

@@ -80,25 +80,23 @@ def check_store(uri: str, what: str) -> None:
         TokenRetrievalError,
     )
 
-    folder = ObjectFolder.parse(uri, what)
+    folder, where = ObjectFolder.parse(uri, what), f"{what}={uri} cannot be listed"
     try:
         quick_client().list_objects_v2(Bucket=folder.bucket, Prefix=folder.prefix, MaxKeys=1)
     except (NoCredentialsError, PartialCredentialsError) as error:
         missing = [name for name in CREDENTIAL_VARIABLES if not os.environ.get(name)]
         names = " and ".join(missing or CREDENTIAL_VARIABLES)
-        raise MachineError(f"{what}={uri} cannot be listed: there are no credentials. Set {names}.") from error
+        raise MachineError(f"{where}: there are no credentials. Set {names}.") from error
     except ClientError as error:
         code = str(error.response.get("Error", {}).get("Code", "unknown"))
         wrong = f"S3 refuses the credentials ({code}). Correct {KEYS} (and AWS_SESSION_TOKEN, where they are temporary)"
-        raise MachineError(f"{what}={uri} cannot be listed: {REFUSALS.get(code, wrong)}.") from error
+        raise MachineError(f"{where}: {REFUSALS.get(code, wrong)}.") from error
     except (CredentialRetrievalError, TokenRetrievalError) as error:
-        raise MachineError(
-            f"{what}={uri} cannot be listed: {error}. Renew the token or identity that the environment names, or set {KEYS}."
-        ) from error
+        renew = f"Renew the token or identity that the environment names, or set {KEYS}."
+        raise MachineError(f"{where}: {error}. {renew}") from error
     except (BotoCoreError, ValueError) as error:
-        raise MachineError(
-            f"{what}={uri} cannot be listed: S3 does not answer: {error}. Start that server, or correct AWS_ENDPOINT_URL and AWS_REGION."
-        ) from error
+        correct = "Start that server, or correct AWS_ENDPOINT_URL and AWS_REGION."
+        raise MachineError(f"{where}: S3 does not answer: {error}. {correct}") from error
 
 
 def check_checkpoint_store() -> None:
