@@ -59,8 +59,7 @@ def is_used(home: Home) -> bool:
 
 def client(home: Home) -> "MlflowClient":
     """A client of tracking server and registry. Importing MLflow takes seconds, so it happens here."""
-    for name, default in MLFLOW_DEFAULTS.items():
-        os.environ.setdefault(name, default)
+    _set_defaults()
     import mlflow
 
     logging.getLogger("mlflow").setLevel(logging.WARNING)  # else it narrates its own bookkeeping on standard error
@@ -75,6 +74,12 @@ def client(home: Home) -> "MlflowClient":
         if value is None:
             os.environ.pop(name, None)
     return mlflow.MlflowClient(uri, uri)
+
+
+def _set_defaults() -> None:
+    """Before MLflow is imported."""
+    for name, default in MLFLOW_DEFAULTS.items():
+        os.environ.setdefault(name, default)
 
 
 def experiment_id(mlflow_client: "MlflowClient", home: Home) -> str:
@@ -139,6 +144,7 @@ def schema_revision(database: Path) -> str | None:
 
 def known_revisions() -> list[str]:
     """Every revision that the installed MLflow can read or migrate, newest first."""
+    _set_defaults()
     import mlflow
     from alembic.script import ScriptDirectory
 

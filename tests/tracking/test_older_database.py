@@ -12,6 +12,7 @@ import pytest
 
 from forebay import tracking
 from forebay.doctor import libraries
+from forebay.doctor.logins import check_mlflow
 from forebay.errors import ConfigError, MachineError
 from forebay.state import Home
 
@@ -115,3 +116,13 @@ def test_what_mlflow_cannot_migrate_stays_as_it_was_and_the_whole_command_is_sho
     assert "\n" not in said
     assert mlflow_home.mlflow_database.read_bytes() == before
     assert not list(mlflow_home.root.glob(".mlflow-*"))
+
+
+def test_a_database_that_an_address_names_is_its_owners_to_migrate(
+    home: Home, older: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{older[0]}")
+    with pytest.raises(ConfigError, match="is a database of another MLflow") as raised:
+        check_mlflow(home)
+    assert f"{Path(sys.executable).parent}/mlflow db upgrade sqlite:///{older[0]}" in str(raised.value)
+    assert tracking.schema_revision(older[0]) == older[1]

@@ -1,13 +1,14 @@
 """The command group: imports one command's module at a time, because the heavy libraries cost seconds."""
 
 import importlib
-import sys
+from typing import Any
 
 import click
 
 from forebay.state.surroundings import import_nothing_from_the_working_folder
 from forebay.version import VERSION
 
+INTERRUPTED = 130
 COMMANDS = {
     "run": "forebay.cli.run",
     "compile": "forebay.cli.run",
@@ -39,6 +40,14 @@ class LazyGroup(click.Group):
         """The commands in the order of use."""
         return list(COMMANDS)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Call the command; Ctrl-C while its module is still being imported ends as it does later."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("Ended by Ctrl-C before anything was done.", err=True)
+            ctx.exit(INTERRUPTED)
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the module that defines the command."""
         if cmd_name not in COMMANDS:
@@ -66,7 +75,4 @@ def group() -> None:
 def main() -> None:
     """Entry point of the `forebay` command."""
     import_nothing_from_the_working_folder()
-    try:
-        group.main(prog_name="forebay")
-    except KeyboardInterrupt:  # before a command could say more
-        sys.exit(130)
+    group.main(prog_name="forebay")

@@ -16,7 +16,16 @@ from forebay.object_store import SCHEME, ObjectFolder
 from forebay.settings.ingest import S3_SPELLINGS
 from forebay.state import Home
 from forebay.state.mask import without_passwords
-from forebay.state.mlflow_words import PASSWORD, TOKEN, USERNAME, in_words, is_mlflows, login_advice, refused_status
+from forebay.state.mlflow_words import (
+    PASSWORD,
+    TOKEN,
+    USERNAME,
+    in_words,
+    is_mlflows,
+    login_advice,
+    refused_status,
+    upgrade_advice,
+)
 from forebay.tracking import URI_VARIABLE
 
 if TYPE_CHECKING:
@@ -51,6 +60,8 @@ def check_mlflow(home: Home, *, needed: bool = True) -> None:
     tracking.bring_up_to_date(home)
     uri = tracking.tracking_uri(home)
     if uri.startswith("sqlite:"):
+        if os.environ.get(URI_VARIABLE):
+            _check_schema(uri)
         return
     if re.match(r"[\w.-]+:\d+(/|$)", uri):
         raise ConfigError(f"{URI_VARIABLE}={uri} has no scheme. Write http://{uri} or https://{uri}.")
@@ -121,6 +132,17 @@ def checkpoint_store() -> Check:
     except (ConfigError, MachineError) as error:
         return explained("checkpoints", error)
     return passed("checkpoints", f"copied to {os.environ.get(CHECKPOINT_STORE) or 'no store: none is set'}")
+
+
+def _check_schema(uri: str) -> None:
+    """A sqlite file of somebody's own is theirs to migrate."""
+    found = tracking.schema_revision(Path(uri.removeprefix("sqlite:///").partition("?")[0]))
+    if found in (None, tracking.SCHEMA) or found == (known := tracking.known_revisions())[0]:
+        return
+    advice = (
+        f"{upgrade_advice(uri)}" if found in known else "Use the version of MLflow that made it, or another address."
+    )
+    raise ConfigError(f"{URI_VARIABLE}={uri} is a database of another MLflow (schema {found}). {advice}")
 
 
 def _ask(uri: str, *, needed: bool) -> None:

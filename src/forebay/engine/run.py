@@ -27,6 +27,8 @@ from forebay.state.runners import Runner
 from forebay.state.steplog import read_events
 from forebay.version import code_version
 
+ENDING = "Ending the step; training writes its checkpoint first. A second Ctrl-C does not wait for it."
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunRequest:
@@ -119,17 +121,25 @@ def _absolute(data: str) -> str:
 
 
 def _watch(home: Home, run: Run, request: RunRequest, show: Callable[[Event], None]) -> int:
-    offset = 0
     with EngineProcess(home, run, fresh=request.fresh) as engine:
-        while True:
-            exit_code = engine.exit_code()  # before the events, so that none written before the end is missed
-            events, offset = read_events(run.events, offset)
-            for event in events:
-                show(event)
-            if exit_code is not None:
-                return exit_code
-            handle_request(home, run, request.address)
-            time.sleep(POLL_S)
+        try:
+            return _followed(engine, home, run, request, show)
+        except KeyboardInterrupt:
+            show({"kind": "waiting", "text": ENDING})
+            raise
+
+
+def _followed(engine: EngineProcess, home: Home, run: Run, request: RunRequest, show: Callable[[Event], None]) -> int:
+    offset = 0
+    while True:
+        exit_code = engine.exit_code()  # before the events, so that none written before the end is missed
+        events, offset = read_events(run.events, offset)
+        for event in events:
+            show(event)
+        if exit_code is not None:
+            return exit_code
+        handle_request(home, run, request.address)
+        time.sleep(POLL_S)
 
 
 def _conclude(

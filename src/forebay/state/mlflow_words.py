@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from forebay.state.mask import without_passwords
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
 USERNAME, PASSWORD, TOKEN = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"
 REFUSED = {"UNAUTHENTICATED": 401, "CUSTOMER_UNAUTHORIZED": 401, "PERMISSION_DENIED": 403}
+OUT_OF_DATE = "out-of-date database schema"
 LONGEST = 300  # of what a server said, in a message
 
 _STATUS = re.compile(r"failed with error code (\d{3})")
@@ -30,6 +32,11 @@ def refused_status(error: BaseException) -> int | None:
     return status if status in (401, 403) else None
 
 
+def is_final(error: BaseException) -> bool:
+    """Whether another try would fail in the same way."""
+    return refused_status(error) is not None or (is_mlflows(error) and OUT_OF_DATE in str(error))
+
+
 def in_words(error: BaseException, where: str = "") -> str:
     """One sentence, without passwords and without the page that a server may have sent.
 
@@ -42,7 +49,7 @@ def in_words(error: BaseException, where: str = "") -> str:
     if status:
         return f"MLflow at {where} refuses the login ({status}). {login_advice()}"
     text = " ".join(_BODY.sub("", without_passwords(str(error))).split())
-    if "out-of-date database schema" in text:
+    if OUT_OF_DATE in text:
         return f"{text.split('.')[0]}. {upgrade_advice(where)}"
     return f"MLflow at {where} failed: {text[:LONGEST]}" + ("…" if len(text) > LONGEST else "")
 
@@ -60,5 +67,5 @@ def login_advice() -> str:
 
 def upgrade_advice(uri: str) -> str:
     """The whole command that migrates a database, with its path."""
-    program = Path(sys.executable).parent / "mlflow"
-    return f"Copy the database, then migrate it: {program} db upgrade {uri}"
+    program = shlex.quote(str(Path(sys.executable).parent / "mlflow"))
+    return f"Copy the database, then migrate it: {program} db upgrade {shlex.quote(uri)}"

@@ -172,7 +172,7 @@ def step(name: str, run_id: str = "") -> Iterator[StepLog]:
             seconds=round(time.monotonic() - start, 3),
             error=_in_words(error),
             error_type=type(error).__name__,
-            permanent=isinstance(error, ForebayError | ImportError) or mlflow_words.refused_status(error) is not None,
+            permanent=isinstance(error, ForebayError | ImportError) or mlflow_words.is_final(error),
         )
         raise
     log.emit("finished", seconds=round(time.monotonic() - start, 3))

@@ -149,7 +149,8 @@ def _enforced(loop: Loop, checkpoints: Checkpoints, tracked: TrackedRun, stop: S
     """
     progress = loop.progress
     try:
-        if loop.team.size == 1 and loop.guard.take(stop.seconds_left()):
+        whole = bool(torch.isfinite(progress.sums[0]))  # else the checkpoint before it is the better one
+        if whole and loop.team.size == 1 and loop.guard.take(stop.seconds_left()):
             checkpoints.save(progress.step, loop.guard.tensors(progress), progress.facts())
         checkpoints.flush(STOP_FLUSH_S)
     except OSError as error:
