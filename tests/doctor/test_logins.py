@@ -14,7 +14,8 @@ from click.testing import CliRunner
 from forebay.cli.main import group
 from forebay.doctor.logins import check_mlflow, check_source, check_store
 from forebay.errors import ConfigError, MachineError
-from forebay.state import Home, mlflow_words
+from forebay.state import Home, mlflow_words, step
+from forebay.state.steplog import read_events
 from s3_store import S3Store
 
 Answer = tuple[int, str, str]  # status, content type, body
@@ -179,17 +180,24 @@ def test_every_command_that_needs_the_login_ends_with_2_before_a_step(
     assert not list(home.runs.glob("*"))
 
 
-def test_mlflows_own_errors_become_one_sentence_and_a_refusal_is_final(server: Server, home: Home) -> None:
+def test_mlflows_own_errors_become_one_sentence_and_a_refusal_is_final(
+    server: Server, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = tmp_path / "events.jsonl"
+    monkeypatch.setenv("FOREBAY_EVENTS", str(events))
     from mlflow.exceptions import MlflowException
 
     server.answer = lambda authorization: (401, "text/html", "<html>\n<body>a page</body></html>")
     from forebay import registry
 
-    with pytest.raises(MlflowException) as raised:
+    with pytest.raises(MlflowException) as raised, step("evaluate"):
         registry.list_names(home)
     assert mlflow_words.refused_status(raised.value) == 401
     said = mlflow_words.in_words(raised.value)
     assert "refuses the login (401). MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD are not set" in said
+    failed = read_events(events)[0][-1]
+    assert failed["error"] == said
+    assert failed["permanent"] is True, "it is not tried three times"
     assert "<html>" not in said
     assert "\n" not in said
 
