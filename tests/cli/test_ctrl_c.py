@@ -45,6 +45,11 @@ def checkpoint(home: Home) -> Home:
     ("events", "words"),
     [
         ([], "Ended by Ctrl-C before the first step. Kept: nothing. `forebay run` begins again."),
+        (
+            INGESTED,
+            "Ended by Ctrl-C between two steps. Kept: ingest (not done again). "
+            "`forebay run` with the same settings goes on from there.",
+        ),
         (INGESTED[:1], "Ended by Ctrl-C in ingest. Kept: nothing. `forebay run` begins again."),
         (
             INGESTED + PREPROCESSED[:1],

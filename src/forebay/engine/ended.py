@@ -42,10 +42,8 @@ def ended_run(home: Home, summary: Summary, events: list[Event], status: ExitCod
     kept = [f"{' and '.join(_listed(done))} (not done again)"] if done else []
     if _last_step(events) == "train":
         kept += _checkpoint(home, events)
-    again = "`forebay run` with the same settings goes on from there."
-    return _said(
-        events, kept, again if kept else "`forebay run` begins again.", status, summary | {"state": "interrupted"}
-    )
+    again = "`forebay run` with the same settings goes on from there." if kept else "`forebay run` begins again."
+    return _said(events, kept, again, status, summary | {"state": "interrupted"})
 
 
 def ended_steps(home: Home, summary: Summary, events: list[Event], status: ExitCode) -> EndedBySignal:
@@ -57,7 +55,8 @@ def ended_steps(home: Home, summary: Summary, events: list[Event], status: ExitC
 
 def _said(events: list[Event], kept: list[str], again: str, status: ExitCode, summary: Summary) -> EndedBySignal:
     step = _last_step(events)
-    where = f" in {step}{_how_far(events, step)}" if step else " before the first step"
+    between = " between two steps" if events else " before the first step"
+    where = f" in {step}{_how_far(events, step)}" if step else between
     words = f"Ended by {by(status)}{where}. Kept: {'; '.join(kept) or 'nothing'}. {again}"
     summary["error"] = {"step": step, "error": words}
     return EndedBySignal(words, status, summary)
