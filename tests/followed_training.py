@@ -20,6 +20,15 @@ def wait_for_step(child: subprocess.Popen[bytes], events: Path, step: int) -> No
     raise AssertionError(f"the child ended with {child.returncode} before step {step}")
 
 
+def wait_for_warning(child: subprocess.Popen[bytes], events: Path) -> None:
+    """Return once the child warns of something."""
+    while child.poll() is None:
+        if any(event["kind"] == "warning" for event in read_events(events)[0]):
+            return
+        time.sleep(0.01)  # between two looks at the file; the child's end is what bounds them
+    raise AssertionError(f"the child ended with {child.returncode} and warned of nothing")
+
+
 def last_step(events: Path) -> int:
     """The last step that was reported."""
     return max(event["done"] for event in read_events(events)[0] if event["kind"] == "progress")

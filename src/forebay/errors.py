@@ -1,8 +1,8 @@
 """The errors a person may see. Each says where, which value, which rule and what to do next."""
 
-from typing import Literal
+from typing import Any, Literal
 
-ExitCode = Literal[0, 1, 2, 3]
+ExitCode = Literal[0, 1, 2, 3, 129, 130, 143]
 
 
 class ForebayError(Exception):
@@ -13,6 +13,15 @@ class ForebayError(Exception):
 
 class UnexpectedError(ForebayError):
     """Something that no part of Forebay foresaw; its cause is the error itself."""
+
+
+class EndedBySignal(ForebayError):
+    """Ctrl-C or another signal ended the command; the message says what was kept and how to go on."""
+
+    def __init__(self, message: str, exit_code: ExitCode, summary: dict[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+        self.summary = summary
 
 
 class ConfigError(ForebayError):

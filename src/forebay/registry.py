@@ -271,7 +271,8 @@ def _download(home: Home, uri: str, version: Version) -> Path:
             )
         except (mlflow.MlflowException, OSError) as error:
             raise ModelError(
-                f"{version.name} version {version.version} cannot be fetched from {uri}: {error}. "
+                f"{version.name} version {version.version} cannot be fetched from {uri}: "
+                f"{' '.join(str(error).split())}. "
                 "Check that the artifact store answers and that its credentials are in the environment."
             ) from error
         # the model lies in the destination or in a folder of it, depending on the store

@@ -8,6 +8,8 @@ import pytest
 
 from forebay_cli import Forebay
 
+OWN_MODULES = ("kfp", "mlflow", "numpy", "torch", "random", "pyspark", "pyarrow", "sklearn", "uvicorn", "requests")
+
 
 @pytest.fixture
 def forebay(tmp_path: Path) -> Iterator[Forebay]:
@@ -19,8 +21,13 @@ def forebay(tmp_path: Path) -> Iterator[Forebay]:
 
 @pytest.fixture(scope="session")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Forebay, dict[str, Any]]]:
-    """One default run on the digits, shared by every test that only looks at it."""
+    """One default run on the digits, shared by every test that only looks at it.
+
+    It starts in the folder of somebody's project, whose modules have the names of libraries.
+    """
     cli = Forebay(tmp_path_factory.mktemp("digits"))
+    for name in OWN_MODULES:
+        (cli.folder / f"{name}.py").write_text(f"raise SystemExit('somebody imported {name}.py')\n")
     summary = cli.json("run")
     yield cli, summary
     cli("stop")

@@ -43,6 +43,14 @@ def test_the_summary_says_what_was_read_decided_and_served(digits: Digits) -> No
     assert summary["state"] == "done"
 
 
+def test_neither_engine_nor_steps_import_modules_of_the_folder_where_the_run_starts(digits: Digits) -> None:
+    cli, summary = digits
+    assert (cli.folder / "kfp.py").exists()
+    assert summary["state"] == "done"
+    log = (cli.home / "runs" / summary["run_id"] / "engine.log").read_text()
+    assert "somebody imported" not in log
+
+
 def test_the_served_model_knows_digits_it_is_shown(digits: Digits) -> None:
     _, summary = digits
     images, labels = _digit_instances()

@@ -69,6 +69,30 @@ def die_at_upload(at: int, halfway: bool) -> None:
     URLLib3Session.send = send
 
 
+def compute_for_minutes(in_training: bool, at: int, log: StepLog) -> None:
+    """In the batch norm number `at`, of steps or of validations: one call of torch that lasts, outside Python."""
+    import torch
+
+    @torch.jit.script
+    def multiply(matrix: torch.Tensor, times: int) -> torch.Tensor:
+        for _ in range(times):
+            matrix = (matrix @ matrix).clamp(-1.0, 1.0)
+        return matrix
+
+    seen = 0
+
+    def forward(module: torch.nn.Module, inputs: Any, output: Any) -> None:
+        nonlocal seen
+        if not isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d) or module.training != in_training:
+            return
+        seen += 1
+        if seen == at:
+            log.warn("it lasts")
+            multiply(torch.rand(256, 256), 1 << 40)
+
+    torch.nn.modules.module.register_module_forward_hook(forward)
+
+
 def main() -> None:
     dataset, out, events = map(Path, sys.argv[1:])
     home = Home.find().open()
@@ -76,7 +100,10 @@ def main() -> None:
         die_in(place, int(os.environ["DIE_AT"]))
     if upload := os.environ.get("DIE_AT_UPLOAD"):
         die_at_upload(int(upload), halfway=os.environ.get("DIE_HALFWAY") == "1")
-    fit(dataset, out, TrainConfig(**SMALL_TRAINING), EveryStep(name="train", run_id="child", home=home, events=events))
+    log = EveryStep(name="train", run_id="child", home=home, events=events)
+    if place := os.environ.get("LASTS_IN"):
+        compute_for_minutes(place == "step", int(os.environ["LASTS_AT"]), log)
+    fit(dataset, out, TrainConfig(**SMALL_TRAINING), log)
 
 
 if __name__ == "__main__":

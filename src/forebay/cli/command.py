@@ -5,11 +5,15 @@ import functools
 import json
 import os
 import traceback
-from typing import Any
+from typing import Any, cast
 
 import click
 
-from forebay.errors import ForebayError, UnexpectedError
+from forebay.cli.options import INTERRUPTED
+from forebay.engine.ended import by, exit_status
+from forebay.errors import EndedBySignal, ExitCode, ForebayError, UnexpectedError
+from forebay.state import mlflow_words
+from forebay.state.ending import before_forced_end
 from forebay.state.mask import without_passwords
 
 DEBUG_VARIABLE = "FOREBAY_DEBUG"
@@ -33,16 +37,24 @@ class ForebayCommand(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command and end with its exit code."""
+        as_json = bool(ctx.params.get("as_json"))
+
+        def say(status: int, error: ForebayError | None) -> None:
+            _explain(error or _nothing_kept(status), as_json=as_json)
+
         try:
-            code = super().invoke(ctx)
+            with before_forced_end(say):
+                code = super().invoke(ctx)
         except ForebayError as error:
-            code = _explain(error, as_json=bool(ctx.params.get("as_json")))
+            code = _explain(error, as_json=as_json)
+        except KeyboardInterrupt as error:
+            code = _explain(_nothing_kept(exit_status(error) or INTERRUPTED), as_json=as_json)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:  # the last resort: nobody should have to read a traceback
             if isinstance(error, OSError) and error.errno == errno.EPIPE:
                 raise  # the reader of a pipe went away; click ends without a word
-            code = _explain(_unexpected(error), as_json=bool(ctx.params.get("as_json")))
+            code = _explain(_unexpected(error), as_json=as_json)
         ctx.exit(code or 0)
 
 
@@ -55,7 +67,16 @@ def _keep_debug(ctx: click.Context, parameter: click.Parameter, value: bool) -> 
         os.environ[DEBUG_VARIABLE] = "1"  # steps run in other processes
 
 
+def _nothing_kept(status: int) -> EndedBySignal:
+    words = f"Ended by {by(status)} before it was done. Give the same command again."
+    return EndedBySignal(words, cast("ExitCode", status))
+
+
 def _unexpected(error: Exception) -> UnexpectedError:
+    if mlflow_words.is_mlflows(error):
+        unexpected = UnexpectedError(mlflow_words.in_words(error))
+        unexpected.__cause__ = error
+        return unexpected
     words = without_passwords(" ".join(f"{type(error).__name__}: {error}".split()))
     unexpected = UnexpectedError(
         f"{words} - this is a fault of Forebay's own or of its environment, not of what you gave. Give the same "
@@ -70,5 +91,6 @@ def _explain(error: ForebayError, *, as_json: bool) -> int:
         traceback.print_exception(error)
     if as_json:
         click.echo(json.dumps(getattr(error, "summary", None) or {"error": {"step": None, "error": str(error)}}))
-    click.echo(f"Error: {error}", err=True)
+    prefix = "" if isinstance(error, EndedBySignal) else "Error: "
+    click.echo(f"{prefix}{error}", err=True)
     return error.exit_code

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -120,6 +121,7 @@ def ui_command(port: int) -> int:
     words = ["server", "--artifacts-destination", str(home.mlflow_artifacts)]
     command_line = [
         sys.executable,
+        "-P",
         "-m",
         "mlflow",
         *words,
@@ -131,13 +133,20 @@ def ui_command(port: int) -> int:
         "1",
     ]
     # The URI may carry a password, and everybody on a machine sees command lines.
-    variables = {"MLFLOW_BACKEND_STORE_URI": tracking_uri(home), "MLFLOW_DISABLE_TELEMETRY": "true"}
-    server = subprocess.Popen(command_line, env={**os.environ, **variables})  # noqa: S603
+    variables = {"MLFLOW_BACKEND_STORE_URI": _absolute(tracking_uri(home)), "MLFLOW_DISABLE_TELEMETRY": "true"}
+    # Its web server looks for modules in the folder where it starts, which is never the user's.
+    server = subprocess.Popen(command_line, env={**os.environ, **variables}, cwd=home.root)  # noqa: S603
     try:
         return server.wait()
     except KeyboardInterrupt:
         _end_tree(server.pid)
         return 0
+
+
+def _absolute(uri: str) -> str:
+    """The address of a store; a sqlite file that it names from here is named in full."""
+    file = re.fullmatch(r"sqlite:///([^/:?][^?]*)(.*)", uri)
+    return f"sqlite:///{Path(file[1]).absolute()}{file[2]}" if file else uri
 
 
 def _end_tree(pid: int) -> None:

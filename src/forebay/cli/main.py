@@ -1,11 +1,14 @@
 """The command group: imports one command's module at a time, because the heavy libraries cost seconds."""
 
 import importlib
+from typing import Any
 
 import click
 
+from forebay.state.surroundings import import_nothing_from_the_working_folder
 from forebay.version import VERSION
 
+INTERRUPTED = 130
 COMMANDS = {
     "run": "forebay.cli.run",
     "compile": "forebay.cli.run",
@@ -38,6 +41,14 @@ class LazyGroup(click.Group):
         """The commands in the order of use."""
         return list(COMMANDS)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Call the command; Ctrl-C while its module is still being imported ends as it does later."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("Ended by Ctrl-C before anything was done.", err=True)
+            ctx.exit(INTERRUPTED)
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the module that defines the command."""
         if cmd_name not in COMMANDS:
@@ -52,7 +63,7 @@ class LazyGroup(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="State lies in .forebay/, or where FOREBAY_HOME says. "
     "Exit codes: 0 done; 1 failed after the first step began; "
-    "2 wrong use, found before it; 3 the gate said no.",
+    "2 wrong use, found before it; 3 the gate said no; 130 Ctrl-C (143 SIGTERM).",
 )
 @click.version_option(VERSION, prog_name="forebay")
 def group() -> None:
@@ -64,4 +75,5 @@ def group() -> None:
 
 def main() -> None:
     """Entry point of the `forebay` command."""
+    import_nothing_from_the_working_folder()
     group.main(prog_name="forebay")

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
+from forebay.state.ending import before_forced_end
+
 _OUT, _ERR = 1, 2
 
 
@@ -24,12 +26,17 @@ def libraries_print_to(log: Path) -> Iterator[TextIO]:
         out = os.dup(_OUT)
         os.dup2(file.fileno(), _OUT)
         os.dup2(file.fileno(), _ERR)
-        try:
-            yield screen
-        finally:
+
+        def put_back(*_: object) -> None:
             _flush()
             os.dup2(out, _OUT)
             os.dup2(screen.fileno(), _ERR)
+
+        try:
+            with before_forced_end(put_back):
+                yield screen
+        finally:
+            put_back()
             os.close(out)
 
 

@@ -11,6 +11,7 @@ import click
 from forebay.cli.address import address_options, runner_option, server_address
 from forebay.cli.command import command
 from forebay.cli.options import given_settings, json_option, require_writable, setting_options
+from forebay.engine.ended import SignalInterrupt
 from forebay.settings import all_settings
 from forebay.settings.cluster_only import check_for_this_machine
 from forebay.state import Home
@@ -71,11 +72,15 @@ def _run(home: Home, request: "RunRequest", *, as_json: bool) -> int:
     from rich.console import Console
 
     from forebay.cli.render import RunView, print_summary
+    from forebay.doctor.logins import check_checkpoint_store, check_mlflow, check_source
     from forebay.doctor.preflight import check_before_run
     from forebay.engine.run import run_pipeline
 
-    check_before_run(home, request.address)
     end_like_ctrl_c()
+    check_before_run(home, request.address)
+    check_mlflow(home)
+    check_source(str(request.settings.get("ingest.data", "")))
+    check_checkpoint_store()
     with RunView(Console(stderr=True)) as view:
         summary = run_pipeline(home, request, view.show)
     if as_json:
@@ -95,7 +100,7 @@ def end_like_ctrl_c() -> None:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     """End like Ctrl-C, so that the engine's process group is ended on the way out."""
-    raise KeyboardInterrupt
+    raise SignalInterrupt(number)
 
 
 def _print_next(home: Home, summary: dict[str, Any]) -> None:

@@ -32,10 +32,14 @@ def serve_command(models: tuple[str, ...], host: str, port: int, runner: Runner,
 
     MODEL is NAME, NAME@champion, NAME/3 or a bundle folder.
     """
+    from forebay.contracts.bundle import SPEC
+    from forebay.doctor.logins import check_mlflow
     from forebay.engine.champions import bring_up
 
     settings = server_settings(assignments)
     home = Home.find().open()
+    if not models or not all((Path(model) / SPEC).is_file() for model in models):
+        check_mlflow(home)
     server = bring_up(home, models, server_address(home, host, port, runner, settings))
     click.echo(f"{server.url} ({server.runs_as}), log {server.log}")
     for name, model in sorted(supervise.current_models(home).items()):
@@ -101,10 +105,12 @@ def rollback_command(
         return _roll_back_on_cluster(name, context, namespace, image)
     refuse_without_cluster(context=context, namespace=namespace, image=image)
     from forebay import registry
+    from forebay.doctor.logins import check_mlflow
     from forebay.engine.champions import bring_up, earlier_champion
 
     settings = server_settings(assignments)
     home = Home.find().open()
+    check_mlflow(home)
     name = name or _default_model(home)
     version = earlier_champion(home, name)
     server = bring_up(home, (f"{name}/{version}",), server_address(home, host, port, runner, settings))

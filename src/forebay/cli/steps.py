@@ -15,13 +15,17 @@ from forebay.cli.command import command
 from forebay.cli.options import json_option, require_writable
 from forebay.cli.quiet import libraries_print_to
 from forebay.cli.render import RunView, print_summary
+from forebay.cli.run import end_like_ctrl_c
+from forebay.doctor.logins import check_checkpoint_store, check_mlflow, check_source
 from forebay.doctor.preflight import check_before_steps
+from forebay.engine.apart import result_lock, work_folder
 from forebay.engine.summary import Summary
 from forebay.errors import ConfigError
 from forebay.settings import parse_assignments
 from forebay.settings.cluster_only import check_for_this_machine
 from forebay.settings.keys import Scalar
-from forebay.state import FileLock, Home
+from forebay.state import Home
+from forebay.state.ending import before_forced_end
 from forebay.state.files import MARKER
 
 if TYPE_CHECKING:
@@ -56,6 +60,7 @@ def ingest_command(data: str, out: Path, assignments: tuple[str, ...], as_json: 
     check_out(out, ROWS_FOLDER)
     if Path(data).resolve().is_relative_to(out.resolve()):
         raise ConfigError(f"--out: {data} lies in {out}, which would be emptied before it is read. Give a new folder.")
+    check_source(data)
     config = ingest_config(values)
     check_before_steps(out, spark=True)
     manifest, summary = _call(lambda: run_ingest(out, config))
@@ -87,6 +92,8 @@ def train_command(dataset: Path, out: Path, assignments: tuple[str, ...], as_jso
     read_ingest_output(dataset)
     check_out(out, TRAIN_FOLDER)
     check_before_steps(out, spark=False)
+    check_mlflow(Home.find().open(), needed=False)
+    check_checkpoint_store()
 
     def steps() -> Any:
         run_preprocess(dataset, out / "shards", values)
@@ -125,6 +132,8 @@ def evaluate_command(model: str, data: str, out: Path | None, assignments: tuple
 
     given = _settings([f"ingest.data={data}", *assignments], "ingest", "preprocess", "evaluate")
     home = Home.find().open()
+    check_mlflow(home)
+    check_source(data)
     found = find_model(home, model)
     values = evaluation_values(found, given)
     check_data(data, values)
@@ -132,11 +141,12 @@ def evaluate_command(model: str, data: str, out: Path | None, assignments: tuple
     check_out(result_folder, (EVALUATION, PREDICTIONS, SMOKE, REPORT, MARKER))
     check_before_steps(home.root, spark=not is_prepared(data))
 
-    def steps() -> "Evaluation":
-        with held_out_shards(data, home.evaluation / "data", values) as shards:
-            return run_evaluate(shards, found.folder, result_folder, values)
+    with result_lock(home, result_folder), work_folder(home) as work:
 
-    with FileLock(home.root / "evaluation.lock").held("`forebay evaluate`"):
+        def steps() -> "Evaluation":
+            with held_out_shards(data, work / "data", values) as shards:
+                return run_evaluate(shards, found.folder, result_folder, values)
+
         evaluation, summary = _call(steps)
     if found.version:
         summary["model"]["version"] = found.version
@@ -182,7 +192,12 @@ def _call(body: Callable[[], Result]) -> tuple[Result, Summary]:
     from forebay.engine.steps import call_steps
 
     home = Home.find().open()
-    with libraries_print_to(home.command_log) as screen, RunView(Console(file=screen)) as view:
+    end_like_ctrl_c()
+    with (
+        libraries_print_to(home.command_log) as screen,
+        RunView(Console(file=screen)) as view,
+        before_forced_end(lambda *_: view.__exit__()),
+    ):
         return call_steps(body, view.show)
 
 

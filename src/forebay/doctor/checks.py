@@ -1,8 +1,10 @@
 """All the checks of `forebay doctor`, in the order a person would mend things."""
 
+import os
 from collections.abc import Iterator
 
-from forebay.doctor import java, libraries, machine, storage
+from forebay.cluster.given import CHECKPOINT_STORE
+from forebay.doctor import java, libraries, logins, machine, storage
 from forebay.doctor.check import Check, explained, failed, passed
 from forebay.errors import ConfigError, MachineError
 from forebay.serving import supervise
@@ -21,7 +23,9 @@ def all_checks(home: Home, host: str, port: int) -> Iterator[Check]:
     yield libraries.python_version()
     yield machine.step_interpreter()
     yield libraries.packages()
+    yield libraries.hidden_modules()
     yield java.java_starts(java.spark_java())
+    yield java.spark_environment()
     torch = libraries.torch_build()
     yield torch
     if torch.ok:
@@ -34,6 +38,8 @@ def all_checks(home: Home, host: str, port: int) -> Iterator[Check]:
         yield libraries.mlflow_store(home)
         yield server_port(home, host, port)
     yield storage.s3()
+    if os.environ.get(CHECKPOINT_STORE):
+        yield logins.checkpoint_store()
     yield machine.clock()
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from forebay.doctor.check import REINSTALL, Check, failed, passed
 from forebay.ingest.spark import java_home
+from forebay.state.surroundings import other_spark_variables, without_other_spark
 
 MIN_JAVA = 17  # of Spark 4
 START_TIMEOUT_S = 30.0
@@ -31,9 +32,10 @@ def java_present(program: Path) -> Check:
 def java_starts(program: Path) -> Check:
     """The program really starts, and is new enough for Spark."""
     try:
-        answer = subprocess.run(  # noqa: S603 - the same program that Spark starts
-            [program, "-version"], capture_output=True, text=True, timeout=START_TIMEOUT_S, check=False
-        )
+        with without_other_spark():
+            answer = subprocess.run(  # noqa: S603 - the same program that Spark starts
+                [program, "-version"], capture_output=True, text=True, timeout=START_TIMEOUT_S, check=False
+            )
     except (OSError, subprocess.TimeoutExpired) as error:
         return failed("java", f"{program} cannot be started: {error}", FIX)
     found = re.search(r'version "(?:1\.)?(\d+)', answer.stderr)
@@ -43,3 +45,11 @@ def java_starts(program: Path) -> Check:
     if int(found[1]) < MIN_JAVA:
         return failed("java", f"{program} is Java {found[1]}, Spark needs {MIN_JAVA} or newer", FIX)
     return passed("java", f"Java {found[1]} at {program}")
+
+
+def spark_environment() -> Check:
+    """What the shell says to another Spark; ours does not listen, which is worth knowing."""
+    found = other_spark_variables()
+    if not found:
+        return passed("spark", "nothing in the environment is meant for another Spark or Java")
+    return passed("spark", f"{', '.join(found)} set for another Spark or Java; the Spark of ingest does not see them")

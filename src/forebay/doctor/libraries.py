@@ -2,6 +2,7 @@
 
 import os
 import sys
+import sysconfig
 from importlib import metadata
 
 from packaging.requirements import Requirement
@@ -10,7 +11,9 @@ from packaging.specifiers import SpecifierSet
 from forebay.doctor.check import REINSTALL, Check, failed, passed
 from forebay.state import Home
 from forebay.state.mask import without_passwords
-from forebay.tracking import client, is_used, shown_uri
+from forebay.state.mlflow_words import login_advice, refused_status
+from forebay.state.surroundings import hiding_modules
+from forebay.tracking import SCHEMA, client, is_used, known_revisions, schema_revision, shown_uri
 
 
 def python_version(version: tuple[int, ...] = sys.version_info[:3]) -> Check:
@@ -47,6 +50,20 @@ def _mismatch(wanted: Requirement) -> str | None:
     return f"{wanted.name} is {found}, {wanted.specifier} is needed"
 
 
+def hidden_modules() -> Check:
+    """No folder of PYTHONPATH has a module that is taken for one of Python's or of a package that we need."""
+    names = frozenset(sys.stdlib_module_names) | frozenset(metadata.packages_distributions())
+    found = [path for path in hiding_modules(names) if not path.is_relative_to(sysconfig.get_path("purelib"))]
+    if not found:
+        return passed("modules", "nothing in PYTHONPATH hides a library")
+    listed = ", ".join(map(str, found[:3])) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
+    return failed(
+        "modules",
+        f"PYTHONPATH makes Python import {listed} in place of the libraries of these names",
+        "Take that folder from PYTHONPATH (`unset PYTHONPATH` for this command), or rename the file.",
+    )
+
+
 def torch_build() -> Check:
     """PyTorch and torchvision import together."""
     try:
@@ -76,12 +93,22 @@ def mlflow_store(home: Home) -> Check:
     if not is_used(home):
         return passed("mlflow", "no run has been recorded yet")
     uri = shown_uri(home)
+    found = schema_revision(home.mlflow_database) if uri.startswith("sqlite:") else None
+    if found not in (None, SCHEMA):
+        if found in (known := known_revisions())[1:]:
+            return passed(
+                "mlflow", f"{uri} is of an older MLflow; the next command that needs it migrates it, after a copy"
+            )
+        if found not in known:
+            return failed("mlflow", f"{uri} is of a newer MLflow (schema {found})", "Use the Forebay that made it.")
     # An unreachable server must be told soon; MLflow's own defaults try for minutes.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
     try:
         versions = len(client(home).search_model_versions(max_results=1000))
     except Exception as error:  # its stores let errors of the database driver and of HTTP through
+        if status := refused_status(error):
+            return failed("mlflow", f"{uri} refuses the login ({status})", login_advice())
         first_line = without_passwords(str(error).strip() or type(error).__name__).splitlines()[0]
         return failed(
             "mlflow",

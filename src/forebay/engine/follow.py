@@ -18,6 +18,7 @@ from forebay.serving import supervise
 from forebay.serving.state import Loaded, Served
 from forebay.state import Home
 from forebay.state.mask import without_passwords
+from forebay.state.mlflow_words import in_words, is_mlflows
 
 EVERY_S = 10.0
 
@@ -54,7 +55,8 @@ def _look(home: Home) -> str:
         if not problems:
             _forget_downloads(home, wanted)
     except (ForebayError, MlflowException, OSError) as error:  # the tracking server is not up yet, or the server ended
-        return without_passwords(f"{error} Trying again.")
+        words = in_words(error) if is_mlflows(error) else str(error)
+        return without_passwords(f"{words} Trying again.")
     return without_passwords(" ".join([f"serving {_listed(supervise.loaded_models(home))}.", *problems]))
 
 

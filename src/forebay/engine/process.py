@@ -1,5 +1,6 @@
 """The engine process of a run: started in its own process group, ended with everything below it."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import psutil
 from forebay.state import Home, Run
 from forebay.state.home import HOME_VARIABLE
 from forebay.state.steplog import EVENTS_VARIABLE, FRESH_VARIABLE
+from forebay.state.surroundings import SAFE_PATH
 from forebay.state.watch import GRACE_S, SUPERVISOR_VARIABLE
 
 POLL_S = 0.05
@@ -26,11 +28,12 @@ class EngineProcess:
             EVENTS_VARIABLE: str(run.events),
             FRESH_VARIABLE: "1" if fresh else "0",
             SUPERVISOR_VARIABLE: str(os.getpid()),
+            SAFE_PATH: "1",  # for kfp's steps, which are started without `-P`
             "PYTHONUNBUFFERED": "1",
         }
         with run.engine_log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 our own interpreter and module
-                [sys.executable, "-m", "forebay.engine.kfp_local", str(run.folder)],
+                [sys.executable, "-P", "-m", "forebay.engine.kfp_local", str(run.folder)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -49,11 +52,12 @@ class EngineProcess:
         return self._process.poll()
 
     def end(self) -> None:
-        """Ask the whole group to stop (training writes a checkpoint), then insist."""
+        """Ask the whole group to stop (training writes a checkpoint), then insist; a second Ctrl-C insists at once."""
         self._signal(signal.SIGTERM)
         deadline = time.monotonic() + GRACE_S
-        while self._members() and time.monotonic() < deadline:
-            time.sleep(POLL_S)
+        with contextlib.suppress(KeyboardInterrupt):
+            while self._members() and time.monotonic() < deadline:
+                time.sleep(POLL_S)
         self._signal(signal.SIGKILL)
         self._process.wait()
 

@@ -16,6 +16,7 @@ from forebay.errors import BusyError, MachineError
 from forebay.serving import supervise
 from forebay.state import FileLock, Home, Run
 from forebay.state.mask import without_passwords
+from forebay.state.mlflow_words import in_words, is_mlflows
 from forebay.state.steplog import read_events
 from forebay.tracking import shown_uri
 
@@ -166,9 +167,15 @@ def _versions(home: Home) -> set[Version]:
         return {(name, item.version) for name in names for item in registry.list_versions(home, name)}
     except Exception as error:  # MLflow lets errors of the database driver and of HTTP through
         raise MachineError(
-            f"The model registry {shown_uri(home)} cannot be read: {without_passwords(str(error))}. Nothing was "
+            f"The model registry {shown_uri(home)} cannot be read: {_words(error, home)} Nothing was "
             "removed, because only it knows what must stay. `forebay doctor` says more."
         ) from error
+
+
+def _words(error: Exception, home: Home) -> str:
+    if is_mlflows(error):
+        return in_words(error, shown_uri(home))
+    return f"{without_passwords(' '.join(str(error).split()))}."
 
 
 def _last_use(folder: Path) -> float:

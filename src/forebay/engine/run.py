@@ -11,6 +11,7 @@ from typing import Any
 
 from forebay.engine.cache import forget_entries
 from forebay.engine.champions import champion_url
+from forebay.engine.ended import ended_run, exit_status
 from forebay.engine.kfp_local import compiled_pipeline
 from forebay.engine.process import POLL_S, EngineProcess, last_lines
 from forebay.engine.summary import Event, Summary, summarize, unfinished_step
@@ -25,6 +26,8 @@ from forebay.state import Home, Run, read_json, write_bytes, write_json
 from forebay.state.runners import Runner
 from forebay.state.steplog import read_events
 from forebay.version import code_version
+
+ENDING = "Ending the step; training writes its checkpoint first. A second Ctrl-C does not wait for it."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +59,7 @@ def run_pipeline(home: Home, request: RunRequest, show: Callable[[Event], None])
     Raises:
         BusyError: another run holds the state folder.
         StepFailedError: a step failed.
+        EndedBySignal: Ctrl-C, or a signal that ends like it.
     """
     ours = f"`forebay run` started {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
@@ -70,7 +74,11 @@ def run_pipeline(home: Home, request: RunRequest, show: Callable[[Event], None])
         run = home.new_run()
         write_json(run.plan, _plan(request, parameters))
         start = time.monotonic()
-        exit_code = _watch(home, run, request, show)
+        try:
+            exit_code = _watch(home, run, request, show)
+        except KeyboardInterrupt as error:
+            events, _ = read_events(run.events)
+            raise ended_run(home, summarize(run.run_id, events), events, exit_status(error) or 130) from error
         return _conclude(home, run, request, exit_code, time.monotonic() - start, show)
 
 
@@ -115,17 +123,25 @@ def _absolute(data: str) -> str:
 
 
 def _watch(home: Home, run: Run, request: RunRequest, show: Callable[[Event], None]) -> int:
-    offset = 0
     with EngineProcess(home, run, fresh=request.fresh) as engine:
-        while True:
-            exit_code = engine.exit_code()  # before the events, so that none written before the end is missed
-            events, offset = read_events(run.events, offset)
-            for event in events:
-                show(event)
-            if exit_code is not None:
-                return exit_code
-            handle_request(home, run, request.address)
-            time.sleep(POLL_S)
+        try:
+            return _followed(engine, home, run, request, show)
+        except KeyboardInterrupt:
+            show({"kind": "waiting", "text": ENDING})
+            raise
+
+
+def _followed(engine: EngineProcess, home: Home, run: Run, request: RunRequest, show: Callable[[Event], None]) -> int:
+    offset = 0
+    while True:
+        exit_code = engine.exit_code()  # before the events, so that none written before the end is missed
+        events, offset = read_events(run.events, offset)
+        for event in events:
+            show(event)
+        if exit_code is not None:
+            return exit_code
+        handle_request(home, run, request.address)
+        time.sleep(POLL_S)
 
 
 def _conclude(

@@ -6,14 +6,17 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
+from forebay.engine.ended import ended_steps, exit_status
 from forebay.engine.run import StepFailedError
 from forebay.engine.summary import Event, Summary, failure, summarize
+from forebay.errors import EndedBySignal, ExitCode
 from forebay.ingest.fingerprint import source_fingerprint
 from forebay.settings import EvaluateConfig, IngestConfig, PreprocessConfig, TrainConfig, step_config
 from forebay.settings.keys import Scalar
-from forebay.state import step
+from forebay.state import Home, step
+from forebay.state.ending import before_forced_end
 from forebay.state.steplog import EVENTS_VARIABLE, read_events
 from forebay.version import code_version
 
@@ -84,13 +87,19 @@ def call_steps(body: Callable[[], Result], show: Callable[[Event], None]) -> tup
 
     Raises:
         StepFailedError: a step failed.
+        EndedBySignal: Ctrl-C, or a signal that ends like it.
     """
     with tempfile.TemporaryDirectory(prefix="forebay-") as folder:
         events = Path(folder) / "events.jsonl"
         os.environ[EVENTS_VARIABLE] = str(events)
         try:
-            with _shown(events, show):
+            with _shown(events, show), before_forced_end(lambda status, _: _ended(events, status)):
                 result = body()
+        except (KeyboardInterrupt, SystemExit) as error:
+            status = exit_status(error)
+            if status is None:
+                raise
+            raise _ended(events, status) from error
         except Exception as error:
             recorded, _ = read_events(events)
             if failure(recorded) is None:
@@ -99,6 +108,11 @@ def call_steps(body: Callable[[], Result], show: Callable[[Event], None]) -> tup
         finally:
             del os.environ[EVENTS_VARIABLE]
         return result, _summary(read_events(events)[0])
+
+
+def _ended(events: Path, status: int) -> EndedBySignal:
+    recorded, _ = read_events(events)
+    return ended_steps(Home.find(), _summary(recorded), recorded, cast("ExitCode", status))
 
 
 def _summary(events: list[Event]) -> Summary:

@@ -5,6 +5,7 @@ import gc
 import os
 import re
 import shlex
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from forebay.errors import DataError, MachineError
 from forebay.ingest.username import ensure_name
+from forebay.state.surroundings import SAFE_PATH, without_other_spark
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -51,23 +53,45 @@ def java_home() -> Path:
 def spark_session(work: Path) -> "Iterator[SparkSession]":
     """A session on all cores of this machine, ended on exit; one that this process has already is used and left.
 
+    What the environment says to another Spark, to Hadoop or to every Java does not reach a session that is begun here.
+
     Args:
         work: existing folder for Spark's temporary files.
 
     Raises:
         MachineError: Java cannot be started.
     """
-    from pyspark.sql import SparkSession
-
-    active = SparkSession.getActiveSession()
+    active = _active()
     if active is not None:
         yield active
         return
-    session = _start(work.absolute())
+    with without_other_spark(), _own_ctrl_c():
+        session = _start(work.absolute())
+        try:
+            yield session
+        finally:
+            _stop(session)
+
+
+def _active() -> "SparkSession | None":
+    """The session that this process has; without pyspark it has none, and some variables break pyspark's import."""
+    if "pyspark" not in sys.modules:
+        return None
+    from pyspark import SparkContext
+    from pyspark.sql import SparkSession
+
+    return SparkSession.getActiveSession() if SparkContext._active_spark_context else None
+
+
+@contextlib.contextmanager
+def _own_ctrl_c() -> Iterator[None]:
+    """Spark takes over Ctrl-C in the main thread and, once ended, answers it with an error of its own."""
+    before = signal.getsignal(signal.SIGINT)
     try:
-        yield session
+        yield
     finally:
-        _stop(session)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, before)
 
 
 def run_parts(
@@ -180,15 +204,24 @@ def _start(work: Path) -> "SparkSession":
         "SPARK_LOCAL_IP": "127.0.0.1",  # else the JVM asks the network for its own name
         "SPARK_LOCAL_HOSTNAME": "localhost",
         "PYSPARK_PYTHON": sys.executable,
+        SAFE_PATH: "1",  # Java starts the workers as `python -m`, here
     }
     try:
         with _environment(variables):
             return builder.getOrCreate()
     except PySparkRuntimeError as error:
         raise MachineError(
-            f"Spark did not start with the Java in {java_home()}: {_cause(str(error))}. Unset JAVA_HOME, so that the "
-            "Java that came with the package is used, or set it to Java 17 or newer; `forebay doctor` checks it."
+            f"Spark did not start with the Java in {java_home()}: {_cause(str(error))}. {_java_advice()}"
         ) from error
+
+
+def _java_advice() -> str:
+    if os.environ.get("JAVA_HOME"):
+        return (
+            "Unset JAVA_HOME, so that the Java that came with the package is used, or set it to Java 17 or newer; "
+            "`forebay doctor` checks it."
+        )
+    return "The step's log has what Java said (mostly too little memory); `forebay doctor` looks at Java and memory."
 
 
 def _places(work: Path) -> dict[str, str]:

@@ -13,6 +13,7 @@ Event kinds, each an object with `time` (ISO 8601, UTC), `step` and `kind`:
 import contextlib
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from forebay.errors import ForebayError
+from forebay.state import mlflow_words
 from forebay.state.home import Home
 from forebay.state.mask import without_passwords
 from forebay.state.watch import end_with_supervisor
@@ -29,6 +31,7 @@ from forebay.state.watch import end_with_supervisor
 EVENTS_VARIABLE = "FOREBAY_EVENTS"  # the file to append to; set by the process that runs the pipeline
 FRESH_VARIABLE = "FOREBAY_FRESH"  # "1": forget checkpoints as well
 LOG_PREFIX = "forebay-event "  # where there is no such file, events stand among the other lines of a step's output
+SIGNALLED = 128  # and the signal's number: the exit status of a process that a signal ended
 PROGRESS_EVERY_S = 0.2
 PROGRESS_IN_LOG_EVERY_S = 2.0  # a pod's log is kept, and read whole by everybody who follows a run
 
@@ -42,6 +45,7 @@ class StepLog:
     home: Home
     events: Path | None = None
     fresh: bool = False
+    began: float = field(default_factory=time.monotonic, repr=False)
     _last_progress: float = field(default=0.0, repr=False)
 
     def progress(self, done: int, total: int, unit: str) -> None:
@@ -60,6 +64,13 @@ class StepLog:
     def result(self, **facts: Any) -> None:
         """Record facts that decisions and summaries are read from."""
         self.emit("result", **facts)
+
+    def ended_by(self, status: int) -> None:
+        """Record the end by a signal, of a step whose own end is skipped."""
+        seconds = round(time.monotonic() - self.began, 3)
+        self.emit(
+            "failed", seconds=seconds, error=_in_words(SystemExit(status)), error_type="SystemExit", permanent=False
+        )
 
     def emit(self, kind: str, **facts: Any) -> None:
         """Append one event; a single write of one line, so concurrent steps never mix.
@@ -161,13 +172,17 @@ def step(name: str, run_id: str = "") -> Iterator[StepLog]:
             seconds=round(time.monotonic() - start, 3),
             error=_in_words(error),
             error_type=type(error).__name__,
-            permanent=isinstance(error, ForebayError | ImportError),
+            permanent=isinstance(error, ForebayError | ImportError) or mlflow_words.is_final(error),
         )
         raise
     log.emit("finished", seconds=round(time.monotonic() - start, 3))
 
 
 def _in_words(error: BaseException) -> str:
+    if isinstance(error, SystemExit) and isinstance(error.code, int) and error.code > SIGNALLED:
+        return f"ended by {signal.Signals(error.code - SIGNALLED).name}"
+    if mlflow_words.is_mlflows(error):
+        return mlflow_words.in_words(error)
     return without_passwords(str(error) if isinstance(error, ForebayError) else f"{type(error).__name__}: {error}")
 
 

@@ -15,6 +15,7 @@ from forebay.contracts.shards import Split
 from forebay.errors import TrainError
 from forebay.models import standardize
 from forebay.train.batches import Batches, derive_seed
+from forebay.train.guard import Guard
 from forebay.train.optimize import class_weights, learning_rate
 from forebay.train.progress import EpochRecord, Progress
 from forebay.train.resolve import Resolved
@@ -64,6 +65,7 @@ class Loop:
         self.team = team
         self._model = team.wrap(progress.network, settings.device)
         self.progress = progress
+        self.guard = Guard(progress.network)
         self.settings = settings
         self.data = data
         self.batches = batches
@@ -81,14 +83,17 @@ class Loop:
         """
         while not self.progress.finished:
             self._epoch(listeners)
-            listeners.checkpoint()
+            with self.guard.held():
+                listeners.checkpoint()
             listeners.epoch_ended(self.progress.history[-1])
             (stop,) = self.team.agree(listeners.should_stop())
             if stop and not self.progress.finished:
                 raise Interrupted
 
     def _epoch(self, listeners: Listeners) -> None:
-        epoch, first = divmod(self.progress.step, len(self.batches))
+        epoch = len(self.progress.history)
+        first = self.progress.step - epoch * len(self.batches)  # all, where a training was stopped while it validated
+        self._set_rate(max(0, self.progress.step - 1))  # the record of the epoch names it
         order = self.batches.order(epoch)
         rows = self.settings.batch_rows
         start = time.monotonic()
@@ -104,19 +109,19 @@ class Loop:
         """Between two steps: write a checkpoint where it is time, end where that is asked for."""
         stop, due = self.team.agree(listeners.should_stop(), listeners.checkpoint_due())
         if stop or due:
-            self._check_finite()
-            listeners.checkpoint()
+            with self.guard.held():
+                self._check_finite()
+                listeners.checkpoint()
         if stop:
             raise Interrupted
 
     def _step(self, rows: NDArray[np.int64]) -> None:
         progress, settings = self.progress, self.settings
+        self.guard.step_begins()
         # Augmentation, dropout and the like draw from the global generator; seeding it anew makes every step
         # independent of where the process began.
         torch.manual_seed(derive_seed(settings.seed, "step", progress.step))
-        rate = learning_rate(settings.schedule, settings.learning_rate, progress.step, self.total)
-        for group in progress.optimizer.param_groups:
-            group["lr"] = rate
+        self._set_rate(progress.step)
         images, labels = self.batches.batch(rows, self.team.share(len(rows)))
         if not self.team.leads:  # so that processes do not drop out the same units; with dropout 0 it changes nothing
             torch.manual_seed(derive_seed(settings.seed, f"step of rank {self.team.rank}", progress.step))
@@ -124,10 +129,16 @@ class Loop:
         loss = self._loss(logits, labels, rows)
         progress.optimizer.zero_grad(set_to_none=True)
         self.team.scaled(loss).backward()  # type: ignore[no-untyped-call]
-        progress.optimizer.step()
         hits = (logits.detach().argmax(1) == labels).sum()
-        progress.sums += torch.stack([loss.detach().double(), hits.double()])
-        progress.step += 1
+        with self.guard.step_ends():
+            progress.optimizer.step()
+            progress.sums += torch.stack([loss.detach().double(), hits.double()])
+            progress.step += 1
+
+    def _set_rate(self, step: int) -> None:
+        rate = learning_rate(self.settings.schedule, self.settings.learning_rate, step, self.total)
+        for group in self.progress.optimizer.param_groups:
+            group["lr"] = rate
 
     def _loss(self, logits: Tensor, labels: Tensor, rows: NDArray[np.int64]) -> Tensor:
         """The mean over the batch; of a process of several, its rows' part of that mean."""
@@ -152,22 +163,22 @@ class Loop:
         loss, hits = self._check_finite().tolist()
         validated = self._validate() if len(self.validation) and self.team.leads else (None, None)
         validation_loss, validation_accuracy = self.team.told(validated)
-        progress.history.append(
-            EpochRecord(
-                epoch=epoch + 1,
-                learning_rate=float(progress.optimizer.param_groups[0]["lr"]),
-                train_loss=loss / len(self.batches),
-                train_accuracy=hits / (len(self.batches) * settings.batch_rows),
-                validation_loss=validation_loss,
-                validation_accuracy=validation_accuracy,
-                images=images,
-                seconds=seconds,
-            )
+        record = EpochRecord(
+            epoch=epoch + 1,
+            learning_rate=float(progress.optimizer.param_groups[0]["lr"]),
+            train_loss=loss / len(self.batches),
+            train_accuracy=hits / (len(self.batches) * settings.batch_rows),
+            validation_loss=validation_loss,
+            validation_accuracy=validation_accuracy,
+            images=images,
+            seconds=seconds,
         )
-        progress.sums.zero_()
-        progress.finished = epoch + 1 == settings.epochs
-        if settings.early_stop_epochs:
-            self._consider_stopping()
+        with self.guard.held():
+            progress.history.append(record)
+            progress.sums.zero_()
+            progress.finished = epoch + 1 == settings.epochs
+            if settings.early_stop_epochs:
+                self._consider_stopping()
 
     def _consider_stopping(self) -> None:
         progress = self.progress

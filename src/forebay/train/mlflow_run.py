@@ -14,7 +14,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal
 
 from forebay import tracking
-from forebay.state import Home
+from forebay.state import Home, mlflow_words
 from forebay.train.progress import EpochRecord
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 TRAINING_TAG = "forebay.training_id"
 FINISH_TIMEOUT_S = 60.0
 _CURVES = ("learning_rate", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "images_per_s")
+
+CHECK = "Check MLFLOW_TRACKING_URI, or the disk and mlflow.db of the state folder."
 
 Ending = Literal["FINISHED", "KILLED", "FAILED"]
 
@@ -68,9 +70,10 @@ class TrackedRun:
             self.run_id = self._open(client)
             self._follow(client, self.run_id)
         except Exception as error:  # whatever a store or a network may raise
+            refused = mlflow_words.refused_status(error)
             self._warn(
-                f"MLflow could not be written ({type(error).__name__}); the training itself is not affected. "
-                "Check MLFLOW_TRACKING_URI, or the disk and mlflow.db of the state folder."
+                f"MLflow could not be written ({refused or type(error).__name__}); the training is not affected. "
+                + (mlflow_words.login_advice() if refused else CHECK)
             )
 
     def _open(self, client: "MlflowClient") -> str:

@@ -33,7 +33,7 @@ from forebay.version import code_version
 
 STOP_FLUSH_S = 15.0  # for the store after a stop request; Kubernetes grants a pod thirty seconds
 END_FLUSH_S = 60.0  # and after the last step
-KILLED_TIMEOUT_S = 5.0  # for MLflow after a stop request; the supervisor grants ten seconds in all
+KILLED_TIMEOUT_S = 5.0  # for MLflow after an error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +91,7 @@ def follow(dataset: Path, config: TrainConfig, team: Team) -> None:
             train, validation = (_open(plan, split) for split in ("train", "validation"))
             progress = begin(plan.settings, plan.data, train)
             _restore(progress, None, team)
-            _loop(plan, progress, train, validation, team).run(silent(lambda: bool(stop)))
+            _loop(plan, progress, train, validation, team).run(silent(stop.answered))
     except Interrupted:
         raise SystemExit(stop.exit_status) from None
 
@@ -128,16 +128,35 @@ def _train(plan: Plan, checkpoints: Checkpoints, log: StepLog, team: Team) -> tu
             for record in progress.history:
                 tracked.log_epoch(record)  # it drops those that it has
             listeners = _listeners(plan, progress, checkpoints, tracked, stop, log)
-            _loop(plan, progress, train, validation, team).run(listeners)
+            loop = _loop(plan, progress, train, validation, team)
+            stop.enforced = lambda: _enforced(loop, checkpoints, tracked, stop, log)
+            loop.run(listeners)
     except Interrupted:
         checkpoints.flush(STOP_FLUSH_S)
-        tracked.finish("KILLED", KILLED_TIMEOUT_S)
+        tracked.finish("KILLED", stop.seconds_left())
         raise SystemExit(stop.exit_status) from None
     except BaseException:
         tracked.finish("FAILED", KILLED_TIMEOUT_S)
         raise
     checkpoints.flush(END_FLUSH_S)
     return progress, tracked.finish("FINISHED")
+
+
+def _enforced(loop: Loop, checkpoints: Checkpoints, tracked: TrackedRun, stop: StopRequest, log: StepLog) -> None:
+    """Keep what there is while the main thread is in a step that lasts; the process ends after this.
+
+    Of several processes none saves alone: their sums of the epoch belong together. What was saved last is what is kept.
+    """
+    progress = loop.progress
+    try:
+        whole = bool(torch.isfinite(progress.sums[0]))  # else the checkpoint before it is the better one
+        if whole and loop.team.size == 1 and loop.guard.take(stop.seconds_left()):
+            checkpoints.save(progress.step, loop.guard.tensors(progress), progress.facts())
+        checkpoints.flush(STOP_FLUSH_S)
+    except OSError as error:
+        log.warn(f"No checkpoint could be written ({error}); the one before it is kept.")
+    tracked.finish("KILLED", stop.seconds_left())
+    log.ended_by(stop.exit_status)
 
 
 def _restore(progress: Progress, saved: Saved | None, team: Team) -> None:
@@ -185,7 +204,7 @@ def _listeners(
         epoch_ended=tracked.log_epoch,
         checkpoint=checkpoint,
         checkpoint_due=lambda: time.monotonic() - last >= plan.checkpoint_s,
-        should_stop=lambda: bool(stop),
+        should_stop=stop.answered,
     )
 
 

@@ -1,0 +1,71 @@
+"""MLflow's errors in one sentence with what mends it. MLflow is not imported: its errors are known by their facts."""
+
+import os
+import re
+import shlex
+import sys
+from pathlib import Path
+
+from forebay.state.mask import without_passwords
+
+URI_VARIABLE = "MLFLOW_TRACKING_URI"
+USERNAME, PASSWORD, TOKEN = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"
+REFUSED = {"UNAUTHENTICATED": 401, "CUSTOMER_UNAUTHORIZED": 401, "PERMISSION_DENIED": 403}
+OUT_OF_DATE = "out-of-date database schema"
+LONGEST = 300  # of what a server said, in a message
+
+_STATUS = re.compile(r"failed with error code (\d{3})")
+_BODY = re.compile(r"\s*Response body:.*", re.DOTALL)
+
+
+def is_mlflows(error: BaseException) -> bool:
+    """Whether MLflow raised it: one of its own errors, or of its HTTP client."""
+    return any(kind.__module__.partition(".")[0] == "mlflow" for kind in type(error).__mro__)
+
+
+def refused_status(error: BaseException) -> int | None:
+    """401 or 403 where the server refuses the login, which another try would not mend."""
+    if not is_mlflows(error):
+        return None
+    found = _STATUS.search(str(error))
+    status = int(found[1]) if found else REFUSED.get(str(getattr(error, "error_code", "")), 0)
+    return status if status in (401, 403) else None
+
+
+def is_final(error: BaseException) -> bool:
+    """Whether another try would fail in the same way."""
+    return refused_status(error) is not None or (is_mlflows(error) and OUT_OF_DATE in str(error))
+
+
+def in_words(error: BaseException, where: str = "") -> str:
+    """One sentence, without passwords and without the page that a server may have sent.
+
+    Args:
+        error: one of MLflow's.
+        where: the server, for the message; the one of the environment where it is not given.
+    """
+    where = where or without_passwords(os.environ.get(URI_VARIABLE, "")) or "of the state folder"
+    status = refused_status(error)
+    if status:
+        return f"MLflow at {where} refuses the login ({status}). {login_advice()}"
+    text = " ".join(_BODY.sub("", without_passwords(str(error))).split())
+    if OUT_OF_DATE in text:
+        return f"{text.split('.')[0]}. {upgrade_advice(where)}"
+    return f"MLflow at {where} failed: {text[:LONGEST]}" + ("…" if len(text) > LONGEST else "")
+
+
+def login_advice() -> str:
+    """Which variables of the login are not set, or are wrong."""
+    if os.environ.get(TOKEN):
+        given = f"{TOKEN} is set, and wrong or expired"
+    else:
+        missing = [name for name in (USERNAME, PASSWORD) if not os.environ.get(name)]
+        verb = "is" if len(missing) == 1 else "are"
+        given = f"{' and '.join(missing)} {verb} not set" if missing else f"{USERNAME} or {PASSWORD} is wrong"
+    return f"{given}. Set {USERNAME} and {PASSWORD}, or {TOKEN}, to a login that may read and write there."
+
+
+def upgrade_advice(uri: str) -> str:
+    """The whole command that migrates a database, with its path."""
+    program = shlex.quote(str(Path(sys.executable).parent / "mlflow"))
+    return f"Copy the database, then migrate it: {program} db upgrade {shlex.quote(uri)}"

@@ -1,0 +1,73 @@
+"""What a shell leaves in its environment that must not reach our Python and Java processes.
+
+People start `forebay` in the folder of another project, and in a shell that Jupyter, YARN or a module system has set
+up. Modules of that folder are never imported, and a Spark of ours takes nothing that is meant for another one.
+"""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+SAFE_PATH = "PYTHONSAFEPATH"  # as `python -P`, and every child inherits it: kfp's steps, Spark's workers
+PYTHON_PATH = "PYTHONPATH"
+OTHER_SPARK = ("SPARK_", "PYSPARK_", "HADOOP_", "YARN_", "HIVE_")  # beginnings of names
+OTHER_JAVA = ("JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "CLASSPATH", "BASH_ENV")
+
+
+def import_nothing_from_the_working_folder() -> None:
+    """Take the working folder from where modules are looked for, here and in every child.
+
+    Python puts it there for an empty entry of PYTHONPATH, which `export PYTHONPATH=$PYTHONPATH:…` leaves, and for
+    `python -m forebay`, where `__main__` takes it away. Folders that PYTHONPATH names are the user's own and stay.
+    """
+    os.environ[SAFE_PATH] = "1"
+    entries = os.environ.get(PYTHON_PATH, "").split(os.pathsep)
+    named = [entry for entry in entries if entry not in ("", ".")]
+    if named == entries or PYTHON_PATH not in os.environ:
+        return
+    os.environ[PYTHON_PATH] = os.pathsep.join(named)
+    here = str(Path.cwd())
+    if here not in named:
+        sys.path[:] = [entry for entry in sys.path if entry not in ("", ".", here)]
+
+
+def other_spark_variables(environment: Mapping[str, str] | None = None) -> list[str]:
+    """Names of variables that are set for another Spark, Hadoop or Java; empty ones count as not set."""
+    environment = os.environ if environment is None else environment
+    return sorted(name for name, value in environment.items() if value and _is_other(name))
+
+
+@contextlib.contextmanager
+def without_other_spark() -> Iterator[None]:
+    """This process's environment without those variables for the block."""
+    taken = {name: os.environ.pop(name) for name in list(os.environ) if _is_other(name)}
+    try:
+        yield
+    finally:
+        os.environ.update(taken)
+
+
+def hiding_modules(names: frozenset[str], environment: Mapping[str, str] | None = None) -> list[Path]:
+    """Files and packages in the folders of PYTHONPATH that hide a module of one of these names."""
+    environment = os.environ if environment is None else environment
+    folders = [Path(entry) for entry in environment.get(PYTHON_PATH, "").split(os.pathsep) if entry]
+    return [path for folder in folders for path in _listed(folder) if _module_name(path) in names]
+
+
+def _is_other(name: str) -> bool:
+    return name in OTHER_JAVA or name.startswith(OTHER_SPARK)
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError:  # an entry that names no folder hides nothing
+        return []
+
+
+def _module_name(path: Path) -> str:
+    if path.suffix == ".py":
+        return path.stem
+    return path.name if (path / "__init__.py").is_file() else ""

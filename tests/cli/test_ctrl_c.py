@@ -1,0 +1,158 @@
+"""Ctrl-C and its like say what was kept and how to go on, and end with 128 and the signal's number."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from forebay.cli.command import command
+from forebay.engine.ended import SignalInterrupt, ended_run, ended_steps, exit_status
+from forebay.engine.summary import Event, summarize
+from forebay.state import Home
+from forebay_cli import Forebay
+from row_tables import digits_table
+
+LONG = ("--set", "train.model=mlp", "--set", "train.epochs=100000", "--set", "train.checkpoint_s=1")
+
+
+def event(step: str, kind: str, **facts: Any) -> Event:
+    return {"time": "2026-11-28T10:00:00+00:00", "step": step, "kind": kind, **facts}
+
+
+INGESTED = [event("ingest", "started"), event("ingest", "finished", seconds=1.0)]
+PREPROCESSED = [event("preprocess", "started"), event("preprocess", "finished", seconds=1.0)]
+TRAINING = [event("train", "started"), event("train", "progress", done=34, total=1200, unit="steps")]
+STOPPED = [event("train", "failed", seconds=3.0, error="ended by SIGTERM", permanent=False)]
+
+
+@pytest.fixture
+def checkpoint(home: Home) -> Home:
+    folder = home.checkpoints / "training"
+    folder.mkdir(parents=True)
+    (folder / f"step-0000000034.{'0' * 64}").write_bytes(b"")
+    return home
+
+
+@pytest.mark.parametrize(
+    ("events", "words"),
+    [
+        ([], "Ended by Ctrl-C before the first step. Kept: nothing. `forebay run` begins again."),
+        (
+            INGESTED,
+            "Ended by Ctrl-C between two steps. Kept: ingest (not done again). "
+            "`forebay run` with the same settings goes on from there.",
+        ),
+        (INGESTED[:1], "Ended by Ctrl-C in ingest. Kept: nothing. `forebay run` begins again."),
+        (
+            INGESTED + PREPROCESSED[:1],
+            "Ended by Ctrl-C in preprocess. Kept: ingest (not done again). "
+            "`forebay run` with the same settings goes on from there.",
+        ),
+        (
+            INGESTED + PREPROCESSED + TRAINING + STOPPED,
+            "Ended by Ctrl-C in train, at 34 of 1,200 steps. Kept: ingest and preprocess (not done again); the "
+            "training's checkpoint of step 34. `forebay run` with the same settings goes on from there.",
+        ),
+        (
+            TRAINING,
+            "Ended by Ctrl-C in train, at 34 of 1,200 steps. Kept: ingest and preprocess (not done again); the "
+            "training's checkpoint of step 34. `forebay run` with the same settings goes on from there.",
+        ),
+    ],
+)
+def test_what_a_run_kept_is_said_from_its_events(checkpoint: Home, events: list[Event], words: str) -> None:
+    ended = ended_run(checkpoint, summarize("run", events), events, 130)
+    assert str(ended) == words
+    assert ended.exit_code == 130
+    assert ended.summary is not None
+    assert ended.summary["state"] == "interrupted"
+    assert ended.summary["error"]["error"] == words
+
+
+def test_of_single_steps_only_the_checkpoint_is_kept(checkpoint: Home) -> None:
+    events = PREPROCESSED + TRAINING
+    assert str(ended_steps(checkpoint, summarize("", events), events, 143)) == (
+        "Ended by SIGTERM in train, at 34 of 1,200 steps. Kept: the training's checkpoint of step 34. "
+        "The same command goes on from it."
+    )
+    assert "Kept: nothing. The same command begins again." in str(
+        ended_steps(checkpoint, summarize("", INGESTED[:1]), INGESTED[:1], 130)
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (KeyboardInterrupt(), 130),
+        (SignalInterrupt(signal.SIGTERM), 143),
+        (SignalInterrupt(signal.SIGHUP), 129),
+        (SystemExit(143), 143),
+        (SystemExit(1), None),
+        (SystemExit("words"), None),
+        (ValueError(), None),
+    ],
+)
+def test_an_end_by_a_signal_is_told_from_others(error: BaseException, status: int | None) -> None:
+    assert exit_status(error) == status
+
+
+@command("slow")
+@click.option("--json", "as_json", is_flag=True)
+def slow(as_json: bool) -> None:
+    raise KeyboardInterrupt
+
+
+def test_any_command_ends_with_130_and_a_sentence_never_with_aborted() -> None:
+    answer = CliRunner().invoke(slow, [])
+    assert answer.exit_code == 130
+    assert answer.stderr == "Ended by Ctrl-C before it was done. Give the same command again.\n"
+    assert "Ended by Ctrl-C" in json.loads(CliRunner().invoke(slow, ["--json"]).stdout)["error"]["error"]
+
+
+def until(condition: Callable[[], Any], process: subprocess.Popen[str]) -> None:
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)  # between two looks; the process's end is what bounds them
+
+
+@pytest.fixture(scope="module")
+def training(tmp_path_factory: pytest.TempPathFactory) -> Forebay:
+    """A working folder with `rows/`, the digits as ingest leaves them."""
+    cli = Forebay(tmp_path_factory.mktemp("ctrl-c"))
+    digits_table(cli.folder / "rows")
+    return cli
+
+
+def checkpoints(cli: Forebay) -> list[Path]:
+    return sorted((cli.home / "checkpoints").glob("*/step-*"))
+
+
+@pytest.mark.parametrize(("number", "said"), [(signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")])
+def test_a_training_says_which_checkpoint_it_kept_on_the_screen_and_in_one_object(
+    training: Forebay, number: signal.Signals, said: str
+) -> None:
+    out = f"model-{number}"
+    seed = ("--set", f"train.seed={int(number)}")  # a training of its own
+    before = len(checkpoints(training))
+    process = training.start("train", "rows", "--out", out, *LONG, *seed, "--json")
+    until(lambda: len(checkpoints(training)) > before, process)
+    os.kill(process.pid, number)
+    out_text, errors = process.communicate(timeout=60)
+    assert process.returncode == 128 + number, errors
+    found = json.loads(out_text)
+    assert found["error"]["step"] == "train"
+    newest = max(checkpoints(training), key=lambda path: path.stat().st_mtime)
+    kept = f"Kept: the training's checkpoint of step {int(newest.name[5:15]):,}. The same command goes on from it."
+    for words in (errors, found["error"]["error"]):
+        assert f"Ended by {said} in train" in " ".join(words.split())
+        assert kept in " ".join(words.split())
+    assert "Aborted" not in errors
+    assert "Traceback" not in errors
