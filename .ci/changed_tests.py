@@ -92,7 +92,7 @@ class Checkout:
         return {path for path, texts in self.texts.items() if names & {part for t in texts for part in t.split("/")}}
 
     def touched(self, changed: set[Path]) -> dict[Path, int]:
-        """Test files by how many steps they are away from the nearest change, the nearest first."""
+        """Test files by their steps from the nearest change: the nearest first, and of these the change's area."""
         modules = set(self.trees)
         steps = dict.fromkeys(sorted(changed & modules), 0)
         for path in changed - modules:
@@ -104,7 +104,8 @@ class Checkout:
             reached = {user for path in near for user in self.users.get(path, ())}
             steps |= dict.fromkeys(reached - steps.keys(), away + 1)
         tests = {path: away for path, away in steps.items() if path.parts[0] == "tests" and path.match("test_*.py")}
-        return dict(sorted(tests.items(), key=lambda each: (each[1], each[0])))
+        areas = {part for path in changed for part in path.parts}  # tests/ingest is the one of src/forebay/ingest
+        return dict(sorted(tests.items(), key=lambda each: (each[1], each[0].parts[1] not in areas, each[0])))
 
 
 def _imported(tree: ast.Module) -> Iterator[str]:

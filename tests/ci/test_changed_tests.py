@@ -62,6 +62,11 @@ def test_a_change_touches_what_imports_it_runs_it_or_reads_it(
     assert list(found.values()) == sorted(found.values())
 
 
+def test_among_the_nearest_the_area_of_the_change_comes_first(tree: Path) -> None:
+    found = list(SCRIPT["Checkout"](tree).touched({Path("tests/conftest.py"), Path("src/forebay/train/fit.py")}))
+    assert [path.parts[1] for path in found] == ["train", "train", "train", "cli", "helm"]
+
+
 def git(root: Path, *words: str) -> None:
     identity = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "init.defaultBranch=main"]
     subprocess.run(["git", *identity, *words], cwd=root, check=True, capture_output=True)

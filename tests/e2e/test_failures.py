@@ -95,8 +95,12 @@ def _started_in(cli: Forebay, step: str, *words: object) -> subprocess.Popen[str
     """A new run in which a step has begun."""
     before = len(list((cli.home / "runs").glob("*")))
     run = cli.start(*words)
-    _until(lambda: len(list((cli.home / "runs").glob("*"))) > before, run)
-    _until(lambda: _started(cli, step), run)
+    try:
+        _until(lambda: len(list((cli.home / "runs").glob("*"))) > before, run)
+        _until(lambda: _started(cli, step), run)
+    except BaseException:
+        run.kill()  # its steps end with it
+        raise
     return run
 
 
