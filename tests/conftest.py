@@ -1,5 +1,6 @@
 """Fixtures that every area uses."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,10 @@ from s3_store import S3Store, running
 from suite_time import pytest_addoption, pytest_runtest_setup, pytest_terminal_summary
 
 __all__ = ["pytest_addoption", "pytest_runtest_setup", "pytest_terminal_summary"]  # hooks
+
+# Tests and their children share the cores: a thread of torch's that waits for another one sleeps in place of spinning.
+# Where others use the cores too, a training step then takes a quarter of the processor time, with the same numbers.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is loaded
 
 
 @pytest.fixture
