@@ -5,7 +5,7 @@
 #   make setup TORCH_INDEX=<index>        torch from that index besides the usual one (CONTRIBUTING.md, "Set-up")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format golden wheel wheels images sboms test-images test-cluster test-platform bench clean
+.PHONY: help setup run test test-quick lint format golden wheel wheels images sboms test-images test-cluster test-platform bench clean
 
 BIN := .venv/bin
 COMPILED := pipelines/compiled/training.yaml
@@ -31,6 +31,11 @@ run: setup ## raw images -> a served model and a curl that answers; ARGS go to `
 
 test: lint ## everything .ci/run checks; ARGS go to pytest
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-quick: setup ## ruff, and the tests that the change touches, the nearest first, for two minutes; ARGS go to pytest
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python .ci/changed_tests.py $(ARGS)
 
 lint: setup ## ruff, mypy --strict on src, import contracts
 	$(BIN)/ruff check .

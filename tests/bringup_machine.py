@@ -1,4 +1,4 @@
-"""`forebay up` in a process of its own, with programs on its PATH that record what they are called with."""
+"""`forebay up` with programs on its PATH that record what they are called with."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from forebay import container_images
-from forebay_cli import Forebay
+from forebay_cli import Forebay, ForebayHere
 from stand_in_manifests import write_manifests
 
 READS = (
@@ -95,4 +95,4 @@ def machine(tmp_path: Path) -> Machine:
     }
     folder = tmp_path / "work"
     folder.mkdir()
-    return Machine(Forebay(folder, environment), write_manifests(tmp_path / "manifests"), state)
+    return Machine(ForebayHere(folder, environment), write_manifests(tmp_path / "manifests"), state)

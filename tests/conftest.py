@@ -1,5 +1,6 @@
 """Fixtures that every area uses."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from forebay.state import Home, StepLog
+from made_once import made_once
 from s3_store import S3Store, running
+from suite_time import pytest_addoption, pytest_runtest_setup, pytest_terminal_summary
+
+__all__ = ["pytest_addoption", "pytest_runtest_setup", "pytest_terminal_summary"]  # hooks
+
+# Tests and their children share the cores: a thread of torch's that waits for another one sleeps in place of spinning.
+# Where others use the cores too, a training step then takes a quarter of the processor time, with the same numbers.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is loaded
 
 
 @pytest.fixture
@@ -27,60 +36,65 @@ def steplog(home: Home) -> StepLog:
 
 
 @pytest.fixture(scope="session")
-def _mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An MLflow database with nothing in it; making one takes seconds, a copy does not."""
-    from forebay import tracking
+def mlflow_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow database with nothing in it, to copy; making one takes seconds."""
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv(tracking.URI_VARIABLE, raising=False)
-        empty = Home(tmp_path_factory.mktemp("mlflow") / "home").open()
-        tracking.client(empty).search_registered_models()
-    return empty.mlflow_database
+    def make(root: Path) -> None:
+        from forebay import tracking
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.delenv(tracking.URI_VARIABLE, raising=False)
+            tracking.client(Home(root).open()).search_registered_models()
+
+    return Home(made_once(tmp_path_factory, "mlflow", make)).mlflow_database
 
 
 @pytest.fixture(scope="module")
-def mlflow_database(_mlflow_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def mlflow_database(mlflow_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An MLflow database with nothing in it, for the tests of a module."""
-    return Path(shutil.copy(_mlflow_database, tmp_path_factory.mktemp("database") / "mlflow.db"))
+    return Path(shutil.copy(mlflow_template, tmp_path_factory.mktemp("database") / "mlflow.db"))
 
 
 @pytest.fixture
-def mlflow_home(home: Home, _mlflow_database: Path) -> Home:
+def mlflow_home(home: Home, mlflow_template: Path) -> Home:
     """A fresh state folder whose MLflow database is made already."""
-    shutil.copy(_mlflow_database, home.mlflow_database)
+    shutil.copy(mlflow_template, home.mlflow_database)
     return home
 
 
 @pytest.fixture(scope="session")
 def digits_shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The digits as preprocess lays them out. Read only."""
-    from forebay.preprocess import preprocess
-    from forebay.settings import PreprocessConfig
-    from row_tables import digits_table
 
-    root = tmp_path_factory.mktemp("digits")
-    log = StepLog(name="preprocess", run_id="", home=Home(root / "home").open(), events=root / "events.jsonl")
-    digits_table(root / "table")
-    preprocess(root / "table", root / "shards", PreprocessConfig(), log)
-    return root / "shards"
+    def make(root: Path) -> None:
+        from forebay.preprocess import preprocess
+        from forebay.settings import PreprocessConfig
+        from row_tables import digits_table
+
+        log = StepLog(name="preprocess", run_id="", home=Home(root / "home").open(), events=root / "events.jsonl")
+        digits_table(root / "table")
+        preprocess(root / "table", root / "shards", PreprocessConfig(), log)
+
+    return made_once(tmp_path_factory, "digits", make) / "shards"
+
+
+def _fitted(factory: pytest.TempPathFactory, shards: Path, name: str, **how: int) -> Path:
+    """A small model of the digits."""
+    from tiny_models import fit_mlp
+
+    return made_once(factory, name, lambda folder: fit_mlp(shards, folder, **how))
 
 
 @pytest.fixture(scope="session")
-def digits_bundle(digits_shards: Path) -> Path:
+def digits_bundle(digits_shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small trained model of the digits, about 96 % right. Read only."""
-    from tiny_models import fit_mlp
-
-    fit_mlp(digits_shards, digits_shards.parent / "bundle", steps=60)
-    return digits_shards.parent / "bundle"
+    return _fitted(tmp_path_factory, digits_shards, "bundle", steps=60)
 
 
 @pytest.fixture(scope="session")
-def poor_digits_bundle(digits_shards: Path) -> Path:
+def poor_digits_bundle(digits_shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A barely trained one, plainly worse. Read only."""
-    from tiny_models import fit_mlp
-
-    fit_mlp(digits_shards, digits_shards.parent / "poor", steps=8, seed=1)
-    return digits_shards.parent / "poor"
+    return _fitted(tmp_path_factory, digits_shards, "poor", steps=8, seed=1)
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,13 @@
-"""`forebay` as a person uses it: real processes, real state folders."""
+"""`forebay` as a person uses it: real processes, real state folders; or here, where the process is not the claim."""
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
+import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,7 +37,7 @@ class Forebay:
     def __call__(self, *words: object, expect: int = 0) -> subprocess.CompletedProcess[str]:
         """Run a command to its end and check its exit code."""
         done = subprocess.run(
-            self.command(*words), cwd=self.folder, env=self.variables(), capture_output=True, text=True, timeout=300
+            self.command(*words), cwd=self.folder, env=self.variables(), capture_output=True, text=True, timeout=600
         )
         assert done.returncode == expect, f"{words} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
@@ -61,6 +65,62 @@ class Forebay:
         if path is None or not path.exists():
             return []
         return [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")]
+
+
+class ForebayHere(Forebay):
+    """The same, with commands that end run in this process: what they import is there already.
+
+    For tests of what a command says and does. What it loads, how it is started and ended, and what it leaves behind in
+    its process is for `Forebay`; so is a command that is started and watched.
+    """
+
+    def __call__(self, *words: object, expect: int = 0) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end and check its exit code; a fault that no command explains is raised."""
+        from click.testing import CliRunner
+
+        from forebay.cli.main import group
+
+        arguments = [str(word) for word in words]
+        with self._inside():
+            ended = CliRunner().invoke(group, arguments, prog_name="forebay")
+        if ended.exception is not None and not isinstance(ended.exception, SystemExit):
+            raise ended.exception
+        said = f"{words} ended with {ended.exit_code}\n{ended.stdout}\n{ended.stderr}"
+        assert ended.exit_code == expect, said
+        return subprocess.CompletedProcess(arguments, ended.exit_code, ended.stdout, ended.stderr)
+
+    @contextlib.contextmanager
+    def _inside(self) -> Iterator[None]:
+        """The folder and the environment of the command; afterwards all is as it was."""
+        environment = dict(os.environ)
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+        variables = self.variables()
+        with contextlib.chdir(self.folder), warnings.catch_warnings(), _kubeconfig(variables.get("KUBECONFIG")):
+            try:
+                os.environ.clear()
+                os.environ.update(variables)
+                yield
+            finally:
+                os.environ.clear()
+                os.environ.update(environment)
+                for number, handler in handlers.items():
+                    signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _kubeconfig(path: str | None) -> Iterator[None]:
+    """The client looks for the variable when it is imported, which a process of its own does anew."""
+    if path is None:
+        yield
+        return
+    from kubernetes.config import kube_config
+
+    before = kube_config.KUBE_CONFIG_DEFAULT_LOCATION
+    kube_config.KUBE_CONFIG_DEFAULT_LOCATION = path
+    try:
+        yield
+    finally:
+        kube_config.KUBE_CONFIG_DEFAULT_LOCATION = before
 
 
 def cached_steps(summary: dict[str, Any]) -> set[str]:

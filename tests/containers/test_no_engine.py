@@ -9,11 +9,11 @@ import pytest
 from forebay import container_images
 from forebay.containers import client
 from forebay.errors import MachineError
-from forebay_cli import Forebay
+from forebay_cli import ForebayHere
 
 
 def test_a_missing_engine_is_named_with_the_package_to_install(tmp_path: Path) -> None:
-    cli = Forebay(tmp_path, {"DOCKER_HOST": f"unix://{tmp_path}/nosuch.sock"})
+    cli = ForebayHere(tmp_path, {"DOCKER_HOST": f"unix://{tmp_path}/nosuch.sock"})
     said = cli("run", "--runner", "docker", expect=2).stderr
     assert f"No container engine answers at unix://{tmp_path}/nosuch.sock" in said
     assert "apt-get install docker.io" in said
@@ -42,7 +42,7 @@ def test_a_socket_that_one_may_not_use_is_told_from_a_missing_engine(monkeypatch
 
 
 def test_an_unknown_runner_is_wrong_use(tmp_path: Path) -> None:
-    assert "'process', 'docker'" in Forebay(tmp_path)("run", "--runner", "podman", expect=2).stderr
+    assert "'process', 'docker'" in ForebayHere(tmp_path)("run", "--runner", "podman", expect=2).stderr
 
 
 @pytest.mark.parametrize("option", ["name=rootless", "name=userns,profile=x"])

@@ -12,7 +12,7 @@ from forebay.cluster.api import Api
 from forebay.deploy import kserve
 from forebay.deploy.kserve import Rollout
 from forebay.serving import supervise
-from forebay.state import Home
+from made_once import home_with
 from rollout_station import Registry, RollOut, becomes, wanted
 
 
@@ -54,11 +54,11 @@ def roll_out(api: Api, registry: Registry) -> RollOut:
 
 
 @pytest.fixture(scope="module")
-def station(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
+def station(mlflow_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
     """One registry and one server for the tests of a module, which run in the order they stand."""
     folder = tmp_path_factory.mktemp("station")
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        station = Station(Home(folder / "home").open(), folder)
+        station = Station(home_with(mlflow_template, folder / "home"), folder)
         yield station
         supervise.stop(station.home)

@@ -12,7 +12,7 @@ from forebay.engine.champions import bring_up, champion_url
 from forebay.errors import DeployError
 from forebay.serving import supervise
 from forebay.serving.launch import Address
-from forebay_cli import Forebay
+from forebay_cli import ForebayHere
 
 ANYWHERE = Address("127.0.0.1", 0)
 
@@ -90,7 +90,7 @@ def test_the_command_rolls_back_to_the_champion_before(station: Station, version
     first, second = versions[0].version, versions[1].version
     registry.set_champion(station.home, NAME, second)
     bring_up(station.home, (_reference(versions[1]),), ANYWHERE)
-    forebay = Forebay(station.folder, {"FOREBAY_HOME": str(station.home.root)})
+    forebay = ForebayHere(station.folder, {"FOREBAY_HOME": str(station.home.root)})
     assert forebay("rollback", NAME).stdout.startswith(f"{NAME} version {first} is champion again and answers at http:")
     assert (station.champion, station.loaded[NAME]) == (first, first)
     assert f"Only version {first} was ever champion" in forebay("rollback", NAME, expect=2).stderr

@@ -11,7 +11,7 @@ import pytest
 from cluster_double import ClusterDouble, cluster_double
 from fake_api_server import Object
 from forebay.deploy.inference_service import VERSION_LABEL, Deployment, inference_service, marks
-from forebay_cli import Forebay
+from forebay_cli import Forebay, ForebayHere
 from kfp_double import kfp_double, recorded
 
 CRASH = json.loads((Path(__file__).parent / "recorded" / "crash.json").read_text())
@@ -29,7 +29,7 @@ def double(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ClusterD
 
 @pytest.fixture
 def forebay(tmp_path: Path) -> Forebay:
-    return Forebay(tmp_path)
+    return ForebayHere(tmp_path)
 
 
 def serve(double: ClusterDouble, name: str, version: str, status: Object, *pods: Object) -> None:

@@ -14,7 +14,7 @@ from forebay.deploy import kserve
 from forebay.deploy.on_cluster import remembered, roll_back, service
 from forebay.errors import DeployError, ModelError
 from forebay.settings import DeployConfig, ServeConfig
-from forebay_cli import Forebay
+from forebay_cli import ForebayHere
 from mlflow_server import mlflow_server
 
 NAMESPACE = DeployConfig().namespace
@@ -144,7 +144,7 @@ def test_the_command_does_it_from_a_machine_that_reaches_the_api_server_alone(
 ) -> None:
     """The pod really runs here, with what the chart gives to steps."""
     registry.remember_served(station.home, NAME, "1", kept("1", station) | {"memory": "3Gi"})
-    answer = Forebay(tmp_path)("rollback", NAME, "--cluster")
+    answer = ForebayHere(tmp_path)("rollback", NAME, "--cluster")
     assert answer.stdout.startswith(f"{NAME} version 1 is champion again and answers at http://127.0.0.1:")
     assert (station.champion, memory(station)) == ("1", "3Gi")
     assert pods.pods == []
@@ -152,9 +152,9 @@ def test_the_command_does_it_from_a_machine_that_reaches_the_api_server_alone(
 
 
 def test_where_there_is_nothing_to_go_back_to_the_command_is_wrong_use(pods: ClusterDouble, tmp_path: Path) -> None:
-    answer = Forebay(tmp_path)("rollback", NAME, "--cluster", expect=2)
+    answer = ForebayHere(tmp_path)("rollback", NAME, "--cluster", expect=2)
     assert f"{NAME} has no champion to go back to. Only version 1 was ever champion." in answer.stderr
-    answer = Forebay(tmp_path)("rollback", "nothing", "--cluster", expect=2)
+    answer = ForebayHere(tmp_path)("rollback", "nothing", "--cluster", expect=2)
     assert "nothing has no champion to go back to" in answer.stderr
     assert pods.pods == []
 

@@ -7,14 +7,16 @@ from typing import Any
 import pytest
 
 from forebay_cli import Forebay
+from made_once import home_with
 
 OWN_MODULES = ("kfp", "mlflow", "numpy", "torch", "random", "pyspark", "pyarrow", "sklearn", "uvicorn", "requests")
 
 
 @pytest.fixture
-def forebay(tmp_path: Path) -> Iterator[Forebay]:
-    """A fresh state folder; its server is stopped at the end."""
+def forebay(tmp_path: Path, mlflow_template: Path) -> Iterator[Forebay]:
+    """A fresh state folder, with a database that is made already; its server is stopped at the end."""
     cli = Forebay(tmp_path)
+    home_with(mlflow_template, cli.home)
     yield cli
     cli("stop")
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from forebay_cli import Forebay, cached_steps
+from forebay_cli import Forebay, ForebayHere, cached_steps
 
 STEPS = ["ingest", "preprocess", "train", "evaluate", "register", "deploy"]
 Digits = tuple[Forebay, dict[str, Any]]
@@ -62,11 +62,16 @@ def test_the_served_model_knows_digits_it_is_shown(digits: Digits) -> None:
     assert {answer["model_version"] for answer in predictions} == {"1"}
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed: apt-get install curl")
-def test_the_printed_curl_works_as_pasted(digits: Digits) -> None:
+@pytest.fixture(scope="module")
+def again(digits: Digits) -> str:
+    """What the same command prints the second time."""
     cli, _ = digits
-    printed = cli("run").stdout
-    line = next(line for line in printed.splitlines() if line.startswith("curl "))
+    return cli("run").stdout
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed: apt-get install curl")
+def test_the_printed_curl_works_as_pasted(again: str) -> None:
+    line = next(line for line in again.splitlines() if line.startswith("curl "))
     answer = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=True, cwd="/")
     prediction = json.loads(answer.stdout)["predictions"][0]
     assert set(prediction) == {"label", "label_name", "probabilities", "model_version"}
@@ -80,7 +85,7 @@ def test_the_report_is_one_file_that_asks_for_nothing_else(digits: Digits) -> No
 
 
 def test_status_says_the_same_and_where_the_server_is(digits: Digits) -> None:
-    cli, _ = digits
+    cli = ForebayHere(digits[0].folder)
     status = cli.json("status")
     assert status["gate"]["passed"] is True
     assert status["server"]["models"]["digits"]["version"] == "1"
@@ -104,13 +109,15 @@ def _is_pickle(path: Path) -> bool:
         return file.read(2) in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 
 
+@pytest.mark.usefixtures("again")
 def test_the_same_run_again_hits_the_cache_and_reuses_the_version(digits: Digits) -> None:
     cli, first = digits
-    again = cli.json("run")
-    assert cached_steps(again) == {"ingest", "preprocess", "train"}
-    assert again["model"] == first["model"]
-    assert again["url"] == first["url"]
-    assert again["data"] == first["data"]
+    second = ForebayHere(cli.folder).json("status")
+    assert second["run_id"] != first["run_id"]
+    assert cached_steps(second) == {"ingest", "preprocess", "train"}
+    assert second["model"] == first["model"]
+    assert second["url"] == first["url"]
+    assert second["data"] == first["data"]
 
 
 def test_predict_answers_for_a_picture_of_any_size(digits: Digits, tmp_path: Path) -> None:
@@ -121,20 +128,18 @@ def test_predict_answers_for_a_picture_of_any_size(digits: Digits, tmp_path: Pat
     images, labels = _digit_instances()
     picture = Image.fromarray(np.array(images[0], np.uint8)).resize((64, 64), Image.Resampling.NEAREST)
     picture.save(tmp_path / "digit.png")
-    answer = json.loads(cli("predict", tmp_path / "digit.png", "--json").stdout)
+    answer = ForebayHere(cli.folder).json("predict", tmp_path / "digit.png")
     assert answer["label"] == labels[0]
 
 
 def test_a_missing_picture_is_wrong_use(digits: Digits) -> None:
-    cli, _ = digits
-    done = cli("predict", "absent.png", expect=2)
+    done = ForebayHere(digits[0].folder)("predict", "absent.png", expect=2)
     assert "absent.png" in done.stderr
 
 
 @pytest.mark.parametrize("step", ["train", "engine", "server"])
 def test_logs_show_what_was_written(digits: Digits, step: str) -> None:
-    cli, _ = digits
-    assert len(cli("logs", step).stdout.splitlines()) > 2
+    assert len(ForebayHere(digits[0].folder)("logs", step).stdout.splitlines()) > 2
 
 
 def test_ui_answers_on_this_state_until_it_is_interrupted(digits: Digits) -> None:

@@ -1,12 +1,15 @@
 """What goes wrong: kills at every step, wrong use, two runs at once, a gate that says no."""
 
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,7 @@ import psutil
 import pytest
 
 import forebay as package
-from forebay_cli import Forebay, cached_steps
+from forebay_cli import Forebay, ForebayHere, cached_steps
 from small_pictures import write_idx
 
 QUICK = ("--model", "mlp", "--set", "train.epochs=12")
@@ -26,7 +29,7 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "shapes"
 
 
-def _until(condition: Callable[[], Any], process: subprocess.Popen[str], timeout_s: float = 120) -> None:
+def _until(condition: Callable[[], Any], process: subprocess.Popen[str], timeout_s: float = 600) -> None:
     end = time.monotonic() + timeout_s
     while not condition():
         assert process.poll() is None, process.communicate()
@@ -49,37 +52,78 @@ def _below(cli: Forebay) -> list[psutil.Process]:
     return found
 
 
-def _gone(cli: Forebay, timeout_s: float = 15) -> bool:
+def _gone(cli: Forebay, timeout_s: float = 60) -> bool:
     end = time.monotonic() + timeout_s
     while _below(cli) and time.monotonic() < end:
         time.sleep(0.05)
     return not _below(cli)
 
 
-def test_a_run_killed_in_every_step_goes_on_and_registers_once(forebay: Forebay, data: Path) -> None:
+@dataclass(frozen=True)
+class Survived:
+    """A state folder whose runs were killed, one in each step, and what the run after them said."""
+
+    cli: Forebay
+    run: tuple[object, ...]  # the words of the command
+    summary: dict[str, Any]
+    tries: dict[str, int]  # how often each step began in the last run
+
+
+@pytest.fixture(scope="module")
+def survived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Survived]:
+    """Killed in every step, in a folder with a space in its name; in the last run a step is killed, not the run."""
+    folder = tmp_path_factory.mktemp("killed") / "a folder"
+    write_idx(folder / "shapes")
+    cli, words = Forebay(folder), ("run", "--data", folder / "shapes", *QUICK)
     for step in ("ingest", "preprocess", "train", "evaluate", "register", "deploy"):
-        before = len(list((forebay.home / "runs").glob("*"))) if forebay.home.exists() else 0
-        run = forebay.start("run", "--data", data, *QUICK)
-        _until(lambda: len(list((forebay.home / "runs").glob("*"))) > before, run)  # noqa: B023
-        _until(lambda: _started(forebay, step), run)  # noqa: B023
+        run = _started_in(cli, step, *words)
         run.kill()
         run.communicate()
-        assert _gone(forebay), f"{step} outlived the killed run: {_below(forebay)}"
-    summary = forebay.json("run", "--data", data, *QUICK)
-    assert cached_steps(summary) == {"ingest", "preprocess", "train"}
-    assert summary["model"]["version"] == "1"
-    assert summary["gate"]["passed"] is True
-
-
-def test_a_killed_step_is_tried_again_within_the_run(forebay: Forebay, data: Path) -> None:
-    run = forebay.start("run", "--data", data, *QUICK)
-    _until(lambda: _started(forebay, "preprocess"), run)
-    for process in _below(forebay):
+        assert _gone(cli), f"{step} outlived the killed run: {_below(cli)}"
+    run = _started_in(cli, "evaluate", *words, "--json")
+    for process in _below(cli):
         if any("kfp.dsl.executor_main" in word for word in process.cmdline()) and process.name().startswith("python"):
             process.kill()
-    _, errors = run.communicate(timeout=240)
+    said, errors = run.communicate(timeout=600)
     assert run.returncode == 0, errors
-    assert sum(e["step"] == "preprocess" and e["kind"] == "started" for e in forebay.events()) == 2
+    tries = Counter(event["step"] for event in cli.events() if event["kind"] == "started")
+    yield Survived(cli, words, json.loads(said), tries)
+    cli("stop")
+
+
+def _started_in(cli: Forebay, step: str, *words: object) -> subprocess.Popen[str]:
+    """A new run in which a step has begun."""
+    before = len(list((cli.home / "runs").glob("*")))
+    run = cli.start(*words)
+    try:
+        _until(lambda: len(list((cli.home / "runs").glob("*"))) > before, run)
+        _until(lambda: _started(cli, step), run)
+    except BaseException:
+        run.kill()  # its steps end with it
+        raise
+    return run
+
+
+def test_a_run_killed_in_every_step_goes_on_and_registers_once(survived: Survived) -> None:
+    assert cached_steps(survived.summary) == {"ingest", "preprocess", "train"}
+    assert survived.summary["model"]["version"] == "1"
+    assert survived.summary["gate"]["passed"] is True
+
+
+def test_a_killed_step_is_tried_again_within_the_run(survived: Survived) -> None:
+    assert survived.tries["evaluate"] == 2
+    assert survived.tries["register"] == 1
+
+
+def test_the_pipeline_runs_from_a_folder_with_a_space_in_its_name(survived: Survived) -> None:
+    assert " " in str(survived.cli.folder)
+    assert survived.summary["state"] == "done"
+
+
+def test_mnist_files_keep_their_own_test_rows(survived: Survived) -> None:
+    assert survived.summary["data"]["rows"] == 200
+    assert survived.summary["accuracy"]["rows"] == 40
+    assert survived.summary["model"]["name"] == "shapes"
 
 
 def test_a_terminated_run_ends_its_steps_and_a_second_run_meanwhile_is_refused(forebay: Forebay, data: Path) -> None:
@@ -93,23 +137,23 @@ def test_a_terminated_run_ends_its_steps_and_a_second_run_meanwhile_is_refused(f
     assert _gone(forebay)
 
 
-def test_a_refused_model_leaves_the_champion_at_its_url(forebay: Forebay, data: Path) -> None:
-    champion = forebay.json("run", "--data", data, *QUICK)
-    summary = forebay.json("run", "--data", data, *QUICK, "--seed", 1, "--set", "evaluate.min_accuracy=1", "--set",
-                           "train.learning_rate=0.000001", expect=3)  # fmt: skip
+def test_a_refused_model_leaves_the_champion_at_its_url(survived: Survived) -> None:
+    cli = survived.cli
+    summary = cli.json(*survived.run, "--seed", 1, "--set", "evaluate.min_accuracy=1", "--set",
+                       "train.learning_rate=0.000001", expect=3)  # fmt: skip
     assert summary["gate"]["passed"] is False
     assert "evaluate.min_accuracy" in summary["gate"]["reason"] or "minimum" in summary["gate"]["reason"]
-    assert summary["url"] == champion["url"]
-    assert forebay.json("status")["server"]["models"]["shapes"]["version"] == champion["model"]["version"]
+    assert summary["url"] == survived.summary["url"]
+    assert cli.json("status")["server"]["models"]["shapes"]["version"] == survived.summary["model"]["version"]
 
 
-def test_a_deleted_artifact_and_edited_code_each_miss_the_cache(forebay: Forebay, data: Path, tmp_path: Path) -> None:
-    first = forebay.json("run", "--data", data, *QUICK)
-    bundle = next((forebay.home / "artifacts").rglob("weights.safetensors"))
-    bundle.unlink()
-    again = forebay.json("run", "--data", data, *QUICK)
+def test_a_deleted_artifact_and_edited_code_each_miss_the_cache(survived: Survived, tmp_path: Path) -> None:
+    cli = survived.cli
+    for bundle in (cli.home / "artifacts").rglob("weights.safetensors"):
+        bundle.unlink()
+    again = cli.json(*survived.run)
     assert cached_steps(again) == {"ingest", "preprocess"}
-    assert again["model"] == first["model"], "the same weights reuse their version"
+    assert again["model"] == survived.summary["model"], "the same weights reuse their version"
 
     copy = tmp_path / "edited"
     source = Path(package.__file__).parent
@@ -117,12 +161,12 @@ def test_a_deleted_artifact_and_edited_code_each_miss_the_cache(forebay: Forebay
     for mapped in ("components", "pipelines"):
         if not (source / mapped).exists():
             shutil.copytree(source.parents[1] / mapped, copy / "forebay" / mapped)
-    forebay.environment["PYTHONPATH"] = str(copy)
-    copied = forebay.json("run", "--data", data, *QUICK)
+    other = Forebay(cli.folder, {"PYTHONPATH": str(copy)})
+    copied = other.json(*survived.run)
     assert cached_steps(copied) == {"ingest", "preprocess", "train"}, "the same code in a wheel's layout is the same"
     with (copy / "forebay" / "train" / "__init__.py").open("a") as file:
         file.write("\n# edited\n")
-    edited = forebay.json("run", "--data", data, *QUICK)
+    edited = other.json(*survived.run)
     assert cached_steps(edited) == set()
 
 
@@ -138,31 +182,22 @@ def test_a_deleted_artifact_and_edited_code_each_miss_the_cache(forebay: Forebay
         (("report",), "forebay run"),
     ],
 )
-def test_wrong_use_is_found_before_anything_runs(forebay: Forebay, words: tuple[str, ...], message: str) -> None:
+def test_wrong_use_is_found_before_anything_runs(tmp_path: Path, words: tuple[str, ...], message: str) -> None:
+    forebay = ForebayHere(tmp_path)
     done = forebay(*words, expect=2)
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert not (forebay.home / "runs").exists()
 
 
-def test_a_busy_port_is_named_with_the_setting_that_mends_it(forebay: Forebay, data: Path) -> None:
+def test_a_busy_port_is_named_with_the_setting_that_mends_it(tmp_path: Path, data: Path) -> None:
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = forebay("run", "--data", data, "--port", port, expect=2)
+        done = ForebayHere(tmp_path)("run", "--data", data, "--port", port, expect=2)
     assert str(port) in done.stderr
     assert "--port" in done.stderr
-
-
-def test_the_pipeline_runs_from_a_folder_with_a_space_in_its_name(tmp_path: Path, data: Path) -> None:
-    folder = tmp_path / "a folder"
-    folder.mkdir()
-    cli = Forebay(folder)
-    try:
-        assert cli.json("run", "--data", data, *QUICK)["state"] == "done"
-    finally:
-        cli("stop")
 
 
 def test_help_is_quick_and_loads_nothing_heavy() -> None:

@@ -1,9 +1,9 @@
-"""Other sources end to end: a folder with planted bad files, MNIST-format files, an S3 prefix."""
+"""Other sources end to end: a folder with planted bad files, an S3 prefix; MNIST's format is in test_failures.py."""
 
 from pathlib import Path
 
 from forebay_cli import Forebay, cached_steps
-from small_pictures import draw, plant_bad_files, write_folder, write_idx
+from small_pictures import draw, plant_bad_files, write_folder
 
 QUICK = ("--model", "mlp", "--set", "train.epochs=12")
 
@@ -32,14 +32,6 @@ def test_a_folder_with_planted_bad_files_is_cleaned_trained_and_served(forebay: 
     failed = forebay.json("status")
     assert failed["state"] == "failed"
     assert failed["data"] == edited["data"]
-
-
-def test_mnist_files_keep_their_own_test_rows(forebay: Forebay, tmp_path: Path) -> None:
-    write_idx(tmp_path / "tiny-mnist")
-    summary = forebay.json("run", "--data", tmp_path / "tiny-mnist", *QUICK)
-    assert summary["data"]["rows"] == 200
-    assert summary["accuracy"]["rows"] == 40
-    assert summary["model"]["name"] == "tiny-mnist"
 
 
 def test_an_s3_prefix_is_read_with_what_the_environment_says(

@@ -115,7 +115,7 @@ def test_no_step_installs_packages_at_run_time(documents: list[dict[str, Any]]) 
 def test_images_of_a_registry_are_named_and_pinned_when_it_is_compiled(tmp_path: Path) -> None:
     digest = f"sha256:{'0123456789abcdef' * 4}"
     out = tmp_path / "training.yaml"
-    forebay_cli.Forebay(tmp_path)(
+    forebay_cli.ForebayHere(tmp_path)(
         "compile", "--out", out, "--registry", "registry.example.com:5000/team", "--digest", f"train={digest}"
     )
     executors = next(yaml.safe_load_all(out.read_text()))["deploymentSpec"]["executors"]

@@ -2,12 +2,12 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from forebay.cli.main import group
 from forebay.engine.prune import Inventory, RunFacts, plan, prune
 from forebay.errors import BusyError
 from forebay.serving.state import Served, ServingFiles, write_desired
@@ -197,8 +197,7 @@ def test_the_run_that_first_registered_a_version_stays_until_the_version_goes() 
 
 def test_the_command_says_what_goes_and_a_dry_run_removes_nothing(planted: Planted) -> None:
     def command(*arguments: str) -> str:
-        words = [sys.executable, "-m", "forebay", "prune", *arguments]
-        return subprocess.run(words, capture_output=True, text=True, check=True).stdout
+        return CliRunner().invoke(group, ["prune", *arguments], catch_exceptions=False).stdout
 
     old = planted.run(1)
     planted.run(2)

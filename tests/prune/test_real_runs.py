@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 
 from forebay_cli import Forebay, cached_steps
+from made_once import home_with
 from small_pictures import write_folder
 
 
 @pytest.fixture
-def forebay(tmp_path: Path) -> Iterator[Forebay]:
+def forebay(tmp_path: Path, mlflow_template: Path) -> Iterator[Forebay]:
     cli = Forebay(tmp_path)
+    home_with(mlflow_template, cli.home)
     write_folder(tmp_path / "shapes", per_class=40)
     yield cli
     cli("stop")

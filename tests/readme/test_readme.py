@@ -12,6 +12,7 @@ from PIL import Image
 
 from forebay.cli.main import group
 from forebay_cli import Forebay
+from made_once import home_with
 from small_pictures import draw, write_folder
 
 ROOT = Path(__file__).parents[2]
@@ -32,8 +33,9 @@ def _commands() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forebay]:
+def shell(tmp_path_factory: pytest.TempPathFactory, mlflow_template: Path) -> Iterator[Forebay]:
     cli = Forebay(tmp_path_factory.mktemp("readme"))
+    home_with(mlflow_template, cli.home)
     write_folder(cli.folder / "photos", per_class=40)
     Image.fromarray(draw("ring", 77, 40, 40)).save(cli.folder / "picture.png")
     cli("run", "--data", "photos/", "--model", "mlp", "--set", "train.epochs=12")  # a champion to roll back to

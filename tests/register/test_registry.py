@@ -13,6 +13,7 @@ from forebay.evaluate import evaluate
 from forebay.register import register
 from forebay.settings import EvaluateConfig, RegisterConfig
 from forebay.state import Home, StepLog
+from made_once import home_with
 
 
 def fill(home: Home, dataset: Path, bundle: Path) -> Home:
@@ -28,8 +29,10 @@ def fill(home: Home, dataset: Path, bundle: Path) -> Home:
 
 
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory, digits_shards: Path, digits_bundle: Path) -> Home:
-    return fill(Home(tmp_path_factory.mktemp("filled")).open(), digits_shards, digits_bundle)
+def filled(
+    tmp_path_factory: pytest.TempPathFactory, mlflow_template: Path, digits_shards: Path, digits_bundle: Path
+) -> Home:
+    return fill(home_with(mlflow_template, tmp_path_factory.mktemp("filled")), digits_shards, digits_bundle)
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from forebay.evaluate import evaluate
 from forebay.register import register
 from forebay.settings import EvaluateConfig, RegisterConfig
 from forebay.state import Home, StepLog, is_sealed
-from forebay_cli import Forebay
+from forebay_cli import Forebay, ForebayHere
+from made_once import home_with
 from small_pictures import CLASSES, write_folder
 
 PER_CLASS = 60
@@ -21,9 +22,10 @@ QUICK = ("--set", "train.model=mlp", "--set", "train.width=32", "--set", "train.
 
 
 @pytest.fixture(scope="module")
-def forebay(tmp_path_factory: pytest.TempPathFactory) -> Forebay:
+def forebay(tmp_path_factory: pytest.TempPathFactory, mlflow_template: Path) -> Forebay:
     """One working folder with `shapes/`, the pictures."""
     cli = Forebay(tmp_path_factory.mktemp("steps"))
+    home_with(mlflow_template, cli.home)
     write_folder(cli.folder / "shapes", PER_CLASS)
     return cli
 
@@ -104,7 +106,8 @@ def test_a_registered_version_is_measured_by_its_reference(
     refused = cli.json("evaluate", "digits", "--data", digits_shards, "--set", "evaluate.min_accuracy=1", expect=3)
     assert refused["gate"]["passed"] is False
     assert "evaluate.min_accuracy" in refused["gate"]["reason"]
-    assert "no version '7'" in cli("evaluate", "digits/7", "--data", digits_shards, expect=2).stderr
+    here = ForebayHere(tmp_path, cli.environment)
+    assert "no version '7'" in here("evaluate", "digits/7", "--data", digits_shards, expect=2).stderr
 
 
 @pytest.mark.parametrize(
@@ -124,7 +127,7 @@ def test_a_registered_version_is_measured_by_its_reference(
     ],
 )
 def test_wrong_use_is_found_before_a_step_begins(forebay: Forebay, words: tuple[str, ...], message: str) -> None:
-    answer = forebay(*words, expect=2)
+    answer = ForebayHere(forebay.folder)(*words, expect=2)
     assert message in " ".join(answer.stderr.split())
     assert "Traceback" not in answer.stderr
     assert not (forebay.folder / "new").exists()
@@ -136,7 +139,7 @@ def test_an_incomplete_ingest_folder_is_refused(forebay: Forebay, tmp_path: Path
     (tmp_path / "rows").mkdir()
     (tmp_path / "manifest.json").write_bytes((forebay.folder / "rows" / "manifest.json").read_bytes())
     for words in (("train", tmp_path, "--out", "new"), ("evaluate", "model/bundle", "--data", tmp_path)):
-        assert "incomplete" in forebay(*words, expect=2).stderr
+        assert "incomplete" in ForebayHere(forebay.folder)(*words, expect=2).stderr
 
 
 @pytest.mark.usefixtures("ingested")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from forebay.submit import follow
-from forebay_cli import Forebay
+from forebay_cli import Forebay, ForebayHere
 from kfp_double import KfpDouble, kfp_double, recorded
 
 
@@ -20,7 +20,7 @@ def done() -> Iterator[KfpDouble]:
 @pytest.fixture
 def forebay(tmp_path: Path) -> Forebay:
     """The command, in a folder that is in no git repository."""
-    return Forebay(tmp_path)
+    return ForebayHere(tmp_path)
 
 
 @pytest.fixture

@@ -9,15 +9,16 @@ from forebay import tracking
 from forebay.state import Home
 from forebay.train.mlflow_run import TRAINING_TAG, TrackedRun
 from forebay.train.progress import EpochRecord
+from made_once import home_with
 
 NAMES = (*tracking.GIVEN, *tracking.GIVEN.values(), tracking.RUN_VARIABLE)
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+def home(tmp_path: Path, mlflow_template: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     for name in NAMES:
         monkeypatch.setenv(name, "")  # so that what the code sets goes with the test
-    return Home(tmp_path / "home").open()
+    return home_with(mlflow_template, tmp_path / "home")
 
 
 def test_a_step_takes_the_server_and_the_login_that_the_chart_gives(

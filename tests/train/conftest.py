@@ -1,6 +1,7 @@
 """Fixtures of the train tests: a small data set, and a step that trains on it in a child process."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,6 +18,13 @@ from prepared_patterns import SMALL_TRAINING, write_dataset
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """320 training rows of 8x8 grey in three classes, in two shards."""
     return write_dataset(tmp_path_factory.mktemp("prepared") / "patterns")
+
+
+@pytest.fixture
+def home(home: Home, mlflow_template: Path) -> Home:
+    """The state folder with a database in it: every training here would make one."""
+    shutil.copy(mlflow_template, home.mlflow_database)
+    return home
 
 
 @pytest.fixture

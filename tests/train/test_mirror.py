@@ -16,6 +16,7 @@ from forebay.settings import TrainConfig
 from forebay.state import Home, StepLog
 from forebay.train import fit
 from forebay.train.mirror import Mirror
+from made_once import home_with
 from prepared_patterns import SMALL_TRAINING
 from s3_store import S3Store
 
@@ -25,10 +26,10 @@ Small = Callable[..., TrainConfig]
 
 
 @pytest.fixture(scope="module")
-def undisturbed(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+def undisturbed(dataset: Path, mlflow_template: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Weights of the small training that nothing interrupted, and that knew no store."""
     root = tmp_path_factory.mktemp("undisturbed")
-    log = StepLog(name="train", run_id="", home=Home(root / "home").open(), events=root / "events.jsonl")
+    log = StepLog(name="train", run_id="", home=home_with(mlflow_template, root / "home"), events=root / "events.jsonl")
     return fit(dataset, root / "out", TrainConfig(**SMALL_TRAINING), log).spec.weights_sha256
 
 
@@ -44,12 +45,12 @@ def store(s3_server: S3Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.fixture
-def elsewhere(tmp_path: Path) -> Callable[[], FirstStep]:
-    """The log of a step on another machine: a state folder with nothing in it."""
+def elsewhere(tmp_path: Path, mlflow_template: Path) -> Callable[[], FirstStep]:
+    """The log of a step on another machine: a state folder with nothing in it but an empty database."""
 
     def log() -> FirstStep:
         number = len(list(tmp_path.glob("machine-*")))
-        home = Home(tmp_path / f"machine-{number}").open()
+        home = home_with(mlflow_template, tmp_path / f"machine-{number}")
         return FirstStep(name="train", run_id="", home=home, events=tmp_path / f"events-{number}.jsonl")
 
     return log
@@ -94,9 +95,9 @@ def test_sigterm_waits_for_the_last_upload_and_another_machine_goes_on_from_that
 
 
 @pytest.fixture
-def stopped(dataset: Path, tmp_path: Path, small: Small, store: ObjectFolder) -> Home:
+def stopped(dataset: Path, tmp_path: Path, small: Small, store: ObjectFolder, mlflow_template: Path) -> Home:
     """A machine on which the small training was stopped in its fourth epoch."""
-    home = Home(tmp_path / "stopped").open()
+    home = home_with(mlflow_template, tmp_path / "stopped")
     with pytest.raises(SystemExit):
         fit(dataset, tmp_path / "o", small(), StopAt(name="train", run_id="", home=home, events=tmp_path / "s.jsonl"))
     assert "step-0000000034" in manifests(store)[-1]

@@ -17,6 +17,7 @@ from forebay.state.steplog import read_events
 from forebay.tracking import client, experiment_id
 from forebay.train import fit
 from forebay.train.mlflow_run import TRAINING_TAG
+from made_once import home_with
 from prepared_patterns import SMALL_TRAINING
 
 STEPS = 100  # of the small training
@@ -25,10 +26,10 @@ Small = Callable[..., TrainConfig]
 
 
 @pytest.fixture(scope="module")
-def undisturbed(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+def undisturbed(dataset: Path, mlflow_template: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Weights of the small training that nothing interrupted."""
     root = tmp_path_factory.mktemp("undisturbed")
-    home = Home(root / "home").open()
+    home = home_with(mlflow_template, root / "home")
     log = StepLog(name="train", run_id="whole", home=home, events=root / "events.jsonl")
     return fit(dataset, root / "out", TrainConfig(**SMALL_TRAINING), log).spec.weights_sha256
 

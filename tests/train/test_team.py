@@ -26,6 +26,7 @@ from forebay.train.batches import Batches
 from forebay.train.machine import inspect_machine
 from forebay.train.resolve import resolve
 from forebay.train.team import Team
+from made_once import home_with
 from prepared_patterns import SMALL_TRAINING
 
 # Sums of floats in another order differ in their last bits; over a hundred steps that grows to about 3e-6 of the
@@ -62,8 +63,9 @@ class Torchrun:
 
 
 @pytest.fixture
-def torchrun(tmp_path: Path, dataset: Path, monkeypatch: pytest.MonkeyPatch) -> Torchrun:
+def torchrun(tmp_path: Path, dataset: Path, mlflow_template: Path, monkeypatch: pytest.MonkeyPatch) -> Torchrun:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    home_with(mlflow_template, tmp_path / "home")
     return Torchrun(tmp_path, dataset)
 
 

@@ -23,6 +23,7 @@ from forebay.train import fit
 from forebay.train.nodes.train_job import Nodes, train_job, verdict
 from forebay.train.nodes.transfer import get_folder, put_folder
 from forebay.version import VERSION
+from made_once import home_with
 from s3_store import S3Store
 
 IMAGE = "registry.example.com/forebay/train@sha256:1"
@@ -121,8 +122,8 @@ class Working:
 
 
 @pytest.fixture
-def working(tmp_path: Path) -> Iterator[Working]:
-    found = Working(tmp_path / "machines")
+def working(tmp_path: Path, mlflow_template: Path) -> Iterator[Working]:
+    found = Working(home_with(mlflow_template, tmp_path / "machines").root)
     yield found
     if found.process:
         found.process.kill()

@@ -1,0 +1,35 @@
+"""What is dear to make and only read is made once for all processes of a test run."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from forebay.state import FileLock, Home
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A path under the run's temporary folder that the first process to ask for it makes; the others wait and read.
+
+    Args:
+        factory: pytest's, of this process.
+        name: of the path, one for each thing that is made.
+        make: called with the path, which does not exist.
+    """
+    base = factory.getbasetemp()
+    shared = (base.parent if base.name.startswith("popen-") else base) / "made-once"  # a process of xdist has its own
+    path, marker = shared / name, shared / f"{name}.made"
+    with FileLock(shared / f"{name}.lock").held(name, wait=True):
+        if not marker.exists():
+            shutil.rmtree(path, ignore_errors=True)  # half of it, where making it failed
+            make(path)
+            marker.touch()
+    return path
+
+
+def home_with(database: Path, root: Path) -> Home:
+    """A fresh state folder at `root` with a copy of an MLflow database, such as the fixture `mlflow_template`."""
+    home = Home(root).open()
+    shutil.copy(database, home.mlflow_database)
+    return home
