@@ -120,8 +120,8 @@ def test_lines_without_a_picture_are_counted_and_named(read: Any) -> None:
         (
             PICTURES,
             "file,label\nx.png,cat\n",
-            r"l\.csv: none of its 1 lines names a picture of the source\. Its column 'file' holds 'x\.png'; the pictures "
-            r"are a/1\.png, a/2\.png, b/3\.png",
+            r"l\.csv: none of its 1 lines names a picture of the source\. Its column 'file' holds 'x\.png'; the "
+            r"pictures are a/1\.png, a/2\.png, b/3\.png",
         ),
         (
             PICTURES,

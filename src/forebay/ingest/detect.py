@@ -85,8 +85,8 @@ def _source(visible: Visible) -> Source:
         return source
     if not any(parquet.is_parquet(file) for file in visible.files):
         raise ConfigError(
-            f"ingest.{key}={named[key]} names a column of Parquet files or of a table of labels, and {config.data} holds "
-            f"none. Leave it at {AUTO}, give Parquet, or name a table with ingest.labels."
+            f"ingest.{key}={named[key]} names a column of Parquet files or of a table of labels, and {config.data} "
+            f"holds none. Leave it at {AUTO}, give Parquet, or name a table with ingest.labels."
         )
     return parquet.SOURCE
 

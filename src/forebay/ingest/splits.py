@@ -34,7 +34,7 @@ def split_word(name: str) -> str | None:
 
 
 def mentioned_side(name: str) -> str | None:
-    """The side that a name mentions, whatever else it says: of a file or a value, `birds-train-00000-of-00002` is train.
+    """The side that a name mentions, whatever else it says: the file `birds-train-00000-of-00002` is of train.
 
     None where it mentions none, or two.
     """

@@ -63,7 +63,7 @@ def make_manifest(
 
 
 def _warnings(found: Found, config: IngestConfig, verdict: Verdict, index: pa.Table) -> list[str]:
-    """What a person should know of the data set, but for the quarantine: of its layout, its name, splits and classes."""
+    """What a person should know of the data set: its layout, its name, splits and classes."""
     class_rows = count_values(verdict.kept["label_name"])
     texts = [note.text for note in found.notes]
     named = name_warning(config.data, data_set_name(config.data))

@@ -61,8 +61,8 @@ class IngestConfig(StepConfig):
     )
     image_column: str = setting(
         AUTO,
-        meaning="Parquet and tables of labels: the column that holds the pictures, or their files; auto finds it by name "
-        "(image, file_name, …) and by type",
+        meaning="Parquet and tables of labels: the column that holds the pictures, or their files; auto finds it by "
+        "name (image, file_name, …) and by type",
         rule=_named_column,
     )
     label_column: str = setting(
