@@ -1,6 +1,7 @@
 """What is left of work that Ctrl-C or another signal ended, and how to go on: words made of the steps' events."""
 
 import signal
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
@@ -78,18 +79,19 @@ def _how_far(events: list[Event], step: str) -> str:
 def _checkpoint(home: Home, events: list[Event]) -> list[str]:
     """The checkpoint that this training wrote last, where it wrote one."""
     began = next(event["time"] for event in reversed(events) if (event["step"], event["kind"]) == ("train", "started"))
-    written = [path for path in home.checkpoints.glob("*/step-*") if _modified(path) >= began]
-    if not written:
+    written = [(_modified(path), path) for path in home.checkpoints.glob("*/step-*")]
+    modified, newest = max(written, default=("", Path()))
+    if modified < began:
         return []
-    newest = max(written, key=lambda path: path.stat().st_mtime)
     return [f"the training's checkpoint of step {int(newest.name.split('.')[0].removeprefix('step-')):,}"]
 
 
 def _modified(path: Path) -> str:
-    """As events have it: ISO 8601, UTC."""
-    from datetime import UTC, datetime
-
-    return datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat()
+    """As events have it: ISO 8601, UTC; empty for one that has just been removed for a newer one."""
+    try:
+        return datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat()
+    except FileNotFoundError:
+        return ""
 
 
 def _listed(names: list[str]) -> list[str]:
