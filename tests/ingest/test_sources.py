@@ -328,7 +328,7 @@ def test_the_hubs_structs_and_class_names_are_understood(tmp_path: Path) -> None
 
 def test_parquet_with_other_columns_says_which_are_read(tmp_path: Path) -> None:
     pq.write_table(pa.table({"x": [1], "label": ["a"]}), tmp_path / "a.parquet")
-    with pytest.raises(DataError, match=r"its columns are x, label\. Give Parquet with columns image"):
+    with pytest.raises(DataError, match=r"its columns are x \(int64\), label \(string\)\. Give Parquet with columns"):
         index_of(tmp_path / "a.parquet", tmp_path)
 
 
