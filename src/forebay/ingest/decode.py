@@ -16,7 +16,7 @@ from forebay.ingest.index import INDEX, read_part
 from forebay.ingest.places import Place
 from forebay.ingest.shapes import Outcome, Shape, Target
 from forebay.ingest.sources import source_of
-from forebay.pictures import Decoded, Depth, PictureError, decode_values, depth_of, fit, to_8_bits, to_channels
+from forebay.pictures import Decoded, PictureError, decode_values, depth_of, fit, to_8_bits, to_channels
 
 BATCH_BYTES = 16 << 20  # of pixels held at once, beside the one picture being decoded
 
