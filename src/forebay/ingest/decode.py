@@ -16,7 +16,7 @@ from forebay.ingest.index import INDEX, read_part
 from forebay.ingest.places import Place
 from forebay.ingest.shapes import Outcome, Shape, Target
 from forebay.ingest.sources import source_of
-from forebay.pictures import Decoded, Depth, PictureError, decode_values, depth_of, fit, to_8_bits, to_channels
+from forebay.pictures import Decoded, PictureError, decode_values, depth_of, fit, to_8_bits, to_channels
 
 BATCH_BYTES = 16 << 20  # of pixels held at once, beside the one picture being decoded
 
@@ -82,7 +82,7 @@ def sample_outcomes(job: DecodeJob, rows: pa.Table) -> Counter[Outcome]:
     """What the pictures of some rows of the index are like, as found; those that cannot be read are left out."""
     pictures = islice(source_of(job.kind).read(rows, job.max_file_bytes), len(rows))  # of Parquet, whole row groups
     found = (_natural(picture, job.max_pixels) for picture in pictures)
-    return Counter(_as_found(decoded, None) for decoded in found if not isinstance(decoded, PictureError))
+    return Counter(_as_found(decoded) for decoded in found if not isinstance(decoded, PictureError))
 
 
 def _batches(rows: Iterator[dict[str, Any]], shape: Shape) -> Iterator[list[dict[str, Any]]]:
@@ -121,14 +121,14 @@ def _judge(
     decoded = _natural(picture, job.max_pixels)
     if isinstance(decoded, PictureError):
         return Outcome(None, decoded.reason), decoded
-    found = _shape(decoded)
-    if not job.resize and found[:2] != job.target.size:
-        height, width = job.target.size
-        error = PictureError("mis_sized", f"{found.height}x{found.width}, not {height}x{width}")
-        return _as_found(decoded, error.reason), error
+    outcome = _as_found(decoded)
+    if not job.resize and decoded.values.shape[:2] != job.target.size:
+        found, wanted = ("x".join(map(str, size)) for size in (decoded.values.shape[:2], job.target.size))
+        error = PictureError("mis_sized", f"{found}, not {wanted}")
+        return outcome._replace(reason=error.reason), error
     height, width, channels = job.target.shape
     pixels = to_channels(to_8_bits(decoded, job.target.bits), channels)
-    return _as_found(decoded, None), fit(pixels, height, width, job.fit)
+    return outcome, fit(pixels, height, width, job.fit)
 
 
 def _natural(picture: bytes | NDArray[np.uint8] | PictureError, max_pixels: int) -> Decoded | PictureError:
@@ -142,14 +142,8 @@ def _natural(picture: bytes | NDArray[np.uint8] | PictureError, max_pixels: int)
         return error
 
 
-def _as_found(decoded: Decoded, reason: str | None) -> Outcome:
-    return Outcome(_shape(decoded), reason, _depth(decoded))
-
-
-def _depth(decoded: Decoded) -> Depth | None:
-    return depth_of(cast("NDArray[np.uint16]", decoded.values)) if decoded.values.dtype == np.uint16 else None
-
-
-def _shape(decoded: Decoded) -> Shape:
-    height, width, channels = decoded.values.shape
-    return Shape(height, width, channels)
+def _as_found(decoded: Decoded) -> Outcome:
+    values = decoded.values
+    depth = depth_of(cast("NDArray[np.uint16]", values)) if values.itemsize == 2 else None
+    height, width, channels = values.shape
+    return Outcome(Shape(height, width, channels), None, depth)

@@ -78,7 +78,7 @@ def decode_values(data: bytes, *, max_pixels: int, deep: bool = True) -> Decoded
 
 def to_8_bits(decoded: Decoded, bits: int) -> NDArray[np.uint8]:
     """The pixels of a decoded picture, (H, W, C), where 16-bit values make use of `bits`."""
-    if decoded.values.dtype == np.uint8:
+    if decoded.values.itemsize == 1:
         return cast("NDArray[np.uint8]", decoded.values)
     pixels_HWC = scale(cast("NDArray[np.uint16]", decoded.values), bits)
     if decoded.alpha is None:
