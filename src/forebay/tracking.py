@@ -209,9 +209,9 @@ def _replace_by_migrated(database: Path, copy: Path) -> None:
     unfinished = _unfinished(database)
     try:
         shutil.copyfile(copy, unfinished)
-        engine = create_sqlalchemy_engine_with_retry(f"sqlite:///{unfinished}")
+        engine = create_sqlalchemy_engine_with_retry(f"sqlite:///{unfinished}")  # type: ignore[no-untyped-call]
         try:
-            _upgrade_db(engine)  # what `mlflow db upgrade` calls
+            _upgrade_db(engine)  # what `mlflow db upgrade` calls  # type: ignore[no-untyped-call]
         finally:
             engine.dispose()
         unfinished.replace(database)

@@ -3,10 +3,9 @@
 import hashlib
 import shutil
 from pathlib import Path
-from typing import IO
 
 from forebay.errors import DataError
-from forebay.ingest.archives.kinds import BROKEN_STREAM, GZIP, OPENERS
+from forebay.ingest.archives.kinds import BROKEN_STREAM, GZIP, OPENERS, Stream
 from forebay.ingest.files import File, open_file
 
 CHUNK = 1 << 20
@@ -41,7 +40,7 @@ def unpack(packed: File, work: Path, kind: str = GZIP) -> File:
     return File(path=path, uri=str(unpacked), size=size, version=packed.version)
 
 
-def _chunk(path: str, kind: str, stream: IO[bytes]) -> bytes:
+def _chunk(path: str, kind: str, stream: Stream) -> bytes:
     try:
         return stream.read(CHUNK)
     except BROKEN_STREAM as error:

@@ -6,13 +6,21 @@ import lzma
 import tarfile
 import zlib
 from collections.abc import Callable
-from typing import IO, BinaryIO
+from typing import BinaryIO, Protocol
 
 from forebay.ingest.files import File, open_file
 
+
+class Stream(Protocol):
+    """What comes out of a compressed file."""
+
+    def read(self, size: int, /) -> bytes:
+        """The next bytes; empty at the end."""
+
+
 HEAD_BYTES = 512  # enough for every kind; the size of a tar header
 TAR, ZIP, GZIP, BZIP2, XZ = "tar", "zip", "gzip", "bzip2", "xz"
-OPENERS: dict[str, Callable[[BinaryIO], IO[bytes]]] = {
+OPENERS: dict[str, Callable[[BinaryIO], Stream]] = {
     GZIP: lambda stream: gzip.GzipFile(fileobj=stream),
     BZIP2: bz2.BZ2File,
     XZ: lzma.LZMAFile,
@@ -70,10 +78,10 @@ def head_inside(file: File, kind: str) -> bytes:
 def _is_tar(start: bytes) -> bool:
     if len(start) < HEAD_BYTES:
         return False
+    if start == bytes(HEAD_BYTES):
+        return True  # nothing but zeros: an empty one
     try:
         tarfile.TarInfo.frombuf(start, "utf-8", "surrogateescape")
-    except tarfile.EOFHeaderError:
-        return True  # nothing but zeros: an empty one
     except tarfile.HeaderError:
         return False
     return True

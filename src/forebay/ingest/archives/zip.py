@@ -15,6 +15,7 @@ from forebay.ingest.files import File, Listing, open_file, printable, read
 from forebay.ingest.unzip import DEFLATED, LOCAL_HEADER, STORED
 
 ENCRYPTED = 1  # flag
+METHODS = {9: "deflate64", 12: "bzip2", 14: "lzma", 93: "zstd", 95: "xz", 98: "ppmd"}  # that are not read
 EXTRA_BYTES = 1 << 16  # at most, of a local header; the directory's own extra field may be another
 _DRIVE = re.compile(r"[A-Za-z]:")
 
@@ -81,7 +82,7 @@ def _problem(member: zipfile.ZipInfo, slashes: bool) -> str:
     if member.flag_bits & ENCRYPTED:
         return "it is encrypted; pack the archive again without a password"
     if member.compress_type not in (STORED, DEFLATED):
-        method = zipfile.compressor_names.get(member.compress_type, str(member.compress_type))
+        method = METHODS.get(member.compress_type, str(member.compress_type))
         return f"packed by the method {method}, which is not read; pack the archive again with the usual one (deflate)"
     return ""
 
