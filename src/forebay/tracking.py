@@ -211,7 +211,7 @@ def _replace_by_migrated(database: Path, copy: Path) -> None:
         shutil.copyfile(copy, unfinished)
         engine = create_sqlalchemy_engine_with_retry(f"sqlite:///{unfinished}")  # type: ignore[no-untyped-call]
         try:
-            _upgrade_db(engine)  # what `mlflow db upgrade` calls  # type: ignore[no-untyped-call]
+            _upgrade_db(engine)  # type: ignore[no-untyped-call]  # what `mlflow db upgrade` calls
         finally:
             engine.dispose()
         unfinished.replace(database)
