@@ -8,23 +8,36 @@ import pytest
 BEGAN = time.monotonic()
 
 
+NOT_RUN = "NOT RUN, its time was up"
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """An option of `make test-quick`."""
+    """An option of `make test-quick`, and one of `.ci/run`."""
     parser.addoption(
         "--start-within", type=float, metavar="S", help="skip tests that would begin after so many seconds"
+    )
+    parser.addoption(
+        "--start-until",
+        type=float,
+        metavar="TIME",
+        help="the same after a time of day, as Unix counts",
     )
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Begin no test too late; what has begun goes on to its end."""
-    limit = item.config.getoption("start_within")
-    if limit is not None and time.monotonic() - BEGAN > limit:
-        pytest.skip("the time for a quick look is up; `make test` runs it")
+    within, until = item.config.getoption("start_within"), item.config.getoption("start_until")
+    late = within is not None and time.monotonic() - BEGAN > within
+    if late or (until is not None and time.time() > until):
+        pytest.skip(f"{NOT_RUN}; `make test` runs it")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """With `--durations`: the seconds of each folder, of all processes together."""
+    """What was not run for want of time; with `--durations` the seconds of each folder, of all processes together."""
+    late = [each for each in terminalreporter.stats.get("skipped", []) if NOT_RUN in str(each.longrepr)]
+    if late:
+        terminalreporter.section(f"{len(late)} TESTS WERE NOT RUN: THEIR TIME WAS UP", sep="#")
     if not terminalreporter.config.getoption("durations"):
         return
     seconds: dict[str, float] = defaultdict(float)

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -35,5 +36,10 @@ def test_the_seconds_of_each_folder_stand_at_the_end_with_two_processes_too(suit
 def test_no_test_begins_after_the_time_that_it_is_given(suite: Path) -> None:
     said = run(suite, "--start-within=0")
     assert "2 skipped" in said
-    assert "the time for a quick look is up" in said
+    assert "# 2 TESTS WERE NOT RUN: THEIR TIME WAS UP #" in said
     assert "2 passed" in run(suite, "--start-within=600")
+
+
+def test_a_time_of_day_may_be_that_end(suite: Path) -> None:
+    assert "# 2 TESTS WERE NOT RUN: THEIR TIME WAS UP #" in run(suite, f"--start-until={time.time() - 1}")
+    assert "2 passed" in run(suite, f"--start-until={time.time() + 600}")
