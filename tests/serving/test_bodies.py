@@ -187,10 +187,10 @@ def test_a_body_that_is_no_picture_though_its_type_says_so_is_refused(server: Ru
 RAW_DEFLATE = zlib.compressobj(wbits=-15)
 REQUEST = json.dumps({"instances": [[[7] * 8] * 8]}).encode()
 COMPRESSED = {
-    "gzip": gzip.compress(REQUEST),
-    "x-gzip": gzip.compress(REQUEST),
-    "GZIP": gzip.compress(REQUEST) + b"\0" * 8,  # padded, as tapes were
-    "gzip, identity": gzip.compress(REQUEST[:20]) + gzip.compress(REQUEST[20:]),  # two members
+    "gzip": gzip.compress(REQUEST, mtime=0),
+    "x-gzip": gzip.compress(REQUEST, mtime=0),
+    "GZIP": gzip.compress(REQUEST, mtime=0) + b"\0" * 8,  # padded, as tapes were
+    "gzip, identity": gzip.compress(REQUEST[:20], mtime=0) + gzip.compress(REQUEST[20:], mtime=0),  # two members
     "deflate": zlib.compress(REQUEST),
     " Deflate ": RAW_DEFLATE.compress(REQUEST) + RAW_DEFLATE.flush(),  # without zlib's header, as some send it
     "identity": REQUEST,
@@ -222,9 +222,9 @@ def test_another_way_to_compress_is_answered_with_those_that_are_taken(server: R
     [
         b"",
         REQUEST,
-        gzip.compress(REQUEST)[:-9],
-        gzip.compress(REQUEST) + b"rest",
-        gzip.compress(REQUEST)[:-8] + b"x" * 8,
+        gzip.compress(REQUEST, mtime=0)[:-9],
+        gzip.compress(REQUEST, mtime=0) + b"rest",
+        gzip.compress(REQUEST, mtime=0)[:-8] + b"x" * 8,
     ],
 )
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
@@ -246,7 +246,7 @@ def test_a_body_that_grows_beyond_the_limit_is_given_up(server: RunningServer, b
 
 
 def test_a_gzip_file_without_its_header_is_named(server: RunningServer) -> None:
-    assert "Content-Encoding: gzip" in server.post(V1, gzip.compress(REQUEST)).json["error"]
+    assert "Content-Encoding: gzip" in server.post(V1, gzip.compress(REQUEST, mtime=0)).json["error"]
 
 
 PICTURE = _tensor([7] * 64, 1, "UINT8")
