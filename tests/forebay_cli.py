@@ -37,7 +37,7 @@ class Forebay:
     def __call__(self, *words: object, expect: int = 0) -> subprocess.CompletedProcess[str]:
         """Run a command to its end and check its exit code."""
         done = subprocess.run(
-            self.command(*words), cwd=self.folder, env=self.variables(), capture_output=True, text=True, timeout=600
+            self.command(*words), cwd=self.folder, env=self.variables(), capture_output=True, text=True, timeout=2400
         )
         assert done.returncode == expect, f"{words} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done

@@ -210,7 +210,7 @@ def test_ctrl_c_ends_with_130_and_says_how_to_go_on(machine: Machine) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=120)
+    _, said = process.communicate(timeout=600)
     assert process.returncode == 130
     assert "Ended in the middle. `forebay up --cluster current --manifests" in said
     assert "completes what is there" in said
@@ -260,4 +260,4 @@ def test_a_long_wait_names_the_pods_that_do_not_come_up(machine: Machine) -> Non
     waited = next(line for line in process.stdout if "s, waiting for" in line)
     assert "waiting for their pods to be ready (kserve-1 is ImagePullBackOff)" in waited
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=120)
+    process.communicate(timeout=600)

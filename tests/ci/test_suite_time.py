@@ -22,7 +22,7 @@ def suite(tmp_path: Path) -> Path:
 def run(suite: Path, *options: str) -> str:
     command = [sys.executable, "-m", "pytest", "-p", "suite_time", "-rs", *options, "first", "second"]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-    done = subprocess.run(command, cwd=suite, env=environment, capture_output=True, text=True, timeout=600)
+    done = subprocess.run(command, cwd=suite, env=environment, capture_output=True, text=True, timeout=1200)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -145,7 +145,7 @@ def test_a_training_says_which_checkpoint_it_kept_on_the_screen_and_in_one_objec
     process = training.start("train", "rows", "--out", out, *LONG, *seed, "--json")
     until(lambda: len(checkpoints(training)) > before, process)
     os.kill(process.pid, number)
-    out_text, errors = process.communicate(timeout=60)
+    out_text, errors = process.communicate(timeout=600)
     assert process.returncode == 128 + number, errors
     found = json.loads(out_text)
     assert found["error"]["step"] == "train"

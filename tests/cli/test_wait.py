@@ -15,7 +15,7 @@ def test_a_second_run_says_whom_it_waits_for_and_goes_on_once_the_lock_is_free(t
         assert second.stderr
         said = second.stderr.readline()
         assert second.poll() is None
-    rest = second.communicate(timeout=120)[1]
+    rest = second.communicate(timeout=600)[1]
     assert said.startswith(f"Waiting until {cli.home} is free: held by the first run (process ")
     assert "empty" in rest  # its own end: there is nothing to read
     assert second.returncode == 1

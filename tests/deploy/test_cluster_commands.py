@@ -184,7 +184,7 @@ def test_ctrl_c_deletes_the_pod_and_says_what_it_does(double: ClusterDouble, for
     with forebay.start("rollback", "digits", "--cluster") as process:
         assert double.made.wait(60)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=600)
     assert process.returncode == 130
     assert "the pod is told to end, and then serves again what was served before" in said
     assert double.pods == []

@@ -38,7 +38,7 @@ def test_the_printed_curl_and_the_example_picture_get_an_answer(station: Station
     assert server is not None
     command = curl_command(station.home, f"{server.url}/v1/models/{NAME}:predict")
     assert len(command) < 500
-    output = subprocess.run(shlex.split(command), check=True, capture_output=True, timeout=30).stdout
+    output = subprocess.run(shlex.split(command), check=True, capture_output=True, timeout=300).stdout
     prediction = predict(server.url, NAME, picture_path(station.home, NAME).read_bytes())
     assert prediction["label_name"].encode() in output
     assert prediction["model_version"] == station.champion

@@ -17,6 +17,7 @@ from forebay.errors import ConfigError, MachineError
 from forebay.serving.launch import Address
 from forebay.state import Home, write_json
 from forebay.tracking import client, experiment_id
+from machine_speed import slowness
 
 LOOPBACK = "127.0.0.1"
 ATTEMPTS = 5  # of which the best counts: a busy machine slows some, not all
@@ -187,7 +188,7 @@ def test_the_checks_before_a_run_take_less_than_a_tenth_of_a_second(home: Home) 
         check_before_run(home, Address(LOOPBACK, 0))
         return time.perf_counter() - start
 
-    assert min(seconds() for _ in range(ATTEMPTS)) < 0.1
+    assert min(seconds() / slowness() for _ in range(ATTEMPTS)) < 0.1
 
 
 def test_the_mlflow_check_counts_versions_and_names_a_broken_database(home: Home) -> None:

@@ -237,7 +237,7 @@ def test_an_interrupted_doctor_deletes_its_pod(double: ClusterDouble, number: si
     with subprocess.Popen(DOCTOR, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert double.made.wait(60)
         process.send_signal(number)
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=600)
     assert process.returncode == 130
     assert "is deleted" in said
     assert double.pods == []
@@ -293,7 +293,7 @@ def test_an_interrupted_doctor_that_cannot_delete_its_pod_says_how_to(double: Cl
     with subprocess.Popen(DOCTOR, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert double.made.wait(60)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=600)
     assert process.returncode == 1
     [left] = double.pods
     assert f"`kubectl delete pod {left} --namespace kubeflow`" in said

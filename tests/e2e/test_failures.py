@@ -29,7 +29,7 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "shapes"
 
 
-def _until(condition: Callable[[], Any], process: subprocess.Popen[str], timeout_s: float = 600) -> None:
+def _until(condition: Callable[[], Any], process: subprocess.Popen[str], timeout_s: float = 2400) -> None:
     end = time.monotonic() + timeout_s
     while not condition():
         assert process.poll() is None, process.communicate()
@@ -84,7 +84,7 @@ def survived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Survived]:
     for process in _below(cli):
         if any("kfp.dsl.executor_main" in word for word in process.cmdline()) and process.name().startswith("python"):
             process.kill()
-    said, errors = run.communicate(timeout=600)
+    said, errors = run.communicate(timeout=2400)
     assert run.returncode == 0, errors
     tries = Counter(event["step"] for event in cli.events() if event["kind"] == "started")
     yield Survived(cli, words, json.loads(said), tries)
@@ -132,7 +132,7 @@ def test_a_terminated_run_ends_its_steps_and_a_second_run_meanwhile_is_refused(f
     refused = forebay("run", "--data", data, expect=2)
     assert f"process {run.pid}" in refused.stderr
     run.send_signal(signal.SIGTERM)
-    run.communicate(timeout=30)
+    run.communicate(timeout=300)
     assert run.returncode not in (0, 2, 3)
     assert _gone(forebay)
 

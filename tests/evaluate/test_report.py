@@ -166,7 +166,7 @@ def test_a_real_browser_draws_it(digits_report: Evaluation, tmp_path: Path, widt
     subprocess.run(
         [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--screenshot={picture}",
          f"--window-size={width},3000", f"--user-data-dir={tmp_path / 'profile'}", digits_report.report.as_uri()],
-        check=True, capture_output=True, timeout=60,
+        check=True, capture_output=True, timeout=600,
     )  # fmt: skip
     with Image.open(picture) as image:
         pixels = np.asarray(image.convert("RGB")).reshape(-1, 3)

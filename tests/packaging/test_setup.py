@@ -30,7 +30,7 @@ def make_setup(checkout: Path, *arguments: str, python: str = sys.executable, **
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("PIP_", "TORCH_", "MAKE"))}
     command = ["make", "setup", f"PYTHON={python}", *arguments]
     done = subprocess.run(
-        command, cwd=checkout, env=clean | environment, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=checkout, env=clean | environment, capture_output=True, text=True, timeout=600, check=False
     )
     assert done.returncode == 2, done.stdout
     assert not (checkout / ".venv" / "ready.json").exists()

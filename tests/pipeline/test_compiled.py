@@ -12,7 +12,7 @@ import forebay_cli
 from forebay import components, container_images
 from forebay.engine.kfp_local import compile_pipeline, compiled_pipeline
 from forebay.errors import ConfigError
-from forebay.settings import all_settings, parameter_name
+from forebay.settings import DeployConfig, ServeConfig, all_settings, parameter_name
 from forebay.settings.keys import STEP_CONFIGS, cache_settings
 from forebay.version import VERSION
 
@@ -53,10 +53,13 @@ def test_every_setting_is_a_typed_parameter_with_default_and_description(documen
 
 
 def test_each_component_takes_exactly_its_settings() -> None:
+    server = {f"{ServeConfig.prefix}_{field.name}" for field in dataclasses.fields(ServeConfig)}
     for config in STEP_CONFIGS:
+        if config is ServeConfig:
+            continue  # of no step: deploy hands them to the server
         component = getattr(components, config.prefix)
         inputs = {name for name, spec in component.component_spec.inputs.items() if not spec.type.startswith("system.")}
-        fields = {field.name for field in dataclasses.fields(config)}
+        fields = {field.name for field in dataclasses.fields(config)} | (server if config is DeployConfig else set())
         pipeline_only = {name.removeprefix(f"{config.prefix}_") for name in PIPELINE_ONLY}
         assert inputs - {"run_id", "version"} == fields - pipeline_only, config.prefix
 

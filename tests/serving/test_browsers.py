@@ -157,7 +157,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
 def _ask(home: Home, method: str, path: str, body: bytes | None = None, **headers: str) -> Reply:
     info = supervise.status(home)
     assert info is not None
-    connection = http.client.HTTPConnection("127.0.0.1", info.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", info.port, timeout=120)
     try:
         connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
         response = connection.getresponse()

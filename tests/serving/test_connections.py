@@ -16,7 +16,7 @@ MIB = 1 << 20
 
 @pytest.fixture
 def client(server: RunningServer) -> Iterator[socket.socket]:
-    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=120) as connection:
         yield connection
 
 

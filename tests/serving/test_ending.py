@@ -32,7 +32,7 @@ def test_a_sigterm_in_the_middle_of_200_requests_loses_none(folder: Path, reques
         clients = [socket.create_connection(("127.0.0.1", server.port), timeout=60) for _ in range(REQUESTS)]
         for client in clients:
             client.sendall(request_bytes)
-        idle = socket.create_connection(("127.0.0.1", server.port), timeout=30)
+        idle = socket.create_connection(("127.0.0.1", server.port), timeout=120)
         server.ask_to_end()
         statuses = [read_answer(client)[0] for client in clients]
         assert server.process.wait(40) == 0, server.log.read_text()
@@ -49,7 +49,7 @@ def test_busy_keep_alive_clients_are_told_to_leave_and_lose_nothing(
     answered = threading.Semaphore(0)
 
     def ask_until_told_to_leave(port: int) -> None:
-        with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        with socket.create_connection(("127.0.0.1", port), timeout=120) as connection:
             headers: dict[str, str] = {}
             while headers.get("connection") != "close":
                 connection.sendall(request_bytes)
@@ -60,7 +60,7 @@ def test_busy_keep_alive_clients_are_told_to_leave_and_lose_nothing(
     with serving(folder, tmp_path / "log", "--model-name", "heavy") as server, ThreadPoolExecutor(8) as pool:
         clients = [pool.submit(ask_until_told_to_leave, server.port) for _ in range(8)]
         for _ in range(40):
-            assert answered.acquire(timeout=30)
+            assert answered.acquire(timeout=120)
         server.ask_to_end()
         for client in clients:
             client.result(60)

@@ -61,7 +61,7 @@ def _version(connection: http.client.HTTPConnection) -> str:
 
 
 def _connection(home: Home) -> http.client.HTTPConnection:
-    return http.client.HTTPConnection(HOST, _running(home).port, timeout=30)
+    return http.client.HTTPConnection(HOST, _running(home).port, timeout=120)
 
 
 def test_models_are_swapped_under_load_without_one_failed_request(shared_home: Home, versions: list[Served]) -> None:
@@ -233,7 +233,7 @@ home = Home.find().open()
 supervise.ensure_server(home, Address({HOST!r}, 0))
 supervise.publish(home, lambda _: {{"digits": {versions[0]!r}}}, 30)
 """
-    subprocess.run([sys.executable, "-c", starter], check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", starter], check=True, timeout=600)
     first = _running(home)
     assert os.getsid(first.pid) == first.pid  # its own session: no terminal's hang-up reaches it
     assert _version(_connection(home)) == "1"

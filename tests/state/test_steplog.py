@@ -82,7 +82,7 @@ def test_a_step_ends_when_its_supervisor_is_killed(home: Home) -> None:
         pass
     supervisor.kill()
     supervisor.wait()
-    assert worker.wait(timeout=5) == -signal.SIGTERM
+    assert worker.wait(timeout=60) == -signal.SIGTERM
     worker.communicate()
 
 

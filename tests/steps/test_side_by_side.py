@@ -16,7 +16,7 @@ def test_with_other_outs_they_run_at_once(digits_shards: Path, digits_bundle: Pa
     words = ("evaluate", digits_bundle, "--data", digits_shards, "--json")
     started = [cli.start(*words, "--out", name) for name in ("one", "two")]
     for process in started:
-        out, errors = process.communicate(timeout=300)
+        out, errors = process.communicate(timeout=1200)
         assert process.returncode == 0, errors
         assert '"passed": true' in out
     assert (tmp_path / "one" / "report.html").is_file()

@@ -142,7 +142,7 @@ def test_ctrl_c_leaves_the_run_or_terminates_it(forebay: Forebay, choice: str, t
         seen = next(line for line in process.stderr if "waits" in line or "Insufficient" in line)
         assert seen
         process.send_signal(signal.SIGINT)
-        rest = process.communicate(timeout=60)[1]
+        rest = process.communicate(timeout=600)[1]
         assert process.returncode == 130
         assert double.terminated == terminated
     assert ("is being terminated" if terminated else "forebay submit --follow r1") in rest

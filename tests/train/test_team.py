@@ -58,7 +58,7 @@ class Torchrun:
 
     def train(self, processes: int, name: str, **settings: Any) -> Path:
         out = self.root / name
-        assert self.start(processes, out, **settings).wait(timeout=300) == 0
+        assert self.start(processes, out, **settings).wait(timeout=1200) == 0
         return out
 
 
@@ -111,7 +111,7 @@ def test_sigterm_to_any_process_stops_all_at_one_step_and_both_go_on_to_the_same
     workers = psutil.Process(stopped.pid).children()
     (follower,) = [each for each in workers if each.environ().get("RANK") == "1"]
     follower.send_signal(signal.SIGTERM)
-    assert stopped.wait(timeout=60) != 0
+    assert stopped.wait(timeout=600) != 0
     assert not [each for each in workers if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
     at, seen = last_step(torchrun.events), len(read_events(torchrun.events)[0])
     assert 20 <= at < 600
@@ -150,6 +150,6 @@ def test_what_fails_the_same_way_again_ends_with_a_status_of_its_own(torchrun: T
         "PET_STANDALONE": "1",
     }  # fmt: skip
     settings = json.dumps({**SMALL_TRAINING, "model": "lenet5"})  # lenet5 has no width
-    ended = subprocess.run([*command, settings], env=environment, capture_output=True, text=True, timeout=120)
+    ended = subprocess.run([*command, settings], env=environment, capture_output=True, text=True, timeout=600)
     assert "train.width is 4, but lenet5 has no such setting" in ended.stdout + ended.stderr
     assert ended.returncode == 65
