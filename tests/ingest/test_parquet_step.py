@@ -89,10 +89,10 @@ def test_a_table_beside_class_folders_is_passed_over_and_the_run_says_so(
     run_ingest: Ingest, tmp_path: Path, steplog: StepLog
 ) -> None:
     write_folder(tmp_path / "alone", per_class=10)
-    write_folder(tmp_path / "photos", per_class=10)
-    pq.write_table(pa.table({"file_name": ["ring/000.png"], "taken": ["2024"]}), tmp_path / "photos/metadata.parquet")
+    write_folder(tmp_path / "shots", per_class=10)
+    pq.write_table(pa.table({"file_name": ["ring/000.png"], "taken": ["2024"]}), tmp_path / "shots/metadata.parquet")
     alone = run_ingest(tmp_path / "alone", tmp_path / "out")
-    manifest = run_ingest(tmp_path / "photos", tmp_path / "out")
+    manifest = run_ingest(tmp_path / "shots", tmp_path / "out")
     assert (manifest.kind, manifest.digest) == ("folder", alone.digest)
     told = ["Parquet beside pictures is passed over: metadata.parquet. Give such a file itself to read it."]
     assert manifest.warnings == told
