@@ -68,7 +68,8 @@ def test_a_folder_with_planted_bad_files_keeps_the_good_and_names_the_bad(
     assert manifest.warnings == [
         "6 of 126 pictures are quarantined: 2 conflicting_labels, 1 duplicate, 3 unreadable. The first: "
         "cross/empty.png: the file is empty; cross/zz-two-labels.png: the same pixels occur under several labels, "
-        "first at cross/zz-two-labels.png; cross/zz-duplicate.png: the same pixels as cross/001.png. Suffixes: .png (6). "
+        "first at cross/zz-two-labels.png; cross/zz-duplicate.png: the same pixels as cross/001.png. "
+        "Suffixes: .png (6). "
         f"`forebay quarantine {steplog.run_id}` lists them all."
     ]
     assert warnings_of(steplog) == manifest.warnings
