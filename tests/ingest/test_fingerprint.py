@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from forebay.errors import ConfigError
-from forebay.ingest.fingerprint import source_fingerprint
+from forebay.ingest.fingerprint import absolute_labels, source_fingerprint
 from s3_store import S3Store
 
 
@@ -107,3 +107,26 @@ def test_taking_a_local_fingerprint_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_table_of_labels_elsewhere_is_part_of_it_and_one_inside_already_was(tmp_path: Path) -> None:
+    data, table = tmp_path / "photos", tmp_path / "labels.csv"
+    data.mkdir()
+    for path in (table, data / "inside.csv"):
+        path.write_text("file,label\n1.png,cat\n")
+    before = source_fingerprint(str(data), str(table))
+    assert before != source_fingerprint(str(data))
+    assert source_fingerprint(str(data), "inside.csv") == source_fingerprint(str(data))
+    table.write_text("file,label\n1.png,dogs\n")
+    assert source_fingerprint(str(data), str(table)) != before
+
+
+def test_a_table_of_the_working_folder_is_named_in_full_unless_the_source_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "photos").mkdir()
+    for path in (tmp_path / "mine.csv", tmp_path / "both.csv", tmp_path / "photos" / "both.csv"):
+        path.touch()
+    monkeypatch.chdir(tmp_path)
+    named = {name: absolute_labels(str(tmp_path / "photos"), name) for name in ("", "mine.csv", "both.csv", "s3://b/k")}
+    assert named == {"": "", "mine.csv": str(tmp_path / "mine.csv"), "both.csv": "both.csv", "s3://b/k": "s3://b/k"}
