@@ -2,13 +2,25 @@
 
 import time
 from collections import defaultdict
+from functools import cache
 
 import pytest
 
+from machine_speed import slowness
+
 BEGAN = time.monotonic()
-
-
 NOT_RUN = "NOT RUN, its time was up"
+USUAL_S = 30  # that nearly every test ends within, on a usual processor
+LONG_S = {  # of tests that start whole runs, trainings or clusters' programs
+    "tests/e2e": 300,
+    "tests/readme": 300,
+    "tests/prune/test_real_runs": 200,
+    "tests/steps": 200,
+    "tests/train/test_team": 120,
+    "tests/train/test_train_job": 120,
+    "tests/ingest/test_distributed": 120,
+    "tests/ingest/test_ingest": 90,
+}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -17,20 +29,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--start-within", type=float, metavar="S", help="skip tests that would begin after so many seconds"
     )
     parser.addoption(
-        "--start-until",
-        type=float,
-        metavar="TIME",
-        help="the same after a time of day, as Unix counts",
+        "--end-by", type=float, metavar="TIME", help="skip tests that would not end by this time, as Unix counts"
     )
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Begin no test too late; what has begun goes on to its end."""
-    within, until = item.config.getoption("start_within"), item.config.getoption("start_until")
+    within, end_by = item.config.getoption("start_within"), item.config.getoption("end_by")
     late = within is not None and time.monotonic() - BEGAN > within
-    if late or (until is not None and time.time() > until):
+    if late or (end_by is not None and time.time() + _takes_s(item.nodeid) > end_by):
         pytest.skip(f"{NOT_RUN}; `make test` runs it")
+
+
+def _takes_s(nodeid: str) -> float:
+    """What a test may take here, its fixtures included."""
+    seconds = [seconds for start, seconds in LONG_S.items() if nodeid.startswith(start)]
+    return _slowness() * max(seconds, default=USUAL_S)
+
+
+@cache
+def _slowness() -> float:
+    return slowness()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
