@@ -21,7 +21,7 @@ def client(server: RunningServer) -> Iterator[socket.socket]:
 
 
 def _head(*headers: str, method: str = "POST", path: str = "/v1/models/grey:predict") -> bytes:
-    return "\r\n".join([f"{method} {path} HTTP/1.1", "Host: x", *headers, "", ""]).encode()
+    return "\r\n".join([f"{method} {path} HTTP/1.1", "Host: localhost", *headers, "", ""]).encode()
 
 
 def test_an_announced_huge_body_is_refused_before_a_byte_of_it_is_sent(client: socket.socket) -> None:
@@ -91,7 +91,7 @@ def test_a_half_closed_client_with_a_whole_body_gets_its_prediction(client: sock
         _head("Content-Length: 5", "Transfer-Encoding: chunked") + b"0\r\n\r\n",
         _head("Transfer-Encoding: chunked") + b"zz\r\n" + b"0" * 300_000,
         b"CONNECT x:1 HTTP/1.1\r\n\r\n",
-        b"GET /\xff\xfe HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /\xff\xfe HTTP/1.1\r\nHost: localhost\r\n\r\n",
     ],
 )
 def test_what_is_not_http_gets_400_in_our_form(client: socket.socket, bytes_sent: bytes) -> None:

@@ -24,7 +24,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def request_bytes() -> bytes:
     body = json.dumps({"instances": [[[[5, 6, 7]] * 64] * 64]}).encode()
-    return f"POST /v1/models/heavy:predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+    return (
+        f"POST /v1/models/heavy:predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        + body
+    )
 
 
 def test_a_sigterm_in_the_middle_of_200_requests_loses_none(folder: Path, request_bytes: bytes, tmp_path: Path) -> None:
