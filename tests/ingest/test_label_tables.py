@@ -159,6 +159,10 @@ def test_a_column_that_is_not_there_and_a_table_that_is_not_there_are_named(read
         DataError, match=r"it has no column 'kind'; its columns are file, label\. Set ingest\.label_column"
     ):
         read(*PICTURES, tables={"photos/l.csv": "file,label\n1,x\n"}, labels="l.csv", label_column="kind")
+    with pytest.raises(
+        DataError, match=r"photos/b: ingest\.labels must name one table of labels, and this is a folder"
+    ):
+        read(*PICTURES, tables={}, labels="photos/b")
     with pytest.raises(ConfigError, match=r"ingest\.labels: there is nothing at .*gone\.csv"):
         read(*PICTURES, tables={}, labels="gone.csv")
 

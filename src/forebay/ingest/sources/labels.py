@@ -72,7 +72,8 @@ def _given(visible: Visible) -> LabelTable:
     if inside is not None:
         return read_label_table(inside, config)
     found = list_files(config.labels, "ingest.labels")
-    if len(found) != 1:
+    last = config.labels.rstrip("/").rpartition("/")[2]
+    if len(found) != 1 or not found[0].uri.endswith(last):  # a folder with one file is a folder as well
         raise DataError(
             source=config.labels, problem="ingest.labels must name one table of labels, and this is a folder",
             fix="Name a .csv, .tsv or .jsonl file, by its path in the source or anywhere else.",
