@@ -4,6 +4,7 @@ Answers have the form that a real API server 1.36 with kubectl 1.32 and helm 4.2
 `kubectl kustomize` is the real kubectl's, `helm template` the real helm's, or Helm's own library where there is none.
 """
 
+import hashlib
 import json
 import os
 import re
@@ -52,9 +53,31 @@ def write(state: State) -> None:
 
 
 def template(words: list[str]) -> int:
+    """`helm template`; of the same chart with the same words and values it is rendered once in a run of tests."""
     real = os.environ.get("DOUBLE_HELM")
     if real:
         os.execv(real, ["helm", *words])
+    kept = Path(os.environ["DOUBLE_RENDERED"], digest_of(words))
+    if not kept.exists():
+        part = kept.with_name(f"{kept.name}.{os.getpid()}")
+        part.write_text(rendered(words))
+        part.replace(kept)
+    print(kept.read_text())
+    return 0
+
+
+def digest_of(words: list[str]) -> str:
+    """Of the words, and of the bytes of every file that they name."""
+    digest = hashlib.sha256()
+    for word in words:
+        path = Path(word)
+        files = sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
+        named = [each.read_bytes() for each in files if each.is_file()] or [word.encode()]
+        digest.update(b"".join(hashlib.sha256(each).digest() for each in named) + b"\n")
+    return digest.hexdigest()
+
+
+def rendered(words: list[str]) -> str:
     site.main()
     from helm_python import Chart
 
@@ -68,12 +91,10 @@ def template(words: list[str]) -> int:
         values.setdefault("images", {})[key.removeprefix("images.")] = value
     try:
         with Chart.load(Path(words[2])) as chart:
-            rendered = chart.render(values=values, name=words[1], namespace="forebay")
+            found = chart.render(values=values, name=words[1], namespace="forebay")
     except Exception as error:
-        print(f"Error: {error}", file=sys.stderr)
-        return 1
-    print("\n---\n".join(text for path, text in sorted(rendered.items()) if path.endswith(".yaml")))
-    return 0
+        sys.exit(f"Error: {error}")
+    return "\n---\n".join(text for path, text in sorted(found.items()) if path.endswith(".yaml"))
 
 
 def kubectl(state: State, words: list[str]) -> tuple[int, str]:
@@ -255,6 +276,3 @@ def docker(state: State, words: list[str]) -> tuple[int, str]:
 
 
 ANSWERS = {"kubectl": kubectl, "helm": helm, "kind": kind, "docker": docker}
-
-if __name__ == "__main__":
-    sys.exit(main())

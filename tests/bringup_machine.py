@@ -74,16 +74,23 @@ def _reads(call: list[str]) -> bool:
     return (program, words[skipped]) in READS
 
 
+@pytest.fixture(scope="session")
+def charts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the double keeps of rendered charts."""
+    return tmp_path_factory.mktemp("charts")
+
+
 @pytest.fixture
-def machine(tmp_path: Path) -> Machine:
+def machine(tmp_path: Path, charts: Path) -> Machine:
     kubectl = shutil.which("kubectl")
     if kubectl is None:
         pytest.skip("kubectl is not on the PATH, and manifests are rendered by the real one")
     programs = tmp_path / "bin"
     programs.mkdir()
-    script = Path(__file__).with_name("bringup_double.py").read_text()
+    script = f"import sys\nsys.path.insert(0, {str(Path(__file__).parent)!r})\nimport bringup_double\n"
     for name in ("kubectl", "helm", "kind", "docker"):
-        (programs / name).write_text(f"#!{sys.executable} -S\n{script}")  # -S: many starts, and few need a package
+        # -S: many starts, and few need a package. A module is compiled once, a script at every start.
+        (programs / name).write_text(f"#!{sys.executable} -S\n{script}sys.exit(bringup_double.main())\n")
         (programs / name).chmod(0o755)
     state = tmp_path / "state.json"
     state.write_text(json.dumps(EMPTY))
@@ -92,6 +99,7 @@ def machine(tmp_path: Path) -> Machine:
         "DOUBLE_STATE": str(state),
         "DOUBLE_KUBECTL": kubectl,
         "DOUBLE_HELM": shutil.which("helm") or "",
+        "DOUBLE_RENDERED": str(charts),
     }
     folder = tmp_path / "work"
     folder.mkdir()
