@@ -7,6 +7,9 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-quick lint format golden wheel wheels images sboms test-images test-cluster test-platform bench clean
 
+# Containers and CI often set this; the tests start hundreds of processes, and each would compile every module anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 BIN := .venv/bin
 COMPILED := pipelines/compiled/training.yaml
 

@@ -26,9 +26,7 @@ class Evaluation:
     folder: Path  # where it lies; not stored
     name: str  # registered model name
     decision: str  # passed or refused
-    gate: dict[
-        str, Any
-    ]  # passed, reason, version (of identical weights, else None), champion, baseline, unjudged classes
+    gate: dict[str, Any]  # passed, reason, version (of identical weights, else None), champion, baseline, unjudged
     model: dict[str, Any]  # architecture, options, weights_sha256, training, lineage; as the bundle records them
     data: dict[str, Any]  # rows, classes, digest, quarantined by reason, splits, split_kind, source
     accuracy: dict[str, Any]  # value, low, high, rows, confidence
