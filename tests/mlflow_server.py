@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-READY_S = 120  # a loaded machine; ten seconds as a rule
+READY_S = 400  # ten seconds as a rule; a loaded or slow machine took more than 120
 
 
 @contextmanager

@@ -63,7 +63,7 @@ def test_the_bundle_records_settings_machine_data_and_lineage(train: Callable[..
     assert (spec.data["digest"], spec.data["split_digest"]) == ("d" * 64, "e" * 64)
     assert set(spec.data) == {
         "name", "source", "kind", "digest", "split_digest", "rows", "splits", "holdout", "validation", "split_kind",
-        "quarantined",
+        "exceptions", "quarantined",
     }  # fmt: skip
     assert spec.lineage["code_version"] == "test"
     assert spec.lineage["mlflow_run_id"]
