@@ -94,12 +94,13 @@ def test_a_class_without_shared_rows_is_named_and_counts_neither_as_lost_nor_as_
     assert verdict.reason.endswith("; without any of these rows, so not compared: class 'b'")
 
 
-def test_classes_that_no_held_out_row_shows_are_named_in_the_reason_and_the_facts() -> None:
+def test_classes_that_no_or_hardly_a_held_out_row_shows_are_named_in_the_reason() -> None:
     verdict = gate.Verdict(passed=True, reason="better")
-    assert verdict.naming([]) == verdict
-    named = verdict.naming([f"c{number}" for number in range(7)])
+    assert verdict.naming([], []) == verdict
+    named = verdict.naming([f"c{number}" for number in range(7)], ["d"])
     assert named.reason == (
-        "better. Not judged, without held-out rows: classes 'c0', 'c1', 'c2', 'c3', 'c4' and 2 more"
+        "better. Hardly judged, by too few held-out rows: class 'd'. "
+        "Not judged, without held-out rows: classes 'c0', 'c1', 'c2', 'c3', 'c4' and 2 more"
     )
     assert named.facts()["unjudged"] == [f"c{number}" for number in range(7)]
 

@@ -1,5 +1,6 @@
 """What a judgement rests on: classes that nothing judged are named, and only rows that the model never saw count."""
 
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -112,6 +113,7 @@ def test_a_perfect_model_of_a_handful_of_pictures_passes_with_the_doubt_in_words
     assert found.accuracy["value"] == 1.0
     assert found.accuracy["rows"] < 9
     assert found.decision == "passed"
+    assert re.search(r"\. Hardly judged, by too few held-out rows: class '(dark|white)'$", found.gate["reason"])
     (doubt,) = [text for text in said(steplog) if "too few to tell" in text]
     assert doubt[0].upper() + doubt[1:] in found.report.read_text().replace("&#39;", "'")
 

@@ -42,14 +42,16 @@ def decide(
         log.warn(f"no held-out row shows {listed(unjudged)}: not judged, and in no average")
     verdict = gate.minimum(int(right.sum()), len(right), config.min_accuracy)
     constant = None
+    hardly: list[str] = []
     if config.baseline == baseline.LARGEST_CLASS:
         constant = baseline.against_largest_class(test.labels, right, spec.classes)
         verdict = verdict or baseline.refusal(constant, config)
         judged = [spec.classes[label] for label in np.flatnonzero(support)]
         if text := baseline.doubt(constant, judged, config):
             log.warn(text)
+            hardly = [name for name in judged if name != constant.class_name]
     verdict = verdict or _beside_champion(name, spec, test, split_kind, right, config, log)
-    return replace(verdict.naming(unjudged), baseline=asdict(constant) if constant else None)
+    return replace(verdict.naming(unjudged, hardly), baseline=asdict(constant) if constant else None)
 
 
 def _beside_champion(

@@ -32,11 +32,13 @@ class Verdict:
     baseline: dict[str, Any] | None = None  # the constant answer beside it; None where evaluate.baseline is none
     unjudged: list[str] = field(default_factory=list)  # classes without held-out rows
 
-    def naming(self, unjudged: list[str]) -> "Verdict":
-        """The same verdict, whose reason names the classes that no held-out row shows."""
-        if not unjudged:
-            return self
-        reason = f"{self.reason}. Not judged, without held-out rows: {listed(unjudged)}"
+    def naming(self, unjudged: list[str], hardly: list[str]) -> "Verdict":
+        """The same verdict, whose reason names the classes that no held-out row shows, or too few to tell."""
+        reason = self.reason
+        if hardly:
+            reason += f". Hardly judged, by too few held-out rows: {listed(hardly)}"
+        if unjudged:
+            reason += f". Not judged, without held-out rows: {listed(unjudged)}"
         return replace(self, reason=reason, unjudged=unjudged)
 
     def facts(self) -> dict[str, Any]:
