@@ -235,7 +235,8 @@ def _at_level(base: Folder, above: int, layout: Layout, split: str | None) -> li
     level = list(base.folders.values())
     level = [folder for folder in level if folder.path not in layout.places]
     for _ in range(above):
-        layout.places |= {folder.path: Place(split=split) for folder in level}
+        place = Place(split=split, detail=f"above the folders that ingest.class_level={above + 1} takes as classes")
+        layout.places |= {folder.path: place for folder in level}
         level = [below for folder in level for below in folder.folders.values()]
     return level
 
