@@ -119,8 +119,8 @@ def test_where_the_whole_table_is_hangs_on_where_the_step_runs(home: Home, tmp_p
         ),
         (
             {"labels": "labels.csv", "max_quarantine": 0.1},
-            r"lists them all; give them labels, or raise ingest\.max_quarantine\. Pictures get their label from the line "
-            r"of the table that names them\.",
+            r"lists them all; give them labels, or raise ingest\.max_quarantine\. Pictures get their label from the "
+            r"line of the table that names them\.",
         ),
         (
             {},

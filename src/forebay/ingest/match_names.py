@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
 
 def composed(name: str) -> str:
@@ -20,7 +21,8 @@ class NameMatcher:
     def __init__(self, paths: Sequence[str]) -> None:
         """Take the paths of all pictures, inside the source."""
         self._given = set(paths)
-        self._tries = (_Names(paths, composed), _Names(paths, without_case))
+        self._names = _Names(paths, composed)
+        self._paths = paths
 
     def find(self, written: str, folder: str) -> list[str]:
         """The pictures that a name may stand for; several where it is in doubt, none where there is none.
@@ -37,8 +39,16 @@ class NameMatcher:
         below = "/".join(filter(None, [folder, *parts]))
         if below in self._given:
             return [below]
-        found = [names.find(parts, folder) for names in self._tries]
-        return next((paths for paths in found if len(paths) == 1), next(filter(None, found), []))
+        found = self._names.find(parts, folder)
+        if len(found) == 1:
+            return found
+        loose = self._without_case.find(parts, folder)
+        return loose if len(loose) == 1 or not found else found
+
+    @cached_property
+    def _without_case(self) -> "_Names":
+        """Made when it is asked for: most tables write names as they are."""
+        return _Names(self._paths, without_case)
 
 
 class _Names:
