@@ -76,6 +76,11 @@ REFUSED: list[tuple[list[str], str]] = [
         "classes (train/cat/, test/cat/), or set ingest.class_level=1 to split the rows by content.",
     ),
     (
+        ["birds/train/owl/1.png", "birds/test/owl/2.png", "old/3.png"],
+        "photos: the folder birds/ would become a class, and it holds test/, train/, which stand for splits. If birds/ "
+        "is the data set, give it without what lies beside it (old/), " + LEVEL,
+    ),
+    (
         ["xray/train/a/1.png", "xray/test/a/2.png", "train/a/1.png", "test/a/2.png"],
         "photos: the folder xray/ holds test/, train/ once more, which lie beside it already. An archive was unpacked "
         "into itself, perhaps: remove xray/ or what lies beside it.",

@@ -48,6 +48,13 @@ def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         "file_name,label\r\n1.png,cat\r\n2.png,dog\r\n3.png,cat\r\n\r\n",
         "file_name,label\n1.png,cat\n2.png,dog\n3.png,cat\n".encode("utf-16"),
         '"name","label"\n"1.png","cat"\n"2.png","dog"\n"3.png","cat"\n',
+        "sep=;\nfile;label\n1.png;cat\n2.png;dog\n3.png;cat\n",
+        "\n\nfile,label\n1.png,cat\n2.png,dog\n,\n3.png,cat\n",
+        "file label\na/1.png cat\na/2.png dog\nb/3.png cat\n",
+        "Width,ClassId,Path\n1,cat,a/1.png\n1,dog,a/2.png\n1,cat,b/3.png\n",
+        "Image Index,Finding Labels\n1.png,cat\n2.png,dog\n3.png,cat\n",
+        "id_code,Class Label\n1,cat\n2,dog\n3,cat\n",
+        "file,label\nA/1.PNG,cat\nA/2.PNG,dog\nB/3.PNG,cat\n",
     ],
 )
 def test_tables_as_people_write_them_give_the_same_labels(read: Any, text: str | bytes) -> None:
@@ -145,6 +152,30 @@ def test_lines_without_a_picture_are_counted_and_named(read: Any) -> None:
         ),
         (PICTURES, "", r"no column has a usual name for the file of a picture: there is none"),
         (PICTURES, "file,label\n", r"l\.csv: it has no line that names a picture"),
+        (
+            PICTURES,
+            "1.png,cat\n2.png,dog\n",
+            r"l\.csv: its first line names a picture, not the columns: 1\.png, cat\. Write a line with the names of "
+            r"the columns above it, such as file_name,label\.",
+        ),
+        (
+            PICTURES,
+            'file,label\n1.png,"cat\n2.png,dog\n3.png,cat\n',
+            r"l\.csv, line 2: a cell goes over several lines; it begins 'cat'\. Close its quote",
+        ),
+        (PICTURES, "PK\x03\x04", r"l\.csv: it is no text: an Excel workbook, an archive or the like\. Save it as CSV"),
+        (PICTURES, "file,label\n1,c\0at\n", r"l\.csv: it is no text"),
+        (
+            PICTURES,
+            "version https://git-lfs.github.com/spec/v1\noid sha256:1\n",
+            r"l\.csv: it is a Git LFS pointer, .*\. Run `git lfs pull` in its folder",
+        ),
+        (PICTURES, "<!DOCTYPE html><html>", r"l\.csv: it is a web page"),
+        (
+            PICTURES,
+            ",".join(f"c{number}" for number in range(1000)) + "\n1\n",
+            r"for the file of a picture: c0, .*, c19 and 980 more\.",
+        ),
     ],
 )
 def test_a_table_that_cannot_be_meant_is_refused_by_line_and_column(

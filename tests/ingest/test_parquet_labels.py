@@ -124,3 +124,19 @@ def test_a_file_whose_labels_are_all_missing_agrees_with_any_class_names(tmp_pat
     write(tmp_path / "d", "train.parquet", metadata={"label": {"names": ["a", "b"]}}, label=[0, 1])
     write(tmp_path / "d", "test.parquet", label=pa.nulls(2))
     assert names_of(tmp_path / "d", tmp_path) == [None, None, "a", "b"]
+
+
+def test_what_pandas_writes_as_text_or_as_a_folder_is_read_as_the_value(tmp_path: Path) -> None:
+    write(tmp_path, "text.parquet", 3, label=["cat", "nan", "<NA>"])
+    assert [record["label_name"] for record in read(tmp_path / "text.parquet", tmp_path)[0]] == ["cat", None, None]
+    for folder in ("label=1.0", "label=2.5", "label=nan"):
+        write(tmp_path / "folders", f"{folder}/a.parquet", 1)
+    found = [record["label_name"] for record in read(tmp_path / "folders", tmp_path)[0]]
+    assert sorted(found, key=str) == ["1", "2.5", None]
+
+
+def test_a_column_and_folders_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    write(tmp_path, "label=cat/a.parquet", label=["x", "y"])
+    records, notes = read(tmp_path, tmp_path)
+    assert [record["label_name"] for record in records] == ["x", "y"]
+    assert notes == ["The classes are taken from the column label, not from the folders label=…."]

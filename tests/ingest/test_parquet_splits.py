@@ -161,3 +161,32 @@ def test_the_column_counts_where_names_say_another_split(tmp_path: Path) -> None
     found, notes = splits_of(tmp_path / "d", tmp_path)
     assert found == {"train.parquet": {"train", "test"}}
     assert notes == ["The split column of train.parquet says another split than its place does; the column counts."]
+
+
+@pytest.mark.parametrize("name", ["TrainData", "trainLabels", "my_TrainSet"])
+def test_capitals_tell_words_apart(name: str) -> None:
+    assert mentioned_side(name) == "train"
+    assert mentioned_side(name.replace("rain", "est").replace("Test", "PublicTest")) == "test"
+
+
+@pytest.mark.parametrize("missing", [pa.array([-1, -1]), pa.nulls(2), pa.array([None, None], pa.int64())])
+def test_a_split_without_any_label_is_set_aside_and_the_others_stay_one(tmp_path: Path, missing: pa.Array) -> None:
+    names = {"label": {"_type": "ClassLabel", "names": ["cat", "dog"]}}
+    for side, label in (("train", [0, 1]), ("validation", [1, 0]), ("test", missing)):
+        write(tmp_path, f"data/{side}-00000-of-00001.parquet", metadata=names, label=label)
+    rows, notes = read(tmp_path, tmp_path)
+    assert {row["source"].split("-")[0]: (row["label_name"] is None, row["split"]) for row in rows} == {
+        "data/train": (False, "train"), "data/validation": (False, "test"), "data/test": (True, None),
+    }  # fmt: skip
+    assert notes == [
+        "Unlabelled and set aside: 2 rows of test (such as data/test-00000-of-00001.parquet), none of which has a "
+        "label."
+    ]
+
+
+def test_a_split_of_which_one_file_has_labels_stays(tmp_path: Path) -> None:
+    for name, label in (("train-0", ["a", "b"]), ("test-0", ["a", "b"]), ("test-1", [None, None])):
+        write(tmp_path, f"{name}.parquet", label=pa.array(label, pa.string()))
+    rows, notes = read(tmp_path, tmp_path)
+    assert {row["split"] for row in rows if row["source"].startswith("test")} == {"test"}
+    assert notes == []

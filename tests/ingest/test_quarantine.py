@@ -107,3 +107,37 @@ def test_where_the_whole_table_is_hangs_on_where_the_step_runs(home: Home, tmp_p
     assert where_all_are(tmp_path, in_run) == f"`forebay quarantine {run.run_id}` lists them all"
     assert where_all_are(tmp_path, alone) == f"`forebay quarantine {tmp_path}` lists them all"
     assert where_all_are(tmp_path, in_pod) == f"{tmp_path / 'quarantine'} (Parquet) holds them all"
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (
+            {"class_level": "3"},
+            r"cat/0\.png: above the folders that ingest\.class_level=3 takes as classes; .* lists them all; give them "
+            r"labels\. ingest\.class_level=3 makes folders of that depth classes; there are none above it\.",
+        ),
+        (
+            {"labels": "labels.csv", "max_quarantine": 0.1},
+            r"lists them all; give them labels, or raise ingest\.max_quarantine\. Pictures get their label from the "
+            r"line of the table that names them\.",
+        ),
+        (
+            {},
+            r"3 duplicate\. .* mend the pictures, or raise ingest\.max_quarantine\. Pictures lie there more than once, "
+            r"such as in a copy of a folder: give one of them\.",
+        ),
+    ],
+)
+def test_a_refusal_says_what_helps_with_its_commonest_reason(
+    run_ingest: Ingest, tmp_path: Path, settings: dict[str, object], words: str
+) -> None:
+    for name in ("cat/0", "cat/1", "cat/2", "dog/3", "dog/4", "dog/5"):
+        (tmp_path / "p" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (4, 4), 40 * int(name[-1])).save(tmp_path / "p" / f"{name}.png")
+    if not settings:
+        for number in range(3):
+            (tmp_path / "p" / "cat" / f"copy-{number}.png").write_bytes((tmp_path / f"p/cat/{number}.png").read_bytes())
+    (tmp_path / "p" / "labels.csv").write_text("file,label\n0,cat\n3,dog\n")
+    with pytest.raises(DataError, match=words):
+        run_ingest(tmp_path / "p", tmp_path / "out", **settings)

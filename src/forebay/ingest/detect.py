@@ -24,6 +24,9 @@ KINDS = (
 )
 
 
+BESIDE_ARCHIVES = (".idx", ".index", "license", "readme", "copying", "checksums", "md5sums", "sha256sums")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Found:
     """A recognised source."""
@@ -43,7 +46,7 @@ class Found:
         table = build_index(self._records())
         if len(table) == 0:
             problem = f"no picture among its files ({_few(self.visible.files)})"
-            raise DataError(source=self.visible.config.data, problem=problem, fix=KINDS)
+            raise DataError(source=self.visible.config.data, problem=problem, fix=_advice(self.visible.files))
         return table
 
     def _records(self) -> Iterator[Record]:
@@ -99,12 +102,26 @@ def _opened(config: IngestConfig, listing: Listing, work: Path) -> tuple[str, Vi
             kind, members = opened
             return kind, Visible(config=config, listing=members, archives=("",))
     archives = [file for file in listing.files if is_named_archive(file)]
-    if archives and all(is_named_archive(file) or is_sidecar(file.name) for file in listing.files):
+    beside = [file for file in listing.files if not is_named_archive(file)]
+    if archives and all(is_sidecar(file.name) or file.name.lower().endswith(BESIDE_ARCHIVES) for file in beside):
         kind, members = open_archives(archives, work)
+        together = Listing.of([*members.files, *beside], members.empty_folders)  # a table of labels may lie beside
         return kind, Visible(
-            config=config, listing=members, archives=tuple(without_suffix(file.path) for file in archives)
+            config=config, listing=together, archives=tuple(without_suffix(file.path) for file in archives)
         )
     return "", Visible(config=config, listing=listing)
+
+
+def _advice(files: Sequence[File]) -> str:
+    """What to give instead of files among which no picture is."""
+    if any(is_named_archive(file) for file in files):
+        return (
+            "Archives are read where nothing but them and texts lies in a folder, and not inside other archives: "
+            "unpack the outer one, or give an archive itself."
+        )
+    if any(file.name.lower().endswith(".arrow") for file in files):
+        return "Arrow files are not read: load them with Hugging Face datasets (load_from_disk) and write to_parquet."
+    return KINDS
 
 
 def _few(files: Sequence[File]) -> str:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 LITTER = frozenset((
     "__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r",  # of file managers
     "@eadir", "@recycle", "@recently-snapshot", "#recycle", "#snapshot", "lost+found",  # of network storage and Linux
-    "$recycle.bin", "system volume information", "found.000", "recycler",  # of Windows
+    "$recycle.bin", "system volume information", "found.000", "recycler", "recycled",  # of Windows
+    "network trash folder", "temporary items",  # of Apple's file server
     "__pycache__",
 ))  # fmt: skip  # in small letters; never classes or pictures
 
@@ -95,6 +96,8 @@ def list_source(data: str, key: str = "ingest.data") -> Listing:
 
 def is_visible(path: str) -> bool:
     """Tell whether no part of the path is hidden or litter."""
+    if path.lower().endswith("zone.identifier"):  # where Windows had a file from, as WSL and copies write it beside it
+        return False
     parts = path.split("/")  # ".." in an archive counts as visible: it is refused, not passed over
     return not any((part.startswith(".") and part not in (".", "..")) or part.lower() in LITTER for part in parts)
 

@@ -4,7 +4,8 @@ import hashlib
 from importlib.metadata import version
 from pathlib import Path
 
-from forebay.ingest.files import list_files
+from forebay.ingest.archives.open import is_named_archive
+from forebay.ingest.files import File, list_files
 from forebay.settings.ingest import DIGITS
 
 
@@ -28,11 +29,22 @@ def source_fingerprint(data: str, labels: str = "") -> str:
         return f"scikit-learn-{version('scikit-learn')}"
     digest = hashlib.sha256()
     files = list_files(data)
-    if labels and labels.removeprefix("./") not in {file.path for file in files}:
+    if labels and not _is_inside(labels, files):
         files += list_files(labels, "ingest.labels")
     for file in files:
         digest.update(f"{file.path}\0{file.size}\0{file.version}\n".encode())
     return digest.hexdigest()
+
+
+def _is_inside(labels: str, files: list[File]) -> bool:
+    """Tell a table of the source, and one that can only lie in an archive of it: its bytes are the archive's."""
+    wanted = labels.removeprefix("./")
+    if any(file.path == wanted for file in files):
+        return True
+    if "://" in labels or Path(labels).expanduser().exists():
+        return False
+    archives = len(files) == 1 or any(is_named_archive(file) for file in files)
+    return archives or any(file.path.endswith(f"/{wanted}") for file in files)
 
 
 def absolute_labels(data: str, labels: str) -> str:

@@ -14,7 +14,7 @@ from forebay.contracts.manifest import DataManifest
 from forebay.contracts.rows import QUARANTINE, QUARANTINE_SCHEMA
 from forebay.errors import DataError
 from forebay.ingest.layout.tree import commonest_suffixes
-from forebay.settings import IngestConfig
+from forebay.settings import AUTO, IngestConfig
 from forebay.state import StepLog
 
 SHOWN = 3
@@ -108,7 +108,7 @@ def check(manifest: DataManifest, config: IngestConfig, rows: int, set_aside: in
             problem=f"{bad} of {judged} pictures ({bad / judged:.1%}) are quarantined, more than "
             f"ingest.max_quarantine={config.max_quarantine:g} allows: {by_reason(manifest.quarantined)}. "
             f"{examples(out)[:-1]}",
-            fix=f"{where}; mend the pictures, or raise ingest.max_quarantine.{_hint(manifest)}",
+            fix=f"{where}; {_ways(manifest, all_of_them=bad == judged)}.{_hint(manifest, config)}",
         )
     if len(manifest.classes) < 2:
         left = f": {manifest.classes[0]}" if manifest.classes else ""
@@ -120,23 +120,40 @@ def check(manifest: DataManifest, config: IngestConfig, rows: int, set_aside: in
         )
 
 
-def _hint(manifest: DataManifest) -> str:
+def _ways(manifest: DataManifest, *, all_of_them: bool) -> str:
+    """What helps whatever the reason; where nothing is left, a larger share allowed does not."""
+    mend = "give them labels" if set(manifest.quarantined) == {"unlabelled"} else "mend the pictures"
+    return mend if all_of_them else f"{mend}, or raise ingest.max_quarantine"
+
+
+def _hint(manifest: DataManifest, config: IngestConfig) -> str:
     commonest = max(manifest.quarantined, key=manifest.quarantined.__getitem__)
-    if commonest == "unlabelled" and manifest.kind == "parquet":
-        return " Rows get their label from a column or from folders such as label=cat; ingest.label_column says which."
-    return _HINTS.get(commonest, "")
+    if commonest != "unlabelled":
+        return _HINTS.get(commonest, "")
+    if config.class_level not in (AUTO, "1"):
+        return f" ingest.class_level={config.class_level} makes folders of that depth classes; there are none above it."
+    return _UNLABELLED.get(manifest.kind, _UNLABELLED["folder"])
 
 
 _CLASSES = {
-    "folder": "give a folder that holds one sub-folder per class.",
+    "folder": "give a folder that holds one sub-folder per class, or name a table of labels with ingest.labels.",
     "labels": "ingest.label_column names the column of the table that holds them.",
     "parquet": "ingest.label_column names the column, or the key of folders such as label=cat, that holds them.",
 }
 
 
+_UNLABELLED = {
+    "folder": " Pictures get their label from the folder they lie in, one sub-folder per class, or from a table that "
+    "ingest.labels names.",
+    "labels": " Pictures get their label from the line of the table that names them.",
+    "webdataset": " Pictures get their label from the .cls file, or the .json file with a label, of the same name.",
+    "parquet": " Rows get their label from a column or from folders such as label=cat; ingest.label_column says which.",
+}
+
+
 _HINTS = {
-    "unlabelled": " Pictures get their label from the folder they lie in, one sub-folder per class, or from a table "
-    "that ingest.labels names.",
+    "duplicate": " Pictures lie there more than once, such as in a copy of a folder: give one of them.",
+    "conflicting_labels": " The same picture has two labels, and none can be trusted: keep it under one of them.",
     "mis_sized": " ingest.on_size=resize takes pictures of every size.",
     "too_large": " ingest.max_pixels and ingest.max_file_bytes are the limits.",
 }

@@ -36,11 +36,16 @@ def split_word(name: str) -> str | None:
 def mentioned_side(name: str) -> str | None:
     """The side that a name mentions, whatever else it says: the file `birds-train-00000-of-00002` is of train.
 
+    Words may be told apart by capitals: `trainLabels`, `PublicTest`.
+
     None where it mentions none, or two.
     """
-    tokens = [token.lower() for token in _LETTERS.findall(name)]
-    sides = {_WORDS[token.removesuffix("set")] for token in tokens if token.removesuffix("set") in _WORDS}
-    return sides.pop() if len(sides) == 1 else None
+    for pattern in (_LETTERS, _TOKEN):  # birds-train, then trainLabels and PublicTest
+        tokens = [token.lower() for token in pattern.findall(name)]
+        sides = {_WORDS[token.removesuffix("set")] for token in tokens if token.removesuffix("set") in _WORDS}
+        if sides:
+            return sides.pop() if len(sides) == 1 else None
+    return None
 
 
 def split_words(names: Iterable[str]) -> dict[str, str]:

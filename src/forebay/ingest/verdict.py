@@ -84,6 +84,10 @@ def class_warnings(class_rows: dict[str, int], seen: Iterable[str], min_class_ro
     lost = class_order(set(seen) - set(class_rows))
     if lost:
         warnings.append(f"No usable picture is left of {_named(lost)}; the model will not know it.")
+    if alike := _alike(class_rows):
+        warnings.append(
+            f"Classes whose names differ in nothing but capitals or spaces: {'; '.join(alike)}. Are they one?"
+        )
     few = [f"{name} ({rows})" for name, rows in class_rows.items() if rows < min_class_rows]
     if few:
         warnings.append(f"Fewer than {min_class_rows} rows: {_named(few)}. Expect poor results there; add pictures.")
@@ -94,6 +98,14 @@ def class_warnings(class_rows: dict[str, int], seen: Iterable[str], min_class_ro
             f"{class_rows[smallest]}. Consider train.class_weights=balanced."
         )
     return warnings
+
+
+def _alike(names: Iterable[str]) -> list[str]:
+    """Names that a person hardly tells apart, in quotes."""
+    forms: dict[str, list[str]] = {}
+    for name in names:
+        forms.setdefault(" ".join(name.casefold().split()), []).append(name)
+    return [", ".join(map(repr, sorted(alike))) for alike in forms.values() if len(alike) > 1][:10]
 
 
 def one_sided_classes(kept: pa.Table) -> list[str]:

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from forebay.errors import DataError
-from forebay.ingest.archives.kinds import BROKEN_STREAM, GZIP, OPENERS, Stream
+from forebay.ingest.archives.kinds import BROKEN_STREAM, GZIP, OPENERS, Stream, stranger
 from forebay.ingest.files import File, open_file
 
 CHUNK = 1 << 20
@@ -22,6 +22,8 @@ def unpack(packed: File, work: Path, kind: str = GZIP) -> File:
     Raises:
         DataError: it is no such file, is damaged or cut off, or unpacks to more than the disk can take.
     """
+    if (error := stranger(packed)) is not None:
+        raise error
     limit = shutil.disk_usage(work).free * 9 // 10
     size = 0
     # Named after its path: the index is sorted by address, so a name by chance would give other files each time.

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable
 from typing import BinaryIO, Protocol
 
+from forebay.errors import DataError
 from forebay.ingest.files import File, open_file
 
 
@@ -64,6 +65,13 @@ def named(start: bytes) -> str:
     if start.lstrip()[:14].lower().startswith((b"<!doctype html", b"<html")):
         return "a web page, such as one that asks for a login"
     return next((name for magic, name in _UNREAD if start.startswith(magic)), "")
+
+
+def stranger(file: File) -> DataError | None:
+    """The error for a file that is a thing which people take for a data file, such as a Git LFS pointer."""
+    found = named(head(file))
+    fix = "Run `git lfs pull` in its folder." if "LFS" in found else "Get the file again."
+    return DataError(source=file.path, problem=f"it is {found}", fix=fix) if found else None
 
 
 def head_inside(file: File, kind: str) -> bytes:

@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from forebay.errors import DataError
 from forebay.ingest.archives.compressed import FIX
+from forebay.ingest.archives.names import path_inside
 from forebay.ingest.files import File, Listing, open_file, printable
 
 BLOCK = 512  # bytes, of the tar format
@@ -33,10 +34,10 @@ def tar_members(archive: File) -> Listing:
     with open_file(archive) as stream:
         for info in _headers(archive.path, stream):
             if info.isdir():
-                folders.append(_path(info.name))
+                folders.append(path_inside(info.name))
                 continue
             if info.islnk():
-                links[len(files)] = _path(info.linkname)
+                links[len(files)] = path_inside(info.linkname)
             files.append(_member(archive, info))
     if links:
         _follow(links, files)
@@ -82,15 +83,10 @@ def _headers(archive: str, stream: BinaryIO) -> Iterator[tarfile.TarInfo]:
         raise _damaged(archive, f"it breaks off or is damaged at byte {tar.offset}, before the end-of-archive mark")
 
 
-def _path(name: str) -> str:
-    """The name inside the source. A leading slash does no harm where nothing is extracted: `tar` strips it as well."""
-    return printable("/".join(part for part in name.split("/") if part not in (".", "")))
-
-
 def _member(archive: File, info: tarfile.TarInfo) -> File:
     problem = _problem(info)
     return File(
-        path=_path(info.name),
+        path=path_inside(info.name),
         uri=archive.uri,
         offset=archive.offset + info.offset_data,
         size=0 if problem else info.size,
@@ -100,7 +96,7 @@ def _member(archive: File, info: tarfile.TarInfo) -> File:
 
 
 def _problem(info: tarfile.TarInfo) -> str:
-    if ".." in info.name.split("/"):
+    if ".." in path_inside(info.name).split("/"):
         return "its name leads outside the archive"
     if info.islnk():
         return ""  # its bytes are those of another member

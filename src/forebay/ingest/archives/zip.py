@@ -1,7 +1,7 @@
 """The members of a zip archive."""
 
+import contextlib
 import hashlib
-import re
 import stat
 import zipfile
 import zlib
@@ -11,13 +11,13 @@ from pathlib import Path
 
 from forebay.errors import DataError
 from forebay.ingest.archives.compressed import CHUNK, FIX
+from forebay.ingest.archives.names import path_inside
 from forebay.ingest.files import File, Listing, open_file, printable, read
 from forebay.ingest.unzip import DEFLATED, LOCAL_HEADER, STORED
 
-ENCRYPTED = 1  # flag
+ENCRYPTED, UTF8 = 1, 1 << 11  # flags
 METHODS = {9: "deflate64", 12: "bzip2", 14: "lzma", 93: "zstd", 95: "xz", 98: "ppmd"}  # that are not read
 EXTRA_BYTES = 1 << 16  # at most, of a local header; the directory's own extra field may be another
-_DRIVE = re.compile(r"[A-Za-z]:")
 
 
 def zip_members(archive: File) -> Listing:
@@ -34,10 +34,9 @@ def zip_members(archive: File) -> Listing:
                 members, end = opened.infolist(), opened.start_dir
         except (zipfile.BadZipFile, NotImplementedError, ValueError, OverflowError, MemoryError) as error:
             raise DataError(source=archive.path, problem=f"not a whole zip archive ({error})", fix=FIX) from error
-    slashes = any("/" in member.filename for member in members)
     room = _rooms(archive, members, end)
-    files = [_file(archive, member, room[member.header_offset], slashes) for member in members if not member.is_dir()]
-    return Listing.of(files, (_path(member.filename, slashes) for member in members if member.is_dir()))
+    files = [_file(archive, member, room[member.header_offset]) for member in members if not _is_folder(member)]
+    return Listing.of(files, (_path(member) for member in members if _is_folder(member)))
 
 
 def _rooms(archive: File, members: Iterable[zipfile.ZipInfo], end: int) -> dict[int, int]:
@@ -53,18 +52,23 @@ def _rooms(archive: File, members: Iterable[zipfile.ZipInfo], end: int) -> dict[
     return rooms
 
 
-def _path(name: str, slashes: bool) -> str:
-    """The name inside the source; some programs on Windows write backslashes, and a drive before them."""
-    parts = (name if slashes else name.replace("\\", "/")).split("/")
-    if _DRIVE.fullmatch(parts[0]):
-        parts = parts[1:]
-    return printable("/".join(part for part in parts if part not in (".", "")))
+def _is_folder(member: zipfile.ZipInfo) -> bool:
+    return member.is_dir() or (member.filename.endswith("\\") and not member.file_size)
 
 
-def _file(archive: File, member: zipfile.ZipInfo, room: int, slashes: bool) -> File:
-    problem = _problem(member, slashes)
+def _path(member: zipfile.ZipInfo) -> str:
+    """The name inside the source. Without a flag it is of an old code page; macOS writes UTF-8 without the flag."""
+    name = member.filename
+    if not member.flag_bits & UTF8 and not name.isascii():
+        with contextlib.suppress(UnicodeError):
+            name = name.encode("cp437").decode("utf-8")
+    return path_inside(name)
+
+
+def _file(archive: File, member: zipfile.ZipInfo, room: int) -> File:
+    problem = _problem(member)
     return File(
-        path=_path(member.filename, slashes),
+        path=_path(member),
         uri=archive.uri,
         offset=archive.offset + member.header_offset,
         size=0 if problem else member.file_size,
@@ -74,8 +78,8 @@ def _file(archive: File, member: zipfile.ZipInfo, room: int, slashes: bool) -> F
     )
 
 
-def _problem(member: zipfile.ZipInfo, slashes: bool) -> str:
-    if ".." in _path(member.filename, slashes).split("/"):
+def _problem(member: zipfile.ZipInfo) -> str:
+    if ".." in _path(member).split("/"):
         return "its name leads outside the archive"
     if stat.S_ISLNK(member.external_attr >> 16):
         return "a link, which is not followed"

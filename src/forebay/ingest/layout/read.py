@@ -3,23 +3,17 @@
 docs/data.md states them for people, in this order.
 """
 
-from collections.abc import Iterable, Sequence
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from forebay.ingest.layout import refusals
+from forebay.ingest.layout.kinds import ANNOTATIONS, CONTAINERS, annotations_in, no_classes, stated_as_class
 from forebay.ingest.layout.tree import Folder, counted
 from forebay.ingest.note import Note
-from forebay.ingest.splits import own_split, split_words
+from forebay.ingest.splits import TRAIN, own_split, split_words
 
-CONTAINERS = frozenset((
-    "data", "dataset", "image", "images", "imgs", "img", "jpegimages", "jpg", "jpeg", "photos", "pics", "pictures",
-    "png", "raw",
-))  # fmt: skip  # folders in a class or a split that say nothing of a class
-NO_CLASSES = frozenset(("images", "imgs", "jpegimages"))  # what a class is surely not called
-ANNOTATIONS = frozenset((
-    "annotation", "annotations", "bboxes", "bounding_boxes", "ground_truth", "groundtruth", "gt", "imagesets", "labels",
-    "mask", "masks", "segmentation", "segmentations",
-))  # fmt: skip
+SHOWN = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +34,9 @@ class Layout:
     notes: list[Note] = field(default_factory=list)
 
 
-def read_layout(top: Folder, data: str, class_level: int | None = None, tables: Sequence[str] = ()) -> Layout:
+def read_layout(
+    top: Folder, data: str, class_level: int | None = None, table: Callable[[], str] = lambda: ""
+) -> Layout:
     """Find classes and splits in the folders of a source.
 
     Args:
@@ -48,12 +44,12 @@ def read_layout(top: Folder, data: str, class_level: int | None = None, tables: 
         data: what a person calls it, for messages.
         class_level: which folder below the splits, or below the top, names the class; None for the first, where that
             is not in doubt.
-        tables: files that may hold labels, for messages.
+        table: gives a file that may hold labels, for messages; empty where there is none.
 
     Raises:
         DataError: the folders can be read in several ways, or in none that gives classes.
     """
-    reader = _Reader(refusals.Refusals(data, tables), class_level, Layout())
+    reader = _Reader(refusals.Refusals(data, table), class_level, Layout())
     reader.read(top)
     return reader.layout
 
@@ -71,10 +67,12 @@ class _Reader:
         splits = {
             folder.name: self._inside_split(folder, sides[folder.name]) for folder in folders if folder.name in sides
         }
-        with_classes = [name for name, folder in splits.items() if _filled(self._beside(folder))]
+        classes = {name: names for name, folder in splits.items() if (names := self._class_names(folder))}
+        strangers = {} if self.class_level else _strangers(classes, sides)
+        with_classes = [name for name in classes if name not in strangers]
         others = [folder for folder in folders if folder.name not in sides]
         if with_classes and (len(set(sides.values())) > 1 or not others):
-            self._read_splits(splits, sides, with_classes)
+            self._read_splits(splits, sides, with_classes, strangers)
             self._leave_out_annotations(base, folders)
             self._leave_out(others, "it is no split, and beside splits only splits count")
         elif splits and self.class_level is None:
@@ -87,69 +85,104 @@ class _Reader:
         while True:
             below = self._beside(folder)
             self._check_not_nested(folder, below)
-            if len(below) != 1 or not _filled(self._beside(below[0])):
+            filled = _filled(below)
+            alone = len(below) == 1 or self._is_beside_texts(filled)
+            if not alone or not filled or not _filled(self._beside(filled[0])):
                 return folder
             self._leave_out_annotations(folder, below)
-            folder = below[0]
+            self._leave_out((each for each in below if each is not filled[0]), "it holds no picture")
+            folder = filled[0]
+
+    def _is_beside_texts(self, filled: Sequence[Folder]) -> bool:
+        """Tell `images/` beside `meta/`, as Food-101 and CUB have it: the only folder with pictures, and no class."""
+        return self.class_level is None and len(filled) == 1 and filled[0].name.lower() in CONTAINERS
 
     def _beside(self, folder: Folder) -> list[Folder]:
         """The folders in it that may be splits or classes: with pictures or empty, and no annotations of others."""
         below = list(folder.folders.values())
-        kept = [each for each in below if each.name.lower() not in ANNOTATIONS]
+        kept = [each for each in below if each.name.lower() not in ANNOTATIONS or stated_as_class(each, below)]
         return kept if _filled(kept) else below
 
+    def _class_names(self, split: Folder) -> set[str]:
+        return {unicodedata.normalize("NFC", folder.name) for folder in _filled(self._beside(split))}
+
     def _inside_split(self, folder: Folder, side: str) -> Folder:
-        """The folder with a split's classes: `seg_train/seg_train` and `train/images` are nested once."""
-        below = self._beside(folder)
-        if len(below) == 1 and not folder.pictures:
+        """The folder with a split's classes: `seg_train/seg_train` and `train/images` are nested."""
+        while len(below := self._beside(folder)) == 1 and not folder.pictures:
             name = below[0].name
             nested = split_words([name]).get(name) == side or name.lower() == folder.name.lower()
-            if nested or name.lower() in CONTAINERS:
-                return below[0]
+            if not nested and name.lower() not in CONTAINERS:
+                break
+            folder = below[0]
         return folder
 
-    def _read_splits(self, splits: dict[str, Folder], sides: dict[str, str], with_classes: list[str]) -> None:
+    def _read_splits(
+        self, splits: dict[str, Folder], sides: dict[str, str], with_classes: list[str], strangers: dict[str, str]
+    ) -> None:
         meanings = own_split(sides[name] for name in with_classes)
         for name, folder in splits.items():
             if name in with_classes:
                 self._read_classes(folder, meanings.get(sides[name]))
             else:
-                self._set_aside(folder, name)
+                self._set_aside(folder, name, strangers.get(name))
         if not meanings:
+            have = "has" if len(with_classes) == 1 else "have"
             self._note(
-                f"Only {_listed(with_classes)} has class folders, so there are no two sides of a split: the rows are "
-                "split by content."
+                f"Only {_listed(with_classes)} {have} class folders, so there are no two sides of a split: the rows "
+                "are split by content."
             )
 
-    def _set_aside(self, folder: Folder, name: str) -> None:
+    def _set_aside(self, folder: Folder, name: str, stranger: str | None) -> None:
         pictures = folder.all_pictures()
-        detail = f"{name}/ has no class folders"
+        detail = f"{name}/ has no folder of a class" if stranger else f"{name}/ has no class folders"
+        why = (
+            f"whose only folder {stranger}/ is no class of other splits"
+            if stranger
+            else ("which has no class folders as other splits have")
+        )
         self.layout.places |= {each.path: Place(detail=detail) for each in folder.below()}
         if pictures:
             self._note(
-                f"Unlabelled and set aside: {counted(pictures, 'picture')} of {folder.path}/, which has no class "
-                "folders as other splits have.",
+                f"Unlabelled and set aside: {counted(pictures, 'picture')} of {folder.path}/, {why}.",
                 set_aside=pictures,
             )
 
     def _read_classes(self, base: Folder, split: str | None) -> None:
-        classes = self._beside(base)
+        classes = list(base.folders.values()) if self.class_level == 1 else self._beside(base)
         if self.class_level is None:
-            self.refusals.check_class_names(base, classes, NO_CLASSES | ANNOTATIONS, _filled(classes))
+            self.refusals.check_class_names(base, classes, no_classes(classes))
             self._check_no_level_above(base, classes)
-        self._leave_out_annotations(base, classes)
+            self._check_no_splits_inside(classes)
+        self._leave_out_annotations(base, classes, " ingest.class_level=1 makes it a class.")
         self.layout.places[base.path] = Place(split=split)
+        beside: list[Folder] = []
         for folder in _at_level(base, (self.class_level or 1) - 1, self.layout, split):
             place = Place(label=folder.name, split=split)
             self.layout.places |= {each.path: place for each in folder.below()}
+            beside += [mark for each in folder.below() for mark in annotations_in(each)]
             if not folder.all_pictures():
                 self._note(
                     f"The folder {folder.path}/ holds no picture; the model learns nothing of {folder.name!r} there."
                 )
 
+        self._leave_out_beside(beside)
+
+    def _leave_out_beside(self, marks: Sequence[Folder]) -> None:
+        """Leave out folders of masks and the like in class folders; said once, as each class may have one."""
+        if marks:
+            pictures = counted(sum(each.all_pictures() for each in marks), "picture")
+            more = f" and {len(marks) - SHOWN} more" if len(marks) > SHOWN else ""
+            self._note(
+                f"Annotations beside the pictures of a class are left out ({pictures}): "
+                f"{_listed([each.path for each in marks[:SHOWN]])}{more}."
+            )
+        for mark in marks:
+            self.layout.places |= {each.path: Place(left_out=True) for each in mark.below()}
+
     def _check_no_level_above(self, base: Folder, classes: Sequence[Folder]) -> None:
         """Refuse `day/cat, day/dog, night/cat, night/dog`: what looks like classes lies above the classes."""
         first: dict[str, tuple[Folder, int]] = {}  # by name of a folder in a class: that class, and its level
+        twice: set[str] = set()
         for folder in classes:
             shared: dict[str, list[str]] = {}
             below, level = _class_like(folder)
@@ -158,8 +191,20 @@ class _Reader:
                 if owner is not folder:
                     shared.setdefault(owner.path, []).append(each.name)
             for names in shared.values():
-                if len(names) > 1 or split_words(names):
+                twice.update(names)
+                if len(names) > 1 or len(twice) > 1 or split_words(names):
                     raise self.refusals.same_folders(first[names[0]][0], folder, level, names)
+
+    def _check_no_splits_inside(self, classes: Sequence[Folder]) -> None:
+        """Refuse a data set with splits of its own beside other folders: they would all become classes."""
+        for folder in classes:
+            inner = folder
+            while not inner.pictures and len(below := _filled(inner.folders.values())) == 1:
+                inner = below[0]
+            splits = split_words(each.name for each in _filled(inner.folders.values()))
+            if len(set(splits.values())) > 1:
+                beside = [each for each in classes if each is not folder]
+                raise self.refusals.holds_splits(folder, sorted(splits), beside)
 
     def _check_not_nested(self, folder: Folder, below: Iterable[Folder]) -> None:
         """Refuse a source that holds itself once more, as an archive that was unpacked into itself does."""
@@ -169,15 +214,17 @@ class _Reader:
             if len(names) > 1 or (names and again):
                 raise self.refusals.holds_itself(inner, names)
 
-    def _leave_out_annotations(self, folder: Folder, kept: Iterable[Folder]) -> None:
+    def _leave_out_annotations(self, folder: Folder, kept: Iterable[Folder], otherwise: str = "") -> None:
         kept = set(kept)
         left = [each for each in folder.folders.values() if each not in kept]
-        self._leave_out(left, "its name says that it holds annotations, not pictures of a class")
+        self._leave_out(left, "its name says that it holds annotations, not pictures of a class", otherwise)
 
-    def _leave_out(self, folders: Iterable[Folder], why: str) -> None:
+    def _leave_out(self, folders: Iterable[Folder], why: str, otherwise: str = "") -> None:
         for folder in folders:
             self.layout.places |= {each.path: Place(left_out=True) for each in folder.below()}
-            self._note(f"The folder {folder.path}/ is left out ({counted(folder.all_pictures(), 'picture')}): {why}.")
+            pictures = folder.all_pictures()
+            end = otherwise if pictures else ""
+            self._note(f"The folder {folder.path}/ is left out ({counted(pictures, 'picture')}): {why}.{end}")
 
     def _note(self, text: str, set_aside: int = 0) -> None:
         self.layout.notes.append(Note(text, set_aside))
@@ -188,17 +235,33 @@ def _at_level(base: Folder, above: int, layout: Layout, split: str | None) -> li
     level = list(base.folders.values())
     level = [folder for folder in level if folder.path not in layout.places]
     for _ in range(above):
-        layout.places |= {folder.path: Place(split=split) for folder in level}
+        place = Place(split=split, detail=f"above the folders that ingest.class_level={above + 1} takes as classes")
+        layout.places |= {folder.path: place for folder in level}
         level = [below for folder in level for below in folder.folders.values()]
     return level
 
 
 def _class_like(folder: Folder) -> tuple[list[Folder], int]:
     """The folders in a class and their level: 2, or 3 in its only folder where that is called `images` or so."""
-    below = list(folder.folders.values())
+    marks = annotations_in(folder)
+    below = [each for each in folder.folders.values() if each not in marks]
     if len(below) == 1 and below[0].name.lower() in CONTAINERS:
         return list(below[0].folders.values()), 3
     return below, 2
+
+
+def _strangers(classes: dict[str, set[str]], sides: dict[str, str]) -> dict[str, str]:
+    """Splits whose only folder is no class of the others, by name: `test/unknown` holds what has no label.
+
+    A model could not learn that class from other splits anyway, and where it is all of the held-out rows, nothing
+    would be judged.
+    """
+    found = {}
+    for name, own in classes.items():
+        others = set().union(*(names for other, names in classes.items() if other != name))
+        if sides[name] != TRAIN and len(own) == 1 and len(others) > 1 and not own & others:
+            found[name] = next(iter(own))
+    return found
 
 
 def _filled(folders: Iterable[Folder]) -> list[Folder]:

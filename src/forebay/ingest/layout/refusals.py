@@ -1,6 +1,6 @@
 """What is said where folders can be read in several ways: the folder, the rule, and what to do."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from forebay.errors import DataError
@@ -15,7 +15,7 @@ class Refusals:
     """The errors for the folders of one source."""
 
     data: str  # what a person calls it
-    tables: Sequence[str]  # files that may hold labels
+    table: Callable[[], str]  # a file that may hold labels; empty where there is none
 
     def class_like_a_split(self, splits: Sequence[Folder], others: Sequence[Folder], *, flat: bool) -> DataError:
         """The error for split folders without class folders, or beside folders that are no splits."""
@@ -23,7 +23,7 @@ class Refusals:
         if not others:
             problem = f"{names} would become classes, and such names stand for splits: they hold no class folders"
             where = f"a folder per class ({splits[0].path}/CLASS/…)"
-            fix = f"Put the pictures into {where}, {self._name_a_table()}, or {LEVEL}."
+            fix = f"Put the pictures into {where}{self._other_ways(len(splits))}."
             return DataError(source=self.data, problem=problem, fix=fix)
         reason = "it holds no class folders" if flat else f"{_listed(others)} beside it is no split"
         return DataError(
@@ -33,14 +33,13 @@ class Refusals:
             f"well, or move it elsewhere if its pictures are unlabelled; or {LEVEL}.",
         )
 
-    def check_class_names(
-        self, base: Folder, classes: Sequence[Folder], no_classes: Collection[str], filled: Collection[Folder]
-    ) -> None:
+    def check_class_names(self, base: Folder, classes: Sequence[Folder], no_classes: Collection[Folder]) -> None:
         """Refuse classes with names that folders of classes do not have.
 
         Raises:
             DataError: a class would be called like a split, or like what lies beside classes.
         """
+        several = sum(folder.all_pictures() > 0 for folder in base.folders.values())
         for folder in classes:
             if split_word(folder.name):
                 raise DataError(
@@ -48,12 +47,12 @@ class Refusals:
                     problem=f"the folder {folder.path}/ would become a class, and its name stands for a split",
                     fix=f"Rename it if it is a class, move it out of {base.path or self.data}/ if not, or {LEVEL}.",
                 )
-            if folder.name.lower() in no_classes and folder in filled:
+            if folder in no_classes:
                 raise DataError(
                     source=self.data,
                     problem=f"the folder {folder.path}/ would become a class, and its name says that it is none",
-                    fix="Pictures get their label from the folder they lie in: make a folder per class, "
-                    f"{self._name_a_table()}, or {LEVEL}. (Boxes and masks are not read.)",
+                    fix="Pictures get their label from the folder they lie in: make a "
+                    f"folder per class{self._other_ways(several)}. (Boxes and masks are not read.)",
                 )
 
     def same_folders(self, first: Folder, second: Folder, level: int, names: Sequence[str]) -> DataError:
@@ -80,8 +79,20 @@ class Refusals:
             fix=f"An archive was unpacked into itself, perhaps: remove {inner.path}/ or what lies beside it.",
         )
 
-    def _name_a_table(self) -> str:
-        return f"name a table of labels with ingest.labels={self.tables[0] if self.tables else 'FILE.csv'}"
+    def holds_splits(self, folder: Folder, names: Sequence[str], beside: Sequence[Folder]) -> DataError:
+        """The error for a would-be class that holds splits, as the others do not."""
+        others = f" ({_listed(beside)})" if beside else ""
+        return DataError(
+            source=self.data,
+            problem=f"the folder {folder.path}/ would become a class, and it holds {_some(names)}, which stand for "
+            "splits",
+            fix=f"If {folder.path}/ is the data set, give it without what lies beside it{others}, or {LEVEL}.",
+        )
+
+    def _other_ways(self, folders: int) -> str:
+        """What else to do where so many folders would be classes; a single class is none that helps."""
+        table = f"name a table of labels with ingest.labels={self.table() or 'FILE.csv'}"
+        return f", {table}, or {LEVEL}" if folders > 1 else f", or {table}"
 
 
 def _listed(folders: Sequence[Folder]) -> str:

@@ -63,13 +63,17 @@ def folder_tree(listing: Listing, name: str) -> Folder:
         name: of the top folder.
     """
     top = Folder("", name)
-    counts = Counter(folder_of(file.path) for file in listing.files if _counts(file))
-    folders = {folder_of(file.path) for file in listing.files} | {
-        folder_of(f"{path}/") for path in listing.empty_folders
-    }
+    files = [file for file in listing.files if not leads_outside(file.path)]
+    counts = Counter(folder_of(file.path) for file in files if _counts(file))
+    folders = {folder_of(file.path) for file in files} | {folder_of(f"{path}/") for path in listing.empty_folders}
     for path in sorted(folders):
         _folder(top, path).pictures = counts[path]
     return top
+
+
+def leads_outside(path: str) -> bool:
+    """Tell a member of an archive that would be written beside it: it is quarantined, and its folders are none."""
+    return ".." in path.split("/")
 
 
 def folder_of(path: str) -> str:

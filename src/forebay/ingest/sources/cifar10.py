@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from forebay.errors import DataError
+from forebay.ingest.archives.kinds import stranger
 from forebay.ingest.archives.zip import plain
 from forebay.ingest.files import File, read, read_file
 from forebay.ingest.index import Record
@@ -52,13 +53,15 @@ def _names(files: Sequence[File]) -> list[str]:
     """The class names in label order; their numbers where the file of names is missing."""
     for file in files:
         if file.name == NAMES:
+            if not file.zipped and (error := stranger(file)) is not None:
+                raise error
             return read_file(file).decode("utf-8", "replace").split()
     return [str(number) for number in range(10)]
 
 
 def _records(file: File, names: Sequence[str], split: str | None) -> Iterator[Record]:
     if file.size == 0 or file.size % ROW_BYTES:
-        raise bad_file(file, f"its {file.size} bytes are not whole rows of {ROW_BYTES} bytes")
+        raise stranger(file) or bad_file(file, f"its {file.size} bytes are not whole rows of {ROW_BYTES} bytes")
     uri = os.fsencode(file.uri)
     for row, label in enumerate(_labels(file)):
         start = file.offset + row * ROW_BYTES + 1

@@ -2,15 +2,21 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
+from forebay.errors import DataError
 from forebay.ingest.files import File
 from forebay.ingest.index import Record
+from forebay.ingest.label_table import read_label_table
 from forebay.ingest.layout import Layout, Place, folder_tree, is_picture, is_sidecar, read_layout
-from forebay.ingest.layout.tree import commonest_suffixes, counted, folder_of
+from forebay.ingest.layout.tree import commonest_suffixes, counted, folder_of, leads_outside
+from forebay.ingest.match_names import NameMatcher
 from forebay.ingest.note import Note
 from forebay.ingest.sources.base import Source, Visible, read_ranges
 from forebay.settings import AUTO
+
+TABLES_TRIED = 20  # a table beside each picture is no table of labels
 
 
 def _index(visible: Visible, work: Path) -> Iterator[Record | Note]:
@@ -23,7 +29,7 @@ def _index(visible: Visible, work: Path) -> Iterator[Record | Note]:
             continue
         if is_sidecar(file.name):
             sidecars.append(file)
-        elif place.label is not None or is_picture(file.name):
+        elif place.label is not None or is_picture(file.name) or leads_outside(file.path):
             yield record(file, place)
     yield from sidecar_notes(sidecars)
 
@@ -39,8 +45,20 @@ def folder_layout(visible: Visible) -> Layout:
     """
     level = None if visible.config.class_level == AUTO else int(visible.config.class_level)
     data = visible.config.data
-    tables = [file.path for file in visible.files if file.name.lower().endswith((".csv", ".tsv"))]
-    return read_layout(folder_tree(visible.listing, Path(data).name), data, level, tables)
+    return read_layout(folder_tree(visible.listing, Path(data).name), data, level, lambda: _label_table(visible))
+
+
+def _label_table(visible: Visible) -> str:
+    """A table to advise for the labels: one that can be read and names pictures, else one that may."""
+    tables = [file for file in visible.files if file.name.lower().endswith((".csv", ".tsv"))]
+    likely = [file for file in tables if "submission" not in file.name.lower()]
+    matcher = NameMatcher([file.path for file in visible.files if is_picture(file.name)])
+    for file in likely[:TABLES_TRIED]:
+        with suppress(DataError):
+            table = read_label_table(file, visible.config)
+            if any(matcher.find(line.file, table.folder) for line in table.lines):
+                return file.path
+    return likely[0].path if likely else ""
 
 
 def sidecar_notes(files: Sequence[File]) -> Iterator[Note]:

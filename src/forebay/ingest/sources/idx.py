@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from forebay.errors import DataError
 from forebay.ingest.archives.compressed import unpack
+from forebay.ingest.archives.kinds import stranger
 from forebay.ingest.archives.zip import plain
 from forebay.ingest.files import File, read
 from forebay.ingest.index import Record
@@ -93,7 +94,9 @@ def header(file: File, *, dimensions: int) -> Idx:
     if len(data) < data_offset:
         raise bad_file(file, f"it ends after {len(data)} bytes, inside the header")
     if data[:4] != bytes([0, 0, UINT8, dimensions]):
-        raise bad_file(file, f"its magic number is 0x{data[:4].hex()}, not 0x0000080{dimensions} (IDX, uint8)")
+        raise stranger(file) or bad_file(
+            file, f"its magic number is 0x{data[:4].hex()}, not 0x0000080{dimensions} (IDX, uint8)"
+        )
     shape = struct.unpack(f">{dimensions}I", data[4:])
     values = 1
     for length in shape:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from forebay.errors import DataError
+from forebay.ingest import s3
 from forebay.ingest.files import File, list_files
 from forebay.ingest.index import Record
 from forebay.ingest.label_table import ColumnsError, LabelTable, read_label_table
@@ -18,7 +19,8 @@ from forebay.ingest.match_names import NameMatcher
 from forebay.ingest.note import Note
 from forebay.ingest.sources.base import Source, Visible, read_ranges
 from forebay.ingest.sources.folder import record, sidecar_notes
-from forebay.ingest.splits import own_split, split_word
+from forebay.ingest.sources.parquet.split import Words
+from forebay.ingest.splits import mentioned_side, split_word
 
 METADATA = ("metadata.csv", "metadata.jsonl")
 SHOWN = 3
@@ -36,17 +38,20 @@ def _index(visible: Visible, work: Path) -> Iterator[Record | Note]:
     labels: dict[str, tuple[str, str]] = {}  # by path: label and the word of the split
     matcher = NameMatcher([file.path for file in pictures])
     for table in tables:
+        yield from [Note(table.choice)] if table.choice else []
         yield from _match(table, matcher, labels)
     if not labels:
         raise _nothing_matches(tables, pictures)
-    sides = {path: split_word(split) or _side_of(path) for path, (_, split) in labels.items()}
-    meanings = own_split(side for side in sides.values() if side)
+    words = _split_words(labels)
+    if any(table.split_column for table in tables):
+        yield from words.notes()
+    uses = words.uses()
     unlisted = []
     for file in pictures:
         if file.path in labels:
-            split = meanings.get(sides[file.path] or "")
+            label, split = labels[file.path]
             detail = f"its line in {tables[0].file.path} has no label"
-            yield record(file, Place(label=labels[file.path][0] or None, split=split, detail=detail))
+            yield record(file, Place(label=label or None, split=uses.get(_split_word(file.path, split)), detail=detail))
         elif is_picture(file.name):
             unlisted.append(file.path)
             yield record(file, Place(detail=f"no line of {tables[0].file.path} names it"))
@@ -64,13 +69,37 @@ def _hugging_face(visible: Visible) -> Iterator[LabelTable]:
                 continue
 
 
+def _split_words(labels: dict[str, tuple[str, str]]) -> Words:
+    """The words for splits of the pictures that have a label; a column's word counts before that of a folder."""
+    words = Words()
+    for path, (label, split) in labels.items():
+        if label:
+            words.add(_split_word(path, split), 1, path)
+            side, place = mentioned_side(split), _side_of(path)
+            words.clash = words.clash or (path if side and place and side != place else "")
+    return words
+
+
+def _split_word(path: str, split: str) -> str | None:
+    return split or _side_of(path)
+
+
 def _given(visible: Visible) -> LabelTable:
-    """The table that `ingest.labels` names: a file of the source, else one elsewhere."""
+    """The table that `ingest.labels` names: a file of the source, else one elsewhere.
+
+    What has no file elsewhere may lie deeper in the source, as tables do in an archive with one top folder.
+    """
     config = visible.config
     wanted = config.labels.removeprefix("./")
-    inside = next((file for file in visible.files if file.path == wanted), None)
-    if inside is not None:
-        return read_label_table(inside, config)
+    inside = [file for file in visible.files if file.path == wanted]
+    if not inside and not s3.is_uri(wanted) and not Path(wanted).expanduser().exists():
+        inside = [file for file in visible.files if file.path.endswith(f"/{wanted}")]
+    if len(inside) > 1:
+        paths = ", ".join(file.path for file in inside[:SHOWN])
+        problem = f"ingest.labels is the name of {len(inside)} files of the source ({paths})"
+        raise DataError(source=wanted, problem=problem, fix="Name one of them by its path in the source.")
+    if inside:
+        return read_label_table(inside[0], config)
     found = list_files(config.labels, "ingest.labels")
     last = config.labels.rstrip("/").rpartition("/")[2]
     if len(found) != 1 or not found[0].uri.endswith(last):  # a folder with one file is a folder as well
@@ -78,6 +107,9 @@ def _given(visible: Visible) -> LabelTable:
             source=config.labels, problem="ingest.labels must name one table of labels, and this is a folder",
             fix="Name a .csv, .tsv or .jsonl file, by its path in the source or anywhere else.",
         )  # fmt: skip
+    same = (file for file in visible.files if file.uri == found[0].uri and not file.offset and not file.zipped)
+    if (file := next(same, None)) is not None:
+        return read_label_table(file, config)
     return read_label_table(found[0], config, outside=True)
 
 
@@ -90,6 +122,8 @@ def _match(table: LabelTable, matcher: NameMatcher, labels: dict[str, tuple[str,
     absent = []
     for line in table.lines:
         found = matcher.find(line.file, table.folder)
+        if len(found) > 1 and (side := mentioned_side(line.split) or mentioned_side(table.file.name.partition(".")[0])):
+            found = [path for path in found if _side_of(path) == side] or found  # trainLabels.csv is of train/
         if len(found) > 1:
             raise DataError(
                 source=f"{table.file.path}, line {line.number}",

@@ -8,12 +8,14 @@ the tar (`train-000000.tar`).
 import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 
 from forebay.errors import DataError
 from forebay.ingest import s3
 from forebay.ingest.files import File, read_file
 from forebay.ingest.index import Record
+from forebay.ingest.label_table import label_text
 from forebay.ingest.layout import Place, is_picture
 from forebay.ingest.note import Note
 from forebay.ingest.sources.base import S3_THREADS, Source, Visible, read_ranges
@@ -24,6 +26,7 @@ from forebay.settings import AUTO
 CLS, JSON = ".cls", ".json"
 LABEL_KEYS = ("label", "cls", "class", "class_name", "category", "target", "label_name")
 MAX_LABEL_BYTES = 1 << 20
+LOOKED_AT = 20  # descriptions, of which one must hold a label: some samples may be without
 ORDER = (".jpg", ".jpeg", ".png", ".webp")  # of several pictures of a sample the first of these, else by name
 
 
@@ -33,8 +36,8 @@ def _accepts(visible: Visible) -> bool:
     if any(file.name.lower().endswith(CLS) for file in visible.files):
         return True
     folders = {file.path.rpartition("/")[0] for file in visible.files if is_picture(file.name)}
-    described = next((file for file in visible.files if file.name.lower().endswith(JSON)), None)
-    return folders <= set(visible.archives) and described is not None and _json_label(described, visible) is not None
+    described = (file for file in visible.files if file.name.lower().endswith(JSON) and (file.offset or file.zipped))
+    return folders <= set(visible.archives) and any(_json_label(file, visible) for file in islice(described, LOOKED_AT))
 
 
 def _index(visible: Visible, work: Path) -> Iterator[Record | Note]:
@@ -89,7 +92,7 @@ def _label(file: File | None, visible: Visible) -> str | None:
         return None
     if file.name.lower().endswith(JSON):
         return _json_label(file, visible)
-    return _content(file).decode("utf-8", "replace").strip() or None
+    return label_text(_content(file).decode("utf-8", "replace").strip()) or None
 
 
 def _json_label(file: File, visible: Visible) -> str | None:
@@ -100,7 +103,7 @@ def _json_label(file: File, visible: Visible) -> str | None:
     wanted = visible.config.label_column
     keys = LABEL_KEYS if wanted == AUTO else (wanted,)
     value = next((facts[key] for key in keys if isinstance(facts, dict) and key in facts), None)
-    return None if isinstance(value, dict | list | None) else str(value) or None
+    return None if isinstance(value, dict | list | None) else label_text(str(value).strip()) or None
 
 
 def _content(file: File) -> bytes:

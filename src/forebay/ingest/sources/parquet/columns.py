@@ -24,7 +24,7 @@ LABEL_NAMES = (
     "label", "labels", "fine_label", "class", "category", "target", "cls", "class_name", "label_name", "category_name",
     "class_label", "coarse_label", "label_id", "class_id", "category_id", "y",
 )  # fmt: skip
-SPLIT_NAMES = ("split", "data_split", "dataset_split", "subset", "set", "partition", "fold")
+SPLIT_NAMES = ("split", "data_split", "dataset_split", "subset", "set", "partition", "fold", "usage")
 SHOWN = 20  # columns in a message
 
 
@@ -153,7 +153,10 @@ def _label(
     )
     if not likely:
         raise _no_label(file, schema, folders, fitting)
-    return _first(file, "label", likely, LABEL_NAMES, "The classes are")
+    label, choices = _first(file, "label", likely, LABEL_NAMES, "The classes are")
+    if label in columns and label in folders:
+        choices.append(f"The classes are taken from the column {label}, not from the folders {label}=….")
+    return label, choices
 
 
 def _first(file: File, which: str, likely: Sequence[str], names: Sequence[str], subject: str) -> tuple[str, list[str]]:
@@ -211,7 +214,8 @@ def _no_label(file: File, schema: pa.Schema, folders: Mapping[str, str | None], 
         file,
         f"no column holds the label; {_listed(schema)}{keys}",
         "A label is text, a whole number or true/false, in a column label, labels, class, category or target or in a "
-        f"folder's name, label=cat/. Another column is named by ingest.label_column{fits}.",
+        f"folder's name, label=cat/. Another column is named by ingest.label_column{fits}; a file "
+        "without labels goes out of the folder.",
     )
 
 

@@ -1,6 +1,7 @@
 """From a value of the label column to a class name."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -8,6 +9,9 @@ from typing import Any
 import pyarrow as pa
 
 from forebay.ingest.sources.parquet.columns import features
+
+NO_LABEL = ("", "nan", "<na>")  # as pandas writes what is missing
+_WHOLE = re.compile(r"([+-]?\d+)\.0+")
 
 
 def class_names(schema: pa.Schema, column: str) -> list[str] | None:
@@ -43,7 +47,7 @@ def _numbered(names: Mapping[str, Any]) -> dict[int, str] | None:
 
 
 def text_of(value: Any) -> str | None:
-    """A value as text: whole floats as whole numbers; None where it is missing, NaN or blank."""
+    """A value as text: whole floats as whole numbers; None where it is missing, NaN (also as text) or blank."""
     if isinstance(value, bytes):
         try:
             value = value.decode()
@@ -53,7 +57,13 @@ def text_of(value: Any) -> str | None:
         if not math.isfinite(value):
             return None
         value = int(value) if value == int(value) else value
-    return None if value is None or not str(value).strip() else str(value)
+    return None if value is None or str(value).strip().lower() in NO_LABEL else str(value)
+
+
+def folder_text(value: str | None) -> str | None:
+    """A folder's value as the class is called; writers put floats into label=1.0/ where a label is missing."""
+    whole = _WHOLE.fullmatch(value or "")
+    return whole[1] if whole else value
 
 
 def label_name(value: Any, names: Sequence[str] | None) -> tuple[str | None, str | None]:

@@ -12,13 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from forebay.ingest.archives.kinds import stranger
 from forebay.ingest.files import File, open_file
 from forebay.ingest.index import Record
 from forebay.ingest.note import Note
 from forebay.ingest.sources.base import Visible, bad_file
 from forebay.ingest.sources.parquet.beside import beside_tables, is_parquet
 from forebay.ingest.sources.parquet.columns import Columns, choose, is_text, only_paths
-from forebay.ingest.sources.parquet.labels import class_names, label_name
+from forebay.ingest.sources.parquet.labels import class_names, folder_text, label_name
 from forebay.ingest.sources.parquet.split import Words, folder_values, place_word
 from forebay.ingest.splits import mentioned_side
 from forebay.settings import IngestConfig
@@ -34,6 +35,7 @@ class Table:
     metadata: Any  # pyarrow's, so that the footer is read once
     columns: Columns
     numbers: bool  # whether labels are numbers
+    texts: bool  # whether they are text; neither where all are null
     names: list[str] | None  # of classes by number
     split_names: list[str] | None
     folders: dict[str, str | None]
@@ -45,6 +47,7 @@ def index(visible: Visible, work: Path) -> Iterator[Record | Note]:
     words, files, config = Words(), visible.files, visible.config
     tables = [table for file in files if is_parquet(file) and (table := _survey(file, config, words)) is not None]
     _check_classes(tables)
+    yield from words.set_aside()
     choices = dict.fromkeys(choice for table in tables for choice in table.columns.choices)
     yield from (Note(text) for text in [*choices, *_mixed(tables)])
     yield from words.notes()
@@ -72,6 +75,7 @@ def _survey(file: File, config: IngestConfig, words: Words) -> Table | None:
             metadata=opened.metadata,
             columns=columns,
             numbers=not columns.label_in_folder and _is_number(schema.field(columns.label).type),
+            texts=columns.label_in_folder or is_text(schema.field(columns.label).type),
             names=class_names(schema, columns.label),
             split_names=class_names(schema, columns.split) if columns.split else None,
             folders=folders,
@@ -90,13 +94,20 @@ def _count_words(table: Table, opened: Any, words: Words) -> Table:
     counted = [(_split_of(table, value), rows) for value, rows in _values(opened, split)]
     known = any(name is not None and mentioned_side(name) for name, _ in counted)
     if split is None or (split.lower() != "split" and not known):
-        words.add(table.place, opened.metadata.num_rows, path)
+        words.add(table.place, opened.metadata.num_rows, path, labelled=_has_labels(table, opened))
         return replace(table, columns=replace(table.columns, split=None))
     for name, rows in counted:
         words.add(name or table.place, rows, path)
         if name and table.place and mentioned_side(name) and mentioned_side(name) != mentioned_side(table.place):
             words.clash = words.clash or path
     return table
+
+
+def _has_labels(table: Table, opened: Any) -> bool:
+    """Tell whether any row has a label; only where the file's place may make a split of it."""
+    if table.columns.label_in_folder or table.place is None:
+        return True
+    return any(label_name(value, table.names)[0] for value, _ in _values(opened, table.columns.label))
 
 
 def _values(opened: Any, column: str | None) -> Iterator[tuple[Any, int]]:
@@ -181,7 +192,7 @@ def _mixed(tables: Sequence[Table]) -> list[str]:
         notes.append(f"The classes are taken from several columns: {places}. Where they mean different things, set "
                      "ingest.label_column.")  # fmt: skip
     bare = next((table for table in tables if table.numbers and table.names is None), None)
-    named = next((table for table in tables if not table.numbers), None)
+    named = next((table for table in tables if table.texts), None)
     if bare and named:
         notes.append(f"Labels are numbers in {bare.file.path} and text in {named.file.path}; both become classes.")
     return notes
@@ -194,7 +205,7 @@ def _records(table: Table, opened: Any, uses: Mapping[str | None, str | None]) -
         for value, split in _labels_and_splits(table, opened, group):
             name, detail = label_name(value, table.names)
             yield Record(
-                f"{file.path}#{next(row):08d}", name, uses[_split_of(table, split) or table.place], uri, group,
+                f"{file.path}#{next(row):08d}", name, uses.get(_split_of(table, split) or table.place), uri, group,
                 file.size, reason=None if name else "unlabelled", detail=detail, column=table.columns.image,
             )  # fmt: skip
 
@@ -210,7 +221,7 @@ def _labels_and_splits(table: Table, opened: Any, group: int) -> Iterator[tuple[
 
 def _folder_label(table: Table) -> Any:
     """The label of a folder's name; digits are a number where the file names the classes of numbers."""
-    value = table.folders[table.columns.label]
+    value = folder_text(table.folders[table.columns.label])
     return int(value) if value and table.names and value.isascii() and value.isdigit() else value
 
 
@@ -221,6 +232,6 @@ def _open(file: File, metadata: Any = None) -> Iterator[Any]:
         with open_file(file) as stream, pq.ParquetFile(stream, metadata=metadata) as table:
             yield table
     except pa.ArrowException as error:
-        raise bad_file(file, f"not a whole Parquet file ({error})") from error
+        raise stranger(file) or bad_file(file, f"not a whole Parquet file ({error})") from error
     except OSError as error:  # Arrow's own for damaged pages, or the disk's or the store's
         raise bad_file(file, f"reading it failed ({error})") from error

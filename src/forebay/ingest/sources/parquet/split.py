@@ -38,12 +38,24 @@ class Words:
 
     rows: Counter[str | None] = field(default_factory=Counter)  # None: rows that name no split
     first: dict[str | None, str] = field(default_factory=dict)
+    labelled: set[str | None] = field(default_factory=set)  # words of rows of which one at least has a label
     clash: str = ""  # a file whose column says another split than its place
 
-    def add(self, word: str | None, rows: int, path: str) -> None:
+    def add(self, word: str | None, rows: int, path: str, *, labelled: bool = True) -> None:
         """Count rows of a file."""
+        self.labelled |= {word} if labelled else set()
         self.rows[word] += rows
         self.first.setdefault(word, path)
+
+    def set_aside(self) -> list[Note]:
+        """Forget the splits without any label, such as the test rows of a competition, and say so."""
+        without = [word for word in self.rows if word is not None and word not in self.labelled]
+        notes = []
+        for word in without if self.labelled else ():
+            rows = self.rows.pop(word)
+            where = f"{rows} rows of {word} (such as {self.first[word]})"
+            notes.append(Note(f"Unlabelled and set aside: {where}, none of which has a label.", set_aside=rows))
+        return notes
 
     def sides(self) -> set[str]:
         """The sides that words stand for."""
