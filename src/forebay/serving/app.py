@@ -46,7 +46,7 @@ _MODEL = re.compile(
     r"(?P<v1>/v1/models/(?P<v1_name>[^/]+))|"
     r"(?P<v2>/v2/models/(?P<v2_name>[^/]+))(?:/versions/(?P<version>[^/]+))?(?P<rest>/ready)?"
 )
-_READ = re.compile("|".join(re.sub(r"\{\w+\}", "[^/]+", path).replace(".", r"\.") for path in READ))
+_READ = re.compile("|".join(re.sub(r"\{\w+\}", "[^/:]+", path).replace(".", r"\.") for path in READ))
 PREDICT = "POST /v1/models/NAME:predict or /v2/models/NAME/infer"
 PATHS = f"{PREDICT}; GET /v2/models/NAME, /v2/health/ready or /metrics"
 
