@@ -85,6 +85,14 @@ def refusal(home: Home) -> str:
         ({"MLFLOW_TRACKING_USERNAME": "me"}, "MLFLOW_TRACKING_PASSWORD is not set"),
         ({"MLFLOW_TRACKING_USERNAME": "me", "MLFLOW_TRACKING_PASSWORD": "old"}, "MLFLOW_TRACKING_PASSWORD is wrong"),
         ({"MLFLOW_TRACKING_TOKEN": "old"}, "MLFLOW_TRACKING_TOKEN is set, and wrong or expired"),
+        (
+            {"MLFLOW_TRACKING_TOKEN": "old", "MLFLOW_TRACKING_USERNAME": "me"},
+            "MLFLOW_TRACKING_TOKEN is set, and wrong or expired",
+        ),
+        (
+            {"MLFLOW_TRACKING_TOKEN": "good", "MLFLOW_TRACKING_USERNAME": "me", "MLFLOW_TRACKING_PASSWORD": "old"},
+            "MLFLOW_TRACKING_PASSWORD is wrong (MLFLOW_TRACKING_TOKEN is set too, and not used beside them)",
+        ),
     ],
 )
 def test_a_refused_login_names_what_is_missing_or_wrong(
@@ -241,6 +249,52 @@ def test_keys_that_do_not_work_are_named(
     with pytest.raises(MachineError, match=words) as raised:
         check_source(f"s3a://{BUCKET}/pictures")
     assert str(raised.value).startswith(f"ingest.data=s3://{BUCKET}/pictures cannot be listed: ")
+
+
+def _keeping(**places: str) -> Answer:
+    rows = [{"name": name, "experiment_id": "0", "artifact_location": place} for name, place in places.items()]
+    return 200, "application/json", json.dumps({"experiments": rows})
+
+
+@pytest.mark.parametrize(
+    ("places", "changes", "words"),
+    [
+        ({"Default": f"s3://{BUCKET}/0"}, {"AWS_SECRET_ACCESS_KEY": "wrong"}, "Correct AWS_ACCESS_KEY_ID"),
+        ({"Default": f"s3://{BUCKET}/0"}, {"AWS_SECRET_ACCESS_KEY": ""}, "Set AWS_SECRET_ACCESS_KEY"),
+        (
+            {"Default": f"s3://{BUCKET}/0"},
+            {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""},
+            "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+        ),
+        (
+            {"Default": f"s3://{BUCKET}/0"},
+            {"MLFLOW_S3_ENDPOINT_URL": "http://127.0.0.1:9"},
+            "S3 does not answer: .* or correct MLFLOW_S3_ENDPOINT_URL",
+        ),
+        ({"Default": "s3://elsewhere/0"}, {}, "there is no such bucket"),
+        ({"Default": f"s3://{BUCKET}/0", "forebay": "s3://elsewhere/7"}, {}, "s3://elsewhere/7, which"),
+    ],
+)
+def test_artifacts_that_a_run_would_have_to_write_to_s3_itself_are_looked_at(
+    server: Server, keys: S3Store, home: Home, monkeypatch: pytest.MonkeyPatch, places: dict[str, str],
+    changes: dict[str, str], words: str,
+) -> None:  # fmt: skip
+    server.answer = lambda authorization: _keeping(**places)
+    for name, value in changes.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(MachineError, match=f"^MLflow keeps its artifacts in .*{words}"):
+        check_mlflow(home)
+    check_mlflow(home, needed=False)
+
+
+@pytest.mark.parametrize(
+    "places", [{"Default": f"s3://{BUCKET}/0"}, {"Default": "mlflow-artifacts:/0"}, {"forebay": "/srv/mlruns/1"}]
+)
+def test_artifacts_that_are_within_reach_or_the_servers_own_pass(
+    server: Server, keys: S3Store, home: Home, places: dict[str, str]
+) -> None:
+    server.answer = lambda authorization: _keeping(**places)
+    check_mlflow(home)
 
 
 def test_a_run_looks_at_the_store_of_checkpoints_too(

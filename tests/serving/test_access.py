@@ -92,7 +92,14 @@ def test_a_page_of_another_origin_may_not_unless_it_is_listed(origin: str) -> No
 
 @pytest.mark.parametrize(
     ("origins", "origin"),
-    [("https://APP.example/", "https://app.example"), ("http://a:1 ,http://b:2", "http://b:2"), ("null", "null")],
+    [
+        ("https://APP.example/", "https://app.example"),
+        ("http://a:1 ,http://b:2", "http://b:2"),
+        ("null", "null"),
+        ("https://app.example:443", "https://app.example"),
+        ("http://localhost:80/", "http://localhost"),
+        ("http://[::1]:3000", "http://[::1]:3000"),
+    ],
 )
 def test_a_listed_origin_may_ask_and_read(origins: str, origin: str) -> None:
     access = _access(origins)
@@ -104,6 +111,11 @@ def test_a_listed_origin_may_ask_and_read(origins: str, origin: str) -> None:
     assert dict(access.shared(None)) == {b"vary": b"origin"}
     assert dict(_access("*").shared(origin.encode()))[b"access-control-allow-origin"] == b"*"
     assert _access().shared(origin.encode()) == []
+
+
+@pytest.mark.parametrize("origin", ["http://app.example", "http://app.example:443", "https://app.example:80"])
+def test_only_the_port_that_a_scheme_has_anyway_may_be_left_out(origin: str) -> None:
+    assert "serve.cors_origins" in _refusal(_access("https://app.example:443"), host="localhost", origin=origin)
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ DARK = np.zeros((1, 8, 8, 1))
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])
-@pytest.mark.parametrize("scale", [1.0, 0.004])
+@pytest.mark.parametrize("scale", [1.0, 0.004, 1.004])  # the last as resizing and float16 leave it
 def test_a_picture_of_fractions_within_0_to_1_is_refused_and_named_over_every_protocol(
     server: RunningServer, place: int, scale: float
 ) -> None:
@@ -95,6 +95,24 @@ def test_whole_zeros_and_ones_and_fractions_above_1_stay_pixels(
         np.testing.assert_allclose(answer["outputs"][2]["data"], expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("picture", [UNIT * 2 - 1, (UNIT - 0.485) / 0.229, DARK - 1])
+def test_pixels_around_0_are_refused_with_what_to_send(server: RunningServer, picture: np.ndarray[Any, Any]) -> None:
+    for status, answer in (_post(server, V1, {"instances": picture.tolist()}), _binary(server, picture)):
+        assert status == 400
+        assert "expected finite numbers from 0 to 255" in answer["error"]
+        assert "as they were before they were scaled or standardized" in answer["error"]
+
+
+@pytest.mark.parametrize("datatype", ["FP16", "FP64", "BF16", "INT32", "BOOL", "BYTES", "uint8"])
+def test_another_datatype_is_answered_with_those_that_are_taken_and_their_range(
+    server: RunningServer, datatype: str
+) -> None:
+    status, answer = _post(server, V2, {"inputs": [_tensor(UNIT.ravel().tolist(), 1, datatype)]})
+    assert status == 400
+    assert f"expected datatype UINT8 or FP32, pixels from 0 to 255, got '{datatype}'" in answer["error"]
+    assert ("Content-Type: image/jpeg" in answer["error"]) is (datatype == "BYTES")
+
+
 def _flavours() -> dict[str, str]:
     plain = base64.b64encode(_file()).decode()
     safe = base64.urlsafe_b64encode(_file()).decode()
@@ -110,6 +128,9 @@ def _flavours() -> dict[str, str]:
         "data URL in capitals": f"DATA:image/PNG;BASE64,{plain}",
         "data URL with a name": f"data:image/png;name=cat.png;base64,{plain}",
         "data URL of no type": f"data:;base64,{safe}",
+        "data URL with blanks": f" \n data:image/png; base64,\n{plain}\n",
+        "data URL with a character set": f"data:image/png;charset=utf-8;base64,{plain}",
+        "data URL without semicolon": f"data:base64,{plain}",
         "data URL that is escaped": f"data:image/png;base64,{quote(plain, safe='')}",
     }
 
@@ -126,6 +147,10 @@ def test_base64_is_taken_in_every_flavour(server: RunningServer, grey: Classifie
         ("data:image/svg+xml,%3Csvg/%3E", "a data: URL that is not in base64"),
         ("data:image/png,abcd", "a data: URL that is not in base64"),
         ("https://example.org/cat.png", "is an address"),
+        ("s3://bucket/cat.png", "is an address"),
+        ("blob:https://example.org/1", "is an address"),
+        ("C:\\photos\\cat.png", "is an address"),
+        ("iVBO:w0KGgo", "':' at character 4"),
         ("iVBOR*w0KGgo", "'*' at character 5"),
         ("iVBO=Rw0KGgo", "'=' at character 4"),
         ("iVBORw0KGgo===", "'=' at character 11"),
@@ -156,7 +181,7 @@ def test_a_picture_file_as_body_is_answered_over_both_protocols(
     np.testing.assert_allclose(answer["outputs"][2]["data"], expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "AVIF"])
 @pytest.mark.parametrize("media", ["application/x-www-form-urlencoded", "application/octet-stream", "application/json"])
 @pytest.mark.parametrize("path", [V1, V2])
 def test_a_picture_file_under_another_type_is_answered_with_what_to_send(
@@ -245,6 +270,20 @@ def test_a_body_that_grows_beyond_the_limit_is_given_up(server: RunningServer, b
     )
 
 
+def test_many_small_members_cost_no_more_than_their_bytes(server: RunningServer) -> None:
+    member = gzip.compress(b"", mtime=0)
+    few = member * (1 << 13) + gzip.compress(REQUEST)
+    assert server.post(V1, few, {"Content-Encoding": "gzip"}).status == 200
+    reply = server.post(V1, member * ((1 << 14) + 1), {"Content-Encoding": "gzip"})
+    assert reply.status == 400
+    assert "more than 16384 members" in reply.json["error"]
+
+
+def test_padding_between_members_is_passed_over(server: RunningServer) -> None:
+    body = gzip.compress(REQUEST[:20]) + bytes(9) + gzip.compress(REQUEST[20:]) + bytes(99)
+    assert server.post(V1, body, {"Content-Encoding": "gzip"}).status == 200
+
+
 def test_a_gzip_file_without_its_header_is_named(server: RunningServer) -> None:
     assert "Content-Encoding: gzip" in server.post(V1, gzip.compress(REQUEST, mtime=0)).json["error"]
 
@@ -259,6 +298,9 @@ PICTURE = _tensor([7] * 64, 1, "UINT8")
         ({"inputs": [PICTURE | {"parameters": {"normalize": True}}]}, "pixels: there is no parameter 'normalize'"),
         ({"inputs": [PICTURE | {"parameters": {"content_type": "base64"}}]}, "content_type to be np"),
         ({"outputs": [{"name": "label", "parameters": {"rank": 1}}]}, "label: there is no parameter 'rank'"),
+        ({"parameters": {"classification": 3}}, "triton_enable_empty_final_response. It is a parameter of an output."),
+        ({"inputs": [PICTURE | {"parameters": {"classification": 3}}]}, "It is a parameter of an output."),
+        ({"outputs": [{"name": "label", "parameters": {"timeout": 3}}]}, "It is a parameter of the request."),
         ({"outputs": [{"name": "label", "parameters": {"classification": 1}}]}, "goes with the output probabilities"),
         *(
             ({"outputs": [{"name": "probabilities", "parameters": {"classification": top}}]}, "a number of classes")

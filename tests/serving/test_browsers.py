@@ -1,7 +1,10 @@
 """Browsers, monitors and generated clients against the real server: HEAD, OPTIONS, other origins and names, OpenAPI."""
 
+import contextlib
+import gzip
 import http.client
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +21,7 @@ from forebay.serving.launch import Address
 from forebay.serving.openapi import READ, SENT
 from forebay.serving.server import _sdk_application
 from forebay.state import Home
-from tiny_server import Reply, RunningServer, served
+from tiny_server import Reply, RunningServer, read_answer, served
 
 V1 = "/v1/models/grey:predict"
 V2 = "/v2/models/grey/infer"
@@ -53,6 +56,14 @@ def test_head_of_what_takes_post_is_405_as_get_is(server: RunningServer, path: s
     for method in ("GET", "HEAD"):
         reply = server.request(method, path)
         assert (reply.status, reply.headers["allow"]) == (405, "POST")
+
+
+@pytest.mark.parametrize("path", READ)
+def test_what_is_only_read_takes_nothing_and_says_how_it_is_asked(server: RunningServer, path: str) -> None:
+    for method in ("POST", "PUT", "DELETE"):
+        reply = server.request(method, _named(path), b"{}")
+        assert (reply.status, reply.headers["allow"]) == (405, "GET, HEAD")
+        assert "/v2/models/NAME/infer" in reply.json["error"]
 
 
 def test_the_document_offers_what_answers_and_every_path_of_it_answers(server: RunningServer) -> None:
@@ -135,6 +146,35 @@ def test_a_foreign_name_or_page_is_refused_on_loopback_whatever_it_asks(
     for reply in replies:
         assert reply.status == 403
         assert setting in reply.json["error"]
+
+
+@pytest.mark.parametrize("hosts", [("evil.example", "localhost"), ("localhost", "evil.example"), ("localhost",) * 2])
+def test_a_request_with_two_hosts_is_refused(server: RunningServer, hosts: tuple[str, str]) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=120) as client:
+        client.sendall("\r\n".join(["GET /v2 HTTP/1.1", *(f"Host: {host}" for host in hosts), "", ""]).encode())
+        status, _, body = read_answer(client)
+    assert status == 400
+    assert "expected one Host header" in json.loads(body)["error"]
+
+
+def test_headers_that_come_twice_are_read_as_one_list(server: RunningServer) -> None:
+    twice = gzip.compress(gzip.compress(BODY))
+    assert _post_twice(server, twice, "Content-Encoding", "gzip", "gzip").status == 415
+    assert _post_twice(server, gzip.compress(BODY), "Content-Encoding", "gzip", "identity").status == 200
+    assert _post_twice(server, BODY, "Content-Type", "application/json", "image/png").status == 415
+    own = f"http://127.0.0.1:{server.port}"
+    assert _post_twice(server, BODY, "Origin", "http://evil.example", own).status == 403
+
+
+def _post_twice(server: RunningServer, body: bytes, name: str, *values: str) -> Reply:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=120)
+    connection.putrequest("POST", V1)
+    for value in values:
+        connection.putheader(name, value)
+    connection.putheader("Content-Length", str(len(body)))
+    connection.endheaders(body)
+    with contextlib.closing(connection), connection.getresponse() as response:
+        return Reply(response.status, dict(response.getheaders()), response.read())
 
 
 def test_the_servers_own_pages_and_programs_are_answered(server: RunningServer) -> None:

@@ -13,7 +13,7 @@ from forebay.state.surroundings import other_spark_variables, without_other_spar
 
 LOOK = """
 import json, os, sys
-from forebay.cli.main import main
+from forebay.cli import main
 sys.argv = ["forebay", "--version"]
 try:
     main()
@@ -58,6 +58,17 @@ def test_python_m_forebay_imports_nothing_from_there(tmp_path: Path) -> None:
         [sys.executable, "-m", "forebay", "runs"],
         cwd=tmp_path, env={**os.environ, "FOREBAY_HOME": str(tmp_path / "home")}, capture_output=True, text=True,
         check=True,
+    )  # fmt: skip
+    assert "No run yet" in done.stdout
+
+
+def test_the_command_imports_nothing_from_there_where_pythonpath_has_an_empty_entry(tmp_path: Path) -> None:
+    for name in ("click", "random", "numpy", "tempfile", "json", "kfp", "torch"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('imported')\n")
+    environment = {**os.environ, "FOREBAY_HOME": str(tmp_path / "home"), "PYTHONPATH": ":/nowhere"}
+    done = subprocess.run(
+        [Path(sys.executable).parent / "forebay", "runs"],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert "No run yet" in done.stdout
 

@@ -5,7 +5,6 @@ from typing import Any
 
 import click
 
-from forebay.state.surroundings import import_nothing_from_the_working_folder
 from forebay.version import VERSION
 
 INTERRUPTED = 130
@@ -71,9 +70,3 @@ def group() -> None:
 
     Start with `forebay run`: it needs no settings. `forebay run --data FOLDER` takes your own pictures.
     """
-
-
-def main() -> None:
-    """Entry point of the `forebay` command."""
-    import_nothing_from_the_working_folder()
-    group.main(prog_name="forebay")

@@ -32,10 +32,12 @@ if TYPE_CHECKING:
     from requests import Response
 
 CONNECT_S, READ_S = 3.0, 5.0
-ASKED = "/api/2.0/mlflow/experiments/search?max_results=1"
+ASKED = "/api/2.0/mlflow/experiments/search?max_results=1000"
 HURRY = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": str(int(READ_S))}
 # Logins that only MLflow's own client knows how to use, for the price of importing it:
 OTHER_LOGINS = ("MLFLOW_TRACKING_AUTH", "MLFLOW_TRACKING_AWS_SIGV4", "MLFLOW_TRACKING_CLIENT_CERT_PATH")
+MLFLOWS_FIRST = "Default"  # the experiment that every server begins with: where new ones keep their artifacts, too
+S3_ENDPOINT = "MLFLOW_S3_ENDPOINT_URL"
 KEYS = " and ".join(CREDENTIAL_VARIABLES)
 REFUSALS = {  # by S3's code
     "NoSuchBucket": "there is no such bucket. Make it, or correct the name",
@@ -46,12 +48,16 @@ REFUSALS = {  # by S3's code
 }
 
 
+Places = dict[str, str]  # where the artifacts of an experiment lie, by its name
+
+
 def check_mlflow(home: Home, *, needed: bool = True) -> None:
     """Find out whether the tracking server takes the login; the state folder's own database is only brought up to date.
 
     Args:
         home: the state folder, open.
-        needed: a server that is away is refused too; else only what the person can mend in the environment.
+        needed: a server that is away is refused too, and so is a store of artifacts that this process would have to
+            write itself; else only what the person can mend in the environment.
 
     Raises:
         MachineError: it does not answer as MLflow does, or refuses the login.
@@ -66,9 +72,11 @@ def check_mlflow(home: Home, *, needed: bool = True) -> None:
     if re.match(r"[\w.-]+:\d+(/|$)", uri):
         raise ConfigError(f"{URI_VARIABLE}={uri} has no scheme. Write http://{uri} or https://{uri}.")
     if not uri.startswith(("http://", "https://")) or _has_another_login():
-        _ask_with_mlflow(home, needed=needed)
+        places = _ask_with_mlflow(home, needed=needed)
     else:
-        _ask(uri, needed=needed)
+        places = _ask(uri, needed=needed)
+    if needed:
+        check_artifacts(places.get(tracking.EXPERIMENT) or places.get(MLFLOWS_FIRST, ""))
 
 
 def check_store(uri: str, what: str) -> None:
@@ -82,6 +90,35 @@ def check_store(uri: str, what: str) -> None:
         ConfigError: it is no such URI.
         MachineError: no answer, no such bucket, or refused credentials.
     """
+    folder = ObjectFolder.parse(uri, what)
+    with _s3_in_words(f"{what}={uri} cannot be listed", "AWS_ENDPOINT_URL"):
+        quick_client().list_objects_v2(Bucket=folder.bucket, Prefix=folder.prefix, MaxKeys=1)
+
+
+def check_artifacts(place: str) -> None:
+    """The same for MLflow's artifacts, where the server hands them to nobody and clients write to S3 themselves.
+
+    Args:
+        place: of an experiment's artifacts; only one in S3 is looked at.
+
+    Raises:
+        MachineError: no answer, no such bucket, or no or wrong credentials.
+    """
+    if not place.startswith(SCHEME):
+        return
+    from botocore.exceptions import ClientError
+
+    folder = ObjectFolder.parse(place, "MLflow's artifacts")
+    with _s3_in_words(f"MLflow keeps its artifacts in {place}, which cannot be reached", S3_ENDPOINT):
+        try:
+            quick_client(like_mlflow=True).list_objects_v2(Bucket=folder.bucket, Prefix=folder.prefix, MaxKeys=1)
+        except ClientError as error:
+            if _code(error) != "AccessDenied":  # the right to list is not needed to write
+                raise
+
+
+@contextmanager
+def _s3_in_words(where: str, endpoint: str) -> Iterator[None]:
     from botocore.exceptions import (
         BotoCoreError,
         ClientError,
@@ -91,23 +128,26 @@ def check_store(uri: str, what: str) -> None:
         TokenRetrievalError,
     )
 
-    folder, where = ObjectFolder.parse(uri, what), f"{what}={uri} cannot be listed"
     try:
-        quick_client().list_objects_v2(Bucket=folder.bucket, Prefix=folder.prefix, MaxKeys=1)
+        yield
     except (NoCredentialsError, PartialCredentialsError) as error:
         missing = [name for name in CREDENTIAL_VARIABLES if not os.environ.get(name)]
         names = " and ".join(missing or CREDENTIAL_VARIABLES)
         raise MachineError(f"{where}: there are no credentials. Set {names}.") from error
     except ClientError as error:
-        code = str(error.response.get("Error", {}).get("Code", "unknown"))
+        code = _code(error)
         wrong = f"S3 refuses the credentials ({code}). Correct {KEYS} (and AWS_SESSION_TOKEN, where they are temporary)"
         raise MachineError(f"{where}: {REFUSALS.get(code, wrong)}.") from error
     except (CredentialRetrievalError, TokenRetrievalError) as error:
         renew = f"Renew the token or identity that the environment names, or set {KEYS}."
         raise MachineError(f"{where}: {error}. {renew}") from error
     except (BotoCoreError, ValueError) as error:
-        correct = "Start that server, or correct AWS_ENDPOINT_URL and AWS_REGION."
+        correct = f"Start that server, or correct {endpoint} and AWS_REGION."
         raise MachineError(f"{where}: S3 does not answer: {error}. {correct}") from error
+
+
+def _code(error: Any) -> str:
+    return str(error.response.get("Error", {}).get("Code", "unknown"))
 
 
 def check_checkpoint_store() -> None:
@@ -145,7 +185,7 @@ def _check_schema(uri: str) -> None:
     raise ConfigError(f"{URI_VARIABLE}={uri} is a database of another MLflow (schema {found}). {advice}")
 
 
-def _ask(uri: str, *, needed: bool) -> None:
+def _ask(uri: str, *, needed: bool) -> Places:
     import requests
 
     shown = without_passwords(uri)
@@ -159,16 +199,19 @@ def _ask(uri: str, *, needed: bool) -> None:
                 f"MLflow does not answer at {shown} ({_cause(error)}). Start that server, correct {URI_VARIABLE}, or "
                 "unset it: the state folder has an MLflow of its own."
             ) from error
-        return
-    _judge(answer, shown, needed=needed)
+        return {}
+    return _judge(answer, shown, needed=needed)
 
 
-def _judge(answer: "Response", shown: str, *, needed: bool) -> None:
+def _judge(answer: "Response", shown: str, *, needed: bool) -> Places:
     """Tell MLflow's answer from a refusal, and from what another server says."""
     if answer.status_code in (401, 403):
         raise MachineError(f"MLflow at {shown} refuses the login ({answer.status_code}). {login_advice()}")
-    if not needed or (answer.status_code == 200 and _is_object(answer)):
-        return
+    found = _object(answer)
+    if answer.status_code == 200 and found is not None:
+        return {str(each.get("name")): str(each.get("artifact_location")) for each in found.get("experiments", [])}
+    if not needed:
+        return {}
     said = "a page" if answer.status_code == 200 else f"status {answer.status_code}"
     where = f" after a redirect to {without_passwords(answer.url).split('?')[0]}" if answer.history else ""
     raise MachineError(
@@ -177,14 +220,16 @@ def _judge(answer: "Response", shown: str, *, needed: bool) -> None:
     )
 
 
-def _ask_with_mlflow(home: Home, *, needed: bool) -> None:
+def _ask_with_mlflow(home: Home, *, needed: bool) -> Places:
     try:
         with _hurried():
-            tracking.client(home).search_experiments(max_results=1)
+            found = tracking.client(home).search_experiments(max_results=1000)
+        return {str(each.name): str(each.artifact_location) for each in found}
     except Exception as error:  # its stores let errors of database drivers and of HTTP through
         if needed or refused_status(error):
             words = in_words(error) if is_mlflows(error) else _cause(error)
             raise MachineError(f"{words} Correct {URI_VARIABLE} ({tracking.shown_uri(home)}).") from error
+        return {}
 
 
 @contextmanager
@@ -221,11 +266,12 @@ def _verify() -> Any:
     return os.environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH") or True
 
 
-def _is_object(answer: "Response") -> bool:
+def _object(answer: "Response") -> dict[str, Any] | None:
     try:
-        return isinstance(answer.json(), dict)
+        found = answer.json()
     except ValueError:
-        return False
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _cause(error: Exception) -> str:

@@ -39,20 +39,28 @@ def s3() -> Check:
     return passed("s3", f"{where} answers, {buckets} buckets visible")
 
 
-def quick_client() -> Any:
-    """A client that gives up within seconds; of the environment, as ingest's."""
+def quick_client(*, like_mlflow: bool = False) -> Any:
+    """A client that gives up within seconds; of the environment, as ingest's.
+
+    Args:
+        like_mlflow: as MLflow makes it, which reads `~/.aws/` and has a variable of its own for the address.
+    """
+    import boto3
     from botocore.config import Config
 
     from forebay.object_store import environment_session
 
-    own = any(os.environ.get(name) for name in ENDPOINT_VARIABLES)
+    endpoint = os.environ.get("MLFLOW_S3_ENDPOINT_URL") if like_mlflow else None
+    own = endpoint or any(os.environ.get(name) for name in ENDPOINT_VARIABLES)
     config = Config(
         s3={"addressing_style": "path" if own else "auto"},  # own servers rarely have a name per bucket
         connect_timeout=CONNECT_TIMEOUT_S,
         read_timeout=READ_TIMEOUT_S,
         retries={"total_max_attempts": 1},
     )
-    return environment_session().client("s3", config=config)
+    session = boto3.Session() if like_mlflow else environment_session()
+    lax = like_mlflow and os.environ.get("MLFLOW_S3_IGNORE_TLS", "").lower() in ("true", "1")
+    return session.client("s3", config=config, endpoint_url=endpoint or None, verify=False if lax else None)
 
 
 def _answered(where: str, code: str) -> Check:

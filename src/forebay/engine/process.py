@@ -10,10 +10,10 @@ from pathlib import Path
 
 import psutil
 
+from forebay.search_path import SAFE_PATH
 from forebay.state import Home, Run
 from forebay.state.home import HOME_VARIABLE
 from forebay.state.steplog import EVENTS_VARIABLE, FRESH_VARIABLE
-from forebay.state.surroundings import SAFE_PATH
 from forebay.state.watch import GRACE_S, SUPERVISOR_VARIABLE
 
 POLL_S = 0.05

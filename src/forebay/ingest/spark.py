@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from forebay.errors import DataError, MachineError
 from forebay.ingest.username import ensure_name
-from forebay.state.surroundings import SAFE_PATH, without_other_spark
+from forebay.search_path import SAFE_PATH
+from forebay.state.surroundings import without_other_spark
 
 if TYPE_CHECKING:
     import pyarrow as pa

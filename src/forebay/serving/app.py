@@ -18,10 +18,12 @@ import orjson
 
 from forebay.serving.answer import JSON, Headers, Response, check_head, error, predict_v1, predict_v2, refused
 from forebay.serving.metrics import UNKNOWN, count_request
+from forebay.serving.openapi import READ
 from forebay.serving.repository import Models, ServedModel
 from forebay.serving.wire.access import Access
 from forebay.serving.wire.body import ClientGoneError, Message, Receive, discard, read_body
 from forebay.serving.wire.compressed import decompressed, encoding_of
+from forebay.serving.wire.headers import joined
 from forebay.serving.wire.refusal import RefusedError, shown
 
 logger = logging.getLogger(__name__)
@@ -44,7 +46,9 @@ _MODEL = re.compile(
     r"(?P<v1>/v1/models/(?P<v1_name>[^/]+))|"
     r"(?P<v2>/v2/models/(?P<v2_name>[^/]+))(?:/versions/(?P<version>[^/]+))?(?P<rest>/ready)?"
 )
-PATHS = "POST /v1/models/NAME:predict or /v2/models/NAME/infer; GET /v2/models/NAME, /v2/health/ready or /metrics"
+_READ = re.compile("|".join(re.sub(r"\{\w+\}", "[^/:]+", path).replace(".", r"\.") for path in READ))
+PREDICT = "POST /v1/models/NAME:predict or /v2/models/NAME/infer"
+PATHS = f"{PREDICT}; GET /v2/models/NAME, /v2/health/ready or /metrics"
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,7 @@ class FrontDoor:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         self.requests += 1
-        headers = dict(scope["headers"])
+        headers = joined(scope["headers"])
         begun = _Begun(send, self._access.shared(headers.get(b"origin")))
         try:
             await self._route(scope, headers, receive, begun)
@@ -195,6 +199,12 @@ class FrontDoor:
                 "Models are loaded and unloaded with `forebay run` and `forebay rollback`, not by HTTP.", 403
             )
         if scope["method"] not in ("GET", "HEAD"):
+            if _READ.fullmatch(scope["path"]):
+                raise RefusedError(
+                    f"expected GET or HEAD, got {scope['method']}. Predict with {PREDICT}.",
+                    405,
+                    ((b"allow", b"GET, HEAD"),),
+                )
             raise RefusedError(f"There is no {scope['method']} {shown(scope['path'])}. Use {PATHS}.", 404)
         scope = scope | {"method": "GET"}  # the SDK knows no HEAD; uvicorn sends no body where one was asked for
         if scope["path"] == METRICS:  # prometheus_client fails on a version that is no number, so it sees no wishes

@@ -8,10 +8,18 @@ from typing import ClassVar
 from forebay.settings.field import Rule, StepConfig, setting
 
 ANY = "*"
+DEFAULT_PORTS = {"http": "80", "https": "443"}
 NO_ORIGIN = "null"  # what a browser says of a page that it opened from a file
 _NAME = r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?"
 _HOST = rf"({_NAME}|\[[0-9A-Fa-f:.]+\])"
 _VARIABLE = "FOREBAY_SERVE_"
+
+
+def as_browsers_write(origin: str) -> str:
+    """An origin in small letters, without a slash at the end and without the port that its scheme has anyway."""
+    plain = origin.rstrip("/").lower()
+    scheme, _, rest = plain.partition("://")
+    return plain.removesuffix(f":{DEFAULT_PORTS[scheme]}") if rest and scheme in DEFAULT_PORTS else plain
 
 
 def _listed(text: str) -> tuple[str, ...]:
@@ -54,8 +62,8 @@ class ServeConfig(StepConfig):
 
     @property
     def origins(self) -> frozenset[str]:
-        """The origins as a browser writes them: small letters, no slash at the end."""
-        return frozenset(origin.rstrip("/").lower() for origin in _listed(self.cors_origins))
+        """The origins as a browser writes them."""
+        return frozenset(map(as_browsers_write, _listed(self.cors_origins)))
 
     @property
     def names(self) -> frozenset[str]:

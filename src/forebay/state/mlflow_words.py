@@ -56,12 +56,14 @@ def in_words(error: BaseException, where: str = "") -> str:
 
 def login_advice() -> str:
     """Which variables of the login are not set, or are wrong."""
-    if os.environ.get(TOKEN):
+    missing = [name for name in (USERNAME, PASSWORD) if not os.environ.get(name)]
+    token = bool(os.environ.get(TOKEN))
+    if not missing:  # MLflow then sends these
+        given = f"{USERNAME} or {PASSWORD} is wrong" + (f" ({TOKEN} is set too, and not used beside them)" * token)
+    elif token:
         given = f"{TOKEN} is set, and wrong or expired"
     else:
-        missing = [name for name in (USERNAME, PASSWORD) if not os.environ.get(name)]
-        verb = "is" if len(missing) == 1 else "are"
-        given = f"{' and '.join(missing)} {verb} not set" if missing else f"{USERNAME} or {PASSWORD} is wrong"
+        given = f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set"
     return f"{given}. Set {USERNAME} and {PASSWORD}, or {TOKEN}, to a login that may read and write there."
 
 

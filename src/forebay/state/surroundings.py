@@ -6,31 +6,13 @@ up. Modules of that folder are never imported, and a Spark of ours takes nothing
 
 import contextlib
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-SAFE_PATH = "PYTHONSAFEPATH"  # as `python -P`, and every child inherits it: kfp's steps, Spark's workers
-PYTHON_PATH = "PYTHONPATH"
+from forebay.search_path import PYTHON_PATH
+
 OTHER_SPARK = ("SPARK_", "PYSPARK_", "HADOOP_", "YARN_", "HIVE_")  # beginnings of names
 OTHER_JAVA = ("JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "CLASSPATH", "BASH_ENV")
-
-
-def import_nothing_from_the_working_folder() -> None:
-    """Take the working folder from where modules are looked for, here and in every child.
-
-    Python puts it there for an empty entry of PYTHONPATH, which `export PYTHONPATH=$PYTHONPATH:…` leaves, and for
-    `python -m forebay`, where `__main__` takes it away. Folders that PYTHONPATH names are the user's own and stay.
-    """
-    os.environ[SAFE_PATH] = "1"
-    entries = os.environ.get(PYTHON_PATH, "").split(os.pathsep)
-    named = [entry for entry in entries if entry not in ("", ".")]
-    if named == entries or PYTHON_PATH not in os.environ:
-        return
-    os.environ[PYTHON_PATH] = os.pathsep.join(named)
-    here = str(Path.cwd())
-    if here not in named:
-        sys.path[:] = [entry for entry in sys.path if entry not in ("", ".", here)]
 
 
 def other_spark_variables(environment: Mapping[str, str] | None = None) -> list[str]:

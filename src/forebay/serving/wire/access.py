@@ -8,7 +8,7 @@ import ipaddress
 from functools import lru_cache
 
 from forebay.serving.wire.refusal import RefusedError, shown
-from forebay.settings.serve import ANY, ServeConfig
+from forebay.settings.serve import ANY, ServeConfig, as_browsers_write
 
 RawHeaders = list[tuple[bytes, bytes]]
 Found = dict[bytes, bytes]
@@ -64,6 +64,8 @@ class _Rules:
 
     def check(self, headers: Found) -> None:
         host = headers.get(b"host")
+        if host is not None and b"," in host:  # what stands in front of us may have gone by another one than we would
+            raise RefusedError(f"expected one Host header, got {shown(host.decode('latin-1'))}.")
         if self._guarded and host is not None and not self._is_ours(host):
             raise RefusedError(
                 f"This server is not called {shown(host.decode('latin-1'))}. If that is a name of yours for it, set "
@@ -112,7 +114,7 @@ class _Rules:
         return origin.partition(b"://")[2].lower() == (host or b"").lower() or self._is_listed(origin)
 
     def _is_listed(self, origin: bytes) -> bool:
-        return ANY in self._origins or origin.decode("latin-1").lower() in self._origins
+        return ANY in self._origins or as_browsers_write(origin.decode("latin-1")) in self._origins
 
     def _looked_up(self, host: bytes) -> bool:
         name = _without_port(host.decode("latin-1")).lower().rstrip(".")

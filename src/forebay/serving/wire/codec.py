@@ -179,8 +179,18 @@ def _only_input(inputs: Any, shape: Shape) -> dict[str, Any]:
             f"expected one input tensor, named {INPUT}, of shape [N, {', '.join(map(str, shape))}], got {shown(names)}."
         )
     if inputs[0].get("datatype") not in tuple(DATATYPES):  # a tuple, because what came may be unhashable
-        raise RefusedError(f"{INPUT}: expected datatype UINT8 or FP32, got {shown(inputs[0].get('datatype'))}.")
+        raise _other_datatype(inputs[0].get("datatype"))
     return dict(inputs[0])
+
+
+def _other_datatype(found: Any) -> RefusedError:
+    files = ""
+    if found == "BYTES":
+        files = (
+            ' A picture file goes over the V1 protocol, as {"instances": [{"b64": "…"}]}, or is the body itself, with '
+            "`Content-Type: image/jpeg`."
+        )
+    return RefusedError(f"{INPUT}: expected datatype UINT8 or FP32, pixels from 0 to 255, got {shown(found)}.{files}")
 
 
 def _dimensions(tensor: dict[str, Any], shape: Shape) -> Shape:

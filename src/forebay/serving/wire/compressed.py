@@ -1,5 +1,6 @@
 """Bodies that were sent compressed, as far as the limit of a body goes."""
 
+import re
 import zlib
 
 from forebay.serving.wire.refusal import RefusedError, shown
@@ -8,6 +9,9 @@ IDENTITY = "identity"
 GZIP = ("gzip", "x-gzip")
 DEFLATE = "deflate"
 ACCEPTED = (*GZIP, DEFLATE, IDENTITY)
+CHUNK_BYTES = 1 << 16  # what is left of a member is copied, so it must not be the whole body
+MOST_MEMBERS = 1 << 14  # of a gzip body; tools that compress in blocks make some hundred of 64 MiB
+_PADDING = re.compile(rb"\0*")
 _GZIP_BITS, _ZLIB_BITS, _RAW_BITS = 31, 15, -15  # of zlib.decompressobj
 
 
@@ -44,25 +48,42 @@ def decompressed(body: bytes, encoding: str, limit: int) -> bytes:
     if encoding == IDENTITY:
         return body
     bits = _GZIP_BITS if encoding in GZIP else _ZLIB_BITS if _is_zlib(body) else _RAW_BITS
-    parts: list[bytes] = []
-    total, rest = 0, body
-    while rest or not parts:
-        stream = zlib.decompressobj(bits)
+    found, place, members = bytearray(), 0, 0
+    while place < len(body) or not members:
         try:
-            parts.append(stream.decompress(rest, limit + 1 - total))
+            place = _member(memoryview(body), place, zlib.decompressobj(bits), found, limit)
         except zlib.error as error:
             raise _broken(encoding, str(error)) from None
-        total += len(parts[-1])
-        if total > limit:
+        except EOFError:
+            raise _broken(encoding, "it ends too early") from None
+        members += 1
+        if members > MOST_MEMBERS:
+            raise _broken(encoding, f"it has more than {MOST_MEMBERS} members")
+        padding = _PADDING.match(body, place)  # a gzip file may have several members, and padding behind them
+        place = padding.end() if padding else place
+    return bytes(found)
+
+
+def _member(body: memoryview, place: int, stream: "zlib._Decompress", found: bytearray, limit: int) -> int:
+    """Decompress what begins at `place` into `found`; where it ends.
+
+    Raises:
+        EOFError: the body ends before it.
+        RefusedError: it is too large.
+    """
+    while not stream.eof:
+        chunk = body[place : place + CHUNK_BYTES]
+        if not chunk:
+            raise EOFError
+        found += stream.decompress(chunk, limit + 1 - len(found))
+        if len(found) > limit:
             raise RefusedError(
                 f"expected a body of at most {limit} bytes once it is decompressed, it has more. Send fewer pictures "
                 "at once.",
                 413,
             )
-        if not stream.eof:
-            raise _broken(encoding, "it ends too early")
-        rest = stream.unused_data.lstrip(b"\0")  # a gzip file may have several members, and padding behind them
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+        place += len(chunk) - len(stream.unused_data) - len(stream.unconsumed_tail)
+    return place
 
 
 def _is_zlib(body: bytes) -> bool:

@@ -8,6 +8,8 @@ from urllib.parse import unquote
 from forebay.serving.wire.refusal import RefusedError, shown
 
 _DATA_URL = re.compile(r"data:(?P<media>[^,]{0,200}),", re.IGNORECASE)
+_BASE64_MEDIA = re.compile(r"(.*; *)?base64 *", re.IGNORECASE | re.DOTALL)  # the URL standard allows the spaces
+_ADDRESS = re.compile(r"(https?|file|blob):|[a-z][a-z0-9+.-]*:[/\\]", re.IGNORECASE)
 _NO_BASE64 = re.compile(r"[^A-Za-z0-9+/]")
 _URL_SAFE = str.maketrans("-_", "+/")
 # How files begin whose bytes people send where JSON belongs. Only what no JSON begins with is here.
@@ -23,6 +25,9 @@ _MAGICS: tuple[tuple[bytes, str, str], ...] = (
     (b"P6", "a PPM file", "image/x-portable-pixmap"),
 )
 _GZIP = b"\x1f\x8b"
+# AVIF and HEIC name their kind behind a length.
+_BRANDS = {b"ftypavif": ("an AVIF file", "image/avif"), b"ftypavis": ("an AVIF file", "image/avif")}
+_BRANDS |= dict.fromkeys((b"ftypheic", b"ftypheix", b"ftypmif1"), ("a HEIC file", "image/heic"))
 
 
 def unpack(item: Any, here: str) -> bytes:
@@ -34,8 +39,8 @@ def unpack(item: Any, here: str) -> bytes:
     if not isinstance(item, dict) or set(item) != {"b64"} or not isinstance(item["b64"], str):
         raise RefusedError(f'{here}: expected {{"b64": "…"}} with one base64 text, got {shown(item)}.')
     text = item["b64"]
-    if ":" in text[:10]:
-        text = _without_scheme(text, here)
+    if ":" in text[:20]:
+        text = _without_scheme(text.lstrip(), here)
     try:
         return binascii.a2b_base64(text, strict_mode=True)
     except (binascii.Error, ValueError):  # line ends, the other alphabet or no padding, or no base64 at all
@@ -46,7 +51,7 @@ def what_it_is(body: bytes) -> str:
     """What a body that is no JSON seems to be, with what to do about it; empty where nothing is known of it."""
     if body.startswith(_GZIP):
         return "It begins like a gzip file: add the header `Content-Encoding: gzip`."
-    found = next(((what, media) for magic, what, media in _MAGICS if body.startswith(magic)), None)
+    found = next(((what, media) for magic, what, media in _MAGICS if body.startswith(magic)), _BRANDS.get(body[4:12]))
     if found is None:
         return ""
     what, media = found
@@ -57,7 +62,7 @@ def what_it_is(body: bytes) -> str:
 
 
 def _without_scheme(text: str, here: str) -> str:
-    if text.lower().startswith(("http:", "https:", "file:")):
+    if _ADDRESS.match(text):
         raise RefusedError(
             f"{here}: b64 is an address, {shown(text)}, and this server fetches nothing. Send the picture's own bytes "
             "in base64."
@@ -65,7 +70,7 @@ def _without_scheme(text: str, here: str) -> str:
     found = _DATA_URL.match(text)
     if found is None:
         return text
-    if not found["media"].lower().endswith(";base64"):
+    if not _BASE64_MEDIA.fullmatch(found["media"]):
         raise RefusedError(
             f"{here}: b64 is a data: URL that is not in base64, {shown(text)}. Expected data:image/png;base64,… or "
             "base64 alone."

@@ -40,10 +40,19 @@ def known_parameters(holder: dict[str, Any], what: str, known: tuple[str, ...]) 
         raise RefusedError(f"{what}: expected parameters to be an object, got {shown(found)}.")
     for name, value in found.items():
         if name not in known:
-            raise RefusedError(f"{what}: there is no parameter {shown(name)}. Known here: {', '.join(known)}.")
+            raise RefusedError(
+                f"{what}: there is no parameter {shown(name)}. Known here: {', '.join(known)}.{_elsewhere(name)}"
+            )
         if name == CONTENT_TYPE and value != "np":
             raise RefusedError(f"{what}: expected parameter {name} to be np, a tensor, got {shown(value)}.")
     return found
+
+
+def _elsewhere(name: str) -> str:
+    """Where a parameter belongs that stands in the wrong place."""
+    places = (("the request", OF_REQUEST), ("an input", OF_INPUT), ("an output", OF_OUTPUT))
+    place = next((place for place, names in places if name in names), None)
+    return f" It is a parameter of {place}." if place else ""
 
 
 def flag(parameters: dict[str, Any], key: str, what: str, default: bool) -> bool:

@@ -2,6 +2,7 @@
 
 Numbers run from 0 to 255; fractions are rounded to the nearest whole number, where the request did not promise uint8.
 A picture of fractions within 0..1 is refused: they were scaled for another library, and rounded here it would be black.
+So is one with negative numbers, which were scaled to -1..1 or standardized.
 """
 
 import math
@@ -22,6 +23,7 @@ MAX_INSTANCES = 4096  # pictures in one request
 MAX_PIXELS = 50_000_000  # of all picture files in one request together, before they are resized
 MAX_BYTES = 256 << 20  # of all pictures of one request in the model's size; the files that ask for them are far smaller
 TOP = 255
+SCALED_TOP = 1.01  # of pixels that were scaled to 0..1: resizing and float16 leave them a little above 1
 OLDER = Preparation()  # of bundles that do not say
 
 
@@ -109,7 +111,7 @@ def from_floats(values: NDArray[np.floating[Any]], what: str, *, whole: bool = F
     if not (values.min() >= 0 and tops.max() <= TOP):  # in this form NaN is refused as well
         raise _outside(values.min(), values.max(), what)
     rounded = np.rint(values)
-    for row in np.flatnonzero(tops <= 1):
+    for row in np.flatnonzero(tops <= SCALED_TOP):
         if not np.array_equal(rounded[row], values[row]):
             raise RefusedError(
                 f"{what}[{row}]: expected pixels from 0 to {TOP}, got fractions within 0..1 (up to {tops[row]:.6g}). "
@@ -121,8 +123,9 @@ def from_floats(values: NDArray[np.floating[Any]], what: str, *, whole: bool = F
     return pixels
 
 
-def _outside(low: object, high: object, what: str) -> RefusedError:
-    return RefusedError(f"{what}: expected finite numbers from 0 to {TOP}, got {low} to {high}.")
+def _outside(low: Any, high: Any, what: str) -> RefusedError:
+    scaled = " Send the pixels as they were before they were scaled or standardized." if -TOP < low < 0 else ""
+    return RefusedError(f"{what}: expected finite numbers from 0 to {TOP}, got {low} to {high}.{scaled}")
 
 
 def from_files(encoded: Sequence[Any], shape: Shape, what: str, preparation: Preparation = OLDER) -> NDArray[np.uint8]:
