@@ -45,7 +45,7 @@ def _older(folder: Path) -> None:
 DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "changed": (
         lambda folder: (folder / "rows" / "part").write_bytes(b"12346"),
-        r"rows/part: its sha256 is 3627909a29c3",
+        r"rows/part: its sha256 is 34d128f5b3de",
     ),
     "gone": (lambda folder: (folder / "rows" / "part").unlink(), r"rows/part: cannot be read \(No such file"),
     "added": (lambda folder: (folder / "rows" / "more").write_bytes(b""), f"rows/more: {MARKER} does not list it"),
