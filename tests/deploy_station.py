@@ -13,7 +13,7 @@ from forebay.models import load_bundle
 from forebay.serving import supervise
 from forebay.serving.launch import Address
 from forebay.settings import DeployConfig
-from forebay.state import Home, Run, StepLog
+from forebay.state import Home, Run, StepLog, seal
 from tiny_server import write_bundle
 
 NAME = "digits"
@@ -53,6 +53,7 @@ class Station:
         images = np.random.default_rng(0).integers(0, 256, (ROWS, 8, 8, 1), dtype=np.uint8)
         write_smoke(evaluation, images, load_bundle(bundle).predict(images))
         _evaluation(evaluation, spec.classes).write()
+        seal(evaluation)
         return Released(str(version), evaluation, bundle)
 
     def log(self) -> StepLog:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from forebay.engine.cache import drop_broken_entries
+from forebay.engine.cache import drop_broken_entries, forget_damaged
 from forebay.state import seal, write_json
 
 
@@ -21,6 +21,14 @@ def test_an_entry_with_a_whole_artifact_stays(tmp_path: Path) -> None:
     (artifact / "part").unlink()
     assert drop_broken_entries(tmp_path / "cache") == [entry]
     assert not entry.exists()
+
+
+def test_an_entry_whose_artifact_a_step_found_damaged_is_forgotten(tmp_path: Path) -> None:
+    damaged, whole = (_entry(tmp_path / "cache", name, tmp_path / name) for name in ("damaged", "whole"))
+    (tmp_path / "cache" / "torn.json").write_text("{")
+    forget_damaged(tmp_path / "cache", [{"kind": "failed", "step": "train", "damaged": str(tmp_path / "damaged")}])
+    assert not damaged.exists()
+    assert whole.exists()
 
 
 def test_a_torn_entry_is_dropped(tmp_path: Path) -> None:

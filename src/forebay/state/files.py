@@ -1,4 +1,4 @@
-"""Files that are whole or absent: atomic writes, and a marker that says an artifact folder is complete."""
+"""Files that are whole or absent: atomic writes. `state.sealed` does the same for whole artifact folders."""
 
 import json
 import os
@@ -6,8 +6,6 @@ import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
-
-MARKER = "_COMPLETE.json"
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -42,26 +40,3 @@ def empty_folder(folder: Path) -> None:
     if folder.exists():
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
-
-
-def seal(folder: Path) -> None:
-    """Mark an artifact folder as complete: the last thing a step writes into it."""
-    write_json(folder / MARKER, {"bytes": _sizes(folder)})
-
-
-def is_sealed(folder: Path) -> bool:
-    """Tell whether the folder is complete and every file it was sealed with is still there in its size."""
-    try:
-        wanted: dict[str, int] = read_json(folder / MARKER)["bytes"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-    have = _sizes(folder)
-    return all(have.get(name) == size for name, size in wanted.items())
-
-
-def _sizes(folder: Path) -> dict[str, int]:
-    return {
-        path.relative_to(folder).as_posix(): path.stat().st_size
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != MARKER
-    }
