@@ -15,7 +15,7 @@ from forebay.cli.command import command
 from forebay.cli.options import cluster_option, json_option, refuse_without_cluster
 from forebay.engine.summary import STEPS, summarize
 from forebay.errors import ConfigError
-from forebay.serving import supervise
+from forebay.serving.local import control
 from forebay.serving.state import ServerInfo, ServingFiles
 from forebay.state import Home, Run, read_json
 from forebay.state.steplog import read_events
@@ -40,7 +40,7 @@ def status_command(cluster: bool, context: str, namespace: str, as_json: bool) -
     refuse_without_cluster(context=context, namespace=namespace)
     home = Home.find().open()
     run = _latest(home)
-    server = supervise.status(home)
+    server = control.status(home)
     summary = load_summary(run) if run else NO_RUN
     if as_json:
         click.echo(json.dumps({**summary, "server": _server_object(home, server)}, allow_nan=False))
@@ -218,7 +218,7 @@ def find_run(home: Home, run_id: str | None) -> Run:
 def _server_object(home: Home, server: ServerInfo | None) -> dict[str, Any] | None:
     if server is None:
         return None
-    models = {name: vars(model) for name, model in supervise.current_models(home).items()}
+    models = {name: vars(model) for name, model in control.current_models(home).items()}
     return {"url": server.url, "pid": server.pid, "log": server.log, "models": models}
 
 
@@ -226,7 +226,7 @@ def _server_lines(home: Home, server: ServerInfo | None) -> list[str]:
     if server is None:
         return ["", "server: not running. `forebay serve` brings the champions up again (after a reboot, too)."]
     lines = ["", f"server: {server.url} ({server.runs_as}), log {server.log}"]
-    lines += [f"  {name} version {model.version}" for name, model in supervise.current_models(home).items()]
+    lines += [f"  {name} version {model.version}" for name, model in control.current_models(home).items()]
     return [*lines, "After a reboot: `forebay serve`. To end it: `forebay stop`."]
 
 

@@ -35,6 +35,7 @@ from forebay.serving.wire.connection import Server
 from forebay.settings.serve import ServeConfig, serve_config
 from forebay.state import FileLock, Home
 from forebay.state.runners import CONTAINER_VARIABLE
+from forebay.state.watch import SUPERVISOR_VARIABLE
 from forebay.version import code_version
 
 logger = logging.getLogger(__name__)
@@ -82,6 +83,7 @@ def serve_home(
         info = ServerInfo(
             pid=os.getpid(), host=host, port=port, log=str(files.log), code_version=code_version(),
             container=os.environ.get(CONTAINER_VARIABLE, ""), instance=instance,
+            supervisor=int(os.environ.get(SUPERVISOR_VARIABLE) or 0),
         )  # fmt: skip
         run(
             models, listener, access, max_body_bytes,
@@ -168,13 +170,19 @@ def _only_server(files: ServingFiles) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         for left in reversed(range(LOCK_TRIES)):
             try:
-                stack.enter_context(FileLock(files.lock).held("the server"))
+                stack.enter_context(FileLock(files.lock).held(_holder()))
                 break
             except BusyError:
                 if not left:
                     raise
                 time.sleep(LOCK_EVERY_S)
         yield
+
+
+def _holder() -> str:
+    """What `server.lock` says of us: a pid inside a container means nothing outside."""
+    container = os.environ.get(CONTAINER_VARIABLE)
+    return f"the server in container {container}" if container else "the server"
 
 
 def configure_process() -> None:

@@ -1,19 +1,22 @@
 """The command line's side of the local server: start, ask for models, look, stop. Imports nothing heavy.
 
-A server counts as alive only while it holds the `flock` on `server.lock`, which the kernel drops with the process.
-So neither a crash nor a reboot leaves anything behind that could be mistaken for a server.
+A server counts as alive only while it holds the `flock` on `server.lock`, which the kernel drops with the process, and
+so does its supervisor with `supervisor.lock`. So neither a crash nor a reboot leaves anything behind that could be
+mistaken for one of them.
 """
 
 import contextlib
-import fcntl
 import os
+import re
 import signal
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
 from forebay.deploy.protocol import Answer, Request, answer, candidate, pending
-from forebay.errors import DeployError, ForebayError, MachineError
-from forebay.serving.launch import START_TIMEOUT_S, Address, start, until
+from forebay.errors import ConfigError, DeployError, ForebayError, MachineError
+from forebay.serving.local import record
+from forebay.serving.local.launch import START_TIMEOUT_S, Address, start, until
+from forebay.serving.local.record import Restarts
 from forebay.serving.ports import bind
 from forebay.serving.state import (
     Loaded,
@@ -31,6 +34,9 @@ from forebay.serving.state import (
 )
 from forebay.state import FileLock, Home, Run
 from forebay.version import code_version
+
+KILL_S = 1.0  # before the end of `stop`'s patience
+_IN_CONTAINER = re.compile(r"the server in container (\S+) \(process \d+\)")
 
 Change = Callable[[dict[str, Served]], dict[str, Served]]  # from the models wanted now to those wanted next
 
@@ -50,7 +56,17 @@ class Published:
 def status(home: Home) -> ServerInfo | None:
     """The server of this state folder, or None when none answers."""
     files = ServingFiles.of(home)
-    return read_server(files) if _alive(files) else None
+    return read_server(files) if FileLock(files.lock).is_held() else None
+
+
+def restarts(home: Home) -> Restarts | None:
+    """How the server fared under its supervisor, as far as that tells; see `is_supervised`."""
+    return record.read(ServingFiles.of(home))
+
+
+def is_supervised(home: Home) -> bool:
+    """Whether a supervisor of this state folder runs: where no server answers, it is about to start one."""
+    return FileLock(ServingFiles.of(home).supervisor_lock).is_held()
 
 
 def current_models(home: Home) -> dict[str, Served]:
@@ -72,7 +88,7 @@ def check_port(home: Home, host: str, port: int) -> None:
         MachineError: the port is taken.
         ConfigError: there is no such address.
     """
-    if not _alive(ServingFiles.of(home)):
+    if not FileLock(ServingFiles.of(home).lock).is_held() and not is_supervised(home):
         bind(host, port).close()
 
 
@@ -107,7 +123,7 @@ def ensure_server(home: Home, address: Address) -> ServerInfo:
     files.folder.mkdir(parents=True, exist_ok=True)
     with FileLock(files.folder / "start.lock").held("a command that starts the server", wait=True):
         _settle(files, address.settings)
-        running = _settled(files)
+        running = _settled(home, files)
         return running if running is not None else start(home, files, address)
 
 
@@ -154,8 +170,14 @@ def publish_or_restore(home: Home, change: Change, names: Collection[str], timeo
     return published
 
 
-def stop(home: Home, timeout_s: float = 40.0) -> bool:
-    """End the server; requests in flight are answered first.
+def stop(home: Home, timeout_s: float = 10.0) -> bool:
+    """End the server and its supervisor; requests in flight are answered first, for as long as `supervisor.GRACE_S`.
+
+    Whatever the state folder's other files say: only the locks are asked.
+
+    Args:
+        home: the state folder, open.
+        timeout_s: after which nothing of them is left; both are killed a second earlier.
 
     Returns:
         Whether there was one.
@@ -164,23 +186,50 @@ def stop(home: Home, timeout_s: float = 40.0) -> bool:
         MachineError: it did not end in time.
     """
     files = ServingFiles.of(home)
-    info = status(home)
-    container = read_last_container(files) if info is None else info.container
+    container = _container(files)
     if container:  # it may be down and about to be started again by the engine
         from forebay.containers.serve import stop_server
 
-        return stop_server(container, timeout_s) or info is not None
-    if info is None:
+        was_held = FileLock(files.lock).is_held()
+        return stop_server(container, timeout_s) or was_held
+    locks = FileLock(files.supervisor_lock), FileLock(files.lock)
+    if not any(lock.is_held() for lock in locks):
+        files.supervisor.unlink(missing_ok=True)  # of one that was killed or gave up: the end is wanted now
         return False
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(info.pid, signal.SIGTERM)
-    for _ in until(timeout_s):
-        if not _alive(files):
-            return True
+    _signal(next(lock for lock in locks if lock.is_held()), signal.SIGTERM)
+    for number, wait_s in ((signal.SIGKILL, timeout_s - KILL_S), (None, KILL_S)):
+        for _ in until(wait_s):
+            if not any(lock.is_held() for lock in locks):
+                files.supervisor.unlink(missing_ok=True)
+                return True
+        for lock in locks if number else ():
+            _signal(lock, signal.SIGKILL)
+    left = " and ".join(lock.holder() for lock in locks if lock.is_held())
     raise MachineError(
-        f"The server (process {info.pid}) still runs {timeout_s:g} s after it was asked to end. Look into {files.log}; "
-        f"`kill -9 {info.pid}` ends it at once."
+        f"{left[:1].upper()}{left[1:]} was asked to end {timeout_s:g} s ago, then killed, and the kernel has not ended it "
+        f"yet (a disk that does not answer does that). Give the same command again. Its log: {files.log}"
     )
+
+
+def _container(files: ServingFiles) -> str:
+    """The container of the present server, or of the last one; empty where it was a process."""
+    if FileLock(files.lock).is_held():
+        found = _IN_CONTAINER.fullmatch(FileLock(files.lock).holder())
+        return found[1] if found else ""
+    if FileLock(files.supervisor_lock).is_held():
+        return ""
+    try:
+        return read_last_container(files)
+    except ConfigError:  # damaged; a container that is down now can still be ended by hand
+        return ""
+
+
+def _signal(lock: FileLock, number: signal.Signals) -> None:
+    """Send a signal to the process that holds a lock, where one does."""
+    pid = lock.holders_pid()
+    if pid is not None and lock.is_held():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def handle_request(home: Home, run: Run, address: Address) -> bool:
@@ -279,29 +328,34 @@ def _settle(files: ServingFiles, given: Mapping[str, str]) -> None:
         write_settings(files, wanted)
 
 
-def _settled(files: ServingFiles) -> ServerInfo | None:
-    """The running server, None when there is none; one that is just starting or stopping is waited for."""
+def _settled(home: Home, files: ServingFiles) -> ServerInfo | None:
+    """The running server, None when there is none; one that is just starting or stopping is waited for.
+
+    Raises:
+        MachineError: it does not start, or neither starts nor ends in time.
+    """
+    before = restarts(home)
+    if is_supervised(home) and not FileLock(files.lock).is_held():
+        _signal(FileLock(files.supervisor_lock), signal.SIGHUP)  # it may be waiting for a minute
     for _ in until(START_TIMEOUT_S):
-        if not _alive(files):
+        supervised = is_supervised(home)
+        if FileLock(files.lock).is_held():
+            info = read_server(files)
+            if info is not None and (supervised or not info.supervisor):
+                return info
+        elif not supervised:
             return None
-        info = read_server(files)
-        if info is not None:
-            return info
+        else:
+            _check_restart(files, before, restarts(home))
     raise MachineError(
-        f"A server of {files.folder} has been starting or stopping for {START_TIMEOUT_S:g} s: {files.lock.read_text()}"
-        f"Its log: {files.log}"
+        f"A server of {files.folder} has been starting or stopping for {START_TIMEOUT_S:g} s: "
+        f"{FileLock(files.lock).holder()}. Its log: {files.log}. `forebay stop` ends it."
     )
 
 
-def _alive(files: ServingFiles) -> bool:
-    try:
-        descriptor = os.open(files.lock, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
+def _check_restart(files: ServingFiles, before: Restarts | None, now: Restarts | None) -> None:
+    if before is not None and now is not None and now.unanswered > before.unanswered:
+        raise MachineError(
+            f"The server does not start: {now.why}. It is tried again at {now.next}; `forebay stop` ends that. "
+            f"Its log: {files.log}"
+        )
