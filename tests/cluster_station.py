@@ -18,6 +18,7 @@ from forebay.deploy.smoke import Smoke
 from forebay.models import load_bundle
 from forebay.serving.local import control
 from forebay.serving.local.launch import Address
+from forebay.serving.local.publish import publish
 from forebay.serving.state import Served
 from forebay.settings import DeployConfig, ServeConfig
 from forebay.settings.serve import NOTHING_GIVEN
@@ -77,7 +78,7 @@ class ClusterStation:
         server = control.ensure_server(self.home, Address("127.0.0.1", 0))
         bundle = self.bundles[version]
         served = Served(bundle=str(bundle), version=version, weights_sha256=read_spec(bundle).weights_sha256)
-        control.publish(self.home, lambda _: {NAME: served}, 60)
+        publish(self.home, lambda _: {NAME: served}, 60)
         ready = {"conditions": [{"type": "Ready", "status": "True"}]}
         pod = {"metadata": {"name": f"{NAME}-{version}", **labelled}, "status": ready}
         return {**ready, "address": {"url": server.url}}, [pod]

@@ -12,6 +12,7 @@ from forebay.deploy import deploy
 from forebay.models import load_bundle
 from forebay.serving.local import control
 from forebay.serving.local.launch import Address
+from forebay.serving.local.requests import handle_request
 from forebay.settings import DeployConfig
 from forebay.state import Home, Run, StepLog
 from tiny_server import write_bundle
@@ -66,7 +67,7 @@ class Station:
 
         def act() -> None:
             while not done.wait(0.02):
-                control.handle_request(self.home, Run(self.home.runs / log.run_id), Address("127.0.0.1", 0))
+                handle_request(self.home, Run(self.home.runs / log.run_id), Address("127.0.0.1", 0))
 
         runner = threading.Thread(target=act)
         runner.start()

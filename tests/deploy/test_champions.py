@@ -12,6 +12,7 @@ from forebay.engine.champions import bring_up, champion_url
 from forebay.errors import DeployError
 from forebay.serving.local import control
 from forebay.serving.local.launch import Address
+from forebay.serving.local.publish import publish
 from forebay_cli import ForebayHere
 
 ANYWHERE = Address("127.0.0.1", 0)
@@ -78,7 +79,7 @@ def test_a_model_that_cannot_be_loaded_is_not_wanted_after_a_reboot_either(
 def test_serving_another_model_leaves_a_candidate_under_test_alone(station: Station, versions: list[Released]) -> None:
     model = replace(control.current_models(station.home)[NAME], candidate=True)
     staged = candidate(NAME)
-    control.publish(station.home, lambda present: present | {staged: model}, 30)
+    publish(station.home, lambda present: present | {staged: model}, 30)
     bring_up(station.home, (str(versions[1].bundle),), ANYWHERE)
     assert set(station.loaded) == {NAME, staged, versions[1].bundle.name}
     control.stop(station.home)

@@ -20,6 +20,7 @@ from forebay.serving.client import AnswerError, infer, predict
 from forebay.serving.curl import curl_command
 from forebay.serving.example import picture_path
 from forebay.serving.local import control
+from forebay.serving.local.publish import publish
 from forebay.serving.state import Served
 from forebay.state.steplog import read_events
 
@@ -95,7 +96,7 @@ def test_a_candidate_that_a_killed_deployment_left_is_gone_after_the_next(statio
     left = station.release(seed=5)
     model = Served(bundle=str(left.bundle), version=left.version, weights_sha256=registry.resolve(
         station.home, f"{NAME}/{left.version}").weights_sha256, candidate=True)  # fmt: skip
-    control.publish(station.home, lambda present: present | {candidate("other"): model}, 30)
+    publish(station.home, lambda present: present | {candidate("other"): model}, 30)
     released = station.release(seed=6)
     station.deploy(released)
     assert station.loaded == {NAME: released.version}
@@ -105,7 +106,7 @@ def test_a_deployment_killed_between_promotion_and_alias_is_completed_by_the_nex
     released = station.release(seed=8)
     found = registry.resolve(station.home, f"{NAME}/{released.version}")
     promoted = Served(bundle=str(found.folder), version=found.version, weights_sha256=found.weights_sha256)
-    control.publish(station.home, lambda _: {NAME: promoted}, 30)
+    publish(station.home, lambda _: {NAME: promoted}, 30)
     assert station.champion != released.version
     station.deploy(released)
     assert station.champion == released.version

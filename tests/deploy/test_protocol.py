@@ -6,7 +6,7 @@ import pytest
 
 from forebay.deploy.protocol import Answer, Request, answer, candidate, pending
 from forebay.errors import ConfigError
-from forebay.serving.local.control import _wanted
+from forebay.serving.local.requests import _wanted
 from forebay.serving.state import Served
 from forebay.settings import EvaluateConfig
 from forebay.state import Home, write_json

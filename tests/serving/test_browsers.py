@@ -18,6 +18,7 @@ from starlette.routing import Route
 from forebay.cli.serving import serve_command
 from forebay.serving.local import control
 from forebay.serving.local.launch import Address
+from forebay.serving.local.publish import publish
 from forebay.serving.openapi import READ, SENT
 from forebay.serving.server import _sdk_application
 from forebay.state import Home
@@ -189,7 +190,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     home = Home(folder / "home").open()
     settings = {"cors_origins": PAGE, "hosts": "box.example"}
     control.ensure_server(home, Address("127.0.0.1", 0, settings=settings))
-    control.publish(home, lambda _: {"grey": served(folder / "grey", "7")}, 120)
+    publish(home, lambda _: {"grey": served(folder / "grey", "7")}, 120)
     yield home
     control.stop(home)
 

@@ -20,6 +20,7 @@ from forebay.contracts.bundle import WEIGHTS
 from forebay.errors import ConfigError, MachineError
 from forebay.serving.local import control
 from forebay.serving.local.launch import Address
+from forebay.serving.local.publish import publish
 from forebay.serving.ports import bind
 from forebay.serving.state import Served, ServerInfo, ServingFiles, write_server
 from forebay.state import Home
@@ -65,7 +66,7 @@ def _connection(home: Home) -> http.client.HTTPConnection:
 
 
 def test_models_are_swapped_under_load_without_one_failed_request(shared_home: Home, versions: list[Served]) -> None:
-    control.publish(shared_home, lambda _: {"digits": versions[0]}, 30)
+    publish(shared_home, lambda _: {"digits": versions[0]}, 30)
     done = threading.Event()
 
     def keep_alive() -> set[str]:
@@ -87,7 +88,7 @@ def test_models_are_swapped_under_load_without_one_failed_request(shared_home: H
         clients = [pool.submit(keep_alive), pool.submit(keep_alive), pool.submit(always_new), pool.submit(always_new)]
         try:
             for number in range(SWAPS):
-                loaded = control.publish(
+                loaded = publish(
                     shared_home, lambda _, number=number: {"digits": versions[(number + 1) % 2]}, 30
                 ).loaded
                 assert loaded["digits"].error == ""
@@ -106,7 +107,7 @@ def test_memory_does_not_grow_with_swaps(shared_home: Home, tmp_path: Path) -> N
 
     def swap(times: int) -> float:
         for number in range(times):
-            control.publish(shared_home, lambda _, number=number: {"digits": models[number % 2]}, 60)
+            publish(shared_home, lambda _, number=number: {"digits": models[number % 2]}, 60)
         return float(process.memory_info().rss) / 2**20
 
     settled = swap(4)
@@ -117,7 +118,7 @@ def test_memory_does_not_grow_with_swaps(shared_home: Home, tmp_path: Path) -> N
 def test_a_model_that_fails_to_load_leaves_the_old_one_answering(
     shared_home: Home, versions: list[Served], tmp_path: Path, damage: str
 ) -> None:
-    control.publish(shared_home, lambda _: {"digits": versions[0]}, 30)
+    publish(shared_home, lambda _: {"digits": versions[0]}, 30)
     broken = served(tmp_path / "broken", "9", seed=9)
     if damage == "missing":
         broken = replace(broken, bundle=str(tmp_path / "nowhere"))
@@ -125,7 +126,7 @@ def test_a_model_that_fails_to_load_leaves_the_old_one_answering(
         (Path(broken.bundle) / WEIGHTS).write_bytes(b"cut short")
     else:
         broken = replace(broken, weights_sha256="0" * 64)
-    loaded = control.publish(shared_home, lambda _: {"digits": broken, "other": versions[1]}, 30).loaded
+    loaded = publish(shared_home, lambda _: {"digits": broken, "other": versions[1]}, 30).loaded
     assert loaded["digits"].version == "1"
     assert "bundle" in loaded["digits"].error or "weights" in loaded["digits"].error
     assert loaded["other"].error == ""
@@ -133,8 +134,8 @@ def test_a_model_that_fails_to_load_leaves_the_old_one_answering(
 
 
 def test_a_model_that_is_no_longer_wanted_is_gone(shared_home: Home, versions: list[Served]) -> None:
-    control.publish(shared_home, lambda _: {"digits": versions[0], "other": versions[1]}, 30)
-    control.publish(shared_home, lambda _: {"digits": versions[0]}, 30)
+    publish(shared_home, lambda _: {"digits": versions[0], "other": versions[1]}, 30)
+    publish(shared_home, lambda _: {"digits": versions[0]}, 30)
     assert set(control.loaded_models(shared_home)) == {"digits"}
     connection = _connection(shared_home)
     connection.request("GET", "/v1/models/other")
@@ -142,11 +143,11 @@ def test_a_model_that_is_no_longer_wanted_is_gone(shared_home: Home, versions: l
 
 
 def test_changes_of_different_models_at_the_same_time_add_up(shared_home: Home, versions: list[Served]) -> None:
-    control.publish(shared_home, lambda _: {"digits": versions[0]}, 30)
+    publish(shared_home, lambda _: {"digits": versions[0]}, 30)
     names = [f"model-{number}" for number in range(8)]
 
     def add(name: str) -> None:
-        control.publish(shared_home, lambda present: present | {name: versions[1]}, 30)
+        publish(shared_home, lambda present: present | {name: versions[1]}, 30)
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(add, names))
@@ -167,24 +168,24 @@ def test_a_second_change_sees_what_the_first_one_made(shared_home: Home, version
 
     def after() -> None:
         assert inside.wait(30)
-        control.publish(shared_home, quick, 30)
+        publish(shared_home, quick, 30)
 
     with ThreadPoolExecutor(1) as pool:
         second = pool.submit(after)
-        control.publish(shared_home, slow, 30)
+        publish(shared_home, slow, 30)
         second.result(60)
     assert "first" in seen
 
 
 def test_a_damaged_wish_is_survived(shared_home: Home, versions: list[Served]) -> None:
-    control.publish(shared_home, lambda _: {"digits": versions[0]}, 30)
+    publish(shared_home, lambda _: {"digits": versions[0]}, 30)
     desired = ServingFiles.of(shared_home).desired
     whole = desired.read_bytes()
     desired.write_bytes(b"{")
     time.sleep(0.3)  # three looks of the server, which must do nothing
     assert _version(_connection(shared_home)) == "1"
     desired.write_bytes(whole)
-    control.publish(shared_home, lambda _: {"digits": versions[1]}, 30)
+    publish(shared_home, lambda _: {"digits": versions[1]}, 30)
     assert _version(_connection(shared_home)) == "2"
 
 
@@ -231,7 +232,7 @@ from forebay.serving.state import Served
 from forebay.state import Home
 home = Home.find().open()
 control.ensure_server(home, Address({HOST!r}, 0))
-control.publish(home, lambda _: {{"digits": {versions[0]!r}}}, 30)
+publish(home, lambda _: {{"digits": {versions[0]!r}}}, 30)
 """
     subprocess.run([sys.executable, "-c", starter], check=True, timeout=600)
     first = _running(home)

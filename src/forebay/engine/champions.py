@@ -11,6 +11,7 @@ from forebay.errors import ConfigError, DeployError, ModelError
 from forebay.serving.client import predict_url
 from forebay.serving.local import control
 from forebay.serving.local.launch import Address
+from forebay.serving.local.publish import publish_or_restore
 from forebay.serving.state import Loaded, Served, ServerInfo
 from forebay.state import Home
 
@@ -74,7 +75,7 @@ def bring_up(home: Home, references: tuple[str, ...], address: Address) -> Serve
         # where a server runs, a candidate may be under test by a deployment; where none ran, a kill left it
         return {name: model for name, model in present.items() if not (idle and model.candidate)} | wanted
 
-    published = control.publish_or_restore(home, change, wanted.keys(), LOAD_TIMEOUT_S)
+    published = publish_or_restore(home, change, wanted.keys(), LOAD_TIMEOUT_S)
     problems = [f"{name}: {published.error(name)}" for name in wanted if published.error(name)]
     problems += found.problems.values()
     if problems:

@@ -15,6 +15,7 @@ from pathlib import Path
 from forebay.engine.champions import LOAD_TIMEOUT_S, champions
 from forebay.errors import ForebayError
 from forebay.serving.local import control
+from forebay.serving.local.publish import publish_or_restore
 from forebay.serving.state import Loaded, Served
 from forebay.state import Home
 from forebay.state.mask import without_passwords
@@ -68,7 +69,7 @@ def _publish(home: Home, wanted: dict[str, Served]) -> list[str]:
     }
     if wanted == control.current_models(home) and loaded == answering:
         return []
-    published = control.publish_or_restore(home, lambda _: wanted, wanted.keys(), LOAD_TIMEOUT_S)
+    published = publish_or_restore(home, lambda _: wanted, wanted.keys(), LOAD_TIMEOUT_S)
     return [f"{name}: {published.error(name)}" for name in wanted if published.error(name)]
 
 

@@ -2,7 +2,7 @@
 
 All six lie in `<home>/serving/`, are JSON and are replaced atomically:
 
-- `desired.json`: written by `control.publish`, followed by the server;
+- `desired.json`: written by `publish`, followed by the server;
 - `settings.json`: settings of the server that somebody gave, by name; followed by it, and kept for the server after it;
 - `loaded.json`: the server's answer to a generation of it;
 - `server.json`: the server's process and address, valid only while that process holds `server.lock`;

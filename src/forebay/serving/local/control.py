@@ -1,4 +1,4 @@
-"""The command line's side of the local server: start, ask for models, look, stop. Imports nothing heavy.
+"""The command line's side of the local server: look, and start or stop it. Imports nothing heavy.
 
 A server counts as alive only while it holds the `flock` on `server.lock`, which the kernel drops with the process, and
 so does its supervisor with `supervisor.lock`. So neither a crash nor a reboot leaves anything behind that could be
@@ -9,11 +9,9 @@ import contextlib
 import os
 import re
 import signal
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
 
-from forebay.deploy.protocol import Answer, Request, answer, candidate, pending
-from forebay.errors import ConfigError, DeployError, ForebayError, MachineError
+from forebay.errors import ConfigError, MachineError
 from forebay.serving.local import record
 from forebay.serving.local.launch import START_TIMEOUT_S, Address, start, until
 from forebay.serving.local.record import Restarts
@@ -29,28 +27,13 @@ from forebay.serving.state import (
     read_loaded,
     read_server,
     read_settings,
-    write_desired,
     write_settings,
 )
-from forebay.state import FileLock, Home, Run
+from forebay.state import FileLock, Home
 from forebay.version import code_version
 
 KILL_S = 1.0  # before the end of `stop`'s patience
 _IN_CONTAINER = re.compile(r"the server in container (\S+) \(process \d+\)")
-
-Change = Callable[[dict[str, Served]], dict[str, Served]]  # from the models wanted now to those wanted next
-
-
-@dataclass(frozen=True)
-class Published:
-    """A change of the served models, tried by the server."""
-
-    before: dict[str, Served]  # what was wanted when the change was made
-    loaded: dict[str, Loaded]  # what answers now
-
-    def error(self, name: str) -> str:
-        """Why this name is not answered as wanted; empty where it is."""
-        return self.loaded.get(name, Loaded()).error
 
 
 def status(home: Home) -> ServerInfo | None:
@@ -132,52 +115,14 @@ def settings(home: Home) -> dict[str, str]:
     return read_settings(ServingFiles.of(home))
 
 
-def publish(home: Home, change: Change, timeout_s: float) -> Published:
-    """Change what the running server serves and wait until it has tried every model.
-
-    Args:
-        home: the state folder, open.
-        change: from the models wanted now to those wanted next; applied under a lock, so that commands which change
-            different models at the same time lose nothing of each other.
-        timeout_s: for loading.
-
-    Returns:
-        What was wanted before and, by name, what answers now. A model that could not be loaded has `error`; what
-        answered before it still does.
-
-    Raises:
-        MachineError: no server runs, or it ended meanwhile.
-        DeployError: it was not done in time.
-    """
-    return _await(home, _want(ServingFiles.of(home), change), timeout_s)
-
-
-def publish_or_restore(home: Home, change: Change, names: Collection[str], timeout_s: float) -> Published:
-    """As `publish`; those of these names that cannot be loaded are wanted as they were before, and so wait no reboot.
-
-    Raises:
-        MachineError, DeployError: as `publish`; then all of these names are wanted as before.
-    """
-    asked = _want(ServingFiles.of(home), change)
-    try:
-        published = _await(home, asked, timeout_s)
-    except ForebayError:
-        _want(ServingFiles.of(home), _restored(asked, names))  # unwaited: the server is gone or too slow
-        raise
-    failed = [name for name in names if published.error(name)]
-    if failed:
-        publish(home, _restored(asked, failed), timeout_s)
-    return published
-
-
 def stop(home: Home, timeout_s: float = 10.0) -> bool:
     """End the server and its supervisor; requests in flight are answered first, for as long as `supervisor.GRACE_S`.
 
-    Whatever the state folder's other files say: only the locks are asked.
+    Only the locks are asked, so that no damaged file stands in the way.
 
     Args:
         home: the state folder, open.
-        timeout_s: after which nothing of them is left; both are killed a second earlier.
+        timeout_s: after which nothing of them is left; a second earlier both are killed.
 
     Returns:
         Whether there was one.
@@ -192,132 +137,50 @@ def stop(home: Home, timeout_s: float = 10.0) -> bool:
 
         was_held = FileLock(files.lock).is_held()
         return stop_server(container, timeout_s) or was_held
-    locks = FileLock(files.supervisor_lock), FileLock(files.lock)
-    if not any(lock.is_held() for lock in locks):
-        files.supervisor.unlink(missing_ok=True)  # of one that was killed or gave up: the end is wanted now
-        return False
-    _signal(next(lock for lock in locks if lock.is_held()), signal.SIGTERM)
-    for number, wait_s in ((signal.SIGKILL, timeout_s - KILL_S), (None, KILL_S)):
-        for _ in until(wait_s):
-            if not any(lock.is_held() for lock in locks):
-                files.supervisor.unlink(missing_ok=True)
-                return True
-        for lock in locks if number else ():
-            _signal(lock, signal.SIGKILL)
-    left = " and ".join(lock.holder() for lock in locks if lock.is_held())
-    raise MachineError(
-        f"{left[:1].upper()}{left[1:]} was asked to end {timeout_s:g} s ago, then killed, and the kernel has not ended it "
-        f"yet (a disk that does not answer does that). Give the same command again. Its log: {files.log}"
-    )
+    locks = [FileLock(files.supervisor_lock), FileLock(files.lock)]
+    held = [lock for lock in locks if lock.is_held()]
+    if held:
+        _signal(held[0], signal.SIGTERM)  # the supervisor passes it on
+        if not _are_free(locks, timeout_s - KILL_S):
+            for lock in locks:
+                _signal(lock, signal.SIGKILL)
+            _require_free(locks, timeout_s, files)
+    files.supervisor.unlink(missing_ok=True)  # one that was killed or gave up leaves it: now the end is wanted
+    return bool(held)
+
+
+def _are_free(locks: list[FileLock], timeout_s: float) -> bool:
+    return any(not any(lock.is_held() for lock in locks) for _ in until(timeout_s))
+
+
+def _require_free(locks: list[FileLock], timeout_s: float, files: ServingFiles) -> None:
+    if not _are_free(locks, KILL_S):
+        left = " and ".join(lock.holder() for lock in locks if lock.is_held())
+        raise MachineError(
+            f"The kernel has not ended {left}, asked {timeout_s:g} s ago and killed since (a disk that does not answer "
+            f"does that). Give the same command again. The log: {files.log}"
+        )
 
 
 def _container(files: ServingFiles) -> str:
     """The container of the present server, or of the last one; empty where it was a process."""
-    if FileLock(files.lock).is_held():
-        found = _IN_CONTAINER.fullmatch(FileLock(files.lock).holder())
-        return found[1] if found else ""
     if FileLock(files.supervisor_lock).is_held():
         return ""
-    try:
+    if FileLock(files.lock).is_held():
+        found = _IN_CONTAINER.fullmatch(FileLock(files.lock).holder())
+        if found:
+            return found[1]
+    with contextlib.suppress(ConfigError):  # a damaged file; a container that is down can still be ended by hand
         return read_last_container(files)
-    except ConfigError:  # damaged; a container that is down now can still be ended by hand
-        return ""
+    return ""
 
 
 def _signal(lock: FileLock, number: signal.Signals) -> None:
     """Send a signal to the process that holds a lock, where one does."""
     pid = lock.holders_pid()
-    if pid is not None and lock.is_held():
+    if pid is not None and pid > 1 and lock.is_held():
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
-
-
-def handle_request(home: Home, run: Run, address: Address) -> bool:
-    """Serve the deploy step's request, if one waits; a failure becomes the answer.
-
-    Returns:
-        Whether there was one.
-    """
-    request = pending(run)
-    if request is None:
-        return False
-    try:
-        reply = _act(home, request, address)
-    except (ForebayError, OSError) as error:
-        reply = Answer(id=request.id, error=str(error))
-    answer(run, reply)
-    return True
-
-
-def _act(home: Home, request: Request, address: Address) -> Answer:
-    info = ensure_server(home, address)
-    serving = candidate(request.name) if request.action == "stage" else request.name
-    names = () if request.action == "discard" else (serving,)
-    published = publish_or_restore(home, lambda present: _wanted(present, request), names, request.timeout_s)
-    problem = published.error(serving)
-    if problem and names:
-        raise DeployError(
-            f"{request.name} version {request.model.version} could not be loaded: {problem} Log: {info.log} "
-            f"{other_code(home)}".rstrip()
-        )
-    return Answer(id=request.id, url=info.url, serving=serving, previous=published.before.get(request.name))
-
-
-def _wanted(before: dict[str, Served], request: Request) -> dict[str, Served]:
-    """The models after the request; candidates that a killed run left behind are dropped with every action."""
-    models = {name: model for name, model in before.items() if not model.candidate}
-    if request.action == "stage":
-        models[candidate(request.name)] = replace(request.model, candidate=True)
-    elif request.action == "promote":
-        models[request.name] = request.model
-    elif request.previous is not None:
-        models[request.name] = request.previous
-    else:
-        models.pop(request.name, None)
-    return models
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """One change of `desired.json`."""
-
-    generation: int
-    before: dict[str, Served]
-    wanted: dict[str, Served]
-
-
-def _want(files: ServingFiles, change: Change) -> _Asked:
-    with FileLock(files.folder / "desired.lock").held("a command that changes the served models", wait=True):
-        generation, before = read_desired(files)
-        asked = _Asked(generation + 1, before, change(dict(before)))
-        write_desired(files, asked.generation, asked.wanted)
-    return asked
-
-
-def _restored(asked: _Asked, names: Collection[str]) -> Change:
-    """The change that takes these names back, except where somebody has wanted something else since."""
-
-    def change(present: dict[str, Served]) -> dict[str, Served]:
-        ours = {name for name in names if present.get(name) == asked.wanted.get(name)}
-        kept = {name: model for name, model in present.items() if name not in ours}
-        return kept | {name: model for name, model in asked.before.items() if name in ours}
-
-    return change
-
-
-def _await(home: Home, asked: _Asked, timeout_s: float) -> Published:
-    files = ServingFiles.of(home)
-    for _ in until(timeout_s):
-        info = status(home)
-        if info is None:
-            raise MachineError(f"The server ended before it had loaded its models. Its log: {files.log}")
-        applied, instance, loaded = read_loaded(files)
-        if instance == info.instance and applied >= asked.generation:
-            return Published(asked.before, loaded)
-    raise DeployError(
-        f"The server did not load {', '.join(sorted(asked.wanted))} within {timeout_s:g} s. Look into {files.log}, or "
-        "raise deploy.timeout_s on a slow machine."
-    )
 
 
 def _settle(files: ServingFiles, given: Mapping[str, str]) -> None:
