@@ -3,9 +3,6 @@
 import http.client
 import json
 import os
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -220,35 +217,6 @@ def test_files_that_a_reboot_left_are_not_taken_for_a_server(home: Home) -> None
     assert control.status(home) is None
     assert control.loaded_models(home) == {}
     assert control.stop(home) is False
-
-
-def test_a_server_outlives_its_starter_ends_by_kill_and_comes_back_with_its_models(
-    home: Home, versions: list[Served]
-) -> None:
-    starter = f"""
-from forebay.serving.local import control
-from forebay.serving.local.launch import Address
-from forebay.serving.state import Served
-from forebay.state import Home
-home = Home.find().open()
-control.ensure_server(home, Address({HOST!r}, 0))
-publish(home, lambda _: {{"digits": {versions[0]!r}}}, 30)
-"""
-    subprocess.run([sys.executable, "-c", starter], check=True, timeout=600)
-    first = _running(home)
-    assert os.getsid(first.pid) == first.pid  # its own session: no terminal's hang-up reaches it
-    assert _version(_connection(home)) == "1"
-    os.kill(first.pid, signal.SIGKILL)
-    psutil.Process(first.pid).wait(10)
-    assert control.status(home) is None
-    second = control.ensure_server(home, Address(HOST, first.port))
-    try:
-        assert second.pid != first.pid
-        assert _version(_connection(home)) == "1"  # without being asked again
-    finally:
-        assert control.stop(home) is True
-    assert control.status(home) is None
-    assert not ServingFiles.of(home).server.exists()
 
 
 def test_a_server_that_cannot_start_says_why(home: Home) -> None:

@@ -5,6 +5,7 @@ share a state folder and nothing else; the server is started by whoever runs the
 """
 
 import argparse
+import os
 import shutil
 import signal
 import sys
@@ -20,6 +21,8 @@ from forebay.serving.state import Loaded, Served
 from forebay.state import Home
 from forebay.state.mask import without_passwords
 from forebay.state.mlflow_words import in_words, is_mlflows
+from forebay.state.private import UMASK
+from forebay.text import one_line
 
 EVERY_S = 10.0
 
@@ -34,7 +37,7 @@ def follow(home: Home, every_s: float, ended: threading.Event) -> None:
     """
     told = ""
     while not ended.is_set():
-        said = _look(home)
+        said = one_line(_look(home))
         if said != told:
             print(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {said}", flush=True)
         told = said
@@ -100,13 +103,14 @@ def main(arguments: list[str]) -> int:
         "--every", type=_seconds, default=EVERY_S, metavar="S", help="seconds between looks (%(default)s)"
     )
     options = parser.parse_args(arguments)
+    os.umask(UMASK)
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     try:
         follow(Home.find().open(), options.every, ended)
     except ForebayError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(one_line(f"error: {error}"), file=sys.stderr)
         return error.exit_code
     return 0
 

@@ -12,7 +12,9 @@ from forebay.serving.ports import KSERVE_PORT, PORT_VARIABLE, bind, container_po
 from forebay.serving.state import ServingFiles, read_desired
 from forebay.settings.serve import from_environment, serve_config
 from forebay.state import Home
+from forebay.state.private import UMASK
 from forebay.state.watch import end_with_supervisor
+from forebay.text import one_line
 
 
 def main(arguments: list[str]) -> int:
@@ -22,12 +24,14 @@ def main(arguments: list[str]) -> int:
     try:
         _serve(options)
     except ForebayError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(one_line(f"error: {error}"), file=sys.stderr)
         return error.exit_code
     return 0
 
 
 def _serve(options: argparse.Namespace) -> None:
+    if options.home:
+        os.umask(UMASK)
     if options.log:
         log.print_to(options.log)
         log.rotate_always(options.log)

@@ -25,6 +25,7 @@ from kserve.protocol.rest.server import RESTServer
 from starlette.exceptions import HTTPException
 
 from forebay.errors import BusyError, ConfigError
+from forebay.log_lines import log_to
 from forebay.serving.app import MAX_BODY_BYTES, PATHS, FrontDoor
 from forebay.serving.follow import Follower, find_bundles
 from forebay.serving.openapi import openapi
@@ -191,7 +192,7 @@ def configure_process() -> None:
     To be called after the imports and before any model is loaded.
     """
     gc.freeze()  # what imports made stays; walking it in every collection made large JSON bodies cost five times more
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    log_to(sys.stderr)
     logging.getLogger("kserve.trace").setLevel(logging.WARNING)  # one line per probe otherwise
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)

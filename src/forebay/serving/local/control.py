@@ -42,8 +42,20 @@ def status(home: Home) -> ServerInfo | None:
     return read_server(files) if FileLock(files.lock).is_held() else None
 
 
-def restarts(home: Home) -> Restarts | None:
-    """How the server fared under its supervisor, as far as that tells; see `is_supervised`."""
+def restarts(home: Home, server: ServerInfo | None) -> Restarts | None:
+    """How the server fared so far: what its supervisor tells, or the engine of its container; None where neither does.
+
+    Args:
+        home: the state folder, open.
+        server: that runs, if one does.
+    """
+    if server is not None and server.container:
+        from forebay.containers.serve import engine_restarts
+
+        with contextlib.suppress(MachineError):
+            told = engine_restarts(server.container)
+            return told and Restarts(pid=0, count=told.count, last=told.last, why=told.why)
+        return None
     return record.read(ServingFiles.of(home))
 
 
@@ -136,7 +148,7 @@ def stop(home: Home, timeout_s: float = 10.0) -> bool:
         from forebay.containers.serve import stop_server
 
         was_held = FileLock(files.lock).is_held()
-        return stop_server(container, timeout_s) or was_held
+        return stop_server(container, timeout_s - 2 * KILL_S) or was_held
     locks = [FileLock(files.supervisor_lock), FileLock(files.lock)]
     held = [lock for lock in locks if lock.is_held()]
     if held:
@@ -197,7 +209,7 @@ def _settled(home: Home, files: ServingFiles) -> ServerInfo | None:
     Raises:
         MachineError: it does not start, or neither starts nor ends in time.
     """
-    before = restarts(home)
+    before = record.read(files)
     if is_supervised(home) and not FileLock(files.lock).is_held():
         _signal(FileLock(files.supervisor_lock), signal.SIGHUP)  # it may be waiting for a minute
     for _ in until(START_TIMEOUT_S):
@@ -209,7 +221,7 @@ def _settled(home: Home, files: ServingFiles) -> ServerInfo | None:
         elif not supervised:
             return None
         else:
-            _check_restart(files, before, restarts(home))
+            _check_restart(files, before, record.read(files))
     raise MachineError(
         f"A server of {files.folder} has been starting or stopping for {START_TIMEOUT_S:g} s: "
         f"{FileLock(files.lock).holder()}. Its log: {files.log}. `forebay stop` ends it."

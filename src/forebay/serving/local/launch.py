@@ -15,6 +15,7 @@ from forebay.serving.ports import PORT_VARIABLE, bind
 from forebay.serving.state import ServerInfo, ServingFiles, read_server
 from forebay.settings.serve import from_environment, serve_variables
 from forebay.state import Home
+from forebay.state.private import UMASK
 from forebay.state.runners import Runner
 
 START_TIMEOUT_S = 90.0  # a server is up in under 5 s; a cold or busy disk takes longer
@@ -78,6 +79,7 @@ def _start_process(home: Home, files: ServingFiles, address: Address, undo: cont
             stdout=log,
             stderr=log,
             cwd=files.folder,
+            umask=UMASK,
             start_new_session=True,  # a logout or Ctrl-C reaches the caller's session only
             pass_fds=[listener.fileno()],  # so a busy port is known here and now, and nobody takes it meanwhile
         )

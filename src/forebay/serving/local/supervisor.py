@@ -28,6 +28,7 @@ from forebay.serving.local.record import Restarts
 from forebay.serving.state import ServingFiles
 from forebay.state import FileLock, Home
 from forebay.state.watch import SUPERVISOR_VARIABLE
+from forebay.text import one_line
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
 LIVED_S = 60.0  # a server that lived so long begins again with the first wait
@@ -58,7 +59,7 @@ class Life:
             return f"killed by {signal.Signals(-self.code).name}{hint}"
         if self.code == 0:
             return "exit code 0: it was asked to end, and its supervisor was not"
-        return f"exit code {self.code}: {self.last_words or 'it said nothing'}"
+        return f"exit code {self.code}: {one_line(self.last_words) or 'it said nothing'}"
 
 
 class Supervisor:
