@@ -17,8 +17,8 @@ from forebay.engine.process import POLL_S, EngineProcess, last_lines
 from forebay.engine.summary import Event, Summary, summarize, unfinished_step
 from forebay.errors import ForebayError, MachineError
 from forebay.ingest.fingerprint import absolute_labels, source_fingerprint
-from forebay.serving.launch import Address
-from forebay.serving.supervise import handle_request
+from forebay.serving.local.launch import Address
+from forebay.serving.local.requests import handle_request
 from forebay.settings import IngestConfig, parameter_name
 from forebay.settings.ingest import DIGITS
 from forebay.settings.keys import Scalar

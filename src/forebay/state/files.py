@@ -2,8 +2,6 @@
 
 import json
 import os
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +9,15 @@ from typing import Any
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file so that a reader, or a crash at any moment, sees the old content or the new, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}")  # `check_out` knows names of this form
     try:
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("xb") as file:  # unlike a file of `tempfile`'s, it has the modes that the umask says
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)  # mkstemp gives 0600; state is readable like any file its owner writes
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
@@ -37,6 +34,8 @@ def read_json(path: Path) -> Any:
 
 def empty_folder(folder: Path) -> None:
     """Make an artifact folder that holds nothing, whatever a killed try left in it."""
+    import shutil  # it loads every compression library
+
     if folder.exists():
         shutil.rmtree(folder)
     folder.mkdir(parents=True)

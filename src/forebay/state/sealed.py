@@ -29,7 +29,10 @@ def seal(folder: Path) -> None:
 def is_sealed(folder: Path) -> bool:
     """Tell whether the folder is complete and every file it was sealed with is still there in its size."""
     try:
-        wanted: dict[str, int] = read_json(folder / MARKER)["bytes"]
+        marker = read_json(folder / MARKER)
+        wanted: dict[str, int] = marker["bytes"]
+        if not wanted.keys() <= marker["sha256"].keys():  # older versions wrote no digests: made anew, not refused
+            return False
         have = _sizes(folder)
         return all(have.get(name) == size for name, size in wanted.items())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
