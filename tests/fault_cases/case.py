@@ -11,6 +11,7 @@ from fault_cases.place import Place, place_before
 from fault_cases.process import ended
 from fault_cases.steps import assert_nothing_half_registered, facts, perform
 
+Act = Callable[["Ground", str], None]  # injects a fault into a step and checks the end
 RESUMED = "resumed-correct"
 FAILED = "failed-by-name"
 
@@ -48,7 +49,7 @@ class Case:
     step: str
     ends: str  # RESUMED or FAILED
     happens: str  # for people
-    act: Callable[[Ground, str], None]  # injects the fault into the step and checks the end
+    act: Act
     slow: bool = False  # runs under `make test-faults` only
 
     @property

@@ -1,14 +1,11 @@
 """A disk that is full, a state folder that may not be written, too few descriptors, too little memory."""
 
-from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from fault_cases import limits
-from fault_cases.case import Ground, fails_by_name
-from fault_cases.place import Place
+from fault_cases.case import Act, Ground, fails_by_name
 from fault_cases.process import Fault, ended
-
-Act = Callable[[Ground, str], None]
 
 
 def full_disk(size: int) -> Act:
@@ -18,8 +15,9 @@ def full_disk(size: int) -> Act:
 
 def _full_disk(size: int, ground: Ground, step: str) -> None:
     place = ground.place(step)
-    with limits.small_disk(place.output(step), size):
-        fails_by_name(ground, step, place, "No space left on device", str(place.output(step)), "Free")
+    small = replace(place, disk=place.folder / "disk")
+    with limits.small_disk(place.folder / "disk", size):
+        fails_by_name(ground, step, small, "No space left on device", str(small.output(step)), "Free some space")
     ground.check_goes_on(step, place)
 
 
@@ -45,17 +43,9 @@ def _ends_well_under(fault: Fault, ground: Ground, step: str) -> None:
     ground.check_resumed(step, place)
 
 
-def read_only_home(ground: Ground, step: str) -> None:
-    """Nothing can be written into the state folder."""
+def full_store(ground: Ground, step: str) -> None:
+    """MLflow's artifacts go to a disk that is too small for the weights."""
     place = ground.place(step)
-    with limits.read_only(place.home.root):
-        assert ended(step, place) == 1
-        said = (place.folder / "output.txt").read_text()
-    assert str(place.home.root) in said
-    assert "Read-only file system" in said or "Permission denied" in said
+    with limits.small_disk(place.home.mlflow_artifacts, 8192):
+        fails_by_name(ground, step, place, "No space left on device", str(place.home.mlflow_artifacts), "Free some")
     ground.check_goes_on(step, place)
-
-
-def said(place: Place) -> str:
-    """What the step's process printed."""
-    return (place.folder / "output.txt").read_text()

@@ -22,6 +22,7 @@ class Place:
     """Where a step is tried."""
 
     folder: Path
+    disk: Path | None = None  # where the artifact goes that the step writes; else beside the others
 
     @property
     def home(self) -> Home:
@@ -49,7 +50,7 @@ class Place:
 
     def output(self, step: str) -> Path:
         """The artifact that a step writes."""
-        return self.folder / OUTPUT[step]
+        return (self.disk or self.folder) / OUTPUT[step]
 
     @contextmanager
     def tried(self) -> Iterator[None]:

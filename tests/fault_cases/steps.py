@@ -22,28 +22,28 @@ def _ingest(place: Place, log: StepLog) -> None:
     from forebay.ingest import ingest
     from forebay.settings import IngestConfig
 
-    ingest(place.rows, IngestConfig(data=str(place.pictures)), log)
+    ingest(place.output("ingest"), IngestConfig(data=str(place.pictures)), log)
 
 
 def _preprocess(place: Place, log: StepLog) -> None:
     from forebay.preprocess import preprocess
     from forebay.settings import PreprocessConfig
 
-    preprocess(place.rows, place.shards, PreprocessConfig(), log)
+    preprocess(place.rows, place.output("preprocess"), PreprocessConfig(), log)
 
 
 def _train(place: Place, log: StepLog) -> None:
     from forebay.settings import TrainConfig
     from forebay.train import fit
 
-    fit(place.shards, place.bundle, TrainConfig(**TRAINING), log)
+    fit(place.shards, place.output("train"), TrainConfig(**TRAINING), log)
 
 
 def _evaluate(place: Place, log: StepLog) -> None:
     from forebay.evaluate import evaluate
     from forebay.settings import EvaluateConfig
 
-    evaluate(place.shards, place.bundle, place.evaluation, EvaluateConfig(), log)
+    evaluate(place.shards, place.bundle, place.output("evaluate"), EvaluateConfig(), log)
 
 
 def _register(place: Place, log: StepLog) -> None:

@@ -5,17 +5,20 @@ import os
 from pathlib import Path
 from typing import Any
 
+from forebay.state.machine_words import naming
+
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file so that a reader, or a crash at any moment, sees the old content or the new, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}")  # `check_out` knows names of this form
     try:
-        with temporary.open("xb") as file:  # unlike a file of `tempfile`'s, it has the modes that the umask says
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        with naming(path):
+            with temporary.open("xb") as file:  # unlike a file of `tempfile`'s, it has the modes that the umask says
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

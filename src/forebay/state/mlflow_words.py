@@ -44,7 +44,7 @@ def in_words(error: BaseException, where: str = "") -> str:
         error: one of MLflow's.
         where: the server, for the message; the one of the environment where it is not given.
     """
-    where = where or without_passwords(os.environ.get(URI_VARIABLE, "")) or "of the state folder"
+    where = where or without_passwords(os.environ.get(URI_VARIABLE, "")) or "the state folder"
     status = refused_status(error)
     if status:
         return f"MLflow at {where} refuses the login ({status}). {login_advice()}"

@@ -1,0 +1,36 @@
+"""The services that stand behind a gate."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fault_cases.outages import forget_registered
+from gate import Gate, gate_before
+from mlflow_server import mlflow_server
+from s3_store import S3Store
+
+
+@pytest.fixture(scope="session")
+def shared_mlflow(mlflow_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
+    """A real MLflow server behind a gate."""
+    folder = tmp_path_factory.mktemp("mlflow-server")
+    shutil.copy(mlflow_template, folder / "mlflow.db")
+    with mlflow_server(folder / "mlflow.db", folder / "artifacts") as url, gate_before(url) as gate:
+        yield gate
+
+
+@pytest.fixture
+def mlflow_gate(shared_mlflow: Gate, tmp_path: Path) -> Gate:
+    """The same, with nothing registered."""
+    forget_registered(shared_mlflow, tmp_path)
+    return shared_mlflow
+
+
+@pytest.fixture(scope="session")
+def s3_gate(s3_server: S3Store) -> Iterator[Gate]:
+    """A real S3 server behind a gate, with the bucket `faults`."""
+    s3_server.client.create_bucket(Bucket="faults")
+    with gate_before(s3_server.environment["AWS_ENDPOINT_URL"]) as gate:
+        yield gate
