@@ -14,9 +14,9 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from forebay.engine.cache import drop_broken_entries
+from forebay.engine.cache import drop_broken_entries, keep_digests
 from forebay.settings import TrainConfig
-from forebay.state import Home, Run, read_json, write_bytes
+from forebay.state import Home, Run, StepLog, read_json, write_bytes
 from forebay.state.watch import end_with_supervisor
 
 if TYPE_CHECKING:
@@ -58,7 +58,6 @@ def run_compiled(pipeline: Path, parameters: dict[str, Any], home: Home, contain
     """
     from kfp import components, local
 
-    drop_broken_entries(home.cache)
     local.init(
         runner=_docker_runner(containers) if containers else local.SubprocessRunner(use_venv=False),
         pipeline_root=str(home.artifacts),
@@ -104,11 +103,16 @@ def main(run_folder: str) -> int:
     sys.executable = "python3"
     run, home = Run(Path(run_folder)), Home.find()
     plan = read_json(run.plan)
+    log = StepLog(name="engine", run_id=run.run_id, home=home, events=run.events)
+    for problem in drop_broken_entries(home.cache):
+        log.warn(problem)
     try:
         run_compiled(Path(plan["pipeline"]), plan["parameters"], home, _containers(plan, home, run))
     except RuntimeError as error:
         print(error, file=sys.stderr)
         return 1
+    finally:
+        keep_digests(home.cache)
     return 0
 
 

@@ -5,7 +5,10 @@ import os
 from pathlib import Path
 from typing import Any
 
+from forebay.errors import DamagedError
+
 MARKER = "_COMPLETE.json"
+SMALL_BYTES = 1 << 20  # up to which a file's content is sealed: manifests, evaluations, a model's description
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -34,6 +37,27 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_bytes())
 
 
+def read_object(path: Path, *, lost: str, mend: str) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Args:
+        path: the file.
+        lost: what is gone where it cannot be read, for the message.
+        mend: what to do then, a sentence with the command.
+
+    Raises:
+        FileNotFoundError: there is none.
+        DamagedError: it holds something else.
+    """
+    try:
+        value = read_json(path)
+    except ValueError as error:  # no JSON, or no UTF-8
+        raise DamagedError(path, error if path.stat().st_size else "it is empty", lost=lost, mend=mend) from error
+    if not isinstance(value, dict):
+        raise DamagedError(path, "it holds no JSON object", lost=lost, mend=mend)
+    return value
+
+
 def empty_folder(folder: Path) -> None:
     """Make an artifact folder that holds nothing, whatever a killed try left in it."""
     import shutil  # it loads every compression library
@@ -45,17 +69,25 @@ def empty_folder(folder: Path) -> None:
 
 def seal(folder: Path) -> None:
     """Mark an artifact folder as complete: the last thing a step writes into it."""
-    write_json(folder / MARKER, {"bytes": _sizes(folder)})
+    sizes = _sizes(folder)
+    small = [name for name, size in sizes.items() if size <= SMALL_BYTES]
+    write_json(folder / MARKER, {"bytes": sizes, "sha256": {name: _sha256(folder / name) for name in small}})
 
 
 def is_sealed(folder: Path) -> bool:
-    """Tell whether the folder is complete and every file it was sealed with is still there in its size."""
+    """Tell whether the folder is as it was sealed: every file is there in its size, and small ones in their content.
+
+    What reads the large ones, rows and pictures, finds out by itself whether they are as they were written.
+    """
     try:
-        wanted: dict[str, int] = read_json(folder / MARKER)["bytes"]
-    except (OSError, ValueError, KeyError, TypeError):
+        found = read_json(folder / MARKER)
+        sizes, digests = dict(found["bytes"]), dict(found.get("sha256", {}))  # older ones have no digests
+        have = _sizes(folder)
+        return all(have.get(name) == size for name, size in sizes.items()) and all(
+            _sha256(folder / name) == digest for name, digest in digests.items()
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
-    have = _sizes(folder)
-    return all(have.get(name) == size for name, size in wanted.items())
 
 
 def _sizes(folder: Path) -> dict[str, int]:
@@ -64,3 +96,9 @@ def _sizes(folder: Path) -> dict[str, int]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != MARKER
     }
+
+
+def _sha256(path: Path) -> str:
+    import hashlib  # its libraries take 4 MB, which the server's supervisor does not need
+
+    return hashlib.sha256(path.read_bytes()).hexdigest()

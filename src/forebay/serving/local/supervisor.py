@@ -98,7 +98,7 @@ class Supervisor:
     def _followed(self) -> int:
         """Start the server and wait for its end; returns its exit code."""
         environment = os.environ | {SUPERVISOR_VARIABLE: str(os.getpid())}
-        pid = os.posix_spawn(self._command[0], self._command, environment, setsigmask=())
+        pid = os.posix_spawn(self._command[0], list(self._command), environment, setsigmask=())
         deadline: float | None = None
         while True:
             ended, status = os.waitpid(pid, os.WNOHANG)
