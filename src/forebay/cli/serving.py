@@ -14,11 +14,12 @@ from forebay.cli.address import (
     server_settings_option,
 )
 from forebay.cli.command import command
+from forebay.cli.look import load_summary
 from forebay.cli.options import INTERRUPTED, cluster_option, json_option, refuse_without_cluster
 from forebay.errors import ConfigError
 from forebay.serving.local import control
 from forebay.serving.state import ServerInfo
-from forebay.state import Home, read_json
+from forebay.state import Home
 from forebay.state.runners import Runner
 
 
@@ -159,7 +160,7 @@ def _default_model(home: Home) -> str:
     """The model of the newest run that is served now, else the only one that is."""
     served = control.current_models(home)
     for run in home.list_runs():
-        name = (read_json(run.summary).get("model") or {}).get("name") if run.summary.is_file() else None
+        name = (load_summary(run)["model"] or {}).get("name")
         if name in served:
             return str(name)
     if len(served) == 1:

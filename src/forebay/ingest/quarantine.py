@@ -8,11 +8,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from forebay.contracts.manifest import DataManifest
 from forebay.contracts.rows import QUARANTINE, QUARANTINE_SCHEMA
-from forebay.errors import DataError
+from forebay.errors import DamagedError, DataError
 from forebay.ingest.layout.tree import commonest_suffixes
 from forebay.settings import AUTO, IngestConfig
 from forebay.state import StepLog

@@ -60,8 +60,8 @@ class Checkpoints:
             pass
         except (ValueError, KeyError, TypeError) as error:
             warn(
-                f"{path} is damaged ({error}). Lost: which run of MLflow belongs to this training; its curves begin in a "
-                "new run. The checkpoints beside it are not affected."
+                f"{path} is damaged ({error}). Lost: which run of MLflow belongs to this training; its curves begin in "
+                "a new run. The checkpoints beside it are not affected."
             )
         made = uuid.uuid4().hex
         found = self.mirror.training_id(made) if self.mirror else made
