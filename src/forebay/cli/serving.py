@@ -21,6 +21,7 @@ from forebay.serving.local import control
 from forebay.serving.state import ServerInfo
 from forebay.state import Home
 from forebay.state.runners import Runner
+from forebay.text import one_line
 
 
 @command("serve")
@@ -44,7 +45,7 @@ def serve_command(models: tuple[str, ...], host: str, port: int, runner: Runner,
     server = bring_up(home, models, server_address(home, host, port, runner, settings))
     click.echo(f"{server.url} ({server.runs_as}), log {server.log}")
     for name, model in sorted(control.current_models(home).items()):
-        click.echo(f"  {name} version {model.version}")
+        click.echo(one_line(f"  {name} version {model.version}"))
     for name, value in sorted(control.settings(home).items()):
         click.echo(f"  serve.{name} = {value or '(none)'}")
     click.echo("It answers until `forebay stop`.")
@@ -66,7 +67,8 @@ def predict_command(image: Path, name: str | None, url: str | None, as_json: boo
         click.echo(json.dumps(prediction))
         return
     probability = max(prediction["probabilities"])
-    click.echo(f"{prediction['label_name']}  {probability:.1%}  ({name} version {prediction['model_version']})")
+    version = prediction["model_version"]
+    click.echo(one_line(f"{prediction['label_name']}  {probability:.1%}  ({name} version {version})"))
 
 
 @command("rollback")
