@@ -60,9 +60,10 @@ def _run_of_ingest(home: Home, run_id: str | None) -> Run:
             same = earlier.run_id <= run.run_id and _ingest_parameters(earlier) == wanted
             if same and any(event["step"] == "ingest" for event in read_events(earlier.events)[0]):
                 return earlier
+    damaged = "" if read_events(run.events)[0] else f" {run.events} is damaged, or not there."
     raise ConfigError(
         f"Run {run.run_id} took ingest from the cache, and the run in which it ran is gone from {home.root}. "
-        "`forebay run --fresh` reads the pictures again."
+        f"`forebay run --fresh` reads the pictures again.{damaged}"
     )
 
 

@@ -4,6 +4,7 @@ As a program, `python -m forebay.engine.kfp_local RUN_FOLDER`, it is the engine 
 own keeps kfp's stream out of the command line's output and gives the run a process group that can be ended whole.
 """
 
+import contextlib
 import logging
 import os
 import signal
@@ -128,7 +129,8 @@ def main(run_folder: str) -> int:
         log.emit("failed", seconds=0.0, error=str(error), error_type=type(error).__name__, permanent=True)
         return 1
     finally:
-        keep_digests(home.cache)
+        with contextlib.suppress(OSError):  # a full disk: the entries do without
+            keep_digests(home.cache)
     return 0
 
 
