@@ -79,7 +79,7 @@ def _unexpected(error: Exception) -> UnexpectedError:
         unexpected = UnexpectedError(told)
         unexpected.__cause__ = error
         return unexpected
-    if mlflow_words.is_mlflows(error):
+    if mlflow_words.is_mlflows(error) or mlflow_words.is_of_damage(error):
         unexpected = UnexpectedError(mlflow_words.in_words(error))
         unexpected.__cause__ = error
         return unexpected

@@ -14,6 +14,7 @@ from forebay.serving.local.launch import Address
 from forebay.serving.local.publish import publish_or_restore
 from forebay.serving.state import Loaded, Served, ServerInfo
 from forebay.state import Home
+from forebay.text import control_in
 
 LOAD_TIMEOUT_S = 120.0
 
@@ -22,6 +23,11 @@ def resolve(home: Home, reference: str) -> tuple[str, Served]:
     """Name and bundle of a registry reference (`digits`, `digits@champion`, `digits/3`) or of a bundle folder."""
     folder = Path(reference).absolute()
     if (folder / SPEC).is_file():
+        forbidden = control_in(folder.name)
+        if forbidden:
+            raise ConfigError(
+                f"{str(folder)!r} holds {forbidden} in its last part, by which the model would be called. Rename it."
+            )
         return folder.name, Served(bundle=str(folder), version="0", weights_sha256=read_spec(folder).weights_sha256)
     with _as_config():
         return _served(registry.resolve(home, reference))

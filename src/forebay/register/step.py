@@ -37,7 +37,7 @@ def register(dataset: Path, model: Path, evaluation: Path, config: RegisterConfi
         The version number.
 
     Raises:
-        DamagedError: a file that it reads is not what its step wrote.
+        DamagedArtifactError: a file that it reads is not what its step wrote.
         ModelError: the bundle is broken, or another one was evaluated.
     """
     facts = Evaluation.read(evaluation)
