@@ -22,6 +22,7 @@ class Place:
     """Where a step is tried."""
 
     folder: Path
+    source: str = ""  # of the pictures, where they do not lie here
     disk: Path | None = None  # where the artifact goes that the step writes; else beside the others
 
     @property

@@ -9,8 +9,10 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from multiprocessing.context import ForkServerProcess
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -21,14 +23,23 @@ PRELOADED = ["torch", "mlflow", "pyarrow.parquet", "sklearn.metrics", "forebay.t
              "forebay.register.step", "forebay.preprocess.step", "fault_cases.steps"]  # fmt: skip
 ENDS_WITHIN_S = 600  # that every step of these ends in, on any machine
 
+NOTHING: Mapping[str, str] = {}
+
 Fault = Callable[[], None]  # called in the process before the step begins
 
 
 def start(step: str, place: Place, *faults: Fault, **environment: str) -> ForkServerProcess:
     """Begin a step in another process, in which the faults are in place."""
+    return started(partial(_perform, step, place), place.folder / "output.txt", faults, environment)
+
+
+def started(
+    body: Callable[[], None], output: Path, faults: Sequence[Fault], environment: Mapping[str, str] = NOTHING
+) -> ForkServerProcess:
+    """Call something in another process, in which the faults are in place; what it prints goes to a file."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
-    process = context.Process(target=_body, args=(step, place, faults, dict(os.environ) | environment))
+    process = context.Process(target=_body, args=(body, output, tuple(faults), {**os.environ, **environment}))
     process.start()
     return process
 
@@ -57,18 +68,22 @@ def wait_until_stopped(process: ForkServerProcess) -> None:
         time.sleep(0.01)  # between two looks at the condition above
 
 
-def _body(step: str, place: Place, faults: tuple[Fault, ...], environment: dict[str, str]) -> None:
+def _perform(step: str, place: Place) -> None:
     from fault_cases.steps import perform
 
+    perform(step, place)
+
+
+def _body(body: Callable[[], None], output: Path, faults: tuple[Fault, ...], environment: dict[str, str]) -> None:
     os.environ.clear()
     os.environ.update(environment)
-    with (place.folder / "output.txt").open("a") as output:
-        os.dup2(output.fileno(), 1)
-        os.dup2(output.fileno(), 2)
+    with output.open("a") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
     for fault in faults:
         fault()
     with contextlib.suppress(Exception):  # the events say it; a traceback is no business of the test's output
-        perform(step, place)
+        body()
         return
     sys.exit(1)
 
@@ -113,7 +128,8 @@ MOMENT = {  # of each step: what it calls in the middle of its work
     "train": ("forebay.state.steplog:StepLog.progress", 20),
     "evaluate": ("forebay.state.steplog:StepLog.progress", 1),
     "register": ("mlflow:MlflowClient.create_model_version", 1),
-    "ingest": ("forebay.state.steplog:StepLog.progress", 1),
+    "ingest": ("forebay.ingest.step:_groups", 1),  # all pictures are decoded
+    "ingest-store": ("forebay.ingest.step:write_index", 1),  # the source is listed, no picture is read
 }
 
 

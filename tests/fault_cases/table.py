@@ -1,8 +1,9 @@
 """The cases, which are also the table in `docs/faults.md`."""
 
-from fault_cases import commands, machine, outages, signals
+from fault_cases import commands, deploying, ingesting, machine, outages, signals
 from fault_cases.case import FAILED, RESUMED, Case
 from fault_cases.limits import FileBytes, MoreMemory, OpenFiles
+from fault_cases.place import STEPS
 from fault_cases.stored import case_of, flip, gone, truncate
 from gate import HELD, SHUT
 
@@ -84,4 +85,37 @@ _OUTAGES = [
                                   ("is down for good", SHUT, None))),
 ]  # fmt: skip
 
-CASES = [*_SIGNALS, *_STORED, *_GONE, *_MACHINE, *_OUTAGES]
+_KEEPS = "The champion keeps answering and stays champion; the same step again deploys."
+_DEPLOY = [
+    Case("SIGTERM in the middle", "deploy", RESUMED, _KEEPS, deploying.terminated),
+    Case("SIGSTOP, then SIGCONT", "deploy", RESUMED, "It waits, then deploys.", deploying.halted),
+    Case("registry's disk refuses when the version is proved", "deploy", FAILED, f"Says so. {_KEEPS}",
+         deploying.fails_under(FileBytes(4096), "was not made champion")),
+    Case("64 file descriptors", "deploy", RESUMED, "It needs fewer.", deploying.ends_well_under(OpenFiles(64))),
+    *(Case(f"{file} of evaluation {done}", "deploy", FAILED, f"Refused by the file's name. {_KEEPS}",
+           deploying.damaged(file, damage))
+      for file in ("evaluation.json", "smoke.npz")
+      for done, damage in (("cut to half", truncate), ("with one bit flipped", flip))),
+]  # fmt: skip
+
+_BEGINS = "Nothing counts as written; the next try gives the same rows."
+_INGEST = [
+    Case("SIGTERM in the middle", "ingest", RESUMED, f"It ends, its Java process too. {_BEGINS}",
+         ingesting.terminated, slow=True),
+    Case("SIGSTOP, then SIGCONT", "ingest", RESUMED, "It waits, then gives the same rows.", ingesting.halted,
+         slow=True),
+    Case("disk full", "ingest", FAILED, f"Says so. {_BEGINS}", ingesting.full_disk, slow=True),
+    Case("quota: no file beyond 4 KiB", "ingest", FAILED, f"Says so. {_BEGINS}",
+         ingesting.fails_under(FileBytes(4096), "File too large"), slow=True),
+    Case("64 file descriptors", "ingest", RESUMED, "It needs fewer.", ingesting.ends_well_under(OpenFiles(64)),
+         slow=True),
+    Case("memory limit", "ingest", FAILED, f"Says that Java cannot start. {_BEGINS}",
+         ingesting.fails_under(MoreMemory(64 << 20), "Java"), slow=True),
+    Case("S3 of the pictures hangs for 60 s", "ingest", RESUMED, "It waits, then gives the same rows.",
+         ingesting.store(HELD, 60.0, "resumed"), slow=True),
+    Case("S3 of the pictures is down for good", "ingest", FAILED, f"Names the source. {_BEGINS}",
+         ingesting.store(SHUT, None, "failed"), slow=True),
+]  # fmt: skip
+
+_ALL = [*_SIGNALS, *_STORED, *_GONE, *_MACHINE, *_OUTAGES, *_DEPLOY, *_INGEST]
+CASES = sorted(_ALL, key=lambda case: STEPS.index(case.step))
