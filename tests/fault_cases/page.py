@@ -18,8 +18,7 @@ def page(words: str, cases: list[Case]) -> str:
     lines = [
         f"{words.partition(MARK)[0]}{MARK}",
         f"{len(cases)} faults, {counted}.",
-        f"The test of a line is `tests/faults/test_faults.py::{TEST}[NAME]`.
-",
+        f"The test of a line is `tests/faults/test_faults.py::{TEST}[NAME]`.\n",
     ]
     for step in STEPS:
         lines += [f"## {step}\n", "| fault | ends | what happens | NAME |", "| --- | --- | --- | --- |"]
