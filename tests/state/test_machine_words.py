@@ -38,6 +38,6 @@ def test_other_errors_are_left_to_others(error: BaseException) -> None:
 
 
 def test_an_error_of_a_write_gets_the_name_of_its_file(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="a.bin") as raised, naming(tmp_path / "a.bin"):
+    with pytest.raises(OSError, match=r"a\.bin") as raised, naming(tmp_path / "a.bin"):
         os.write(99_999, b"")
     assert raised.value.filename == str(tmp_path / "a.bin")
