@@ -14,7 +14,7 @@ from forebay.serving.local import control
 from forebay.serving.local.launch import Address
 from forebay.serving.local.requests import handle_request
 from forebay.settings import DeployConfig
-from forebay.state import Home, Run, StepLog
+from forebay.state import Home, Run, StepLog, seal
 from tiny_server import write_bundle
 
 NAME = "digits"
@@ -54,6 +54,7 @@ class Station:
         images = np.random.default_rng(0).integers(0, 256, (ROWS, 8, 8, 1), dtype=np.uint8)
         write_smoke(evaluation, images, load_bundle(bundle).predict(images))
         _evaluation(evaluation, spec.classes).write()
+        seal(evaluation)
         return Released(str(version), evaluation, bundle)
 
     def log(self) -> StepLog:

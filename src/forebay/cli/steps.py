@@ -26,8 +26,8 @@ from forebay.settings.cluster_only import check_for_this_machine
 from forebay.settings.keys import Scalar
 from forebay.state import Home
 from forebay.state.ending import before_forced_end
-from forebay.state.files import MARKER
 from forebay.state.private import hand_over
+from forebay.state.sealed import MARKER
 
 if TYPE_CHECKING:
     from forebay.contracts.evaluation import Evaluation

@@ -108,11 +108,12 @@ def submit_command(
     )
     if run_id and (settings or pipeline or no_wait):
         raise ConfigError("--follow looks at a run that is there already: give no settings, --pipeline or --no-wait.")
+    from forebay.cluster.patience import BEGIN_S, Patience
     from forebay.submit.backend import connect
     from forebay.submit.login import login
 
-    backend = connect(login(host, namespace, context, ca))
     end_like_ctrl_c()
+    backend = connect(login(host, namespace, context, ca), Patience(BEGIN_S))
     if run_id:
         from forebay.submit.run import Started
 

@@ -8,6 +8,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from forebay.engine.summary import Event
 from forebay.state import is_sealed, read_json, write_json
 
 DIGESTS = "cache-digests.json"  # beside the cache folder, in which every file is an entry
@@ -45,6 +46,17 @@ def forget_entries(cache: Path) -> None:
         entry.unlink(missing_ok=True)
 
 
+def forget_damaged(cache: Path, events: list[Event]) -> None:
+    """Remove the entries of artifacts that steps of a run found damaged by content, so that the next run makes them.
+
+    Their sizes are as they were, so `drop_broken_entries` would not tell.
+    """
+    damaged = {Path(event["damaged"]) for event in events if event.get("damaged")}
+    for entry in cache.glob("*.json") if damaged else ():
+        if damaged.intersection(_paths_or_none(entry)):
+            entry.unlink(missing_ok=True)
+
+
 def artifact_paths(entry: Path) -> list[Path]:
     """The local artifact paths that a cache entry refers to."""
     outputs: dict[str, Any] = read_json(entry)
@@ -61,6 +73,13 @@ def _problem(entry: Path, sha256: str) -> str:
         return f"{entry} is damaged: {error}"
     broken = next((path for path in paths if not (path.is_file() or is_sealed(path))), None)
     return f"{broken} is not whole: files are missing, or are not as they were written" if broken else ""
+
+
+def _paths_or_none(entry: Path) -> list[Path]:
+    try:
+        return artifact_paths(entry)
+    except (OSError, ValueError, AttributeError, TypeError):
+        return []
 
 
 def _read_digests(cache: Path) -> dict[str, str]:

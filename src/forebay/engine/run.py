@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from forebay.engine.cache import forget_entries
+from forebay.engine.cache import forget_damaged, forget_entries
 from forebay.engine.champions import champion_url
 from forebay.engine.ended import ended_run, exit_status
 from forebay.engine.kfp_local import compiled_pipeline
@@ -166,6 +166,7 @@ def _conclude(
         summary["url"] = _champion_url(home, summary["model"]["name"], request.address, show)
         write_json(run.summary, summary)
     if summary["state"] == "failed":
+        forget_damaged(home.cache, events)
         raise StepFailedError(summary)
     return summary
 

@@ -38,7 +38,7 @@ from forebay.ingest.verdict import Verdict, class_order, count_values, judge
 from forebay.ingest.write import REPEATED, WriteJob, write_part
 from forebay.settings import IngestConfig
 from forebay.state import StepLog, seal
-from forebay.state.files import MARKER
+from forebay.state.sealed import MARKER
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

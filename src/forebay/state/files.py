@@ -1,4 +1,4 @@
-"""Files that are whole or absent: atomic writes, and a marker that says an artifact folder is complete."""
+"""Files that are whole or absent: atomic writes. `state.sealed` does the same for whole artifact folders."""
 
 import json
 import os
@@ -6,9 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from forebay.errors import DamagedError
-
-MARKER = "_COMPLETE.json"
-SMALL_BYTES = 1 << 20  # up to which a file's content is sealed: manifests, evaluations, a model's description
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -65,40 +62,3 @@ def empty_folder(folder: Path) -> None:
     if folder.exists():
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
-
-
-def seal(folder: Path) -> None:
-    """Mark an artifact folder as complete: the last thing a step writes into it."""
-    sizes = _sizes(folder)
-    small = [name for name, size in sizes.items() if size <= SMALL_BYTES]
-    write_json(folder / MARKER, {"bytes": sizes, "sha256": {name: _sha256(folder / name) for name in small}})
-
-
-def is_sealed(folder: Path) -> bool:
-    """Tell whether the folder is as it was sealed: every file is there in its size, and small ones in their content.
-
-    What reads the large ones, rows and pictures, finds out by itself whether they are as they were written.
-    """
-    try:
-        found = read_json(folder / MARKER)
-        sizes, digests = dict(found["bytes"]), dict(found.get("sha256", {}))  # older ones have no digests
-        have = _sizes(folder)
-        return all(have.get(name) == size for name, size in sizes.items()) and all(
-            _sha256(folder / name) == digest for name, digest in digests.items()
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return False
-
-
-def _sizes(folder: Path) -> dict[str, int]:
-    return {
-        path.relative_to(folder).as_posix(): path.stat().st_size
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != MARKER
-    }
-
-
-def _sha256(path: Path) -> str:
-    import hashlib  # its libraries take 4 MB, which the server's supervisor does not need
-
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -7,7 +7,8 @@ Event kinds, each an object with `time` (ISO 8601, UTC), `step` and `kind`:
 - `warning`: `text`
 - `result`: facts of the step, any JSON
 - `finished`: `seconds`
-- `failed`: `seconds`, `error` (one paragraph), `permanent` (a second try would fail the same way), `error_type`
+- `failed`: `seconds`, `error` (one paragraph), `permanent` (a second try would fail the same way), `error_type`,
+  and `damaged`: the artifact folder, where a file of it is not what its step wrote
 """
 
 import contextlib
@@ -22,7 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from forebay.errors import ForebayError
+from forebay.errors import DamagedArtifactError, ForebayError
 from forebay.state import mlflow_words
 from forebay.state.home import Home
 from forebay.state.mask import without_passwords
@@ -207,6 +208,7 @@ def _recorded(log: StepLog) -> Iterator[None]:
             error=one_line(_in_words(error)),
             error_type=type(error).__name__,
             permanent=isinstance(error, ForebayError | ImportError) or mlflow_words.is_final(error),
+            **({"damaged": str(error.folder)} if isinstance(error, DamagedArtifactError) else {}),
         )
         raise
     log.emit("finished", seconds=round(time.monotonic() - start, 3))
