@@ -63,10 +63,10 @@ def state_folder(home: Home) -> Check:
 
 def server_port(home: Home, host: str, port: int) -> Check:
     """The server of this state folder runs, or its port is free."""
-    running = control.status(home)
-    if running is not None:
-        return passed("port", f"our server answers at {running.url}")
     try:
+        running = control.status(home)
+        if running is not None:
+            return passed("port", f"our server answers at {running.url}")
         control.check_port(home, host, port)
     except (ConfigError, MachineError) as error:
         return explained("port", error)

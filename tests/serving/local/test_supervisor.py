@@ -45,10 +45,10 @@ def supervise(home: Home) -> Iterator[Supervise]:
     home.serving.mkdir()
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(*, answers: int, code: int) -> "subprocess.Popen[bytes]":
+    def start(*, answers: int, code: int, log_file: str = "") -> "subprocess.Popen[bytes]":
         files = ServingFiles.of(home)
         program = [sys.executable, "-c", PROGRAM, str(files.folder), str(answers), str(code)]
-        with bind("127.0.0.1", 0) as listener, files.log.open("ab") as log:
+        with bind("127.0.0.1", 0) as listener, Path(log_file or files.log).open("ab") as log:
             given = str(listener.fileno())
             process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "forebay.serving.local.supervisor", str(home.root), given, *program],
@@ -111,6 +111,13 @@ def test_a_server_that_never_answered_is_not_tried_again_and_leaves_its_code(hom
     process = supervise(answers=0, code=3)
     assert process.wait(60) == 3
     assert record.read(ServingFiles.of(home)) is None
+
+
+def test_a_full_disk_ends_no_supervisor(home: Home, supervise: Supervise) -> None:
+    process = supervise(answers=1, code=1, log_file="/dev/full")
+    _until(lambda: _told(home).count == 1 and bool(_told(home).next))
+    assert process.poll() is None
+    assert control.stop(home) is True
 
 
 def test_a_supervisor_ends_when_its_state_folder_is_gone(home: Home, supervise: Supervise) -> None:

@@ -39,7 +39,8 @@ def start(home: Home, files: ServingFiles, address: Address) -> ServerInfo:
         ConfigError: there is no such address.
         MachineError: the port is taken, there is no container engine, or the server did not come up.
     """
-    files.server.unlink(missing_ok=True)
+    for told_by_the_last_one in (files.server, files.supervisor):
+        told_by_the_last_one.unlink(missing_ok=True)
     with contextlib.ExitStack() as undo:
         files.log.touch()
         before = files.log.stat().st_size
