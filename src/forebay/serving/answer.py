@@ -62,7 +62,7 @@ def predict_v1(model: ServedModel, media: bytes, body: bytes, claim: Claim) -> R
     with PRE_HIST_TIME.labels(model.name).time():
         decode = codec.decode_picture if media.startswith(PICTURE) else codec.decode_v1
         images = decode(body, shape, _preparation(model), claim)
-    prediction = _predict(model, images, claim.peer.gone)
+    prediction = _predict(model, images, claim)
     with POST_HIST_TIME.labels(model.name).time():
         return Response(200, codec.encode_v1(prediction), [(b"content-type", JSON)])
 
@@ -75,7 +75,7 @@ def predict_v2(model: ServedModel, media: bytes, headers: dict[bytes, bytes], bo
             request = codec.plain_request(codec.decode_picture(body, _shape(model), _preparation(model), claim))
         else:
             request = codec.decode_v2(body, None if length is None else length.decode("latin-1"), _shape(model))
-    prediction = _predict(model, request.images_NHWC, claim.peer.gone)
+    prediction = _predict(model, request.images_NHWC, claim)
     with POST_HIST_TIME.labels(model.name).time():
         encoded, json_length = codec.encode_v2(request, prediction)
     if json_length is None:
@@ -94,9 +94,10 @@ def error(status: int, message: str, headers: Headers | None = None) -> Response
     return Response(status, orjson.dumps({"error": message}), [(b"content-type", JSON), *(headers or [])])
 
 
-def _predict(model: ServedModel, images_NHWC: NDArray[np.uint8], gone: Gone) -> Prediction:
+def _predict(model: ServedModel, images_NHWC: NDArray[np.uint8], claim: Claim) -> Prediction:
+    claim.pictures(*images_NHWC.shape[:3])
     with PREDICT_HIST_TIME.labels(model.name).time():
-        probabilities = _probabilities(model.classifier, images_NHWC, gone)
+        probabilities = _probabilities(model.classifier, images_NHWC, claim.peer.gone)
     return Prediction(
         model=model.name,
         version=model.served.version,

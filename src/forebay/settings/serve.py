@@ -64,6 +64,7 @@ class ServeConfig(StepConfig):
     connections: int = setting(
         1024,
         meaning="Connections at once; where one is too many, the one that waited longest for a request is closed",
+        unit="connections",
         rule=between(8, 60000),
     )
     address_percent: int = setting(

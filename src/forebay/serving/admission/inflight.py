@@ -149,6 +149,15 @@ class Claim:
         self.peer.gone.check()
         self.growing_body(size)
 
+    def pictures(self, count: int, height: int, width: int) -> None:
+        """Go on with so many pictures of the model's size.
+
+        Raises:
+            TooLargeError: they are too many for a small request.
+        """
+        if count > 1 and not self.is_large and count * height * width > self._budgets.limits().small_pixels:
+            raise TooLargeError
+
     def decoded(self, count: int) -> None:
         """Take memory for what is decoded; the first time it waits for others, in a thread of the pool.
 

@@ -103,7 +103,7 @@ def decode_picture(
     Raises:
         RefusedError: it is none.
     """
-    return from_files([body], shape, "body", preparation, claim)
+    return from_files([bytes(body)], shape, "body", preparation, claim)
 
 
 def plain_request(images_NHWC: NDArray[np.uint8]) -> InferRequest:

@@ -99,13 +99,18 @@ class Connection(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """Wait for the next request from here on."""
+        """Wait for the next request from here on, and for the end of the connection: who does not read sees none."""
         self._outside = True
         super().on_message_complete()
+        if not self.pipeline:
+            self.flow.resume_reading()
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio takes a bool, uvicorn never gives one
         """Tell whether the client, which has sent its last byte, still gets an answer."""
-        if self.cycle is None or self.cycle.response_complete:
+        if not self._is_busy:
+            if self._head_bytes and not self._is_over:
+                self._refuse(RefusedError("The request ended inside its head."))
+                return True
             return False
         self.cycle.keep_alive = False
         self.cycle.more_body = False  # an unfinished body ends here; reading it finds it too short

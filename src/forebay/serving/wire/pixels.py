@@ -149,6 +149,7 @@ def from_files(
     height, width, channels = shape
     _check_size(len(encoded), shape, what)
     claim = claim or Claim.of_nobody()
+    claim.pictures(len(encoded), height, width)
     claim.decoded(len(encoded) * math.prod(shape))
     pictures = np.empty((len(encoded), height, width, channels), np.uint8)
     left = MAX_PIXELS
@@ -156,7 +157,7 @@ def from_files(
         here = f"{what}[{row}]"
         try:
             claim.peer.gone.check()
-            file = item if isinstance(item, bytes | bytearray) else unpack(item, here)
+            file = item if isinstance(item, bytes) else unpack(item, here)
             pixels = decode(file, channels=channels, max_pixels=left, bits=preparation.bits, admit=claim.decoded_source)
         except PictureError as error:
             raise RefusedError(
