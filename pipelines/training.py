@@ -86,6 +86,11 @@ def training(parameters: Parameters) -> None:
             **arguments_of("deploy", parameters),
             serve_cors_origins=parameters["serve_cors_origins"],
             serve_hosts=parameters["serve_hosts"],
+            serve_connections=parameters["serve_connections"],
+            serve_address_percent=parameters["serve_address_percent"],
+            serve_memory_mib=parameters["serve_memory_mib"],
+            serve_head_s=parameters["serve_head_s"],
+            serve_body_s=parameters["serve_body_s"],
         )
         _request(deploy, cpu="500m", memory="1G", hours=1, cached=False)
         _give(deploy, mlflow=True, more=(given.MODEL_STORE,))

@@ -3,7 +3,7 @@
 import contextlib
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -15,6 +15,7 @@ from forebay.pictures.depth import FULL, scale
 from forebay.pictures.kinds import FORMATS, NO_HEIC, is_heic, raw_picture, what_it_is
 
 DEEP_COLOUR = ("RGB;16", "RGBA;16")  # raw modes, with the order of bytes after them: L, B or N
+Admit = Callable[[int], None]
 OTHER_HALF = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
 
 
@@ -37,7 +38,9 @@ class Decoded(NamedTuple):
     alpha: Image.Image | None = None  # beside colours of 16 bits only; else the picture is on white already
 
 
-def decode(data: bytes, *, channels: int | None, max_pixels: int, bits: int = FULL) -> NDArray[np.uint8]:
+def decode(
+    data: bytes, *, channels: int | None, max_pixels: int, bits: int = FULL, admit: Admit | None = None
+) -> NDArray[np.uint8]:
     """Decode a picture file.
 
     Args:
@@ -45,6 +48,7 @@ def decode(data: bytes, *, channels: int | None, max_pixels: int, bits: int = FU
         channels: 1 or 3, or None for what the picture is by itself.
         max_pixels: largest height times width that is decoded.
         bits: of which 16-bit values make use.
+        admit: is told how many pixels will be decoded; what it raises ends the decoding before it begins.
 
     Returns:
         uint8 (H, W, C), its own memory.
@@ -52,19 +56,22 @@ def decode(data: bytes, *, channels: int | None, max_pixels: int, bits: int = FU
     Raises:
         PictureError: it is no picture, is damaged, or is too large.
     """
-    pixels_HWC = to_8_bits(decode_values(data, max_pixels=max_pixels, deep=bits != FULL), bits)
+    pixels_HWC = to_8_bits(decode_values(data, max_pixels=max_pixels, deep=bits != FULL, admit=admit), bits)
     return pixels_HWC if channels is None else to_channels(pixels_HWC, channels)
 
 
-def decode_values(data: bytes, *, max_pixels: int, deep: bool = True) -> Decoded:
+def decode_values(data: bytes, *, max_pixels: int, deep: bool = True, admit: Admit | None = None) -> Decoded:
     """Decode a picture file as far as it can be without knowing how many of 16 bits are in use; raises as `decode`.
 
     Args:
         data: the whole file.
         max_pixels: largest height times width that is decoded.
         deep: read all 16 bits of colours too, which takes a second pass; else their high byte.
+        admit: as of `decode`.
     """
     image = _open(data, max_pixels)
+    if admit is not None:
+        admit(image.width * image.height)
     with _in_words(data):
         deep = deep and _is_deep_colour(image)
         _load(image)

@@ -74,5 +74,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _exit_now(code: int) -> None:
+    """End without waiting for threads: a prediction that nobody waits for any more may run for minutes."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        _exit_now(main(sys.argv[1:]))
+    except SystemExit as ended:  # by a signal while it started, or by argparse
+        _exit_now(ended.code if isinstance(ended.code, int) else 0)

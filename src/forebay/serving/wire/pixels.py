@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forebay.pictures import PictureError, Preparation, decode, fit
+from forebay.serving.admission.inflight import Claim
 from forebay.serving.wire.encoded import unpack
 from forebay.serving.wire.refusal import RefusedError, shown
 
@@ -128,7 +129,9 @@ def _outside(low: Any, high: Any, what: str) -> RefusedError:
     return RefusedError(f"{what}: expected finite numbers from 0 to {TOP}, got {low} to {high}.{scaled}")
 
 
-def from_files(encoded: Sequence[Any], shape: Shape, what: str, preparation: Preparation = OLDER) -> NDArray[np.uint8]:
+def from_files(
+    encoded: Sequence[Any], shape: Shape, what: str, preparation: Preparation = OLDER, claim: Claim | None = None
+) -> NDArray[np.uint8]:
     """Pictures from `{"b64": …}` objects, decoded and brought to size by the rules that ingest used.
 
     Args:
@@ -136,20 +139,26 @@ def from_files(encoded: Sequence[Any], shape: Shape, what: str, preparation: Pre
         shape: (H, W, C) of the result.
         what: the part of the request, for messages.
         preparation: how ingest prepared what the model learned from.
+        claim: takes memory for the pictures, and says whether the client still waits; looked at for each picture.
 
     Raises:
+        ClientGoneError, TooLargeError: of the claim.
         RefusedError: more pictures than fit into memory (413), an object of another form, bad base64, or a file that
             is no picture or has too many pixels.
     """
     height, width, channels = shape
     _check_size(len(encoded), shape, what)
+    claim = claim or Claim.of_nobody()
+    claim.pictures(len(encoded), height, width)
+    claim.decoded(len(encoded) * math.prod(shape))
     pictures = np.empty((len(encoded), height, width, channels), np.uint8)
     left = MAX_PIXELS
     for row, item in enumerate(encoded):
         here = f"{what}[{row}]"
         try:
+            claim.peer.gone.check()
             file = item if isinstance(item, bytes) else unpack(item, here)
-            pixels = decode(file, channels=channels, max_pixels=left, bits=preparation.bits)
+            pixels = decode(file, channels=channels, max_pixels=left, bits=preparation.bits, admit=claim.decoded_source)
         except PictureError as error:
             raise RefusedError(
                 f"{here}: expected a PNG or JPEG file ({MAX_PIXELS} pixels in all of a request), got one that is "
@@ -157,4 +166,5 @@ def from_files(encoded: Sequence[Any], shape: Shape, what: str, preparation: Pre
             ) from None
         left -= pixels.shape[0] * pixels.shape[1]
         pictures[row] = fit(pixels, height, width, preparation.fit)
+        claim.release_source()
     return pictures
