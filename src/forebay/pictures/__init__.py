@@ -28,14 +28,14 @@ from forebay.pictures.errors import AskerGoneError, PictureError
 from forebay.pictures.fit import Preparation, fit
 from forebay.pictures.limits import MAX_PIXELS
 from forebay.pictures.resize import resize
-from forebay.pictures.watch import Asker, Watch
+from forebay.pictures.watch import Gone, Watch
 
 __all__ = [
     "MAX_PIXELS",
-    "Asker",
     "AskerGoneError",
     "Decoded",
     "Depth",
+    "Gone",
     "PictureError",
     "Preparation",
     "Watch",

@@ -45,7 +45,7 @@ def decode(
 
     Raises:
         PictureError: it is no picture, is damaged, is too large, or would cost too much.
-        AskerGoneError: the watch's asker is gone.
+        AskerGoneError: the watch says that nobody waits any more.
     """
     pixels_HWC = to_8_bits(decode_values(data, max_pixels=max_pixels, deep=bits != FULL, watch=watch), bits)
     return pixels_HWC if channels is None else to_channels(pixels_HWC, channels)

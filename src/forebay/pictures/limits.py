@@ -18,6 +18,8 @@ MAX_SCANS = 100
 # Samples that all scans walk over, per pixel of max_pixels. The usual ten scans come to 8 with half the colours
 # (4:2:0) and to 14 with all of them (4:4:4).
 MAX_VISITS = 24
+MAX_SEGMENTS = 4096  # before the first scan; a profile or an EXIF of many MB takes some hundreds
+MAX_JUNK_BYTES = 1 << 16  # between them; Pillow looks at each of these bytes in Python
 MAX_EXIF_SEGMENTS = 16  # of up to 64 KiB; Pillow joins them, each time copying what it has
 MAX_EXIF_BYTES = 1 << 20  # JPEG holds 64 KiB of it; each number becomes a Python object where the picture is turned
 

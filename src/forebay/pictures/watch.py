@@ -1,4 +1,4 @@
-"""Between two pieces of decoding: has it taken too long, and does anybody still wait for it?"""
+"""Between two pieces of decoding: has it taken too long, and does anybody still wait?"""
 
 import io
 import time
@@ -12,11 +12,12 @@ READS = 1024  # shorter reads that make a piece
 SCAN = b"\xff\xda"
 
 
-class Asker(Protocol):
-    """Who waits for the pixels."""
+class Gone(Protocol):
+    """Whether who asked for the pixels is gone."""
 
-    def gone(self) -> bool:
-        """Whether nobody waits any more. Asked from the decoding thread, often, so it must be quick."""
+    @property
+    def is_set(self) -> bool:
+        """Whether nobody waits any more. Looked at from the decoding thread, often, so it must be quick."""
 
 
 class Watch:
@@ -26,8 +27,8 @@ class Watch:
     picture that an idle one takes.
     """
 
-    def __init__(self, asker: Asker | None = None, cpu_s: float = MAX_CPU_S) -> None:
-        self._asker = asker
+    def __init__(self, gone: Gone | None = None, cpu_s: float = MAX_CPU_S) -> None:
+        self._gone = gone
         self._cpu_s = cpu_s
         self._end = time.thread_time() + cpu_s
 
@@ -38,7 +39,7 @@ class Watch:
             PictureError: the time is over.
             AskerGoneError: nobody waits.
         """
-        if self._asker is not None and self._asker.gone():
+        if self._gone is not None and self._gone.is_set:
             raise AskerGoneError
         if time.thread_time() > self._end:
             raise too_costly(f"decoding was stopped after {self._cpu_s:g} s of a core")

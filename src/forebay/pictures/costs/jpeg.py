@@ -1,24 +1,41 @@
 """JPEG: its pixels are walked over once a scan, and a scan may be ten bytes long."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from forebay.pictures.errors import too_costly
-from forebay.pictures.limits import MAX_EXIF_SEGMENTS, MAX_SCANS, MAX_VISITS
+from forebay.pictures.limits import (
+    MAX_EXIF_SEGMENTS,
+    MAX_JUNK_BYTES,
+    MAX_SCANS,
+    MAX_SEGMENTS,
+    MAX_VISITS,
+)
 
 MAGIC = b"\xff\xd8\xff"
 EXIF = b"Exif\0\0"
 SOS = b"\xff\xda"
 _EOI = 0xD9
-_BARE = {0x00, 0x01, 0xFF, *range(0x02, 0xC0), *range(0xD0, 0xD9)}  # stand alone, or no markers at all
+_MARKER = re.compile(rb"\xff[\xc0-\xcf\xd9-\xfe]")  # those with a length, and the end of the picture
 AGAIN = "save it again, as a baseline JPEG"
 
 
 def check_bytes(data: bytes) -> None:
-    """Refuse a file whose EXIF comes in many segments."""
-    segments = data.count(EXIF)
-    if segments > MAX_EXIF_SEGMENTS:
-        raise too_costly(f"EXIF in {segments} segments, at most {MAX_EXIF_SEGMENTS} are read")
+    """Refuse a file with many segments, or with much between them, before its first scan."""
+    exif = data.count(EXIF)
+    if exif > MAX_EXIF_SEGMENTS:
+        raise too_costly(f"a JPEG with EXIF in {exif} segments, at most {MAX_EXIF_SEGMENTS} are read")
+    segments, junk, end = 0, 0, 2
+    for at in _markers(data):
+        segments, junk = segments + 1, junk + at - end
+        if segments > MAX_SEGMENTS:
+            raise too_costly(f"a JPEG of more than {MAX_SEGMENTS} segments before its picture: {AGAIN}")
+        if junk > MAX_JUNK_BYTES:
+            raise too_costly(f"a JPEG with more than {MAX_JUNK_BYTES} bytes that belong to no segment: {AGAIN}")
+        if data.startswith(SOS, at):
+            return
+        end = _end(data, at)
 
 
 def check_scans(image: Any, data: bytes, max_pixels: int) -> bool:
@@ -71,15 +88,23 @@ def _samples(image: Any) -> dict[int, float]:
 
 def _scans(data: bytes) -> Iterator[bytes]:
     """The components of each scan, as libjpeg finds them; never fewer scans than it finds."""
-    at = 2
-    while (at := data.find(b"\xff", at)) >= 0 and at + 1 < len(data):
-        marker = data[at + 1]
-        if marker == _EOI:
-            return
-        if marker in _BARE:
-            at += 1 if marker == 0xFF else 2
-            continue
-        if marker == SOS[1]:
+    for at in _markers(data):
+        if data.startswith(SOS, at):
             count = data[at + 4] if at + 4 < len(data) else 0
             yield data[at + 5 : at + 5 + 2 * count : 2]
-        at += 2 + max(2, int.from_bytes(data[at + 2 : at + 4], "big"))
+
+
+def _markers(data: bytes) -> Iterator[int]:
+    """Where the markers with a length are, and at last the end of the picture or of the file."""
+    at = 2
+    while found := _MARKER.search(data, at):
+        at = found.start()
+        yield at
+        if data[at + 1] == _EOI:
+            return
+        at = _end(data, at)
+    yield len(data)
+
+
+def _end(data: bytes, at: int) -> int:
+    return at + 2 + max(2, int.from_bytes(data[at + 2 : at + 4], "big"))
