@@ -15,6 +15,7 @@ from forebay.pictures.costs import check_bytes, check_opened
 from forebay.pictures.depth import FULL, scale
 from forebay.pictures.errors import AskerGoneError, PictureError
 from forebay.pictures.kinds import FORMATS, NO_HEIC, is_heic, raw_picture, what_it_is
+from forebay.pictures.netpbm import scaled
 from forebay.pictures.watch import Watch, WatchedFile, open_watched
 
 DEEP_COLOUR = ("RGB;16", "RGBA;16")  # raw modes, with the order of bytes after them: L, B or N
@@ -63,6 +64,7 @@ def decode_values(data: bytes, *, max_pixels: int, deep: bool = True, watch: Wat
     image, file = _open(data, max_pixels, watch)
     with _in_words(data):
         deep = deep and _is_deep_colour(image)
+        image = scaled(image, data)
         _load(image)
         if isinstance(file, WatchedFile):
             file.check()

@@ -23,12 +23,13 @@ MAX_JUNK_BYTES = 1 << 16  # between them; Pillow looks at each of these bytes in
 MAX_EXIF_SEGMENTS = 16  # of up to 64 KiB; Pillow joins them, each time copying what it has
 MAX_EXIF_BYTES = 1 << 20  # JPEG holds 64 KiB of it; each number becomes a Python object where the picture is turned
 
-# Reads of Pillow's Python code: one for a block of a file, a few for a chunk of PNG, but one for each pixel of a PGM
-# with an unusual maximum, each run of a BMP, each byte between two markers of a JPEG. One costs about a microsecond.
+# Reads of Pillow's Python code: one for a block of most files, a few for a chunk of PNG or an extension of GIF, but two
+# for each run of a BMP. One costs about a microsecond with what is done around it.
 MAX_READS = 4_000_000
-MAX_PLAIN_SAMPLES = 8_000_000  # numbers that are written in digits (P1, P2, P3)
+MAX_PLAIN_SAMPLES = 5_000_000  # numbers in digits (P2, P3)
 MAX_PLAIN_COMMENTS = 1000  # each of them moves up to a MiB
 
+MAX_CHUNKS = 100_000  # of PNG; an encoder that writes 4 kB at a time makes 16 000 of 64 MiB
 MAX_PACKED_CHUNKS = 64  # of PNG: compressed texts and profiles; each may unpack to 1 MiB (Pillow's MAX_TEXT_CHUNK)
 
 MAX_TAGS = 4096  # of a TIFF's directory; there are about 20, and 100 in those of microscopes and maps

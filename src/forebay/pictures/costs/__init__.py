@@ -5,11 +5,9 @@ Pixels are `decode`'s to check. All functions here raise PictureError with the r
 
 from PIL import Image
 
-from forebay.pictures.costs import boxes, jpeg, plain, tiff
+from forebay.pictures.costs import boxes, jpeg, plain, png, tiff
 from forebay.pictures.errors import too_costly
-from forebay.pictures.limits import MAX_EXIF_BYTES, MAX_PACKED_CHUNKS, SMALL_BYTES
-
-PACKED = (b"zTXt", b"iTXt", b"iCCP")
+from forebay.pictures.limits import MAX_EXIF_BYTES, SMALL_BYTES
 
 
 def check_bytes(data: bytes, max_pixels: int) -> None:
@@ -23,8 +21,8 @@ def check_bytes(data: bytes, max_pixels: int) -> None:
         return
     elif head[:3] == jpeg.MAGIC:
         jpeg.check_bytes(data)
-    elif head == b"\x89PNG":
-        _check_chunks(data)
+    elif head == png.MAGIC:
+        png.check_bytes(data)
     elif head[:2] in plain.MAGICS:
         plain.check_bytes(data)
 
@@ -39,9 +37,3 @@ def check_opened(image: Image.Image, data: bytes, max_pixels: int) -> bool:
     if image.format == "PPM":
         plain.check_samples(image)
     return False
-
-
-def _check_chunks(data: bytes) -> None:
-    packed = sum(map(data.count, PACKED))
-    if packed > MAX_PACKED_CHUNKS:
-        raise too_costly(f"{packed} compressed texts or profiles in a PNG, at most {MAX_PACKED_CHUNKS} are read")

@@ -1,4 +1,4 @@
-"""PPM, PGM and PBM in digits: Pillow reads them in Python, number by number."""
+"""PPM and PGM in digits: Pillow reads them in Python, number by number."""
 
 from typing import cast
 
@@ -20,7 +20,7 @@ def check_bytes(data: bytes) -> None:
 
 def check_samples(image: Image.Image) -> None:
     """Refuse a file with many numbers."""
-    if cast(ImageFile, image).tile[0].codec_name != "ppm_plain":
+    if cast(ImageFile, image).tile[0].codec_name != "ppm_plain" or image.mode == "1":
         return
     samples = image.width * image.height * len(image.getbands())
     if samples > MAX_PLAIN_SAMPLES:
