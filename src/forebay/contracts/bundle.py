@@ -11,6 +11,7 @@ from forebay.state.files import read_json, write_json
 SPEC = "model.json"
 WEIGHTS = "weights.safetensors"
 HISTORY = "history.json"  # training curves: a list of objects, one per epoch
+SIGNATURE = "model.sig"  # over the digest of all other files (`contracts.digest`)
 FORMAT = 1
 
 
