@@ -2,8 +2,8 @@
 
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from forebay.errors import ModelError
 
@@ -13,7 +13,7 @@ _KINDS = {
 }  # fmt: skip
 
 
-def open_regular(path: Path, largest: int | None = None, *, folder: int | None = None) -> BinaryIO:
+def open_regular(path: Path, largest: int | None = None, *, folder: int | None = None) -> BufferedReader:
     """Open a regular file for reading; what could wait for a writer or lead elsewhere is refused.
 
     Args:
@@ -48,12 +48,21 @@ def read_regular(path: Path, largest: int) -> bytes:
         ModelError: as `open_regular`.
     """
     with open_regular(path, largest) as file:
-        try:
-            content = file.read(largest + 1)  # it may grow meanwhile
-        except OSError as error:
-            raise ModelError(f"{shown(path)} cannot be read: {error.strerror}.") from error
+        return read_to_end(file, path, largest)
+
+
+def read_to_end(file: BufferedReader, path: Path, largest: int) -> bytes:
+    """What an open file still holds.
+
+    Raises:
+        ModelError: it cannot be read, or holds more bytes than that.
+    """
+    try:
+        content = file.read(largest + 1)  # it may grow meanwhile
+    except OSError as error:
+        raise ModelError(f"{shown(path)} cannot be read: {error.strerror}.") from error
     if len(content) > largest:
-        raise ModelError(f"{shown(path)} has more than {largest} bytes.")
+        raise ModelError(f"{shown(path)} has more than {largest} bytes; no more are read.")
     return content
 
 
