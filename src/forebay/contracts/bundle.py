@@ -11,6 +11,7 @@ from forebay.contracts.spec_rules import FORMAT, TASK, check_spec
 from forebay.contracts.strict_json import parse
 from forebay.errors import ModelError
 from forebay.state.files import write_json
+from forebay.state.sealed import MARKER, check_content
 
 SPEC = "model.json"
 WEIGHTS = "weights.safetensors"
@@ -49,6 +50,16 @@ _BEHAVIOUR = (
     "architecture", "options", "classes", "height", "width", "channels", "mean", "std", "weights_sha256", "fit", "bits",
     "task",
 )  # fmt: skip
+
+
+def check_artifact(folder: Path) -> None:
+    """Compare train's output folder with what it was when train ended; a bundle from elsewhere has no seal to hold.
+
+    Raises:
+        DamagedError: a file of it is missing or another one.
+    """
+    if (folder / MARKER).exists() or not folder.is_dir():
+        check_content(folder, "train", [SPEC, WEIGHTS, HISTORY])
 
 
 def write_spec(folder: Path, spec: ModelSpec) -> None:

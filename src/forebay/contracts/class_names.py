@@ -1,10 +1,10 @@
 """Classes: what may be one's name, and how they stand in a message."""
 
-import unicodedata
 from collections.abc import Sequence
 
+from forebay.text import control_in
+
 LONGEST = 1000  # characters of a name
-_NO_TEXT = ("Cc", "Cs", "Zl", "Zp")  # control characters, halves of characters, line and paragraph ends
 
 
 def name_problem(name: object) -> str:
@@ -15,9 +15,8 @@ def name_problem(name: object) -> str:
         return "must not be empty"
     if len(name) > LONGEST:
         return f"must have at most {LONGEST} characters, has {len(name)}"
-    if any(unicodedata.category(character) in _NO_TEXT for character in name):
-        return f"must not hold control characters, is {name!a:.100}"
-    return ""
+    control = control_in(name)
+    return f"must not hold control characters such as {control}" if control else ""
 
 
 def listed(names: Sequence[str], most: int = 5) -> str:

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from forebay.contracts.bundle import SIGNATURE
-from forebay.contracts.regular_file import not_regular, open_regular, shown
+from forebay.contracts.regular_file import not_regular, open_regular
 from forebay.errors import ModelError
+from forebay.text import control_in, one_line
 
 MOST_FILES = 1000  # a bundle of ours holds fewer than ten
 LARGEST_FILE = 1 << 36  # 64 GiB; no model is that large, and reading must end
@@ -63,7 +64,7 @@ def bundle_files(folder: Path, keep: Keep | None = None) -> dict[str, StoredFile
                 if keep:
                     keep(name, file)
     except OSError as error:
-        raise ModelError(f"{shown(Path(error.filename or folder))} cannot be read: {error.strerror}.") from error
+        raise ModelError(f"{one_line(str(error.filename or folder))} cannot be read: {error.strerror}.") from error
     if not found:
         raise ModelError(f"{folder} holds no files, so it is no model bundle. Take it from the registry again.")
     return found
@@ -80,7 +81,7 @@ def stored_file(file: BufferedReader, path: Path) -> StoredFile:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         return StoredFile(file.tell() - start, sha256)
     except OSError as error:
-        raise ModelError(f"{shown(path)} cannot be read: {error.strerror}.") from error
+        raise ModelError(f"{one_line(str(path))} cannot be read: {error.strerror}.") from error
 
 
 def listing(files: Files) -> str:
@@ -177,5 +178,5 @@ def _paths(folder: Path) -> Iterator[tuple[str, Path, int]]:
 
 
 def _check_name(path: Path) -> None:
-    if not path.name.isprintable():  # neither control characters nor bytes that are no text
-        raise ModelError(f"{shown(path)}: the name of a bundle's file must be printable text.")
+    if control_in(path.name):  # or bytes that are no text
+        raise ModelError(f"{one_line(str(path))}: the name of a bundle's file must be printable text.")

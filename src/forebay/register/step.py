@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forebay import tracking
-from forebay.contracts.bundle import ModelSpec, read_spec
+from forebay.contracts.bundle import ModelSpec, check_artifact, read_spec
 from forebay.contracts.digest import Record, bundle_digest, record_of
 from forebay.contracts.evaluation import Evaluation
 from forebay.contracts.manifest import SplitManifest
@@ -38,9 +38,11 @@ def register(dataset: Path, model: Path, evaluation: Path, config: RegisterConfi
         The version number.
 
     Raises:
+        DamagedError: a file that it reads is not what its step wrote.
         ModelError: the bundle is broken, or another one was evaluated.
     """
     facts = Evaluation.read(evaluation)
+    check_artifact(model)
     record = record_of(model)
     spec = read_spec(model)
     _check_evaluated(evaluation, facts, model, spec, record)
