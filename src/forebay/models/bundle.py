@@ -23,11 +23,15 @@ BATCH_PIXELS = 1 << 20  # pixels per forward pass; bounds memory whatever the pi
 
 
 class Classifier:
-    """A trained model that answers from stored pixels. Safe to use from several threads."""
+    """A trained model that answers from stored pixels. Safe to use from several threads.
+
+    `examples_NHWC` are rows that it never trained on, where its bundle holds some; else there are none.
+    """
 
     def __init__(self, spec: ModelSpec, network: nn.Module, examples_NHWC: NDArray[np.uint8] | None = None) -> None:
         self.spec = spec
-        self.examples_NHWC = examples_NHWC  # rows that it never trained on, where the bundle holds some
+        shape = (spec.height, spec.width, spec.channels)
+        self.examples_NHWC = np.empty((0, *shape), np.uint8) if examples_NHWC is None else examples_NHWC
         self._network = network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def predict(self, images_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
