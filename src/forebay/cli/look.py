@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from forebay.cli.command import command
+from forebay.cli.models import model_lines, model_objects
 from forebay.cli.options import cluster_option, json_option, refuse_without_cluster
 from forebay.engine.summary import STEPS, summarize
 from forebay.errors import ConfigError
@@ -22,6 +23,7 @@ from forebay.serving.local.record import Restarts
 from forebay.serving.state import ServerInfo, ServingFiles
 from forebay.state import Home, Run, read_json
 from forebay.state.steplog import read_events
+from forebay.text import one_line
 
 HIDDEN = ("pid", "unanswered")  # of `Restarts`: nobody's concern
 NO_RUN = summarize("", []) | {"run_id": None, "state": None, "seconds": None}  # every key of a run's summary
@@ -225,8 +227,7 @@ def find_run(home: Home, run_id: str | None) -> Run:
 def _server_object(home: Home, server: ServerInfo | None) -> dict[str, Any] | None:
     if server is None:
         return None
-    models = {name: vars(model) for name, model in control.current_models(home).items()}
-    return {"url": server.url, "pid": server.pid, "log": server.log, "models": models}
+    return {"url": server.url, "pid": server.pid, "log": server.log, "models": model_objects(home)}
 
 
 def _restarts_object(home: Home, server: ServerInfo | None) -> dict[str, Any] | None:
@@ -242,7 +243,7 @@ def _server_lines(home: Home, server: ServerInfo | None) -> list[str]:
     lines = ["", f"server: {server.url} ({server.runs_as}), log {server.log}"]
     if told is not None and told.count:
         lines.append(f"  started again {_times(told.count)}, the last time after {told.last}: {told.why}")
-    lines += [f"  {name} version {model.version}" for name, model in control.current_models(home).items()]
+    lines += map(one_line, model_lines(home))
     return [*lines, "After a reboot: `forebay serve`. To end it: `forebay stop`."]
 
 

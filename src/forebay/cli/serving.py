@@ -14,12 +14,14 @@ from forebay.cli.address import (
     server_settings_option,
 )
 from forebay.cli.command import command
+from forebay.cli.models import model_lines
 from forebay.cli.options import INTERRUPTED, cluster_option, json_option, refuse_without_cluster
 from forebay.errors import ConfigError
 from forebay.serving.local import control
 from forebay.serving.state import ServerInfo
 from forebay.state import Home, read_json
 from forebay.state.runners import Runner
+from forebay.text import one_line
 
 
 @command("serve")
@@ -42,8 +44,8 @@ def serve_command(models: tuple[str, ...], host: str, port: int, runner: Runner,
         check_mlflow(home)
     server = bring_up(home, models, server_address(home, host, port, runner, settings))
     click.echo(f"{server.url} ({server.runs_as}), log {server.log}")
-    for name, model in sorted(control.current_models(home).items()):
-        click.echo(f"  {name} version {model.version}")
+    for line in model_lines(home):
+        click.echo(one_line(line))
     for name, value in sorted(control.settings(home).items()):
         click.echo(f"  serve.{name} = {value or '(none)'}")
     click.echo("It answers until `forebay stop`.")

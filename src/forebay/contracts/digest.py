@@ -20,7 +20,7 @@ from forebay.errors import ModelError
 from forebay.text import control_in, one_line
 
 MOST_FILES = 1000  # a bundle of ours holds fewer than ten
-LARGEST_FILE = 1 << 36  # 64 GiB; no model is that large, and reading must end
+LARGEST_FILE = 8 << 30  # bytes; the largest networks have a third of it, and reading must end
 
 
 class StoredFile(NamedTuple):
@@ -65,6 +65,10 @@ def bundle_files(folder: Path, keep: Keep | None = None) -> dict[str, StoredFile
                     keep(name, file)
     except OSError as error:
         raise ModelError(f"{one_line(str(error.filename or folder))} cannot be read: {error.strerror}.") from error
+    except RecursionError as error:
+        raise ModelError(
+            f"{folder} holds folders that lie too deep in one another, so it is no model bundle."
+        ) from error
     if not found:
         raise ModelError(f"{folder} holds no files, so it is no model bundle. Take it from the registry again.")
     return found

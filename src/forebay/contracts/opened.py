@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forebay.contracts.bundle import LARGEST_SPEC, SPEC, WEIGHTS, ModelSpec, check_is_bundle, check_weights, parse_spec
-from forebay.contracts.digest import Record, bundle_files, check_files, stored_file
+from forebay.contracts.digest import LARGEST_FILE, Record, bundle_files, check_files, stored_file
 from forebay.contracts.examples import EXAMPLES, LARGEST_EXAMPLES, parse_examples
 from forebay.contracts.regular_file import open_regular, read_to_end
 from forebay.errors import ModelError
@@ -59,7 +59,7 @@ class _Kept:
         check_is_bundle(self._folder)
         for name in (SPEC, WEIGHTS, EXAMPLES):
             if name != EXAMPLES or os.path.lexists(self._folder / name):
-                self.opened[name] = self._stack.enter_context(open_regular(self._folder / name))
+                self.opened[name] = self._stack.enter_context(open_regular(self._folder / name, LARGEST_FILE))
         weights = self.opened[WEIGHTS]
         found = stored_file(weights, self._folder / WEIGHTS)
         weights.seek(0)

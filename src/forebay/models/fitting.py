@@ -38,8 +38,16 @@ class StoredTensors:
         return sum(map(prod, self.shapes.values()))
 
     def read(self) -> dict[str, Tensor]:
-        """The tensors; their memory is the file's until they are copied."""
-        return {name: self._file.get_tensor(name) for name in self.shapes}
+        """The tensors; their memory is the file's until they are copied.
+
+        Raises:
+            ValueError: a number in one is not finite.
+        """
+        found: dict[str, Tensor] = {name: self._file.get_tensor(name) for name in self.shapes}
+        for name, tensor in found.items():
+            if tensor.is_floating_point() and not tensor.isfinite().all():
+                raise ValueError(f"{name} holds numbers that are not finite")
+        return found
 
 
 @contextmanager

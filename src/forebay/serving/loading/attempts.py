@@ -101,10 +101,8 @@ class Loader:
             return Outcome(attempt.classifier, attempt.error)
         if attempt.seconds < self._limit_s:
             return Outcome(loading=True)
-        late = (
-            f"{served.bundle} is not loaded after {self._limit_s:g} s. Does its disk answer? It is served once it is."
-        )
-        return Outcome(error=late, loading=True)
+        late = f"{served.bundle} is not loaded after {self._limit_s:g} s; it is served once it is."
+        return Outcome(error=f"{late} Does its disk answer?", loading=True)
 
     def forget(self, served: Served) -> None:
         """Keep nothing of one that is served now."""

@@ -103,6 +103,6 @@ def _await(home: Home, asked: _Asked, timeout_s: float, names: Collection[str] |
             return Published(asked.before, loaded)
     asked_for = ", ".join(sorted(asked.wanted if names is None else names))
     raise DeployError(
-        f"The server did not load {asked_for} within {timeout_s:g} s. Look into {files.log}, or raise deploy.timeout_s on "
-        "a slow machine."
+        f"The server did not load {asked_for} within {timeout_s:g} s. Look into {files.log}, or raise "
+        "deploy.timeout_s on a slow machine."
     )
