@@ -22,10 +22,7 @@ Harm = Callable[[Path], None]  # makes a good bundle in a folder a bad one
 
 BIG = 10**400
 FIELDS: dict[str, list[Any]] = {  # of model.json: values that must be refused
-    "architecture": [
-        5, None, [], "", "../mlp", "mlp\n", "os.system", "torchvision.models.resnet18", "m" * 10_000, "lenet5",
-        "resnet18", "regnet_y_128gf", "__import__('os').system('touch executed')",
-    ],
+    "architecture": [5, None, [], "", "../mlp", "mlp\n", "m" * 10_000],
     "options": [
         None, [], "width", {}, {"width": "16"}, {"width": 0}, {"width": -1}, {"width": 16.5}, {"width": True},
         {"width": 1 << 14}, {"width": 10**9}, {"width": BIG}, {"width": [16]}, {"width": 15},
@@ -54,6 +51,12 @@ FIELDS: dict[str, list[Any]] = {  # of model.json: values that must be refused
 }  # fmt: skip
 
 
+NETWORKS = (  # that the weights are not of, or that there are none of
+    "lenet5", "resnet9", "resnet18", "regnet_y_128gf", "os.system", "torchvision.models.resnet18",
+    "fasterrcnn_resnet50_fpn", "__import__('os').system('touch executed')",
+)  # fmt: skip
+
+
 def malicious_bundles(folder: Path, executed: Path) -> list[Path]:
     """Make them all in a folder, each in one of its own.
 
@@ -72,6 +75,8 @@ def malicious_bundles(folder: Path, executed: Path) -> list[Path]:
 
 def _harms(executed: Path) -> Iterator[tuple[str, Harm]]:
     yield from _fields()
+    for number, name in enumerate(NETWORKS):
+        yield f"network-{number}", _network(name)
     for name, text in _texts():
         yield f"text-{name}", lambda bundle, text=text: _replace(bundle / SPEC, text)  # type: ignore[misc]
     for file in (SPEC, WEIGHTS, EXAMPLES):
@@ -98,6 +103,14 @@ def _field(name: str, value: Any) -> Harm:
     def harm(bundle: Path) -> None:
         spec = json.loads((bundle / SPEC).read_text())
         _replace(bundle / SPEC, json.dumps({**spec, name: value}).encode())
+
+    return harm
+
+
+def _network(name: str) -> Harm:
+    def harm(bundle: Path) -> None:
+        _field("options", {"width": 4} if name == "resnet9" else {})(bundle)
+        _field("architecture", name)(bundle)
 
     return harm
 

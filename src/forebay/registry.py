@@ -124,12 +124,16 @@ def resolve(home: Home, reference: str, *, check: bool = True) -> RegisteredBund
         record=version.record,
     )  # fmt: skip
     if check:
-        _check(home, found)
+        check_registered(home, found)
     return found
 
 
-def _check(home: Home, found: RegisteredBundle) -> None:
-    """Compare the files with the record; of an older version, the weights."""
+def check_registered(home: Home, found: RegisteredBundle) -> None:
+    """Compare the files with what was registered; of a version from before there was a digest, the weights.
+
+    Raises:
+        ModelError: they differ; the message names the file.
+    """
     try:
         if found.record:
             check_bundle(found.folder, found.record)

@@ -63,7 +63,7 @@ def _beside_champion(
     config: EvaluateConfig,
     log: StepLog,
 ) -> gate.Verdict:
-    bundle = registry.champion(log.home, name)
+    bundle = registry.champion(log.home, name, check=False)
     if bundle is not None and bundle.note:
         log.warn(bundle.note)
     if bundle is None:
@@ -85,6 +85,7 @@ def _challenge(
 
     name, version = bundle.name, bundle.version
     try:
+        registry.check_registered(log.home, bundle)
         champion = load_bundle(bundle.folder, bundle.record)
     except ModelError as error:
         raise ModelError(

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from forebay.contracts.bundle import WEIGHTS, ModelSpec, file_sha256, write_spec
+from forebay.contracts.bundle import SPEC, WEIGHTS, ModelSpec, file_sha256, write_spec
 from forebay.contracts.digest import Record
 from forebay.contracts.opened import opened_bundle
 from forebay.errors import ModelError
@@ -103,6 +103,8 @@ def load_bundle(folder: Path, record: Record | None = None) -> Classifier:
                     spec.architecture, spec.options, spec.channels, spec.height, spec.width, len(spec.classes)
                 )
                 load_weights(network, tensors.read())
+        except ModelError as error:
+            raise ModelError(f"{folder / SPEC} names no network that can be built: {error}") from error
         except UNFIT as error:
             raise unfit(spec, folder / WEIGHTS, error) from error
         return Classifier(spec, network, opened.examples_NHWC)
