@@ -31,6 +31,15 @@ class ConfigError(ForebayError):
     exit_code: ExitCode = 2
 
 
+class DamagedError(ConfigError):
+    """A stored file was cut short or changed. No other try would read it, so none is made."""
+
+    def __init__(self, path: object, problem: object, *, lost: str, mend: str) -> None:
+        words = " ".join(str(problem).split()).rstrip(".")
+        super().__init__(f"{path} is damaged: {words}. Lost: {lost}. {mend}")
+        self.path = path
+
+
 class MachineError(ForebayError):
     """Something of the machine is missing or busy (Java, disk, port); the message names what mends it."""
 
@@ -53,7 +62,7 @@ class DataError(ForebayError):
         self.fix = fix
 
 
-class DamagedError(DataError):
+class DamagedArtifactError(DataError):
     """A file of an artifact is not what its step wrote: changed, cut short or gone."""
 
     def __init__(self, *, folder: Path, source: str, problem: str, fix: str) -> None:

@@ -11,7 +11,8 @@ from urllib.parse import unquote, urlsplit
 
 from forebay import tracking
 from forebay.contracts.bundle import SPEC, check_weights
-from forebay.contracts.digest import Record, check_bundle
+from forebay.contracts.digest import check_bundle
+from forebay.contracts.record import Record
 from forebay.errors import ModelError
 from forebay.state import Home
 

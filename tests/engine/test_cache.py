@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from forebay.engine.cache import drop_broken_entries, forget_damaged
+from forebay.engine.cache import drop_broken_entries, forget_damaged, keep_digests
 from forebay.state import read_json, seal, write_json
 from forebay.state.sealed import MARKER
 
@@ -20,7 +20,8 @@ def test_an_entry_with_a_whole_artifact_stays(tmp_path: Path) -> None:
     entry = _entry(tmp_path / "cache", "a", artifact)
     assert drop_broken_entries(tmp_path / "cache") == []
     (artifact / "part").unlink()
-    assert drop_broken_entries(tmp_path / "cache") == [entry]
+    (problem,) = drop_broken_entries(tmp_path / "cache")
+    assert problem.startswith(f"{artifact} is not whole")
     assert not entry.exists()
 
 
@@ -39,12 +40,27 @@ def test_an_entry_of_a_version_that_kept_no_digests_is_dropped_and_so_made_anew(
     entry = _entry(tmp_path / "cache", "old", tmp_path / "old")
     marker = tmp_path / "old" / MARKER
     write_json(marker, {"bytes": read_json(marker)["bytes"]})
-    assert drop_broken_entries(tmp_path / "cache") == [entry]
+    drop_broken_entries(tmp_path / "cache")
+    assert not entry.exists()
 
 
 def test_a_torn_entry_is_dropped(tmp_path: Path) -> None:
     (tmp_path / "b.json").write_text('{"rows": ')
-    assert [path.name for path in drop_broken_entries(tmp_path)] == ["b.json"]
+    assert drop_broken_entries(tmp_path)[0].startswith(f"{tmp_path / 'b.json'} is damaged: Expecting value")
+
+
+def test_an_entry_that_still_reads_as_one_is_known_by_its_digest(tmp_path: Path) -> None:
+    cache, file = tmp_path / "cache", tmp_path / "file"
+    file.touch()
+    entry = _entry(cache, "c", file)
+    assert drop_broken_entries(cache) == []  # of a run that was killed: nothing is known of it
+    keep_digests(cache)
+    assert drop_broken_entries(cache) == []
+    entry.write_text(entry.read_text().replace('"number": 3', '"number": 7'))
+    (problem,) = drop_broken_entries(cache)
+    assert problem.startswith(f"{entry} is damaged: it is not as it was written. Lost: ")
+    _entry(cache, "c", file)  # kfp's next one may differ
+    assert drop_broken_entries(cache) == []
 
 
 def test_an_absent_cache_is_no_error(tmp_path: Path) -> None:

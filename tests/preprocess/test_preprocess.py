@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from forebay.contracts.manifest import SplitManifest
 from forebay.contracts.rows import ROWS, pixel_digest
 from forebay.contracts.shards import SPLITS, Split, open_split
-from forebay.errors import DamagedError, DataError
+from forebay.errors import DamagedArtifactError, DataError
 from forebay.preprocess import preprocess
 from forebay.settings import PreprocessConfig
 from forebay.state import StepLog, is_sealed, seal
@@ -187,7 +187,7 @@ def test_pixels_that_are_not_what_their_digest_says_are_refused(tmp_path: Path, 
 def test_a_table_that_is_not_the_manifests_is_refused(tmp_path: Path, steplog: StepLog) -> None:
     write_table(tmp_path / "in", pictures(40), [0, 1] * 20, CLASSES, parts=2)
     (tmp_path / "in" / ROWS / "part-00001.parquet").unlink()
-    with pytest.raises(DamagedError, match=r"part-00001.parquet: cannot be read \(No such file"):
+    with pytest.raises(DamagedArtifactError, match=r"part-00001.parquet: cannot be read \(No such file"):
         run(tmp_path / "in", tmp_path / "out", steplog)
     seal(tmp_path / "in")
     with pytest.raises(DataError, match=r"20 rows where the manifest says 40. Run ingest again"):
@@ -222,7 +222,7 @@ def test_swapped_labels_between_ingest_and_preprocess_are_refused_by_name(
 ) -> None:
     write_table(tmp_path / "in", pictures(40), [0, 1] * 20, CLASSES)
     _swap_labels(tmp_path / "in", resealed)
-    with pytest.raises(DamagedError, match=words) as refused:
+    with pytest.raises(DamagedArtifactError, match=words) as refused:
         run(tmp_path / "in", tmp_path / "out", steplog)
     assert refused.value.folder == tmp_path / "in"
     assert not (tmp_path / "out").exists()
@@ -232,7 +232,7 @@ def test_a_file_that_ingest_did_not_write_is_refused(tmp_path: Path, steplog: St
     write_table(tmp_path / "in", pictures(40), [0, 1] * 20, CLASSES)
     part = tmp_path / "in" / ROWS / "part-00000.parquet"
     part.with_name("part-00009.parquet").write_bytes(part.read_bytes())
-    with pytest.raises(DamagedError, match=r"part-00009.parquet: _COMPLETE.json does not list it"):
+    with pytest.raises(DamagedArtifactError, match=r"part-00009.parquet: _COMPLETE.json does not list it"):
         run(tmp_path / "in", tmp_path / "out", steplog)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from forebay.errors import DamagedError
+from forebay.errors import DamagedArtifactError
 from forebay.state import is_sealed, read_json, seal, write_json
 from forebay.state.sealed import MARKER, check_content
 
@@ -62,7 +62,7 @@ def test_what_is_not_as_it_was_is_named_with_what_writes_it_anew(folder: Path, k
     check_content(folder, "preprocess", ["manifest.json", "rows/"])
     damage, words = DAMAGES[kind]
     damage(folder)
-    with pytest.raises(DamagedError, match=words) as refused:
+    with pytest.raises(DamagedArtifactError, match=words) as refused:
         check_content(folder, "preprocess", ["manifest.json", "rows/"])
     assert refused.value.folder == folder
     assert refused.value.fix.endswith("in a folder that you gave to a command, `forebay train` does.")

@@ -75,7 +75,7 @@ def _nothing_kept(status: int) -> EndedBySignal:
 
 
 def _unexpected(error: Exception) -> UnexpectedError:
-    if mlflow_words.is_mlflows(error):
+    if mlflow_words.is_mlflows(error) or mlflow_words.is_of_damage(error):
         unexpected = UnexpectedError(mlflow_words.in_words(error))
         unexpected.__cause__ = error
         return unexpected

@@ -14,12 +14,13 @@ from forebay.cli.address import (
     server_settings_option,
 )
 from forebay.cli.command import command
-from forebay.cli.models import model_lines
+from forebay.cli.look import load_summary
 from forebay.cli.options import INTERRUPTED, cluster_option, json_option, refuse_without_cluster
 from forebay.errors import ConfigError
 from forebay.serving.local import control
+from forebay.serving.local.standing import model_lines
 from forebay.serving.state import ServerInfo
-from forebay.state import Home, read_json
+from forebay.state import Home
 from forebay.state.runners import Runner
 from forebay.text import one_line
 
@@ -44,7 +45,7 @@ def serve_command(models: tuple[str, ...], host: str, port: int, runner: Runner,
         check_mlflow(home)
     server = bring_up(home, models, server_address(home, host, port, runner, settings))
     click.echo(f"{server.url} ({server.runs_as}), log {server.log}")
-    for line in model_lines(home):
+    for line in model_lines(control.current_models(home), control.loaded_models(home)):
         click.echo(one_line(line))
     for name, value in sorted(control.settings(home).items()):
         click.echo(f"  serve.{name} = {value or '(none)'}")
@@ -67,7 +68,8 @@ def predict_command(image: Path, name: str | None, url: str | None, as_json: boo
         click.echo(json.dumps(prediction))
         return
     probability = max(prediction["probabilities"])
-    click.echo(f"{prediction['label_name']}  {probability:.1%}  ({name} version {prediction['model_version']})")
+    version = prediction["model_version"]
+    click.echo(one_line(f"{prediction['label_name']}  {probability:.1%}  ({name} version {version})"))
 
 
 @command("rollback")
@@ -161,7 +163,7 @@ def _default_model(home: Home) -> str:
     """The model of the newest run that is served now, else the only one that is."""
     served = control.current_models(home)
     for run in home.list_runs():
-        name = (read_json(run.summary).get("model") or {}).get("name") if run.summary.is_file() else None
+        name = (load_summary(run)["model"] or {}).get("name")
         if name in served:
             return str(name)
     if len(served) == 1:

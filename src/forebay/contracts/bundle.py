@@ -56,7 +56,7 @@ def check_artifact(folder: Path) -> None:
     """Compare train's output folder with what it was when train ended; a bundle from elsewhere has no seal to hold.
 
     Raises:
-        DamagedError: a file of it is missing or another one.
+        DamagedArtifactError: a file of it is missing or another one.
     """
     if (folder / MARKER).exists() or not folder.is_dir():
         check_content(folder, "train", [SPEC, WEIGHTS, HISTORY])

@@ -9,12 +9,12 @@ import json
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 from typing import NamedTuple
 
 from forebay.contracts.bundle import SIGNATURE
+from forebay.contracts.record import Record
 from forebay.contracts.regular_file import not_regular, open_regular
 from forebay.errors import ModelError
 from forebay.text import control_in, one_line
@@ -32,14 +32,6 @@ class StoredFile(NamedTuple):
 
 Files = Mapping[str, StoredFile]  # by the path inside the bundle, with `/`
 Keep = Callable[[str, BufferedReader], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Record:
-    """What is on record of a bundle, kept elsewhere than in it: the registry's word, never the folder's own."""
-
-    digest: str
-    files: str = ""  # as `listing` writes them, to name the one that differs; empty where they are not known
 
 
 def bundle_files(folder: Path, keep: Keep | None = None) -> dict[str, StoredFile]:

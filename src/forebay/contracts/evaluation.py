@@ -58,7 +58,7 @@ class Evaluation:
         """Read `evaluation.json`.
 
         Raises:
-            DamagedError: the folder is not complete, or the file is not the one that evaluate wrote.
+            DamagedArtifactError: the folder is not complete, or the file is not the one that evaluate wrote.
             DataError: it is not one.
         """
         check_content(folder, _MAKER, [EVALUATION])
@@ -83,7 +83,7 @@ def read_smoke(folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """Read what `write_smoke` wrote; pickles are refused.
 
     Raises:
-        DamagedError: the file is not the one that evaluate wrote.
+        DamagedArtifactError: the file is not the one that evaluate wrote.
         DataError: it is broken.
     """
     check_content(folder, _MAKER, [SMOKE])

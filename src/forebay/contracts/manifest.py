@@ -25,7 +25,7 @@ class _Stored:
         """Read the manifest of an artifact folder.
 
         Raises:
-            DamagedError: the folder is not complete, or the manifest is not the one that it was sealed with.
+            DamagedArtifactError: the folder is not complete, or the manifest is not the one that it was sealed with.
             DataError: it is not one of this kind.
         """
         check_content(folder, cls.maker, [MANIFEST])

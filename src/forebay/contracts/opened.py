@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forebay.contracts.bundle import LARGEST_SPEC, SPEC, WEIGHTS, ModelSpec, check_is_bundle, check_weights, parse_spec
-from forebay.contracts.digest import LARGEST_FILE, Record, bundle_files, check_files, stored_file
+from forebay.contracts.digest import LARGEST_FILE, bundle_files, check_files, stored_file
 from forebay.contracts.examples import EXAMPLES, LARGEST_EXAMPLES, parse_examples
+from forebay.contracts.record import Record
 from forebay.contracts.regular_file import open_regular, read_to_end
 from forebay.errors import ModelError
 

@@ -80,7 +80,7 @@ def open_split(folder: Path, manifest: SplitManifest, split: str) -> Split:
     """Open one split of a preprocess artifact, whose files are read once for that.
 
     Raises:
-        DamagedError: a file of it, or the manifest, is not what preprocess wrote.
+        DamagedArtifactError: a file of it, or the manifest, is not what preprocess wrote.
     """
     check_content(folder, manifest.maker, [MANIFEST, *split_files(manifest, split)])
 

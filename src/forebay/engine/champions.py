@@ -15,6 +15,7 @@ from forebay.serving.local.launch import Address
 from forebay.serving.local.publish import publish_or_restore
 from forebay.serving.state import Served, ServerInfo
 from forebay.state import Home
+from forebay.text import control_in
 
 LOAD_TIMEOUT_S = 120.0
 
@@ -23,6 +24,11 @@ def resolve(home: Home, reference: str) -> tuple[str, Served]:
     """Name and bundle of a registry reference (`digits`, `digits@champion`, `digits/3`) or of a bundle folder."""
     folder = Path(reference).absolute()
     if (folder / SPEC).is_file():
+        forbidden = control_in(folder.name)
+        if forbidden:
+            raise ConfigError(
+                f"{str(folder)!r} holds {forbidden} in its last part, by which the model would be called. Rename it."
+            )
         with _as_config():
             return folder.name, Served.of(folder, "0", read_spec(folder).weights_sha256, record_of(folder))
     with _as_config():

@@ -37,7 +37,7 @@ def evaluate(dataset: Path, model: Path, out: Path, config: EvaluateConfig, log:
         out: emptied first; receives what `contracts.evaluation` describes.
 
     Raises:
-        DamagedError: a file of the data or of the bundle is not what its step wrote.
+        DamagedArtifactError: a file of the data or of the bundle is not what its step wrote.
         ModelError: the bundle cannot be loaded or does not fit the data, or the champion cannot be loaded.
         DataError: none of the test rows was held out when the model was trained.
     """

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from forebay.contracts.bundle import SPEC, WEIGHTS, ModelSpec, file_sha256, write_spec
-from forebay.contracts.digest import Record
 from forebay.contracts.opened import opened_bundle
+from forebay.contracts.record import Record
 from forebay.errors import ModelError
 from forebay.models.fitting import UNFIT, check_fit, open_tensors, unfit
 from forebay.models.normalize import standardize

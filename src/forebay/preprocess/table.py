@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from forebay.contracts.manifest import DataManifest
 from forebay.contracts.rows import ROWS, content_digest, pixel_digest
-from forebay.errors import DamagedError, DataError
+from forebay.errors import DamagedArtifactError, DataError
 from forebay.preprocess.split import RowKeys
 from forebay.state.sealed import check_content
 
@@ -27,7 +27,7 @@ def read_keys(dataset: Path, manifest: DataManifest) -> RowKeys:
     The files are compared with what ingest sealed, and labels and splits with the digest that names the data set.
 
     Raises:
-        DamagedError: a file, or a row's label, is not what ingest wrote.
+        DamagedArtifactError: a file, or a row's label, is not what ingest wrote.
         DataError: the table cannot be read, has another number of rows than its manifest, or a label without class.
     """
     check_content(dataset, manifest.maker, [f"{ROWS}/"])
@@ -63,7 +63,7 @@ def _check_digest(dataset: Path, keys: RowKeys, manifest: DataManifest) -> None:
         problem = (
             f"labels, splits or pictures were changed: their digest is {found[:12]}…, ingest's {manifest.digest[:12]}…"
         )
-        raise DamagedError(folder=dataset, source=str(dataset / ROWS), problem=problem, fix=f"{_FIX}.")
+        raise DamagedArtifactError(folder=dataset, source=str(dataset / ROWS), problem=problem, fix=f"{_FIX}.")
 
 
 def read_images(dataset: Path, manifest: DataManifest) -> Iterator[NDArray[np.uint8]]:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from forebay import tracking
 from forebay.contracts.bundle import ModelSpec, check_artifact, read_spec
-from forebay.contracts.digest import Record, bundle_digest, record_of
+from forebay.contracts.digest import bundle_digest, record_of
 from forebay.contracts.evaluation import Evaluation
 from forebay.contracts.manifest import SplitManifest
+from forebay.contracts.record import Record
 from forebay.contracts.shards import open_split
 from forebay.errors import ModelError
 from forebay.registry import DATA_TAG, WEIGHTS_TAG, find_versions, record_tags, resolve
@@ -38,7 +39,7 @@ def register(dataset: Path, model: Path, evaluation: Path, config: RegisterConfi
         The version number.
 
     Raises:
-        DamagedError: a file that it reads is not what its step wrote.
+        DamagedArtifactError: a file that it reads is not what its step wrote.
         ModelError: the bundle is broken, or another one was evaluated.
     """
     facts = Evaluation.read(evaluation)

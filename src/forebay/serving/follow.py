@@ -11,6 +11,7 @@ from forebay.contracts.bundle import SPEC, read_spec_alone
 from forebay.errors import ConfigError, ModelError
 from forebay.serving.repository import Models
 from forebay.serving.state import Loaded, Served, ServingFiles, read_desired, read_settings, write_loaded
+from forebay.text import control_in
 
 logger = logging.getLogger(__name__)
 
@@ -107,7 +108,7 @@ def find_bundles(
         ModelError: the only bundle is none.
     """
     try:
-        return _find_bundles(folder, name, version, digest)
+        return _callable(_find_bundles(folder, name, version, digest))
     except PermissionError as error:
         raise ConfigError(
             f"{error.filename or folder} may not be read by uid {os.getuid()} with group {os.getgid()}, which this "
@@ -143,3 +144,11 @@ def _found(folder: Path, version: str | None, digest: str) -> Served:
 
 def _served(folder: Path, version: str, weights_sha256: str, digest: str) -> Served:
     return Served(bundle=str(folder), version=version, weights_sha256=weights_sha256, digest=digest)
+
+
+def _callable(models: dict[str, Served]) -> dict[str, Served]:
+    for name, served in models.items():
+        forbidden = control_in(name + served.version)
+        if forbidden:
+            raise ConfigError(f"A model cannot be called {name!r} (version {served.version!r}): it holds {forbidden}.")
+    return models

@@ -5,6 +5,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from forebay.errors import DamagedError
+
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file so that a reader, or a crash at any moment, sees the old content or the new, never a part."""
@@ -30,6 +32,27 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(path: Path) -> Any:
     """Read a JSON file written by `write_json`."""
     return json.loads(path.read_bytes())
+
+
+def read_object(path: Path, *, lost: str, mend: str) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Args:
+        path: the file.
+        lost: what is gone where it cannot be read, for the message.
+        mend: what to do then, a sentence with the command.
+
+    Raises:
+        FileNotFoundError: there is none.
+        DamagedError: it holds something else.
+    """
+    try:
+        value = read_json(path)
+    except ValueError as error:  # no JSON, or no UTF-8
+        raise DamagedError(path, error if path.stat().st_size else "it is empty", lost=lost, mend=mend) from error
+    if not isinstance(value, dict):
+        raise DamagedError(path, "it holds no JSON object", lost=lost, mend=mend)
+    return value
 
 
 def empty_folder(folder: Path) -> None:

@@ -1,8 +1,7 @@
-"""What lies in a state folder is its owner's alone: pictures, models and settings, whatever the shell's umask says.
+"""What lies in a state folder is its owner's alone: pictures, models and settings, whatever a shell's umask says.
 
 A process that works there, and so every process that it starts (the engine, steps, Java, MLflow, the server), makes
-files that nobody else may read. Results that a person wants somewhere else get the modes that the umask says, when they
-are done.
+files that nobody else may read. Results that a person wants elsewhere get the umask's modes when they are done.
 """
 
 import os
@@ -28,7 +27,7 @@ def private_files() -> Iterator[None]:
 
 
 def hand_over(result: Path) -> None:
-    """Give a file or folder elsewhere, and all in it, the modes that it would have without `private_files`.
+    """Give a file or folder outside the state folder, and all in it, the modes that the person's umask says.
 
     Args:
         result: nothing in it belongs to anybody else.

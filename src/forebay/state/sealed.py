@@ -4,14 +4,14 @@ The step that writes a folder seals it last. Whether it is complete is asked oft
 reads of it is compared by content, once in the step, before the first row is taken.
 """
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from forebay.errors import DamagedError
+from forebay.errors import DamagedArtifactError
 from forebay.state.files import read_json, write_json
 
 MARKER = "_COMPLETE.json"
+SMALL_BYTES = 1 << 20  # up to which content is compared whenever it is asked: manifests, evaluations, a spec
 _AGAIN = {  # by the step that wrote the folder: the command that writes it outside a run
     "ingest": "forebay ingest",
     "preprocess": "forebay train",
@@ -27,14 +27,19 @@ def seal(folder: Path) -> None:
 
 
 def is_sealed(folder: Path) -> bool:
-    """Tell whether the folder is complete and every file it was sealed with is still there in its size."""
+    """Tell whether the folder is as it was sealed: every file is there in its size, and small ones in their content.
+
+    What reads the large ones, rows and pictures, compares them by content (`check_content`).
+    """
     try:
         marker = read_json(folder / MARKER)
-        wanted: dict[str, int] = marker["bytes"]
-        if not wanted.keys() <= marker["sha256"].keys():  # older versions wrote no digests: made anew, not refused
-            return False
+        sizes: dict[str, int] = marker["bytes"]
+        digests: dict[str, str] = marker["sha256"]  # older versions wrote none: such a folder is made anew
+        small = [name for name, size in sizes.items() if size <= SMALL_BYTES]
         have = _sizes(folder)
-        return all(have.get(name) == size for name, size in wanted.items())
+        return all(have.get(name) == size for name, size in sizes.items()) and all(
+            _digest(folder / name) == digests[name] for name in small
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
 
@@ -48,7 +53,7 @@ def check_content(folder: Path, maker: str, names: Iterable[str]) -> None:
         names: files in it; a name that ends with a slash stands for all that lies, or should lie, in that folder.
 
     Raises:
-        DamagedError: names the file that is missing or another one, and what writes it anew.
+        DamagedArtifactError: names the file that is missing or another one, and what writes it anew.
     """
     wanted = _sealed_digests(folder, maker)
     for name in _files(folder, names, wanted):
@@ -86,12 +91,14 @@ def _sealed_digests(folder: Path, maker: str) -> dict[str, str]:
         raise _damaged(folder, MARKER, maker, f"cannot be read ({error})") from error
 
 
-def _damaged(folder: Path, name: str, maker: str, problem: str) -> DamagedError:
+def _damaged(folder: Path, name: str, maker: str, problem: str) -> DamagedArtifactError:
     fix = f"`forebay run` again makes it anew; in a folder that you gave to a command, `{_AGAIN[maker]}` does"
-    return DamagedError(folder=folder, source=str(folder / name), problem=problem, fix=f"{fix}.")
+    return DamagedArtifactError(folder=folder, source=str(folder / name), problem=problem, fix=f"{fix}.")
 
 
 def _digest(path: Path) -> str:
+    import hashlib  # its libraries take 4 MB, which the server's supervisor does not need
+
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

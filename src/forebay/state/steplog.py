@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from forebay.errors import DamagedError, ForebayError
+from forebay.errors import DamagedArtifactError, ForebayError
 from forebay.state import mlflow_words
 from forebay.state.home import Home
 from forebay.state.mask import without_passwords
@@ -36,6 +36,13 @@ FRESH_VARIABLE = "FOREBAY_FRESH"  # "1": forget checkpoints as well
 LOG_PREFIX = "forebay-event "  # where there is no such file, events stand among the other lines of a step's output
 SIGNALLED = 128  # and the signal's number: the exit status of a process that a signal ended
 PROGRESS_EVERY_S = 0.2
+_NUMBER = (int, float)
+_FACTS: dict[str, dict[str, Any]] = {  # what events of a kind have besides
+    "progress": {"done": _NUMBER, "total": _NUMBER, "unit": str},
+    "warning": {"text": str},
+    "finished": {"seconds": _NUMBER},
+    "failed": {"seconds": _NUMBER, "error": str, "permanent": bool},
+}
 PROGRESS_IN_LOG_EVERY_S = 2.0  # a pod's log is kept, and read whole by everybody who follows a run
 
 
@@ -109,6 +116,14 @@ def read_events(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]
     return [event for line in whole.split(b"\n") if (event := _event(line))], offset + len(whole)
 
 
+def damaged_lines(path: Path) -> int:
+    """How many whole lines of an events file are no events: what a full disk, a kill or a bad disk left."""
+    if not path.exists():
+        return 0
+    data = path.read_bytes()
+    return sum(1 for line in data[: data.rfind(b"\n") + 1].split(b"\n") if line and _event(line) is None)
+
+
 def event_in_log(line: str) -> dict[str, Any] | None:
     """The event of a line of a step's output, or None where it is another line."""
     return _event(line.removeprefix(LOG_PREFIX).encode()) if line.startswith(LOG_PREFIX) else None
@@ -120,7 +135,15 @@ def _event(line: bytes) -> dict[str, Any] | None:
         event = json.loads(line)
     except ValueError:
         return None
-    return event if isinstance(event, dict) else None
+    return event if isinstance(event, dict) and _is_whole(event) else None
+
+
+def _is_whole(event: dict[str, Any]) -> bool:
+    """Whether an event has what its kind has; where a byte was changed, it may read as JSON and be none."""
+    if not all(isinstance(event.get(key), str) for key in ("time", "step", "kind")):
+        return False
+    wanted = _FACTS.get(event["kind"], {})
+    return all(isinstance(event.get(key), kinds) for key, kinds in wanted.items())
 
 
 def _append(descriptor: int, line: bytes) -> None:
@@ -185,7 +208,7 @@ def _recorded(log: StepLog) -> Iterator[None]:
             error=one_line(_in_words(error)),
             error_type=type(error).__name__,
             permanent=isinstance(error, ForebayError | ImportError) or mlflow_words.is_final(error),
-            **({"damaged": str(error.folder)} if isinstance(error, DamagedError) else {}),
+            **({"damaged": str(error.folder)} if isinstance(error, DamagedArtifactError) else {}),
         )
         raise
     log.emit("finished", seconds=round(time.monotonic() - start, 3))
@@ -194,7 +217,7 @@ def _recorded(log: StepLog) -> Iterator[None]:
 def _in_words(error: BaseException) -> str:
     if isinstance(error, SystemExit) and isinstance(error.code, int) and error.code > SIGNALLED:
         return f"ended by {signal.Signals(error.code - SIGNALLED).name}"
-    if mlflow_words.is_mlflows(error):
+    if mlflow_words.is_mlflows(error) or mlflow_words.is_of_damage(error):
         return mlflow_words.in_words(error)
     return without_passwords(str(error) if isinstance(error, ForebayError) else f"{type(error).__name__}: {error}")
 

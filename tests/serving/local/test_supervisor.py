@@ -131,7 +131,7 @@ path, written = Path(sys.argv[1]), threading.Barrier(5)
 print_to(path)
 def write(name):
     for number in range(400):
-        print(f"{name} {number} python", file=sys.stderr)
+        sys.stderr.write(f"{name} {number} python\\n")
         os.write(2, f"{name} {number} library\\n".encode())  # as a library in C does
         if number % 10 == 9:
             written.wait()

@@ -54,7 +54,7 @@ def restarts(home: Home, server: ServerInfo | None) -> Restarts | None:
 
         with contextlib.suppress(MachineError):
             told = engine_restarts(server.container)
-            return None if told is None else Restarts(pid=0, count=told.count, last=told.last, why=told.why)
+            return Restarts(pid=0, **vars(told)) if told else None
         return None
     return record.read(ServingFiles.of(home))
 

@@ -83,7 +83,7 @@ class Supervisor:
             if self._asked_to_end or not ever_answered:
                 break
             if not self._may_go_on(life):
-                return 1
+                return 0 if self._asked_to_end else 1
         self._files.supervisor.unlink(missing_ok=True)
         return 0 if self._asked_to_end else max(1, life.code)
 
@@ -146,6 +146,7 @@ class Supervisor:
         while (left_s := end - time.monotonic()) > 0:
             found = _next_signal(left_s)
             if found in ENDS:
+                self._asked_to_end = True
                 self._files.supervisor.unlink(missing_ok=True)
                 return False
             if found == signal.SIGHUP:

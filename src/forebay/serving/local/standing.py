@@ -1,26 +1,20 @@
-"""How a served model stands in `forebay status` and `forebay serve`."""
+"""How each wanted model stands on the local server, for `forebay status` and `forebay serve`."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from forebay.serving.local import control
 from forebay.serving.state import Loaded, Served
-from forebay.state import Home
-
-NOT_LOADED = "it is not loaded"
 
 
-def model_lines(home: Home) -> list[str]:
+def model_lines(wanted: Mapping[str, Served], loaded: Mapping[str, Loaded]) -> list[str]:
     """One line for each wanted model: what answers, and what a person should know of it."""
-    loaded = control.loaded_models(home)
-    wanted = sorted(control.current_models(home).items())
-    return [_line(name, served, loaded.get(name, Loaded())) for name, served in wanted]
+    return [_line(name, served, loaded.get(name, Loaded())) for name, served in sorted(wanted.items())]
 
 
-def model_objects(home: Home) -> dict[str, dict[str, Any]]:
+def model_objects(wanted: Mapping[str, Served], loaded: Mapping[str, Loaded]) -> dict[str, dict[str, Any]]:
     """The same for programs: what is wanted by name, and under `answers` and `error` what became of it."""
-    loaded = control.loaded_models(home)
     found = {}
-    for name, served in control.current_models(home).items():
+    for name, served in wanted.items():
         state = loaded.get(name, Loaded())
         found[name] = {**vars(served), "answers": state.version or None, "error": _problem(served, state)}
     return found
@@ -41,4 +35,4 @@ def _problem(served: Served, state: Loaded) -> str:
     """Why what is wanted is not what answers; empty where it is."""
     if state == served.answering:
         return ""
-    return state.error or ("it is being loaded" if state.loading else NOT_LOADED)
+    return state.error or ("it is being loaded" if state.loading else "it is not loaded")
