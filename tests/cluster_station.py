@@ -11,7 +11,7 @@ import numpy as np
 from api_double import ApiDouble, Object, api_double
 from forebay import registry, tracking
 from forebay.cluster.given import MODEL_STORE
-from forebay.contracts.bundle import read_spec
+from forebay.contracts.digest import record_of
 from forebay.deploy.inference_service import marks
 from forebay.deploy.on_cluster import roll_out
 from forebay.deploy.smoke import Smoke
@@ -51,6 +51,7 @@ class ClusterStation:
         if not registry.list_names(self.home):
             client.create_registered_model(NAME)
         tags = {registry.WEIGHTS_TAG: spec.weights_sha256, registry.DATA_TAG: "d" * 64}
+        tags |= registry.record_tags(record_of(artifact / "data" / "bundle"))
         source = f"{client.get_run(run).info.artifact_uri}/model"
         version = str(client.create_model_version(NAME, source, run, tags=tags).version)
         self.bundles[version] = artifact / "data" / "bundle"
@@ -77,7 +78,8 @@ class ClusterStation:
             return CRASH["service"]["status"], [{**pod, "metadata": {**pod["metadata"], **labelled}}]
         server = control.ensure_server(self.home, Address("127.0.0.1", 0))
         bundle = self.bundles[version]
-        served = Served(bundle=str(bundle), version=version, weights_sha256=read_spec(bundle).weights_sha256)
+        digest = model["args"][model["args"].index("--bundle-digest") + 1]
+        served = Served(bundle=str(bundle), version=version, weights_sha256="", digest=digest)
         publish(self.home, lambda _: {NAME: served}, 60)
         ready = {"conditions": [{"type": "Ready", "status": "True"}]}
         pod = {"metadata": {"name": f"{NAME}-{version}", **labelled}, "status": ready}

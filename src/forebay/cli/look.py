@@ -52,7 +52,7 @@ def status_command(cluster: bool, context: str, namespace: str, as_json: bool) -
     server = _or_none(lambda: control.status(home), problems)
     models = _or_none(lambda: control.current_models(home), problems) or {}
     if as_json:
-        facts = {"server": words.server_object(server, models), "restarts": words.restarts_object(home, server)}
+        facts = {"server": words.server_object(home, server, models), "restarts": words.restarts_object(home, server)}
         click.echo(json.dumps({**summary, **facts, "problems": problems}, allow_nan=False))
         return 2 if problems else 0
     if run:

@@ -76,6 +76,8 @@ def roll_back(home: Home, name: str, namespace: str, run_id: str, tell: Tell) ->
     api, patience = _connected(tell)
     served = _served_version(api, namespace, name)
     bundle = insist(patience, partial(_version_before, home, name, namespace, served, tell))
+    if bundle.note:
+        tell(bundle.note)
     config = insist(patience, partial(remembered, home, bundle, namespace))
     if config is None:
         config = DeployConfig(namespace=namespace)
@@ -154,6 +156,7 @@ def service(bundle: RegisteredBundle, config: DeployConfig, run_id: str, serve: 
             version=bundle.version,
             storage_uri=storage_uri(bundle.uri),
             weights_sha256=bundle.weights_sha256,
+            bundle_digest=bundle.record.digest if bundle.record else "",
             data_digest=str(spec.data.get("digest", "")),
             code_version=str(spec.lineage.get("code_version", "")),
             run_id=run_id,
