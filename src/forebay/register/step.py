@@ -11,8 +11,10 @@ from forebay.contracts.evaluation import Evaluation
 from forebay.contracts.manifest import SplitManifest
 from forebay.contracts.shards import open_split
 from forebay.errors import ModelError
+from forebay.register.signed import as_registered, usable_key
 from forebay.registry import DATA_TAG, WEIGHTS_TAG, find_version, resolve
 from forebay.settings import RegisterConfig
+from forebay.signing import SigningKey, is_signed
 from forebay.state import StepLog
 from forebay.version import VERSION
 
@@ -24,7 +26,7 @@ LOADER = "forebay.register.pyfunc"
 
 
 def register(dataset: Path, model: Path, evaluation: Path, config: RegisterConfig, log: StepLog) -> str:
-    """Register a bundle; the same bundle again gives the version it has.
+    """Register a bundle, signed where a key is given; the same bundle again gives the version it has.
 
     The version is created last, in one call with its tags, so a kill at any moment leaves none or a whole one.
 
@@ -38,7 +40,9 @@ def register(dataset: Path, model: Path, evaluation: Path, config: RegisterConfi
 
     Raises:
         ModelError: the bundle is broken, or another one was evaluated.
+        ConfigError, MachineError: the signing key cannot be used, or not here.
     """
+    key = usable_key()
     facts = Evaluation.read(evaluation)
     spec = read_spec(model)
     if facts.model["weights_sha256"] != spec.weights_sha256:
@@ -47,7 +51,10 @@ def register(dataset: Path, model: Path, evaluation: Path, config: RegisterConfi
             f"{spec.weights_sha256[:12]}…. Evaluate this bundle before it is registered."
         )
     client = tracking.client(log.home)
-    version = _registered(client, spec, facts, log) or _create(client, dataset, model, spec, facts, config, log)
+    version = _registered(client, spec, facts, key, log)
+    if version is None:
+        with as_registered(model, key, log.home.root) as bundle:
+            version = _create(client, dataset, bundle, spec, facts, config, log)
     log.result(model={"name": facts.name, "version": version, "weights_sha256": spec.weights_sha256})
     return version
 
@@ -67,16 +74,22 @@ def version_tags(spec: ModelSpec, facts: Evaluation, run_id: str, image: str) ->
     }
 
 
-def _registered(client: "MlflowClient", spec: ModelSpec, facts: Evaluation, log: StepLog) -> str | None:
-    """The version that this bundle has already, unless its files are gone."""
+def _registered(
+    client: "MlflowClient", spec: ModelSpec, facts: Evaluation, key: SigningKey | None, log: StepLog
+) -> str | None:
+    """The version that this bundle has already, unless its files are gone or the key did not sign it."""
     version = find_version(client, facts.name, spec.weights_sha256)
     if version is None:
         return None
     try:
-        return resolve(log.home, f"{facts.name}/{version}").version
+        found = resolve(log.home, f"{facts.name}/{version}")
     except ModelError as error:
         log.warn(f"{error} A new version takes its place.")
         return None
+    if key is not None and not is_signed(found.folder, key.public):
+        log.warn(f"{facts.name} version {version} is not signed by this key. A signed version takes its place.")
+        return None
+    return found.version
 
 
 def _create(

@@ -15,6 +15,7 @@ from forebay.serving.metrics import show_models
 from forebay.serving.state import Loaded, Served
 from forebay.serving.wire import codec
 from forebay.serving.wire.outputs import OUTPUTS
+from forebay.signing import verify_if_asked
 
 logger = logging.getLogger(__name__)
 
@@ -99,8 +100,10 @@ def open_bundle(folder: Path, weights_sha256: str) -> Classifier:
     """Load a bundle and let it answer once, so that the first client neither waits nor finds out that it cannot.
 
     Raises:
-        ModelError: it cannot be loaded, its weights are not the ones asked for, or its answer is not finite.
+        ModelError: it is not signed as `FOREBAY_VERIFY_KEY` wants it, cannot be loaded, its weights are not the ones
+            asked for, or its answer is not finite.
     """
+    verify_if_asked(folder)
     classifier = load_bundle(folder)
     spec = classifier.spec
     if spec.weights_sha256 != weights_sha256:
