@@ -1,5 +1,6 @@
 """The errors a person may see. Each says where, which value, which rule and what to do next."""
 
+from pathlib import Path
 from typing import Any, Literal
 
 ExitCode = Literal[0, 1, 2, 3, 129, 130, 143]
@@ -50,6 +51,14 @@ class DataError(ForebayError):
         self.source = source
         self.problem = problem
         self.fix = fix
+
+
+class DamagedError(DataError):
+    """A file of an artifact is not what its step wrote: changed, cut short or gone."""
+
+    def __init__(self, *, folder: Path, source: str, problem: str, fix: str) -> None:
+        super().__init__(source=source, problem=problem, fix=fix)
+        self.folder = folder  # the artifact, which no later run may take from the cache
 
 
 class TrainError(ForebayError):

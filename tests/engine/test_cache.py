@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from forebay.engine.cache import drop_broken_entries
-from forebay.state import seal, write_json
+from forebay.engine.cache import drop_broken_entries, forget_damaged
+from forebay.state import read_json, seal, write_json
+from forebay.state.sealed import MARKER
 
 
 def _entry(cache: Path, key: str, artifact: Path) -> Path:
@@ -21,6 +22,24 @@ def test_an_entry_with_a_whole_artifact_stays(tmp_path: Path) -> None:
     (artifact / "part").unlink()
     assert drop_broken_entries(tmp_path / "cache") == [entry]
     assert not entry.exists()
+
+
+def test_an_entry_whose_artifact_a_step_found_damaged_is_forgotten(tmp_path: Path) -> None:
+    damaged, whole = (_entry(tmp_path / "cache", name, tmp_path / name) for name in ("damaged", "whole"))
+    (tmp_path / "cache" / "torn.json").write_text("{")
+    forget_damaged(tmp_path / "cache", [{"kind": "failed", "step": "train", "damaged": str(tmp_path / "damaged")}])
+    assert not damaged.exists()
+    assert whole.exists()
+
+
+def test_an_entry_of_a_version_that_kept_no_digests_is_dropped_and_so_made_anew(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "part").write_bytes(b"123")
+    seal(tmp_path / "old")
+    entry = _entry(tmp_path / "cache", "old", tmp_path / "old")
+    marker = tmp_path / "old" / MARKER
+    write_json(marker, {"bytes": read_json(marker)["bytes"]})
+    assert drop_broken_entries(tmp_path / "cache") == [entry]
 
 
 def test_a_torn_entry_is_dropped(tmp_path: Path) -> None:

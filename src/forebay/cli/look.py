@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,14 @@ from forebay.cli.command import command
 from forebay.cli.options import cluster_option, json_option, refuse_without_cluster
 from forebay.engine.summary import STEPS, summarize
 from forebay.errors import ConfigError
-from forebay.serving import supervise
+from forebay.serving.local import control
+from forebay.serving.local import log as server_log
+from forebay.serving.local.record import Restarts
 from forebay.serving.state import ServerInfo, ServingFiles
 from forebay.state import Home, Run, read_json
 from forebay.state.steplog import read_events
 
+HIDDEN = ("pid", "unanswered")  # of `Restarts`: nobody's concern
 NO_RUN = summarize("", []) | {"run_id": None, "state": None, "seconds": None}  # every key of a run's summary
 
 
@@ -40,10 +44,11 @@ def status_command(cluster: bool, context: str, namespace: str, as_json: bool) -
     refuse_without_cluster(context=context, namespace=namespace)
     home = Home.find().open()
     run = _latest(home)
-    server = supervise.status(home)
+    server = control.status(home)
     summary = load_summary(run) if run else NO_RUN
     if as_json:
-        click.echo(json.dumps({**summary, "server": _server_object(home, server)}, allow_nan=False))
+        facts = {"server": _server_object(home, server), "restarts": _restarts_object(home, server)}
+        click.echo(json.dumps({**summary, **facts}, allow_nan=False))
         return
     if run:
         from rich.console import Console
@@ -82,7 +87,9 @@ def logs_command(step: str, run_id: str | None) -> None:
     """Print what a step wrote: its events, then its own output. `engine` and `server` are whole logs."""
     home = Home.find().open()
     if step == "server":
-        _print_file(ServingFiles.of(home).log)
+        log = ServingFiles.of(home).log
+        for path in server_log.files(log) or [log]:  # older files first
+            _print_file(path)
         return
     run = find_run(home, run_id) if run_id or step == "engine" else _last_with(home, step)
     if step == "engine":
@@ -218,16 +225,46 @@ def find_run(home: Home, run_id: str | None) -> Run:
 def _server_object(home: Home, server: ServerInfo | None) -> dict[str, Any] | None:
     if server is None:
         return None
-    models = {name: vars(model) for name, model in supervise.current_models(home).items()}
+    models = {name: vars(model) for name, model in control.current_models(home).items()}
     return {"url": server.url, "pid": server.pid, "log": server.log, "models": models}
 
 
+def _restarts_object(home: Home, server: ServerInfo | None) -> dict[str, Any] | None:
+    """How often, when last and why the server was started again; None where nothing of that is known."""
+    told = control.restarts(home, server)
+    return None if told is None else {key: value for key, value in asdict(told).items() if key not in HIDDEN}
+
+
 def _server_lines(home: Home, server: ServerInfo | None) -> list[str]:
+    told = control.restarts(home, server)
     if server is None:
-        return ["", "server: not running. `forebay serve` brings the champions up again (after a reboot, too)."]
+        return ["", *_down(home, told)]
     lines = ["", f"server: {server.url} ({server.runs_as}), log {server.log}"]
-    lines += [f"  {name} version {model.version}" for name, model in supervise.current_models(home).items()]
+    if told is not None and told.count:
+        lines.append(f"  started again {_times(told.count)}, the last time after {told.last}: {told.why}")
+    lines += [f"  {name} version {model.version}" for name, model in control.current_models(home).items()]
     return [*lines, "After a reboot: `forebay serve`. To end it: `forebay stop`."]
+
+
+def _down(home: Home, told: Restarts | None) -> list[str]:
+    log = ServingFiles.of(home).log
+    if control.is_supervised(home):
+        if told is None or not told.next:
+            return [f"server: starting. Its log: {log}"]
+        return [
+            f"server: down since {told.last} ({told.why}). It was started again {_times(told.count)} and will be at "
+            f"{told.next}; `forebay serve` does it now, `forebay stop` ends it. Its log: {log}"
+        ]
+    lines = ["server: not running. `forebay serve` brings the champions up again (after a reboot, too)."]
+    if told is not None and told.given_up:
+        lines.append(f"  given up at {told.last}: {told.why} Its log: {log}")
+    elif told is not None:
+        lines.append(f"  its supervisor (process {told.pid}) was killed, and the server ended with it. Its log: {log}")
+    return lines
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _print_file(path: Any) -> None:

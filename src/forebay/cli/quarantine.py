@@ -13,6 +13,7 @@ from forebay.cli.options import json_option
 from forebay.errors import ConfigError
 from forebay.state import Home, Run, read_json
 from forebay.state.steplog import read_events
+from forebay.text import one_line
 
 
 @command("quarantine")
@@ -29,7 +30,7 @@ def quarantine_command(where: str | None, as_json: bool) -> None:
         click.echo(json.dumps({"quarantined": rows}, allow_nan=False))
         return
     for row in rows:
-        click.echo("\t".join((row["source"], row["label_name"] or "-", row["reason"], row["detail"])))
+        click.echo("\t".join(map(one_line, (row["source"], row["label_name"] or "-", row["reason"], row["detail"]))))
     if not rows:
         click.echo("Nothing is quarantined.", err=True)
 

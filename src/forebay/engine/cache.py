@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from forebay.engine.summary import Event
 from forebay.state import is_sealed, read_json
 
 
@@ -24,6 +25,17 @@ def forget_entries(cache: Path) -> None:
         entry.unlink(missing_ok=True)
 
 
+def forget_damaged(cache: Path, events: list[Event]) -> None:
+    """Remove the entries of artifacts that steps of a run found damaged by content, so that the next run makes them.
+
+    Their sizes are as they were, so `drop_broken_entries` would not tell.
+    """
+    damaged = {Path(event["damaged"]) for event in events if event.get("damaged")}
+    for entry in cache.glob("*.json") if damaged else ():
+        if damaged.intersection(_paths_or_none(entry)):
+            entry.unlink(missing_ok=True)
+
+
 def artifact_paths(entry: Path) -> list[Path]:
     """The local artifact paths that a cache entry refers to."""
     outputs: dict[str, Any] = read_json(entry)
@@ -36,3 +48,10 @@ def _intact(entry: Path) -> bool:
     except (OSError, ValueError, AttributeError):
         return False
     return all(path.is_file() or is_sealed(path) for path in paths)
+
+
+def _paths_or_none(entry: Path) -> list[Path]:
+    try:
+        return artifact_paths(entry)
+    except (OSError, ValueError, AttributeError):
+        return []

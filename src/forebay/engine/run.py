@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from forebay.engine.cache import forget_entries
+from forebay.engine.cache import forget_damaged, forget_entries
 from forebay.engine.champions import champion_url
 from forebay.engine.ended import ended_run, exit_status
 from forebay.engine.kfp_local import compiled_pipeline
@@ -17,8 +17,8 @@ from forebay.engine.process import POLL_S, EngineProcess, last_lines
 from forebay.engine.summary import Event, Summary, summarize, unfinished_step
 from forebay.errors import ForebayError, MachineError
 from forebay.ingest.fingerprint import absolute_labels, source_fingerprint
-from forebay.serving.launch import Address
-from forebay.serving.supervise import handle_request
+from forebay.serving.local.launch import Address
+from forebay.serving.local.requests import handle_request
 from forebay.settings import IngestConfig, parameter_name
 from forebay.settings.ingest import DIGITS
 from forebay.settings.keys import Scalar
@@ -158,6 +158,7 @@ def _conclude(
         summary["url"] = _champion_url(home, summary["model"]["name"], request.address, show)
         write_json(run.summary, summary)
     if summary["state"] == "failed":
+        forget_damaged(home.cache, events)
         raise StepFailedError(summary)
     return summary
 

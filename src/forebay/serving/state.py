@@ -1,12 +1,13 @@
 """The server's files: what it should serve and how, what it serves, and which process it is.
 
-All five lie in `<home>/serving/`, are JSON and are replaced atomically:
+All six lie in `<home>/serving/`, are JSON and are replaced atomically:
 
-- `desired.json`: written by `supervise.publish`, followed by the server;
+- `desired.json`: written by `publish`, followed by the server;
 - `settings.json`: settings of the server that somebody gave, by name; followed by it, and kept for the server after it;
 - `loaded.json`: the server's answer to a generation of it;
 - `server.json`: the server's process and address, valid only while that process holds `server.lock`;
-- `address.json`: the address alone, for the server after it.
+- `address.json`: the address alone, for the server after it;
+- `supervisor.json`: how the server fared so far, by its supervisor (`forebay.serving.local.record`).
 """
 
 from dataclasses import asdict, dataclass
@@ -47,6 +48,9 @@ class ServerInfo:
     code_version: str = ""  # of the code it runs; empty from servers that did not say
     container: str = ""  # its name, where the server runs in one; the pid is then that inside
     instance: str = ""  # random, of this very process: pids come again, and the first one in every container is 1
+    supervisor: int = (
+        0  # pid of the process that keeps it running; 0 where an engine does, or an earlier version began it
+    )
 
     @property
     def runs_as(self) -> str:
@@ -102,8 +106,18 @@ class ServingFiles:
         return self.folder / "server.lock"
 
     @property
+    def supervisor(self) -> Path:
+        """How the server fared under its supervisor."""
+        return self.folder / "supervisor.json"
+
+    @property
+    def supervisor_lock(self) -> Path:
+        """Held with `flock` by the process that starts the server again when it dies."""
+        return self.folder / "supervisor.lock"
+
+    @property
     def log(self) -> Path:
-        """Everything the server prints."""
+        """Everything the server prints; older files stand beside it (`forebay.serving.local.log`)."""
         return self.folder / "server.log"
 
 

@@ -7,7 +7,8 @@ Event kinds, each an object with `time` (ISO 8601, UTC), `step` and `kind`:
 - `warning`: `text`
 - `result`: facts of the step, any JSON
 - `finished`: `seconds`
-- `failed`: `seconds`, `error` (one paragraph), `permanent` (a second try would fail the same way), `error_type`
+- `failed`: `seconds`, `error` (one paragraph), `permanent` (a second try would fail the same way), `error_type`,
+  and `damaged`: the artifact folder, where a file of it is not what its step wrote
 """
 
 import contextlib
@@ -22,12 +23,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from forebay.errors import ForebayError
+from forebay.errors import DamagedError, ForebayError
 from forebay.state import mlflow_words
 from forebay.state.home import Home
 from forebay.state.key_variables import SIGNER, forget_signing_key
 from forebay.state.mask import without_passwords
+from forebay.state.private import private_files
 from forebay.state.watch import end_with_supervisor
+from forebay.text import one_line
 
 EVENTS_VARIABLE = "FOREBAY_EVENTS"  # the file to append to; set by the process that runs the pipeline
 FRESH_VARIABLE = "FOREBAY_FRESH"  # "1": forget checkpoints as well
@@ -60,7 +63,7 @@ class StepLog:
 
     def warn(self, text: str) -> None:
         """Say something that a person should see but that does not stop the step."""
-        self.emit("warning", text=text)
+        self.emit("warning", text=one_line(text))
 
     def result(self, **facts: Any) -> None:
         """Record facts that decisions and summaries are read from."""
@@ -85,7 +88,7 @@ class StepLog:
             sys.stdout.write(LOG_PREFIX + line)  # on a cluster the pod's log carries the events
             sys.stdout.flush()
             return
-        descriptor = os.open(self.events, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(self.events, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             _append(descriptor, line.encode())
         finally:
@@ -165,17 +168,27 @@ def step(name: str, run_id: str = "") -> Iterator[StepLog]:
     if name != SIGNER:
         forget_signing_key()
     _refuse_hopeless_retry(log)
+    with contextlib.ExitStack() as stack:
+        if events is not None and events.is_relative_to(log.home.root):  # of a run here: all that it writes lies there
+            stack.enter_context(private_files())
+        with _recorded(log):
+            yield log
+
+
+@contextlib.contextmanager
+def _recorded(log: StepLog) -> Iterator[None]:
     start = time.monotonic()
     log.emit("started")
     try:
-        yield log
+        yield
     except BaseException as error:
         log.emit(
             "failed",
             seconds=round(time.monotonic() - start, 3),
-            error=_in_words(error),
+            error=one_line(_in_words(error)),
             error_type=type(error).__name__,
             permanent=isinstance(error, ForebayError | ImportError) or mlflow_words.is_final(error),
+            **({"damaged": str(error.folder)} if isinstance(error, DamagedError) else {}),
         )
         raise
     log.emit("finished", seconds=round(time.monotonic() - start, 3))
