@@ -34,6 +34,7 @@ from forebay.serving.state import ServerInfo, ServingFiles, write_server
 from forebay.serving.wire.access import Access, is_loopback
 from forebay.serving.wire.connection import Server
 from forebay.settings.serve import ServeConfig, serve_config
+from forebay.signing import verify_keys
 from forebay.state import FileLock, Home
 from forebay.state.runners import CONTAINER_VARIABLE
 from forebay.state.watch import SUPERVISOR_VARIABLE
@@ -76,7 +77,7 @@ def serve_home(
     files = ServingFiles.of(home)
     models = Models(ModelRepository())
     with _only_server(files):
-        instance = secrets.token_hex(8)
+        instance, keys = secrets.token_hex(8), verify_keys()
         access = _access(ServeConfig(), listener)
         follower = Follower(files, models, instance, lambda stored: access.use(serve_config(defaults, stored)))
         follower.start()
@@ -84,7 +85,7 @@ def serve_home(
         info = ServerInfo(
             pid=os.getpid(), host=host, port=port, log=str(files.log), code_version=code_version(),
             container=os.environ.get(CONTAINER_VARIABLE, ""), instance=instance,
-            supervisor=int(os.environ.get(SUPERVISOR_VARIABLE) or 0),
+            supervisor=int(os.environ.get(SUPERVISOR_VARIABLE) or 0), verifies=keys.fingerprints if keys else "",
         )  # fmt: skip
         run(
             models, listener, access, max_body_bytes,

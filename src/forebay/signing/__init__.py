@@ -3,8 +3,9 @@
 Importing this package is cheap; the library is imported with the first signature.
 """
 
-from forebay.signing.bundle import is_signed, load_library, sign, verify, verify_if_asked
-from forebay.signing.keys import PublicKeys, SigningKey, signing_key, verify_keys
+from forebay.signing.bundle import is_signed, sign, verify, verify_if_asked
+from forebay.signing.keys import PublicKeys, SigningKey, server_variables, signing_key, verify_keys
+from forebay.signing.library import load_library, require_library
 from forebay.state.key_variables import PASSPHRASE, SIGNING_KEY, VERIFY_KEY
 
 __all__ = [
@@ -15,6 +16,8 @@ __all__ = [
     "SigningKey",
     "is_signed",
     "load_library",
+    "require_library",
+    "server_variables",
     "sign",
     "signing_key",
     "verify",

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from forebay.contracts.bundle import SIGNATURE
-from forebay.errors import MachineError, ModelError
+from forebay.errors import ModelError
 from forebay.signing.keys import PublicKeys, SigningKey, verify_keys
+from forebay.signing.library import load_library
 from forebay.state.files import write_bytes
 from forebay.state.key_variables import VERIFY_KEY
 
 MAX_BYTES = 1 << 20  # of a signature; ours are of 2 KiB
-EXTRA = "pip install 'forebay[signing]'"
 AGAIN = "Take the version from the registry again, or register the model anew by a run with the key"
 
 
@@ -79,21 +79,6 @@ def verify(folder: Path, keys: PublicKeys) -> None:
         key.write_text(_signer(content, keys, folder))
         _verified(library, folder, signature, key)
     _refuse_unnamed(folder, content)
-
-
-def load_library() -> Any:
-    """Import model-signing, which takes a second.
-
-    Raises:
-        MachineError: it is not installed.
-    """
-    try:
-        import model_signing
-    except ImportError as error:
-        raise MachineError(
-            f"Signatures need a library that is not installed ({error}). Install it: `{EXTRA}`."
-        ) from error
-    return model_signing
 
 
 def _hashing(library: Any) -> Any:

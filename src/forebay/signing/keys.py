@@ -34,9 +34,9 @@ class PublicKeys:
         return "".join(pem for _, pem in sorted(self.by_fingerprint.items()))
 
     @property
-    def fingerprint(self) -> str:
-        """What tells one set of keys from another."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
+    def fingerprints(self) -> str:
+        """What tells one set of keys from another: the fingerprints in their order, with commas between them."""
+        return ",".join(sorted(self.by_fingerprint))
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,16 @@ def verify_keys() -> PublicKeys | None:
         return _public_keys(value, VERIFY_KEY)
     where = f"{VERIFY_KEY}={value}"
     return _public_keys(_content(Path(value), where).decode(errors="replace"), where)
+
+
+def server_variables() -> dict[str, str]:
+    """What a server that is started gets: the public keys themselves, as it has other folders, or lives in a container.
+
+    Raises:
+        ConfigError: they cannot be read.
+    """
+    keys = verify_keys()
+    return {} if keys is None else {VERIFY_KEY: keys.text}
 
 
 def _public_half(path: Path, passphrase: bytes | None) -> PublicKeys:
