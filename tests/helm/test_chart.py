@@ -88,7 +88,7 @@ def test_the_charts_version_is_the_packages() -> None:
         ({"database": {"mode": "sqlite"}, "mlflow": {"replicas": 2}}, "mlflow.replicas is 2"),
         (
             {"signing": {"enabled": True, "verifyKeys": "public.pem"}},
-            "holds no public key in PEM. .*--set-file signing",
+            "holds no public key in PEM. .*--set-file sig",
         ),
         ({"signing": {"enabled": True}, "pipelines": {"enabled": False}}, "no step would be told"),
         ({"signing": {"verifyKeys": "-----BEGIN PUBLIC KEY-----"}}, "signing.enabled is false: every model of a pip"),

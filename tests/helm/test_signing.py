@@ -35,6 +35,6 @@ def test_by_default_nothing_is_signed_or_verified() -> None:
 
 def test_a_private_key_in_the_values_is_refused_and_not_shown() -> None:
     text = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEE\n"
-    with pytest.raises(helm_python.HelmError, match="signing.verifyKeys holds a private key") as caught:
+    with pytest.raises(helm_python.HelmError, match=r"signing\.verifyKeys holds a private key") as caught:
         render({"signing": {"enabled": True, "verifyKeys": text}})
     assert "MHcCAQEE" not in str(caught.value)
