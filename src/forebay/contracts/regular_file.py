@@ -2,10 +2,11 @@
 
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from forebay.errors import ModelError
+from forebay.text import one_line
 
 _KINDS = {
     stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device",
@@ -13,7 +14,7 @@ _KINDS = {
 }  # fmt: skip
 
 
-def open_regular(path: Path, largest: int | None = None, *, folder: int | None = None) -> BinaryIO:
+def open_regular(path: Path, largest: int | None = None, *, folder: int | None = None) -> BufferedReader:
     """Open a regular file for reading; what could wait for a writer or lead elsewhere is refused.
 
     Args:
@@ -34,7 +35,7 @@ def open_regular(path: Path, largest: int | None = None, *, folder: int | None =
         if not stat.S_ISREG(found.st_mode):
             raise ModelError(not_regular(path, found.st_mode))
         if largest is not None and found.st_size > largest:
-            raise ModelError(f"{shown(path)} has {found.st_size} bytes; at most {largest} are read.")
+            raise ModelError(f"{one_line(str(path))} has {found.st_size} bytes; at most {largest} are read.")
         return os.fdopen(descriptor, "rb")
     except BaseException:
         os.close(descriptor)
@@ -48,25 +49,28 @@ def read_regular(path: Path, largest: int) -> bytes:
         ModelError: as `open_regular`.
     """
     with open_regular(path, largest) as file:
-        try:
-            content = file.read(largest + 1)  # it may grow meanwhile
-        except OSError as error:
-            raise ModelError(f"{shown(path)} cannot be read: {error.strerror}.") from error
+        return read_to_end(file, path, largest)
+
+
+def read_to_end(file: BufferedReader, path: Path, largest: int) -> bytes:
+    """What an open file still holds.
+
+    Raises:
+        ModelError: it cannot be read, or holds more bytes than that.
+    """
+    try:
+        content = file.read(largest + 1)  # it may grow meanwhile
+    except OSError as error:
+        raise ModelError(f"{one_line(str(path))} cannot be read: {error.strerror}.") from error
     if len(content) > largest:
-        raise ModelError(f"{shown(path)} has more than {largest} bytes.")
+        raise ModelError(f"{one_line(str(path))} has more than {largest} bytes; no more are read.")
     return content
 
 
 def not_regular(path: Path, mode: int) -> str:
     """The words for something that is no regular file."""
     kind = _KINDS.get(stat.S_IFMT(mode), "no regular file")
-    return f"{shown(path)} is {kind}; a bundle holds regular files only. Take it from the registry again."
-
-
-def shown(path: Path) -> str:
-    """A path as one line of text, whatever bytes are in its name."""
-    text = str(path)
-    return text if text.isprintable() else ascii(text)
+    return f"{one_line(str(path))} is {kind}; a bundle holds regular files only. Take it from the registry again."
 
 
 def _cannot_open(path: Path, error: OSError, folder: int | None) -> str:
@@ -76,4 +80,4 @@ def _cannot_open(path: Path, error: OSError, folder: int | None) -> str:
         mode = stat.S_IFREG
     if not stat.S_ISREG(mode):  # a link gives ELOOP, a socket ENXIO
         return not_regular(path, mode)
-    return f"{shown(path)} cannot be read: {error.strerror}."
+    return f"{one_line(str(path))} cannot be read: {error.strerror}."

@@ -75,6 +75,8 @@ def roll_back(home: Home, name: str, namespace: str, run_id: str, tell: Tell) ->
         )
     bundle = registry.previous_champion(home, name)
     tell(f"{name}: from version {champion} back to version {bundle.version}")
+    if bundle.note:
+        tell(bundle.note)
     config = remembered(home, bundle, namespace)
     if config is None:
         config = DeployConfig(namespace=namespace)
@@ -128,6 +130,7 @@ def service(bundle: RegisteredBundle, config: DeployConfig, run_id: str, serve: 
             version=bundle.version,
             storage_uri=storage_uri(bundle.uri),
             weights_sha256=bundle.weights_sha256,
+            bundle_digest=bundle.record.digest if bundle.record else "",
             data_digest=str(spec.data.get("digest", "")),
             code_version=str(spec.lineage.get("code_version", "")),
             run_id=run_id,

@@ -56,7 +56,7 @@ def _serve(options: argparse.Namespace) -> None:
     else:
         server.serve_folder(
             options.models, listener, settings,
-            name=options.model_name, version=options.model_version, max_body_bytes=limit,
+            name=options.model_name, version=options.model_version, digest=options.bundle_digest, max_body_bytes=limit,
         )  # fmt: skip
 
 
@@ -67,6 +67,9 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("--models", type=Path, help="a model bundle, or a folder of bundles (KServe: /mnt/models)")
     parser.add_argument("--model-name", help="name of a single bundle (default: the name of its data set)")
     parser.add_argument("--model-version", help="version to show (default: the beginning of the weights' sha256)")
+    parser.add_argument(
+        "--bundle-digest", default="", help="of a single bundle, as the registry has it: another one is refused"
+    )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument(
         "--port", type=int, help=f"port, 0 for any (default: the variable {PORT_VARIABLE}, else {KSERVE_PORT})"

@@ -7,19 +7,22 @@ Files that model-signing ignores by itself (.git and the like), or that a signat
 import base64
 import json
 import os
-import re
-import stat
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from forebay.contracts.bundle import SIGNATURE
+from forebay.contracts.digest import Files, Record, bundle_files, digest_of, listing
+from forebay.contracts.regular_file import read_regular
 from forebay.errors import ModelError
 from forebay.signing.keys import PublicKeys, SigningKey, verify_keys
 from forebay.signing.library import load_library
 from forebay.state.files import write_bytes
 from forebay.state.key_variables import VERIFY_KEY
+from forebay.text import one_line
 
+MISMATCH = "Signature mismatch"  # how model-signing begins to tell of files
+MOST_TOLD = 5
 MAX_BYTES = 1 << 20  # of a signature; ours are of 2 KiB
 AGAIN = "Take the version from the registry again, or register the model anew by a run with the key"
 
@@ -35,15 +38,16 @@ def sign(folder: Path, key: SigningKey) -> None:
     config = library.signing.Config().use_elliptic_key_signer(private_key=key.path, password=key.passphrase)
     with tempfile.TemporaryDirectory() as scratch:
         written = Path(scratch) / SIGNATURE
-        try:
-            config.set_hashing_config(_hashing(library)).sign(folder, written)
-        except ValueError as error:
-            raise ModelError(f"{folder} cannot be signed: {error}") from error
+        bundle_files(folder)  # refuses links and what else cannot be signed
+        config.set_hashing_config(_hashing(library)).sign(folder, written)
         write_bytes(folder / SIGNATURE, written.read_bytes())
 
 
-def verify_if_asked(folder: Path) -> None:
+def verify_if_asked(folder: Path) -> Record | None:
     """Verify where `FOREBAY_VERIFY_KEY` is set; elsewhere a signature is not looked at.
+
+    Returns:
+        The files that were signed, for who goes on to read them; None where nothing was verified.
 
     Raises:
         ConfigError: the keys cannot be read.
@@ -51,8 +55,7 @@ def verify_if_asked(folder: Path) -> None:
         ModelError: the bundle is not signed, or not by one of these keys, or was changed.
     """
     keys = verify_keys()
-    if keys is not None:
-        verify(folder, keys)
+    return None if keys is None else verify(folder, keys)
 
 
 def is_signed(folder: Path, keys: PublicKeys) -> bool:
@@ -64,21 +67,27 @@ def is_signed(folder: Path, keys: PublicKeys) -> bool:
     return True
 
 
-def verify(folder: Path, keys: PublicKeys) -> None:
+def verify(folder: Path, keys: PublicKeys) -> Record:
     """Find out whether one of these keys signed the folder as it is, file by file and no other beside them.
+
+    Returns:
+        The files that were signed.
 
     Raises:
         MachineError: model-signing is not installed.
         ModelError: it did not; the message says what is wrong.
     """
     library = load_library()
-    content = _read(folder)
+    content, files = _read(folder), bundle_files(folder)
     with tempfile.TemporaryDirectory() as scratch:  # what is verified is what was read, whatever happens to the file
         signature, key = Path(scratch) / SIGNATURE, Path(scratch) / "public.pem"
         signature.write_bytes(content)
         key.write_text(_signer(content, keys, folder))
-        _verified(library, folder, signature, key)
-    _refuse_unnamed(folder, content)
+        mismatch = _verified(library, folder, signature, key)
+    _compare(folder, files, content)
+    if mismatch:
+        raise ModelError(f"{folder} is not what was signed: {one_line(mismatch)}. {AGAIN}.")
+    return Record(digest=digest_of(files), files=listing(files))
 
 
 def _hashing(library: Any) -> Any:
@@ -86,20 +95,13 @@ def _hashing(library: Any) -> Any:
 
 
 def _read(folder: Path) -> bytes:
-    """The signature's bytes; what is no plain file of a sane size is not opened, as a pipe would never end."""
     path = folder / SIGNATURE
-    try:
-        found = path.lstat()
-        if stat.S_ISREG(found.st_mode) and found.st_size <= MAX_BYTES:
-            return path.read_bytes()
-    except FileNotFoundError as error:
+    if not os.path.lexists(path):
         raise ModelError(
             f"{folder} is not signed: it has no {SIGNATURE}, and {VERIFY_KEY} is set. Register the model anew by a run "
             "with a signing key."
-        ) from error
-    except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror}.") from error
-    raise ModelError(f"{path} is no signature: expected a plain file of at most {MAX_BYTES} bytes. {AGAIN}.")
+        )
+    return read_regular(path, MAX_BYTES)
 
 
 def _signer(content: bytes, keys: PublicKeys, folder: Path) -> str:
@@ -117,7 +119,8 @@ def _signer(content: bytes, keys: PublicKeys, folder: Path) -> str:
     return keys.by_fingerprint[hint]
 
 
-def _verified(library: Any, folder: Path, signature: Path, key: Path) -> None:
+def _verified(library: Any, folder: Path, signature: Path, key: Path) -> str:
+    """Let model-signing verify; what it says of files that differ, which are named better elsewhere."""
     from cryptography.exceptions import InvalidSignature
 
     config = library.verifying.Config().use_elliptic_key_verifier(public_key=key)
@@ -126,37 +129,31 @@ def _verified(library: Any, folder: Path, signature: Path, key: Path) -> None:
     except InvalidSignature as error:
         raise ModelError(f"{folder}: its {SIGNATURE} was not made by the key that it names. {AGAIN}.") from error
     except ValueError as error:
-        raise ModelError(f"{folder} is not what was signed: {_difference(str(error))}. {AGAIN}.") from error
+        if not str(error).startswith(MISMATCH):
+            raise _unreadable(folder, error) from error
+        return str(error)
     except Exception as error:  # anybody may have written the file
         raise _unreadable(folder, error) from error
+    return ""
 
 
-def _difference(said: str) -> str:
-    """What the library says, without its digests and lists in Python's notation."""
-    changed = re.findall(r"Hash mismatch for '([^']*)'", said)
-    others = re.findall(r"(Extra|Missing) files (?:found )?in model '[^']*': ([^\"']*)", said)
-    words = [f"{name!r} was changed" for name in changed]
-    words += [f"{what.lower()} {names!r}" for what, names in others]
-    return "; ".join(words) or said.rstrip(".")
+def _compare(folder: Path, files: Files, content: bytes) -> None:
+    """Compare every file with the statement, which may say itself what model-signing is to pass over.
 
-
-def _refuse_unnamed(folder: Path, content: bytes) -> None:
-    """Refuse files that the statement does not name: it may say itself which ones the library is to pass over."""
-    statement = json.loads(base64.b64decode(json.loads(content)["dsseEnvelope"]["payload"]))
-    named = {str(each["name"]) for each in statement["predicate"]["resources"]}
-    unnamed = _files(folder) - named - {SIGNATURE}
-    if unnamed:
-        listed = ", ".join(repr(name) for name in sorted(unnamed)[:5])
-        raise ModelError(f"{folder} holds files that its {SIGNATURE} does not name: {listed}. {AGAIN}.")
-
-
-def _files(folder: Path) -> set[str]:
-    """Every file by its path within the folder, whatever its kind."""
-    return {
-        (Path(parent) / name).relative_to(folder).as_posix()
-        for parent, folders, files in os.walk(folder)
-        for name in (*files, *(each for each in folders if (Path(parent) / each).is_symlink()))
-    }
+    Raises:
+        ModelError: one was changed, added or removed.
+    """
+    try:
+        statement = json.loads(base64.b64decode(json.loads(content)["dsseEnvelope"]["payload"]))
+        rows = [(str(row["name"]), row["algorithm"], row["digest"]) for row in statement["predicate"]["resources"]]
+    except Exception as error:  # of another form than ours, by the right key
+        raise _unreadable(folder, error) from error
+    signed = {name: sha256 for name, algorithm, sha256 in rows if algorithm == "sha256"}
+    changed = [f"{name!r} was changed" for name in sorted(signed.keys() & files) if signed[name] != files[name].sha256]
+    added = [f"{name!r} is not in the signature" for name in sorted(files.keys() - signed)]
+    gone = [f"{name!r} is missing" for name in sorted(signed.keys() - files)]
+    if differences := [*changed, *added, *gone][:MOST_TOLD]:
+        raise ModelError(f"{folder} is not what was signed: {', '.join(differences)}. {AGAIN}.")
 
 
 def _unreadable(folder: Path, error: Exception) -> ModelError:
