@@ -12,7 +12,7 @@ from forebay.state import Home
 
 @pytest.fixture(autouse=True)
 def _only_what_a_test_sets(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in passed_on()[0]:
+    for name in passed_on("register")[0]:
         monkeypatch.delenv(name, raising=False)
 
 
@@ -20,7 +20,7 @@ def test_only_variables_for_s3_and_mlflow_reach_a_step(monkeypatch: pytest.Monke
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9000")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000")
     monkeypatch.setenv("GITHUB_TOKEN", "not for a container")
-    variables, volumes = passed_on()
+    variables, volumes = passed_on("ingest")
     assert variables == {"AWS_ENDPOINT_URL": "http://127.0.0.1:9000", "MLFLOW_TRACKING_URI": "http://127.0.0.1:5000"}
     assert volumes == {}
 
@@ -37,7 +37,7 @@ def test_files_that_variables_name_come_along_read_only(tmp_path: Path, monkeypa
     file.touch()
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
     monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "gone"))
-    assert passed_on()[1] == {str(file): {"bind": str(file), "mode": "ro"}}
+    assert passed_on("ingest")[1] == {str(file): {"bind": str(file), "mode": "ro"}}
 
 
 def test_a_profile_brings_the_files_of_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,7 +46,7 @@ def test_a_profile_brings_the_files_of_the_home_folder(tmp_path: Path, monkeypat
     config = tmp_path / ".aws" / "config"
     config.parent.mkdir()
     config.touch()
-    variables, volumes = passed_on()
+    variables, volumes = passed_on("ingest")
     assert variables["AWS_CONFIG_FILE"] == str(config)
     assert list(volumes) == [str(config)]
 

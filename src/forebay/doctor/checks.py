@@ -4,11 +4,12 @@ import os
 from collections.abc import Iterator
 
 from forebay.cluster.given import CHECKPOINT_STORE
-from forebay.doctor import java, libraries, logins, machine, storage
+from forebay.doctor import java, libraries, logins, machine, signing, storage
 from forebay.doctor.check import Check, explained, failed, passed
 from forebay.errors import ConfigError, MachineError
 from forebay.serving.local import control
 from forebay.serving.ports import bind
+from forebay.signing import SIGNING_KEY, VERIFY_KEY
 from forebay.state import Home
 from forebay.state.home import FORMAT, HOME_VARIABLE
 
@@ -38,6 +39,8 @@ def all_checks(home: Home, host: str, port: int) -> Iterator[Check]:
         yield libraries.mlflow_store(home)
         yield server_port(home, host, port)
     yield storage.s3()
+    if os.environ.get(SIGNING_KEY) or os.environ.get(VERIFY_KEY):
+        yield signing.signing_keys()
     if os.environ.get(CHECKPOINT_STORE):
         yield logins.checkpoint_store()
     yield machine.clock()

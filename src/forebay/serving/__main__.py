@@ -11,6 +11,7 @@ from forebay.serving.local import log
 from forebay.serving.ports import KSERVE_PORT, PORT_VARIABLE, bind, container_port
 from forebay.serving.state import ServingFiles, read_desired
 from forebay.settings.serve import from_environment, serve_config
+from forebay.signing import require_library, verify_keys
 from forebay.state import Home
 from forebay.state.private import UMASK
 from forebay.state.watch import end_with_supervisor
@@ -38,6 +39,8 @@ def _serve(options: argparse.Namespace) -> None:
     end_with_supervisor()
     settings = from_environment(os.environ)
     serve_config(settings)  # a wrong value is found before a port is taken
+    if verify_keys() is not None:
+        require_library()
     if options.listen_fd:
         listener = socket.socket(fileno=options.listen_fd)
     else:

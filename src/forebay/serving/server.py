@@ -35,6 +35,7 @@ from forebay.serving.wire.access import Access, is_loopback
 from forebay.serving.wire.limits import Limits, raise_open_files
 from forebay.serving.wire.server import Server, end_after
 from forebay.settings.serve import ServeConfig, serve_config
+from forebay.signing import verify_keys
 from forebay.state import FileLock, Home
 from forebay.state.runners import CONTAINER_VARIABLE
 from forebay.state.watch import SUPERVISOR_VARIABLE
@@ -86,7 +87,7 @@ def serve_home(
     files = ServingFiles.of(home)
     models = Models(ModelRepository())
     with _only_server(files):
-        instance = secrets.token_hex(8)
+        instance, keys = secrets.token_hex(8), verify_keys()
         access, admission = _access(ServeConfig(), listener), Admission()
 
         def use(stored: Mapping[str, str]) -> None:
@@ -100,7 +101,7 @@ def serve_home(
         info = ServerInfo(
             pid=os.getpid(), host=host, port=port, log=str(files.log), code_version=code_version(),
             container=os.environ.get(CONTAINER_VARIABLE, ""), instance=instance,
-            supervisor=int(os.environ.get(SUPERVISOR_VARIABLE) or 0),
+            supervisor=int(os.environ.get(SUPERVISOR_VARIABLE) or 0), verifies=keys.fingerprints if keys else "",
         )  # fmt: skip
         run(
             models, listener, access, admission, max_body_bytes,
