@@ -39,7 +39,7 @@ MEDIA = (
     "multipart/form-data; x",
     "",
 )
-ENCODINGS = ("", "", "", "gzip", "deflate", "identity", "br", "gzip, gzip")
+ENCODINGS = (*("",) * 12, "gzip", "gzip", "deflate", "identity", "br", "gzip, gzip")
 VALUES = (
     "0",
     "-1",
