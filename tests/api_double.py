@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from forebay.cluster.api import Api, connect
+from forebay.cluster.patience import WORK_S, Patience
 from loopback import QuietHandler, kubeconfig, serving
 
 Object = dict[str, Any]
@@ -79,7 +80,7 @@ def connected(double: ApiDouble, folder: Path, monkeypatch: pytest.MonkeyPatch) 
     (folder / "config").write_text(json.dumps(double.kubeconfig()))
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(folder / "config"))
-    return connect()
+    return connect(bears=Patience(WORK_S, lambda text: None))
 
 
 @contextmanager

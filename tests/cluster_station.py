@@ -16,8 +16,9 @@ from forebay.deploy.inference_service import marks
 from forebay.deploy.on_cluster import roll_out
 from forebay.deploy.smoke import Smoke
 from forebay.models import load_bundle
-from forebay.serving import supervise
-from forebay.serving.launch import Address
+from forebay.serving.local import control
+from forebay.serving.local.launch import Address
+from forebay.serving.local.publish import publish
 from forebay.serving.state import Served
 from forebay.settings import DeployConfig, ServeConfig
 from forebay.settings.serve import NOTHING_GIVEN
@@ -74,10 +75,10 @@ class ClusterStation:
         if model["resources"]["limits"]["memory"] == TOO_LITTLE:
             (pod,) = CRASH["pods"]
             return CRASH["service"]["status"], [{**pod, "metadata": {**pod["metadata"], **labelled}}]
-        server = supervise.ensure_server(self.home, Address("127.0.0.1", 0))
+        server = control.ensure_server(self.home, Address("127.0.0.1", 0))
         bundle = self.bundles[version]
         served = Served(bundle=str(bundle), version=version, weights_sha256=read_spec(bundle).weights_sha256)
-        supervise.publish(self.home, lambda _: {NAME: served}, 60)
+        publish(self.home, lambda _: {NAME: served}, 60)
         ready = {"conditions": [{"type": "Ready", "status": "True"}]}
         pod = {"metadata": {"name": f"{NAME}-{version}", **labelled}, "status": ready}
         return {**ready, "address": {"url": server.url}}, [pod]
@@ -106,4 +107,4 @@ def cluster_station(folder: Path, mlflow: str) -> Iterator[ClusterStation]:
         try:
             yield station
         finally:
-            supervise.stop(station.home)
+            control.stop(station.home)

@@ -10,10 +10,11 @@ from forebay import registry, tracking
 from forebay.contracts.evaluation import PASSED, Evaluation, write_smoke
 from forebay.deploy import deploy
 from forebay.models import load_bundle
-from forebay.serving import supervise
-from forebay.serving.launch import Address
+from forebay.serving.local import control
+from forebay.serving.local.launch import Address
+from forebay.serving.local.requests import handle_request
 from forebay.settings import DeployConfig
-from forebay.state import Home, Run, StepLog
+from forebay.state import Home, Run, StepLog, seal
 from tiny_server import write_bundle
 
 NAME = "digits"
@@ -53,6 +54,7 @@ class Station:
         images = np.random.default_rng(0).integers(0, 256, (ROWS, 8, 8, 1), dtype=np.uint8)
         write_smoke(evaluation, images, load_bundle(bundle).predict(images))
         _evaluation(evaluation, spec.classes).write()
+        seal(evaluation)
         return Released(str(version), evaluation, bundle)
 
     def log(self) -> StepLog:
@@ -66,7 +68,7 @@ class Station:
 
         def act() -> None:
             while not done.wait(0.02):
-                supervise.handle_request(self.home, Run(self.home.runs / log.run_id), Address("127.0.0.1", 0))
+                handle_request(self.home, Run(self.home.runs / log.run_id), Address("127.0.0.1", 0))
 
         runner = threading.Thread(target=act)
         runner.start()
@@ -85,7 +87,7 @@ class Station:
     @property
     def loaded(self) -> dict[str, str]:
         """What the server says it serves: version by name."""
-        return {name: model.version for name, model in supervise.loaded_models(self.home).items()}
+        return {name: model.version for name, model in control.loaded_models(self.home).items()}
 
 
 def _evaluation(folder: Path, classes: list[str]) -> Evaluation:

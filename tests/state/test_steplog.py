@@ -1,5 +1,6 @@
 """What steps record, and that none outlives the run."""
 
+import json
 import os
 import signal
 import subprocess
@@ -12,6 +13,8 @@ from forebay.errors import ConfigError
 from forebay.state import Home, step
 from forebay.state.steplog import EVENTS_VARIABLE, read_events
 from forebay.state.watch import SUPERVISOR_VARIABLE
+
+EVENTS = ["started", "finished"]
 
 
 @pytest.fixture
@@ -57,12 +60,12 @@ def test_an_unexpected_failure_may_be_tried_again(events: Path) -> None:
 
 def test_a_line_still_being_written_is_left_for_the_next_read(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
-    path.write_text('{"kind": "started"}\n{"kind": "fin')
+    path.write_text('{"time": "", "step": "train", "kind": "started"}\n{"time": "", "step": "train", "kind": "fin')
     first, offset = read_events(path)
     with path.open("a") as file:
-        file.write('ished"}\n')
+        file.write('ished", "seconds": 1.0}\n')
     second, _ = read_events(path, offset)
-    assert [event["kind"] for event in first + second] == ["started", "finished"]
+    assert [event["kind"] for event in first + second] == EVENTS
 
 
 def test_a_step_ends_when_its_supervisor_is_killed(home: Home) -> None:
@@ -95,8 +98,9 @@ def test_an_address_in_an_error_is_recorded_without_its_password(events: Path) -
 
 def test_a_torn_line_costs_only_itself(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
-    path.write_text('{"kind": "started"}\n{"kind": "prog{"kind": "warning"}\n{"kind": "finished"}\n[1]\n')
-    assert [event["kind"] for event in read_events(path)[0]] == ["started", "finished"]
+    started, finished = (json.dumps({"time": "", "step": "a", "kind": kind, "seconds": 1}) for kind in EVENTS)
+    path.write_text(f'{started}\n{{"kind": "prog{{"kind": "warning"}}\n{finished}\n[1]\n')
+    assert [event["kind"] for event in read_events(path)[0]] == EVENTS
 
 
 def test_events_on_a_full_disk_are_whole_or_missing(home: Home) -> None:

@@ -15,6 +15,8 @@ from forebay.errors import EndedBySignal, ExitCode, ForebayError, UnexpectedErro
 from forebay.state import mlflow_words
 from forebay.state.ending import before_forced_end
 from forebay.state.mask import without_passwords
+from forebay.state.private import private_files
+from forebay.text import plain
 
 DEBUG_VARIABLE = "FOREBAY_DEBUG"
 
@@ -43,7 +45,7 @@ class ForebayCommand(click.Command):
             _explain(error or _nothing_kept(status), as_json=as_json)
 
         try:
-            with before_forced_end(say):
+            with private_files(), before_forced_end(say):
                 code = super().invoke(ctx)
         except ForebayError as error:
             code = _explain(error, as_json=as_json)
@@ -73,7 +75,7 @@ def _nothing_kept(status: int) -> EndedBySignal:
 
 
 def _unexpected(error: Exception) -> UnexpectedError:
-    if mlflow_words.is_mlflows(error):
+    if mlflow_words.is_mlflows(error) or mlflow_words.is_of_damage(error):
         unexpected = UnexpectedError(mlflow_words.in_words(error))
         unexpected.__cause__ = error
         return unexpected
@@ -92,5 +94,5 @@ def _explain(error: ForebayError, *, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps(getattr(error, "summary", None) or {"error": {"step": None, "error": str(error)}}))
     prefix = "" if isinstance(error, EndedBySignal) else "Error: "
-    click.echo(f"{prefix}{error}", err=True)
+    click.echo(plain(f"{prefix}{error}"), err=True)
     return error.exit_code

@@ -15,6 +15,7 @@ from forebay.engine.ended import SignalInterrupt
 from forebay.settings import all_settings
 from forebay.settings.cluster_only import check_for_this_machine
 from forebay.state import Home
+from forebay.state.private import hand_over
 from forebay.state.runners import Runner
 
 if TYPE_CHECKING:
@@ -144,4 +145,5 @@ def compile_command(output: Path, registry: str, digests: tuple[str, ...]) -> No
     images = renamed(registry, digests)
     require_writable(output.absolute().parent, "--out")
     compile_pipeline(output, images)
+    hand_over(output)
     click.echo(f"Wrote {output}.")

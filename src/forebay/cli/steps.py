@@ -26,7 +26,8 @@ from forebay.settings.cluster_only import check_for_this_machine
 from forebay.settings.keys import Scalar
 from forebay.state import Home
 from forebay.state.ending import before_forced_end
-from forebay.state.files import MARKER
+from forebay.state.private import hand_over
+from forebay.state.sealed import MARKER
 
 if TYPE_CHECKING:
     from forebay.contracts.evaluation import Evaluation
@@ -64,6 +65,7 @@ def ingest_command(data: str, out: Path, assignments: tuple[str, ...], as_json: 
     config = ingest_config(values)
     check_before_steps(out, spark=True)
     manifest, summary = _call(lambda: run_ingest(out, config))
+    hand_over(out)
     kept = {
         "rows": manifest.rows, "classes": len(manifest.classes), "digest": manifest.digest,
         "quarantined": manifest.quarantined,
@@ -100,6 +102,7 @@ def train_command(dataset: Path, out: Path, assignments: tuple[str, ...], as_jso
         return run_train(out / "shards", out / "bundle", values)
 
     result, summary = _call(steps)
+    hand_over(out)
     bundle = out / "bundle"
     if as_json:
         model = {"architecture": result.spec.architecture, "weights_sha256": result.spec.weights_sha256}
@@ -148,6 +151,8 @@ def evaluate_command(model: str, data: str, out: Path | None, assignments: tuple
                 return run_evaluate(shards, found.folder, result_folder, values)
 
         evaluation, summary = _call(steps)
+    if out:
+        hand_over(out)
     if found.version:
         summary["model"]["version"] = found.version
     if as_json:

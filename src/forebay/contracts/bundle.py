@@ -7,6 +7,7 @@ from typing import Any
 
 from forebay.errors import ModelError
 from forebay.state.files import read_json, write_json
+from forebay.state.sealed import MARKER, check_content
 
 SPEC = "model.json"
 WEIGHTS = "weights.safetensors"
@@ -34,6 +35,16 @@ class ModelSpec:
     bits: int = 16  # ingest.bits as resolved, likewise. Older bundles have neither; these were the rules then
     task: str = "image-classification"
     format: int = FORMAT
+
+
+def check_artifact(folder: Path) -> None:
+    """Compare train's output folder with what it was when train ended; a bundle from elsewhere has no seal to hold.
+
+    Raises:
+        DamagedArtifactError: a file of it is missing or another one.
+    """
+    if (folder / MARKER).exists() or not folder.is_dir():
+        check_content(folder, "train", [SPEC, WEIGHTS, HISTORY])
 
 
 def write_spec(folder: Path, spec: ModelSpec) -> None:

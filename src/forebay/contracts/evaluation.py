@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 
 from forebay.errors import DataError
 from forebay.state.files import read_json, write_json
+from forebay.state.sealed import check_content
 
 EVALUATION = "evaluation.json"
 PREDICTIONS = "predictions.parquet"  # one row per test picture: sha256, label, predicted, probabilities
 SMOKE = "smoke.npz"  # the first test rows with their answers, for deploy's smoke test
 REPORT = "report.html"  # self-contained
 
+_MAKER = "evaluate"
 PASSED = "passed"
 REFUSED = "refused"
 
@@ -56,8 +58,10 @@ class Evaluation:
         """Read `evaluation.json`.
 
         Raises:
-            DataError: there is none, or it is not one.
+            DamagedArtifactError: the folder is not complete, or the file is not the one that evaluate wrote.
+            DataError: it is not one.
         """
+        check_content(folder, _MAKER, [EVALUATION])
         try:
             values = read_json(folder / EVALUATION)
             return cls(folder=folder, **values | {key: tuple(values[key]) for key in ("roc", "macro_roc")})
@@ -79,8 +83,10 @@ def read_smoke(folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """Read what `write_smoke` wrote; pickles are refused.
 
     Raises:
-        DataError: the file is missing or broken.
+        DamagedArtifactError: the file is not the one that evaluate wrote.
+        DataError: it is broken.
     """
+    check_content(folder, _MAKER, [SMOKE])
     try:
         with np.load(folder / SMOKE, allow_pickle=False) as arrays:
             return arrays["images"], arrays["probabilities"]

@@ -7,7 +7,7 @@ from forebay.cluster.given import CHECKPOINT_STORE
 from forebay.doctor import java, libraries, logins, machine, storage
 from forebay.doctor.check import Check, explained, failed, passed
 from forebay.errors import ConfigError, MachineError
-from forebay.serving import supervise
+from forebay.serving.local import control
 from forebay.serving.ports import bind
 from forebay.state import Home
 from forebay.state.home import FORMAT, HOME_VARIABLE
@@ -63,11 +63,11 @@ def state_folder(home: Home) -> Check:
 
 def server_port(home: Home, host: str, port: int) -> Check:
     """The server of this state folder runs, or its port is free."""
-    running = supervise.status(home)
+    running = control.status(home)
     if running is not None:
         return passed("port", f"our server answers at {running.url}")
     try:
-        supervise.check_port(home, host, port)
+        control.check_port(home, host, port)
     except (ConfigError, MachineError) as error:
         return explained("port", error)
     return passed("port", f"{host}:{port} is free")

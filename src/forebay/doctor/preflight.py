@@ -8,8 +8,8 @@ from forebay.containers.environment import check_environment
 from forebay.doctor.check import require
 from forebay.doctor.java import java_present, spark_java
 from forebay.doctor.machine import free_disk, step_interpreter
-from forebay.serving import supervise
-from forebay.serving.launch import Address
+from forebay.serving.local import control
+from forebay.serving.local.launch import Address
 from forebay.state import Home
 
 
@@ -32,7 +32,7 @@ def check_before_run(home: Home, address: Address) -> None:
         containers.check(container_images.OF_A_RUN)
     else:
         require(java_present(spark_java()))
-    supervise.check_port(home, address.host, address.port)
+    control.check_port(home, address.host, address.port)
 
 
 def check_before_steps(out: Path, *, spark: bool) -> None:

@@ -13,6 +13,7 @@ import psutil
 from forebay.search_path import SAFE_PATH
 from forebay.state import Home, Run
 from forebay.state.home import HOME_VARIABLE
+from forebay.state.private import UMASK
 from forebay.state.steplog import EVENTS_VARIABLE, FRESH_VARIABLE
 from forebay.state.watch import GRACE_S, SUPERVISOR_VARIABLE
 
@@ -39,6 +40,7 @@ class EngineProcess:
                 stderr=subprocess.STDOUT,
                 env=environment,
                 start_new_session=True,
+                umask=UMASK,
             )
 
     def __enter__(self) -> "EngineProcess":

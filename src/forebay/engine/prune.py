@@ -13,7 +13,7 @@ from pathlib import Path
 from forebay import registry
 from forebay.engine.cache import artifact_paths
 from forebay.errors import BusyError, MachineError
-from forebay.serving import supervise
+from forebay.serving.local import control
 from forebay.state import FileLock, Home, Run
 from forebay.state.mask import without_passwords
 from forebay.state.mlflow_words import in_words, is_mlflows
@@ -107,7 +107,7 @@ def take_inventory(home: Home) -> Inventory:
         tasks=[task for folder in _children(home.artifacts) for task in _children(folder)],
         checkpoints={folder: _last_use(folder) for folder in _children(home.checkpoints)},
         versions=_versions(home),
-        served=[Path(model.bundle).resolve() for model in supervise.current_models(home).values()],
+        served=[Path(model.bundle).resolve() for model in control.current_models(home).values()],
     )
 
 

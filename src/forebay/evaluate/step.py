@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from forebay.contracts.bundle import ModelSpec
+from forebay.contracts.bundle import ModelSpec, check_artifact
 from forebay.contracts.evaluation import PASSED, PREDICTIONS, REFUSED, Evaluation, write_smoke
 from forebay.contracts.holdout import HASH
 from forebay.contracts.manifest import SplitManifest
@@ -36,12 +36,14 @@ def evaluate(dataset: Path, model: Path, out: Path, config: EvaluateConfig, log:
         out: emptied first; receives what `contracts.evaluation` describes.
 
     Raises:
+        DamagedArtifactError: a file of the data or of the bundle is not what its step wrote.
         ModelError: the bundle cannot be loaded or does not fit the data, or the champion cannot be loaded.
         DataError: none of the test rows was held out when the model was trained.
     """
     from forebay.models import load_bundle
 
     data = SplitManifest.read(dataset)
+    check_artifact(model)
     classifier = load_bundle(model)
     _check_fit(classifier.spec, data)
     test = _held_out(open_split(dataset, data, "test"), classifier.spec, data, log)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forebay import tracking
-from forebay.contracts.bundle import ModelSpec, read_spec
+from forebay.contracts.bundle import ModelSpec, check_artifact, read_spec
 from forebay.contracts.evaluation import Evaluation
 from forebay.contracts.manifest import SplitManifest
 from forebay.contracts.shards import open_split
@@ -37,9 +37,11 @@ def register(dataset: Path, model: Path, evaluation: Path, config: RegisterConfi
         The version number.
 
     Raises:
+        DamagedArtifactError: a file that it reads is not what its step wrote.
         ModelError: the bundle is broken, or another one was evaluated.
     """
     facts = Evaluation.read(evaluation)
+    check_artifact(model)
     spec = read_spec(model)
     if facts.model["weights_sha256"] != spec.weights_sha256:
         raise ModelError(

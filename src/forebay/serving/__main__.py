@@ -7,10 +7,14 @@ import sys
 from pathlib import Path
 
 from forebay.errors import ForebayError
+from forebay.serving.local import log
 from forebay.serving.ports import KSERVE_PORT, PORT_VARIABLE, bind, container_port
 from forebay.serving.state import ServingFiles, read_desired
 from forebay.settings.serve import from_environment, serve_config
 from forebay.state import Home
+from forebay.state.private import UMASK
+from forebay.state.watch import end_with_supervisor
+from forebay.text import one_line
 
 
 def main(arguments: list[str]) -> int:
@@ -20,14 +24,18 @@ def main(arguments: list[str]) -> int:
     try:
         _serve(options)
     except ForebayError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(one_line(f"error: {error}"), file=sys.stderr)
         return error.exit_code
     return 0
 
 
 def _serve(options: argparse.Namespace) -> None:
+    if options.home:
+        os.umask(UMASK)
     if options.log:
-        _print_to(options.log)
+        log.print_to(options.log)
+        log.rotate_always(options.log)
+    end_with_supervisor()
     settings = from_environment(os.environ)
     serve_config(settings)  # a wrong value is found before a port is taken
     if options.listen_fd:
@@ -49,13 +57,6 @@ def _serve(options: argparse.Namespace) -> None:
         )  # fmt: skip
 
 
-def _print_to(log: Path) -> None:
-    """Append standard output and error to a file, whatever prints: a container's own log is the engine's."""
-    with log.open("ab") as file:
-        for stream in (sys.stdout, sys.stderr):
-            os.dup2(file.fileno(), stream.fileno())
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m forebay.serving", description=__doc__)
     what = parser.add_mutually_exclusive_group(required=True)
@@ -67,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--port", type=int, help=f"port, 0 for any (default: the variable {PORT_VARIABLE}, else {KSERVE_PORT})"
     )
-    parser.add_argument("--log", type=Path, help="append what the server prints to this file")
+    parser.add_argument("--log", type=Path, help="append what the server prints to this file; a full one is renamed")
     parser.add_argument("--listen-fd", type=int, help=argparse.SUPPRESS)  # a listening socket from the parent
     parser.add_argument("--max-body-mib", type=int, default=64, help="largest request body (default: %(default)s)")
     return parser

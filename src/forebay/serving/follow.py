@@ -10,6 +10,7 @@ from forebay.contracts.bundle import SPEC, read_spec
 from forebay.errors import ConfigError
 from forebay.serving.repository import Models
 from forebay.serving.state import Served, ServingFiles, read_desired, read_settings, write_loaded
+from forebay.text import control_in
 
 logger = logging.getLogger(__name__)
 
@@ -107,4 +108,8 @@ def _find_bundles(folder: Path, name: str | None, version: str | None) -> dict[s
 def _bundle(folder: Path, name: str | None, version: str | None) -> tuple[str, Served]:
     spec = read_spec(folder)
     served = Served(bundle=str(folder), version=version or spec.weights_sha256[:12], weights_sha256=spec.weights_sha256)
-    return name or str(spec.data.get("name") or folder.name), served
+    called = name or str(spec.data.get("name") or folder.name)
+    forbidden = control_in(called + served.version)
+    if forbidden:
+        raise ConfigError(f"A model cannot be called {called!r} (version {served.version!r}): it holds {forbidden}.")
+    return called, served

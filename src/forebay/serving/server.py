@@ -24,6 +24,7 @@ from kserve.protocol.rest.server import RESTServer
 from starlette.exceptions import HTTPException
 
 from forebay.errors import BusyError, ConfigError
+from forebay.log_lines import log_to
 from forebay.serving.admission.admission import Admission
 from forebay.serving.app import MAX_BODY_BYTES, PATHS, FrontDoor
 from forebay.serving.follow import Follower, find_bundles
@@ -36,6 +37,7 @@ from forebay.serving.wire.server import Server, end_after
 from forebay.settings.serve import ServeConfig, serve_config
 from forebay.state import FileLock, Home
 from forebay.state.runners import CONTAINER_VARIABLE
+from forebay.state.watch import SUPERVISOR_VARIABLE
 from forebay.version import code_version
 
 logger = logging.getLogger(__name__)
@@ -89,6 +91,7 @@ def serve_home(
         info = ServerInfo(
             pid=os.getpid(), host=host, port=port, log=str(files.log), code_version=code_version(),
             container=os.environ.get(CONTAINER_VARIABLE, ""), instance=instance,
+            supervisor=int(os.environ.get(SUPERVISOR_VARIABLE) or 0),
         )  # fmt: skip
         run(
             models, listener, access, admission, max_body_bytes,
@@ -178,13 +181,19 @@ def _only_server(files: ServingFiles) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         for left in reversed(range(LOCK_TRIES)):
             try:
-                stack.enter_context(FileLock(files.lock).held("the server"))
+                stack.enter_context(FileLock(files.lock).held(_holder()))
                 break
             except BusyError:
                 if not left:
                     raise
                 time.sleep(LOCK_EVERY_S)
         yield
+
+
+def _holder() -> str:
+    """What `server.lock` says of us: a pid inside a container means nothing outside."""
+    container = os.environ.get(CONTAINER_VARIABLE)
+    return f"the server in container {container}" if container else "the server"
 
 
 def configure_process() -> None:
@@ -194,7 +203,7 @@ def configure_process() -> None:
     """
     raise_open_files()
     gc.freeze()  # what imports made stays; walking it in every collection made large JSON bodies cost five times more
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    log_to(sys.stderr)
     logging.getLogger("kserve.trace").setLevel(logging.WARNING)  # one line per probe otherwise
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)

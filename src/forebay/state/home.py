@@ -1,12 +1,14 @@
 """Where everything lies. The one module that knows the names inside the state folder."""
 
 import os
+import shlex
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from forebay.errors import ConfigError
-from forebay.state.files import read_json, write_json
+from forebay.state.files import read_object, write_json
 from forebay.state.lock import FileLock
 
 HOME_VARIABLE = "FOREBAY_HOME"
@@ -85,8 +87,12 @@ class Home:
             if not marker.exists():  # after the look: our own files come only once the marker is there
                 self._refuse(foreign)
                 write_json(marker, {"format": FORMAT})
-            found = read_json(marker).get("format")
-        except (OSError, ValueError, AttributeError) as error:
+            found = read_object(
+                marker,
+                lost="nothing but the format of the state folder",
+                mend=f"Write it anew: echo '{{\"format\": {FORMAT}}}' > {shlex.quote(str(marker))}",
+            ).get("format")
+        except OSError as error:
             raise ConfigError(
                 f"The state folder {self.root} cannot be used: {error}. "
                 f"Set {HOME_VARIABLE} to a folder that you can write."
@@ -172,6 +178,23 @@ class Home:
         if not self.runs.is_dir():
             return []
         return [Run(path) for path in sorted(self.runs.iterdir(), reverse=True) if path.is_dir()]
+
+
+def read_plan(run: Run) -> dict[str, Any]:
+    """What a run was asked to do; empty where it never came to be written.
+
+    Raises:
+        DamagedError: the file cannot be read.
+    """
+    try:
+        return read_object(
+            run.plan,
+            lost=f"with which settings run {run.run_id} was asked for",
+            mend=f"Its results are not affected; `forebay run` makes a new run, rm -r {shlex.quote(str(run.folder))} "
+            "removes this one.",
+        )
+    except FileNotFoundError:
+        return {}
 
 
 def _expected(name: str) -> bool:

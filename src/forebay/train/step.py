@@ -116,7 +116,7 @@ def _mirror(key: str, log: StepLog) -> Mirror | None:
 
 def _train(plan: Plan, checkpoints: Checkpoints, log: StepLog, team: Team) -> tuple[Progress, str | None]:
     tracked = TrackedRun(
-        log.home, checkpoints.training_id(), name=f"{plan.data.name}-{plan.settings.model}",
+        log.home, checkpoints.training_id(log.warn), name=f"{plan.data.name}-{plan.settings.model}",
         parameters={**plan.training_facts, "data_digest": plan.data.data_digest, "split_digest": plan.data.digest},
         tags={"forebay.code_version": plan.code_version, "forebay.data": plan.data.name}, warn=log.warn,
     )  # fmt: skip

@@ -1,19 +1,21 @@
-"""Starting the server: as a process of this machine, or in a container of the serve image."""
+"""Starting the server: under a supervisor of this machine, or in a container of the serve image."""
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from forebay.errors import MachineError
+from forebay.serving.local.log import last_line
 from forebay.serving.ports import PORT_VARIABLE, bind
 from forebay.serving.state import ServerInfo, ServingFiles, read_server
 from forebay.settings.serve import from_environment, serve_variables
 from forebay.state import Home
+from forebay.state.private import UMASK
 from forebay.state.runners import Runner
 
 START_TIMEOUT_S = 90.0  # a server is up in under 5 s; a cold or busy disk takes longer
@@ -48,7 +50,7 @@ def start(home: Home, files: ServingFiles, address: Address) -> ServerInfo:
                 undo.pop_all()
                 return info
             if started.ended():
-                said = started.last_words() or _last_line(files.log, before)
+                said = started.last_words() or last_line(files.log, before) or "it said nothing."
                 raise MachineError(f"The server did not start: {said} Its log: {files.log}")
     raise MachineError(
         f"The server was not ready within {START_TIMEOUT_S:g} s and was ended. Its log: {files.log}. "
@@ -66,19 +68,29 @@ class _Started:
 
 
 def _start_process(home: Home, files: ServingFiles, address: Address, undo: contextlib.ExitStack) -> _Started:
+    """Start the supervisor, which starts the server."""
+    python = (sys.executable, "-P", "-m")
     with bind(address.host, address.port) as listener, files.log.open("ab") as log:
-        command = [sys.executable, "-P", "-m", "forebay.serving", "--home", str(home.root)]
+        given = str(listener.fileno())
+        server = (*python, "forebay.serving", "--home", str(home.root), "--listen-fd", given, "--log", str(files.log))
         process = subprocess.Popen(  # noqa: S603 - our own module, no shell
-            [*command, "--listen-fd", str(listener.fileno())],
+            [*python, "forebay.serving.local.supervisor", str(home.root), given, *server],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             cwd=files.folder,
+            umask=UMASK,
             start_new_session=True,  # a logout or Ctrl-C reaches the caller's session only
             pass_fds=[listener.fileno()],  # so a busy port is known here and now, and nobody takes it meanwhile
         )
-    undo.callback(process.kill)
-    return _Started(lambda: process.poll() is not None, lambda info: info.pid == process.pid)
+    undo.callback(_kill_both, process)
+    return _Started(lambda: process.poll() is not None, lambda info: info.supervisor == process.pid)
+
+
+def _kill_both(supervisor: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(supervisor.pid, signal.SIGKILL)  # the group of its session, which the server belongs to
+    supervisor.wait()
 
 
 def _start_container(home: Home, files: ServingFiles, address: Address, undo: contextlib.ExitStack) -> _Started:
@@ -100,9 +112,3 @@ def until(timeout_s: float) -> Iterator[None]:
     while time.monotonic() < end:
         time.sleep(POLL_S)
         yield
-
-
-def _last_line(log: Path, start: int) -> str:
-    """The last line that was written behind a byte of the log: earlier ones are other servers'."""
-    lines = log.read_bytes()[start:].decode(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "it said nothing."
