@@ -39,7 +39,7 @@ MEDIA = (
     "multipart/form-data; x",
     "",
 )
-ENCODINGS = ("", "", "", "gzip", "deflate", "identity", "br", "gzip, gzip")
+ENCODINGS = (*("",) * 12, "gzip", "gzip", "deflate", "identity", "br", "gzip, gzip")
 VALUES = (
     "0",
     "-1",
@@ -65,6 +65,8 @@ def requests(seed: int, count: int) -> Iterator[bytes]:
 
 
 def _request(rng: random.Random) -> bytes:
+    if rng.random() < 0.1:
+        return _valid(rng)
     body = _pick(rng, (_json, _json, _binary, _picture, _random_bytes))(rng)
     for _ in range(rng.choice((0, 0, 0, 0, 1, 3, 20))):
         body = _damaged(rng, body)
@@ -77,6 +79,17 @@ def _request(rng: random.Random) -> bytes:
     if rng.random() < 0.1:
         whole = _damaged(rng, whole)
     return whole * rng.choice((1, 1, 1, 1, 2)) or b"\r\n"
+
+
+def _valid(rng: random.Random) -> bytes:
+    """One without a fault, or with one byte changed."""
+    body = json.dumps({"instances": [[[rng.randrange(256)] * 8] * 8] * rng.choice((1, 1, 20, 900))}).encode()
+    head = f"POST /v1/models/grey:predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
+    whole = head.encode() + body
+    if rng.random() < 0.3:
+        place = rng.randrange(len(whole))
+        whole = whole[:place] + bytes([rng.randrange(256)]) + whole[place + 1 :]
+    return whole
 
 
 def _framed(rng: random.Random, body: bytes, encoding: str) -> tuple[bytes, bytes]:

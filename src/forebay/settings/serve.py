@@ -114,9 +114,9 @@ def serve_config(*sources: Mapping[str, str | int]) -> ServeConfig:
     Raises:
         ConfigError: a value is against its rule.
     """
-    known = {field.name: field for field in fields(ServeConfig)}
+    known = {field.name for field in fields(ServeConfig)}
     given = {name: value for source in sources for name, value in source.items() if name in known}
-    return ServeConfig(**{name: _typed(name, value, known[name].default) for name, value in given.items()})
+    return ServeConfig(**{name: _typed(name, value, getattr(NOTHING_GIVEN, name)) for name, value in given.items()})
 
 
 def _typed(name: str, value: str | int, default: str | int) -> Any:

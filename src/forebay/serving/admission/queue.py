@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from forebay.serving.admission.shed import Shed, shed
 from forebay.serving.wire.gone import ClientGoneError, Peer
@@ -41,7 +41,8 @@ class Lane(Generic[Answer]):
             ClientGoneError: the client left before it began.
         """
         loop = asyncio.get_running_loop()
-        job = _Job(work, peer, loop, loop.create_future())
+        outcome: asyncio.Future[Answer] = loop.create_future()
+        job = _Job(work, peer, loop, outcome)
         if len(self._running) < self._threads:
             self._start(job)
             return await job.outcome
@@ -101,11 +102,11 @@ class Lane(Generic[Answer]):
         if not job.loop.is_closed():
             job.loop.call_soon_threadsafe(self._done, job, answer, error)
 
-    def _done(self, job: _Job[Answer], answer: Answer, error: BaseException | None) -> None:
+    def _done(self, job: _Job[Answer], answer: Answer | None, error: BaseException | None) -> None:
         self._running.discard(job)
         if not job.outcome.done():  # it is where the server ends
             if error is None:
-                job.outcome.set_result(answer)
+                job.outcome.set_result(cast(Answer, answer))
             else:
                 job.outcome.set_exception(error)
         self._next()

@@ -33,8 +33,8 @@ class Limits:
     decoded_bytes: int = 512 * MIB  # of pictures and parsed JSON, of all requests at once
     small_queue: int = 1024  # small requests that wait for a thread
     large_queue: int = 64
-    grace_s: float = 6.0  # after SIGTERM, for what is being answered
-    end_s: float = 9.0  # after SIGTERM the process ends, whatever runs
+    grace_s: float = 5.5  # after SIGTERM, for what is being answered
+    end_s: float = 7.5  # after SIGTERM the process ends, whatever runs
 
     @classmethod
     def of(cls, config: ServeConfig) -> "Limits":
