@@ -36,3 +36,5 @@ MAX_TAGS = 4096  # of a TIFF's directory; there are about 20, and 100 in those o
 MAX_VALUES = 200_000  # numbers in one tag; the largest, a colour map, has 3 * 65536
 MAX_STRIPS = 100_000  # strips or tiles
 MIN_TILE_PIXELS = 4_000_000  # that tiles may cover beside the picture, however small it is
+
+MAX_ITEMS = 20_000  # of AVIF and HEIC: boxes, items, parts of items; a picture of 50 million pixels has about 200 tiles
