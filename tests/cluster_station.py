@@ -74,16 +74,20 @@ class ClusterStation:
         version = model["args"][model["args"].index("--model-version") + 1]
         labelled = {"labels": marks(service)}
         if model["resources"]["limits"]["memory"] == TOO_LITTLE:
-            (pod,) = CRASH["pods"]
-            return CRASH["service"]["status"], [{**pod, "metadata": {**pod["metadata"], **labelled}}]
+            return self._crashing(labelled)
         server = control.ensure_server(self.home, Address("127.0.0.1", 0))
         bundle = self.bundles[version]
         digest = model["args"][model["args"].index("--bundle-digest") + 1]
         served = Served(bundle=str(bundle), version=version, weights_sha256="", digest=digest)
-        publish(self.home, lambda _: {NAME: served}, 60)
+        if publish(self.home, lambda _: {NAME: served}, 60).error(NAME):  # such a pod ends at once, again and again
+            return self._crashing(labelled)
         ready = {"conditions": [{"type": "Ready", "status": "True"}]}
         pod = {"metadata": {"name": f"{NAME}-{version}", **labelled}, "status": ready}
         return {**ready, "address": {"url": server.url}}, [pod]
+
+    def _crashing(self, labelled: Object) -> tuple[Object, list[Object]]:
+        (pod,) = CRASH["pods"]
+        return CRASH["service"]["status"], [{**pod, "metadata": {**pod["metadata"], **labelled}}]
 
     @property
     def service(self) -> Object:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from forebay import registry, tracking
+from forebay.contracts.bundle import HISTORY
 from forebay.contracts.digest import record_of
 from forebay.contracts.evaluation import PASSED, Evaluation, write_smoke
 from forebay.deploy import deploy
@@ -50,6 +51,7 @@ class Station:
         artifact = self.folder / f"version-{self.released}"
         bundle = artifact / "data" / "bundle"
         spec = write_bundle(bundle, seed=seed)
+        (bundle / HISTORY).write_text("[]\n")
         client = tracking.client(self.home)
         if self.released == 1:
             client.create_registered_model(NAME)

@@ -10,6 +10,7 @@ from cluster_double import ClusterDouble, cluster_double
 from cluster_station import NAME, TOO_LITTLE, ClusterStation, cluster_station
 from forebay import registry
 from forebay.cluster.api import INFERENCE_SERVICES, connect
+from forebay.contracts.bundle import SPEC
 from forebay.deploy import kserve
 from forebay.deploy.on_cluster import remembered, roll_back, service
 from forebay.errors import DeployError, ModelError
@@ -87,6 +88,34 @@ def test_a_rollback_serves_the_champion_before_as_it_was_served_and_proves_it(st
     own = f"{NAME}-predictor.{NAMESPACE}.svc.cluster.local"  # by which the deploy step and the cluster's gateway ask
     assert own in names
     assert station.service["metadata"]["annotations"]["forebay.dev/run-id"] == "rollback"
+
+
+def test_pods_are_told_the_digest_and_refuse_what_became_another_bundle_on_its_way(station: ClusterStation) -> None:
+    version = station.release(9)
+    bundle = registry.resolve(station.home, f"{NAME}/{version}")
+    assert bundle.record is not None
+    told = service(bundle, DeployConfig(), "run-1")
+    assert told["metadata"]["annotations"]["forebay.dev/bundle-digest"] == bundle.record.digest
+    assert told["spec"]["predictor"]["model"]["args"][-2:] == ["--bundle-digest", bundle.record.digest]
+    (station.bundles[version] / "added").write_text("x")  # what KServe brought, not what the registry keeps
+    with pytest.raises(DeployError, match=rf"version {version} was not made champion.*Version 1 keeps answering"):
+        station.deploy(version)
+    assert station.champion == "1"
+
+
+def test_a_version_whose_files_were_changed_in_the_store_is_refused_before_anything_is_asked_of_the_cluster(
+    station: ClusterStation,
+) -> None:
+    for version, act in (("2", lambda: station.deploy("2")), ("1", lambda: station.deploy("1"))):
+        found = registry.resolve(station.home, f"{NAME}/{version}")
+        whole = (found.folder / SPEC).read_bytes()
+        (found.folder / SPEC).write_bytes(whole.replace(b"class-1", b"class-0"))  # of the copy on this disk
+        with pytest.raises(
+            ModelError, match=rf"{NAME} version {version} is refused: .*{SPEC} was changed.*fetched again"
+        ):
+            act()
+        (found.folder / SPEC).write_bytes(whole)
+    assert station.champion == "1"
 
 
 def test_the_next_rollback_goes_one_further(station: ClusterStation) -> None:
