@@ -70,6 +70,8 @@ def server_port(home: Home, host: str, port: int) -> Check:
         running = control.status(home)
         if running is not None:
             return passed("port", f"our server answers at {running.url}")
+        if control.is_supervised(home):
+            return passed("port", "our server is being started again; `forebay status` says why")
         control.check_port(home, host, port)
     except (ConfigError, MachineError) as error:
         return explained("port", error)

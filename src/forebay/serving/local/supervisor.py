@@ -57,7 +57,11 @@ class Life:
         """How it ended, in words."""
         if self.code < 0:
             hint = " (by hand, or by the kernel for lack of memory)" if self.code == -signal.SIGKILL else ""
-            return f"killed by {signal.Signals(-self.code).name}{hint}"
+            number = -self.code
+            name = (
+                signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
+            )  # real-time ones
+            return f"killed by {name}{hint}"
         if self.code == 0:
             return "exit code 0: it was asked to end, and its supervisor was not"
         return f"exit code {self.code}: {one_line(self.last_words) or 'it said nothing'}"
