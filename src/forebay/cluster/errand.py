@@ -231,8 +231,8 @@ def _unscheduled(seen: Object) -> Obstacle | None:
     if seen["spec"].get("nodeName") or condition(seen, "PodScheduled"):
         return None
     text = (
-        f"No scheduler has looked at the pod {seen['metadata']['name']}: see that the cluster's runs, and that a node is "
-        "ready (`kubectl get nodes`, `kubectl get pods --namespace kube-system`)."
+        f"No scheduler has looked at the pod {seen['metadata']['name']}: see that the cluster's runs, and that a node "
+        "is ready (`kubectl get nodes`, `kubectl get pods --namespace kube-system`)."
     )
     return Obstacle(kind="Unschedulable", text=text, hopeless=False)
 
