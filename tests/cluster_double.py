@@ -73,6 +73,7 @@ class ClusterDouble(FakeApi):
         self.denied: set[tuple[str, str, str]] = set()  # namespace, resource, verb: of the person
         self.denied_account: set[tuple[str, str, str]] = set()
         self.pod_status: Object | None = None  # of pods that are not to run
+        self.pod_node = "node"  # that takes pods
         self.pod_log: str | None = None  # of pods that are not to run, and ended
         self.kfp: KfpDouble | None = None  # behind its service
         self.pods_kubeconfig: Path | None = None  # by which pods with a token find their API server, in place of it
@@ -147,7 +148,7 @@ class ClusterDouble(FakeApi):
         if self.refuses_pods:
             return 403, status(403, "Forbidden", f'pods "{pod["metadata"]["name"]}" is forbidden: {self.refuses_pods}')
         pod["metadata"]["resourceVersion"] = "7"
-        pod["spec"]["nodeName"] = "node"
+        pod["spec"]["nodeName"] = self.pod_node
         if self.pod_log is not None:
             self.logs[pod["metadata"]["name"]] = self.pod_log
         pod["status"] = self.pod_status or self._ended(pod)
