@@ -3,10 +3,13 @@
 import json
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from loopback import QuietHandler
+import urllib3
+
+from loopback import QuietHandler, serving
 
 # In kubernetes' own words (plugin/pkg/auth/authorizer/rbac), as a server says them that has not read its roles yet.
 ROLELESS = (
@@ -15,7 +18,8 @@ ROLELESS = (
     '[clusterrole.rbac.authorization.k8s.io "system:basic-user" not found, role.rbac.authorization.k8s.io '
     '"forebay-deployer" not found]'
 )
-RETRY_AFTER_S = 7
+RETRY_AFTER_S = 7  # where the test's clock is put forward by it; a real client really waits
+OF_CONNECTION = ("host", "connection", "content-length", "accept-encoding")  # headers
 KINDS = (
     "reset",  # before the server has read it
     "unanswered",  # after it was done
@@ -35,6 +39,8 @@ class Wire:
     each: bool = False  # the first try of every request meets it instead
     asked: list[str] = field(default_factory=list)
     cuts: int = 0
+    retry_after_s: int = RETRY_AFTER_S
+    url: str = ""
 
     def serve(self, handler: QuietHandler, act: Callable[[], tuple[int, bytes, str]]) -> None:
         """Answer a request, or not.
@@ -58,10 +64,33 @@ class Wire:
                 _begin(handler, code, body, kind)
             _reset(handler)
         else:
-            _refuse(handler, self.kind)
+            _refuse(handler, self.kind, self.retry_after_s)
 
 
-def _refuse(handler: QuietHandler, kind: str) -> None:
+@contextmanager
+def wired(server: str) -> Iterator[Wire]:
+    """A wire to a real HTTP server."""
+    wire = Wire(retry_after_s=0)
+    pool = urllib3.PoolManager()
+
+    class Handler(QuietHandler):
+        def _serve(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            headers = {name: value for name, value in self.headers.items() if name.lower() not in OF_CONNECTION}
+
+            def act() -> tuple[int, bytes, str]:
+                said = pool.request(self.command, server + self.path, body=body, headers=headers)
+                return said.status, said.data, said.headers.get("Content-Type", "application/json")
+
+            wire.serve(self, act)
+
+        do_GET = do_POST = do_PATCH = do_DELETE = do_PUT = _serve  # noqa: N815 - http.server's names
+
+    with serving(Handler) as wire.url:
+        yield wire
+
+
+def _refuse(handler: QuietHandler, kind: str, retry_after_s: int) -> None:
     code, words = {
         "busy": (429, "too many requests, please try again later"),
         "unavailable": (503, "the server is currently unable to handle the request"),
@@ -70,7 +99,7 @@ def _refuse(handler: QuietHandler, kind: str) -> None:
     body = json.dumps({"kind": "Status", "message": words}).encode()
     handler.send_response(code)
     if kind == "busy":
-        handler.send_header("Retry-After", str(RETRY_AFTER_S))
+        handler.send_header("Retry-After", str(retry_after_s))
     handler.send_header("Content-Type", "application/json")
     handler.send_header("Content-Length", str(len(body)))
     handler.end_headers()

@@ -1,5 +1,6 @@
-"""`doctor --cluster` whose wire is cut at the first try of each of its requests, and a cluster without a usable node."""
+"""`doctor --cluster` whose wire is cut at the first try of each request, and a cluster without a usable node."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -60,8 +61,6 @@ def test_where_no_node_takes_pods_the_probe_says_why_at_once_and_makes_none(
 def test_a_pod_that_no_scheduler_looks_at_is_not_waited_for_to_its_end(
     double: ClusterDouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dataclasses import replace
-
     monkeypatch.setattr(probe, "PROBE", replace(probe.PROBE, room_s=0.0))
     double.pod_status, double.pod_node = {"phase": "Pending"}, ""
     [check] = probe.probe(Place(connect()), "")
