@@ -8,7 +8,7 @@ import pytest
 from api_double import connected
 from cluster_double import ClusterDouble, cluster_double
 from cluster_station import NAME, TOO_LITTLE, ClusterStation, cluster_station
-from forebay import registry
+from forebay import registry, tracking
 from forebay.cluster.api import INFERENCE_SERVICES, connect
 from forebay.contracts.bundle import SPEC
 from forebay.deploy import kserve
@@ -17,8 +17,10 @@ from forebay.errors import DeployError, ModelError
 from forebay.settings import DeployConfig, ServeConfig
 from forebay_cli import ForebayHere
 from mlflow_server import mlflow_server
+from wire_cuts import wired
 
 NAMESPACE = DeployConfig().namespace
+MLFLOW = tracking.GIVEN[tracking.URI_VARIABLE]
 
 
 @pytest.fixture(scope="module")
@@ -180,12 +182,37 @@ def test_the_command_does_it_from_a_machine_that_reaches_the_api_server_alone(
     assert len(pods.deleted) == 1
 
 
+def test_where_a_version_is_served_that_is_not_champion_a_rollback_serves_the_champion(station: ClusterStation) -> None:
+    """A rollout left it whose API server went away for good."""
+    bundle = registry.resolve(station.home, f"{NAME}/2")
+    connect().apply(INFERENCE_SERVICES, service(bundle, DeployConfig(), "run-1"))
+    told: list[str] = []
+    assert roll_back(station.home, NAME, NAMESPACE, "rollback", told.append)[0] == "1"
+    assert told[0] == f"{NAME}: version 2 is there, which is not the champion; back to version 1, which is"
+    assert (station.champion, memory(station)) == ("1", "3Gi")
+
+
 def test_where_there_is_nothing_to_go_back_to_the_command_is_wrong_use(pods: ClusterDouble, tmp_path: Path) -> None:
     answer = ForebayHere(tmp_path)("rollback", NAME, "--cluster", expect=2)
     assert f"{NAME} has no champion to go back to. Only version 1 was ever champion." in answer.stderr
     answer = ForebayHere(tmp_path)("rollback", "nothing", "--cluster", expect=2)
     assert "nothing has no champion to go back to" in answer.stderr
     assert pods.pods == []
+
+
+@pytest.mark.parametrize("kind", ["reset", "half", "busy"])
+def test_an_mlflow_server_that_is_away_at_each_call_in_turn_ends_no_rollout(
+    station: ClusterStation, kind: str, monkeypatch: pytest.MonkeyPatch, clock_of_patience: list[float]
+) -> None:
+    version = station.release({"reset": 11, "half": 12, "busy": 13}[kind])
+    with wired(station.given[MLFLOW]) as wire:
+        monkeypatch.setenv(MLFLOW, wire.url)
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
+        wire.kind, wire.each = kind, True
+        station.deploy(version)
+    assert station.champion == version
+    assert kept(version, station)["namespace"] == NAMESPACE
+    assert wire.cuts > 3
 
 
 def kept(version: str, station: ClusterStation) -> dict[str, object]:
