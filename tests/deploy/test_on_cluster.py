@@ -12,6 +12,7 @@ from forebay import registry
 from forebay.cluster.api import INFERENCE_SERVICES, connect
 from forebay.deploy import kserve
 from forebay.deploy.on_cluster import remembered, roll_back, service
+from forebay.deploy.rollback import _errand
 from forebay.errors import DeployError, ModelError
 from forebay.settings import DeployConfig, ServeConfig
 from forebay.signing import VERIFY_KEY
@@ -142,16 +143,15 @@ def test_a_champion_that_is_served_elsewhere_is_rolled_back_there_alone(station:
 
 
 def test_with_a_public_key_no_unsigned_version_is_rolled_out_nor_back(
-    station: ClusterStation, pods: ClusterDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    station: ClusterStation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before, public = station.service, make_pair(tmp_path).public.read_text()
-    pods.give("ConfigMap", "forebay-steps", station.given | {VERIFY_KEY: public})
-    answer = ForebayHere(tmp_path)("rollback", NAME, "--cluster", expect=1)
-    assert "is not signed: it has no model.sig" in answer.stderr
-    monkeypatch.setenv(VERIFY_KEY, public)
-    with pytest.raises(ModelError, match=r"is not signed: it has no model\.sig"):
-        station.deploy("4")
+    before = station.service
+    monkeypatch.setenv(VERIFY_KEY, make_pair(tmp_path).public.read_text())
+    for roll in (lambda: station.deploy("4"), lambda: back(station)):
+        with pytest.raises(ModelError, match=r"is not signed: it has no model\.sig"):
+            roll()
     assert (station.champion, station.service) == ("4", before)
+    assert VERIFY_KEY in _errand(NAME, NAMESPACE).plain  # the pod of `forebay rollback --cluster` has it
 
 
 def test_the_command_does_it_from_a_machine_that_reaches_the_api_server_alone(
