@@ -25,6 +25,18 @@ def test_only_variables_for_s3_and_mlflow_reach_a_step(monkeypatch: pytest.Monke
     assert volumes == {}
 
 
+def test_the_signing_key_reaches_register_and_no_other_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = tmp_path / "key.pem"
+    key.touch()
+    monkeypatch.setenv("FOREBAY_SIGNING_KEY", str(key))
+    monkeypatch.setenv("FOREBAY_SIGNING_KEY_PASSPHRASE", "secret")
+    assert passed_on("register") == (
+        {"FOREBAY_SIGNING_KEY": str(key), "FOREBAY_SIGNING_KEY_PASSPHRASE": "secret"},
+        {str(key): {"bind": str(key), "mode": "ro"}},
+    )
+    assert [passed_on(step) for step in ("ingest", "train", "deploy")] == [({}, {})] * 3
+
+
 def test_a_container_that_is_no_step_gets_none_of_them(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not for the server")
     given = common(home)

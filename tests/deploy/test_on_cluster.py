@@ -13,9 +13,12 @@ from forebay.cluster.api import INFERENCE_SERVICES, connect
 from forebay.contracts.bundle import SPEC
 from forebay.deploy import kserve
 from forebay.deploy.on_cluster import remembered, roll_back, service
+from forebay.deploy.rollback import _errand
 from forebay.errors import DeployError, ModelError
 from forebay.settings import DeployConfig, ServeConfig
+from forebay.signing import VERIFY_KEY
 from forebay_cli import ForebayHere
+from key_pairs import make_pair
 from mlflow_server import mlflow_server
 from wire_cuts import wired
 
@@ -168,6 +171,18 @@ def test_what_is_kept_is_checked_like_settings_and_else_forgotten(
 def test_a_champion_that_is_served_elsewhere_is_rolled_back_there_alone(station: ClusterStation) -> None:
     with pytest.raises(ModelError, match=f"is champion in the namespace {NAMESPACE}: give --namespace {NAMESPACE}"):
         roll_back(station.home, NAME, "elsewhere", "rollback", lambda text: None)
+
+
+def test_with_a_public_key_no_unsigned_version_is_rolled_out_nor_back(
+    station: ClusterStation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = station.service
+    monkeypatch.setenv(VERIFY_KEY, make_pair(tmp_path).public.read_text())
+    for roll in (lambda: station.deploy("4"), lambda: back(station)):
+        with pytest.raises(ModelError, match=r"is not signed: it has no model\.sig"):
+            roll()
+    assert (station.champion, station.service) == ("4", before)
+    assert VERIFY_KEY in _errand(NAME, NAMESPACE).plain  # the pod of `forebay rollback --cluster` has it
 
 
 def test_the_command_does_it_from_a_machine_that_reaches_the_api_server_alone(
