@@ -107,8 +107,8 @@ def _registered(
                 log.warn(f"{facts.name} version {version} is not signed by this key. A signed one takes its place.")
                 continue
             if found.record is None and bundle_digest(found.folder) == record.digest:  # an earlier Forebay's
-                for key, value in record_tags(record).items():
-                    client.set_model_version_tag(facts.name, version, key, value)
+                for name, value in record_tags(record).items():
+                    client.set_model_version_tag(facts.name, version, name, value)
             return version
         except ModelError as error:
             log.warn(f"{error} A new version takes its place.")

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from forebay.contracts.bundle import SIGNATURE
-from forebay.contracts.digest import Files, Record, bundle_files, digest_of, listing
+from forebay.contracts.digest import Files, bundle_files, digest_of, listing
+from forebay.contracts.record import Record
 from forebay.contracts.regular_file import read_regular
 from forebay.errors import ModelError
 from forebay.signing.keys import PublicKeys, SigningKey, verify_keys

@@ -33,7 +33,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 door,
-                http=self._connection,
+                http=self._connection,  # type: ignore[arg-type]  # uvicorn calls it, whatever it is
                 ws="none",
                 lifespan="off",
                 log_config=None,
@@ -83,7 +83,7 @@ class Server(uvicorn.Server):
         await self._quiet()
         left = start + limits.grace_s - time.monotonic()
         last = asyncio.get_running_loop().call_later(left, self._give_up)
-        self.config.timeout_graceful_shutdown = max(left, 0) + LAST_WORDS_S * 2
+        self.config.timeout_graceful_shutdown = max(left, 0) + LAST_WORDS_S * 2  # type: ignore[assignment]  # no whole number
         await super().shutdown(sockets)
         last.cancel()
 
