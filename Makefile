@@ -5,7 +5,7 @@
 #   make setup TORCH_INDEX=<index>        torch from that index besides the usual one (CONTRIBUTING.md, "Set-up")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-quick lint format golden wheel wheels images sboms test-faults test-images test-cluster test-platform bench clean
+.PHONY: help setup run test test-quick fuzz lint format golden wheel wheels images sboms test-faults test-images test-cluster test-platform bench clean
 
 # Containers and CI often set this; the tests start hundreds of processes, and each would compile every module anew.
 export PYTHONDONTWRITEBYTECODE :=
@@ -39,6 +39,9 @@ test-quick: setup ## ruff, and the tests that the change touches, the nearest fi
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python .ci/changed_tests.py $(ARGS)
+
+fuzz: setup ## 10 000 requests that are almost right, against a real server; FOREBAY_FUZZ_SEED chooses others
+	FOREBAY_FUZZ_REQUESTS=$${FOREBAY_FUZZ_REQUESTS:-10000} $(BIN)/pytest -q -s -n 0 tests/serving/test_fuzz.py $(ARGS)
 
 lint: setup ## ruff, mypy --strict on src, import contracts
 	$(BIN)/ruff check .

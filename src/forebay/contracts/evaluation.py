@@ -30,7 +30,7 @@ class Evaluation:
     name: str  # registered model name
     decision: str  # passed or refused
     gate: dict[str, Any]  # passed, reason, version (of identical weights, else None), champion, baseline, unjudged
-    model: dict[str, Any]  # architecture, options, weights_sha256, training, lineage; as the bundle records them
+    model: dict[str, Any]  # architecture, options, weights_sha256, …, as the bundle records them; its bundle_digest
     data: dict[str, Any]  # rows, classes, digest, quarantined by reason, splits, split_kind, source
     accuracy: dict[str, Any]  # value, low, high, rows, confidence
     metrics: dict[str, float]  # flat, for MLflow and KFP

@@ -81,4 +81,4 @@ def _allocated(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
         pictures = open_memmap(path, "w+", np.uint8, shape)
         with path.open("r+b") as file:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
-    return pictures  # type: ignore[no-any-return]
+    return pictures

@@ -26,6 +26,7 @@ from typing import Any
 from forebay.errors import DamagedArtifactError, ForebayError
 from forebay.state import machine_words, mlflow_words
 from forebay.state.home import Home
+from forebay.state.key_variables import SIGNER, forget_signing_key
 from forebay.state.mask import without_passwords
 from forebay.state.private import private_files
 from forebay.state.watch import end_with_supervisor
@@ -187,6 +188,8 @@ def step(name: str, run_id: str = "") -> Iterator[StepLog]:
         fresh=os.environ.get(FRESH_VARIABLE) == "1",
     )
     end_with_supervisor()
+    if name != SIGNER:
+        forget_signing_key()
     _refuse_hopeless_retry(log)
     with contextlib.ExitStack() as stack:
         if events is not None and events.is_relative_to(log.home.root):  # of a run here: all that it writes lies there
