@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from forebay import registry, tracking
+from forebay.contracts.bundle import HISTORY
+from forebay.contracts.digest import record_of
 from forebay.contracts.evaluation import PASSED, Evaluation, write_smoke
 from forebay.deploy import deploy
 from forebay.models import load_bundle
@@ -38,16 +40,24 @@ class Station:
     folder: Path
     released: int = 0
 
-    def release(self, seed: int) -> Released:
-        """Register an untrained model as the next version and write what evaluate would say about it."""
+    def release(self, seed: int, *, recorded: bool = True) -> Released:
+        """Register an untrained model as the next version and write what evaluate would say about it.
+
+        Args:
+            seed: of the model.
+            recorded: with the digest over its files; earlier versions wrote none.
+        """
         self.released += 1
         artifact = self.folder / f"version-{self.released}"
         bundle = artifact / "data" / "bundle"
         spec = write_bundle(bundle, seed=seed)
+        (bundle / HISTORY).write_text("[]\n")
         client = tracking.client(self.home)
         if self.released == 1:
             client.create_registered_model(NAME)
         tags = {registry.WEIGHTS_TAG: spec.weights_sha256, registry.DATA_TAG: "d" * 64}
+        if recorded:
+            tags |= registry.record_tags(record_of(bundle))
         version = client.create_model_version(NAME, str(artifact), tags=tags).version
         evaluation = self.folder / f"evaluation-{self.released}"
         evaluation.mkdir()

@@ -132,8 +132,18 @@ def serving(
     *options: str,
     python: tuple[str, ...] = (),
     settings: Mapping[str, int | str] | None = None,
+    ready: str = "/v2/health/ready",
 ) -> Iterator[RunningServer]:
-    """`python -m forebay.serving` on a folder of bundles, ready to answer; `settings` are those of `serve`."""
+    """`python -m forebay.serving` on a folder of bundles, ready to answer.
+
+    Args:
+        folder: of bundles.
+        log: receives what it prints.
+        options: more of its options.
+        python: options of the interpreter.
+        settings: those of `serve`.
+        ready: the path whose 200 is waited for.
+    """
     variables = {f"FOREBAY_SERVE_{name.upper()}": str(value) for name, value in (settings or {}).items()}
     with bind("127.0.0.1", 0) as listener, log.open("wb") as output:
         port = listener.getsockname()[1]
@@ -145,19 +155,19 @@ def serving(
         )  # fmt: skip
     server = RunningServer(process, port, log)
     try:
-        _wait_until_ready(server)
+        _wait_until_ready(server, ready)
         yield server
     finally:
         process.kill()
         process.wait()
 
 
-def _wait_until_ready(server: RunningServer) -> None:
+def _wait_until_ready(server: RunningServer, path: str) -> None:
     end = time.monotonic() + 240  # two seconds on a quiet machine; a shared one may take minutes
     while time.monotonic() < end:
         assert server.process.poll() is None, server.log.read_text()
         with contextlib.suppress(OSError, http.client.HTTPException):
-            if server.request("GET", "/v2/health/ready").status == 200:
+            if server.request("GET", path).status == 200:
                 return
         time.sleep(0.02)
     raise AssertionError(f"not ready: {server.log.read_text()}")

@@ -20,6 +20,7 @@ from forebay.serving.local import control
 from forebay.serving.local.launch import Address
 from forebay.serving.local.publish import publish
 from forebay.serving.openapi import READ, SENT
+from forebay.serving.repository import Models
 from forebay.serving.server import _sdk_application
 from forebay.state import Home
 from tiny_server import Reply, RunningServer, read_answer, served
@@ -84,7 +85,7 @@ def test_the_document_offers_what_answers_and_every_path_of_it_answers(server: R
 
 def test_nothing_answers_that_the_document_does_not_offer(server: RunningServer) -> None:
     paths = server.request("GET", "/openapi.json").json["paths"]
-    for path, method in _routes(_sdk_application(ModelRepository())):
+    for path, method in _routes(_sdk_application(Models(ModelRepository()))):
         reply = server.request(method, _named(path), b"{}" if method == "POST" else None)
         assert (reply.status not in (403, 404, 405)) is (method.lower() in paths.get(path, {})), (method, path)
     for path in ("/docs", "/redoc", "/v1/models/grey:explain", "/v2/models/grey/config", "/v1/models/grey/versions/7"):

@@ -52,7 +52,7 @@ def status_command(cluster: bool, context: str, namespace: str, as_json: bool) -
     server = _or_none(lambda: control.status(home), problems)
     models = _or_none(lambda: control.current_models(home), problems) or {}
     if as_json:
-        facts = {"server": words.server_object(server, models), "restarts": words.restarts_object(home, server)}
+        facts = {"server": words.server_object(home, server, models), "restarts": words.restarts_object(home, server)}
         click.echo(json.dumps({**summary, **facts, "problems": problems}, allow_nan=False))
         return 2 if problems else 0
     if run:
@@ -135,10 +135,12 @@ def report_command(run_id: str | None) -> None:
 def ui_command(port: int) -> int:
     """Open MLflow's own UI on this state: experiments, curves, model versions. Ctrl-C ends it."""
     from forebay.doctor.checks import require_free_port
-    from forebay.tracking import tracking_uri
+    from forebay.tracking import schema_revision, tracking_uri
 
     home = Home.find().open()
     require_free_port("127.0.0.1", port, "--port")
+    if home.mlflow_database.exists():
+        schema_revision(home.mlflow_database)  # a damaged one is named; the UI itself would show a traceback
     click.echo(f"MLflow's UI answers at http://127.0.0.1:{port} until Ctrl-C.", err=True)
     words = ["server", "--artifacts-destination", str(home.mlflow_artifacts)]
     command_line = [

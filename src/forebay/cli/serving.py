@@ -18,6 +18,7 @@ from forebay.cli.look import load_summary
 from forebay.cli.options import INTERRUPTED, cluster_option, json_option, refuse_without_cluster
 from forebay.errors import ConfigError
 from forebay.serving.local import control
+from forebay.serving.local.standing import model_lines
 from forebay.serving.state import ServerInfo
 from forebay.state import Home
 from forebay.state.runners import Runner
@@ -39,13 +40,13 @@ def serve_command(models: tuple[str, ...], host: str, port: int, runner: Runner,
     from forebay.engine.champions import bring_up
 
     settings = server_settings(assignments)
-    home = Home.find().open()
+    home = Home.find().open(writing=True)
     if not models or not all((Path(model) / SPEC).is_file() for model in models):
         check_mlflow(home)
     server = bring_up(home, models, server_address(home, host, port, runner, settings))
     click.echo(f"{server.url} ({server.runs_as}), log {server.log}")
-    for name, model in sorted(control.current_models(home).items()):
-        click.echo(one_line(f"  {name} version {model.version}"))
+    for line in model_lines(control.current_models(home), control.loaded_models(home)):
+        click.echo(one_line(line))
     for name, value in sorted(control.settings(home).items()):
         click.echo(f"  serve.{name} = {value or '(none)'}")
     click.echo("It answers until `forebay stop`.")
@@ -112,7 +113,7 @@ def rollback_command(
     from forebay.engine.champions import bring_up, earlier_champion
 
     settings = server_settings(assignments)
-    home = Home.find().open()
+    home = Home.find().open(writing=True)
     check_mlflow(home)
     name = name or _default_model(home)
     version = earlier_champion(home, name)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from forebay.errors import DataError
 from forebay.state.files import read_json, write_json
+from forebay.state.machine_words import naming
 from forebay.state.sealed import check_content
 
 EVALUATION = "evaluation.json"
@@ -29,7 +30,7 @@ class Evaluation:
     name: str  # registered model name
     decision: str  # passed or refused
     gate: dict[str, Any]  # passed, reason, version (of identical weights, else None), champion, baseline, unjudged
-    model: dict[str, Any]  # architecture, options, weights_sha256, training, lineage; as the bundle records them
+    model: dict[str, Any]  # architecture, options, weights_sha256, …, as the bundle records them; its bundle_digest
     data: dict[str, Any]  # rows, classes, digest, quarantined by reason, splits, split_kind, source
     accuracy: dict[str, Any]  # value, low, high, rows, confidence
     metrics: dict[str, float]  # flat, for MLflow and KFP
@@ -75,7 +76,7 @@ class Evaluation:
 
 def write_smoke(folder: Path, images_NHWC: NDArray[np.uint8], probabilities: NDArray[np.float32]) -> None:
     """Write rows that a server must answer alike: pictures and the N x K probabilities that evaluate got for them."""
-    with (folder / SMOKE).open("wb") as file:
+    with naming(folder / SMOKE), (folder / SMOKE).open("wb") as file:
         np.savez(file, allow_pickle=False, images=images_NHWC, probabilities=probabilities)
 
 

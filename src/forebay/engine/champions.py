@@ -7,12 +7,13 @@ from pathlib import Path
 
 from forebay import registry
 from forebay.contracts.bundle import SPEC, read_spec
+from forebay.contracts.digest import record_of
 from forebay.errors import ConfigError, DeployError, ModelError
 from forebay.serving.client import predict_url
 from forebay.serving.local import control
 from forebay.serving.local.launch import Address
 from forebay.serving.local.publish import publish_or_restore
-from forebay.serving.state import Loaded, Served, ServerInfo
+from forebay.serving.state import Served, ServerInfo
 from forebay.state import Home
 from forebay.text import control_in
 
@@ -28,7 +29,8 @@ def resolve(home: Home, reference: str) -> tuple[str, Served]:
             raise ConfigError(
                 f"{str(folder)!r} holds {forbidden} in its last part, by which the model would be called. Rename it."
             )
-        return folder.name, Served(bundle=str(folder), version="0", weights_sha256=read_spec(folder).weights_sha256)
+        with _as_config():
+            return folder.name, Served.of(folder, "0", read_spec(folder).weights_sha256, record_of(folder))
     with _as_config():
         return _served(registry.resolve(home, reference))
 
@@ -52,11 +54,14 @@ class Champions:
 
 
 def champions(home: Home) -> Champions:
-    """Every registered model's champion; one that cannot be fetched, or is no model of ours, hinders no other."""
+    """Every registered model's champion; one that cannot be fetched, or is no model of ours, hinders no other.
+
+    The server that loads them compares their files with what was registered.
+    """
     found = Champions({}, {})
     for name in registry.list_names(home):
         try:
-            champion = registry.champion(home, name)
+            champion = registry.champion(home, name, check=False)
         except ModelError as error:
             found.problems[name] = str(error)
         else:
@@ -74,7 +79,7 @@ def bring_up(home: Home, references: tuple[str, ...], address: Address) -> Serve
     given = Champions(dict(resolve(home, reference) for reference in references), {})
     found = given if references else champions(home)
     wanted = found.served
-    idle = control.status(home) is None
+    idle = control.status(home) is None and not control.is_supervised(home)
     server = control.ensure_server(home, address)
 
     def change(present: dict[str, Served]) -> dict[str, Served]:
@@ -95,7 +100,7 @@ def champion_url(home: Home, name: str, address: Address) -> str | None:
     champion = registry.champion(home, name)
     if champion is None:
         return None
-    answers = Loaded(version=champion.version, weights_sha256=champion.weights_sha256)
+    answers = _served(champion)[1].answering
     server = control.ensure_server(home, address) if control.status(home) else None  # it takes the settings
     if server is not None and control.loaded_models(home).get(name) == answers:
         return predict_url(server.url, name)
@@ -112,4 +117,4 @@ def _as_config() -> Iterator[None]:
 
 
 def _served(found: registry.RegisteredBundle) -> tuple[str, Served]:
-    return found.name, Served(bundle=str(found.folder), version=found.version, weights_sha256=found.weights_sha256)
+    return found.name, Served.of(found.folder, found.version, found.weights_sha256, found.record)

@@ -67,9 +67,7 @@ def _look(home: Home) -> str:
 def _publish(home: Home, wanted: dict[str, Served]) -> list[str]:
     """Have the server load what it does not answer for yet; returns what went wrong."""
     loaded = control.loaded_models(home)
-    answering = {
-        name: Loaded(version=model.version, weights_sha256=model.weights_sha256) for name, model in wanted.items()
-    }
+    answering = {name: model.answering for name, model in wanted.items()}
     if wanted == control.current_models(home) and loaded == answering:
         return []
     published = publish_or_restore(home, lambda _: wanted, wanted.keys(), LOAD_TIMEOUT_S)

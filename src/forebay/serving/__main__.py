@@ -11,6 +11,7 @@ from forebay.serving.local import log
 from forebay.serving.ports import KSERVE_PORT, PORT_VARIABLE, bind, container_port
 from forebay.serving.state import ServingFiles, read_desired
 from forebay.settings.serve import from_environment, serve_config
+from forebay.signing import require_library, verify_keys
 from forebay.state import Home
 from forebay.state.private import UMASK
 from forebay.state.watch import end_with_supervisor
@@ -38,6 +39,8 @@ def _serve(options: argparse.Namespace) -> None:
     end_with_supervisor()
     settings = from_environment(os.environ)
     serve_config(settings)  # a wrong value is found before a port is taken
+    if verify_keys() is not None:
+        require_library()
     if options.listen_fd:
         listener = socket.socket(fileno=options.listen_fd)
     else:
@@ -53,7 +56,7 @@ def _serve(options: argparse.Namespace) -> None:
     else:
         server.serve_folder(
             options.models, listener, settings,
-            name=options.model_name, version=options.model_version, max_body_bytes=limit,
+            name=options.model_name, version=options.model_version, digest=options.bundle_digest, max_body_bytes=limit,
         )  # fmt: skip
 
 
@@ -64,6 +67,9 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("--models", type=Path, help="a model bundle, or a folder of bundles (KServe: /mnt/models)")
     parser.add_argument("--model-name", help="name of a single bundle (default: the name of its data set)")
     parser.add_argument("--model-version", help="version to show (default: the beginning of the weights' sha256)")
+    parser.add_argument(
+        "--bundle-digest", default="", help="of a single bundle, as the registry has it: another one is refused"
+    )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument(
         "--port", type=int, help=f"port, 0 for any (default: the variable {PORT_VARIABLE}, else {KSERVE_PORT})"

@@ -200,13 +200,31 @@ class FrontDoor:
             asked = None
         if not isinstance(asked, dict):
             raise RefusedError('expected no body or a JSON object such as {"ready": true}.')
+        rows = self._rows(only_ready=asked.get("ready") is True)
+        await self._send(send, Response(200, orjson.dumps(rows), [(b"content-type", JSON)]))
+
+    def _rows(self, *, only_ready: bool) -> list[dict[str, str]]:
+        """One row of the repository index for each model that answers, or should."""
         found = [(name, model) for name in self._models.names() if (model := self._models.get(name)) is not None]
         rows = [
             {"name": name, "version": model.served.version, "state": "READY", "reason": ""} for name, model in found
         ]
-        await self._send(send, Response(200, orjson.dumps(rows), [(b"content-type", JSON)]))
+        if only_ready:
+            return rows
+        reason = "it is not loaded, or cannot be; the server's log says why"
+        missing = self._models.missing().items()
+        return rows + [
+            {"name": name, "version": version, "state": "UNAVAILABLE", "reason": reason} for name, version in missing
+        ]
 
     def _check_model(self, target: Target, model: ServedModel | None) -> ServedModel:
+        wanted = self._models.missing().get(target.name) if model is None else None
+        if wanted is not None:
+            raise RefusedError(
+                f"{target.name} is wanted in version {wanted}, and that is not loaded, or cannot be; the server's log "
+                "says why.",
+                503,
+            )
         if model is None:
             names = ", ".join(self._models.names()) or "none"
             raise RefusedError(f"There is no model {shown(target.name)}. Models: {names}.", 404)

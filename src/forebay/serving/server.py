@@ -27,7 +27,7 @@ from forebay.errors import BusyError, ConfigError
 from forebay.log_lines import log_to
 from forebay.serving.admission.admission import Admission
 from forebay.serving.app import MAX_BODY_BYTES, PATHS, FrontDoor
-from forebay.serving.follow import Follower, find_bundles
+from forebay.serving.follow import Follower, Settler, find_bundles
 from forebay.serving.openapi import openapi
 from forebay.serving.repository import Models
 from forebay.serving.state import ServerInfo, ServingFiles, write_server
@@ -35,6 +35,7 @@ from forebay.serving.wire.access import Access, is_loopback
 from forebay.serving.wire.limits import Limits, raise_open_files
 from forebay.serving.wire.server import Server, end_after
 from forebay.settings.serve import ServeConfig, serve_config
+from forebay.signing import verify_keys
 from forebay.state import FileLock, Home
 from forebay.state.runners import CONTAINER_VARIABLE
 from forebay.state.watch import SUPERVISOR_VARIABLE
@@ -42,16 +43,25 @@ from forebay.version import code_version
 
 logger = logging.getLogger(__name__)
 
+SAID = 3  # problems of bundles in one message
 LOCK_TRIES = 20
 LOCK_EVERY_S = 0.05
 
 
 class _DataPlane(DataPlane):  # type: ignore[misc]
-    """The SDK's data plane, which also tells the version and claims only what is on."""
+    """The SDK's data plane, which also tells the version, claims only what is on, and is ready when the models are."""
+
+    def __init__(self, models: Models) -> None:
+        super().__init__(model_registry=models.repository)
+        self.models = models
 
     def metadata(self) -> dict[str, Any]:
         """V2 server metadata."""
         return {**super().metadata(), "extensions": ["binary_tensor_data", "classification"]}
+
+    async def ready(self) -> bool:
+        """Whether every model that is wanted answers; so with nothing wanted, as Triton and the SDK have it."""
+        return not self.models.missing()
 
     async def model_metadata(self, model_name: str) -> dict[str, Any]:
         """V2 model metadata."""
@@ -77,7 +87,7 @@ def serve_home(
     files = ServingFiles.of(home)
     models = Models(ModelRepository())
     with _only_server(files):
-        instance = secrets.token_hex(8)
+        instance, keys = secrets.token_hex(8), verify_keys()
         access, admission = _access(ServeConfig(), listener), Admission()
 
         def use(stored: Mapping[str, str]) -> None:
@@ -91,7 +101,7 @@ def serve_home(
         info = ServerInfo(
             pid=os.getpid(), host=host, port=port, log=str(files.log), code_version=code_version(),
             container=os.environ.get(CONTAINER_VARIABLE, ""), instance=instance,
-            supervisor=int(os.environ.get(SUPERVISOR_VARIABLE) or 0),
+            supervisor=int(os.environ.get(SUPERVISOR_VARIABLE) or 0), verifies=keys.fingerprints if keys else "",
         )  # fmt: skip
         run(
             models, listener, access, admission, max_body_bytes,
@@ -108,19 +118,27 @@ def serve_folder(
     *,
     name: str | None = None,
     version: str | None = None,
+    digest: str = "",
     max_body_bytes: int = MAX_BODY_BYTES,
 ) -> None:
-    """Serve a bundle, or a folder of bundles, until SIGTERM; see `find_bundles` for the names.
+    """Serve a bundle, or a folder of bundles, until SIGTERM; see `find_bundles` for the arguments.
+
+    Of several, those that can be loaded are served, and the server is not ready.
 
     Raises:
-        ConfigError: there is no bundle, one cannot be loaded, or a setting is against its rule.
+        ConfigError: there is no bundle, none can be loaded, or a setting is against its rule.
     """
     config = serve_config(settings)
     models = Models(ModelRepository())
-    problems = [loaded.error for loaded in models.apply(find_bundles(folder, name, version)).values() if loaded.error]
-    if problems:
-        raise ConfigError(" ".join(problems))
+    models.want(find_bundles(folder, name, version, digest))
+    settler = Settler(models)
+    settler.start()
+    if not models.names() and not models.is_loading():
+        problems = [loaded.error for loaded in models.settle().values()]
+        more = f" And {len(problems) - SAID} more." if len(problems) > SAID else ""
+        raise ConfigError(" ".join(problems[:SAID]) + more)
     run(models, listener, _access(config, listener), Admission(Limits.of(config)), max_body_bytes)
+    settler.stop()
 
 
 def run(
@@ -143,7 +161,7 @@ def run(
         on_start, on_stop: called when the first request can be answered, and when the end begins.
     """
     torch.set_num_threads(1)  # requests run side by side, one thread each; more would only contend for the cores
-    door = FrontDoor(models, _sdk_application(models.repository), access, admission, max_body_bytes)
+    door = FrontDoor(models, _sdk_application(models), access, admission, max_body_bytes)
     server = Server(door, on_start=on_start, on_stop=on_stop)
     host, port = listener.getsockname()[:2]
     logger.info(
@@ -159,12 +177,12 @@ def _access(config: ServeConfig, listener: socket.socket) -> Access:
     return Access(config, loopback=is_loopback(str(listener.getsockname()[0])))
 
 
-def _sdk_application(repository: ModelRepository) -> FastAPI:
+def _sdk_application(models: Models) -> FastAPI:
     """The SDK's REST application on our models: health, readiness, metadata, metrics."""
     from kserve import model_server
 
-    extension = ModelRepositoryExtension(model_registry=repository)
-    RESTServer("", _DataPlane(model_registry=repository), extension, 0).create_application()
+    extension = ModelRepositoryExtension(model_registry=models.repository)
+    RESTServer("", _DataPlane(models), extension, 0).create_application()
     model_server.app.add_exception_handler(HTTPException, _in_our_form)
     model_server.app.openapi = openapi
     return model_server.app  # type: ignore[no-any-return]

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from forebay.contracts.record import Record
 from forebay.errors import DamagedError
 from forebay.state import Home, read_object, write_json
 
@@ -26,7 +27,27 @@ class Served:
     bundle: str  # folder
     version: str  # of the registry
     weights_sha256: str
+    digest: str = ""  # of the whole bundle, as registered; empty for a version from before there was one
+    files: str = ""  # the list that it is the digest of, where that is known: to name the file that differs
     candidate: bool = False  # staged for a smoke test; the next deploy drops what a killed one left
+
+    @classmethod
+    def of(cls, folder: Path, version: str, weights_sha256: str, record: Record | None) -> "Served":
+        """A bundle as somebody else than the folder itself describes it."""
+        known = record or Record(digest="")
+        return cls(
+            bundle=str(folder), version=version, weights_sha256=weights_sha256, digest=known.digest, files=known.files
+        )
+
+    @property
+    def record(self) -> Record | None:
+        """What every file must be; None where only the weights are known."""
+        return Record(digest=self.digest, files=self.files) if self.digest else None
+
+    @property
+    def answering(self) -> "Loaded":
+        """What a server says that serves exactly this."""
+        return Loaded(version=self.version, weights_sha256=self.weights_sha256, digest=self.digest)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +56,14 @@ class Loaded:
 
     version: str = ""  # of the model that answers; empty when none does
     weights_sha256: str = ""
+    digest: str = ""
+    loading: bool = False  # what was wanted is being loaded
     error: str = ""  # why what was wanted is not what answers
+
+
+def is_open(state: Loaded) -> bool:
+    """Whether what was wanted is still being loaded, and not for too long."""
+    return state.loading and not state.error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +80,8 @@ class ServerInfo:
     supervisor: int = (
         0  # pid of the process that keeps it running; 0 where an engine does, or an earlier version began it
     )
+
+    verifies: str = ""  # fingerprints of the keys by which it verifies models; empty where it verifies none
 
     @property
     def runs_as(self) -> str:

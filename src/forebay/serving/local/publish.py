@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from forebay.errors import DeployError, ForebayError, MachineError
 from forebay.serving.local.control import status
 from forebay.serving.local.launch import until
-from forebay.serving.state import Loaded, Served, ServingFiles, read_desired, read_loaded, write_desired
+from forebay.serving.state import Loaded, Served, ServingFiles, is_open, read_desired, read_loaded, write_desired
 from forebay.state import FileLock, Home
 
 Change = Callable[[dict[str, Served]], dict[str, Served]]  # from the models wanted now to those wanted next
@@ -24,14 +24,15 @@ class Published:
         return self.loaded.get(name, Loaded()).error
 
 
-def publish(home: Home, change: Change, timeout_s: float) -> Published:
-    """Change what the running server serves and wait until it has tried every model.
+def publish(home: Home, change: Change, timeout_s: float, names: Collection[str] | None = None) -> Published:
+    """Change what the running server serves and wait until it has tried the models.
 
     Args:
         home: the state folder, open.
         change: from the models wanted now to those wanted next; applied under a lock, so that commands which change
             different models at the same time lose nothing of each other.
         timeout_s: for loading.
+        names: to wait for; all where they are not given. Others that are slow hold nothing up.
 
     Returns:
         What was wanted before and, by name, what answers now. A model that could not be loaded has `error`; what
@@ -41,7 +42,7 @@ def publish(home: Home, change: Change, timeout_s: float) -> Published:
         MachineError: no server runs, or it ended meanwhile.
         DeployError: it was not done in time.
     """
-    return _await(home, _want(ServingFiles.of(home), change), timeout_s)
+    return _await(home, _want(ServingFiles.of(home), change), timeout_s, names)
 
 
 def publish_or_restore(home: Home, change: Change, names: Collection[str], timeout_s: float) -> Published:
@@ -52,13 +53,13 @@ def publish_or_restore(home: Home, change: Change, names: Collection[str], timeo
     """
     asked = _want(ServingFiles.of(home), change)
     try:
-        published = _await(home, asked, timeout_s)
+        published = _await(home, asked, timeout_s, names)
     except ForebayError:
         _want(ServingFiles.of(home), _restored(asked, names))  # unwaited: the server is gone or too slow
         raise
     failed = [name for name in names if published.error(name)]
     if failed:
-        publish(home, _restored(asked, failed), timeout_s)
+        publish(home, _restored(asked, failed), timeout_s, failed)
     return published
 
 
@@ -90,16 +91,18 @@ def _restored(asked: _Asked, names: Collection[str]) -> Change:
     return change
 
 
-def _await(home: Home, asked: _Asked, timeout_s: float) -> Published:
+def _await(home: Home, asked: _Asked, timeout_s: float, names: Collection[str] | None) -> Published:
     files = ServingFiles.of(home)
     for _ in until(timeout_s):
         info = status(home)
         if info is None:
             raise MachineError(f"The server ended before it had loaded its models. Its log: {files.log}")
         applied, instance, loaded = read_loaded(files)
-        if instance == info.instance and applied >= asked.generation:
+        waited = [model for name, model in loaded.items() if names is None or name in names]
+        if instance == info.instance and applied >= asked.generation and not any(map(is_open, waited)):
             return Published(asked.before, loaded)
+    asked_for = ", ".join(sorted(asked.wanted if names is None else names))
     raise DeployError(
-        f"The server did not load {', '.join(sorted(asked.wanted))} within {timeout_s:g} s. Look into {files.log}, or "
-        "raise deploy.timeout_s on a slow machine."
+        f"The server did not load {asked_for} within {timeout_s:g} s. Look into {files.log}, or raise "
+        "deploy.timeout_s on a slow machine."
     )

@@ -5,17 +5,18 @@ from typing import Any
 
 from forebay.serving.local import control
 from forebay.serving.local.record import Restarts
+from forebay.serving.local.standing import model_lines, model_objects
 from forebay.serving.state import Served, ServerInfo, ServingFiles
 from forebay.state import FileLock, Home
 
 HIDDEN = ("pid", "unanswered")  # of `Restarts`: nobody's concern
 
 
-def server_object(server: ServerInfo | None, models: dict[str, Served]) -> dict[str, Any] | None:
+def server_object(home: Home, server: ServerInfo | None, models: dict[str, Served]) -> dict[str, Any] | None:
     """The server for `--json`; None where none answers."""
     if server is None:
         return None
-    facts = {name: vars(model) for name, model in models.items()}
+    facts = model_objects(models, control.loaded_models(home))
     return {"url": server.url, "pid": server.pid, "log": server.log, "models": facts}
 
 
@@ -33,7 +34,7 @@ def server_lines(home: Home, server: ServerInfo | None, models: dict[str, Served
     lines = ["", f"server: {server.url} ({server.runs_as}), log {server.log}"]
     if told is not None and told.count:
         lines.append(f"  started again {_times(told.count)}, the last time after {told.last}: {told.why}")
-    lines += [f"  {name} version {model.version}" for name, model in models.items()]
+    lines += model_lines(models, control.loaded_models(home))
     return [*lines, "After a reboot: `forebay serve`. To end it: `forebay stop`."]
 
 
