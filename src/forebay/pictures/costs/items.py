@@ -145,7 +145,8 @@ def _places(found: Items, reader: _Reader, inside: int) -> None:
 
 def _told_areas(data: bytes, container: Part) -> list[int]:
     """Pixels by each property, 0 for those that tell none."""
-    areas, at = [], container.start
+    areas: list[int] = []
+    at = container.start
     while at + 8 <= container.end and len(areas) < MAX_ITEMS:
         size = int.from_bytes(data[at : at + 4], "big")
         told = data[at + 4 : at + 8] == b"ispe"
