@@ -3,7 +3,7 @@
 import contextlib
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -19,6 +19,7 @@ from forebay.pictures.netpbm import scaled
 from forebay.pictures.watch import Watch, WatchedFile, open_watched
 
 DEEP_COLOUR = ("RGB;16", "RGBA;16")  # raw modes, with the order of bytes after them: L, B or N
+Admit = Callable[[int], None]
 OTHER_HALF = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
 
 
@@ -30,7 +31,13 @@ class Decoded(NamedTuple):
 
 
 def decode(
-    data: bytes, *, channels: int | None, max_pixels: int, bits: int = FULL, watch: Watch | None = None
+    data: bytes,
+    *,
+    channels: int | None,
+    max_pixels: int,
+    bits: int = FULL,
+    watch: Watch | None = None,
+    admit: Admit | None = None,
 ) -> NDArray[np.uint8]:
     """Decode a picture file.
 
@@ -40,6 +47,7 @@ def decode(
         max_pixels: largest height times width that is decoded.
         bits: of which 16-bit values make use.
         watch: stops the work between two pieces of it; a new one for this picture where there is none.
+        admit: is told how many pixels will be decoded; what it raises ends the decoding before it begins.
 
     Returns:
         uint8 (H, W, C), its own memory.
@@ -48,20 +56,25 @@ def decode(
         PictureError: it is no picture, is damaged, is too large, or would cost too much.
         AskerGoneError: the watch says that nobody waits any more.
     """
-    pixels_HWC = to_8_bits(decode_values(data, max_pixels=max_pixels, deep=bits != FULL, watch=watch), bits)
+    values = decode_values(data, max_pixels=max_pixels, deep=bits != FULL, watch=watch, admit=admit)
+    pixels_HWC = to_8_bits(values, bits)
     return pixels_HWC if channels is None else to_channels(pixels_HWC, channels)
 
 
-def decode_values(data: bytes, *, max_pixels: int, deep: bool = True, watch: Watch | None = None) -> Decoded:
+def decode_values(
+    data: bytes, *, max_pixels: int, deep: bool = True, watch: Watch | None = None, admit: Admit | None = None
+) -> Decoded:
     """Decode a picture file as far as it can be without knowing how many of 16 bits are in use; raises as `decode`.
 
     Args:
         data: the whole file.
         max_pixels: largest height times width that is decoded.
         deep: read all 16 bits of colours too, which takes a second pass; else their high byte.
-        watch: as of `decode`.
+        watch, admit: as of `decode`.
     """
     image, file = _open(data, max_pixels, watch)
+    if admit is not None:
+        admit(image.width * image.height)
     with _in_words(data):
         deep = deep and _is_deep_colour(image)
         image = scaled(image, data)

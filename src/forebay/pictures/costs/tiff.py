@@ -29,7 +29,7 @@ _BYTES = (1, 2, 6, 7)  # kinds whose values stay bytes
 class _Tag(NamedTuple):
     number: int
     kind: int
-    length: int
+    values: int  # how many
     value: bytes  # or where it is
 
 
@@ -40,7 +40,7 @@ class _Directory(NamedTuple):
 
     def largest(self, number: int, missing: int = 0) -> int:
         """The largest of a tag's values that stand in the directory itself; readers differ on which of two counts."""
-        found = [self.number(tag) for tag in self.tags if tag.number == number and tag.length == 1]
+        found = [self.number(tag) for tag in self.tags if tag.number == number and tag.values == 1]
         return max(found, default=missing)
 
     def number(self, tag: _Tag) -> int:
@@ -52,7 +52,7 @@ class _Directory(NamedTuple):
         tag = next((tag for tag in self.tags if tag.number == number and tag.kind in _NUMBERS), None)
         if tag is None:
             return ()
-        form = f"{self.order}{tag.length}{_NUMBERS[tag.kind]}"
+        form = f"{self.order}{tag.values}{_NUMBERS[tag.kind]}"
         size = struct.calcsize(form)
         if size <= len(tag.value):
             return struct.unpack_from(form, tag.value)
@@ -98,8 +98,8 @@ def _tags(entries: bytes, entry: str) -> Iterator[_Tag]:
 def _check_values(directory: _Directory) -> None:
     for tag in directory.tags:
         most = MAX_STRIPS if tag.number in _LONG_ONES else MAX_VALUES
-        if tag.length > most and tag.kind not in _BYTES:
-            raise too_costly(f"a TIFF with {tag.length} values of tag {tag.number}, at most {most} are read")
+        if tag.values > most and tag.kind not in _BYTES:
+            raise too_costly(f"a TIFF with {tag.values} values of tag {tag.number}, at most {most} are read")
 
 
 def _check_tiles(directory: _Directory) -> None:

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forebay.pictures import MAX_PIXELS, AskerGoneError, Gone, PictureError, Preparation, Watch, decode, fit
-from forebay.serving.wire.body import ClientGoneError
+from forebay.pictures import MAX_PIXELS, AskerGoneError, PictureError, Preparation, Watch, decode, fit
+from forebay.serving.admission.inflight import Claim
 from forebay.serving.wire.encoded import unpack
+from forebay.serving.wire.gone import ClientGoneError
 from forebay.serving.wire.refusal import RefusedError, shown
 
 Shape = tuple[int, ...]
@@ -129,7 +130,7 @@ def _outside(low: Any, high: Any, what: str) -> RefusedError:
 
 
 def from_files(
-    encoded: Sequence[Any], shape: Shape, what: str, preparation: Preparation = OLDER, gone: Gone | None = None
+    encoded: Sequence[Any], shape: Shape, what: str, preparation: Preparation = OLDER, claim: Claim | None = None
 ) -> NDArray[np.uint8]:
     """Pictures from `{"b64": …}` objects, decoded and brought to size by the rules that ingest used.
 
@@ -140,23 +141,28 @@ def from_files(
         shape: (H, W, C) of the result.
         what: the part of the request, for messages.
         preparation: how ingest prepared what the model learned from.
-        gone: says when nobody waits for the answer any more; then no more is decoded.
+        claim: takes memory for the pictures, and says whether the client still waits.
 
     Raises:
+        TooLargeError: the claim has no room for them.
         RefusedError: more pictures than fit into memory (413), an object of another form, bad base64, or a file that
             is no picture, has too many pixels or would cost too much.
         ClientGoneError: nobody waits.
     """
     height, width, channels = shape
     _check_size(len(encoded), shape, what)
+    claim = claim or Claim.of_nobody()
+    claim.pictures(len(encoded), height, width)
+    claim.decoded(len(encoded) * math.prod(shape))
     pictures = np.empty((len(encoded), height, width, channels), np.uint8)
-    left, watch = MAX_PIXELS, Watch(gone)
+    left, watch = MAX_PIXELS, Watch(claim.peer.gone)
     for row, item in enumerate(encoded):
         here = f"{what}[{row}]"
         try:
             watch.check()
             file = item if isinstance(item, bytes) else unpack(item, here)
-            pixels = decode(file, channels=channels, max_pixels=left, bits=preparation.bits, watch=watch)
+            bits, admit = preparation.bits, claim.decoded_source
+            pixels = decode(file, channels=channels, max_pixels=left, bits=bits, watch=watch, admit=admit)
         except PictureError as error:
             raise RefusedError(
                 f"{here}: expected a PNG or JPEG file ({MAX_PIXELS} pixels in all of a request), got one that is "
@@ -166,4 +172,5 @@ def from_files(
             raise ClientGoneError from None
         left -= pixels.shape[0] * pixels.shape[1]
         pictures[row] = fit(pixels, height, width, preparation.fit)
+        claim.release_source()
     return pictures
