@@ -9,10 +9,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from forebay.contracts.bundle import ModelSpec
 from forebay.serving.ports import bind
@@ -92,6 +94,16 @@ class RunningServer:
         assert reply.status == 200, reply.body
         return reply.json["predictions"]
 
+    @property
+    def memory(self) -> int:
+        """Bytes that the process holds now."""
+        return int(psutil.Process(self.process.pid).memory_info().rss)
+
+    def metric(self, line: str) -> float:
+        """A number of `/metrics`, by what stands before it in its line."""
+        text = self.request("GET", "/metrics").body.decode()
+        return next((float(row.rpartition(" ")[2]) for row in text.splitlines() if row.startswith(f"{line} ")), 0.0)
+
     def ask_to_end(self) -> None:
         os.kill(self.process.pid, signal.SIGTERM)
 
@@ -115,7 +127,12 @@ def read_answer(client: socket.socket) -> tuple[int, dict[str, str], bytes]:
 
 @contextlib.contextmanager
 def serving(
-    folder: Path, log: Path, *options: str, python: tuple[str, ...] = (), ready: str = "/v2/health/ready"
+    folder: Path,
+    log: Path,
+    *options: str,
+    python: tuple[str, ...] = (),
+    settings: Mapping[str, int | str] | None = None,
+    ready: str = "/v2/health/ready",
 ) -> Iterator[RunningServer]:
     """`python -m forebay.serving` on a folder of bundles, ready to answer.
 
@@ -124,14 +141,17 @@ def serving(
         log: receives what it prints.
         options: more of its options.
         python: options of the interpreter.
+        settings: those of `serve`.
         ready: the path whose 200 is waited for.
     """
+    variables = {f"FOREBAY_SERVE_{name.upper()}": str(value) for name, value in (settings or {}).items()}
     with bind("127.0.0.1", 0) as listener, log.open("wb") as output:
         port = listener.getsockname()[1]
         process = subprocess.Popen(
             [sys.executable, *python, "-m", "forebay.serving", "--models", str(folder),
              "--listen-fd", str(listener.fileno()), *options],
-            stdin=subprocess.DEVNULL, stdout=output, stderr=output, pass_fds=[listener.fileno()],
+            env=os.environ | variables, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            pass_fds=[listener.fileno()],
         )  # fmt: skip
     server = RunningServer(process, port, log)
     try:

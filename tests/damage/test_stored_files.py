@@ -18,6 +18,7 @@ from click.testing import CliRunner, Result
 
 from forebay import registry
 from forebay.cli.main import group
+from forebay.doctor import checks, libraries
 from forebay.engine.cache import drop_broken_entries, keep_digests
 from forebay.serving.curl import curl_command
 from forebay.serving.state import Served, ServerInfo, ServingFiles, write_desired, write_loaded, write_server
@@ -50,14 +51,14 @@ LIGHT = (("status",), ("status", "--json"), ("runs",), ("logs", "ingest"), ("qua
 ALSO = {  # by file: commands that need it as well
     "mlflow.db": (
         ("serve", "digits"), ("rollback", "digits"), ("evaluate", "digits", "--data", "digits"), ("prune", "--dry-run"),
-        ("run", "--port", "0"),
+        ("run", "--port", "0"), ("ui",),
     ),
     "serving/desired.json": (("prune", "--dry-run"),),
     "serving/address.json": (("serve", "digits"),),
 }  # fmt: skip
 NAMED = {  # by file: commands that name it, with what is lost, and end with 2; the others do without
     "format.json": {"status", "runs", "logs", "quarantine"},
-    "mlflow.db": {"serve", "rollback", "evaluate", "prune", "run"},
+    "mlflow.db": {"serve", "rollback", "evaluate", "prune", "run", "ui"},
     "serving/desired.json": {"status", "prune"},
     "serving/server.json": {"status"},
     "serving/address.json": {"serve"},
@@ -139,6 +140,20 @@ def test_status_shows_the_rest_where_a_file_is_damaged(home: Home, damage: str) 
     assert "5 rows, 2 classes" in people.stdout  # of the events
     assert program["server"]["url"] == "http://127.0.0.1:1"
     assert len(program["problems"]) == 2
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_doctor_names_every_damaged_file_that_it_looks_at(home: Home, damage: str) -> None:
+    files = ServingFiles.of(home)
+    for path in (home.mlflow_database, files.server):
+        path.write_bytes(DAMAGES[damage](path.read_bytes()))
+    with FileLock(files.lock).held("the server"):
+        found = [libraries.mlflow_store(home), checks.server_port(home, "127.0.0.1", 0)]
+    assert not any(check.ok for check in found)
+    assert found[0].detail.startswith(f"{home.mlflow_database} is damaged: ")
+    assert found[1].detail.startswith(f"{files.server} is damaged: ")
+    (home.root / "format.json").write_bytes(b"")
+    assert "format.json is damaged: it is empty. Lost: " in checks.state_folder(home).detail
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

@@ -22,6 +22,7 @@ from forebay.serving.example import picture_path
 from forebay.serving.local import control
 from forebay.serving.local.publish import publish
 from forebay.serving.state import Served
+from forebay.state import seal
 from forebay.state.steplog import read_events
 
 
@@ -70,6 +71,7 @@ def test_a_version_that_answers_otherwise_than_evaluated_is_put_back(station: St
     released = station.release(seed=3)
     images, probabilities = read_smoke(released.evaluation)
     write_smoke(released.evaluation, images, np.roll(probabilities, 1, axis=1))
+    seal(released.evaluation)
     with pytest.raises(DeployError, match=rf"digits\.candidate over V2: .*deploy.tolerance.*Version {before} keeps"):
         station.deploy(released)
     assert station.champion == before

@@ -9,17 +9,22 @@ import pytest
 from api_double import connected
 from cluster_double import ClusterDouble, cluster_double
 from cluster_station import NAME, TOO_LITTLE, ClusterStation, cluster_station
-from forebay import registry
+from forebay import registry, tracking
 from forebay.cluster.api import INFERENCE_SERVICES, connect
 from forebay.contracts.bundle import SPEC
 from forebay.deploy import kserve
 from forebay.deploy.on_cluster import remembered, roll_back, service
+from forebay.deploy.rollback import _errand
 from forebay.errors import DeployError, ModelError
 from forebay.settings import DeployConfig, ServeConfig
+from forebay.signing import VERIFY_KEY
 from forebay_cli import ForebayHere
+from key_pairs import make_pair
 from mlflow_server import mlflow_server
+from wire_cuts import wired
 
 NAMESPACE = DeployConfig().namespace
+MLFLOW = tracking.GIVEN[tracking.URI_VARIABLE]
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +146,18 @@ def test_a_champion_that_is_served_elsewhere_is_rolled_back_there_alone(station:
         roll_back(station.home, NAME, "elsewhere", "rollback", lambda text: None)
 
 
+def test_with_a_public_key_no_unsigned_version_is_rolled_out_nor_back(
+    station: ClusterStation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = station.service
+    monkeypatch.setenv(VERIFY_KEY, make_pair(tmp_path).public.read_text())
+    for roll in (lambda: station.deploy("4"), lambda: back(station)):
+        with pytest.raises(ModelError, match=r"is not signed: it has no model\.sig"):
+            roll()
+    assert (station.champion, station.service) == ("4", before)
+    assert VERIFY_KEY in _errand(NAME, NAMESPACE).plain  # the pod of `forebay rollback --cluster` has it
+
+
 def test_the_command_does_it_from_a_machine_that_reaches_the_api_server_alone(
     station: ClusterStation, pods: ClusterDouble, tmp_path: Path
 ) -> None:
@@ -151,6 +168,16 @@ def test_the_command_does_it_from_a_machine_that_reaches_the_api_server_alone(
     assert (station.champion, memory(station)) == ("1", "3Gi")
     assert pods.pods == []
     assert len(pods.deleted) == 1
+
+
+def test_where_a_version_is_served_that_is_not_champion_a_rollback_serves_the_champion(station: ClusterStation) -> None:
+    """A rollout left it whose API server went away for good."""
+    bundle = registry.resolve(station.home, f"{NAME}/2")
+    connect().apply(INFERENCE_SERVICES, service(bundle, DeployConfig(), "run-1"))
+    told: list[str] = []
+    assert roll_back(station.home, NAME, NAMESPACE, "rollback", told.append)[0] == "1"
+    assert told[0] == f"{NAME}: version 2 is there, which is not the champion; back to version 1, which is"
+    assert (station.champion, memory(station)) == ("1", "3Gi")
 
 
 def test_where_there_is_nothing_to_go_back_to_the_command_is_wrong_use(pods: ClusterDouble, tmp_path: Path) -> None:
@@ -169,9 +196,8 @@ def test_pods_are_told_the_digest_and_refuse_what_became_another_bundle_on_its_w
     assert told["metadata"]["annotations"]["forebay.dev/bundle-digest"] == bundle.record.digest
     assert told["spec"]["predictor"]["model"]["args"][-2:] == ["--bundle-digest", bundle.record.digest]
     (station.bundles[version] / "added").write_text("x")  # what KServe brought, not what the registry keeps
-    with pytest.raises(
-        DeployError, match=rf"version {version} was not made champion.*Version {before} keeps answering"
-    ):
+    words = rf"version {version} was not made champion.*Version {before} keeps answering"
+    with pytest.raises(DeployError, match=words):
         station.deploy(version)
     assert station.champion == before
 
@@ -196,6 +222,21 @@ def test_what_was_changed_since_it_was_registered_is_neither_deployed_nor_rolled
         station.deploy("4")
     assert station.champion == "2"
     assert back(station)[0] == "1"
+
+
+@pytest.mark.parametrize("kind", ["reset", "half", "busy"])
+def test_an_mlflow_server_that_is_away_at_each_call_in_turn_ends_no_rollout(
+    station: ClusterStation, kind: str, monkeypatch: pytest.MonkeyPatch, clock_of_patience: list[float]
+) -> None:
+    version = station.release({"reset": 11, "half": 12, "busy": 13}[kind])
+    with wired(station.given[MLFLOW]) as wire:
+        monkeypatch.setenv(MLFLOW, wire.url)
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
+        wire.kind, wire.each = kind, True
+        station.deploy(version)
+    assert station.champion == version
+    assert kept(version, station)["namespace"] == NAMESPACE
+    assert wire.cuts > 3
 
 
 def kept(version: str, station: ClusterStation) -> dict[str, object]:

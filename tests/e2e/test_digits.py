@@ -56,6 +56,8 @@ def test_nobody_else_may_read_anything_in_the_state_folder(digits: Digits) -> No
     cli, _ = digits
     found = {path: stat.S_IMODE(path.lstat().st_mode) for path in (cli.home, *cli.home.rglob("*"))}
     assert len(found) > 50
+    entries = {path.name for path in (cli.home / "cache").glob("*.json")}
+    assert json.loads((cli.home / "cache-digests.json").read_text()).keys() == entries
     assert [(str(path), oct(mode)) for path, mode in found.items() if mode & 0o077 and not path.is_symlink()] == []
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from forebay.errors import ConfigError
 from forebay.state import Home, step
+from forebay.state.key_variables import PASSPHRASE, SIGNING_KEY
 from forebay.state.steplog import EVENTS_VARIABLE, read_events
 from forebay.state.watch import SUPERVISOR_VARIABLE
 
@@ -40,6 +41,17 @@ def test_progress_calls_close_together_are_dropped_except_the_last(events: Path)
     progress = [event["done"] for event in read_events(events)[0] if event["kind"] == "progress"]
     assert progress[-1] == 1000
     assert len(progress) < 10
+
+
+def test_only_register_and_what_it_starts_see_where_the_signing_key_is(
+    events: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SIGNING_KEY, "/keys/key.pem")
+    monkeypatch.setenv(PASSPHRASE, "secret")
+    with step("register"):
+        assert (os.environ[SIGNING_KEY], os.environ[PASSPHRASE]) == ("/keys/key.pem", "secret")
+    with step("train"):
+        assert {SIGNING_KEY, PASSPHRASE} & os.environ.keys() == set()
 
 
 def test_a_permanent_failure_ends_kfp_retries_at_once_with_the_same_words(events: Path) -> None:

@@ -62,7 +62,8 @@ def server_settings_option(command: Command) -> Command:
         metavar="KEY=VALUE",
         multiple=True,
         help="Change a setting of the server; repeatable. serve.cors_origins: pages that may ask it from a browser; "
-        "serve.hosts: names that it is called by. Kept until it is given again.",
+        "serve.hosts: names that it is called by; docs/serving-limits.md: how much it takes. "
+        "Kept until it is given again.",
     )
     return option(command)
 

@@ -12,7 +12,7 @@ import click
 from forebay.cli.options import INTERRUPTED
 from forebay.engine.ended import by, exit_status
 from forebay.errors import EndedBySignal, ExitCode, ForebayError, UnexpectedError
-from forebay.state import mlflow_words
+from forebay.state import machine_words, mlflow_words
 from forebay.state.ending import before_forced_end
 from forebay.state.mask import without_passwords
 from forebay.state.private import private_files
@@ -75,6 +75,10 @@ def _nothing_kept(status: int) -> EndedBySignal:
 
 
 def _unexpected(error: Exception) -> UnexpectedError:
+    if told := machine_words.in_words(error):
+        unexpected = UnexpectedError(told)
+        unexpected.__cause__ = error
+        return unexpected
     if mlflow_words.is_mlflows(error) or mlflow_words.is_of_damage(error):
         unexpected = UnexpectedError(mlflow_words.in_words(error))
         unexpected.__cause__ = error

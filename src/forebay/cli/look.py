@@ -135,10 +135,12 @@ def report_command(run_id: str | None) -> None:
 def ui_command(port: int) -> int:
     """Open MLflow's own UI on this state: experiments, curves, model versions. Ctrl-C ends it."""
     from forebay.doctor.checks import require_free_port
-    from forebay.tracking import tracking_uri
+    from forebay.tracking import schema_revision, tracking_uri
 
     home = Home.find().open()
     require_free_port("127.0.0.1", port, "--port")
+    if home.mlflow_database.exists():
+        schema_revision(home.mlflow_database)  # a damaged one is named; the UI itself would show a traceback
     click.echo(f"MLflow's UI answers at http://127.0.0.1:{port} until Ctrl-C.", err=True)
     words = ["server", "--artifacts-destination", str(home.mlflow_artifacts)]
     command_line = [

@@ -64,7 +64,7 @@ def run_command(
     check_for_this_machine(settings)
     from forebay.engine.run import RunRequest
 
-    home = Home.find().open()
+    home = Home.find().open(writing=True)
     address = server_address(home, host, port, runner, settings)
     return _run(home, RunRequest(settings=settings, address=address, fresh=fresh, wait=wait), as_json=as_json)
 

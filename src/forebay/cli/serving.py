@@ -40,7 +40,7 @@ def serve_command(models: tuple[str, ...], host: str, port: int, runner: Runner,
     from forebay.engine.champions import bring_up
 
     settings = server_settings(assignments)
-    home = Home.find().open()
+    home = Home.find().open(writing=True)
     if not models or not all((Path(model) / SPEC).is_file() for model in models):
         check_mlflow(home)
     server = bring_up(home, models, server_address(home, host, port, runner, settings))
@@ -113,7 +113,7 @@ def rollback_command(
     from forebay.engine.champions import bring_up, earlier_champion
 
     settings = server_settings(assignments)
-    home = Home.find().open()
+    home = Home.find().open(writing=True)
     check_mlflow(home)
     name = name or _default_model(home)
     version = earlier_champion(home, name)

@@ -58,6 +58,7 @@ def ingest_command(data: str, out: Path, assignments: tuple[str, ...], as_json: 
     from forebay.engine.steps import ingest_config, run_ingest
 
     values = _settings([f"ingest.data={data}", *assignments], "ingest")
+    Home.find().open(writing=True)
     check_out(out, ROWS_FOLDER)
     if Path(data).resolve().is_relative_to(out.resolve()):
         raise ConfigError(f"--out: {data} lies in {out}, which would be emptied before it is read. Give a new folder.")
@@ -91,10 +92,11 @@ def train_command(dataset: Path, out: Path, assignments: tuple[str, ...], as_jso
     from forebay.engine.steps import run_preprocess, run_train
 
     values = _settings(assignments, "preprocess", "train")
+    home = Home.find().open(writing=True)
     read_ingest_output(dataset)
     check_out(out, TRAIN_FOLDER)
     check_before_steps(out, spark=False)
-    check_mlflow(Home.find().open(), needed=False)
+    check_mlflow(home, needed=False)
     check_checkpoint_store()
 
     def steps() -> Any:
@@ -134,7 +136,7 @@ def evaluate_command(model: str, data: str, out: Path | None, assignments: tuple
     from forebay.engine.steps import run_evaluate
 
     given = _settings([f"ingest.data={data}", *assignments], "ingest", "preprocess", "evaluate")
-    home = Home.find().open()
+    home = Home.find().open(writing=True)
     check_mlflow(home)
     check_source(data)
     found = find_model(home, model)

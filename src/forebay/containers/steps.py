@@ -92,7 +92,7 @@ class Containers:
 
     def _arguments(self, name: str, image: str) -> dict[str, Any]:
         arguments = common(self.home)
-        variables, files = passed_on()
+        variables, files = passed_on(name)
         arguments["environment"] |= variables
         arguments["volumes"] |= files
         arguments["name"] = (

@@ -35,6 +35,7 @@ QUARANTINE_SCHEMA = pa.schema(
 REASONS = (
     "unreadable",  # empty, truncated, not a picture, or of a kind that is not read
     "too_large",  # more pixels or bytes than the settings allow
+    "too_costly",  # far more work than its pixels are worth, such as thousands of scans
     "unlabelled",  # outside every class folder
     "mis_sized",  # another size, with ingest.on_size=quarantine
     "duplicate",  # the same pixels came before (by source path)

@@ -205,6 +205,7 @@ class Rollout:
         except SupersededError as error:
             return f"{error} It is left alone."
         except ForebayError as error:
+            ending.check()  # which tries once more
             return f"Putting back what was failed as well: {error} {_left(name, version, champion)}"
         version = _identity(before)[2]
         return f"Version {version} {'keeps answering' if version == champion else 'is there as before'}."

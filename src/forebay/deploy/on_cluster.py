@@ -19,6 +19,7 @@ from forebay.registry import RegisteredBundle
 from forebay.serving.client import predict_url
 from forebay.settings import DeployConfig, ServeConfig
 from forebay.settings.serve import ANY, NOTHING_GIVEN, serve_config, serve_variables
+from forebay.signing import verify_if_asked
 from forebay.state import Home
 
 PROXIED = "mlflow-artifacts:"
@@ -147,7 +148,9 @@ def service(bundle: RegisteredBundle, config: DeployConfig, run_id: str, serve: 
     Raises:
         ConfigError: the name cannot be one in Kubernetes.
         DeployError: the cluster's pods cannot fetch the model from where the registry keeps it.
+        ModelError: it is not signed as `FOREBAY_VERIFY_KEY` wants it; its server would refuse it as well.
     """
+    verify_if_asked(bundle.folder)
     spec = read_spec(bundle.folder)
     return inference_service(
         Deployment(

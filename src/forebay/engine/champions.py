@@ -79,7 +79,7 @@ def bring_up(home: Home, references: tuple[str, ...], address: Address) -> Serve
     given = Champions(dict(resolve(home, reference) for reference in references), {})
     found = given if references else champions(home)
     wanted = found.served
-    idle = control.status(home) is None
+    idle = control.status(home) is None and not control.is_supervised(home)
     server = control.ensure_server(home, address)
 
     def change(present: dict[str, Served]) -> dict[str, Served]:

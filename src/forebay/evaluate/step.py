@@ -23,6 +23,7 @@ from forebay.evaluate.predict import predict
 from forebay.evaluate.report import write_report
 from forebay.settings import AUTO, EvaluateConfig
 from forebay.state import StepLog, empty_folder, seal
+from forebay.state.machine_words import naming
 
 SMOKE_ROWS = 1000  # what deploy.smoke_rows may ask for at most
 SMOKE_BYTES = 33_554_432  # large pictures: fewer rows
@@ -132,7 +133,8 @@ def _write_predictions(out: Path, test: Split, probabilities: NDArray[np.float32
             "probabilities": pa.FixedSizeListArray.from_arrays(pa.array(probabilities.ravel()), probabilities.shape[1]),
         }
     )
-    pq.write_table(table, out / PREDICTIONS)
+    with naming(out / PREDICTIONS):
+        pq.write_table(table, out / PREDICTIONS)
 
 
 def _recorded(evaluation: Evaluation) -> dict[str, Any]:

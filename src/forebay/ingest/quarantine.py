@@ -168,5 +168,7 @@ _HINTS = {
     "duplicate": " Pictures lie there more than once, such as in a copy of a folder: give one of them.",
     "conflicting_labels": " The same picture has two labels, and none can be trusted: keep it under one of them.",
     "mis_sized": " ingest.on_size=resize takes pictures of every size.",
+    "too_costly": " These files would take far more work than their pixels are worth, as such that are made to stop a "
+    "server do; opened in a picture editor and saved again as baseline JPEG or PNG, they are taken.",
     "too_large": " ingest.max_pixels and ingest.max_file_bytes are the limits.",
 }

@@ -53,7 +53,7 @@ class Classifier:
                 f"The model takes uint8 pictures of shape (N, {', '.join(map(str, shape))}), "
                 f"got {images_NHWC.dtype} of shape {images_NHWC.shape}. Resize them as ingest does."
             )
-        rows = max(1, BATCH_PIXELS // (spec.height * spec.width))
+        rows = batch_rows(spec)
         probabilities = np.empty((len(images_NHWC), len(spec.classes)), np.float32)
         for start in range(0, len(images_NHWC), rows):
             batch = np.ascontiguousarray(images_NHWC[start : start + rows])
@@ -64,6 +64,11 @@ class Classifier:
     def _probabilities(self, images_NHWC: Tensor) -> Tensor:
         images = standardize(images_NHWC.permute(0, 3, 1, 2), self.spec.mean, self.spec.std)
         return torch.softmax(self._network(images), dim=1)
+
+
+def batch_rows(spec: ModelSpec) -> int:
+    """How many pictures go through the network at once."""
+    return max(1, BATCH_PIXELS // (spec.height * spec.width))
 
 
 def save_bundle(folder: Path, spec: ModelSpec, weights: Mapping[str, Tensor]) -> ModelSpec:

@@ -89,6 +89,8 @@ def _batches(dataset: Path, columns: list[str], rows: int) -> Iterator[pa.Record
             with pq.ParquetFile(path) as file:
                 _check_columns(path, file.schema_arrow.names, columns)
                 yield from file.iter_batches(rows, columns=columns)
+        except MemoryError:  # Arrow's is both, and no fault of the file
+            raise
         except (OSError, pa.ArrowException) as error:
             raise DataError(source=str(path), problem=f"cannot be read ({error})", fix=_FIX) from error
 

@@ -13,8 +13,10 @@ from forebay.contracts.manifest import SplitManifest
 from forebay.contracts.record import Record
 from forebay.contracts.shards import open_split
 from forebay.errors import ModelError
+from forebay.register.signed import as_registered, usable_key
 from forebay.registry import DATA_TAG, WEIGHTS_TAG, find_versions, record_tags, resolve
 from forebay.settings import RegisterConfig
+from forebay.signing import SigningKey, is_signed
 from forebay.state import StepLog
 from forebay.version import VERSION
 
@@ -26,7 +28,7 @@ LOADER = "forebay.register.pyfunc"
 
 
 def register(dataset: Path, model: Path, evaluation: Path, config: RegisterConfig, log: StepLog) -> str:
-    """Register a bundle; the same bundle again gives the version it has.
+    """Register a bundle, signed where a key is given; the same bundle again gives the version it has.
 
     The version is created last, in one call with its tags, so a kill at any moment leaves none or a whole one.
 
@@ -41,15 +43,19 @@ def register(dataset: Path, model: Path, evaluation: Path, config: RegisterConfi
     Raises:
         DamagedArtifactError: a file that it reads is not what its step wrote.
         ModelError: the bundle is broken, or another one was evaluated.
+        ConfigError, MachineError: the signing key cannot be used, or not here.
     """
+    key = usable_key()
     facts = Evaluation.read(evaluation)
     check_artifact(model)
     record = record_of(model)
     spec = read_spec(model)
     _check_evaluated(evaluation, facts, model, spec, record)
     client = tracking.client(log.home)
-    version = _registered(client, spec, facts, log, record)
-    version = version or _create(client, dataset, model, spec, facts, config, log, record)
+    version = _registered(client, spec, facts, log, record, key)
+    if version is None:
+        with as_registered(model, key, log.home.root) as bundle:
+            version = _create(client, dataset, bundle, spec, facts, config, log, record)
     log.result(model={"name": facts.name, "version": version, "weights_sha256": spec.weights_sha256})
     return version
 
@@ -85,8 +91,10 @@ def version_tags(spec: ModelSpec, facts: Evaluation, run_id: str, image: str, re
     }
 
 
-def _registered(client: "MlflowClient", spec: ModelSpec, facts: Evaluation, log: StepLog, record: Record) -> str | None:
-    """The newest version that answers as this bundle does, unless its files are gone or were changed.
+def _registered(
+    client: "MlflowClient", spec: ModelSpec, facts: Evaluation, log: StepLog, record: Record, key: SigningKey | None
+) -> str | None:
+    """The newest version that answers as this bundle does, unless its files are gone, were changed or want a signature.
 
     One that an earlier Forebay registered gets its digest here, where its files are the very ones that were evaluated.
     """
@@ -95,9 +103,12 @@ def _registered(client: "MlflowClient", spec: ModelSpec, facts: Evaluation, log:
             found = resolve(log.home, f"{facts.name}/{version}")
             if not read_spec(found.folder).answers_as(spec):
                 continue
+            if key is not None and not is_signed(found.folder, key.public):
+                log.warn(f"{facts.name} version {version} is not signed by this key. A signed one takes its place.")
+                continue
             if found.record is None and bundle_digest(found.folder) == record.digest:  # an earlier Forebay's
-                for key, value in record_tags(record).items():
-                    client.set_model_version_tag(facts.name, version, key, value)
+                for name, value in record_tags(record).items():
+                    client.set_model_version_tag(facts.name, version, name, value)
             return version
         except ModelError as error:
             log.warn(f"{error} A new version takes its place.")

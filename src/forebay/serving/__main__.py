@@ -11,6 +11,7 @@ from forebay.serving.local import log
 from forebay.serving.ports import KSERVE_PORT, PORT_VARIABLE, bind, container_port
 from forebay.serving.state import ServingFiles, read_desired
 from forebay.settings.serve import from_environment, serve_config
+from forebay.signing import require_library, verify_keys
 from forebay.state import Home
 from forebay.state.private import UMASK
 from forebay.state.watch import end_with_supervisor
@@ -38,6 +39,8 @@ def _serve(options: argparse.Namespace) -> None:
     end_with_supervisor()
     settings = from_environment(os.environ)
     serve_config(settings)  # a wrong value is found before a port is taken
+    if verify_keys() is not None:
+        require_library()
     if options.listen_fd:
         listener = socket.socket(fileno=options.listen_fd)
     else:
@@ -77,5 +80,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _exit_now(code: int) -> None:
+    """End without waiting for threads: a prediction that nobody waits for any more may run for minutes."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        _exit_now(main(sys.argv[1:]))
+    except SystemExit as ended:  # by a signal while it started, or by argparse
+        _exit_now(ended.code if isinstance(ended.code, int) else 0)

@@ -10,7 +10,6 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -26,14 +25,17 @@ from starlette.exceptions import HTTPException
 
 from forebay.errors import BusyError, ConfigError
 from forebay.log_lines import log_to
+from forebay.serving.admission.admission import Admission
 from forebay.serving.app import MAX_BODY_BYTES, PATHS, FrontDoor
 from forebay.serving.follow import Follower, Settler, find_bundles
 from forebay.serving.openapi import openapi
 from forebay.serving.repository import Models
 from forebay.serving.state import ServerInfo, ServingFiles, write_server
 from forebay.serving.wire.access import Access, is_loopback
-from forebay.serving.wire.connection import Server
+from forebay.serving.wire.limits import Limits, raise_open_files
+from forebay.serving.wire.server import Server, end_after
 from forebay.settings.serve import ServeConfig, serve_config
+from forebay.signing import verify_keys
 from forebay.state import FileLock, Home
 from forebay.state.runners import CONTAINER_VARIABLE
 from forebay.state.watch import SUPERVISOR_VARIABLE
@@ -85,18 +87,24 @@ def serve_home(
     files = ServingFiles.of(home)
     models = Models(ModelRepository())
     with _only_server(files):
-        instance = secrets.token_hex(8)
-        access = _access(ServeConfig(), listener)
-        follower = Follower(files, models, instance, lambda stored: access.use(serve_config(defaults, stored)))
+        instance, keys = secrets.token_hex(8), verify_keys()
+        access, admission = _access(ServeConfig(), listener), Admission()
+
+        def use(stored: Mapping[str, str]) -> None:
+            config = serve_config(defaults, stored)
+            access.use(config)
+            admission.limits = Limits.of(config)
+
+        follower = Follower(files, models, instance, use)
         follower.start()
         host, port = listener.getsockname()[:2]
         info = ServerInfo(
             pid=os.getpid(), host=host, port=port, log=str(files.log), code_version=code_version(),
             container=os.environ.get(CONTAINER_VARIABLE, ""), instance=instance,
-            supervisor=int(os.environ.get(SUPERVISOR_VARIABLE) or 0),
+            supervisor=int(os.environ.get(SUPERVISOR_VARIABLE) or 0), verifies=keys.fingerprints if keys else "",
         )  # fmt: skip
         run(
-            models, listener, access, max_body_bytes,
+            models, listener, access, admission, max_body_bytes,
             on_start=lambda: write_server(files, info),
             on_stop=lambda: files.server.unlink(missing_ok=True),
         )  # fmt: skip
@@ -120,7 +128,7 @@ def serve_folder(
     Raises:
         ConfigError: there is no bundle, none can be loaded, or a setting is against its rule.
     """
-    access = _access(serve_config(settings), listener)
+    config = serve_config(settings)
     models = Models(ModelRepository())
     models.want(find_bundles(folder, name, version, digest))
     settler = Settler(models)
@@ -129,7 +137,7 @@ def serve_folder(
         problems = [loaded.error for loaded in models.settle().values()]
         more = f" And {len(problems) - SAID} more." if len(problems) > SAID else ""
         raise ConfigError(" ".join(problems[:SAID]) + more)
-    run(models, listener, access, max_body_bytes)
+    run(models, listener, _access(config, listener), Admission(Limits.of(config)), max_body_bytes)
     settler.stop()
 
 
@@ -137,6 +145,7 @@ def run(
     models: Models,
     listener: socket.socket,
     access: Access,
+    admission: Admission,
     max_body_bytes: int = MAX_BODY_BYTES,
     on_start: Callable[[], None] | None = None,
     on_stop: Callable[[], None] | None = None,
@@ -147,18 +156,20 @@ def run(
         models: may change meanwhile.
         listener: a listening socket; closed at the end.
         access: who may ask; its settings may change meanwhile.
+        admission: when a request is done; its limits may change meanwhile.
         max_body_bytes: of a request.
         on_start, on_stop: called when the first request can be answered, and when the end begins.
     """
-    cores = len(os.sched_getaffinity(0))
     torch.set_num_threads(1)  # requests run side by side, one thread each; more would only contend for the cores
-    with ThreadPoolExecutor(cores, thread_name_prefix="predict") as pool:
-        door = FrontDoor(models, _sdk_application(models), pool, access, max_body_bytes)
-        server = Server(door, on_start=on_start, on_stop=on_stop)
-        host, port = listener.getsockname()[:2]
-        logger.info("listening on %s port %d, %d threads, models: %s", host, port, cores, ", ".join(models.names()))
-        with contextlib.suppress(SystemExit):  # uvicorn raises the signal again once it has stopped
-            server.run(sockets=[listener])
+    door = FrontDoor(models, _sdk_application(models), access, admission, max_body_bytes)
+    server = Server(door, on_start=on_start, on_stop=on_stop)
+    host, port = listener.getsockname()[:2]
+    logger.info(
+        "listening on %s port %d, %d threads, models: %s", host, port, admission.cores, ", ".join(models.names())
+    )
+    with contextlib.suppress(SystemExit):  # uvicorn raises the signal again once it has stopped
+        server.run(sockets=[listener])
+    admission.close()
     logger.info("stopped")
 
 
@@ -208,6 +219,7 @@ def configure_process() -> None:
 
     To be called after the imports and before any model is loaded.
     """
+    raise_open_files()
     gc.freeze()  # what imports made stays; walking it in every collection made large JSON bodies cost five times more
     log_to(sys.stderr)
     logging.getLogger("kserve.trace").setLevel(logging.WARNING)  # one line per probe otherwise
@@ -216,4 +228,5 @@ def configure_process() -> None:
 
 
 def _end(_: int, __: FrameType | None) -> None:
+    end_after(Limits.end_s)  # where a load is in progress, too
     sys.exit(0)

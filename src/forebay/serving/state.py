@@ -81,6 +81,8 @@ class ServerInfo:
         0  # pid of the process that keeps it running; 0 where an engine does, or an earlier version began it
     )
 
+    verifies: str = ""  # fingerprints of the keys by which it verifies models; empty where it verifies none
+
     @property
     def runs_as(self) -> str:
         """What a person looks for: `process 4711` or `container forebay-serve-…`."""

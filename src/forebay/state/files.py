@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from forebay.errors import DamagedError
+from forebay.state.machine_words import naming
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -13,11 +14,12 @@ def write_bytes(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}")  # `check_out` knows names of this form
     try:
-        with temporary.open("xb") as file:  # unlike a file of `tempfile`'s, it has the modes that the umask says
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        with naming(path):
+            with temporary.open("xb") as file:  # unlike a file of `tempfile`'s, it has the modes that the umask says
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

@@ -74,8 +74,11 @@ class Home:
         """The state folder of this process, from `FOREBAY_HOME` or the current folder; it need not exist yet."""
         return cls(Path(os.environ.get(HOME_VARIABLE) or DEFAULT_HOME).absolute())
 
-    def open(self) -> "Home":
+    def open(self, *, writing: bool = False) -> "Home":
         """Create the folder where it is missing and check its format.
+
+        Args:
+            writing: whether the command goes on to write there; one that only looks may do so on a read-only disk.
 
         Raises:
             ConfigError: it cannot be written, newer code made it, or it is somebody else's.
@@ -101,6 +104,11 @@ class Home:
             raise ConfigError(
                 f"The state folder {self.root} has format {found!r} and this version reads {FORMAT}. "
                 f"Use the version that made it, or set {HOME_VARIABLE} to a new folder."
+            )
+        if writing and not os.access(self.root, os.W_OK | os.X_OK):
+            raise ConfigError(
+                f"The state folder {self.root} cannot be used: it is read-only here. "
+                f"Set {HOME_VARIABLE} to a folder that you can write."
             )
         return self
 

@@ -73,7 +73,7 @@ def in_words(error: BaseException, where: str = "") -> str:
     found = _DAMAGE.search(str(error)) if is_of_damage(error) else None
     if found and not os.environ.get(URI_VARIABLE):
         return str(damage(Home.find().mlflow_database, found[0]))
-    where = where or without_passwords(os.environ.get(URI_VARIABLE, "")) or "of the state folder"
+    where = where or without_passwords(os.environ.get(URI_VARIABLE, "")) or "the state folder"
     status = refused_status(error)
     if status:
         return f"MLflow at {where} refuses the login ({status}). {login_advice()}"

@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import Any
 
 from forebay.errors import DamagedArtifactError, ForebayError
-from forebay.state import mlflow_words
+from forebay.state import machine_words, mlflow_words
 from forebay.state.home import Home
+from forebay.state.key_variables import SIGNER, forget_signing_key
 from forebay.state.mask import without_passwords
 from forebay.state.private import private_files
 from forebay.state.watch import end_with_supervisor
@@ -187,6 +188,8 @@ def step(name: str, run_id: str = "") -> Iterator[StepLog]:
         fresh=os.environ.get(FRESH_VARIABLE) == "1",
     )
     end_with_supervisor()
+    if name != SIGNER:
+        forget_signing_key()
     _refuse_hopeless_retry(log)
     with contextlib.ExitStack() as stack:
         if events is not None and events.is_relative_to(log.home.root):  # of a run here: all that it writes lies there
@@ -207,16 +210,25 @@ def _recorded(log: StepLog) -> Iterator[None]:
             seconds=round(time.monotonic() - start, 3),
             error=one_line(_in_words(error)),
             error_type=type(error).__name__,
-            permanent=isinstance(error, ForebayError | ImportError) or mlflow_words.is_final(error),
+            permanent=_is_final(error),
             **({"damaged": str(error.folder)} if isinstance(error, DamagedArtifactError) else {}),
         )
         raise
     log.emit("finished", seconds=round(time.monotonic() - start, 3))
 
 
+def _is_final(error: BaseException) -> bool:
+    """Whether another try, seconds later, would fail in the same way."""
+    if isinstance(error, ForebayError | ImportError) or mlflow_words.is_final(error):
+        return True
+    return machine_words.in_words(error) is not None
+
+
 def _in_words(error: BaseException) -> str:
     if isinstance(error, SystemExit) and isinstance(error.code, int) and error.code > SIGNALLED:
         return f"ended by {signal.Signals(error.code - SIGNALLED).name}"
+    if not isinstance(error, ForebayError) and (words := machine_words.in_words(error)):
+        return words
     if mlflow_words.is_mlflows(error) or mlflow_words.is_of_damage(error):
         return mlflow_words.in_words(error)
     return without_passwords(str(error) if isinstance(error, ForebayError) else f"{type(error).__name__}: {error}")

@@ -155,7 +155,7 @@ def _enforced(loop: Loop, checkpoints: Checkpoints, tracked: TrackedRun, stop: S
             checkpoints.save(progress.step, loop.guard.tensors(progress), progress.facts())
         checkpoints.flush(STOP_FLUSH_S)
     except OSError as error:
-        log.warn(f"No checkpoint could be written ({error}); the one before it is kept.")
+        log.warn(f"No checkpoint could be written ({error.strerror or error}); the one before it is kept.")
     tracked.finish("KILLED", stop.seconds_left())
     log.ended_by(stop.exit_status)
 
@@ -196,7 +196,8 @@ def _listeners(
             checkpoints.save(progress.step, progress.tensors(), progress.facts())
         except OSError as error:
             log.warn(
-                f"No checkpoint could be written ({error}); training goes on without. Free space in {log.home.root}."
+                f"No checkpoint could be written ({error.strerror or error}); training goes on without. "
+                f"Free space in {log.home.root}."
             )
         last = time.monotonic()
 

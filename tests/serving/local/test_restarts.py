@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from forebay.cli.main import group
+from forebay.errors import DamagedError
 from forebay.serving.local import control, log
 from forebay.serving.local.launch import Address
 from forebay.serving.state import ServerInfo, ServingFiles
@@ -122,8 +123,19 @@ def test_a_server_does_not_outlive_its_supervisor_and_the_next_command_starts_bo
     assert after.supervisor not in (0, before.supervisor)
 
 
-def test_stop_ends_both_within_10_s_although_the_server_hangs(running_home: Home) -> None:
+def test_stop_ends_both_within_10_s_although_the_server_hangs_and_files_are_damaged(running_home: Home) -> None:
     info = _running(running_home)
+    files = ServingFiles.of(running_home)
+    for path in (files.server, files.address, files.supervisor, files.desired, files.loaded):
+        path.write_text("no JSON")
+    damaged = CliRunner().invoke(group, ["status"])
+    assert damaged.exit_code == 2
+    assert f"{files.server} is damaged: " in damaged.output
+    assert "`forebay stop`, then `forebay serve` start it anew" in damaged.output
+    assert "server: running" in damaged.output
+    with pytest.raises(DamagedError, match=r"server.json is damaged: .*`forebay stop`, then `forebay serve`"):
+        control.ensure_server(running_home, Address(HOST, 0))
+    files.desired.unlink()
     both = psutil.Process(info.pid), psutil.Process(info.supervisor)
     os.kill(info.pid, signal.SIGSTOP)
     start = time.monotonic()
@@ -131,7 +143,6 @@ def test_stop_ends_both_within_10_s_although_the_server_hangs(running_home: Home
     assert time.monotonic() - start < 10.5
     for process in both:
         process.wait(10)  # their locks are free a moment before
-    files = ServingFiles.of(running_home)
     assert not files.server.exists()
     assert not files.supervisor.exists()
     assert "server: not running." in _status()

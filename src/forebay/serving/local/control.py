@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 from forebay.errors import ConfigError, MachineError
 from forebay.serving.local import record
+from forebay.serving.local.keys import check_verifies
 from forebay.serving.local.launch import START_TIMEOUT_S, Address, start, until
 from forebay.serving.local.record import Restarts
 from forebay.serving.ports import bind
@@ -29,6 +30,7 @@ from forebay.serving.state import (
     read_settings,
     write_settings,
 )
+from forebay.signing import verify_keys
 from forebay.state import FileLock, Home
 from forebay.version import code_version
 
@@ -112,14 +114,19 @@ def ensure_server(home: Home, address: Address) -> ServerInfo:
             the settings.
 
     Raises:
-        MachineError: the port is taken, there is no container engine, or the server did not come up.
+        MachineError: the port is taken, there is no container engine, the server did not come up, or the running one
+            does not verify signatures by the keys that are set here.
+        ConfigError: these keys cannot be read.
     """
-    files = ServingFiles.of(home)
+    files, keys = ServingFiles.of(home), verify_keys()
     files.folder.mkdir(parents=True, exist_ok=True)
     with FileLock(files.folder / "start.lock").held("a command that starts the server", wait=True):
         _settle(files, address.settings)
         running = _settled(home, files)
-        return running if running is not None else start(home, files, address)
+        if running is None:
+            return start(home, files, address)
+        check_verifies(running, keys)
+        return running
 
 
 def settings(home: Home) -> dict[str, str]:

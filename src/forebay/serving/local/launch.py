@@ -14,7 +14,9 @@ from forebay.serving.local.log import last_line
 from forebay.serving.ports import PORT_VARIABLE, bind
 from forebay.serving.state import ServerInfo, ServingFiles, read_server
 from forebay.settings.serve import from_environment, serve_variables
+from forebay.signing import server_variables
 from forebay.state import Home
+from forebay.state.key_variables import without_signing_key
 from forebay.state.private import UMASK
 from forebay.state.runners import Runner
 
@@ -36,10 +38,11 @@ def start(home: Home, files: ServingFiles, address: Address) -> ServerInfo:
     """Start a server that outlives this process, and wait until it answers.
 
     Raises:
-        ConfigError: there is no such address.
+        ConfigError: there is no such address, or the keys that verify models cannot be read.
         MachineError: the port is taken, there is no container engine, or the server did not come up.
     """
-    files.server.unlink(missing_ok=True)
+    for told_by_the_last_one in (files.server, files.supervisor):
+        told_by_the_last_one.unlink(missing_ok=True)
     with contextlib.ExitStack() as undo:
         files.log.touch()
         before = files.log.stat().st_size
@@ -79,6 +82,7 @@ def _start_process(home: Home, files: ServingFiles, address: Address, undo: cont
             stdout=log,
             stderr=log,
             cwd=files.folder,
+            env=without_signing_key(os.environ) | server_variables(),
             umask=UMASK,
             start_new_session=True,  # a logout or Ctrl-C reaches the caller's session only
             pass_fds=[listener.fileno()],  # so a busy port is known here and now, and nobody takes it meanwhile
@@ -99,7 +103,7 @@ def _start_container(home: Home, files: ServingFiles, address: Address, undo: co
     with bind(address.host, address.port) as listener:  # a busy port is known now; a restart takes the same one again
         port = int(listener.getsockname()[1])
     options = ["--home", str(home.root), "--host", address.host, "--log", str(files.log)]
-    variables = serve_variables(from_environment(os.environ))
+    variables = serve_variables(from_environment(os.environ)) | server_variables()
     container = start_server(home, options, {PORT_VARIABLE: str(port), **variables})
     undo.callback(container.end)
     return _Started(container.ended, lambda info: info.container == container.name, container.last_words)

@@ -22,6 +22,9 @@ class Restarts:
     given_up: bool = False  # another start would end in the same way
 
 
+_OF_TYPES = asdict(Restarts(pid=0))
+
+
 def write(files: ServingFiles, restarts: Restarts) -> None:
     """Replace the record."""
     write_json(files.supervisor, asdict(restarts))
@@ -33,6 +36,7 @@ def read(files: ServingFiles) -> Restarts | None:
     A damaged one is none: the supervisor writes it anew at the next end of the server.
     """
     try:
-        return Restarts(**read_json(files.supervisor))
+        found = Restarts(**read_json(files.supervisor))
     except (OSError, ValueError, TypeError):
         return None
+    return found if all(type(value) is type(_OF_TYPES[key]) for key, value in asdict(found).items()) else None

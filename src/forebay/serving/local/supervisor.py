@@ -14,6 +14,7 @@ holds `supervisor.lock` for as long as it lives, as the server holds its own. Th
 Imports nothing heavy: it is there, with 15 MB, as long as the server.
 """
 
+import contextlib
 import os
 import signal
 import sys
@@ -56,7 +57,11 @@ class Life:
         """How it ended, in words."""
         if self.code < 0:
             hint = " (by hand, or by the kernel for lack of memory)" if self.code == -signal.SIGKILL else ""
-            return f"killed by {signal.Signals(-self.code).name}{hint}"
+            number = -self.code
+            name = (
+                signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
+            )  # real-time ones
+            return f"killed by {name}{hint}"
         if self.code == 0:
             return "exit code 0: it was asked to end, and its supervisor was not"
         return f"exit code {self.code}: {one_line(self.last_words) or 'it said nothing'}"
@@ -90,9 +95,13 @@ class Supervisor:
     def _live(self) -> Life:
         size = self._files.log.stat().st_size if self._files.log.exists() else 0
         began = time.monotonic()
-        code = self._followed()
+        try:
+            code = self._followed()
+        except OSError as error:  # no memory for another process, or Python is being replaced
+            return Life(1, time.monotonic() - began, answered=False, last_words=f"it cannot be started: {error}")
         answered = code == 0 or self._files.server.exists()  # the server removes it at an orderly end
-        self._files.server.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self._files.server.unlink(missing_ok=True)
         return Life(code, time.monotonic() - began, answered, log.last_line(self._files.log, size))
 
     def _followed(self) -> int:
@@ -176,7 +185,8 @@ def _next_signal(timeout_s: float | None) -> int:
 def _say(text: str) -> None:
     """A line of the log, in the form of the server's own."""
     moment = f"{datetime.now():%Y-%m-%d %H:%M:%S,%f}"[:-3]
-    print(f"{moment} WARNING forebay.serving.local.supervisor: {text}", file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):  # a full disk
+        print(f"{moment} WARNING forebay.serving.local.supervisor: {text}", file=sys.stderr, flush=True)
 
 
 def main(arguments: list[str]) -> int:
