@@ -60,5 +60,12 @@ def test_a_server_serves_the_good_one_beside_them_and_no_other(
         states = {row["name"]: row["state"] for row in index}
         assert states == {bundle.name: "UNAVAILABLE" for bundle in bundles} | {"good": "READY"}
         assert server.request("GET", "/v2/health/ready").status == 503
+        bad = bundles[0].name
+        for path in (f"/v2/models/{bad}/ready", f"/v1/models/{bad}", f"/v2/models/{bad}"):
+            reply = server.request("GET", path)
+            assert reply.status == 503
+            assert "the server's log says why" in reply.json["error"]
+        assert server.post(f"/v1/models/{bad}:predict", b'{"instances": []}').status == 503
+        assert server.request("GET", "/v2/models/nobody/ready").status == 404
         assert server.request("GET", "/v2/health/live").status == 200
     assert not executed.exists()
