@@ -19,6 +19,7 @@ from forebay.registry import RegisteredBundle
 from forebay.serving.client import predict_url
 from forebay.settings import DeployConfig, ServeConfig
 from forebay.settings.serve import ANY, NOTHING_GIVEN, serve_config, serve_variables
+from forebay.signing import verify_if_asked
 from forebay.state import Home
 
 PROXIED = "mlflow-artifacts:"
@@ -76,6 +77,8 @@ def roll_back(home: Home, name: str, namespace: str, run_id: str, tell: Tell) ->
     api, patience = _connected(tell)
     served = _served_version(api, namespace, name)
     bundle = insist(patience, partial(_version_before, home, name, namespace, served, tell))
+    if bundle.note:
+        tell(bundle.note)
     config = insist(patience, partial(remembered, home, bundle, namespace))
     if config is None:
         config = DeployConfig(namespace=namespace)
@@ -145,7 +148,9 @@ def service(bundle: RegisteredBundle, config: DeployConfig, run_id: str, serve: 
     Raises:
         ConfigError: the name cannot be one in Kubernetes.
         DeployError: the cluster's pods cannot fetch the model from where the registry keeps it.
+        ModelError: it is not signed as `FOREBAY_VERIFY_KEY` wants it; its server would refuse it as well.
     """
+    verify_if_asked(bundle.folder)
     spec = read_spec(bundle.folder)
     return inference_service(
         Deployment(
@@ -154,6 +159,7 @@ def service(bundle: RegisteredBundle, config: DeployConfig, run_id: str, serve: 
             version=bundle.version,
             storage_uri=storage_uri(bundle.uri),
             weights_sha256=bundle.weights_sha256,
+            bundle_digest=bundle.record.digest if bundle.record else "",
             data_digest=str(spec.data.get("digest", "")),
             code_version=str(spec.lineage.get("code_version", "")),
             run_id=run_id,

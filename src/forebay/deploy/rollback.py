@@ -13,7 +13,7 @@ from forebay.cluster import errand, last_lines
 from forebay.cluster.api import Api, ApiError, connect
 from forebay.cluster.ending import ended_by_signals, like_ctrl_c
 from forebay.cluster.errand import Ended, Errand, HinderedError
-from forebay.cluster.given import MLFLOW, MLFLOW_LOGIN, MODEL_STORE, STORE, STORE_KEYS
+from forebay.cluster.given import MLFLOW, MLFLOW_LOGIN, MODEL_STORE, STORE, STORE_KEYS, VERIFY_KEY
 from forebay.cluster.namespaces import PIPELINES
 from forebay.cluster.obstacles import Subject, of_pods
 from forebay.cluster.patience import BEGIN_S, WORK_S, Patience
@@ -115,7 +115,7 @@ def _errand(name: str, namespace: str) -> Errand:
         kind="forebay-rollback",
         module=MODULE,
         words=(name, namespace),
-        plain=(*MLFLOW, *STORE, MODEL_STORE),
+        plain=(*MLFLOW, *STORE, MODEL_STORE, VERIFY_KEY),
         secret=(*MLFLOW_LOGIN, *STORE_KEYS),
         values=(("FOREBAY_HOME", "/tmp/forebay"),),  # noqa: S108 - of the container
         speaks_to_cluster=True,

@@ -46,6 +46,8 @@ def deploy(
     on_cluster = _target(config, log) == "kserve"
     patience = Patience(WORK_S if on_cluster else 0.0, log.warn)
     bundle = insist(patience, partial(registry.resolve, log.home, f"{name}/{version}"))
+    if bundle.note:
+        log.warn(bundle.note)
     images, probabilities = read_smoke(evaluation)
     rows = slice(0, config.smoke_rows)
     smoke = Smoke(
@@ -70,7 +72,7 @@ def _target(config: DeployConfig, log: StepLog) -> str:
 
 def _on_this_machine(bundle: RegisteredBundle, smoke: Smoke, config: DeployConfig, log: StepLog) -> str:
     run = Run(log.home.runs / log.run_id)
-    served = Served(bundle=str(bundle.folder), version=bundle.version, weights_sha256=bundle.weights_sha256)
+    served = Served.of(bundle.folder, bundle.version, bundle.weights_sha256, bundle.record)
     request = Request(action="stage", name=bundle.name, model=served, timeout_s=config.timeout_s)
     patience_s = 2 * config.timeout_s + ANSWER_MARGIN_S
     staged = ask(run, request, patience_s)

@@ -4,6 +4,7 @@ As a program, `python -m forebay.engine.kfp_local RUN_FOLDER`, it is the engine 
 own keeps kfp's stream out of the command line's output and gives the run a process group that can be ended whole.
 """
 
+import contextlib
 import logging
 import os
 import signal
@@ -14,9 +15,9 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from forebay.engine.cache import drop_broken_entries
+from forebay.engine.cache import drop_broken_entries, keep_digests
 from forebay.settings import TrainConfig
-from forebay.state import Home, Run, read_json, write_bytes
+from forebay.state import Home, Run, StepLog, read_json, write_bytes
 from forebay.state.watch import end_with_supervisor
 
 if TYPE_CHECKING:
@@ -55,10 +56,11 @@ def run_compiled(pipeline: Path, parameters: dict[str, Any], home: Home, contain
 
     Raises:
         RuntimeError: a step failed; which and why stands in the events.
+        ConditionError: what decides about the next steps is no word of the gate.
     """
     from kfp import components, local
 
-    drop_broken_entries(home.cache)
+    _evaluate_no_text()
     local.init(
         runner=_docker_runner(containers) if containers else local.SubprocessRunner(use_venv=False),
         pipeline_root=str(home.artifacts),
@@ -66,6 +68,15 @@ def run_compiled(pipeline: Path, parameters: dict[str, Any], home: Home, contain
         cache_root=str(home.cache),
     )
     components.load_component_from_file(str(pipeline))(**parameters)
+
+
+def _evaluate_no_text() -> None:
+    """Replace the one function of kfp that evaluates text; `forebay.engine.condition` says why."""
+    from kfp.local.orchestrator import enhanced_dag_orchestrator
+
+    from forebay.engine.condition import holds
+
+    enhanced_dag_orchestrator.ConditionEvaluator.evaluate_condition = staticmethod(holds)
 
 
 def _docker_runner(containers: "Containers") -> Any:
@@ -104,11 +115,22 @@ def main(run_folder: str) -> int:
     sys.executable = "python3"
     run, home = Run(Path(run_folder)), Home.find()
     plan = read_json(run.plan)
+    from forebay.engine.condition import ConditionError  # not above: the command line need not load what it loads
+
+    log = StepLog(name="engine", run_id=run.run_id, home=home, events=run.events)
+    for problem in drop_broken_entries(home.cache):
+        log.warn(problem)
     try:
         run_compiled(Path(plan["pipeline"]), plan["parameters"], home, _containers(plan, home, run))
     except RuntimeError as error:
         print(error, file=sys.stderr)
         return 1
+    except ConditionError as error:
+        log.emit("failed", seconds=0.0, error=str(error), error_type=type(error).__name__, permanent=True)
+        return 1
+    finally:
+        with contextlib.suppress(OSError):  # a full disk: the entries do without
+            keep_digests(home.cache)
     return 0
 
 
