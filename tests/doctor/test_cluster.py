@@ -157,7 +157,7 @@ def test_half_a_minute_between_clocks_passes(double: ClusterDouble) -> None:
 def test_a_cluster_whose_nodes_are_all_away_fails(double: ClusterDouble) -> None:
     double.the("Node", "node")["spec"]["unschedulable"] = True
     found = failure()
-    assert found.detail == "none of 1 takes pods: node"
+    assert found.detail == "none of 1 takes pods: node (cordoned)"
     assert "kubectl uncordon NAME" in found.fix
 
 
@@ -167,7 +167,7 @@ def test_gpus_and_slices_are_counted_over_ready_nodes(double: ClusterDouble) -> 
     away = {**ready, "metadata": {"name": "away"}, "spec": {"unschedulable": True}}
     double.objects.append(away)
     assert details("gpus") == "4 nvidia.com/gpu, 7 nvidia.com/mig-1g.10gb"
-    assert details("nodes") == "1 of 2 take pods; not ready or closed for pods: away"
+    assert details("nodes") == "1 of 2 take pods; the others do not: away (cordoned)"
 
 
 def test_no_default_storage_class_says_how_to_mark_one(double: ClusterDouble) -> None:
