@@ -5,7 +5,7 @@
 #   make setup TORCH_INDEX=<index>        torch from that index alone (CONTRIBUTING.md, "Set-up")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-quick lint format lock golden wheel sbom audit wheels images sboms test-images test-cluster test-platform bench clean
+.PHONY: help setup run test test-quick fuzz lint format lock golden wheel sbom audit wheels images sboms test-faults test-images test-cluster test-platform bench clean
 
 # Containers and CI often set this; the tests start hundreds of processes, and each would compile every module anew.
 export PYTHONDONTWRITEBYTECODE :=
@@ -40,6 +40,9 @@ test-quick: setup ## ruff, and the tests that the change touches, the nearest fi
 	$(BIN)/ruff format --check .
 	$(BIN)/python .ci/changed_tests.py $(ARGS)
 
+fuzz: setup ## 10 000 requests that are almost right, against a real server; FOREBAY_FUZZ_SEED chooses others
+	FOREBAY_FUZZ_REQUESTS=$${FOREBAY_FUZZ_REQUESTS:-10000} $(BIN)/pytest -q -s -n 0 tests/serving/test_fuzz.py $(ARGS)
+
 lint: setup ## ruff, mypy --strict on src, import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -57,6 +60,7 @@ golden: setup ## compile the pipeline and render the chart anew into the golden 
 	$(BIN)/forebay compile --out $(COMPILED)
 	$(BIN)/python manifests/write.py
 	FOREBAY_GOLDEN=write $(BIN)/pytest -q tests/helm -k golden
+	FOREBAY_GOLDEN=write $(BIN)/pytest -q tests/faults/test_page.py
 
 wheel: setup ## build dist/forebay-*.whl, and list what it needs, with hashes: dist/requirements.txt
 	rm -rf build
@@ -78,6 +82,9 @@ images: setup ## build the container images; WHEELS, JARS, BASE, TORCH_INDEX, PI
 
 sboms: setup ## build the images and list what they hold: dist/sbom/*.cdx.json (CycloneDX) and *.txt
 	@$(MAKE) --no-print-directory images ARGS="--sbom dist/sbom $(ARGS)"
+
+test-faults: setup ## try every fault of docs/faults.md, the slow ones too; ARGS go to pytest
+	FOREBAY_TEST_FAULTS=1 $(BIN)/pytest tests/faults $(ARGS)
 
 test-images: setup ## build the images, then run them and the pipeline in them; ARGS go to pytest
 	@$(MAKE) --no-print-directory sboms ARGS=

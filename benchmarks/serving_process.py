@@ -27,19 +27,27 @@ def serve_forebay(descriptor: int, shape: tuple[int, int, int]) -> None:
     """Our server on that model."""
     from kserve import ModelRepository
 
+    from forebay.serving.admission.admission import Admission
     from forebay.serving.repository import Models, ServedModel
     from forebay.serving.server import configure_process, run
     from forebay.serving.state import Served
+    from forebay.serving.wire.access import Access
+    from forebay.settings.serve import ServeConfig
 
     height, width, channels = shape
     spec = SimpleNamespace(
-        height=height, width=width, channels=channels, classes=[str(index) for index in range(CLASSES)]
+        height=height,
+        width=width,
+        channels=channels,
+        classes=[str(index) for index in range(CLASSES)],
+        fit="crop",
+        bits=8,
     )
     classifier: Any = SimpleNamespace(spec=spec, predict=probabilities)
     models = Models(ModelRepository())
     models.repository.update(ServedModel(NAME, Served(bundle="", version="1", weights_sha256=""), classifier))
     configure_process()
-    run(models, socket.socket(fileno=descriptor))
+    run(models, socket.socket(fileno=descriptor), Access(ServeConfig(), loopback=True), Admission())
 
 
 def serve_sdk(port: int) -> None:

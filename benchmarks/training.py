@@ -21,6 +21,7 @@ from forebay.contracts.shards import SPLITS, Split, labels_name, open_split, sha
 from forebay.models import build, standardize
 from forebay.models.torchvision_import import import_torchvision
 from forebay.settings import TrainConfig
+from forebay.state import seal
 from forebay.train.batches import Batches
 from forebay.train.loop import Listeners, Loop
 from forebay.train.machine import inspect_machine
@@ -183,11 +184,13 @@ def _prepare(folder: Path) -> Prepared:
     labels = np.sort(rng.integers(0, CLASSES, ROWS))  # ImageFolder goes through class after class
     images = (patterns[labels] + rng.normal(0, 30, (ROWS, SIDE, SIDE, 3))).clip(0, 255).astype(np.uint8)
     data = _manifest(images)
+    data.write(folder)
     for split in SPLITS:
         rows = data.splits[split]
         np.save(folder / shard_name(split, 0), images[:rows])
         np.save(folder / labels_name(split), labels[:rows])
         np.save(folder / sha256_name(split), np.zeros((rows, 32), np.uint8))
+    seal(folder)
     for row, (image, label) in enumerate(zip(images, labels, strict=True)):
         path = folder / "pictures" / f"{label}" / f"{row:05d}.png"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -22,6 +22,11 @@ def deploy(
     gpu_resource: str,
     serve_cors_origins: str,
     serve_hosts: str,
+    serve_connections: int,
+    serve_address_percent: int,
+    serve_memory_mib: int,
+    serve_head_s: int,
+    serve_body_s: int,
 ) -> str:
     """Bring the version up, compare its answers with evaluate's and move the alias; see `forebay.deploy`."""
     from forebay.state import step
@@ -43,6 +48,14 @@ def deploy(
             gpus=gpus,
             gpu_resource=gpu_resource,
         )
-        serve = ServeConfig(cors_origins=serve_cors_origins, hosts=serve_hosts)
+        serve = ServeConfig(
+            cors_origins=serve_cors_origins,
+            hosts=serve_hosts,
+            connections=serve_connections,
+            address_percent=serve_address_percent,
+            memory_mib=serve_memory_mib,
+            head_s=serve_head_s,
+            body_s=serve_body_s,
+        )
         url = bring_up(Path(evaluation.path), version, config, log, serve)
     return url

@@ -15,6 +15,9 @@ from helm_python import Chart
 from kubernetes.utils import parse_quantity
 from write import HERE, rendered
 
+from forebay.deploy.inference_service import Resources
+from forebay.settings import DeployConfig
+
 CHART = HERE.parent / "helm" / "forebay"
 README = HERE / "README.md"
 TABLE = re.compile(r"(?<=<!-- requests: written by manifests/add_up.py -->\n).*?(?=<!-- end -->)", re.DOTALL)
@@ -43,9 +46,16 @@ def of_chart() -> list[Row]:
     with Chart.load(CHART) as chart:
         texts = chart.render(values=values, name="forebay", namespace="forebay").values()
     objects = [each for text in texts if "\nkind:" in text for each in yaml.safe_load_all(text) if each]
-    runtime = next(each for each in objects if each["kind"] == "ServingRuntime")
-    served = {"kind": "Deployment", "metadata": {"name": "one served model"}, "spec": {"template": runtime}}
+    container = {"resources": {"requests": of_served_model()}}
+    template = {"spec": {"containers": [container]}}
+    served = {"kind": "Deployment", "metadata": {"name": "one served model"}, "spec": {"template": template}}
     return rows("chart", [*objects, served])
+
+
+def of_served_model() -> dict[str, str]:
+    """What the deploy step asks for in place of the runtime's own requests, where nobody sets deploy.memory."""
+    memory = DeployConfig().memory
+    return {"cpu": Resources.cpu, "memory": memory}
 
 
 def of_upstream(manifests: Path) -> list[Row]:

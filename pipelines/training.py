@@ -35,6 +35,13 @@ def _give(task: PipelineTask, *, mlflow: bool = False, store: bool = False, more
     kubernetes.use_secret_as_env(task, GIVEN, {key: key for key in secret}, optional=True)
 
 
+def _give_signing_key(task: PipelineTask) -> None:
+    """The key that signs models, where a cluster has one: a file, as a key has no place in an environment."""
+    secret, folder = given.SIGNING_SECRET, given.SIGNING_FOLDER
+    kubernetes.use_secret_as_volume(task, secret, mount_path=folder, optional=True)
+    kubernetes.use_secret_as_env(task, secret, given.SIGNING_PASSPHRASE, optional=True)
+
+
 @dsl.pipeline(name=NAME, description=DESCRIPTION)
 @with_setting_parameters
 def training(parameters: Parameters) -> None:
@@ -77,7 +84,8 @@ def training(parameters: Parameters) -> None:
             **arguments_of("register", parameters),
         )
         _request(register, cpu="500m", memory="2G", hours=1, cached=False)
-        _give(register, mlflow=True)
+        _give(register, mlflow=True, more=(given.SIGNING_KEY,))
+        _give_signing_key(register)
 
         deploy = components.deploy(
             evaluation=evaluate.outputs["evaluation"],
@@ -86,6 +94,11 @@ def training(parameters: Parameters) -> None:
             **arguments_of("deploy", parameters),
             serve_cors_origins=parameters["serve_cors_origins"],
             serve_hosts=parameters["serve_hosts"],
+            serve_connections=parameters["serve_connections"],
+            serve_address_percent=parameters["serve_address_percent"],
+            serve_memory_mib=parameters["serve_memory_mib"],
+            serve_head_s=parameters["serve_head_s"],
+            serve_body_s=parameters["serve_body_s"],
         )
         _request(deploy, cpu="500m", memory="1G", hours=1, cached=False)
-        _give(deploy, mlflow=True, more=(given.MODEL_STORE,))
+        _give(deploy, mlflow=True, more=(given.MODEL_STORE, given.VERIFY_KEY))

@@ -14,7 +14,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from forebay.cluster.api import Api, connect
+from forebay.cluster.patience import WORK_S, Patience
 from loopback import QuietHandler, kubeconfig, serving
+from wire_cuts import Wire
 
 Object = dict[str, Any]
 Plan = Callable[[Object], tuple[Object, list[Object]]]  # from an applied object to its status and its pods
@@ -35,6 +37,7 @@ class ApiDouble:
     lacks: bool = False  # the custom kinds
     calls: list[str] = field(default_factory=list)
     url: str = ""
+    wire: Wire = field(default_factory=Wire)
 
     def answer(self, verb: str, path: str, query: dict[str, list[str]], body: bytes) -> tuple[int, Any]:
         """One request."""
@@ -79,7 +82,7 @@ def connected(double: ApiDouble, folder: Path, monkeypatch: pytest.MonkeyPatch) 
     (folder / "config").write_text(json.dumps(double.kubeconfig()))
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(folder / "config"))
-    return connect()
+    return connect(bears=Patience(WORK_S, lambda text: None))
 
 
 @contextmanager
@@ -91,8 +94,12 @@ def api_double(plan: Plan) -> Iterator[ApiDouble]:
         def _serve(self) -> None:
             parts = urlsplit(self.path)
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            code, value = double.answer(self.command, parts.path, parse_qs(parts.query), body)
-            self.send(code, (value if isinstance(value, str) else json.dumps(value)).encode())
+
+            def act() -> tuple[int, bytes, str]:
+                code, value = double.answer(self.command, parts.path, parse_qs(parts.query), body)
+                return code, (value if isinstance(value, str) else json.dumps(value)).encode(), "application/json"
+
+            double.wire.serve(self, act)
 
         do_GET = do_PATCH = do_DELETE = _serve  # noqa: N815 - http.server's names
 

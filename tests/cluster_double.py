@@ -26,6 +26,7 @@ from chart_rendering import objects, scenario
 from fake_api_server import FakeApi, Object, Resources, status
 from kfp_double import PROXY, KfpDouble
 from loopback import QuietHandler, serving
+from wire_cuts import Wire
 
 USER = "jane@example.com"
 RESOURCES: Resources = {
@@ -72,6 +73,7 @@ class ClusterDouble(FakeApi):
         self.denied: set[tuple[str, str, str]] = set()  # namespace, resource, verb: of the person
         self.denied_account: set[tuple[str, str, str]] = set()
         self.pod_status: Object | None = None  # of pods that are not to run
+        self.pod_node = "node"  # that takes pods
         self.pod_log: str | None = None  # of pods that are not to run, and ended
         self.kfp: KfpDouble | None = None  # behind its service
         self.pods_kubeconfig: Path | None = None  # by which pods with a token find their API server, in place of it
@@ -79,6 +81,7 @@ class ClusterDouble(FakeApi):
         self.deleted: list[str] = []
         self.made = threading.Event()  # a pod
         self.gone = threading.Event()
+        self.wire = Wire()
 
     def kubeconfig(self) -> str:
         """With the certificate, and a token that nobody looks at."""
@@ -139,10 +142,13 @@ class ClusterDouble(FakeApi):
         return 201, {"status": {"allowed": (right["namespace"], resource, right["verb"]) not in denied}}
 
     def _run(self, pod: Object) -> tuple[int, Object]:
+        name = pod["metadata"]["name"]
+        if any(each["kind"] == "Pod" and each["metadata"]["name"] == name for each in self.objects):
+            return 409, status(409, "AlreadyExists", f'pods "{name}" already exists')
         if self.refuses_pods:
             return 403, status(403, "Forbidden", f'pods "{pod["metadata"]["name"]}" is forbidden: {self.refuses_pods}')
         pod["metadata"]["resourceVersion"] = "7"
-        pod["spec"]["nodeName"] = "node"
+        pod["spec"]["nodeName"] = self.pod_node
         if self.pod_log is not None:
             self.logs[pod["metadata"]["name"]] = self.pod_log
         pod["status"] = self.pod_status or self._ended(pod)
@@ -216,11 +222,15 @@ def cluster_double(folder: Path) -> Iterator[ClusterDouble]:
             parts = urlsplit(self.path)
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             query = parse_qs(parts.query)
-            if double.kfp and parts.path.startswith(PROXY):
-                code, value = double.kfp.answer(self.command, parts.path, query, body, "")
-            else:
-                code, value = double.request(self.command, parts.path, query, body)
-            self.send(code, (value if isinstance(value, str) else json.dumps(value)).encode())
+
+            def act() -> tuple[int, bytes, str]:
+                if double.kfp and parts.path.startswith(PROXY):
+                    code, value = double.kfp.answer(self.command, parts.path, query, body, "")
+                else:
+                    code, value = double.request(self.command, parts.path, query, body)
+                return code, (value if isinstance(value, str) else json.dumps(value)).encode(), "application/json"
+
+            double.wire.serve(self, act)
 
         def date_time_string(self, timestamp: float | None = None) -> str:
             return super().date_time_string((timestamp or time.time()) + double.ahead_s)

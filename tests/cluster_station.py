@@ -11,13 +11,14 @@ import numpy as np
 from api_double import ApiDouble, Object, api_double
 from forebay import registry, tracking
 from forebay.cluster.given import MODEL_STORE
-from forebay.contracts.bundle import read_spec
+from forebay.contracts.digest import record_of
 from forebay.deploy.inference_service import marks
 from forebay.deploy.on_cluster import roll_out
 from forebay.deploy.smoke import Smoke
 from forebay.models import load_bundle
-from forebay.serving import supervise
-from forebay.serving.launch import Address
+from forebay.serving.local import control
+from forebay.serving.local.launch import Address
+from forebay.serving.local.publish import publish
 from forebay.serving.state import Served
 from forebay.settings import DeployConfig, ServeConfig
 from forebay.settings.serve import NOTHING_GIVEN
@@ -50,6 +51,7 @@ class ClusterStation:
         if not registry.list_names(self.home):
             client.create_registered_model(NAME)
         tags = {registry.WEIGHTS_TAG: spec.weights_sha256, registry.DATA_TAG: "d" * 64}
+        tags |= registry.record_tags(record_of(artifact / "data" / "bundle"))
         source = f"{client.get_run(run).info.artifact_uri}/model"
         version = str(client.create_model_version(NAME, source, run, tags=tags).version)
         self.bundles[version] = artifact / "data" / "bundle"
@@ -72,15 +74,20 @@ class ClusterStation:
         version = model["args"][model["args"].index("--model-version") + 1]
         labelled = {"labels": marks(service)}
         if model["resources"]["limits"]["memory"] == TOO_LITTLE:
-            (pod,) = CRASH["pods"]
-            return CRASH["service"]["status"], [{**pod, "metadata": {**pod["metadata"], **labelled}}]
-        server = supervise.ensure_server(self.home, Address("127.0.0.1", 0))
+            return self._crashing(labelled)
+        server = control.ensure_server(self.home, Address("127.0.0.1", 0))
         bundle = self.bundles[version]
-        served = Served(bundle=str(bundle), version=version, weights_sha256=read_spec(bundle).weights_sha256)
-        supervise.publish(self.home, lambda _: {NAME: served}, 60)
+        digest = model["args"][model["args"].index("--bundle-digest") + 1]
+        served = Served(bundle=str(bundle), version=version, weights_sha256="", digest=digest)
+        if publish(self.home, lambda _: {NAME: served}, 60).error(NAME):  # such a pod ends at once, again and again
+            return self._crashing(labelled)
         ready = {"conditions": [{"type": "Ready", "status": "True"}]}
         pod = {"metadata": {"name": f"{NAME}-{version}", **labelled}, "status": ready}
         return {**ready, "address": {"url": server.url}}, [pod]
+
+    def _crashing(self, labelled: Object) -> tuple[Object, list[Object]]:
+        (pod,) = CRASH["pods"]
+        return CRASH["service"]["status"], [{**pod, "metadata": {**pod["metadata"], **labelled}}]
 
     @property
     def service(self) -> Object:
@@ -106,4 +113,4 @@ def cluster_station(folder: Path, mlflow: str) -> Iterator[ClusterStation]:
         try:
             yield station
         finally:
-            supervise.stop(station.home)
+            control.stop(station.home)

@@ -2,11 +2,13 @@
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from forebay.cluster import patience
 from forebay.state import Home, StepLog
 from made_once import made_once
 from s3_store import S3Store, running
@@ -17,6 +19,15 @@ __all__ = ["pytest_addoption", "pytest_runtest_setup", "pytest_terminal_summary"
 # Tests and their children share the cores: a thread of torch's that waits for another one sleeps in place of spinning.
 # Where others use the cores too, a training step then takes a quarter of the processor time, with the same numbers.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is loaded
+
+
+@pytest.fixture(autouse=True)
+def clock_of_patience(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Waiting for a server that is away takes no time here: the clock that bounds it is put forward. The pauses."""
+    pauses: list[float] = []
+    monkeypatch.setattr(patience, "wait", pauses.append)
+    monkeypatch.setattr(patience, "now", lambda: time.monotonic() + sum(pauses))
+    return pauses
 
 
 @pytest.fixture

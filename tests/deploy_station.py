@@ -7,13 +7,16 @@ from pathlib import Path
 import numpy as np
 
 from forebay import registry, tracking
+from forebay.contracts.bundle import HISTORY
+from forebay.contracts.digest import record_of
 from forebay.contracts.evaluation import PASSED, Evaluation, write_smoke
 from forebay.deploy import deploy
 from forebay.models import load_bundle
-from forebay.serving import supervise
-from forebay.serving.launch import Address
+from forebay.serving.local import control
+from forebay.serving.local.launch import Address
+from forebay.serving.local.requests import handle_request
 from forebay.settings import DeployConfig
-from forebay.state import Home, Run, StepLog
+from forebay.state import Home, Run, StepLog, seal
 from tiny_server import write_bundle
 
 NAME = "digits"
@@ -37,22 +40,31 @@ class Station:
     folder: Path
     released: int = 0
 
-    def release(self, seed: int) -> Released:
-        """Register an untrained model as the next version and write what evaluate would say about it."""
+    def release(self, seed: int, *, recorded: bool = True) -> Released:
+        """Register an untrained model as the next version and write what evaluate would say about it.
+
+        Args:
+            seed: of the model.
+            recorded: with the digest over its files; earlier versions wrote none.
+        """
         self.released += 1
         artifact = self.folder / f"version-{self.released}"
         bundle = artifact / "data" / "bundle"
         spec = write_bundle(bundle, seed=seed)
+        (bundle / HISTORY).write_text("[]\n")
         client = tracking.client(self.home)
         if self.released == 1:
             client.create_registered_model(NAME)
         tags = {registry.WEIGHTS_TAG: spec.weights_sha256, registry.DATA_TAG: "d" * 64}
+        if recorded:
+            tags |= registry.record_tags(record_of(bundle))
         version = client.create_model_version(NAME, str(artifact), tags=tags).version
         evaluation = self.folder / f"evaluation-{self.released}"
         evaluation.mkdir()
         images = np.random.default_rng(0).integers(0, 256, (ROWS, 8, 8, 1), dtype=np.uint8)
         write_smoke(evaluation, images, load_bundle(bundle).predict(images))
         _evaluation(evaluation, spec.classes).write()
+        seal(evaluation)
         return Released(str(version), evaluation, bundle)
 
     def log(self) -> StepLog:
@@ -66,7 +78,7 @@ class Station:
 
         def act() -> None:
             while not done.wait(0.02):
-                supervise.handle_request(self.home, Run(self.home.runs / log.run_id), Address("127.0.0.1", 0))
+                handle_request(self.home, Run(self.home.runs / log.run_id), Address("127.0.0.1", 0))
 
         runner = threading.Thread(target=act)
         runner.start()
@@ -85,7 +97,7 @@ class Station:
     @property
     def loaded(self) -> dict[str, str]:
         """What the server says it serves: version by name."""
-        return {name: model.version for name, model in supervise.loaded_models(self.home).items()}
+        return {name: model.version for name, model in control.loaded_models(self.home).items()}
 
 
 def _evaluation(folder: Path, classes: list[str]) -> Evaluation:

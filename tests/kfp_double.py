@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from loopback import QuietHandler, serving
+from wire_cuts import Wire
 
 RECORDED = Path(__file__).parent / "submit" / "recorded"
 PROXY = "/api/v1/namespaces/kubeflow/services/ml-pipeline:http/proxy"  # its path at an API server
@@ -43,6 +44,7 @@ class KfpDouble:
     paths: list[str] = field(default_factory=list)
     url: str = ""
     artifacts: dict[str, str] = field(default_factory=dict)  # what the UI hands out, by s3:// address
+    wire: Wire = field(default_factory=Wire)
     live: str = ""  # which place shows the logs of running pods: ui, cluster or none
     _seen: int = -1
 
@@ -111,10 +113,14 @@ class KfpDouble:
 
     def _new_run(self, body: bytes, **_: Any) -> Object:
         self.runs.append(json.loads(body))
-        return {**self.runs[-1], "run_id": "r1"}
+        return {**self.runs[-1], "run_id": f"r{len(self.runs)}"}
 
     def _list_runs(self, query: Object, **_: Any) -> Object:
-        assert query == {"page_size": ["1"], "sort_by": ["created_at desc"]}
+        assert query.pop("sort_by") == ["created_at desc"]
+        if "experiment_id" in query:  # those that were started here, newest first
+            started = [{**run, "run_id": f"r{at}"} for at, run in enumerate(self.runs, 1)]
+            return {"runs": started[::-1]}
+        assert query == {"page_size": ["1"]}
         return {"runs": [each["run"] for each in self.shows[:1]], "total_size": 1} if self.shows else {}
 
     def _run(self, run_id: str, **_: Any) -> Object:
@@ -162,9 +168,13 @@ def kfp_double(*shows: Object) -> Iterator[KfpDouble]:
             parts = urlsplit(self.path)
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             authorization = self.headers.get("authorization") or ""
-            code, value = double.answer(self.command, parts.path, parse_qs(parts.query), body, authorization)
-            kind = "text/html" if isinstance(value, str) else "application/json"
-            self.send(code, (value if isinstance(value, str) else json.dumps(value)).encode(), kind)
+
+            def act() -> tuple[int, bytes, str]:
+                code, value = double.answer(self.command, parts.path, parse_qs(parts.query), body, authorization)
+                kind = "text/html" if isinstance(value, str) else "application/json"
+                return code, (value if isinstance(value, str) else json.dumps(value)).encode(), kind
+
+            double.wire.serve(self, act)
 
         do_GET = do_POST = _serve  # noqa: N815 - http.server's names
 

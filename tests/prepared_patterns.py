@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from forebay.contracts.manifest import SplitManifest
 from forebay.contracts.rows import pixel_digest
 from forebay.contracts.shards import labels_name, sha256_name, shard_name
+from forebay.state import seal
 
 SMALL_TRAINING: dict[str, Any] = {
     "model": "resnet9", "width": "4", "epochs": "10", "batch_rows": "32", "dropout": 0.1, "augment": "shift",
@@ -50,6 +51,7 @@ def write_dataset(
         mean=scaled.mean((0, 1, 2)).tolist(), std=scaled.std((0, 1, 2)).tolist(), split_kind="hash",
         holdout=0.1, validation=0.1, fit="letterbox", bits=12,
     ).write(folder)  # fmt: skip
+    seal(folder)
     return folder
 
 

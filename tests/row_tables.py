@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from forebay.contracts.manifest import DataManifest
-from forebay.contracts.rows import ROW_SCHEMA, ROWS, pixel_digest
+from forebay.contracts.rows import ROW_SCHEMA, ROWS, content_digest, pixel_digest
 from forebay.state import empty_folder, seal
 
 
@@ -52,7 +52,7 @@ def write_table(
     manifest = DataManifest(
         name=name, source=f"/data/{name}", kind="folder", fingerprint="f", code_version="0.1.0+test",
         rows=len(labels), classes=list(classes), class_rows={key: counts[key] for key in classes},
-        height=shape[0], width=shape[1], channels=shape[2], digest=_digest(digests, labels),
+        height=shape[0], width=shape[1], channels=shape[2], digest=content_digest(table, shape, classes),
         quarantined={}, sizes={}, splits={}, warnings=[], settings={},
     )  # fmt: skip
     manifest.write(folder)
@@ -69,9 +69,3 @@ def digits_table(folder: Path, rows: int = 1797) -> DataManifest:
     return write_table(
         folder, images[:rows], data.target[:rows].tolist(), [str(digit) for digit in range(10)], name="digits"
     )
-
-
-def _digest(digests: Sequence[str], labels: Sequence[int]) -> str:
-    return pixel_digest(
-        "".join(sorted(f"{d}{label}" for d, label in zip(digests, labels, strict=True))).encode(), 0, 0, 0
-    ).hex()

@@ -9,10 +9,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from forebay.contracts.bundle import ModelSpec
 from forebay.serving.ports import bind
@@ -92,6 +94,16 @@ class RunningServer:
         assert reply.status == 200, reply.body
         return reply.json["predictions"]
 
+    @property
+    def memory(self) -> int:
+        """Bytes that the process holds now."""
+        return int(psutil.Process(self.process.pid).memory_info().rss)
+
+    def metric(self, line: str) -> float:
+        """A number of `/metrics`, by what stands before it in its line."""
+        text = self.request("GET", "/metrics").body.decode()
+        return next((float(row.rpartition(" ")[2]) for row in text.splitlines() if row.startswith(f"{line} ")), 0.0)
+
     def ask_to_end(self) -> None:
         os.kill(self.process.pid, signal.SIGTERM)
 
@@ -114,30 +126,48 @@ def read_answer(client: socket.socket) -> tuple[int, dict[str, str], bytes]:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, log: Path, *options: str, python: tuple[str, ...] = ()) -> Iterator[RunningServer]:
-    """`python -m forebay.serving` on a folder of bundles, ready to answer."""
+def serving(
+    folder: Path,
+    log: Path,
+    *options: str,
+    python: tuple[str, ...] = (),
+    settings: Mapping[str, int | str] | None = None,
+    ready: str = "/v2/health/ready",
+) -> Iterator[RunningServer]:
+    """`python -m forebay.serving` on a folder of bundles, ready to answer.
+
+    Args:
+        folder: of bundles.
+        log: receives what it prints.
+        options: more of its options.
+        python: options of the interpreter.
+        settings: those of `serve`.
+        ready: the path whose 200 is waited for.
+    """
+    variables = {f"FOREBAY_SERVE_{name.upper()}": str(value) for name, value in (settings or {}).items()}
     with bind("127.0.0.1", 0) as listener, log.open("wb") as output:
         port = listener.getsockname()[1]
         process = subprocess.Popen(
             [sys.executable, *python, "-m", "forebay.serving", "--models", str(folder),
              "--listen-fd", str(listener.fileno()), *options],
-            stdin=subprocess.DEVNULL, stdout=output, stderr=output, pass_fds=[listener.fileno()],
+            env=os.environ | variables, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            pass_fds=[listener.fileno()],
         )  # fmt: skip
     server = RunningServer(process, port, log)
     try:
-        _wait_until_ready(server)
+        _wait_until_ready(server, ready)
         yield server
     finally:
         process.kill()
         process.wait()
 
 
-def _wait_until_ready(server: RunningServer) -> None:
+def _wait_until_ready(server: RunningServer, path: str) -> None:
     end = time.monotonic() + 240  # two seconds on a quiet machine; a shared one may take minutes
     while time.monotonic() < end:
         assert server.process.poll() is None, server.log.read_text()
         with contextlib.suppress(OSError, http.client.HTTPException):
-            if server.request("GET", "/v2/health/ready").status == 200:
+            if server.request("GET", path).status == 200:
                 return
         time.sleep(0.02)
     raise AssertionError(f"not ready: {server.log.read_text()}")

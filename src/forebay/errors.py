@@ -1,5 +1,6 @@
 """The errors a person may see. Each says where, which value, which rule and what to do next."""
 
+from pathlib import Path
 from typing import Any, Literal
 
 ExitCode = Literal[0, 1, 2, 3, 129, 130, 143]
@@ -30,6 +31,15 @@ class ConfigError(ForebayError):
     exit_code: ExitCode = 2
 
 
+class DamagedError(ConfigError):
+    """A stored file was cut short or changed. No other try would read it, so none is made."""
+
+    def __init__(self, path: object, problem: object, *, lost: str, mend: str) -> None:
+        words = " ".join(str(problem).split()).rstrip(".")
+        super().__init__(f"{path} is damaged: {words}. Lost: {lost}. {mend}")
+        self.path = path
+
+
 class MachineError(ForebayError):
     """Something of the machine is missing or busy (Java, disk, port); the message names what mends it."""
 
@@ -50,6 +60,14 @@ class DataError(ForebayError):
         self.source = source
         self.problem = problem
         self.fix = fix
+
+
+class DamagedArtifactError(DataError):
+    """A file of an artifact is not what its step wrote: changed, cut short or gone."""
+
+    def __init__(self, *, folder: Path, source: str, problem: str, fix: str) -> None:
+        super().__init__(source=source, problem=problem, fix=fix)
+        self.folder = folder  # the artifact, which no later run may take from the cache
 
 
 class TrainError(ForebayError):

@@ -10,17 +10,22 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from forebay import tracking
-from forebay.contracts.bundle import SPEC
+from forebay.contracts.bundle import SPEC, check_weights
+from forebay.contracts.digest import check_bundle
+from forebay.contracts.record import Record
 from forebay.errors import ModelError
 from forebay.state import Home
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-WEIGHTS_TAG = "forebay.weights_sha256"  # the identity of a version within its name
+WEIGHTS_TAG = "forebay.weights_sha256"
+DIGEST_TAG = "forebay.bundle_digest"  # over every file of the bundle: `contracts.digest`
+FILES_TAG = "forebay.bundle_files"  # the list that it is the digest of, to name the file that differs
 DATA_TAG = "forebay.data_digest"
 SERVED_TAG = "forebay.served"  # of a version: the settings with which a cluster served it when it was proved, as JSON
 CHAMPIONS_TAG = "forebay.champions"  # of the registered model: versions in the order they became champion
+LONGEST_TAG = 5000  # characters that every MLflow takes; a bundle's list of files has some hundred
 REMEMBERED = 100  # champions; MLflow cuts long tags
 
 
@@ -39,6 +44,12 @@ class Version:
     created: str  # ISO 8601, UTC
     tags: dict[str, str]
 
+    @property
+    def record(self) -> Record | None:
+        """Of every file of its bundle; None where the version is older than that."""
+        digest = self.tags.get(DIGEST_TAG, "")
+        return Record(digest=digest, files=self.tags.get(FILES_TAG, "")) if digest else None
+
 
 @dataclass(frozen=True, kw_only=True)
 class RegisteredBundle:
@@ -49,6 +60,17 @@ class RegisteredBundle:
     folder: Path  # of the bundle: model.json and the weights
     uri: str  # of the same where the registry keeps it
     weights_sha256: str
+    record: Record | None  # of every file; None for a version from before there was one
+
+    @property
+    def note(self) -> str:
+        """What a person should know who uses it; empty where there is nothing."""
+        if self.record:
+            return ""
+        return (
+            f"{self.name} version {self.version} was registered by an earlier Forebay, without a digest over all its "
+            "files: only its weights are checked. Train and register it anew to have all of them checked."
+        )
 
 
 def list_versions(home: Home, name: str) -> list[Version]:
@@ -69,14 +91,16 @@ def list_names(home: Home) -> list[str]:
     return sorted(model.name for model in _all(tracking.client(home).search_registered_models))
 
 
-def resolve(home: Home, reference: str) -> RegisteredBundle:
+def resolve(home: Home, reference: str, *, check: bool = True) -> RegisteredBundle:
     """Find a version and bring its bundle to this machine.
 
     Args:
         reference: `NAME@ALIAS`, `NAME/VERSION`, or `NAME` for the champion (the newest version where none is yet).
+        check: compare every file of the bundle with what was registered; else whoever uses it does.
 
     Raises:
-        ModelError: no such name, alias or version (what there is, is listed), or the bundle cannot be fetched.
+        ModelError: no such name, alias or version (what there is, is listed), or the bundle cannot be fetched, or it
+            is not the one that was registered.
     """
     name, separator, which = _parts(reference)
     versions = list_versions(home, name)
@@ -96,20 +120,47 @@ def resolve(home: Home, reference: str) -> RegisteredBundle:
         listed = ", ".join(item.version for item in versions[:20])
         raise ModelError(f"{name} has no version {which!r}. Its versions, newest first: {listed}.")
     folder, uri = _bundle(home, version)
-    return RegisteredBundle(
-        name=name, version=version.version, folder=folder, uri=uri, weights_sha256=version.weights_sha256
-    )
+    found = RegisteredBundle(
+        name=name, version=version.version, folder=folder, uri=uri, weights_sha256=version.weights_sha256,
+        record=version.record,
+    )  # fmt: skip
+    if check:
+        check_registered(home, found)
+    return found
 
 
-def champion(home: Home, name: str) -> RegisteredBundle | None:
-    """The version that carries the alias `champion`, or None where there is none yet."""
+def check_registered(home: Home, found: RegisteredBundle) -> None:
+    """Compare the files with what was registered; of a version from before there was a digest, the weights.
+
+    Raises:
+        ModelError: they differ; the message names the file.
+    """
+    try:
+        if found.record:
+            check_bundle(found.folder, found.record)
+        elif found.weights_sha256:
+            check_weights(found.folder, found.weights_sha256)
+    except ModelError as error:
+        copy = next((each for each in home.downloads.glob("*") if found.folder.is_relative_to(each)), None)
+        again = f" This is a copy of {found.uri}: remove {copy}, and it is fetched again." if copy else ""
+        raise ModelError(f"{found.name} version {found.version} is refused: {error}{again}") from error
+
+
+def champion(home: Home, name: str, *, check: bool = True) -> RegisteredBundle | None:
+    """The version that carries the alias `champion`, or None where there is none yet; see `resolve`."""
     version = champion_version(home, name)
-    return None if version is None else resolve(home, f"{name}/{version}")
+    return None if version is None else resolve(home, f"{name}/{version}", check=check)
 
 
 def champion_version(home: Home, name: str) -> str | None:
     """The number of the version that carries the alias `champion`, or None where there is none yet."""
     return _champion_version(tracking.client(home), name) if tracking.is_used(home) else None
+
+
+def record_tags(record: Record) -> dict[str, str]:
+    """The tags that carry a bundle's record; a list of files that is too long for one is left out."""
+    short = len(record.files) <= LONGEST_TAG
+    return {DIGEST_TAG: record.digest, **({FILES_TAG: record.files} if short else {})}
 
 
 def remember_served(home: Home, name: str, version: str, settings: Mapping[str, object]) -> None:
@@ -169,10 +220,10 @@ def previous_champion(home: Home, name: str) -> RegisteredBundle:
     raise RollbackTargetError(f"{name} has no champion to go back to. {present}{rest}.")
 
 
-def find_version(client: "MlflowClient", name: str, weights_sha256: str) -> str | None:
-    """The newest version that holds these very weights, or None."""
+def find_versions(client: "MlflowClient", name: str, weights_sha256: str) -> list[str]:
+    """The versions that hold these very weights, newest first."""
     found = client.search_model_versions(f"name = '{_quoted(name)}' and tags.`{WEIGHTS_TAG}` = '{weights_sha256}'")
-    return str(max(int(item.version) for item in found)) if found else None
+    return sorted((str(item.version) for item in found), key=int, reverse=True)
 
 
 def _all(search: Callable[..., Any], *filters: str) -> list[Any]:
@@ -260,7 +311,8 @@ def _bundle(home: Home, version: Version) -> tuple[Path, str]:
 def _download(home: Home, uri: str, version: Version) -> Path:
     import mlflow
 
-    target = home.downloads / f"{version.name}-{version.version}-{version.weights_sha256[:12]}"
+    identity = version.record.digest if version.record else version.weights_sha256
+    target = home.downloads / f"{version.name}-{version.version}-{identity[:12]}"
     if target.is_dir():
         return target
     home.downloads.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ from forebay.errors import ConfigError, MachineError
 from forebay.state import FileLock, Home
 from forebay.state.home import HOME_VARIABLE
 from forebay.state.mask import without_passwords
-from forebay.state.mlflow_words import upgrade_advice
+from forebay.state.mlflow_words import damage, upgrade_advice
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -134,12 +134,20 @@ def _migrate(database: Path) -> None:
 
 
 def schema_revision(database: Path) -> str | None:
-    """The revision of the database's schema; None where it has none, or is no database."""
+    """The revision of the database's schema; None where it has none, or is not there.
+
+    Raises:
+        DamagedError: it is no database any more.
+    """
+    if database.is_file() and not database.stat().st_size:
+        raise damage(database, "it is empty")
     try:
         with closing(sqlite3.connect(f"file:{quote(str(database))}?mode=ro", uri=True)) as connection:
             return str(connection.execute("select version_num from alembic_version").fetchone()[0])
-    except (sqlite3.Error, TypeError):
+    except (sqlite3.OperationalError, TypeError):  # no such table, or somebody writes
         return None
+    except sqlite3.DatabaseError as error:
+        raise damage(database, error) from error
 
 
 def known_revisions() -> list[str]:

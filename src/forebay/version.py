@@ -1,6 +1,5 @@
 """The package version and the identity of the installed code; every tag and image name derives from these two."""
 
-import hashlib
 from functools import cache
 from pathlib import Path
 
@@ -29,6 +28,8 @@ def source_digest(package: Path) -> str:
     Args:
         package: the folder of `forebay`. The components are in it, or where an editable install leaves them.
     """
+    import hashlib  # its libraries take 4 MB, which the server's supervisor does not need
+
     inside = package / "components"
     components = inside if inside.is_dir() else package.parents[1] / "components"
     files = {path.relative_to(package).as_posix(): path for path in package.rglob("*.py")}

@@ -12,7 +12,7 @@ from forebay.state import Home
 
 @pytest.fixture(autouse=True)
 def _only_what_a_test_sets(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in passed_on()[0]:
+    for name in passed_on("register")[0]:
         monkeypatch.delenv(name, raising=False)
 
 
@@ -20,9 +20,21 @@ def test_only_variables_for_s3_and_mlflow_reach_a_step(monkeypatch: pytest.Monke
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9000")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000")
     monkeypatch.setenv("GITHUB_TOKEN", "not for a container")
-    variables, volumes = passed_on()
+    variables, volumes = passed_on("ingest")
     assert variables == {"AWS_ENDPOINT_URL": "http://127.0.0.1:9000", "MLFLOW_TRACKING_URI": "http://127.0.0.1:5000"}
     assert volumes == {}
+
+
+def test_the_signing_key_reaches_register_and_no_other_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = tmp_path / "key.pem"
+    key.touch()
+    monkeypatch.setenv("FOREBAY_SIGNING_KEY", str(key))
+    monkeypatch.setenv("FOREBAY_SIGNING_KEY_PASSPHRASE", "secret")
+    assert passed_on("register") == (
+        {"FOREBAY_SIGNING_KEY": str(key), "FOREBAY_SIGNING_KEY_PASSPHRASE": "secret"},
+        {str(key): {"bind": str(key), "mode": "ro"}},
+    )
+    assert [passed_on(step) for step in ("ingest", "train", "deploy")] == [({}, {})] * 3
 
 
 def test_a_container_that_is_no_step_gets_none_of_them(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,7 +49,7 @@ def test_files_that_variables_name_come_along_read_only(tmp_path: Path, monkeypa
     file.touch()
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
     monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "gone"))
-    assert passed_on()[1] == {str(file): {"bind": str(file), "mode": "ro"}}
+    assert passed_on("ingest")[1] == {str(file): {"bind": str(file), "mode": "ro"}}
 
 
 def test_a_profile_brings_the_files_of_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,7 +58,7 @@ def test_a_profile_brings_the_files_of_the_home_folder(tmp_path: Path, monkeypat
     config = tmp_path / ".aws" / "config"
     config.parent.mkdir()
     config.touch()
-    variables, volumes = passed_on()
+    variables, volumes = passed_on("ingest")
     assert variables["AWS_CONFIG_FILE"] == str(config)
     assert list(volumes) == [str(config)]
 

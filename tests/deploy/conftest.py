@@ -11,7 +11,7 @@ from deploy_station import Station
 from forebay.cluster.api import Api
 from forebay.deploy import kserve
 from forebay.deploy.kserve import Rollout
-from forebay.serving import supervise
+from forebay.serving.local import control
 from made_once import home_with
 from rollout_station import Registry, RollOut, becomes, wanted
 
@@ -61,4 +61,4 @@ def station(mlflow_template: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         station = Station(home_with(mlflow_template, folder / "home"), folder)
         yield station
-        supervise.stop(station.home)
+        control.stop(station.home)

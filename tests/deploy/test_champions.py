@@ -10,8 +10,9 @@ from forebay.contracts.bundle import WEIGHTS
 from forebay.deploy.protocol import candidate
 from forebay.engine.champions import bring_up, champion_url
 from forebay.errors import DeployError
-from forebay.serving import supervise
-from forebay.serving.launch import Address
+from forebay.serving.local import control
+from forebay.serving.local.launch import Address
+from forebay.serving.local.publish import publish
 from forebay_cli import ForebayHere
 
 ANYWHERE = Address("127.0.0.1", 0)
@@ -32,11 +33,11 @@ def _reference(released: Released) -> str:
 
 
 def test_a_served_champion_is_left_as_it_is(station: Station, versions: list[Released]) -> None:
-    before = supervise.loaded_models(station.home)
+    before = control.loaded_models(station.home)
     url = champion_url(station.home, NAME, ANYWHERE)
     assert url is not None
     assert url.endswith(f"/v1/models/{NAME}:predict")
-    assert supervise.loaded_models(station.home) == before
+    assert control.loaded_models(station.home) == before
 
 
 def test_what_a_kill_before_the_alias_moved_left_served_gives_way_to_the_champion(
@@ -52,11 +53,11 @@ def test_what_a_kill_before_the_alias_moved_left_served_gives_way_to_the_champio
 def test_a_name_whose_bundle_did_not_load_is_no_answering_champion(station: Station, versions: list[Released]) -> None:
     weights = versions[0].bundle / WEIGHTS
     whole = weights.read_bytes()
-    supervise.stop(station.home)
+    control.stop(station.home)
     weights.write_bytes(b"cut short")
     try:
-        supervise.ensure_server(station.home, ANYWHERE)
-        assert supervise.loaded_models(station.home)[NAME].error
+        control.ensure_server(station.home, ANYWHERE)
+        assert control.loaded_models(station.home)[NAME].error
         with pytest.raises(DeployError, match=NAME):
             champion_url(station.home, NAME, ANYWHERE)
     finally:
@@ -68,20 +69,20 @@ def test_a_name_whose_bundle_did_not_load_is_no_answering_champion(station: Stat
 def test_a_model_that_cannot_be_loaded_is_not_wanted_after_a_reboot_either(
     station: Station, versions: list[Released]
 ) -> None:
-    before = supervise.current_models(station.home)
+    before = control.current_models(station.home)
     with pytest.raises(DeployError, match="cut short"):
         bring_up(station.home, (_reference(versions[2]),), ANYWHERE)
-    assert supervise.current_models(station.home) == before
+    assert control.current_models(station.home) == before
     assert station.loaded[NAME] == versions[0].version
 
 
 def test_serving_another_model_leaves_a_candidate_under_test_alone(station: Station, versions: list[Released]) -> None:
-    model = replace(supervise.current_models(station.home)[NAME], candidate=True)
+    model = replace(control.current_models(station.home)[NAME], candidate=True)
     staged = candidate(NAME)
-    supervise.publish(station.home, lambda present: present | {staged: model}, 30)
+    publish(station.home, lambda present: present | {staged: model}, 30)
     bring_up(station.home, (str(versions[1].bundle),), ANYWHERE)
     assert set(station.loaded) == {NAME, staged, versions[1].bundle.name}
-    supervise.stop(station.home)
+    control.stop(station.home)
     bring_up(station.home, (), ANYWHERE)
     assert staged not in station.loaded, "a kill left it"
 

@@ -16,11 +16,13 @@ from forebay.contracts.evaluation import read_smoke, write_smoke
 from forebay.deploy.on_cluster import storage_uri
 from forebay.deploy.protocol import Request, candidate
 from forebay.errors import DeployError
-from forebay.serving import supervise
 from forebay.serving.client import AnswerError, infer, predict
 from forebay.serving.curl import curl_command
 from forebay.serving.example import picture_path
+from forebay.serving.local import control
+from forebay.serving.local.publish import publish
 from forebay.serving.state import Served
+from forebay.state import seal
 from forebay.state.steplog import read_events
 
 
@@ -34,7 +36,7 @@ def test_the_first_version_is_served_and_becomes_champion(station: Station) -> N
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed: apt-get install curl")
 def test_the_printed_curl_and_the_example_picture_get_an_answer(station: Station) -> None:
-    server = supervise.status(station.home)
+    server = control.status(station.home)
     assert server is not None
     command = curl_command(station.home, f"{server.url}/v1/models/{NAME}:predict")
     assert len(command) < 500
@@ -45,10 +47,10 @@ def test_the_printed_curl_and_the_example_picture_get_an_answer(station: Station
 
 
 def test_the_next_version_takes_over_under_the_same_url(station: Station) -> None:
-    before = supervise.status(station.home)
+    before = control.status(station.home)
     released = station.release(seed=2)
     log_of_run = station.deploy(released)
-    assert supervise.status(station.home) == before
+    assert control.status(station.home) == before
     assert before is not None
     assert log_of_run.startswith(before.url)
     assert station.loaded == {NAME: released.version}
@@ -69,6 +71,7 @@ def test_a_version_that_answers_otherwise_than_evaluated_is_put_back(station: St
     released = station.release(seed=3)
     images, probabilities = read_smoke(released.evaluation)
     write_smoke(released.evaluation, images, np.roll(probabilities, 1, axis=1))
+    seal(released.evaluation)
     with pytest.raises(DeployError, match=rf"digits\.candidate over V2: .*deploy.tolerance.*Version {before} keeps"):
         station.deploy(released)
     assert station.champion == before
@@ -83,7 +86,7 @@ def test_a_broken_version_is_named_and_the_old_one_keeps_answering(station: Stat
         station.deploy(released)
     assert station.champion == before
     assert station.loaded == {NAME: before}
-    server = supervise.status(station.home)
+    server = control.status(station.home)
     assert server is not None
     images, _ = read_smoke(released.evaluation)
     assert infer(server.url, NAME, images, 30).version == before
@@ -95,7 +98,7 @@ def test_a_candidate_that_a_killed_deployment_left_is_gone_after_the_next(statio
     left = station.release(seed=5)
     model = Served(bundle=str(left.bundle), version=left.version, weights_sha256=registry.resolve(
         station.home, f"{NAME}/{left.version}").weights_sha256, candidate=True)  # fmt: skip
-    supervise.publish(station.home, lambda present: present | {candidate("other"): model}, 30)
+    publish(station.home, lambda present: present | {candidate("other"): model}, 30)
     released = station.release(seed=6)
     station.deploy(released)
     assert station.loaded == {NAME: released.version}
@@ -105,7 +108,7 @@ def test_a_deployment_killed_between_promotion_and_alias_is_completed_by_the_nex
     released = station.release(seed=8)
     found = registry.resolve(station.home, f"{NAME}/{released.version}")
     promoted = Served(bundle=str(found.folder), version=found.version, weights_sha256=found.weights_sha256)
-    supervise.publish(station.home, lambda _: {NAME: promoted}, 30)
+    publish(station.home, lambda _: {NAME: promoted}, 30)
     assert station.champion != released.version
     station.deploy(released)
     assert station.champion == released.version

@@ -12,8 +12,8 @@ import pytest
 from deploy_station import NAME, Station
 from forebay import registry, tracking
 from forebay.contracts.bundle import WEIGHTS
-from forebay.serving import supervise
-from forebay.serving.launch import Address
+from forebay.serving.local import control
+from forebay.serving.local.launch import Address
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_without_a_server_it_tries_again(station: Station, follower: "subprocess
 
 
 def test_without_a_champion_it_waits(station: Station, follower: "subprocess.Popen[str]") -> None:
-    supervise.ensure_server(station.home, Address("127.0.0.1", 0))
+    control.ensure_server(station.home, Address("127.0.0.1", 0))
     said(follower, "serving nothing")
     registry.set_champion(station.home, NAME, station.release(1).version)
     said(follower, f"serving {NAME} version 1")

@@ -8,16 +8,22 @@ import pytest
 from api_double import connected
 from cluster_double import ClusterDouble, cluster_double
 from cluster_station import NAME, TOO_LITTLE, ClusterStation, cluster_station
-from forebay import registry
+from forebay import registry, tracking
 from forebay.cluster.api import INFERENCE_SERVICES, connect
+from forebay.contracts.bundle import SPEC
 from forebay.deploy import kserve
 from forebay.deploy.on_cluster import remembered, roll_back, service
+from forebay.deploy.rollback import _errand
 from forebay.errors import DeployError, ModelError
 from forebay.settings import DeployConfig, ServeConfig
+from forebay.signing import VERIFY_KEY
 from forebay_cli import ForebayHere
+from key_pairs import make_pair
 from mlflow_server import mlflow_server
+from wire_cuts import wired
 
 NAMESPACE = DeployConfig().namespace
+MLFLOW = tracking.GIVEN[tracking.URI_VARIABLE]
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +95,34 @@ def test_a_rollback_serves_the_champion_before_as_it_was_served_and_proves_it(st
     assert station.service["metadata"]["annotations"]["forebay.dev/run-id"] == "rollback"
 
 
+def test_pods_are_told_the_digest_and_refuse_what_became_another_bundle_on_its_way(station: ClusterStation) -> None:
+    version = station.release(9)
+    bundle = registry.resolve(station.home, f"{NAME}/{version}")
+    assert bundle.record is not None
+    told = service(bundle, DeployConfig(), "run-1")
+    assert told["metadata"]["annotations"]["forebay.dev/bundle-digest"] == bundle.record.digest
+    assert told["spec"]["predictor"]["model"]["args"][-2:] == ["--bundle-digest", bundle.record.digest]
+    (station.bundles[version] / "added").write_text("x")  # what KServe brought, not what the registry keeps
+    with pytest.raises(DeployError, match=rf"version {version} was not made champion.*Version 1 keeps answering"):
+        station.deploy(version)
+    assert station.champion == "1"
+
+
+def test_a_version_whose_files_were_changed_in_the_store_is_refused_before_anything_is_asked_of_the_cluster(
+    station: ClusterStation,
+) -> None:
+    for version, act in (("2", lambda: station.deploy("2")), ("1", lambda: station.deploy("1"))):
+        found = registry.resolve(station.home, f"{NAME}/{version}")
+        whole = (found.folder / SPEC).read_bytes()
+        (found.folder / SPEC).write_bytes(whole.replace(b"class-1", b"class-0"))  # of the copy on this disk
+        with pytest.raises(
+            ModelError, match=rf"{NAME} version {version} is refused: .*{SPEC} was changed.*fetched again"
+        ):
+            act()
+        (found.folder / SPEC).write_bytes(whole)
+    assert station.champion == "1"
+
+
 def test_the_next_rollback_goes_one_further(station: ClusterStation) -> None:
     with pytest.raises(ModelError, match="Only version 1 was ever champion"):
         back(station)
@@ -139,6 +173,18 @@ def test_a_champion_that_is_served_elsewhere_is_rolled_back_there_alone(station:
         roll_back(station.home, NAME, "elsewhere", "rollback", lambda text: None)
 
 
+def test_with_a_public_key_no_unsigned_version_is_rolled_out_nor_back(
+    station: ClusterStation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = station.service
+    monkeypatch.setenv(VERIFY_KEY, make_pair(tmp_path).public.read_text())
+    for roll in (lambda: station.deploy("4"), lambda: back(station)):
+        with pytest.raises(ModelError, match=r"is not signed: it has no model\.sig"):
+            roll()
+    assert (station.champion, station.service) == ("4", before)
+    assert VERIFY_KEY in _errand(NAME, NAMESPACE).plain  # the pod of `forebay rollback --cluster` has it
+
+
 def test_the_command_does_it_from_a_machine_that_reaches_the_api_server_alone(
     station: ClusterStation, pods: ClusterDouble, tmp_path: Path
 ) -> None:
@@ -151,12 +197,37 @@ def test_the_command_does_it_from_a_machine_that_reaches_the_api_server_alone(
     assert len(pods.deleted) == 1
 
 
+def test_where_a_version_is_served_that_is_not_champion_a_rollback_serves_the_champion(station: ClusterStation) -> None:
+    """A rollout left it whose API server went away for good."""
+    bundle = registry.resolve(station.home, f"{NAME}/2")
+    connect().apply(INFERENCE_SERVICES, service(bundle, DeployConfig(), "run-1"))
+    told: list[str] = []
+    assert roll_back(station.home, NAME, NAMESPACE, "rollback", told.append)[0] == "1"
+    assert told[0] == f"{NAME}: version 2 is there, which is not the champion; back to version 1, which is"
+    assert (station.champion, memory(station)) == ("1", "3Gi")
+
+
 def test_where_there_is_nothing_to_go_back_to_the_command_is_wrong_use(pods: ClusterDouble, tmp_path: Path) -> None:
     answer = ForebayHere(tmp_path)("rollback", NAME, "--cluster", expect=2)
     assert f"{NAME} has no champion to go back to. Only version 1 was ever champion." in answer.stderr
     answer = ForebayHere(tmp_path)("rollback", "nothing", "--cluster", expect=2)
     assert "nothing has no champion to go back to" in answer.stderr
     assert pods.pods == []
+
+
+@pytest.mark.parametrize("kind", ["reset", "half", "busy"])
+def test_an_mlflow_server_that_is_away_at_each_call_in_turn_ends_no_rollout(
+    station: ClusterStation, kind: str, monkeypatch: pytest.MonkeyPatch, clock_of_patience: list[float]
+) -> None:
+    version = station.release({"reset": 11, "half": 12, "busy": 13}[kind])
+    with wired(station.given[MLFLOW]) as wire:
+        monkeypatch.setenv(MLFLOW, wire.url)
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
+        wire.kind, wire.each = kind, True
+        station.deploy(version)
+    assert station.champion == version
+    assert kept(version, station)["namespace"] == NAMESPACE
+    assert wire.cuts > 3
 
 
 def kept(version: str, station: ClusterStation) -> dict[str, object]:

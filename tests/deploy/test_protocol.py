@@ -6,8 +6,8 @@ import pytest
 
 from forebay.deploy.protocol import Answer, Request, answer, candidate, pending
 from forebay.errors import ConfigError
+from forebay.serving.local.requests import _wanted
 from forebay.serving.state import Served
-from forebay.serving.supervise import _wanted
 from forebay.settings import EvaluateConfig
 from forebay.state import Home, write_json
 

@@ -22,6 +22,68 @@ def test_a_first_version_that_fails_leaves_nothing(roll_out: RollOut, double: Ap
     assert double.services == {}
 
 
+INVALID = (
+    'fails to reconcile predictor: Deployment.apps "digits-predictor" is invalid: '
+    'spec.template.spec.containers[0].resources.requests: Invalid value: "1Gi": must be less than or equal to memory '
+    "limit of 64Mi"
+)
+
+
+def rejection(message: str, uid: str = "e-1", about: str = "digits") -> Object:
+    """KServe's event about an object that it could not make."""
+    return {
+        "metadata": {"uid": uid, "resourceVersion": "7"}, "reason": "InternalError", "type": "Warning",
+        "involvedObject": {"kind": "InferenceService", "name": about}, "message": message,
+    }  # fmt: skip
+
+
+def test_a_deployment_that_the_cluster_refuses_is_not_waited_out(
+    roll_out: RollOut, double: ApiDouble, registry: Registry
+) -> None:
+    """Limits below requests: KServe tries for ever, and tells nobody but by an event."""
+    roll_out("1")
+    plan, old = double.plan, double.pods
+
+    def refused(service: Object) -> tuple[Object, list[Object]]:
+        if service["metadata"]["labels"][VERSION_LABEL] == "1":
+            return plan(service)
+        double.events.append(rejection(INVALID, "e-2"))
+        return {}, old
+
+    double.events, double.plan = [rejection("of an earlier try is invalid: x")], refused
+    with pytest.raises(DeployError) as caught:
+        roll_out("2")
+    said = str(caught.value)
+    assert (
+        f"KServe cannot make what the server needs: {INVALID}. See deploy.gpus and deploy.memory, and serving" in said
+    )
+    assert said.endswith("Version 1 keeps answering.")
+    assert (served(double), registry.champion) == ("1", "1")
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        rejection("fails to reconcile predictor: failed calling webhook: connection refused"),  # passes
+        rejection(f"{INVALID}: the object has been modified; please apply your changes to the latest version"),
+        rejection(INVALID, about="another"),
+    ],
+)
+def test_what_kserve_mends_itself_and_what_is_another_models_ends_no_rollout(
+    roll_out: RollOut, double: ApiDouble, registry: Registry, event: Object
+) -> None:
+    plan = double.plan
+
+    def late(service: Object) -> tuple[Object, list[Object]]:
+        double.events.append(event)
+        double.later = [({}, []), ({}, []), plan(service)]
+        return {}, []
+
+    double.plan = late
+    roll_out("1")
+    assert (served(double), registry.champion) == ("1", "1")
+
+
 def test_the_version_before_is_put_back_whole_and_answers(roll_out: RollOut, double: ApiDouble) -> None:
     roll_out("1")
     with pytest.raises(DeployError, match=r"Version 1 keeps answering\.$"):

@@ -14,7 +14,7 @@ from forebay.doctor import java, libraries, machine
 from forebay.doctor.checks import require_free_port, server_port, state_folder
 from forebay.doctor.preflight import check_before_run
 from forebay.errors import ConfigError, MachineError
-from forebay.serving.launch import Address
+from forebay.serving.local.launch import Address
 from forebay.state import Home, write_json
 from forebay.tracking import client, experiment_id
 from machine_speed import slowness
@@ -200,7 +200,7 @@ def test_the_mlflow_check_counts_versions_and_names_a_broken_database(home: Home
     check = libraries.mlflow_store(home)
     assert not check.ok
     assert str(home.mlflow_database) in check.detail
-    assert "copy" in check.fix
+    assert "Put a copy of yours in its place" in check.detail
 
 
 def test_torch_and_torchvision_import_together() -> None:

@@ -4,6 +4,7 @@ import json
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import time
 import urllib.request
@@ -49,6 +50,15 @@ def test_neither_engine_nor_steps_import_modules_of_the_folder_where_the_run_sta
     assert summary["state"] == "done"
     log = (cli.home / "runs" / summary["run_id"] / "engine.log").read_text()
     assert "somebody imported" not in log
+
+
+def test_nobody_else_may_read_anything_in_the_state_folder(digits: Digits) -> None:
+    cli, _ = digits
+    found = {path: stat.S_IMODE(path.lstat().st_mode) for path in (cli.home, *cli.home.rglob("*"))}
+    assert len(found) > 50
+    entries = {path.name for path in (cli.home / "cache").glob("*.json")}
+    assert json.loads((cli.home / "cache-digests.json").read_text()).keys() == entries
+    assert [(str(path), oct(mode)) for path, mode in found.items() if mode & 0o077 and not path.is_symlink()] == []
 
 
 def test_the_served_model_knows_digits_it_is_shown(digits: Digits) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 
@@ -168,6 +169,23 @@ def test_a_deleted_artifact_and_edited_code_each_miss_the_cache(survived: Surviv
         file.write("\n# edited\n")
     edited = other.json(*survived.run)
     assert cached_steps(edited) == set()
+
+
+def test_swapped_labels_of_a_cached_artifact_are_refused_and_the_same_run_again_makes_it_anew(
+    survived: Survived,
+) -> None:
+    cli, other = survived.cli, ("--set", "train.width=24")  # another training on the same, cached shards
+    (path,) = (cli.home / "artifacts").rglob("train-labels.npy")
+    labels = np.load(path)
+    labels[:100] = 1 - labels[:100]
+    np.save(path, labels)
+    refused = cli(*survived.run, *other, expect=1)
+    assert f"train: {path}: its sha256 is " in refused.stderr
+    assert "`forebay run` again makes it anew" in refused.stderr
+    assert cli.json("status")["model"] is None, "nothing was registered"
+    again = cli.json(*survived.run, *other)
+    assert cached_steps(again) == {"ingest"}
+    assert again["gate"]["passed"] is True
 
 
 @pytest.mark.parametrize(

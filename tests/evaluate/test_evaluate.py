@@ -1,5 +1,6 @@
 """The evaluate step on real models and a real registry: what it writes, and what the gate says."""
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from forebay import registry
-from forebay.contracts.bundle import WEIGHTS, read_spec, write_spec
+from forebay.contracts.bundle import HISTORY, SPEC, WEIGHTS, read_spec, write_spec
 from forebay.contracts.evaluation import PREDICTIONS, Evaluation, read_smoke
 from forebay.contracts.manifest import SplitManifest
 from forebay.contracts.shards import open_split
@@ -156,15 +157,23 @@ def test_a_champion_of_other_classes_is_refused_by_name_and_another_name_passes(
     assert free.decision == "passed"
 
 
-def test_a_champion_that_cannot_be_loaded_is_an_error_that_says_what_next(
+def test_a_champion_that_was_changed_is_an_error_that_names_the_file_and_says_what_next(
     digits_shards: Path, digits_bundle: Path, poor_digits_bundle: Path, mlflow_home: Home, steplog: StepLog
 ) -> None:
     crown(digits_shards, digits_bundle, steplog)
     champion = registry.champion(mlflow_home, "digits")
     assert champion is not None
-    (champion.folder / WEIGHTS).write_bytes(b"cut short")
-    with pytest.raises(ModelError, match=r"champion digits version 1 cannot be loaded.*forebay rollback"):
-        run(digits_shards, poor_digits_bundle, steplog, min_accuracy=0.0)
+    spec = (champion.folder / SPEC).read_bytes()
+    turned = {**json.loads(spec), "classes": json.loads(spec)["classes"][::-1]}
+    for name, content in (
+        (WEIGHTS, b"cut short"), (HISTORY, b"[]"), (SPEC, spec + b" "), (SPEC, json.dumps(turned).encode()),
+    ):  # fmt: skip
+        whole = (champion.folder / name).read_bytes()
+        (champion.folder / name).write_bytes(content)
+        words = rf"champion digits version 1 cannot be loaded.*{name} was changed.*forebay rollback"
+        with pytest.raises(ModelError, match=words):
+            run(digits_shards, poor_digits_bundle, steplog, min_accuracy=0.0)
+        (champion.folder / name).write_bytes(whole)
 
 
 def test_a_model_of_other_pictures_is_refused_before_anything_is_written(

@@ -86,6 +86,12 @@ def test_the_charts_version_is_the_packages() -> None:
             'bundled, externalS3.endpoint is "http://x" and .* Set objectStore.mode=external',
         ),
         ({"database": {"mode": "sqlite"}, "mlflow": {"replicas": 2}}, "mlflow.replicas is 2"),
+        (
+            {"signing": {"enabled": True, "verifyKeys": "public.pem"}},
+            "holds no public key in PEM. .*--set-file sig",
+        ),
+        ({"signing": {"enabled": True}, "pipelines": {"enabled": False}}, "no step would be told"),
+        ({"signing": {"verifyKeys": "-----BEGIN PUBLIC KEY-----"}}, "signing.enabled is false: every model of a pip"),
     ],
 )
 def test_what_cannot_work_is_refused_with_the_rule_and_the_fix(values: dict[str, Any], said: str) -> None:

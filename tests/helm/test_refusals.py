@@ -27,6 +27,8 @@ def secret(name: str, *keys: str) -> Object:
 SPACES = [named("Namespace", name, None) for name in (RELEASE, "kubeflow", "forebay-models")]
 CLASSES = [named("StorageClass", name, None, provisioner="x") for name in ("gp3", "standard")]
 
+SIGNING = named("Secret", "forebay-signing", "kubeflow", data={"key.pem": "eA=="})
+
 
 def install(api: FakeApi, values: Values) -> None:
     """`helm install`, not a dry run: what is refused has written nothing."""
@@ -67,6 +69,10 @@ def live(api: FakeApi, values: Values, **more: Any) -> dict[str, Object]:
             {"postgres": {"storage": {"className": "fast"}}}, [*SPACES, *CLASSES],
             'postgres.storage.className is "fast": the cluster has no such storage class, it has gp3, standard.',
         ),
+        (
+            {"signing": {"enabled": True}}, [*SPACES, secret("forebay-signing", "key.pem")],
+            "the namespace kubeflow has no Secret forebay-signing with the key key.pem. Create it: kubectl create",
+        ),
         ({"s3": {"storage": {"className": "fast"}}}, SPACES, "it has none. Name one of them, or leave it empty"),
         (
             {"database": {"mode": "sqlite"}, "mlflow": {"storage": {"className": "fast"}}}, [*SPACES, *CLASSES],
@@ -103,7 +109,7 @@ def test_an_old_cluster_is_refused_by_its_version_and_a_clouds_suffix_is_none() 
 def test_a_cluster_that_has_everything_is_taken(name: str) -> None:
     values = scenario(name)
     others = [secret(each, *keys) for each, keys in existing_secrets(values).items()]
-    with fake_api([*SPACES, *CLASSES, *others]) as api:
+    with fake_api([*SPACES, *CLASSES, *others, SIGNING]) as api:
         assert len(live(api, values)) > 10
 
 

@@ -3,9 +3,10 @@ import random
 import pyarrow as pa
 import pytest
 
+from forebay.contracts.rows import content_digest
 from forebay.ingest.index import Record, build_index, part_starts
 from forebay.ingest.shapes import Shape
-from forebay.ingest.verdict import class_order, class_warnings, content_digest, judge
+from forebay.ingest.verdict import class_order, class_warnings, judge
 
 KEPT = [(f"{number:064x}", "cat" if number % 2 else "dog", None) for number in range(9)]
 

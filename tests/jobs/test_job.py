@@ -16,6 +16,7 @@ from forebay.cluster.job import MANAGER, MANAGER_LABEL, Job, JobError, Verdict, 
 from forebay.cluster.obstacles import Subject
 from forebay.cluster.own_pod import OwnPod, image_of, own_pod
 from forebay.errors import ConfigError
+from wire_cuts import Wire
 
 NAME = "fit-1"
 OWNER = OwnPod(name="step-pod", uid="u-1", namespace="ml")
@@ -233,9 +234,24 @@ def test_an_api_server_that_is_away_for_a_moment_ends_no_job(api: Api, double: A
 
     double.later = [(RUNNING[0], [crashed("w-0", "2026-11-22T10:00:07Z")]), RUNNING, DONE]
     told: list[str] = []
-    run(api, lambda text: (told.append(text), away(text) if len(told) == 1 else None))
-    assert "answers 503" in told[1]
-    assert told[1].endswith("FitJob ml/fit-1 goes on meanwhile.")
+    api.patience.tell = told.append
+    run(api, away)
+    [said] = told
+    assert "answers 503" in said
+    assert said.endswith("It is asked again for up to 300 s.")
+
+
+@pytest.mark.parametrize("kind", ["unanswered", "half", "roleless"])
+def test_a_job_ends_well_whichever_request_is_cut(api: Api, double: ApiDouble, kind: str) -> None:
+    double.later = [RUNNING, DONE]
+    run(api)
+    count = len(double.wire.asked)
+    for at in range(count):
+        double.services.clear()
+        double.wire, double.later = Wire(kind, at), [RUNNING, DONE, DONE]  # a look whose answer is cut is one as well
+        assert run(api)["status"] == {"phase": "done"}, at
+        assert double.wire.cuts == 1
+    assert count > 6
 
 
 def test_a_cluster_without_the_kind_is_told_what_brings_it(api: Api, double: ApiDouble) -> None:

@@ -12,6 +12,8 @@ import yaml
 from kubernetes.utils import parse_quantity
 
 from chart_rendering import RELEASE, SCENARIOS, Object, objects, scenario
+from forebay.deploy.inference_service import Deployment, Resources, inference_service
+from forebay.settings import DeployConfig
 from manifest_rendering import CHECKOUTS, MANIFESTS, OVERLAYS, copy_with_checkouts
 
 Rendered = dict[str, list[Object]]
@@ -85,6 +87,28 @@ def test_the_table_of_requests_stays_below_what_a_laptop_can_spare() -> None:
     assert total is not None
     assert float(total[1]) <= 2.5
     assert int(total[2]) <= 6 * 1024
+
+
+def test_the_table_counts_a_served_model_as_the_deploy_step_asks_for_it_and_adds_up() -> None:
+    rows = re.findall(r"^\| [a-z-]+ \| ([\w -]+) \| ([\d.]+) \| (\d+) \|$", (MANIFESTS / "README.md").read_text(), re.M)
+    asked = {name: (float(cpu), int(memory)) for name, cpu, memory in rows}
+    wanted = inference_service(
+        Deployment(
+            name="m", namespace="n", version="1", storage_uri="s3://b/m", weights_sha256="", data_digest="",
+            code_version="", run_id="", resources=Resources(memory=DeployConfig().memory),
+        )
+    )  # fmt: skip
+    requests = wanted["spec"]["predictor"]["model"]["resources"]["requests"]
+    assert asked["one served model"] == (
+        float(parse_quantity(requests["cpu"])),
+        int(parse_quantity(requests["memory"])) // 2**20,
+    )
+    memory = sum(row[1] for row in asked.values())
+    assert (
+        f"| **all** | | **{sum(row[0] for row in asked.values()):.3f}** | **{memory}** |"
+        in (MANIFESTS / "README.md").read_text()
+    )
+    assert f"asks for 1 CPU and {memory / 1024:.1f} GiB ([table]" in (ROOT / "README.md").read_text()
 
 
 @pytest.mark.parametrize("where", ["standins", "upstream"])

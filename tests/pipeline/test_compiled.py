@@ -10,6 +10,7 @@ import yaml
 
 import forebay_cli
 from forebay import components, container_images
+from forebay.cluster.given import SIGNING_FOLDER, SIGNING_KEY, SIGNING_SECRET, VERIFY_KEY
 from forebay.engine.kfp_local import compile_pipeline, compiled_pipeline
 from forebay.errors import ConfigError
 from forebay.settings import DeployConfig, ServeConfig, all_settings, parameter_name
@@ -109,6 +110,15 @@ def test_what_exists_only_on_kubernetes_is_in_the_platform_document(documents: l
     assert {name.removeprefix("exec-") for name in executors} == {
         "ingest", "preprocess", "train", "evaluate", "register", "deploy",
     }  # fmt: skip
+
+
+def test_register_alone_is_given_the_key_that_signs(documents: list[dict[str, Any]]) -> None:
+    executors = documents[1]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    (volume,) = executors["exec-register"]["secretAsVolume"]
+    assert (volume["secretName"], volume["mountPath"], volume["optional"]) == (SIGNING_SECRET, SIGNING_FOLDER, True)
+    with_key = {name for name, each in executors.items() if SIGNING_SECRET in str(each) or SIGNING_KEY in str(each)}
+    assert with_key == {"exec-register"}
+    assert {name for name, each in executors.items() if VERIFY_KEY in str(each)} == {"exec-deploy"}
 
 
 def test_no_step_installs_packages_at_run_time(documents: list[dict[str, Any]]) -> None:

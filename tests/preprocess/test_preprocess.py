@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
@@ -11,10 +12,10 @@ from numpy.typing import NDArray
 from forebay.contracts.manifest import SplitManifest
 from forebay.contracts.rows import ROWS, pixel_digest
 from forebay.contracts.shards import SPLITS, Split, open_split
-from forebay.errors import DataError
+from forebay.errors import DamagedArtifactError, DataError
 from forebay.preprocess import preprocess
 from forebay.settings import PreprocessConfig
-from forebay.state import StepLog, is_sealed
+from forebay.state import StepLog, is_sealed, seal
 from forebay.state.steplog import read_events
 from row_tables import digits_table, write_table
 
@@ -57,6 +58,7 @@ def test_how_ingest_prepared_pictures_is_passed_on(tmp_path: Path, steplog: Step
     manifest, _ = run(tmp_path / "in", tmp_path / "out", steplog)
     assert (manifest.fit, manifest.bits) == ("stretch", 16)  # a manifest of before they were recorded
     replace(data, settings={"fit": "letterbox", "bits": "12"}).write(tmp_path / "in")
+    seal(tmp_path / "in")
     again, _ = run(tmp_path / "in", tmp_path / "out", steplog)
     assert (again.fit, again.bits, again.digest) == ("letterbox", 12, manifest.digest)
 
@@ -177,6 +179,7 @@ def test_pixels_that_are_not_what_their_digest_says_are_refused(tmp_path: Path, 
     changed[11] = bytes(60)
     column = table.schema.get_field_index("pixels")
     pq.write_table(table.set_column(column, table.schema.field(column), [changed]), path)
+    seal(tmp_path / "in")
     with pytest.raises(DataError, match=r"^11.png: the pixels are not those that its sha256 names"):
         run(tmp_path / "in", tmp_path / "out", steplog)
 
@@ -184,10 +187,52 @@ def test_pixels_that_are_not_what_their_digest_says_are_refused(tmp_path: Path, 
 def test_a_table_that_is_not_the_manifests_is_refused(tmp_path: Path, steplog: StepLog) -> None:
     write_table(tmp_path / "in", pictures(40), [0, 1] * 20, CLASSES, parts=2)
     (tmp_path / "in" / ROWS / "part-00001.parquet").unlink()
+    with pytest.raises(DamagedArtifactError, match=r"part-00001.parquet: cannot be read \(No such file"):
+        run(tmp_path / "in", tmp_path / "out", steplog)
+    seal(tmp_path / "in")
     with pytest.raises(DataError, match=r"20 rows where the manifest says 40. Run ingest again"):
         run(tmp_path / "in", tmp_path / "out", steplog)
     (tmp_path / "in" / ROWS / "part-00000.parquet").write_bytes(b"PAR1 not really")
+    seal(tmp_path / "in")
     with pytest.raises(DataError, match=r"part-00000.parquet: cannot be read"):
+        run(tmp_path / "in", tmp_path / "out", steplog)
+
+
+def _swap_labels(table: Path, resealed: bool) -> None:
+    """Give two rows of different classes each other's label."""
+    path = table / ROWS / "part-00000.parquet"
+    rows = pq.read_table(path)
+    labels = rows["label"].to_pylist()
+    labels[3], labels[4] = labels[4], labels[3]
+    column = rows.schema.get_field_index("label")
+    pq.write_table(rows.set_column(column, rows.schema.field(column), pa.array(labels, pa.int32())), path)
+    if resealed:
+        seal(table)
+
+
+@pytest.mark.parametrize(
+    ("resealed", "words"),
+    [
+        (False, r"part-00000.parquet: its sha256 is .* when ingest wrote it. `forebay run` again makes it anew"),
+        (True, r"rows: labels, splits or pictures were changed: their digest is "),
+    ],
+)
+def test_swapped_labels_between_ingest_and_preprocess_are_refused_by_name(
+    tmp_path: Path, steplog: StepLog, resealed: bool, words: str
+) -> None:
+    write_table(tmp_path / "in", pictures(40), [0, 1] * 20, CLASSES)
+    _swap_labels(tmp_path / "in", resealed)
+    with pytest.raises(DamagedArtifactError, match=words) as refused:
+        run(tmp_path / "in", tmp_path / "out", steplog)
+    assert refused.value.folder == tmp_path / "in"
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_that_ingest_did_not_write_is_refused(tmp_path: Path, steplog: StepLog) -> None:
+    write_table(tmp_path / "in", pictures(40), [0, 1] * 20, CLASSES)
+    part = tmp_path / "in" / ROWS / "part-00000.parquet"
+    part.with_name("part-00009.parquet").write_bytes(part.read_bytes())
+    with pytest.raises(DamagedArtifactError, match=r"part-00009.parquet: _COMPLETE.json does not list it"):
         run(tmp_path / "in", tmp_path / "out", steplog)
 
 

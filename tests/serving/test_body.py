@@ -5,9 +5,14 @@ from typing import Any
 
 import pytest
 
+from forebay.serving.admission.inflight import Claim
 from forebay.serving.wire import body
-from forebay.serving.wire.body import ClientGoneError, Message, Receive, discard, read_body
+from forebay.serving.wire.body import Message, Receive, discard, read_body
+from forebay.serving.wire.gone import ClientGoneError
+from forebay.serving.wire.limits import Limits
 from forebay.serving.wire.refusal import RefusedError
+
+IDLE_S = 0.2
 
 
 def _messages(*parts: bytes | None) -> Receive:
@@ -24,7 +29,7 @@ def _messages(*parts: bytes | None) -> Receive:
 
 
 def _read(receive: Receive, announced: int | None = None, limit: int = 10) -> Any:
-    return asyncio.run(read_body(receive, announced, limit))
+    return asyncio.run(read_body(receive, announced, limit, Claim.of_nobody(), Limits(body_idle_s=IDLE_S)))
 
 
 def test_parts_are_joined_and_may_fill_the_limit_exactly() -> None:
@@ -37,8 +42,7 @@ def test_one_byte_over_the_limit_is_refused() -> None:
     assert caught.value.status == 413
 
 
-def test_a_body_that_stops_half_way_is_refused_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(body, "IDLE_S", 0.02)
+def test_a_body_that_stops_half_way_is_refused_after_a_while() -> None:
     with pytest.raises(RefusedError, match="stopped after 3 of 9 bytes") as caught:
         _read(_messages(b"123", None), announced=9)
     assert caught.value.status == 408
@@ -50,10 +54,10 @@ def test_a_client_that_leaves_needs_no_answer() -> None:
 
     with pytest.raises(ClientGoneError):
         _read(gone)
-    asyncio.run(discard(gone))
+    asyncio.run(discard(gone, 60))
 
 
 def test_what_is_refused_is_read_on_only_as_long_as_something_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(body, "DISCARD_IDLE_S", 0.02)
-    asyncio.run(discard(_messages(b"1", b"2", None)))
-    asyncio.run(discard(_messages(b"1", b"2")))
+    asyncio.run(discard(_messages(b"1", b"2", None), 60))
+    asyncio.run(discard(_messages(b"1", b"2"), 60))

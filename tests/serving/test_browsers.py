@@ -16,9 +16,11 @@ from kserve import ModelRepository
 from starlette.routing import Route
 
 from forebay.cli.serving import serve_command
-from forebay.serving import supervise
-from forebay.serving.launch import Address
+from forebay.serving.local import control
+from forebay.serving.local.launch import Address
+from forebay.serving.local.publish import publish
 from forebay.serving.openapi import READ, SENT
+from forebay.serving.repository import Models
 from forebay.serving.server import _sdk_application
 from forebay.state import Home
 from tiny_server import Reply, RunningServer, read_answer, served
@@ -83,7 +85,7 @@ def test_the_document_offers_what_answers_and_every_path_of_it_answers(server: R
 
 def test_nothing_answers_that_the_document_does_not_offer(server: RunningServer) -> None:
     paths = server.request("GET", "/openapi.json").json["paths"]
-    for path, method in _routes(_sdk_application(ModelRepository())):
+    for path, method in _routes(_sdk_application(Models(ModelRepository()))):
         reply = server.request(method, _named(path), b"{}" if method == "POST" else None)
         assert (reply.status not in (403, 404, 405)) is (method.lower() in paths.get(path, {})), (method, path)
     for path in ("/docs", "/redoc", "/v1/models/grey:explain", "/v2/models/grey/config", "/v1/models/grey/versions/7"):
@@ -188,14 +190,14 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     folder = tmp_path_factory.mktemp("shared")
     home = Home(folder / "home").open()
     settings = {"cors_origins": PAGE, "hosts": "box.example"}
-    supervise.ensure_server(home, Address("127.0.0.1", 0, settings=settings))
-    supervise.publish(home, lambda _: {"grey": served(folder / "grey", "7")}, 120)
+    control.ensure_server(home, Address("127.0.0.1", 0, settings=settings))
+    publish(home, lambda _: {"grey": served(folder / "grey", "7")}, 120)
     yield home
-    supervise.stop(home)
+    control.stop(home)
 
 
 def _ask(home: Home, method: str, path: str, body: bytes | None = None, **headers: str) -> Reply:
-    info = supervise.status(home)
+    info = control.status(home)
     assert info is not None
     connection = http.client.HTTPConnection("127.0.0.1", info.port, timeout=120)
     try:
@@ -253,8 +255,8 @@ def test_other_settings_are_followed_without_one_failed_request_and_kept(
 
     client = threading.Thread(target=keep_asking)
     client.start()
-    before = supervise.status(shared)
-    bundle = supervise.current_models(shared)["grey"].bundle
+    before = control.status(shared)
+    bundle = control.current_models(shared)["grey"].bundle
     told = CliRunner().invoke(serve_command, [bundle, "--set", "serve.cors_origins=https://new.example"])
     assert told.exit_code == 0, told.output
     assert "serve.cors_origins = https://new.example" in told.output
@@ -264,9 +266,9 @@ def test_other_settings_are_followed_without_one_failed_request_and_kept(
     done.set()
     client.join()
     assert failed == []
-    assert supervise.status(shared) == before  # the same process
-    supervise.ensure_server(shared, Address("127.0.0.1", 0, settings={"cors_origins": PAGE}))
-    assert supervise.settings(shared) == {"cors_origins": PAGE, "hosts": "box.example"}
+    assert control.status(shared) == before  # the same process
+    control.ensure_server(shared, Address("127.0.0.1", 0, settings={"cors_origins": PAGE}))
+    assert control.settings(shared) == {"cors_origins": PAGE, "hosts": "box.example"}
 
 
 @pytest.mark.parametrize("words", [["--set", "train.epochs=3"], ["--set", "serve.cors_origins=example"]])

@@ -5,7 +5,7 @@ from click.testing import CliRunner
 
 from forebay.cli.main import group
 from forebay.cli.serving import rollback_command, serve_command
-from forebay.serving import supervise
+from forebay.serving.local import control
 from forebay.serving.ports import bind
 from forebay.serving.state import ServerInfo, ServingFiles, write_server
 from forebay.state import FileLock, Home
@@ -19,7 +19,7 @@ def test_serving_a_model_that_nobody_registered_ends_with_2_before_a_server_star
     result = CliRunner().invoke(serve_command, [name, "--port", "0"])
     assert result.exit_code == 2, result.output
     assert "There is no registered model 'nosuch'" in result.output
-    assert supervise.status(mlflow_home) is None
+    assert control.status(mlflow_home) is None
 
 
 def test_rolling_back_without_an_earlier_champion_ends_with_2(mlflow_home: Home) -> None:
@@ -53,7 +53,7 @@ def test_a_server_of_other_code_is_named_with_its_fix(home: Home, running: str, 
     files.folder.mkdir(parents=True, exist_ok=True)
     write_server(files, ServerInfo(pid=1, host="127.0.0.1", port=1, log="", code_version=running))
     with FileLock(files.lock).held("the server"):
-        advice = supervise.other_code(home)
+        advice = control.other_code(home)
     assert fix in advice
     assert bool(advice) is bool(fix)
 

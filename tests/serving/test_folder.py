@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from forebay.contracts.bundle import WEIGHTS
+from forebay.contracts.digest import bundle_digest
 from forebay.errors import ConfigError, ModelError
 from forebay.serving.follow import find_bundles
+from forebay.serving.loading.bundle import open_bundle
 
 
 def test_a_bundle_itself_is_served_under_its_data_set_or_the_given_name(bundles: Path) -> None:
@@ -35,5 +37,16 @@ def test_an_empty_folder_is_refused_with_what_belongs_there(tmp_path: Path) -> N
 def test_changed_weights_are_refused(bundles: Path, tmp_path: Path) -> None:
     shutil.copytree(bundles / "grey", tmp_path / "grey")
     (tmp_path / "grey" / WEIGHTS).write_bytes(b"other")
+    [found] = find_bundles(tmp_path).values()
     with pytest.raises(ModelError, match="changed or cut short"):
-        find_bundles(tmp_path, None, None)
+        open_bundle(found)
+
+
+def test_a_digest_is_of_one_bundle_and_another_one_is_refused(bundles: Path) -> None:
+    with pytest.raises(ConfigError, match=r"--bundle-digest abc was given for 2 bundles"):
+        find_bundles(bundles, digest="abc")
+    [found] = find_bundles(bundles / "grey", digest=bundle_digest(bundles / "grey")).values()
+    open_bundle(found)
+    [found] = find_bundles(bundles / "grey", digest=bundle_digest(bundles / "colour")).values()
+    with pytest.raises(ModelError, match="is not the bundle that was registered"):
+        open_bundle(found)

@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-from concurrent.futures import ThreadPoolExecutor
 
 import orjson
 import pytest
 from kserve import ModelRepository
 
+from forebay.serving.admission.admission import Admission
 from forebay.serving.app import Application, FrontDoor, Scope, Send
 from forebay.serving.repository import Models
 from forebay.serving.wire.access import Access
@@ -25,9 +25,8 @@ def _ask(sdk: Application) -> list[Message]:
     async def receive() -> Message:
         return {"type": "http.request", "body": b"", "more_body": False}
 
-    with ThreadPoolExecutor(1) as pool:
-        door = FrontDoor(Models(ModelRepository()), sdk, pool, Access(ServeConfig(), loopback=True))
-        asyncio.run(door({"method": "GET", "path": "/v2", "headers": []}, receive, send))
+    door = FrontDoor(Models(ModelRepository()), sdk, Access(ServeConfig(), loopback=True), Admission())
+    asyncio.run(door({"method": "GET", "path": "/v2", "headers": []}, receive, send))
     return sent
 
 

@@ -3,9 +3,6 @@
 import http.client
 import json
 import os
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -18,8 +15,9 @@ import pytest
 
 from forebay.contracts.bundle import WEIGHTS
 from forebay.errors import ConfigError, MachineError
-from forebay.serving import supervise
-from forebay.serving.launch import Address
+from forebay.serving.local import control
+from forebay.serving.local.launch import Address
+from forebay.serving.local.publish import publish
 from forebay.serving.ports import bind
 from forebay.serving.state import Served, ServerInfo, ServingFiles, write_server
 from forebay.state import Home
@@ -34,9 +32,9 @@ SWAPS = 12
 def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     """A state folder whose server is started once and stopped at the end."""
     home = Home(tmp_path_factory.mktemp("home")).open()
-    supervise.ensure_server(home, Address(HOST, 0))
+    control.ensure_server(home, Address(HOST, 0))
     yield home
-    supervise.stop(home)
+    control.stop(home)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +45,7 @@ def versions(tmp_path_factory: pytest.TempPathFactory) -> list[Served]:
 
 
 def _running(home: Home) -> ServerInfo:
-    info = supervise.status(home)
+    info = control.status(home)
     assert info is not None
     return info
 
@@ -65,7 +63,7 @@ def _connection(home: Home) -> http.client.HTTPConnection:
 
 
 def test_models_are_swapped_under_load_without_one_failed_request(shared_home: Home, versions: list[Served]) -> None:
-    supervise.publish(shared_home, lambda _: {"digits": versions[0]}, 30)
+    publish(shared_home, lambda _: {"digits": versions[0]}, 30)
     done = threading.Event()
 
     def keep_alive() -> set[str]:
@@ -87,7 +85,7 @@ def test_models_are_swapped_under_load_without_one_failed_request(shared_home: H
         clients = [pool.submit(keep_alive), pool.submit(keep_alive), pool.submit(always_new), pool.submit(always_new)]
         try:
             for number in range(SWAPS):
-                loaded = supervise.publish(
+                loaded = publish(
                     shared_home, lambda _, number=number: {"digits": versions[(number + 1) % 2]}, 30
                 ).loaded
                 assert loaded["digits"].error == ""
@@ -106,7 +104,7 @@ def test_memory_does_not_grow_with_swaps(shared_home: Home, tmp_path: Path) -> N
 
     def swap(times: int) -> float:
         for number in range(times):
-            supervise.publish(shared_home, lambda _, number=number: {"digits": models[number % 2]}, 60)
+            publish(shared_home, lambda _, number=number: {"digits": models[number % 2]}, 60)
         return float(process.memory_info().rss) / 2**20
 
     settled = swap(4)
@@ -117,7 +115,7 @@ def test_memory_does_not_grow_with_swaps(shared_home: Home, tmp_path: Path) -> N
 def test_a_model_that_fails_to_load_leaves_the_old_one_answering(
     shared_home: Home, versions: list[Served], tmp_path: Path, damage: str
 ) -> None:
-    supervise.publish(shared_home, lambda _: {"digits": versions[0]}, 30)
+    publish(shared_home, lambda _: {"digits": versions[0]}, 30)
     broken = served(tmp_path / "broken", "9", seed=9)
     if damage == "missing":
         broken = replace(broken, bundle=str(tmp_path / "nowhere"))
@@ -125,7 +123,7 @@ def test_a_model_that_fails_to_load_leaves_the_old_one_answering(
         (Path(broken.bundle) / WEIGHTS).write_bytes(b"cut short")
     else:
         broken = replace(broken, weights_sha256="0" * 64)
-    loaded = supervise.publish(shared_home, lambda _: {"digits": broken, "other": versions[1]}, 30).loaded
+    loaded = publish(shared_home, lambda _: {"digits": broken, "other": versions[1]}, 30).loaded
     assert loaded["digits"].version == "1"
     assert "bundle" in loaded["digits"].error or "weights" in loaded["digits"].error
     assert loaded["other"].error == ""
@@ -133,24 +131,24 @@ def test_a_model_that_fails_to_load_leaves_the_old_one_answering(
 
 
 def test_a_model_that_is_no_longer_wanted_is_gone(shared_home: Home, versions: list[Served]) -> None:
-    supervise.publish(shared_home, lambda _: {"digits": versions[0], "other": versions[1]}, 30)
-    supervise.publish(shared_home, lambda _: {"digits": versions[0]}, 30)
-    assert set(supervise.loaded_models(shared_home)) == {"digits"}
+    publish(shared_home, lambda _: {"digits": versions[0], "other": versions[1]}, 30)
+    publish(shared_home, lambda _: {"digits": versions[0]}, 30)
+    assert set(control.loaded_models(shared_home)) == {"digits"}
     connection = _connection(shared_home)
     connection.request("GET", "/v1/models/other")
     assert connection.getresponse().status == 404
 
 
 def test_changes_of_different_models_at_the_same_time_add_up(shared_home: Home, versions: list[Served]) -> None:
-    supervise.publish(shared_home, lambda _: {"digits": versions[0]}, 30)
+    publish(shared_home, lambda _: {"digits": versions[0]}, 30)
     names = [f"model-{number}" for number in range(8)]
 
     def add(name: str) -> None:
-        supervise.publish(shared_home, lambda present: present | {name: versions[1]}, 30)
+        publish(shared_home, lambda present: present | {name: versions[1]}, 30)
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(add, names))
-    assert set(supervise.loaded_models(shared_home)) == {"digits", *names}
+    assert set(control.loaded_models(shared_home)) == {"digits", *names}
 
 
 def test_a_second_change_sees_what_the_first_one_made(shared_home: Home, versions: list[Served]) -> None:
@@ -167,31 +165,31 @@ def test_a_second_change_sees_what_the_first_one_made(shared_home: Home, version
 
     def after() -> None:
         assert inside.wait(30)
-        supervise.publish(shared_home, quick, 30)
+        publish(shared_home, quick, 30)
 
     with ThreadPoolExecutor(1) as pool:
         second = pool.submit(after)
-        supervise.publish(shared_home, slow, 30)
+        publish(shared_home, slow, 30)
         second.result(60)
     assert "first" in seen
 
 
 def test_a_damaged_wish_is_survived(shared_home: Home, versions: list[Served]) -> None:
-    supervise.publish(shared_home, lambda _: {"digits": versions[0]}, 30)
+    publish(shared_home, lambda _: {"digits": versions[0]}, 30)
     desired = ServingFiles.of(shared_home).desired
     whole = desired.read_bytes()
     desired.write_bytes(b"{")
     time.sleep(0.3)  # three looks of the server, which must do nothing
     assert _version(_connection(shared_home)) == "1"
     desired.write_bytes(whole)
-    supervise.publish(shared_home, lambda _: {"digits": versions[1]}, 30)
+    publish(shared_home, lambda _: {"digits": versions[1]}, 30)
     assert _version(_connection(shared_home)) == "2"
 
 
 def test_starting_again_finds_the_running_server(shared_home: Home) -> None:
     before = _running(shared_home)
     with ThreadPoolExecutor(3) as pool:
-        found = list(pool.map(lambda _: supervise.ensure_server(shared_home, Address(HOST, 0)), range(3)))
+        found = list(pool.map(lambda _: control.ensure_server(shared_home, Address(HOST, 0)), range(3)))
     assert found == [before] * 3
 
 
@@ -199,55 +197,26 @@ def test_a_busy_port_is_named_with_its_holder_and_both_settings(home: Home) -> N
     with bind(HOST, 0) as other:
         port = other.getsockname()[1]
         with pytest.raises(MachineError) as caught:
-            supervise.ensure_server(home, Address(HOST, port))
+            control.ensure_server(home, Address(HOST, port))
     message = str(caught.value)
     for words in (f"Port {port}", f"process {os.getpid()}", "--port", "FOREBAY_PORT"):
         assert words in message
-    assert supervise.status(home) is None
+    assert control.status(home) is None
 
 
 @pytest.mark.parametrize(("host", "port"), [("x" * 300, 0), ("203.0.113.1", 0), (HOST, 70000)])
 def test_an_impossible_address_is_refused(home: Home, host: str, port: int) -> None:
     with pytest.raises(ConfigError, match=r"--host|--port"):
-        supervise.check_port(home, host, port)
+        control.check_port(home, host, port)
 
 
 def test_files_that_a_reboot_left_are_not_taken_for_a_server(home: Home) -> None:
     files = ServingFiles.of(home)
     write_server(files, ServerInfo(pid=os.getpid(), host=HOST, port=1, log=""))  # a live process, but not a server
     files.lock.write_text("the server (process 1)\n")
-    assert supervise.status(home) is None
-    assert supervise.loaded_models(home) == {}
-    assert supervise.stop(home) is False
-
-
-def test_a_server_outlives_its_starter_ends_by_kill_and_comes_back_with_its_models(
-    home: Home, versions: list[Served]
-) -> None:
-    starter = f"""
-from forebay.serving import supervise
-from forebay.serving.launch import Address
-from forebay.serving.state import Served
-from forebay.state import Home
-home = Home.find().open()
-supervise.ensure_server(home, Address({HOST!r}, 0))
-supervise.publish(home, lambda _: {{"digits": {versions[0]!r}}}, 30)
-"""
-    subprocess.run([sys.executable, "-c", starter], check=True, timeout=600)
-    first = _running(home)
-    assert os.getsid(first.pid) == first.pid  # its own session: no terminal's hang-up reaches it
-    assert _version(_connection(home)) == "1"
-    os.kill(first.pid, signal.SIGKILL)
-    psutil.Process(first.pid).wait(10)
-    assert supervise.status(home) is None
-    second = supervise.ensure_server(home, Address(HOST, first.port))
-    try:
-        assert second.pid != first.pid
-        assert _version(_connection(home)) == "1"  # without being asked again
-    finally:
-        assert supervise.stop(home) is True
-    assert supervise.status(home) is None
-    assert not ServingFiles.of(home).server.exists()
+    assert control.status(home) is None
+    assert control.loaded_models(home) == {}
+    assert control.stop(home) is False
 
 
 def test_a_server_that_cannot_start_says_why(home: Home) -> None:
@@ -255,4 +224,4 @@ def test_a_server_that_cannot_start_says_why(home: Home) -> None:
     files.folder.mkdir()
     files.desired.write_text("not JSON")
     with pytest.raises(MachineError, match=r"did not start: .*desired.json is damaged.*Its log: .*server.log"):
-        supervise.ensure_server(home, Address(HOST, 0))
+        control.ensure_server(home, Address(HOST, 0))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from forebay.state import is_sealed, read_json, seal, write_bytes, write_json
+from forebay.state import read_json, write_bytes, write_json
 
 
 def test_a_failed_write_leaves_the_old_content_and_no_temporary(tmp_path: Path) -> None:
@@ -16,21 +16,3 @@ def test_a_failed_write_leaves_the_old_content_and_no_temporary(tmp_path: Path) 
         write_bytes(path, "text")  # type: ignore[arg-type]
     assert read_json(path) == {"a": 1}
     assert [entry.name for entry in tmp_path.iterdir()] == ["value.json"]
-
-
-def test_a_folder_is_sealed_only_while_every_file_is_there_in_its_size(tmp_path: Path) -> None:
-    (tmp_path / "part").mkdir()
-    (tmp_path / "part" / "rows").write_bytes(b"12345")
-    assert not is_sealed(tmp_path)
-    seal(tmp_path)
-    assert is_sealed(tmp_path)
-    (tmp_path / "part" / "rows").write_bytes(b"1234")
-    assert not is_sealed(tmp_path)
-    (tmp_path / "part" / "rows").unlink()
-    assert not is_sealed(tmp_path)
-
-
-def test_a_torn_marker_does_not_count(tmp_path: Path) -> None:
-    seal(tmp_path)
-    (tmp_path / "_COMPLETE.json").write_text('{"bytes": ')
-    assert not is_sealed(tmp_path)

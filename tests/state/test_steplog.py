@@ -1,5 +1,6 @@
 """What steps record, and that none outlives the run."""
 
+import json
 import os
 import signal
 import subprocess
@@ -10,8 +11,11 @@ import pytest
 
 from forebay.errors import ConfigError
 from forebay.state import Home, step
+from forebay.state.key_variables import PASSPHRASE, SIGNING_KEY
 from forebay.state.steplog import EVENTS_VARIABLE, read_events
 from forebay.state.watch import SUPERVISOR_VARIABLE
+
+EVENTS = ["started", "finished"]
 
 
 @pytest.fixture
@@ -39,6 +43,17 @@ def test_progress_calls_close_together_are_dropped_except_the_last(events: Path)
     assert len(progress) < 10
 
 
+def test_only_register_and_what_it_starts_see_where_the_signing_key_is(
+    events: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SIGNING_KEY, "/keys/key.pem")
+    monkeypatch.setenv(PASSPHRASE, "secret")
+    with step("register"):
+        assert (os.environ[SIGNING_KEY], os.environ[PASSPHRASE]) == ("/keys/key.pem", "secret")
+    with step("train"):
+        assert {SIGNING_KEY, PASSPHRASE} & os.environ.keys() == set()
+
+
 def test_a_permanent_failure_ends_kfp_retries_at_once_with_the_same_words(events: Path) -> None:
     with pytest.raises(ConfigError), step("train"):
         raise ConfigError("train.epochs must be at least 1, got 0")
@@ -57,12 +72,12 @@ def test_an_unexpected_failure_may_be_tried_again(events: Path) -> None:
 
 def test_a_line_still_being_written_is_left_for_the_next_read(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
-    path.write_text('{"kind": "started"}\n{"kind": "fin')
+    path.write_text('{"time": "", "step": "train", "kind": "started"}\n{"time": "", "step": "train", "kind": "fin')
     first, offset = read_events(path)
     with path.open("a") as file:
-        file.write('ished"}\n')
+        file.write('ished", "seconds": 1.0}\n')
     second, _ = read_events(path, offset)
-    assert [event["kind"] for event in first + second] == ["started", "finished"]
+    assert [event["kind"] for event in first + second] == EVENTS
 
 
 def test_a_step_ends_when_its_supervisor_is_killed(home: Home) -> None:
@@ -95,8 +110,9 @@ def test_an_address_in_an_error_is_recorded_without_its_password(events: Path) -
 
 def test_a_torn_line_costs_only_itself(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
-    path.write_text('{"kind": "started"}\n{"kind": "prog{"kind": "warning"}\n{"kind": "finished"}\n[1]\n')
-    assert [event["kind"] for event in read_events(path)[0]] == ["started", "finished"]
+    started, finished = (json.dumps({"time": "", "step": "a", "kind": kind, "seconds": 1}) for kind in EVENTS)
+    path.write_text(f'{started}\n{{"kind": "prog{{"kind": "warning"}}\n{finished}\n[1]\n')
+    assert [event["kind"] for event in read_events(path)[0]] == EVENTS
 
 
 def test_events_on_a_full_disk_are_whole_or_missing(home: Home) -> None:

@@ -8,10 +8,10 @@ import pytest
 import yaml
 from kubernetes.config import kube_config
 
+from forebay.cluster.patience import BEGIN_S, Patience
 from forebay.engine.run import StepFailedError
 from forebay.engine.summary import Event
 from forebay.errors import ClusterError, ConfigError
-from forebay.submit import follow as following
 from forebay.submit.backend import BackendError, connect
 from forebay.submit.follow import Follower
 from forebay.submit.login import Login
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("no_waiting")
 
 
 def _follower(double: KfpDouble, events: list[Event]) -> Follower:
-    return Follower(connect(Login(host=double.url)), "r1", events.append)
+    return Follower(connect(Login(host=double.url), Patience(BEGIN_S)), "r1", events.append)
 
 
 def _early(run: dict[str, Any]) -> dict[str, Any]:
@@ -155,8 +155,7 @@ def test_a_server_that_is_away_for_a_moment_is_waited_for() -> None:
     assert "answers 503" in events[0]["text"]
 
 
-def test_a_server_that_stays_away_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(following, "PATIENCE_S", 0.0)
+def test_a_server_that_stays_away_is_given_up() -> None:
     with kfp_double(recorded("done")) as double:
         follower = _follower(double, [])
         double.refuses["/apis/v2beta1/runs/r1"] = (503, "")

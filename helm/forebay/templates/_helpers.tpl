@@ -222,6 +222,10 @@ containers:
     image: {{ include "forebay.image" (list $root "serve") }}
     imagePullPolicy: {{ $root.Values.images.pullPolicy }}
     args: [--models, /mnt/models, --host, 0.0.0.0]
+    {{- with $root.Values.signing.verifyKeys }}
+    env:
+      - {name: FOREBAY_VERIFY_KEY, value: {{ . | quote }}}
+    {{- end }}
     ports:
       - {name: http1, containerPort: 8080, protocol: TCP}
     readinessProbe:

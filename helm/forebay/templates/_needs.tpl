@@ -14,6 +14,15 @@
 {{- end -}}
 {{- end -}}
 
+{{/* Refuse an absent key that signs models; its Secret is in the steps' namespace, and has one name. Called with $. */}}
+{{- define "forebay.needSigningKey" -}}
+{{- $space := .Values.pipelines.namespace -}}
+{{- $present := lookup "v1" "Secret" $space "forebay-signing" -}}
+{{- if not (hasKey (get ($present | default dict) "data" | default dict) "key.pem") -}}
+{{- fail (printf "signing.enabled is true: the namespace %s has no Secret forebay-signing with the key key.pem. Create it: kubectl create secret generic forebay-signing --namespace %s --from-file=key.pem." $space $space) -}}
+{{- end -}}
+{{- end -}}
+
 {{/* Refuse an absent storage class, unless the claim is there already. Called with (list $ "part of the values" "claim"). */}}
 {{- define "forebay.needClass" -}}
 {{- $root := index . 0 -}}{{- $part := index . 1 -}}{{- $claim := index . 2 -}}

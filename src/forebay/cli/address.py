@@ -7,8 +7,8 @@ from click.core import ParameterSource
 
 from forebay.cli.options import Command
 from forebay.errors import ConfigError
-from forebay.serving import supervise
-from forebay.serving.launch import Address
+from forebay.serving.local import control
+from forebay.serving.local.launch import Address
 from forebay.settings import ServeConfig, parse_assignments
 from forebay.settings.keys import Scalar
 from forebay.state import Home
@@ -62,7 +62,8 @@ def server_settings_option(command: Command) -> Command:
         metavar="KEY=VALUE",
         multiple=True,
         help="Change a setting of the server; repeatable. serve.cors_origins: pages that may ask it from a browser; "
-        "serve.hosts: names that it is called by. Kept until it is given again.",
+        "serve.hosts: names that it is called by; docs/serving-limits.md: how much it takes. "
+        "Kept until it is given again.",
     )
     return option(command)
 
@@ -96,8 +97,8 @@ def server_port(home: Home, port: int) -> int:
     """
     given = click.get_current_context().get_parameter_source("port") is not ParameterSource.DEFAULT
     if not given:
-        return supervise.last_port(home) or port
-    running = supervise.status(home)
+        return control.last_port(home) or port
+    running = control.status(home)
     if running is not None and port not in (0, running.port):
         click.echo(f"The server runs at {running.url}; port {port} is ignored until `forebay stop`.", err=True)
     return port

@@ -8,6 +8,7 @@ import click
 from forebay.cli.command import command
 from forebay.errors import ConfigError
 from forebay.state import Home
+from forebay.state.private import hand_over
 
 if TYPE_CHECKING:
     from forebay.bringup.sources import Sources
@@ -89,8 +90,12 @@ def _act(lying: "Sources", action: str, file: Path, registry: str, dry_run: bool
         return
     if action == "save":
         click.echo("Renders the manifests; what others own is fetched, which takes minutes")
-        click.echo(f"They are in {write_rendered(lying, file.with_suffix('.manifests'))}.")
+        manifests = write_rendered(lying, file.with_suffix(".manifests"))
+        click.echo(f"They are in {manifests}.")
     log = Home.find().open().root / "bundle.log"
     again = f"forebay bundle {action} {file}" + (f" --registry {registry}" if registry else "")
     perform(actions, log, click.echo, again)
+    if action == "save":
+        hand_over(file)
+        hand_over(manifests)
     click.echo(f"{len(found)} images are in {file if action == 'save' else registry}.")

@@ -8,6 +8,7 @@ import click
 
 from forebay.cluster.api import connect
 from forebay.cluster.namespaces import PIPELINES
+from forebay.cluster.patience import LOOK_S, Patience
 from forebay.deploy.served import ANSWERS, ServedModel, served_models
 from forebay.errors import ClusterError, ConfigError
 from forebay.settings import DeployConfig
@@ -21,7 +22,7 @@ def show_cluster(context: str, namespace: str, *, as_json: bool) -> None:
         namespace: of served models; empty for the one where nobody sets another.
     """
     config = DeployConfig(namespace=namespace) if namespace else DeployConfig()
-    models = served_models(connect(context), config.namespace)
+    models = served_models(connect(context, Patience(LOOK_S)), config.namespace)
     run, problem = _newest_run(context)
     if as_json:
         served = [asdict(model) for model in models]
@@ -48,7 +49,8 @@ def _newest_run(context: str) -> tuple[dict[str, Any] | None, str]:
     from forebay.submit.login import Login
 
     try:
-        found = connect_pipelines(Login(host="", namespace=PIPELINES, context=context)).newest_run()
+        login = Login(host="", namespace=PIPELINES, context=context)
+        found = connect_pipelines(login, Patience(LOOK_S)).newest_run()
     except (ClusterError, ConfigError) as error:
         return None, str(error)
     if found is None:

@@ -12,9 +12,11 @@ import click
 from forebay.cli.options import INTERRUPTED
 from forebay.engine.ended import by, exit_status
 from forebay.errors import EndedBySignal, ExitCode, ForebayError, UnexpectedError
-from forebay.state import mlflow_words
+from forebay.state import machine_words, mlflow_words
 from forebay.state.ending import before_forced_end
 from forebay.state.mask import without_passwords
+from forebay.state.private import private_files
+from forebay.text import plain
 
 DEBUG_VARIABLE = "FOREBAY_DEBUG"
 
@@ -43,7 +45,7 @@ class ForebayCommand(click.Command):
             _explain(error or _nothing_kept(status), as_json=as_json)
 
         try:
-            with before_forced_end(say):
+            with private_files(), before_forced_end(say):
                 code = super().invoke(ctx)
         except ForebayError as error:
             code = _explain(error, as_json=as_json)
@@ -73,7 +75,11 @@ def _nothing_kept(status: int) -> EndedBySignal:
 
 
 def _unexpected(error: Exception) -> UnexpectedError:
-    if mlflow_words.is_mlflows(error):
+    if told := machine_words.in_words(error):
+        unexpected = UnexpectedError(told)
+        unexpected.__cause__ = error
+        return unexpected
+    if mlflow_words.is_mlflows(error) or mlflow_words.is_of_damage(error):
         unexpected = UnexpectedError(mlflow_words.in_words(error))
         unexpected.__cause__ = error
         return unexpected
@@ -92,5 +98,5 @@ def _explain(error: ForebayError, *, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps(getattr(error, "summary", None) or {"error": {"step": None, "error": str(error)}}))
     prefix = "" if isinstance(error, EndedBySignal) else "Error: "
-    click.echo(f"{prefix}{error}", err=True)
+    click.echo(plain(f"{prefix}{error}"), err=True)
     return error.exit_code

@@ -4,22 +4,27 @@ import contextlib
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from forebay.cli.command import command
 from forebay.cli.options import cluster_option, json_option, refuse_without_cluster
 from forebay.engine.summary import STEPS, summarize
-from forebay.errors import ConfigError
-from forebay.serving import supervise
-from forebay.serving.state import ServerInfo, ServingFiles
-from forebay.state import Home, Run, read_json
-from forebay.state.steplog import read_events
+from forebay.errors import ConfigError, DamagedError
+from forebay.serving.local import control, words
+from forebay.serving.local import log as server_log
+from forebay.serving.state import ServingFiles
+from forebay.state import Home, Run, read_object
+from forebay.state.steplog import damaged_lines, read_events
+from forebay.text import one_line, plain
 
+Result = TypeVar("Result")
 NO_RUN = summarize("", []) | {"run_id": None, "state": None, "seconds": None}  # every key of a run's summary
 
 
@@ -27,8 +32,10 @@ NO_RUN = summarize("", []) | {"run_id": None, "state": None, "seconds": None}  #
 @cluster_option
 @click.option("--namespace", metavar="NAME", default="", help="Of --cluster: of served models, where you set one.")
 @json_option
-def status_command(cluster: bool, context: str, namespace: str, as_json: bool) -> None:
+def status_command(cluster: bool, context: str, namespace: str, as_json: bool) -> int:
     """Show the last run and the server: what answers, where, and where its log is.
+
+    A file of the state folder that is damaged is named with what mends it; the exit code is 2 then.
 
     With --cluster: the newest run of Kubeflow Pipelines, and every served model with what keeps it from answering.
     """
@@ -36,15 +43,18 @@ def status_command(cluster: bool, context: str, namespace: str, as_json: bool) -
         from forebay.cli.cluster_status import show_cluster
 
         show_cluster(context, namespace, as_json=as_json)
-        return
+        return 0
     refuse_without_cluster(context=context, namespace=namespace)
     home = Home.find().open()
+    problems: list[str] = []
     run = _latest(home)
-    server = supervise.status(home)
-    summary = load_summary(run) if run else NO_RUN
+    summary = load_summary(run, problems.append) if run else NO_RUN
+    server = _or_none(lambda: control.status(home), problems)
+    models = _or_none(lambda: control.current_models(home), problems) or {}
     if as_json:
-        click.echo(json.dumps({**summary, "server": _server_object(home, server)}, allow_nan=False))
-        return
+        facts = {"server": words.server_object(home, server, models), "restarts": words.restarts_object(home, server)}
+        click.echo(json.dumps({**summary, **facts, "problems": problems}, allow_nan=False))
+        return 2 if problems else 0
     if run:
         from rich.console import Console
 
@@ -53,26 +63,29 @@ def status_command(cluster: bool, context: str, namespace: str, as_json: bool) -
         print_summary(Console(), summary)
     else:
         click.echo(f"No run yet in {home.root}. Start with `forebay run`.")
-    for line in _server_lines(home, server):
-        click.echo(line)
+    for line in words.server_lines(home, server, models):
+        click.echo(one_line(line))
+    return _told(problems)
 
 
 @command("runs")
 @json_option
-def runs_command(as_json: bool) -> None:
+def runs_command(as_json: bool) -> int:
     """List every run, newest first."""
     home = Home.find().open()
-    summaries = [load_summary(run) for run in home.list_runs()]
+    problems: list[str] = []
+    summaries = [load_summary(run, problems.append) for run in home.list_runs()]
     if as_json:
         click.echo(json.dumps({"runs": summaries}, allow_nan=False))
-        return
+        return _told(problems)
     for summary in summaries:
         accuracy = f"{summary['accuracy']['value']:.2%}" if summary["accuracy"] else "-"
         model = summary["model"] or {}
         version = f"{model.get('name')} {model.get('version') or '-'}" if model else "-"
-        click.echo(f"{summary['run_id']}  {summary['state']:<10} {accuracy:>8}  {version}")
+        click.echo(one_line(f"{summary['run_id']}  {summary['state']:<10} {accuracy:>8}  {version}"))
     if not summaries:
         click.echo(f"No run yet in {home.root}. Start with `forebay run`.")
+    return _told(problems)
 
 
 @command("logs")
@@ -82,7 +95,9 @@ def logs_command(step: str, run_id: str | None) -> None:
     """Print what a step wrote: its events, then its own output. `engine` and `server` are whole logs."""
     home = Home.find().open()
     if step == "server":
-        _print_file(ServingFiles.of(home).log)
+        log = ServingFiles.of(home).log
+        for path in server_log.files(log) or [log]:  # older files first
+            _print_file(path)
         return
     run = find_run(home, run_id) if run_id or step == "engine" else _last_with(home, step)
     if step == "engine":
@@ -91,9 +106,16 @@ def logs_command(step: str, run_id: str | None) -> None:
     for event in read_events(run.events)[0]:
         if event["step"] == step:
             facts = {key: value for key, value in event.items() if key not in ("time", "step", "kind")}
-            click.echo(f"{event['time'][:19]} {event['kind']} {json.dumps(facts, ensure_ascii=False)}")
+            click.echo(one_line(f"{event['time'][:19]} {event['kind']} {json.dumps(facts, ensure_ascii=False)}"))
     for line in step_output(run, step):
         click.echo(line)
+    damaged = damaged_lines(run.events)
+    if damaged:
+        click.echo(
+            f"{run.events} is damaged in {damaged} line{'s' * (damaged > 1)}. Lost: what the steps said there; what "
+            "they made is not affected. The other lines are shown.",
+            err=True,
+        )
 
 
 @command("report")
@@ -113,10 +135,12 @@ def report_command(run_id: str | None) -> None:
 def ui_command(port: int) -> int:
     """Open MLflow's own UI on this state: experiments, curves, model versions. Ctrl-C ends it."""
     from forebay.doctor.checks import require_free_port
-    from forebay.tracking import tracking_uri
+    from forebay.tracking import schema_revision, tracking_uri
 
     home = Home.find().open()
     require_free_port("127.0.0.1", port, "--port")
+    if home.mlflow_database.exists():
+        schema_revision(home.mlflow_database)  # a damaged one is named; the UI itself would show a traceback
     click.echo(f"MLflow's UI answers at http://127.0.0.1:{port} until Ctrl-C.", err=True)
     words = ["server", "--artifacts-destination", str(home.mlflow_artifacts)]
     command_line = [
@@ -166,12 +190,54 @@ def _end_tree(pid: int) -> None:
             process.kill()
 
 
-def load_summary(run: Run) -> dict[str, Any]:
-    """The summary of a run; rebuilt from its events when the run never ended."""
-    if run.summary.is_file():
-        summary: dict[str, Any] = read_json(run.summary)
-        return summary
-    return summarize(run.run_id, read_events(run.events)[0]) | {"state": "unfinished", "seconds": None}
+def load_summary(run: Run, tell: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
+    """The summary of a run; rebuilt from its events when the run never ended, or the file is damaged.
+
+    Args:
+        run: whose summary.
+        tell: called with what is damaged.
+    """
+    try:
+        summary = read_object(run.summary, lost="how the run ended, and its seconds", mend="The rest is in its events.")
+        if _is_whole(summary):
+            return summary
+        tell(f"{run.summary} is damaged: facts are missing. Lost: how the run ended. The rest is in its events.")
+    except FileNotFoundError:
+        pass
+    except DamagedError as error:
+        tell(str(error))
+    rebuilt = summarize(run.run_id, read_events(run.events)[0]) | {"state": "unfinished", "seconds": None}
+    if _is_whole(rebuilt):
+        return rebuilt
+    folder = shlex.quote(str(run.folder))
+    tell(f"{run.events} is damaged. Lost: what is known of the run; rm -r {folder} removes the rest of it.")
+    return NO_RUN | {"run_id": run.run_id, "state": "unfinished"}
+
+
+def _is_whole(summary: dict[str, Any]) -> bool:
+    """Whether a summary has what people are shown of it."""
+    from forebay.cli.render import summary_rows
+
+    try:
+        summary_rows(summary)
+        return isinstance(summary["state"], str) and isinstance(summary["run_id"], str)
+    except (KeyError, TypeError, AttributeError, ValueError):
+        return False
+
+
+def _or_none(look: Callable[[], Result], problems: list[str]) -> Result | None:
+    """What a look finds; a damaged file is a problem, and hides nothing else."""
+    try:
+        return look()
+    except DamagedError as error:
+        problems.append(str(error))
+        return None
+
+
+def _told(problems: list[str]) -> int:
+    for problem in problems:
+        click.echo(f"Error: {plain(problem)}", err=True)
+    return 2 if problems else 0
 
 
 def step_output(run: Run, step: str) -> list[str]:
@@ -196,7 +262,9 @@ def _last_with(home: Home, step: str) -> Run:
     for run in home.list_runs():
         if any(event["step"] == step for event in read_events(run.events)[0]):
             return run
-    raise ConfigError(f"No run in {home.root} came to {step} yet. `forebay runs` lists them.")
+    unread = [run.events for run in home.list_runs() if not read_events(run.events)[0] and run.events.exists()]
+    damaged = f" {unread[0]} is damaged, or its run said nothing." if unread else ""
+    raise ConfigError(f"No run in {home.root} came to {step} yet.{damaged} `forebay runs` lists them.")
 
 
 def find_run(home: Home, run_id: str | None) -> Run:
@@ -213,21 +281,6 @@ def find_run(home: Home, run_id: str | None) -> Run:
             return run
     known = ", ".join(run.run_id for run in runs[:5]) or "none yet"
     raise ConfigError(f"There is no run {run_id or ''} in {home.root}. Newest runs: {known}.")
-
-
-def _server_object(home: Home, server: ServerInfo | None) -> dict[str, Any] | None:
-    if server is None:
-        return None
-    models = {name: vars(model) for name, model in supervise.current_models(home).items()}
-    return {"url": server.url, "pid": server.pid, "log": server.log, "models": models}
-
-
-def _server_lines(home: Home, server: ServerInfo | None) -> list[str]:
-    if server is None:
-        return ["", "server: not running. `forebay serve` brings the champions up again (after a reboot, too)."]
-    lines = ["", f"server: {server.url} ({server.runs_as}), log {server.log}"]
-    lines += [f"  {name} version {model.version}" for name, model in supervise.current_models(home).items()]
-    return [*lines, "After a reboot: `forebay serve`. To end it: `forebay stop`."]
 
 
 def _print_file(path: Any) -> None:

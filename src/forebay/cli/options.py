@@ -10,6 +10,7 @@ import click
 from forebay.errors import ConfigError
 from forebay.settings import parse_assignments
 from forebay.settings.keys import Scalar
+from forebay.text import control_in
 
 Command = Callable[..., Any]
 
@@ -46,6 +47,14 @@ def given_settings(assignments: tuple[str, ...], **short: object) -> dict[str, S
     """
     words = [f"{key.replace('_', '.', 1)}={value}" for key, value in short.items() if value is not None]
     return parse_assignments([*words, *assignments])
+
+
+def one_line_text(_: click.Context, __: click.Parameter, value: str) -> str:
+    """Callback of an option that gives a name: line breaks and other control characters are no part of one."""
+    forbidden = control_in(value)
+    if forbidden:
+        raise click.BadParameter(f"{value!r} holds {forbidden}; give text of one line.")
+    return value
 
 
 def json_option(command: Command) -> Command:

@@ -1,5 +1,6 @@
 """`forebay quarantine`: the pictures that ingest did not take, each with its reason."""
 
+import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,9 +11,11 @@ import click
 from forebay.cli.command import command
 from forebay.cli.look import find_run
 from forebay.cli.options import json_option
-from forebay.errors import ConfigError
-from forebay.state import Home, Run, read_json
+from forebay.errors import ConfigError, DamagedError
+from forebay.state import Home, Run
+from forebay.state.home import read_plan
 from forebay.state.steplog import read_events
+from forebay.text import one_line
 
 
 @command("quarantine")
@@ -29,7 +32,7 @@ def quarantine_command(where: str | None, as_json: bool) -> None:
         click.echo(json.dumps({"quarantined": rows}, allow_nan=False))
         return
     for row in rows:
-        click.echo("\t".join((row["source"], row["label_name"] or "-", row["reason"], row["detail"])))
+        click.echo("\t".join(map(one_line, (row["source"], row["label_name"] or "-", row["reason"], row["detail"]))))
     if not rows:
         click.echo("Nothing is quarantined.", err=True)
 
@@ -53,15 +56,19 @@ def _run_of_ingest(home: Home, run_id: str | None) -> Run:
     run = find_run(home, run_id)
     wanted = _ingest_parameters(run)
     for earlier in home.list_runs():
-        same = earlier.run_id <= run.run_id and _ingest_parameters(earlier) == wanted
-        if same and any(event["step"] == "ingest" for event in read_events(earlier.events)[0]):
-            return earlier
+        with contextlib.suppress(DamagedError):  # of another run, which may be the one or not
+            same = earlier.run_id <= run.run_id and _ingest_parameters(earlier) == wanted
+            if same and any(event["step"] == "ingest" for event in read_events(earlier.events)[0]):
+                return earlier
+    damaged = "" if read_events(run.events)[0] else f" {run.events} is damaged, or not there."
     raise ConfigError(
         f"Run {run.run_id} took ingest from the cache, and the run in which it ran is gone from {home.root}. "
-        "`forebay run --fresh` reads the pictures again."
+        f"`forebay run --fresh` reads the pictures again.{damaged}"
     )
 
 
 def _ingest_parameters(run: Run) -> dict[str, Any]:
-    parameters = read_json(run.plan)["parameters"] if run.plan.is_file() else {}
+    parameters = read_plan(run).get("parameters")
+    if not isinstance(parameters, dict):
+        return {}
     return {key: value for key, value in parameters.items() if key.startswith("ingest_") or key == "code_version"}

@@ -7,6 +7,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.text import Text
 
 from forebay.engine.summary import Event
+from forebay.text import one_line
 
 PLAIN_EVERY = 0.25  # of a step's work, between two plain lines
 
@@ -66,17 +67,20 @@ class RunView:
 
     def _on_failed(self, event: Event) -> None:
         if not event["permanent"]:
-            self._console.print(f"{event['step']}: {event['error']}", style="yellow", markup=False, highlight=False)
+            self._say(f"{event['step']}: {event['error']}", style="yellow")
 
     def _on_warning(self, event: Event) -> None:
-        self._console.print(f"{event['step']}: {event['text']}", style="yellow", markup=False, highlight=False)
+        self._say(f"{event['step']}: {event['text']}", style="yellow")
 
     def _on_waiting(self, event: Event) -> None:
-        self._console.print(event["text"], markup=False, highlight=False, soft_wrap=True)
+        self._console.print(one_line(event["text"]), markup=False, highlight=False, soft_wrap=True)
 
     def _line(self, text: str) -> None:
         if not self._live:
-            self._console.print(text, markup=False, highlight=False)
+            self._say(text)
+
+    def _say(self, text: str, style: str | None = None) -> None:
+        self._console.print(one_line(text), style=style, markup=False, highlight=False)
 
 
 def print_summary(console: Console, summary: dict[str, Any]) -> None:
@@ -88,7 +92,7 @@ def print_summary(console: Console, summary: dict[str, Any]) -> None:
     rows = summary_rows(summary)
     width = max((len(name) for name, _ in rows), default=0) + 2
     for name, text in rows:
-        console.print(Text.assemble((name.ljust(width), "bold"), text), soft_wrap=True)
+        console.print(Text.assemble((name.ljust(width), "bold"), one_line(text)), soft_wrap=True)
 
 
 def summary_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:

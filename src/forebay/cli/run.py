@@ -15,6 +15,7 @@ from forebay.engine.ended import SignalInterrupt
 from forebay.settings import all_settings
 from forebay.settings.cluster_only import check_for_this_machine
 from forebay.state import Home
+from forebay.state.private import hand_over
 from forebay.state.runners import Runner
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def run_command(
     check_for_this_machine(settings)
     from forebay.engine.run import RunRequest
 
-    home = Home.find().open()
+    home = Home.find().open(writing=True)
     address = server_address(home, host, port, runner, settings)
     return _run(home, RunRequest(settings=settings, address=address, fresh=fresh, wait=wait), as_json=as_json)
 
@@ -144,4 +145,5 @@ def compile_command(output: Path, registry: str, digests: tuple[str, ...]) -> No
     images = renamed(registry, digests)
     require_writable(output.absolute().parent, "--out")
     compile_pipeline(output, images)
+    hand_over(output)
     click.echo(f"Wrote {output}.")

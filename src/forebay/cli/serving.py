@@ -14,12 +14,15 @@ from forebay.cli.address import (
     server_settings_option,
 )
 from forebay.cli.command import command
+from forebay.cli.look import load_summary
 from forebay.cli.options import INTERRUPTED, cluster_option, json_option, refuse_without_cluster
 from forebay.errors import ConfigError
-from forebay.serving import supervise
+from forebay.serving.local import control
+from forebay.serving.local.standing import model_lines
 from forebay.serving.state import ServerInfo
-from forebay.state import Home, read_json
+from forebay.state import Home
 from forebay.state.runners import Runner
+from forebay.text import one_line
 
 
 @command("serve")
@@ -37,14 +40,14 @@ def serve_command(models: tuple[str, ...], host: str, port: int, runner: Runner,
     from forebay.engine.champions import bring_up
 
     settings = server_settings(assignments)
-    home = Home.find().open()
+    home = Home.find().open(writing=True)
     if not models or not all((Path(model) / SPEC).is_file() for model in models):
         check_mlflow(home)
     server = bring_up(home, models, server_address(home, host, port, runner, settings))
     click.echo(f"{server.url} ({server.runs_as}), log {server.log}")
-    for name, model in sorted(supervise.current_models(home).items()):
-        click.echo(f"  {name} version {model.version}")
-    for name, value in sorted(supervise.settings(home).items()):
+    for line in model_lines(control.current_models(home), control.loaded_models(home)):
+        click.echo(one_line(line))
+    for name, value in sorted(control.settings(home).items()):
         click.echo(f"  serve.{name} = {value or '(none)'}")
     click.echo("It answers until `forebay stop`.")
 
@@ -65,7 +68,8 @@ def predict_command(image: Path, name: str | None, url: str | None, as_json: boo
         click.echo(json.dumps(prediction))
         return
     probability = max(prediction["probabilities"])
-    click.echo(f"{prediction['label_name']}  {probability:.1%}  ({name} version {prediction['model_version']})")
+    version = prediction["model_version"]
+    click.echo(one_line(f"{prediction['label_name']}  {probability:.1%}  ({name} version {version})"))
 
 
 @command("rollback")
@@ -109,7 +113,7 @@ def rollback_command(
     from forebay.engine.champions import bring_up, earlier_champion
 
     settings = server_settings(assignments)
-    home = Home.find().open()
+    home = Home.find().open(writing=True)
     check_mlflow(home)
     name = name or _default_model(home)
     version = earlier_champion(home, name)
@@ -143,11 +147,11 @@ def _roll_back_on_cluster(name: str | None, context: str, namespace: str, image:
 def stop_command() -> None:
     """End the server; requests in flight are answered first."""
     home = Home.find().open()
-    click.echo("The server has ended." if supervise.stop(home) else "No server is running.", file=sys.stderr)
+    click.echo("The server has ended." if control.stop(home) else "No server is running.", file=sys.stderr)
 
 
 def _running(home: Home) -> ServerInfo:
-    server = supervise.status(home)
+    server = control.status(home)
     if server is None:
         raise ConfigError(
             "No server is running. `forebay run` trains and serves one, `forebay serve` brings champions up."
@@ -157,9 +161,9 @@ def _running(home: Home) -> ServerInfo:
 
 def _default_model(home: Home) -> str:
     """The model of the newest run that is served now, else the only one that is."""
-    served = supervise.current_models(home)
+    served = control.current_models(home)
     for run in home.list_runs():
-        name = (read_json(run.summary).get("model") or {}).get("name") if run.summary.is_file() else None
+        name = (load_summary(run)["model"] or {}).get("name")
         if name in served:
             return str(name)
     if len(served) == 1:

@@ -26,7 +26,8 @@ from forebay.settings.cluster_only import check_for_this_machine
 from forebay.settings.keys import Scalar
 from forebay.state import Home
 from forebay.state.ending import before_forced_end
-from forebay.state.files import MARKER
+from forebay.state.private import hand_over
+from forebay.state.sealed import MARKER
 
 if TYPE_CHECKING:
     from forebay.contracts.evaluation import Evaluation
@@ -57,6 +58,7 @@ def ingest_command(data: str, out: Path, assignments: tuple[str, ...], as_json: 
     from forebay.engine.steps import ingest_config, run_ingest
 
     values = _settings([f"ingest.data={data}", *assignments], "ingest")
+    Home.find().open(writing=True)
     check_out(out, ROWS_FOLDER)
     if Path(data).resolve().is_relative_to(out.resolve()):
         raise ConfigError(f"--out: {data} lies in {out}, which would be emptied before it is read. Give a new folder.")
@@ -64,6 +66,7 @@ def ingest_command(data: str, out: Path, assignments: tuple[str, ...], as_json: 
     config = ingest_config(values)
     check_before_steps(out, spark=True)
     manifest, summary = _call(lambda: run_ingest(out, config))
+    hand_over(out)
     kept = {
         "rows": manifest.rows, "classes": len(manifest.classes), "digest": manifest.digest,
         "quarantined": manifest.quarantined,
@@ -89,10 +92,11 @@ def train_command(dataset: Path, out: Path, assignments: tuple[str, ...], as_jso
     from forebay.engine.steps import run_preprocess, run_train
 
     values = _settings(assignments, "preprocess", "train")
+    home = Home.find().open(writing=True)
     read_ingest_output(dataset)
     check_out(out, TRAIN_FOLDER)
     check_before_steps(out, spark=False)
-    check_mlflow(Home.find().open(), needed=False)
+    check_mlflow(home, needed=False)
     check_checkpoint_store()
 
     def steps() -> Any:
@@ -100,6 +104,7 @@ def train_command(dataset: Path, out: Path, assignments: tuple[str, ...], as_jso
         return run_train(out / "shards", out / "bundle", values)
 
     result, summary = _call(steps)
+    hand_over(out)
     bundle = out / "bundle"
     if as_json:
         model = {"architecture": result.spec.architecture, "weights_sha256": result.spec.weights_sha256}
@@ -131,7 +136,7 @@ def evaluate_command(model: str, data: str, out: Path | None, assignments: tuple
     from forebay.engine.steps import run_evaluate
 
     given = _settings([f"ingest.data={data}", *assignments], "ingest", "preprocess", "evaluate")
-    home = Home.find().open()
+    home = Home.find().open(writing=True)
     check_mlflow(home)
     check_source(data)
     found = find_model(home, model)
@@ -148,6 +153,8 @@ def evaluate_command(model: str, data: str, out: Path | None, assignments: tuple
                 return run_evaluate(shards, found.folder, result_folder, values)
 
         evaluation, summary = _call(steps)
+    if out:
+        hand_over(out)
     if found.version:
         summary["model"]["version"] = found.version
     if as_json:

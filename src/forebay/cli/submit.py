@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from forebay.cli.command import command
-from forebay.cli.options import INTERRUPTED, given_settings, json_option, setting_options
+from forebay.cli.options import INTERRUPTED, given_settings, json_option, one_line_text, setting_options
 from forebay.cli.run import REFUSED, end_like_ctrl_c
 from forebay.cluster.namespaces import PIPELINES
 from forebay.errors import ClusterError, ConfigError
@@ -53,8 +53,14 @@ OnInterrupt = Literal["ask", "leave", "terminate"]
     type=click.Path(path_type=Path),
     help="A file of `forebay compile`, in place of the one that came with the package.",
 )
-@click.option("--experiment", metavar="NAME", default="forebay", show_default=True)
-@click.option("--run-name", metavar="NAME", default="", help="Pipeline, revision and time where it is not given.")
+@click.option("--experiment", metavar="NAME", default="forebay", show_default=True, callback=one_line_text)
+@click.option(
+    "--run-name",
+    metavar="NAME",
+    default="",
+    callback=one_line_text,
+    help="Pipeline, revision and time where it is not given.",
+)
 @click.option("--data", metavar="URI", help="Short for --set ingest.data=…: s3://BUCKET/PREFIX, or digits.")
 @click.option("--gpus", metavar="N", help="Short for --set train.gpus=…: GPUs of the train step's pod.")
 @setting_options
@@ -102,11 +108,12 @@ def submit_command(
     )
     if run_id and (settings or pipeline or no_wait):
         raise ConfigError("--follow looks at a run that is there already: give no settings, --pipeline or --no-wait.")
+    from forebay.cluster.patience import BEGIN_S, Patience
     from forebay.submit.backend import connect
     from forebay.submit.login import login
 
-    backend = connect(login(host, namespace, context, ca))
     end_like_ctrl_c()
+    backend = connect(login(host, namespace, context, ca), Patience(BEGIN_S))
     if run_id:
         from forebay.submit.run import Started
 

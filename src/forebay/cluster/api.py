@@ -4,37 +4,30 @@ import json
 import os
 import re
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 
-from forebay.errors import ConfigError, ForebayError
+from forebay.cluster import patience
+from forebay.cluster.api_error import ApiError as ApiError
+from forebay.cluster.api_error import no_api_server, refused, unanswered
+from forebay.cluster.patience import Patience
+from forebay.errors import ConfigError
 
 if TYPE_CHECKING:
-    from kubernetes.client import ApiClient, ApiException
+    from kubernetes.client import ApiClient
 
 Object = dict[str, Any]
+Result = TypeVar("Result")
 FIELD_MANAGER = "forebay"
 CONNECT_S = 10.0
 TIMEOUT_S = 30.0  # of one request; a watch has its own
-_WHERE = re.compile(r"^(<[^>]*>|\w+\(.*?\)): ")  # what urllib3 puts before its words: an object of its own
-
-
-class ApiError(ForebayError):
-    """The API server refused, or none answers."""
-
-    def __init__(self, text: str, status: int = 0, said: str = "") -> None:
-        super().__init__(text)
-        self.status = status  # of HTTP; 0 where nothing answered
-        self.said = said or text  # the server's own words
-
-    @property
-    def is_about_rights(self) -> bool:
-        """Whether it says that somebody may not; quota, Pod Security and absent accounts are refused as 403 as well."""
-        return self.status == 403 and " cannot " in self.said
+REQUEST = "forebay.dev/request"  # annotation: by which an object is known for the one that a call made
+EXPIRED = 410  # of HTTP: what is to be watched from is no longer known
 
 
 @dataclass(frozen=True)
@@ -71,57 +64,38 @@ WHO = Resource("authentication.k8s.io", "v1", "selfsubjectreviews")
 INFERENCE_SERVICES = Resource("serving.kserve.io", "v1beta1", "inferenceservices")
 
 
-PASSING = (0, 429, 500, 502, 503, 504)  # answers of a server that is restarted or overloaded; 0 is none at all
-SILENT_S = 120.0  # of a server that is away, before what runs meanwhile is given up
-
-
-class Patience:
-    """Bears an API server that is away for a moment: what it runs goes on meanwhile."""
-
-    def __init__(self, tell: Callable[[str], None], what: str, pause_s: float) -> None:
-        self._tell, self._what, self._pause_s = tell, what, pause_s
-        self._since: float | None = None
-
-    def bear(self, error: ApiError) -> None:
-        """Wait a moment; raises the error where it does not pass, or lasts."""
-        if error.status not in PASSING:
-            raise error
-        now = time.monotonic()
-        if self._since is None:
-            self._since = now
-            self._tell(f"{error} {self._what} goes on meanwhile.")
-        if now - self._since > SILENT_S:
-            raise error
-        time.sleep(self._pause_s)
-
-    def over(self) -> None:
-        """It answers again."""
-        self._since = None
-
-
 class Api:
-    """A connection. Every method raises `ApiError`."""
+    """A connection. Every method raises `ApiError`: of what does not pass, or lasts longer than is borne."""
 
-    def __init__(self, client: "ApiClient") -> None:
+    def __init__(self, client: "ApiClient", bears: Patience) -> None:
         self._client = client
+        self.patience = bears
 
     @property
     def host(self) -> str:
         """Where it is, such as https://10.0.0.1:443."""
         return str(self._client.configuration.host)
 
+    def bearing(self, bears_s: float) -> "Api":
+        """The same connection for what can be done without: it waits no longer than that for a server."""
+        return Api(self._client, Patience(bears_s, lambda text: None))
+
+    def together(self, act: "Callable[[Api], Result]") -> Result:
+        """Several calls of which each is right only as long as those before it are: all are made anew where one fails.
+
+        Args:
+            act: makes them, on the connection that it is given.
+        """
+        return self.patience.insist(lambda: act(self.bearing(0.0)))
+
     def server(self) -> Server:
         """Its version and its clock; whoever is known at all may ask."""
-        response = self._open("GET", "/version", {})
+        said, headers = self._asked("GET", "/version")
         try:
-            said = json.loads(response.data)
             version = int(said["major"]), int(re.sub(r"\D.*", "", said["minor"]))  # some clouds write 33+
         except (ValueError, KeyError, TypeError) as error:
-            raise ApiError(
-                f"{self.host} answers, and not as a Kubernetes API server does. Is this the address in the kubeconfig "
-                "that your cluster gave you?"
-            ) from error
-        date = response.headers.get("Date")
+            raise no_api_server(self.host) from error
+        date = headers.get("Date")
         return Server(version, str(said.get("gitVersion", "")), parsedate_to_datetime(date) if date else None)
 
     def user(self) -> str:
@@ -149,33 +123,39 @@ class Api:
 
     def all(self, resource: Resource, namespace: str, **selectors: str) -> list[Object]:
         """Every object that the selectors (`labelSelector`, `fieldSelector`) let through; see `Resource.path`."""
-        items: list[Object] = json.loads(self._ask("GET", resource.path(namespace), selectors))["items"]
+        items: list[Object] = self._json("GET", resource.path(namespace), selectors)["items"]
         return items
 
     def create(self, resource: Resource, wanted: Object) -> Object:
-        """A new object as the server made it; of a review, such as a SelfSubjectAccessReview, the answer."""
-        path = resource.path((wanted.get("metadata") or {}).get("namespace", ""))
-        made: Object = json.loads(self._ask("POST", path, {"fieldManager": FIELD_MANAGER}, wanted))
-        return made
+        """A new object as the server made it; of a review, such as a SelfSubjectAccessReview, the answer.
+
+        Where the server broke off and has made it all the same, the next try meets it, and knows it by its annotation.
+        """
+        metadata = wanted.get("metadata") or {}
+        path, query = resource.path(metadata.get("namespace", "")), {"fieldManager": FIELD_MANAGER}
+        if not metadata.get("name"):
+            return self._json("POST", path, query, wanted)
+        ours = uuid.uuid4().hex
+        annotations = {**(metadata.get("annotations") or {}), REQUEST: ours}
+        try:
+            return self._json("POST", path, query, {**wanted, "metadata": {**metadata, "annotations": annotations}})
+        except ApiError as error:
+            found = self.find(resource, metadata["namespace"], metadata["name"]) if error.status == 409 else None
+            if found is None or (found["metadata"].get("annotations") or {}).get(REQUEST) != ours:
+                raise
+            return found
 
     def apply(self, resource: Resource, wanted: Object) -> Object:
         """Server-side apply: afterwards the object has every field of `wanted`, and what others set stays."""
         metadata = wanted["metadata"]
-        applied: Object = json.loads(
-            self._ask(
-                "PATCH",
-                resource.path(metadata["namespace"], metadata["name"]),
-                {"fieldManager": FIELD_MANAGER, "force": "true"},
-                wanted,
-                "application/apply-patch+yaml",  # JSON is YAML
-            )
-        )
-        return applied
+        path = resource.path(metadata["namespace"], metadata["name"])
+        query = {"fieldManager": FIELD_MANAGER, "force": "true"}
+        return self._json("PATCH", path, query, wanted, "application/apply-patch+yaml")  # JSON is YAML
 
     def delete(self, resource: Resource, namespace: str, name: str) -> None:
         """Delete an object with all that belongs to it; nothing where it is gone already."""
         try:
-            self._ask("DELETE", resource.path(namespace, name), {"propagationPolicy": "Foreground"})
+            self._text("DELETE", resource.path(namespace, name), {"propagationPolicy": "Foreground"})
         except ApiError as error:
             if error.status != 404:
                 raise
@@ -183,10 +163,12 @@ class Api:
     def log(self, namespace: str, pod: str, container: str, *, lines: int, previous: bool = False) -> str:
         """The last lines of a container's log; of the one before its last restart where `previous`."""
         words = {"container": container, "tailLines": str(lines), "previous": str(previous).lower()}
-        return self._ask("GET", PODS.path(namespace, pod, "log"), words)
+        return self._text("GET", PODS.path(namespace, pod, "log"), words)
 
     def watch(self, resource: Resource, seen: Object, seconds: int) -> Iterator[Object]:
         """What becomes of an object, after the state in which it was seen: events with `type` and `object`.
+
+        It ends early where the server breaks off: who watches looks again.
 
         Args:
             resource: its kind.
@@ -201,19 +183,12 @@ class Api:
             "resourceVersion": metadata["resourceVersion"],
             "timeoutSeconds": str(seconds),
         }
-        from urllib3.exceptions import HTTPError
-
-        response = self._open("GET", resource.path(namespace), query, longer_s=seconds)
-        rest = b""
+        began = patience.now()
         try:
-            for chunk in response.stream(None, decode_content=False):
-                *lines, rest = (rest + chunk).split(b"\n")
-                events = [json.loads(line) for line in lines if line.strip()]
-                yield from (event for event in events if event["type"] != "ERROR")  # such as a state that is too old
-        except (HTTPError, OSError) as error:
-            raise ApiError(f"{self.host} broke off while it was watched: {error}.") from error
-        finally:
-            response.release_conn()
+            yield from self._events(resource.path(namespace), query, seconds)
+        except ApiError as error:
+            if error.status != EXPIRED:
+                self.patience.bear(error, began)
 
     def states(
         self, resource: Resource, namespace: str, name: str, end: float, slice_s: int
@@ -231,20 +206,59 @@ class Api:
                 if event["type"] != "DELETED":  # the next look finds none
                     yield event["object"]
 
+    def _events(self, path: str, query: dict[str, str], seconds: int) -> Iterator[Object]:
+        from urllib3.exceptions import HTTPError
+
+        response = self._open("GET", path, query, longer_s=seconds)
+        rest = b""
+        try:
+            for chunk in response.stream(None, decode_content=False):
+                *lines, rest = (rest + chunk).split(b"\n")
+                events = [json.loads(line) for line in lines if line.strip()]
+                yield from (event for event in events if event["type"] != "ERROR")  # such as a state that is too old
+        except (HTTPError, OSError) as error:
+            raise ApiError(f"{self.host} broke off while it was watched: {error}.") from error
+        finally:
+            response.release_conn()
+
     def _find(self, path: str) -> Object | None:
         try:
-            found: Object = json.loads(self._ask("GET", path))
+            return self._json("GET", path)
         except ApiError as error:
             if error.status == 404:
                 return None
             raise
-        return found
 
-    def _ask(
+    def _json(self, *words: Any) -> Object:
+        said: Object = self._asked(*words)[0]
+        return said
+
+    def _text(self, *words: Any) -> str:
+        return str(self.patience.insist(lambda: self._read(*words))[0].decode(errors="replace"))
+
+    def _asked(self, *words: Any) -> tuple[Any, Any]:
+        """An answer and its headers."""
+
+        def ask() -> tuple[Any, Any]:
+            body, headers = self._read(*words)
+            try:
+                return json.loads(body), headers
+            except ValueError as error:
+                raise no_api_server(self.host) from error
+
+        return self.patience.insist(ask)
+
+    def _read(
         self, verb: str, path: str, query: dict[str, str] | None = None, body: Object | None = None, of: str = ""
-    ) -> str:
+    ) -> tuple[bytes, Any]:
+        """The whole answer: where it is cut off, none was given."""
+        from urllib3.exceptions import HTTPError
+
         response = self._open(verb, path, query or {}, body, of)
-        return str(response.data.decode(errors="replace"))
+        try:
+            return response.data, response.headers
+        except (HTTPError, OSError) as error:
+            raise unanswered(self.host, error) from error
 
     def _open(
         self,
@@ -270,19 +284,17 @@ class Api:
                 verb, url, headers=headers, body=body, _preload_content=False, _request_timeout=limits
             )
         except ApiException as error:
-            raise _refused(self.host, verb, path, error) from error
+            raise refused(self.host, verb, path, error) from error
         except (HTTPError, OSError) as error:
-            words = _WHERE.sub("", str(error)).rstrip(".")
-            raise ApiError(
-                f"{self.host} does not answer: {words}. Is the cluster up, and is this its address?"
-            ) from error
+            raise unanswered(self.host, error) from error
 
 
-def connect(context: str = "") -> Api:
+def connect(context: str = "", bears: Patience | None = None) -> Api:
     """The cluster that this process runs in, else that of the kubeconfig.
 
     Args:
         context: of the kubeconfig; empty for the pod's own cluster, or the current context.
+        bears: a server that is away; none where it is not given.
 
     Raises:
         ConfigError: there is neither, or the kubeconfig cannot be used.
@@ -301,29 +313,5 @@ def connect(context: str = "") -> Api:
             f"There is no cluster to talk to: {words}. Point KUBECONFIG at the file that your cluster gave you; "
             "`kubectl config get-contexts` lists what it holds."
         ) from error
-    configuration.retries = False  # its own tries would make one error take half a minute
-    return Api(client.ApiClient(configuration))
-
-
-def _refused(host: str, verb: str, path: str, error: "ApiException") -> ApiError:
-    """What the server says, and what to do about it."""
-    said = _message(error)
-    if error.status == 401:
-        fix = "The token is not valid or has expired: log in again, or give the pod its service account back."
-    elif error.status == 403:
-        fix = "Ask for that right; the chart grants it to the pipelines' service account in the models' namespace."
-    elif error.status in (400, 422):
-        fix = "The object breaks a rule of the cluster's; an older or newer KServe may have other fields."
-    elif error.status == 404:
-        fix = "Does this cluster have what `forebay up` installs, and is this the namespace?"
-    else:
-        fix = "Try again; the cluster's administrator sees more in the API server's log."
-    return ApiError(f"{host} answers {error.status} to {verb} {path}: {said}. {fix}", int(error.status or 0), said)
-
-
-def _message(error: "ApiException") -> str:
-    try:
-        status = json.loads(error.body or "")
-    except (ValueError, TypeError):
-        return str(error.reason or "nothing").rstrip(".")
-    return str(status.get("message") if isinstance(status, dict) else status).rstrip(".")
+    configuration.retries = False  # its own tries would make one error take half a minute, and tell nobody
+    return Api(client.ApiClient(configuration), bears or Patience(0.0))

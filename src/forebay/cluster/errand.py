@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from forebay import container_images
-from forebay.cluster.api import DEPLOYMENTS, PODS, Api, ApiError, Object, Patience
+from forebay.cluster.api import DEPLOYMENTS, PODS, Api, ApiError, Object
 from forebay.cluster.ending import Ending
 from forebay.cluster.given import variables
 from forebay.cluster.namespaces import PIPELINES, PLATFORM
-from forebay.cluster.obstacles import Obstacle, Subject, of_pods
+from forebay.cluster.obstacles import Obstacle, Subject, condition, of_pods
 from forebay.errors import ClusterError
 
 ACCOUNT = "pipeline-runner"  # that Kubeflow Pipelines runs steps as
@@ -174,16 +174,10 @@ def follow(
     """
     following = _Following(api, errand, name, subject, show)
     end = time.monotonic() + errand.patience_s
-    patience = Patience(show or (lambda text: None), f"The pod {PIPELINES}/{name}", SLICE_S)
-    while time.monotonic() < end:
-        try:
-            for seen in api.states(PODS, PIPELINES, name, end, SLICE_S):
-                ending.check()
-                if ended := following.look(seen):
-                    return ended
-                patience.over()
-        except ApiError as error:
-            patience.bear(error)
+    for seen in api.states(PODS, PIPELINES, name, end, SLICE_S):
+        ending.check()
+        if ended := following.look(seen):
+            return ended
     why = following.found.text if following.found else "its node says no reason"
     raise HinderedError(f"{PIPELINES}/{name} did not end within {errand.patience_s} s: {why}")
 
@@ -210,7 +204,7 @@ class _Following:
             self.shown = max(self.shown, len(lines))
         if _is_over(seen):
             return Ended(seen, lines)
-        found = next(of_pods([seen], self.subject), None)
+        found = next(of_pods([seen], self.subject), None) or _unscheduled(seen)
         if found is None or self.found is None or found.kind != self.found.kind:
             self.since = time.monotonic()
         self.found = found
@@ -230,6 +224,17 @@ def _lines(api: Api, errand: Errand, seen: Object) -> list[str]:
     if not any({"running", "terminated"} & (each.get("state") or {}).keys() for each in _containers(seen)):
         return []
     return api.log(PIPELINES, seen["metadata"]["name"], errand.kind, lines=LINES).splitlines()
+
+
+def _unscheduled(seen: Object) -> Obstacle | None:
+    """That no scheduler has looked at a pod: where one has, it has a node or a condition that says why not."""
+    if seen["spec"].get("nodeName") or condition(seen, "PodScheduled"):
+        return None
+    text = (
+        f"No scheduler has looked at the pod {seen['metadata']['name']}: see that the cluster's runs, and that a node "
+        "is ready (`kubectl get nodes`, `kubectl get pods --namespace kube-system`)."
+    )
+    return Obstacle(kind="Unschedulable", text=text, hopeless=False)
 
 
 def _is_over(seen: Object) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from forebay import tracking
 from forebay.cluster.api import Object
+from forebay.state import key_variables
 
 GIVEN = "forebay-steps"  # name of both
 MLFLOW = (tracking.GIVEN[tracking.URI_VARIABLE],)
@@ -15,6 +16,12 @@ STORE_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")  # absent where the 
 MODEL_STORE = "FOREBAY_MODEL_STORE"  # where MLflow's server keeps the artifacts that it hands out
 CHECKPOINT_STORE = "FOREBAY_CHECKPOINT_STORE"  # where a training's state survives its pod
 WORK_STORE = "FOREBAY_WORK_STORE"  # where what tasks pass on to each other lies meanwhile
+# What signs models: a Secret that a person writes, for register alone. Its passphrase is absent where the key has none.
+SIGNING_SECRET = "forebay-signing"  # noqa: S105 - a name
+SIGNING_FOLDER = "/run/forebay/signing"  # where its keys lie in register's container; SIGNING_KEY names the file there
+SIGNING_PASSPHRASE = {"passphrase": key_variables.PASSPHRASE}
+SIGNING_KEY = key_variables.SIGNING_KEY  # absent where nothing is signed
+VERIFY_KEY = key_variables.VERIFY_KEY  # the public keys themselves; absent where nothing is verified
 SPARK_ACCOUNT = "FOREBAY_SPARK_ACCOUNT"  # service account of Spark's driver and executors; absent where none is wanted
 
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from forebay.cluster.api import EVENTS, PODS, Api, ApiError, Object, Patience, Resource
+from forebay.cluster.api import EVENTS, PODS, Api, ApiError, Object, Resource
 from forebay.cluster.ending import Ending, ended_by_signals
 from forebay.cluster.last_lines import explained
 from forebay.cluster.obstacles import Obstacle, Subject, of_pods, refused_pods
@@ -88,6 +88,7 @@ def run_job(
         SystemExit: SIGTERM, SIGINT or SIGHUP arrived.
     """
     with ended_by_signals() as ending:
+        api.patience.obey(ending)
         following = _Following(api, job, timeout_s, tell, ending, hear)
         following.clear()
         try:
@@ -150,15 +151,9 @@ class _Following:
         """The object, once it succeeded."""
         self.began = time.monotonic()
         end = self.began + self.timeout_s
-        patience = Patience(self.tell, self.job.title, SLICE_S)
         while time.monotonic() < end:
             self.ending.check()
-            try:
-                done = self._look()
-            except ApiError as error:
-                patience.bear(error)
-                continue
-            patience.over()
+            done = self._look()
             if done is not None:
                 return done
         waited = f"{self.job.title} was not done within {self.timeout_s:g} s"
@@ -224,12 +219,13 @@ class _Following:
         """Pass on what the speaker has written since the last look, or the end of it."""
         if self.hear is None:
             return
+        api = self.api.bearing(0.0)  # it is asked again in a moment
         for pod in pods:
             running = [each for each in (pod.get("status") or {}).get("containerStatuses") or [] if each.get("ready")]
             if self.job.speaker not in [each["name"] for each in running]:
                 continue
             try:
-                log = self.api.log(self.job.namespace, pod["metadata"]["name"], self.job.speaker, lines=HEARD)
+                log = api.log(self.job.namespace, pod["metadata"]["name"], self.job.speaker, lines=HEARD)
             except ApiError:
                 continue  # it has ended meanwhile
             lines = log.splitlines()

@@ -5,6 +5,7 @@ from forebay.cluster.obstacles import Obstacle
 from forebay.state.mask import without_passwords
 
 LINES = 8
+BEARS_S = 10.0  # what they would say is worth no more
 
 
 def explained(api: Api, namespace: str, found: Obstacle) -> str:
@@ -12,7 +13,11 @@ def explained(api: Api, namespace: str, found: Obstacle) -> str:
     if not found.pod:
         return found.text
     try:
-        log = api.log(namespace, found.pod, found.container, lines=LINES, previous=found.restarted).strip()
+        log = (
+            api.bearing(BEARS_S)
+            .log(namespace, found.pod, found.container, lines=LINES, previous=found.restarted)
+            .strip()
+        )
     except ApiError:
         return found.text  # the pod is gone; what it ended with is known
     lines = " | ".join(line.strip() for line in log.splitlines() if line.strip())

@@ -1,10 +1,14 @@
-"""What of the caller's environment reaches a step's container: variables for S3 and MLflow, and the files they name."""
+"""What of the caller's environment reaches a step's container: variables for S3 and MLflow, and the files they name.
+
+The key that signs models reaches the step that signs, and no other.
+"""
 
 import os
 from pathlib import Path
 from typing import Any
 
 from forebay.errors import ConfigError
+from forebay.state.key_variables import PASSPHRASE, SIGNER, SIGNING_KEY
 from forebay.tracking import URI_VARIABLE
 
 PREFIXES = ("AWS_", "MLFLOW_")  # nothing else of the shell does
@@ -20,13 +24,15 @@ FILES = (
 PROFILE_FILES = {"AWS_CONFIG_FILE": "config", "AWS_SHARED_CREDENTIALS_FILE": "credentials"}  # of ~/.aws
 
 
-def passed_on() -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+def passed_on(step: str) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
     """Variables for a step's container, and its volumes: the files that they name, under their own paths."""
     variables = {name: value for name, value in os.environ.items() if name.startswith(PREFIXES)}
     if "AWS_PROFILE" in variables:  # read from the home folder, which no container has
         for name, file in PROFILE_FILES.items():
             variables.setdefault(name, str(Path.home() / ".aws" / file))
-    paths = [Path(variables[name]) for name in FILES if name in variables]
+    if step == SIGNER:
+        variables |= {name: os.environ[name] for name in (SIGNING_KEY, PASSPHRASE) if name in os.environ}
+    paths = [Path(variables[name]) for name in (*FILES, SIGNING_KEY) if name in variables]
     volumes: dict[str, Any] = {str(path): {"bind": str(path), "mode": "ro"} for path in paths if path.is_file()}
     return variables, volumes
 

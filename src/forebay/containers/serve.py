@@ -13,6 +13,15 @@ MEMORY = "2g"
 
 
 @dataclass(frozen=True)
+class EngineRestarts:
+    """How often the engine started a server's container again."""
+
+    count: int
+    last: str  # when it ended last, ISO 8601, UTC; empty where it never did
+    why: str
+
+
+@dataclass(frozen=True)
 class ServeContainer:
     """A server's container that was just started."""
 
@@ -80,6 +89,25 @@ def start_server(home: Home, options: Sequence[str], variables: dict[str, str]) 
 def server_name(home: Home) -> str:
     """The one server container of a state folder."""
     return f"forebay-serve-{label_of(home)}"
+
+
+def engine_restarts(name: str) -> EngineRestarts | None:
+    """What the engine tells of a server's container; None where it has none of that name.
+
+    Raises:
+        MachineError: no engine.
+    """
+    from docker.errors import NotFound
+
+    with connected() as client, contextlib.suppress(NotFound):
+        attributes = client.containers.get(name).attrs
+        state, count = attributes["State"], int(attributes.get("RestartCount") or 0)
+        if not count:
+            return EngineRestarts(0, "", "")
+        out_of_memory = ", for lack of memory" if state.get("OOMKilled") else ""
+        last = f"{str(state['FinishedAt'])[:19]}+00:00"  # the engine gives nanoseconds
+        return EngineRestarts(count, last, f"exit code {state['ExitCode']}{out_of_memory}")
+    return None
 
 
 def stop_server(name: str, timeout_s: float) -> bool:

@@ -15,6 +15,7 @@ from forebay import container_images
 from forebay.containers.client import HOME_LABEL, common, connected, label_of, remove
 from forebay.containers.environment import passed_on
 from forebay.state import Home, Run
+from forebay.state.private import UMASK
 from forebay.state.steplog import EVENTS_VARIABLE, FRESH_VARIABLE, StepLog, read_events
 from forebay.state.watch import GRACE_S
 
@@ -74,7 +75,7 @@ class Containers:
 
     def _run_to_its_end(self, client: "DockerClient", name: str, image: str, command: Sequence[str]) -> tuple[int, str]:
         """Exit code, and why the step failed where it could not say so itself."""
-        container = client.containers.create(image, list(command), **self._arguments(name, image))  # it never pulls
+        container = client.containers.create(image, private(command), **self._arguments(name, image))  # it never pulls
         try:
             container.start()
             for chunk in container.logs(stream=True):
@@ -91,7 +92,7 @@ class Containers:
 
     def _arguments(self, name: str, image: str) -> dict[str, Any]:
         arguments = common(self.home)
-        variables, files = passed_on()
+        variables, files = passed_on(name)
         arguments["environment"] |= variables
         arguments["volumes"] |= files
         arguments["name"] = (
@@ -110,6 +111,11 @@ class Containers:
 
             arguments["device_requests"] = [DeviceRequest(count=int(self.gpus), capabilities=[["gpu"]])]
         return arguments
+
+
+def private(command: Sequence[str]) -> list[str]:
+    """The command under the umask of the state folder: kfp makes folders there before a step can set one."""
+    return ["sh", "-c", f'umask {UMASK:03o}; exec "$@"', "sh", *command]
 
 
 def end_leftovers(home: Home) -> None:

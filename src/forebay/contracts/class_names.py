@@ -1,6 +1,22 @@
-"""Classes in a message."""
+"""Classes: what may be one's name, and how they stand in a message."""
 
 from collections.abc import Sequence
+
+from forebay.text import control_in
+
+LONGEST = 1000  # characters of a name
+
+
+def name_problem(name: object) -> str:
+    """Why something cannot be the name of a class; empty where it can."""
+    if not isinstance(name, str):
+        return f"must be text, is {name!r:.100}"
+    if not name.strip():
+        return "must not be empty"
+    if len(name) > LONGEST:
+        return f"must have at most {LONGEST} characters, has {len(name)}"
+    control = control_in(name)
+    return f"must not hold control characters such as {control}" if control else ""
 
 
 def listed(names: Sequence[str], most: int = 5) -> str:

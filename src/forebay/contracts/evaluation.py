@@ -9,12 +9,15 @@ from numpy.typing import NDArray
 
 from forebay.errors import DataError
 from forebay.state.files import read_json, write_json
+from forebay.state.machine_words import naming
+from forebay.state.sealed import check_content
 
 EVALUATION = "evaluation.json"
 PREDICTIONS = "predictions.parquet"  # one row per test picture: sha256, label, predicted, probabilities
 SMOKE = "smoke.npz"  # the first test rows with their answers, for deploy's smoke test
 REPORT = "report.html"  # self-contained
 
+_MAKER = "evaluate"
 PASSED = "passed"
 REFUSED = "refused"
 
@@ -27,7 +30,7 @@ class Evaluation:
     name: str  # registered model name
     decision: str  # passed or refused
     gate: dict[str, Any]  # passed, reason, version (of identical weights, else None), champion, baseline, unjudged
-    model: dict[str, Any]  # architecture, options, weights_sha256, training, lineage; as the bundle records them
+    model: dict[str, Any]  # architecture, options, weights_sha256, …, as the bundle records them; its bundle_digest
     data: dict[str, Any]  # rows, classes, digest, quarantined by reason, splits, split_kind, source
     accuracy: dict[str, Any]  # value, low, high, rows, confidence
     metrics: dict[str, float]  # flat, for MLflow and KFP
@@ -56,8 +59,10 @@ class Evaluation:
         """Read `evaluation.json`.
 
         Raises:
-            DataError: there is none, or it is not one.
+            DamagedArtifactError: the folder is not complete, or the file is not the one that evaluate wrote.
+            DataError: it is not one.
         """
+        check_content(folder, _MAKER, [EVALUATION])
         try:
             values = read_json(folder / EVALUATION)
             return cls(folder=folder, **values | {key: tuple(values[key]) for key in ("roc", "macro_roc")})
@@ -71,7 +76,7 @@ class Evaluation:
 
 def write_smoke(folder: Path, images_NHWC: NDArray[np.uint8], probabilities: NDArray[np.float32]) -> None:
     """Write rows that a server must answer alike: pictures and the N x K probabilities that evaluate got for them."""
-    with (folder / SMOKE).open("wb") as file:
+    with naming(folder / SMOKE), (folder / SMOKE).open("wb") as file:
         np.savez(file, allow_pickle=False, images=images_NHWC, probabilities=probabilities)
 
 
@@ -79,8 +84,10 @@ def read_smoke(folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """Read what `write_smoke` wrote; pickles are refused.
 
     Raises:
-        DataError: the file is missing or broken.
+        DamagedArtifactError: the file is not the one that evaluate wrote.
+        DataError: it is broken.
     """
+    check_content(folder, _MAKER, [SMOKE])
     try:
         with np.load(folder / SMOKE, allow_pickle=False) as arrays:
             return arrays["images"], arrays["probabilities"]

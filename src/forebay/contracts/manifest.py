@@ -2,16 +2,19 @@
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from forebay.errors import DataError
 from forebay.state.files import read_json, write_json
+from forebay.state.sealed import check_content
 
 MANIFEST = "manifest.json"
 
 
 class _Stored:
     """Reading and writing of a manifest as `manifest.json`."""
+
+    maker: ClassVar[str]  # the step that writes it
 
     def write(self, folder: Path) -> None:
         """Write the manifest into its artifact folder."""
@@ -22,8 +25,10 @@ class _Stored:
         """Read the manifest of an artifact folder.
 
         Raises:
-            DataError: there is none, or it is not one of this kind.
+            DamagedArtifactError: the folder is not complete, or the manifest is not the one that it was sealed with.
+            DataError: it is not one of this kind.
         """
+        check_content(folder, cls.maker, [MANIFEST])
         try:
             values: dict[str, Any] = read_json(folder / MANIFEST)
             return cls(**values)
@@ -39,6 +44,8 @@ class _Stored:
 class DataManifest(_Stored):
     """What ingest wrote."""
 
+    maker = "ingest"
+
     name: str  # of the data set, for the registry: lower-case letters, digits, hyphens
     source: str  # the URI that was read
     kind: str  # digits, folder, tar, idx, cifar10, parquet
@@ -50,7 +57,7 @@ class DataManifest(_Stored):
     height: int
     width: int
     channels: int
-    digest: str  # hex; the same for the same rows whatever the partitioning, the order or the path
+    digest: str  # hex; `contracts.rows.content_digest`
     quarantined: dict[str, int]  # by reason, only reasons that occurred
     sizes: dict[str, int]  # HxW as found: readable pictures
     splits: dict[str, int]  # rows by the source's own split; empty where it has none
@@ -62,6 +69,8 @@ class DataManifest(_Stored):
 @dataclass(frozen=True, kw_only=True)
 class SplitManifest(_Stored):
     """What preprocess wrote. Carries what later steps need of the data manifest."""
+
+    maker = "preprocess"
 
     name: str
     source: str

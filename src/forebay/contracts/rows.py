@@ -1,6 +1,7 @@
 """The one table that ingest writes: Parquet files under `rows/`, a quarantine table under `quarantine/`."""
 
 import hashlib
+from collections.abc import Sequence
 
 import pyarrow as pa
 
@@ -34,6 +35,7 @@ QUARANTINE_SCHEMA = pa.schema(
 REASONS = (
     "unreadable",  # empty, truncated, not a picture, or of a kind that is not read
     "too_large",  # more pixels or bytes than the settings allow
+    "too_costly",  # far more work than its pixels are worth, such as thousands of scans
     "unlabelled",  # outside every class folder
     "mis_sized",  # another size, with ingest.on_size=quarantine
     "duplicate",  # the same pixels came before (by source path)
@@ -44,3 +46,20 @@ REASONS = (
 def pixel_digest(pixels: bytes, height: int, width: int, channels: int) -> bytes:
     """The identity of a picture: sha256 of `HxWxC:` in ASCII and the pixel bytes, as stored."""
     return hashlib.sha256(f"{height}x{width}x{channels}:".encode() + pixels).digest()
+
+
+def content_digest(rows: pa.Table, shape: Sequence[int], classes: Sequence[str]) -> str:
+    """The identity of a data set: of its rows' pixels, labels and splits, not of their order, files or paths.
+
+    Args:
+        rows: sha256, label_name and split (or null) of each.
+        shape: height, width, channels.
+        classes: in label order.
+    """
+    header = ["x".join(map(str, shape)), *classes]
+    digest = hashlib.sha256("\0".join(header).encode() + b"\n")
+    columns = ("sha256", "label_name", "split")
+    ordered = rows.sort_by([(name, "ascending") for name in columns])  # ingest leaves no sha256 twice
+    for sha256, label_name, split in zip(*(ordered[name].to_pylist() for name in columns), strict=True):
+        digest.update(f"{sha256}\0{label_name}\0{split or ''}\n".encode())
+    return digest.hexdigest()

@@ -1,7 +1,8 @@
 """Memory-mappable shards: uint8 pictures that training reads without decoding.
 
 A split named `test` lies in `test-00000.npy`, … (uint8, N x H x W x C, rows in the order of their sha256),
-`test-labels.npy` (int64, N) and `test-sha256.npy` (uint8, N x 32). `.npy` is read with pickles refused.
+`test-labels.npy` (int64, N) and `test-sha256.npy` (uint8, N x 32). `.npy` is read with pickles refused, and only while
+its content is what preprocess sealed: labels that were changed later would be learned and measured as if true.
 """
 
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from forebay.contracts.manifest import SplitManifest
+from forebay.contracts.manifest import MANIFEST, SplitManifest
+from forebay.state.sealed import check_content
 
 SPLITS = ("train", "validation", "test")
 
@@ -69,8 +71,18 @@ def sha256_name(split: str) -> str:
     return f"{split}-sha256.npy"
 
 
+def split_files(manifest: SplitManifest, split: str) -> list[str]:
+    """Names of the files that hold a split."""
+    return [*manifest.shards[split], labels_name(split), sha256_name(split)]
+
+
 def open_split(folder: Path, manifest: SplitManifest, split: str) -> Split:
-    """Open one split of a preprocess artifact."""
+    """Open one split of a preprocess artifact, whose files are read once for that.
+
+    Raises:
+        DamagedArtifactError: a file of it, or the manifest, is not what preprocess wrote.
+    """
+    check_content(folder, manifest.maker, [MANIFEST, *split_files(manifest, split)])
 
     def load(name: str, mapped: bool) -> NDArray[np.generic]:
         return np.load(folder / name, mmap_mode="r" if mapped else None, allow_pickle=False)  # type: ignore[no-any-return]

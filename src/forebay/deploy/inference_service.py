@@ -45,6 +45,7 @@ class Deployment:
     code_version: str
     run_id: str
     namespace: str
+    bundle_digest: str = ""  # over every file, from the registry; empty for a version from before there was one
     replicas: int = 1
     service_account: str = SERVICE_ACCOUNT  # whose credentials fetch the storage URI
     resources: Resources = field(default_factory=Resources)
@@ -62,6 +63,7 @@ def inference_service(wanted: Deployment) -> dict[str, Any]:
     annotations = {
         "serving.kserve.io/deploymentMode": "Standard",
         f"{LABELS}/weights-sha256": wanted.weights_sha256,
+        **({f"{LABELS}/bundle-digest": wanted.bundle_digest} if wanted.bundle_digest else {}),
         f"{LABELS}/data-digest": wanted.data_digest,
         f"{LABELS}/code-version": wanted.code_version,
         f"{LABELS}/run-id": wanted.run_id,
@@ -104,7 +106,7 @@ def _predictor(wanted: Deployment) -> dict[str, Any]:
             "runtime": GPU_RUNTIME if wanted.resources.gpus else RUNTIME,
             "protocolVersion": "v2",
             "storageUri": wanted.storage_uri,
-            "args": ["--model-name", wanted.name, "--model-version", wanted.version],
+            "args": _arguments(wanted),
             **({"env": [{"name": k, "value": v} for k, v in wanted.variables.items()]} if wanted.variables else {}),
             "resources": _resources(wanted.resources),
             "securityContext": {
@@ -114,6 +116,12 @@ def _predictor(wanted: Deployment) -> dict[str, Any]:
             },
         },
     }
+
+
+def _arguments(wanted: Deployment) -> list[str]:
+    """Of the server: what it is to serve, and the digest by which it knows what KServe brought."""
+    checked = ["--bundle-digest", wanted.bundle_digest] if wanted.bundle_digest else []
+    return ["--model-name", wanted.name, "--model-version", wanted.version, *checked]
 
 
 def _resources(wanted: Resources) -> dict[str, dict[str, str]]:

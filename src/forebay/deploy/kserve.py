@@ -2,20 +2,20 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from dataclasses import dataclass, field
+from typing import Any
 
-from forebay.cluster.api import EVENTS, INFERENCE_SERVICES, PODS, Api, ApiError, Patience
+from forebay.cluster.api import EVENTS, INFERENCE_SERVICES, PODS, Api
 from forebay.cluster.ending import Ending, ended_by_signals
 from forebay.cluster.last_lines import explained
 from forebay.cluster.obstacles import Obstacle
+from forebay.cluster.patience import PUT_BACK_S, Patience
 from forebay.deploy.inference_service import MANAGER, MANAGER_LABEL, VERSION_LABEL, marks
-from forebay.deploy.readiness import SERVICE_LABEL, obstacle, serves
+from forebay.deploy.readiness import SERVICE_LABEL, obstacle, of_kserve, serves
 from forebay.errors import ConfigError, DeployError, ForebayError, OtherVersionError
 from forebay.serving.client import AnswerError
 
 Object = dict[str, Any]
-Result = TypeVar("Result")
 SLICE_S = 2  # how long one watch lasts; pods are looked at after each
 SETTLES_S, PAUSE_S = 30.0, 1.0  # how long a ready version may take to be what answers, and between two questions
 STAYS_S = 15.0  # an obstacle that stays this long is no passing one
@@ -36,6 +36,7 @@ class Rollout:
     tell: Callable[[str], None]  # something that a person should see meanwhile
     champion: Callable[[], str | None]  # version that was proved last under this name; None where none ever was
     champions_service: Callable[[], Object | None]  # as it was proved; None where that is not known
+    registry_patience: Patience = field(default_factory=lambda: Patience(0.0))  # of what `champion` and others ask
 
     def run(self, wanted: Object, prove: Prove, promote: Callable[[], None]) -> str:
         """Apply, wait, prove, promote; where one of them fails or a signal comes, what was served before is again.
@@ -54,12 +55,14 @@ class Rollout:
         """
         _, name, version = _identity(wanted)
         with ended_by_signals() as ending:
+            self.api.patience.obey(ending)
+            self.registry_patience.obey(ending)
             champion = self.champion()
             before, expected = self._before(wanted, champion, ending)
             promoted = False
             try:
                 try:
-                    url = service_url(self._serve(wanted, ending))
+                    url = service_url(self._serve(wanted, expected, ending))
                     self._prove(prove, url, ending)
                     with ending.held():
                         self._refuse_superseded(wanted, champion)
@@ -73,7 +76,7 @@ class Rollout:
                     raise DeployError(f"{name} version {version} was not made champion: {reason} {after}") from error
             except BaseException as error:
                 if not promoted and not isinstance(error, Exception):  # who ends this process gives it seconds
-                    self._undo(wanted, before, expected)
+                    self._undo(wanted, before, expected, champion)
                 raise
         return url
 
@@ -108,42 +111,26 @@ class Rollout:
                 raise
             self.tell(f"Version {version} is champion; the registry was not written to its end: {error}")
 
-    def _serve(self, wanted: Object, ending: Ending) -> Object:
+    def _serve(self, wanted: Object, expected: list[dict[str, str]], ending: Ending) -> Object:
         """Apply an InferenceService; the object, once it serves the version that it names.
 
         Raises:
             DeployError: something keeps it from that, or it took too long.
-            SupersededError: somebody applies another one.
+            SupersededError: somebody applies another one than the expected ones.
         """
         namespace, name, _ = _identity(wanted)
-        refusals = self._insist(ending, lambda: self._refusals(namespace))  # of an earlier try; they stay for an hour
-        self._insist(ending, lambda: self.api.apply(INFERENCE_SERVICES, wanted))
+        refusals = self._refusals(namespace, name)  # of an earlier try; they stay for an hour
+        self.api.together(lambda api: _change(api, namespace, name, expected, wanted))
         end = time.monotonic() + self.timeout_s
         look = _Look(self, wanted, [_state(event) for event in refusals])
-        patience = Patience(self.tell, "The rollout", PAUSE_S)
-        while time.monotonic() < end:
-            try:
-                for service in self._states(namespace, name, end):
-                    ending.check()
-                    if look.at(service):
-                        return service
-                    patience.over()
-            except ApiError as error:
-                patience.bear(error)
+        for service in self._states(namespace, name, end):
+            ending.check()
+            if look.at(service):
+                return service
         found = look.found
         service = self.api.find(INFERENCE_SERVICES, namespace, name) or {}
         waited = f"{namespace}/{name} was not ready within {self.timeout_s:g} s (deploy.timeout_s)"
         raise DeployError(f"{waited}: {explained(self.api, namespace, found) if found else _conditions(service)}")
-
-    def _insist(self, ending: Ending, act: Callable[[], Result]) -> Result:
-        """Do it, again where the API server is away for a moment."""
-        patience = Patience(self.tell, "The rollout", PAUSE_S)
-        while True:
-            try:
-                return act()
-            except ApiError as error:
-                patience.bear(error)
-            ending.check()
 
     def _prove(self, prove: Prove, url: str, ending: Ending) -> None:
         """Ask until it answers as it should: nodes learn a moment late which pods a service has now.
@@ -195,51 +182,50 @@ class Rollout:
     def _pods(self, namespace: str, name: str) -> list[Object]:
         return self.api.all(PODS, namespace, labelSelector=f"{SERVICE_LABEL}={name}")
 
-    def _refusals(self, namespace: str) -> list[Object]:
-        return self.api.all(EVENTS, namespace, fieldSelector="reason=FailedCreate")
+    def _refusals(self, namespace: str, name: str) -> list[Object]:
+        """Events that say that something was not made: pods, and what KServe makes of the service."""
+        selectors = ("reason=FailedCreate", of_kserve(name))
+        return [event for selector in selectors for event in self.api.all(EVENTS, namespace, fieldSelector=selector)]
 
     def _put_back(
         self, wanted: Object, before: Object | None, expected: list[dict[str, str]], champion: str | None,
         ending: Ending,
     ) -> str:  # fmt: skip
         """Make the cluster what it was; what answers now, in words."""
-        namespace, name, _ = _identity(wanted)
-
-        def command() -> None:
-            with ending.held():  # a signal is obeyed once the cluster knows what to go back to
-                self._command(wanted, before, expected)
-
+        namespace, name, version = _identity(wanted)
         try:
-            self._insist(ending, command)
-            ending.check()
-            if before is None:
-                self._settled(namespace, name, ending)
-                return "Nothing is served instead."
-            self._serve(before, ending)
+            with self.api.patience.longer(PUT_BACK_S):
+                with ending.held():  # a signal is obeyed once the cluster knows what to go back to
+                    self._command(wanted, before, expected)
+                ending.check()
+                if before is None:
+                    self._settled(namespace, name, ending)
+                    return "Nothing is served instead."
+                self._serve(before, [*expected, marks(before)], ending)
         except SupersededError as error:
             return f"{error} It is left alone."
         except ForebayError as error:
-            return f"Putting back what was failed as well: {error}"
+            ending.check()  # which tries once more
+            return f"Putting back what was failed as well: {error} {_left(name, version, champion)}"
         version = _identity(before)[2]
         return f"Version {version} {'keeps answering' if version == champion else 'is there as before'}."
 
-    def _undo(self, wanted: Object, before: Object | None, expected: list[dict[str, str]]) -> None:
+    def _undo(
+        self, wanted: Object, before: Object | None, expected: list[dict[str, str]], champion: str | None
+    ) -> None:
         """Tell the cluster to be what it was; the error that is on its way is the one to see."""
+        _, name, version = _identity(wanted)
         try:
             self._command(wanted, before, expected)
+        except SupersededError as error:
+            self.tell(f"{error} It is left alone.")
         except ForebayError as error:
-            self.tell(f"Putting back what was before {_identity(wanted)[1]} failed: {error}")
+            self.tell(f"Putting back what was before {name} failed: {error} {_left(name, version, champion)}")
 
     def _command(self, wanted: Object, before: Object | None, expected: list[dict[str, str]]) -> None:
         """Apply or delete, unless somebody else has rolled out meanwhile."""
         namespace, name, _ = _identity(wanted)
-        present = self.api.find(INFERENCE_SERVICES, namespace, name)
-        if present is not None:
-            _refuse_other(present, expected)
-        if before is None:
-            self.api.delete(INFERENCE_SERVICES, namespace, name)
-        else:
-            self.api.apply(INFERENCE_SERVICES, before)
+        self.api.together(lambda api: _change(api, namespace, name, expected, before))
 
 
 @dataclass
@@ -265,7 +251,7 @@ class _Look:
         pods = rollout._pods(namespace, name)
         if serves(service, pods, wanted):
             return True
-        events = [event for event in rollout._refusals(namespace) if _state(event) not in self.old]
+        events = [event for event in rollout._refusals(namespace, name) if _state(event) not in self.old]
         self.found = obstacle(service, pods, events, wanted)
         kind = self.found.kind if self.found else ""
         if kind != self.seen:
@@ -275,6 +261,21 @@ class _Look:
         if self.found and self.found.hopeless and time.monotonic() - self.since > STAYS_S:
             raise DeployError(explained(rollout.api, namespace, self.found))
         return False
+
+
+def _change(api: Api, namespace: str, name: str, expected: list[dict[str, str]], to: Object | None) -> None:
+    """Apply an object in place of an expected one or of none; or delete it.
+
+    Raises:
+        SupersededError: another one is there.
+    """
+    present = api.find(INFERENCE_SERVICES, namespace, name)
+    if present is not None:
+        _refuse_other(present, expected)
+    if to is None:
+        api.delete(INFERENCE_SERVICES, namespace, name)
+    else:
+        api.apply(INFERENCE_SERVICES, to)
 
 
 def applied(service: Object) -> Object:
@@ -306,6 +307,21 @@ def _state(each: Object) -> tuple[str, str]:
 def _identity(service: Object) -> tuple[str, str, str]:
     metadata = service["metadata"]
     return metadata["namespace"], metadata["name"], (metadata.get("labels") or {}).get(VERSION_LABEL, "")
+
+
+def _left(name: str, version: str, champion: str | None) -> str:
+    """What is served where nothing could be put back, and what mends it."""
+    if champion == version:
+        return f"Version {version} is champion, and may be served otherwise than it was proved: deploy it again."
+    if champion is None:
+        return (
+            f"Version {version} may go on being served, although no version was ever proved: the next deployment "
+            f"replaces it, and `kubectl delete inferenceservice {name}` removes it."
+        )
+    return (
+        f"Version {version} may go on being served, although version {champion} is champion. `forebay rollback {name} "
+        "--cluster` serves the champion again, and so does the next deployment, where it fails."
+    )
 
 
 def _deleted(namespace: str, name: str) -> DeployError:

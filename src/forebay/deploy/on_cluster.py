@@ -6,17 +6,20 @@ from dataclasses import asdict, replace
 from functools import partial
 
 from forebay import registry
-from forebay.cluster.api import connect
+from forebay.cluster.api import INFERENCE_SERVICES, Api, connect
 from forebay.cluster.given import MODEL_STORE
+from forebay.cluster.patience import WORK_S, Patience
 from forebay.contracts.bundle import read_spec
-from forebay.deploy.inference_service import Deployment, Resources, inference_service
+from forebay.deploy.inference_service import VERSION_LABEL, Deployment, Resources, inference_service
 from forebay.deploy.kserve import Object, Rollout
+from forebay.deploy.patient_registry import insist
 from forebay.deploy.smoke import Smoke, check_answers
 from forebay.errors import ConfigError, DeployError
 from forebay.registry import RegisteredBundle
 from forebay.serving.client import predict_url
 from forebay.settings import DeployConfig, ServeConfig
 from forebay.settings.serve import ANY, NOTHING_GIVEN, serve_config, serve_variables
+from forebay.signing import verify_if_asked
 from forebay.state import Home
 
 PROXIED = "mlflow-artifacts:"
@@ -39,20 +42,25 @@ def roll_out(
         DeployError: it did not come up or answered otherwise; what was served before is served again.
         ConfigError: there is no cluster to talk to, or the name cannot be one there.
     """
+    api, patience = _connected(tell)
 
     def promote() -> None:
         settings = {key: getattr(config, key) for key in REMEMBERED} | {SERVE: asdict(serve)}
-        registry.remember_served(home, bundle.name, bundle.version, settings | {RUN_ID: run_id})
-        registry.set_champion(home, bundle.name, bundle.version)
+        kept = settings | {RUN_ID: run_id}
+        insist(patience, partial(registry.remember_served, home, bundle.name, bundle.version, kept))
+        insist(patience, partial(registry.set_champion, home, bundle.name, bundle.version))
 
     wanted = service(bundle, config, run_id, serve)
     prove = partial(smoke.check, name=bundle.name, timeout_s=float(config.timeout_s))
-    rollout = _rollout(home, bundle.name, config, run_id, tell)
+    rollout = _rollout(api, patience, home, bundle.name, config, run_id)
     return predict_url(rollout.run(wanted, prove, promote), bundle.name)
 
 
 def roll_back(home: Home, name: str, namespace: str, run_id: str, tell: Tell) -> tuple[str, str]:
     """Serve the version that was champion before the present one, the way it was served then.
+
+    Where another version than the champion is served, which a rollout left that could not end, the champion is served
+    again instead.
 
     Args:
         name: of the registered model.
@@ -66,15 +74,12 @@ def roll_back(home: Home, name: str, namespace: str, run_id: str, tell: Tell) ->
         ModelError: there is none, or the champion is served elsewhere.
         DeployError: it did not come up or does not answer; what was served before is served again.
     """
-    champion = registry.champion_version(home, name)
-    where = registry.remembered_served(home, name, champion).get("namespace", namespace) if champion else namespace
-    if where != namespace:
-        raise registry.RollbackTargetError(
-            f"{name} version {champion} is champion in the namespace {where}: give --namespace {where}."
-        )
-    bundle = registry.previous_champion(home, name)
-    tell(f"{name}: from version {champion} back to version {bundle.version}")
-    config = remembered(home, bundle, namespace)
+    api, patience = _connected(tell)
+    served = _served_version(api, namespace, name)
+    bundle = insist(patience, partial(_version_before, home, name, namespace, served, tell))
+    if bundle.note:
+        tell(bundle.note)
+    config = insist(patience, partial(remembered, home, bundle, namespace))
     if config is None:
         config = DeployConfig(namespace=namespace)
         tell(f"How version {bundle.version} was served in {namespace} is not kept; it gets what a new model gets.")
@@ -84,10 +89,37 @@ def roll_back(home: Home, name: str, namespace: str, run_id: str, tell: Tell) ->
         check_answers, name=name, version=bundle.version, shape_HWC=shape_HWC, classes=len(spec.classes),
         timeout_s=float(config.timeout_s),
     )  # fmt: skip
-    rollout = _rollout(home, name, config, run_id, tell)
-    promote = partial(registry.set_champion, home, name, bundle.version, back=True)
-    url = rollout.run(service(bundle, config, run_id, remembered_serve(home, bundle, namespace)), prove, promote)
+    serve = insist(patience, partial(remembered_serve, home, bundle, namespace))
+    promote = partial(insist, patience, partial(registry.set_champion, home, name, bundle.version, back=True))
+    rollout = _rollout(api, patience, home, name, config, run_id)
+    url = rollout.run(service(bundle, config, run_id, serve), prove, promote)
     return bundle.version, predict_url(url, name)
+
+
+def _served_version(api: Api, namespace: str, name: str) -> str | None:
+    """The version that the model's InferenceService names; None where there is none of ours."""
+    present = api.find(INFERENCE_SERVICES, namespace, name) or {"metadata": {}}
+    return (present["metadata"].get("labels") or {}).get(VERSION_LABEL)
+
+
+def _version_before(home: Home, name: str, namespace: str, served: str | None, tell: Tell) -> RegisteredBundle:
+    """Where a rollback goes.
+
+    Raises:
+        ModelError: nowhere, or the champion is served elsewhere.
+    """
+    champion = registry.champion_version(home, name)
+    where = registry.remembered_served(home, name, champion).get("namespace", namespace) if champion else namespace
+    if where != namespace:
+        raise registry.RollbackTargetError(
+            f"{name} version {champion} is champion in the namespace {where}: give --namespace {where}."
+        )
+    if champion and served not in (None, champion):
+        tell(f"{name}: version {served} is there, which is not the champion; back to version {champion}, which is")
+        return registry.resolve(home, f"{name}/{champion}")
+    bundle = registry.previous_champion(home, name)
+    tell(f"{name}: from version {champion} back to version {bundle.version}")
+    return bundle
 
 
 def remembered(home: Home, bundle: RegisteredBundle, namespace: str) -> DeployConfig | None:
@@ -116,7 +148,9 @@ def service(bundle: RegisteredBundle, config: DeployConfig, run_id: str, serve: 
     Raises:
         ConfigError: the name cannot be one in Kubernetes.
         DeployError: the cluster's pods cannot fetch the model from where the registry keeps it.
+        ModelError: it is not signed as `FOREBAY_VERIFY_KEY` wants it; its server would refuse it as well.
     """
+    verify_if_asked(bundle.folder)
     spec = read_spec(bundle.folder)
     return inference_service(
         Deployment(
@@ -125,6 +159,7 @@ def service(bundle: RegisteredBundle, config: DeployConfig, run_id: str, serve: 
             version=bundle.version,
             storage_uri=storage_uri(bundle.uri),
             weights_sha256=bundle.weights_sha256,
+            bundle_digest=bundle.record.digest if bundle.record else "",
             data_digest=str(spec.data.get("digest", "")),
             code_version=str(spec.lineage.get("code_version", "")),
             run_id=run_id,
@@ -164,21 +199,29 @@ def storage_uri(uri: str) -> str:
     )
 
 
-def _rollout(home: Home, name: str, config: DeployConfig, run_id: str, tell: Tell) -> Rollout:
-    def champions_service() -> Object | None:
+def _connected(tell: Tell) -> tuple[Api, Patience]:
+    """A connection that bears an API server that is restarted, and as much patience with the registry."""
+    return connect(bears=Patience(WORK_S, tell)), Patience(WORK_S, tell)
+
+
+def _rollout(api: Api, patience: Patience, home: Home, name: str, config: DeployConfig, run_id: str) -> Rollout:
+    def known() -> Object | None:
         """Fetches the champion's bundle, so it is asked for only where the champion does not answer."""
+        bundle = registry.champion(home, name)
+        kept = remembered(home, bundle, config.namespace) if bundle else None
+        if bundle is None or kept is None:
+            return None
+        proved_by = registry.remembered_served(home, name, bundle.version).get(RUN_ID, run_id)
+        return service(bundle, kept, str(proved_by), remembered_serve(home, bundle, config.namespace))
+
+    def champions_service() -> Object | None:
         try:
-            bundle = registry.champion(home, name)
-            kept = remembered(home, bundle, config.namespace) if bundle else None
-            if bundle is None or kept is None:
-                return None
-            proved_by = registry.remembered_served(home, name, bundle.version).get(RUN_ID, run_id)
-            return service(bundle, kept, str(proved_by), remembered_serve(home, bundle, config.namespace))
+            return insist(patience, known)
         except registry.failures() as error:
-            tell(f"How the champion of {name} was served is not known: {error}")
+            patience.tell(f"How the champion of {name} was served is not known: {error}")
             return None
 
     return Rollout(
-        api=connect(), timeout_s=config.timeout_s, tell=tell, champion=partial(registry.champion_version, home, name),
-        champions_service=champions_service,
+        api=api, timeout_s=config.timeout_s, tell=patience.tell, champions_service=champions_service,
+        champion=lambda: insist(patience, partial(registry.champion_version, home, name)), registry_patience=patience,
     )  # fmt: skip

@@ -5,6 +5,9 @@ from collections.abc import Iterator, Sequence
 from forebay.cluster.obstacles import Object, Obstacle, Subject, condition, of_pods, refused_pods, said
 
 SERVICE_LABEL = "serving.kserve.io/inferenceservice"  # KServe's, on every pod of one
+KSERVE_FAILED = "InternalError"  # reason of the event by which KServe says that it could not make an object
+REJECTED = " is invalid: "  # in the API server's words about that object: it will refuse it again
+OUTDATED = "the object has been modified"  # KServe tries again at once
 INITIALIZER = "storage-initializer"  # KServe's container that fetches the model
 SUBJECT = Subject(
     noun="server",
@@ -54,8 +57,29 @@ def obstacle(service: Object, pods: Sequence[Object], events: Sequence[Object], 
         marks: labels of pods that are to come up.
     """
     mine = [pod for pod in pods if has(pod, marks) and lives(pod)]
-    refused = [] if mine else refused_pods(events, f"{service['metadata']['name']}-predictor", SUBJECT)
+    name = service["metadata"]["name"]
+    refused = [] if mine else [*refused_pods(events, f"{name}-predictor", SUBJECT), *_refused_objects(events, name)]
     return next(iter((*of_pods(mine, SUBJECT), *refused, *_model(service))), None)
+
+
+def of_kserve(name: str = "") -> str:
+    """The field selector of events by which KServe says that it could not make what a service, or any, needs."""
+    of_one = f",involvedObject.name={name}" if name else ""
+    return f"reason={KSERVE_FAILED},involvedObject.kind=InferenceService{of_one}"
+
+
+def _refused_objects(events: Sequence[Object], name: str) -> Iterator[Obstacle]:
+    """What the API server refuses of what KServe makes, such as a Deployment with limits below its requests."""
+    for event in events:
+        about, words = event.get("involvedObject") or {}, said(event)
+        of_service = (event.get("reason"), about.get("kind"), about.get("name"))
+        if of_service != (KSERVE_FAILED, "InferenceService", name) or OUTDATED in words:
+            continue
+        text = (
+            f"KServe cannot make what the server needs: {words}. See {SUBJECT.room}, and serving in the values of the "
+            "chart."
+        )
+        yield Obstacle(kind="Rejected", text=text, hopeless=REJECTED in words)
 
 
 def _is_invalid(service: Object) -> bool:

@@ -13,9 +13,10 @@ from forebay.cluster import errand, last_lines
 from forebay.cluster.api import Api, ApiError, connect
 from forebay.cluster.ending import ended_by_signals, like_ctrl_c
 from forebay.cluster.errand import Ended, Errand, HinderedError
-from forebay.cluster.given import MLFLOW, MLFLOW_LOGIN, MODEL_STORE, STORE, STORE_KEYS
+from forebay.cluster.given import MLFLOW, MLFLOW_LOGIN, MODEL_STORE, STORE, STORE_KEYS, VERIFY_KEY
 from forebay.cluster.namespaces import PIPELINES
 from forebay.cluster.obstacles import Subject, of_pods
+from forebay.cluster.patience import BEGIN_S, WORK_S, Patience
 from forebay.deploy.inference_service import check_name
 from forebay.errors import ClusterError, ConfigError, DeployError, ForebayError
 from forebay.state import Home
@@ -76,14 +77,17 @@ def send(name: str, namespace: str, context: str, image: str, show: Callable[[st
         ClusterError: the pod could not do its work.
     """
     check_name(name)
-    api = connect(context)
+    api = connect(context, Patience(BEGIN_S, show))
     wanted = _errand(name, namespace)
     pod = wanted.new_name()
     takes = errand.image(api, image)
     with ended_by_signals(like_ctrl_c) as ending:
+        api.patience.obey(ending)
         try:
             errand.begin(api, wanted, pod, takes)
-            return _outcome(api, takes, errand.follow(api, wanted, pod, WORDS, ending, lambda line: _show(line, show)))
+            with api.patience.longer(WORK_S):
+                ended = errand.follow(api, wanted, pod, WORDS, ending, lambda line: _show(line, show))
+            return _outcome(api, takes, ended)
         except HinderedError as error:
             found = error.obstacle
             text = last_lines.explained(api, PIPELINES, found) if found else str(error)
@@ -111,7 +115,7 @@ def _errand(name: str, namespace: str) -> Errand:
         kind="forebay-rollback",
         module=MODULE,
         words=(name, namespace),
-        plain=(*MLFLOW, *STORE, MODEL_STORE),
+        plain=(*MLFLOW, *STORE, MODEL_STORE, VERIFY_KEY),
         secret=(*MLFLOW_LOGIN, *STORE_KEYS),
         values=(("FOREBAY_HOME", "/tmp/forebay"),),  # noqa: S108 - of the container
         speaks_to_cluster=True,

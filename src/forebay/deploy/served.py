@@ -7,7 +7,7 @@ from forebay.cluster.api import EVENTS, INFERENCE_SERVICES, PODS, Api, ApiError,
 from forebay.cluster.obstacles import condition, said
 from forebay.deploy.inference_service import LABELS, MANAGER, MANAGER_LABEL, VERSION_LABEL, marks
 from forebay.deploy.kserve import service_url
-from forebay.deploy.readiness import SERVICE_LABEL, has, lives, obstacle, serves
+from forebay.deploy.readiness import SERVICE_LABEL, has, lives, obstacle, of_kserve, serves
 from forebay.serving.client import predict_url
 
 ANSWERS, WAITS = "answers", "does not answer"
@@ -38,8 +38,9 @@ def served_models(api: Api, namespace: str) -> list[ServedModel]:
     """
     services = api.all(INFERENCE_SERVICES, namespace, labelSelector=f"{MANAGER_LABEL}={MANAGER}")
     pods = _seen(api, PODS, namespace, labelSelector=SERVICE_LABEL)
-    events = _seen(api, EVENTS, namespace, fieldSelector="reason=FailedCreate")
-    found = [_model(service, pods, events or []) for service in services]
+    selectors = ("reason=FailedCreate", of_kserve())
+    events = [each for selector in selectors for each in _seen(api, EVENTS, namespace, fieldSelector=selector) or []]
+    found = [_model(service, pods, events) for service in services]
     return sorted(found, key=lambda model: model.name)
 
 

@@ -1,10 +1,13 @@
 """The step itself: stage, prove, promote, move the alias; or put back what was."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from forebay import registry
+from forebay.cluster.patience import WORK_S, Patience
 from forebay.contracts.evaluation import Evaluation, read_smoke
+from forebay.deploy.patient_registry import insist
 from forebay.deploy.protocol import Answer, Request, ask
 from forebay.deploy.smoke import Smoke
 from forebay.errors import DeployError, ForebayError
@@ -40,7 +43,11 @@ def deploy(
         ModelError: there is no such version.
     """
     name = Evaluation.read(evaluation).name
-    bundle = registry.resolve(log.home, f"{name}/{version}")
+    on_cluster = _target(config, log) == "kserve"
+    patience = Patience(WORK_S if on_cluster else 0.0, log.warn)
+    bundle = insist(patience, partial(registry.resolve, log.home, f"{name}/{version}"))
+    if bundle.note:
+        log.warn(bundle.note)
     images, probabilities = read_smoke(evaluation)
     rows = slice(0, config.smoke_rows)
     smoke = Smoke(
@@ -49,10 +56,7 @@ def deploy(
         version=bundle.version,
         tolerance=config.tolerance,
     )
-    if _target(config, log) == "kserve":
-        url = _on_cluster(bundle, smoke, config, serve, log)
-    else:
-        url = _on_this_machine(bundle, smoke, config, log)
+    url = _on_cluster(bundle, smoke, config, serve, log) if on_cluster else _on_this_machine(bundle, smoke, config, log)
     write_example(log.home, name, images[0])
     facts = {"name": name, "version": bundle.version, "weights_sha256": bundle.weights_sha256}
     log.result(url=url, model=facts, smoke={"rows": len(smoke.images_NHWC), "tolerance": config.tolerance})
@@ -68,7 +72,7 @@ def _target(config: DeployConfig, log: StepLog) -> str:
 
 def _on_this_machine(bundle: RegisteredBundle, smoke: Smoke, config: DeployConfig, log: StepLog) -> str:
     run = Run(log.home.runs / log.run_id)
-    served = Served(bundle=str(bundle.folder), version=bundle.version, weights_sha256=bundle.weights_sha256)
+    served = Served.of(bundle.folder, bundle.version, bundle.weights_sha256, bundle.record)
     request = Request(action="stage", name=bundle.name, model=served, timeout_s=config.timeout_s)
     patience_s = 2 * config.timeout_s + ANSWER_MARGIN_S
     staged = ask(run, request, patience_s)

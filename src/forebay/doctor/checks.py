@@ -4,11 +4,12 @@ import os
 from collections.abc import Iterator
 
 from forebay.cluster.given import CHECKPOINT_STORE
-from forebay.doctor import java, libraries, logins, machine, storage
+from forebay.doctor import java, libraries, logins, machine, signing, storage
 from forebay.doctor.check import Check, explained, failed, passed
 from forebay.errors import ConfigError, MachineError
-from forebay.serving import supervise
+from forebay.serving.local import control
 from forebay.serving.ports import bind
+from forebay.signing import SIGNING_KEY, VERIFY_KEY
 from forebay.state import Home
 from forebay.state.home import FORMAT, HOME_VARIABLE
 
@@ -38,6 +39,8 @@ def all_checks(home: Home, host: str, port: int) -> Iterator[Check]:
         yield libraries.mlflow_store(home)
         yield server_port(home, host, port)
     yield storage.s3()
+    if os.environ.get(SIGNING_KEY) or os.environ.get(VERIFY_KEY):
+        yield signing.signing_keys()
     if os.environ.get(CHECKPOINT_STORE):
         yield logins.checkpoint_store()
     yield machine.clock()
@@ -63,11 +66,13 @@ def state_folder(home: Home) -> Check:
 
 def server_port(home: Home, host: str, port: int) -> Check:
     """The server of this state folder runs, or its port is free."""
-    running = supervise.status(home)
-    if running is not None:
-        return passed("port", f"our server answers at {running.url}")
     try:
-        supervise.check_port(home, host, port)
+        running = control.status(home)
+        if running is not None:
+            return passed("port", f"our server answers at {running.url}")
+        if control.is_supervised(home):
+            return passed("port", "our server is being started again; `forebay status` says why")
+        control.check_port(home, host, port)
     except (ConfigError, MachineError) as error:
         return explained("port", error)
     return passed("port", f"{host}:{port} is free")

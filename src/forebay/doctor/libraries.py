@@ -8,10 +8,11 @@ from importlib import metadata
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from forebay.doctor.check import REINSTALL, Check, failed, passed
+from forebay.doctor.check import REINSTALL, Check, explained, failed, passed
+from forebay.errors import DamagedError
 from forebay.state import Home
 from forebay.state.mask import without_passwords
-from forebay.state.mlflow_words import login_advice, refused_status
+from forebay.state.mlflow_words import in_words, is_of_damage, login_advice, refused_status
 from forebay.state.surroundings import hiding_modules
 from forebay.tracking import SCHEMA, client, is_used, known_revisions, schema_revision, shown_uri
 
@@ -93,20 +94,16 @@ def mlflow_store(home: Home) -> Check:
     if not is_used(home):
         return passed("mlflow", "no run has been recorded yet")
     uri = shown_uri(home)
-    found = schema_revision(home.mlflow_database) if uri.startswith("sqlite:") else None
-    if found not in (None, SCHEMA):
-        if found in (known := known_revisions())[1:]:
-            return passed(
-                "mlflow", f"{uri} is of an older MLflow; the next command that needs it migrates it, after a copy"
-            )
-        if found not in known:
-            return failed("mlflow", f"{uri} is of a newer MLflow (schema {found})", "Use the Forebay that made it.")
+    if uri.startswith("sqlite:") and (told := _of_schema(home, uri)):
+        return told
     # An unreachable server must be told soon; MLflow's own defaults try for minutes.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
     try:
         versions = len(client(home).search_model_versions(max_results=1000))
     except Exception as error:  # its stores let errors of the database driver and of HTTP through
+        if is_of_damage(error):
+            return Check(name="mlflow", ok=False, detail=in_words(error))
         if status := refused_status(error):
             return failed("mlflow", f"{uri} refuses the login ({status})", login_advice())
         first_line = without_passwords(str(error).strip() or type(error).__name__).splitlines()[0]
@@ -117,3 +114,17 @@ def mlflow_store(home: Home) -> Check:
             "must be up and of the version that constraints.txt names.",
         )
     return passed("mlflow", f"{versions} model versions in {uri}")
+
+
+def _of_schema(home: Home, uri: str) -> Check | None:
+    """What there is to say of the database before MLflow looks at it; None where it can be used as it is."""
+    try:
+        found = schema_revision(home.mlflow_database)
+    except DamagedError as error:
+        return explained("mlflow", error)
+    if found in (None, SCHEMA) or found == (known := known_revisions())[0]:
+        return None
+    if found in known:
+        later = "the next command that needs it migrates it, after a copy"
+        return passed("mlflow", f"{uri} is of an older MLflow; {later}")
+    return failed("mlflow", f"{uri} is of a newer MLflow (schema {found})", "Use the Forebay that made it.")

@@ -8,8 +8,9 @@ from forebay.containers.environment import check_environment
 from forebay.doctor.check import require
 from forebay.doctor.java import java_present, spark_java
 from forebay.doctor.machine import free_disk, step_interpreter
-from forebay.serving import supervise
-from forebay.serving.launch import Address
+from forebay.doctor.signing import check_keys
+from forebay.serving.local import control
+from forebay.serving.local.launch import Address
 from forebay.state import Home
 
 
@@ -21,9 +22,9 @@ def check_before_run(home: Home, address: Address) -> None:
         address: where the server would listen, should none of this state folder run yet, and what runs the steps.
 
     Raises:
-        ConfigError: there is no such address.
-        MachineError: the disk is full, the environment is broken, Java is missing, the port is taken, or containers
-            cannot be run.
+        ConfigError: there is no such address, or a key that signs or verifies models cannot be used.
+        MachineError: the disk is full, the environment is broken, Java is missing, the port is taken, containers
+            cannot be run, or models cannot be signed or verified here.
     """
     require(step_interpreter())
     require(free_disk(home.root))
@@ -32,7 +33,8 @@ def check_before_run(home: Home, address: Address) -> None:
         containers.check(container_images.OF_A_RUN)
     else:
         require(java_present(spark_java()))
-    supervise.check_port(home, address.host, address.port)
+    check_keys(home, installed=address.runner != "docker")
+    control.check_port(home, address.host, address.port)
 
 
 def check_before_steps(out: Path, *, spark: bool) -> None:

@@ -7,12 +7,15 @@ from pathlib import Path
 
 from forebay import registry
 from forebay.contracts.bundle import SPEC, read_spec
+from forebay.contracts.digest import record_of
 from forebay.errors import ConfigError, DeployError, ModelError
-from forebay.serving import supervise
 from forebay.serving.client import predict_url
-from forebay.serving.launch import Address
-from forebay.serving.state import Loaded, Served, ServerInfo
+from forebay.serving.local import control
+from forebay.serving.local.launch import Address
+from forebay.serving.local.publish import publish_or_restore
+from forebay.serving.state import Served, ServerInfo
 from forebay.state import Home
+from forebay.text import control_in
 
 LOAD_TIMEOUT_S = 120.0
 
@@ -21,7 +24,13 @@ def resolve(home: Home, reference: str) -> tuple[str, Served]:
     """Name and bundle of a registry reference (`digits`, `digits@champion`, `digits/3`) or of a bundle folder."""
     folder = Path(reference).absolute()
     if (folder / SPEC).is_file():
-        return folder.name, Served(bundle=str(folder), version="0", weights_sha256=read_spec(folder).weights_sha256)
+        forbidden = control_in(folder.name)
+        if forbidden:
+            raise ConfigError(
+                f"{str(folder)!r} holds {forbidden} in its last part, by which the model would be called. Rename it."
+            )
+        with _as_config():
+            return folder.name, Served.of(folder, "0", read_spec(folder).weights_sha256, record_of(folder))
     with _as_config():
         return _served(registry.resolve(home, reference))
 
@@ -45,11 +54,14 @@ class Champions:
 
 
 def champions(home: Home) -> Champions:
-    """Every registered model's champion; one that cannot be fetched, or is no model of ours, hinders no other."""
+    """Every registered model's champion; one that cannot be fetched, or is no model of ours, hinders no other.
+
+    The server that loads them compares their files with what was registered.
+    """
     found = Champions({}, {})
     for name in registry.list_names(home):
         try:
-            champion = registry.champion(home, name)
+            champion = registry.champion(home, name, check=False)
         except ModelError as error:
             found.problems[name] = str(error)
         else:
@@ -67,18 +79,18 @@ def bring_up(home: Home, references: tuple[str, ...], address: Address) -> Serve
     given = Champions(dict(resolve(home, reference) for reference in references), {})
     found = given if references else champions(home)
     wanted = found.served
-    idle = supervise.status(home) is None
-    server = supervise.ensure_server(home, address)
+    idle = control.status(home) is None and not control.is_supervised(home)
+    server = control.ensure_server(home, address)
 
     def change(present: dict[str, Served]) -> dict[str, Served]:
         # where a server runs, a candidate may be under test by a deployment; where none ran, a kill left it
         return {name: model for name, model in present.items() if not (idle and model.candidate)} | wanted
 
-    published = supervise.publish_or_restore(home, change, wanted.keys(), LOAD_TIMEOUT_S)
+    published = publish_or_restore(home, change, wanted.keys(), LOAD_TIMEOUT_S)
     problems = [f"{name}: {published.error(name)}" for name in wanted if published.error(name)]
     problems += found.problems.values()
     if problems:
-        advice = supervise.other_code(home)
+        advice = control.other_code(home)
         raise DeployError(f"{' '.join(problems)} The server's log: {server.log} {advice}".rstrip())
     return server
 
@@ -88,9 +100,9 @@ def champion_url(home: Home, name: str, address: Address) -> str | None:
     champion = registry.champion(home, name)
     if champion is None:
         return None
-    answers = Loaded(version=champion.version, weights_sha256=champion.weights_sha256)
-    server = supervise.ensure_server(home, address) if supervise.status(home) else None  # it takes the settings
-    if server is not None and supervise.loaded_models(home).get(name) == answers:
+    answers = _served(champion)[1].answering
+    server = control.ensure_server(home, address) if control.status(home) else None  # it takes the settings
+    if server is not None and control.loaded_models(home).get(name) == answers:
         return predict_url(server.url, name)
     return predict_url(bring_up(home, (f"{name}@champion",), address).url, name)
 
@@ -105,4 +117,4 @@ def _as_config() -> Iterator[None]:
 
 
 def _served(found: registry.RegisteredBundle) -> tuple[str, Served]:
-    return found.name, Served(bundle=str(found.folder), version=found.version, weights_sha256=found.weights_sha256)
+    return found.name, Served.of(found.folder, found.version, found.weights_sha256, found.record)

@@ -5,6 +5,7 @@ share a state folder and nothing else; the server is started by whoever runs the
 """
 
 import argparse
+import os
 import shutil
 import signal
 import sys
@@ -14,11 +15,14 @@ from pathlib import Path
 
 from forebay.engine.champions import LOAD_TIMEOUT_S, champions
 from forebay.errors import ForebayError
-from forebay.serving import supervise
+from forebay.serving.local import control
+from forebay.serving.local.publish import publish_or_restore
 from forebay.serving.state import Loaded, Served
 from forebay.state import Home
 from forebay.state.mask import without_passwords
 from forebay.state.mlflow_words import in_words, is_mlflows
+from forebay.state.private import UMASK
+from forebay.text import one_line
 
 EVERY_S = 10.0
 
@@ -33,7 +37,7 @@ def follow(home: Home, every_s: float, ended: threading.Event) -> None:
     """
     told = ""
     while not ended.is_set():
-        said = _look(home)
+        said = one_line(_look(home))
         if said != told:
             print(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {said}", flush=True)
         told = said
@@ -46,9 +50,9 @@ def _look(home: Home) -> str:
 
     try:
         found = champions(home)
-        if supervise.status(home) is None:
+        if control.status(home) is None:
             return f"No server runs on {home.root}. Trying again."
-        present = supervise.current_models(home)
+        present = control.current_models(home)
         # one that cannot be fetched now stays as it is
         wanted = {name: present[name] for name in found.problems if name in present} | found.served
         problems = [*found.problems.values(), *_publish(home, wanted)]
@@ -57,18 +61,16 @@ def _look(home: Home) -> str:
     except (ForebayError, MlflowException, OSError) as error:  # the tracking server is not up yet, or the server ended
         words = in_words(error) if is_mlflows(error) else str(error)
         return without_passwords(f"{words} Trying again.")
-    return without_passwords(" ".join([f"serving {_listed(supervise.loaded_models(home))}.", *problems]))
+    return without_passwords(" ".join([f"serving {_listed(control.loaded_models(home))}.", *problems]))
 
 
 def _publish(home: Home, wanted: dict[str, Served]) -> list[str]:
     """Have the server load what it does not answer for yet; returns what went wrong."""
-    loaded = supervise.loaded_models(home)
-    answering = {
-        name: Loaded(version=model.version, weights_sha256=model.weights_sha256) for name, model in wanted.items()
-    }
-    if wanted == supervise.current_models(home) and loaded == answering:
+    loaded = control.loaded_models(home)
+    answering = {name: model.answering for name, model in wanted.items()}
+    if wanted == control.current_models(home) and loaded == answering:
         return []
-    published = supervise.publish_or_restore(home, lambda _: wanted, wanted.keys(), LOAD_TIMEOUT_S)
+    published = publish_or_restore(home, lambda _: wanted, wanted.keys(), LOAD_TIMEOUT_S)
     return [f"{name}: {published.error(name)}" for name in wanted if published.error(name)]
 
 
@@ -99,13 +101,14 @@ def main(arguments: list[str]) -> int:
         "--every", type=_seconds, default=EVERY_S, metavar="S", help="seconds between looks (%(default)s)"
     )
     options = parser.parse_args(arguments)
+    os.umask(UMASK)
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     try:
         follow(Home.find().open(), options.every, ended)
     except ForebayError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(one_line(f"error: {error}"), file=sys.stderr)
         return error.exit_code
     return 0
 

@@ -65,7 +65,9 @@ def read_ingest_output(folder: Path) -> DataManifest:
     except DataError as error:
         raise ConfigError(f"{folder} is not what `forebay ingest` wrote: {error}") from error
     if not is_sealed(folder):
-        raise ConfigError(f"{folder} is incomplete: the ingest did not end, or files are missing. Run it again.")
+        raise ConfigError(
+            f"{folder} is incomplete: the ingest did not end, or files are missing or changed. Run it again."
+        )
     return manifest
 
 

@@ -4,6 +4,7 @@ As a program, `python -m forebay.engine.kfp_local RUN_FOLDER`, it is the engine 
 own keeps kfp's stream out of the command line's output and gives the run a process group that can be ended whole.
 """
 
+import contextlib
 import logging
 import os
 import signal
@@ -14,7 +15,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from forebay.engine.cache import drop_broken_entries
+from forebay.engine.cache import drop_broken_entries, keep_digests
 from forebay.settings import TrainConfig
 from forebay.state import Home, Run, StepLog, read_json, write_bytes
 from forebay.state.watch import end_with_supervisor
@@ -60,7 +61,6 @@ def run_compiled(pipeline: Path, parameters: dict[str, Any], home: Home, contain
     from kfp import components, local
 
     _evaluate_no_text()
-    drop_broken_entries(home.cache)
     local.init(
         runner=_docker_runner(containers) if containers else local.SubprocessRunner(use_venv=False),
         pipeline_root=str(home.artifacts),
@@ -117,15 +117,20 @@ def main(run_folder: str) -> int:
     plan = read_json(run.plan)
     from forebay.engine.condition import ConditionError  # not above: the command line need not load what it loads
 
+    log = StepLog(name="engine", run_id=run.run_id, home=home, events=run.events)
+    for problem in drop_broken_entries(home.cache):
+        log.warn(problem)
     try:
         run_compiled(Path(plan["pipeline"]), plan["parameters"], home, _containers(plan, home, run))
     except RuntimeError as error:
         print(error, file=sys.stderr)
         return 1
     except ConditionError as error:
-        log = StepLog(name="engine", run_id=run.run_id, home=home, events=run.events)
         log.emit("failed", seconds=0.0, error=str(error), error_type=type(error).__name__, permanent=True)
         return 1
+    finally:
+        with contextlib.suppress(OSError):  # a full disk: the entries do without
+            keep_digests(home.cache)
     return 0
 
 

@@ -13,6 +13,8 @@ import psutil
 from forebay.search_path import SAFE_PATH
 from forebay.state import Home, Run
 from forebay.state.home import HOME_VARIABLE
+from forebay.state.key_variables import SIGNING_KEY
+from forebay.state.private import UMASK
 from forebay.state.steplog import EVENTS_VARIABLE, FRESH_VARIABLE
 from forebay.state.watch import GRACE_S, SUPERVISOR_VARIABLE
 
@@ -31,6 +33,8 @@ class EngineProcess:
             SAFE_PATH: "1",  # for kfp's steps, which are started without `-P`
             "PYTHONUNBUFFERED": "1",
         }
+        if environment.get(SIGNING_KEY):
+            environment[SIGNING_KEY] = str(Path(environment[SIGNING_KEY]).absolute())  # steps may run elsewhere
         with run.engine_log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 our own interpreter and module
                 [sys.executable, "-P", "-m", "forebay.engine.kfp_local", str(run.folder)],
@@ -39,6 +43,7 @@ class EngineProcess:
                 stderr=subprocess.STDOUT,
                 env=environment,
                 start_new_session=True,
+                umask=UMASK,
             )
 
     def __enter__(self) -> "EngineProcess":

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from forebay import registry
 from forebay.engine.cache import artifact_paths
-from forebay.errors import BusyError, MachineError
-from forebay.serving import supervise
+from forebay.errors import BusyError, DamagedError, MachineError
+from forebay.serving.local import control
 from forebay.state import FileLock, Home, Run
 from forebay.state.mask import without_passwords
-from forebay.state.mlflow_words import in_words, is_mlflows
+from forebay.state.mlflow_words import in_words, is_mlflows, is_of_damage
 from forebay.state.steplog import read_events
 from forebay.tracking import shown_uri
 
@@ -107,7 +107,7 @@ def take_inventory(home: Home) -> Inventory:
         tasks=[task for folder in _children(home.artifacts) for task in _children(folder)],
         checkpoints={folder: _last_use(folder) for folder in _children(home.checkpoints)},
         versions=_versions(home),
-        served=[Path(model.bundle).resolve() for model in supervise.current_models(home).values()],
+        served=[Path(model.bundle).resolve() for model in control.current_models(home).values()],
     )
 
 
@@ -173,7 +173,9 @@ def _versions(home: Home) -> set[Version]:
 
 
 def _words(error: Exception, home: Home) -> str:
-    if is_mlflows(error):
+    if isinstance(error, DamagedError):
+        return str(error)
+    if is_mlflows(error) or is_of_damage(error):
         return in_words(error, shown_uri(home))
     return f"{without_passwords(' '.join(str(error).split()))}."
 

@@ -9,20 +9,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from forebay.engine.cache import forget_entries
+from forebay.engine.cache import forget_damaged, forget_entries
 from forebay.engine.champions import champion_url
 from forebay.engine.ended import ended_run, exit_status
 from forebay.engine.kfp_local import compiled_pipeline
 from forebay.engine.process import POLL_S, EngineProcess, last_lines
 from forebay.engine.summary import Event, Summary, summarize, unfinished_step
-from forebay.errors import ForebayError, MachineError
+from forebay.errors import DamagedError, ForebayError, MachineError
 from forebay.ingest.fingerprint import absolute_labels, source_fingerprint
-from forebay.serving.launch import Address
-from forebay.serving.supervise import handle_request
+from forebay.serving.local.launch import Address
+from forebay.serving.local.requests import handle_request
 from forebay.settings import IngestConfig, parameter_name
 from forebay.settings.ingest import DIGITS
 from forebay.settings.keys import Scalar
-from forebay.state import Home, Run, read_json, write_bytes, write_json
+from forebay.state import Home, Run, write_bytes, write_json
+from forebay.state.home import read_plan
 from forebay.state.runners import Runner
 from forebay.state.steplog import read_events
 from forebay.version import code_version
@@ -103,9 +104,16 @@ def _end_leftover_containers(home: Home, runner: Runner) -> None:
         return
     last = next(iter(home.list_runs()), None)
     killed = last is not None and last.plan.is_file() and not last.summary.is_file()
-    if last is not None and killed and read_json(last.plan).get("runner") == "docker":
+    if last is not None and killed and _may_have_containers(last):
         with contextlib.suppress(MachineError):  # a run of processes needs no engine, and none that is gone
             end_leftovers(home)
+
+
+def _may_have_containers(run: Run) -> bool:
+    try:
+        return read_plan(run).get("runner") == "docker"
+    except DamagedError:
+        return True
 
 
 def _parameters(settings: dict[str, Scalar]) -> dict[str, Scalar]:
@@ -158,6 +166,7 @@ def _conclude(
         summary["url"] = _champion_url(home, summary["model"]["name"], request.address, show)
         write_json(run.summary, summary)
     if summary["state"] == "failed":
+        forget_damaged(home.cache, events)
         raise StepFailedError(summary)
     return summary
 

@@ -63,7 +63,9 @@ def _beside_champion(
     config: EvaluateConfig,
     log: StepLog,
 ) -> gate.Verdict:
-    bundle = registry.champion(log.home, name)
+    bundle = registry.champion(log.home, name, check=False)
+    if bundle is not None and bundle.note:
+        log.warn(bundle.note)
     if bundle is None:
         reached = f"accuracy {right.mean():.4f} reaches evaluate.min_accuracy {config.min_accuracy}"
         return gate.Verdict(passed=True, reason=f"{reached}, and {name} has no champion yet")
@@ -83,7 +85,8 @@ def _challenge(
 
     name, version = bundle.name, bundle.version
     try:
-        champion = load_bundle(bundle.folder)
+        registry.check_registered(log.home, bundle)
+        champion = load_bundle(bundle.folder, bundle.record)
     except ModelError as error:
         raise ModelError(
             f"The champion {name} version {version} cannot be loaded, so nothing can be compared with it: {error} "
@@ -92,7 +95,7 @@ def _challenge(
     refusal = gate.incomparable(spec, champion.spec, name, version)
     if refusal:
         return refusal
-    if champion.spec.weights_sha256 == spec.weights_sha256:
+    if champion.spec.answers_as(spec):
         return gate.same_weights(name, version)
     shared = gate.held_out_for(champion.spec, split_kind, test.sha256)
     if shared is None or not shared.any():

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from forebay.contracts.bundle import ModelSpec
+from forebay.contracts.bundle import ModelSpec, check_artifact
+from forebay.contracts.digest import record_of
 from forebay.contracts.evaluation import PASSED, PREDICTIONS, REFUSED, Evaluation, write_smoke
 from forebay.contracts.holdout import HASH
 from forebay.contracts.manifest import SplitManifest
@@ -22,6 +23,7 @@ from forebay.evaluate.predict import predict
 from forebay.evaluate.report import write_report
 from forebay.settings import AUTO, EvaluateConfig
 from forebay.state import StepLog, empty_folder, seal
+from forebay.state.machine_words import naming
 
 SMOKE_ROWS = 1000  # what deploy.smoke_rows may ask for at most
 SMOKE_BYTES = 33_554_432  # large pictures: fewer rows
@@ -36,13 +38,16 @@ def evaluate(dataset: Path, model: Path, out: Path, config: EvaluateConfig, log:
         out: emptied first; receives what `contracts.evaluation` describes.
 
     Raises:
+        DamagedArtifactError: a file of the data or of the bundle is not what its step wrote.
         ModelError: the bundle cannot be loaded or does not fit the data, or the champion cannot be loaded.
         DataError: none of the test rows was held out when the model was trained.
     """
     from forebay.models import load_bundle
 
     data = SplitManifest.read(dataset)
-    classifier = load_bundle(model)
+    check_artifact(model)
+    record = record_of(model)
+    classifier = load_bundle(model, record)
     _check_fit(classifier.spec, data)
     test = _held_out(open_split(dataset, data, "test"), classifier.spec, data, log)
     empty_folder(out)
@@ -55,7 +60,7 @@ def evaluate(dataset: Path, model: Path, out: Path, config: EvaluateConfig, log:
         name=resolved.name,
         decision=PASSED if verdict.passed else REFUSED,
         gate=verdict.facts(),
-        model=_model_facts(classifier.spec),
+        model={**_model_facts(classifier.spec), "bundle_digest": record.digest},
         data=_data_facts(data),
         classes=data.classes,
         settings=asdict(resolved),
@@ -128,7 +133,8 @@ def _write_predictions(out: Path, test: Split, probabilities: NDArray[np.float32
             "probabilities": pa.FixedSizeListArray.from_arrays(pa.array(probabilities.ravel()), probabilities.shape[1]),
         }
     )
-    pq.write_table(table, out / PREDICTIONS)
+    with naming(out / PREDICTIONS):
+        pq.write_table(table, out / PREDICTIONS)
 
 
 def _recorded(evaluation: Evaluation) -> dict[str, Any]:

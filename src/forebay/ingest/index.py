@@ -11,6 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from forebay.errors import DataError
+from forebay.text import control_in
+
 INDEX = "index.parquet"  # of the work place
 PART_ROWS = 1024  # of one Spark task; fixed numbers, so that the result is the same on any number of cores
 PART_BYTES = 32 << 20
@@ -72,6 +75,26 @@ def build_index(records: Iterable[Record]) -> pa.Table:
     table = _one_form(pa.Table.from_batches(batches, RECORD_SCHEMA))
     table = table.append_column("position", _ranks(table)).append_column("label_number", _numbers(table["label_name"]))
     return table.sort_by([("uri", "ascending"), ("offset", "ascending"), ("position", "ascending")])
+
+
+def check_class_names(index: pa.Table, data: str) -> None:
+    """Refuse names that would forge lines of logs and rewrite terminals wherever a class is named.
+
+    Args:
+        index: of the source.
+        data: the source, for the message.
+
+    Raises:
+        DataError: a class name holds a control character.
+    """
+    for name in pc.unique(index["label_name"].drop_null()).to_pylist():
+        forbidden = control_in(name)
+        if forbidden:
+            raise DataError(
+                source=data,
+                problem=f"the class name {name!r} holds {forbidden}, which no name of a class may",
+                fix="Rename the folder, or the label in its table",
+            )
 
 
 def part_starts(index: pa.Table) -> list[int]:

@@ -8,11 +8,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from forebay.contracts.manifest import DataManifest
 from forebay.contracts.rows import QUARANTINE, QUARANTINE_SCHEMA
-from forebay.errors import DataError
+from forebay.errors import DamagedError, DataError
 from forebay.ingest.layout.tree import commonest_suffixes
 from forebay.settings import AUTO, IngestConfig
 from forebay.state import StepLog
@@ -22,11 +23,23 @@ SUFFIXES_OF = 100_000  # rows whose suffixes are counted
 
 
 def quarantine_rows(folder: Path, files: str = "*.parquet") -> Iterator[dict[str, Any]]:
-    """The rows of a quarantine table, in order of their parts: source, label_name, reason and detail."""
+    """The rows of a quarantine table, in order of their parts: source, label_name, reason and detail.
+
+    Raises:
+        DamagedError: a part cannot be read.
+    """
     for path in sorted(folder.glob(files)):
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches():
-                yield from batch.to_pylist()
+        try:
+            with pq.ParquetFile(path) as file:
+                for batch in file.iter_batches():
+                    yield from batch.to_pylist()
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+            raise DamagedError(
+                path,
+                error,
+                lost="which pictures ingest did not take, and why",
+                mend="Read them again: `forebay run --fresh`, or the same `forebay ingest`.",
+            ) from error
 
 
 def with_quarantine(manifest: DataManifest, out: Path, pictures: int, where: str) -> DataManifest:
@@ -155,5 +168,7 @@ _HINTS = {
     "duplicate": " Pictures lie there more than once, such as in a copy of a folder: give one of them.",
     "conflicting_labels": " The same picture has two labels, and none can be trusted: keep it under one of them.",
     "mis_sized": " ingest.on_size=resize takes pictures of every size.",
+    "too_costly": " These files would take far more work than their pixels are worth, as such that are made to stop a "
+    "server do; opened in a picture editor and saved again as baseline JPEG or PNG, they are taken.",
     "too_large": " ingest.max_pixels and ingest.max_file_bytes are the limits.",
 }

@@ -21,7 +21,7 @@ from forebay.errors import DataError
 from forebay.ingest.decode import JUDGED_TYPES, STAGED, DecodeJob, decode_part, read_judged, sample_outcomes
 from forebay.ingest.detect import Found, find
 from forebay.ingest.fingerprint import source_fingerprint
-from forebay.ingest.index import INDEX, write_index
+from forebay.ingest.index import INDEX, check_class_names, write_index
 from forebay.ingest.places import LocalPlace, Place
 from forebay.ingest.quarantine import check, keep_for_run, where_all_are, with_quarantine
 from forebay.ingest.shapes import (
@@ -38,7 +38,7 @@ from forebay.ingest.verdict import Verdict, class_order, count_values, judge
 from forebay.ingest.write import REPEATED, WriteJob, write_part
 from forebay.settings import IngestConfig
 from forebay.state import StepLog, seal
-from forebay.state.files import MARKER
+from forebay.state.sealed import MARKER
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -99,6 +99,7 @@ def read_source(config: IngestConfig, work: Place, out: Place, scratch: Path, pr
         indexing = pool.submit(found.index)  # while Java starts
         with spark_session(scratch) as session, in_words(config.data):
             index = work.shared(indexing.result())
+            check_class_names(index, config.data)
             with work.writing(INDEX) as path:
                 parts = write_index(index, path)
             job, outcomes = _decode(session, _first_job(found, index, config, work), index, parts, config, progress)

@@ -6,6 +6,7 @@ from dataclasses import asdict
 import pyarrow as pa
 
 from forebay.contracts.manifest import DataManifest
+from forebay.contracts.rows import content_digest
 from forebay.ingest.detect import Found
 from forebay.ingest.names import data_set_name, name_warning
 from forebay.ingest.picture_warnings import picture_warnings
@@ -14,7 +15,6 @@ from forebay.ingest.verdict import (
     Verdict,
     class_order,
     class_warnings,
-    content_digest,
     count_values,
     one_sided_classes,
 )

@@ -3,7 +3,6 @@
 The first by source path is kept; the same pixels under two labels are all quarantined, since no label can be trusted.
 """
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -59,17 +58,6 @@ def class_order(names: Iterable[str]) -> list[str]:
     if all(name.isascii() and name.isdigit() for name in names):
         return sorted(names, key=lambda name: (int(name), name))
     return sorted(names)
-
-
-def content_digest(kept: pa.Table, shape: Sequence[int], classes: Sequence[str]) -> str:
-    """The identity of a data set: of its rows' pixels, labels and splits, not of their order, files or paths."""
-    header = ["x".join(map(str, shape)), *classes]
-    digest = hashlib.sha256("\0".join(header).encode() + b"\n")
-    ordered = kept.sort_by("sha256")
-    columns = (ordered[name].to_pylist() for name in ("sha256", "label_name", "split"))
-    for sha256, label_name, split in zip(*columns, strict=True):
-        digest.update(f"{sha256}\0{label_name}\0{split or ''}\n".encode())
-    return digest.hexdigest()
 
 
 def class_warnings(class_rows: dict[str, int], seen: Iterable[str], min_class_rows: int) -> list[str]:

@@ -8,11 +8,13 @@ import numpy as np
 import safetensors.torch
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from forebay.contracts.bundle import WEIGHTS, ModelSpec, file_sha256, read_spec, write_spec
+from forebay.contracts.bundle import SPEC, WEIGHTS, ModelSpec, file_sha256, write_spec
+from forebay.contracts.opened import opened_bundle
+from forebay.contracts.record import Record
 from forebay.errors import ModelError
+from forebay.models.fitting import UNFIT, check_fit, open_tensors, unfit
 from forebay.models.normalize import standardize
 from forebay.models.registry import build
 from forebay.state.files import write_bytes
@@ -21,10 +23,15 @@ BATCH_PIXELS = 1 << 20  # pixels per forward pass; bounds memory whatever the pi
 
 
 class Classifier:
-    """A trained model that answers from stored pixels. Safe to use from several threads."""
+    """A trained model that answers from stored pixels. Safe to use from several threads.
 
-    def __init__(self, spec: ModelSpec, network: nn.Module) -> None:
+    `examples_NHWC` are rows that it never trained on, where its bundle holds some; else there are none.
+    """
+
+    def __init__(self, spec: ModelSpec, network: nn.Module, examples_NHWC: NDArray[np.uint8] | None = None) -> None:
         self.spec = spec
+        shape = (spec.height, spec.width, spec.channels)
+        self.examples_NHWC = np.empty((0, *shape), np.uint8) if examples_NHWC is None else examples_NHWC
         self._network = network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def predict(self, images_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -46,7 +53,7 @@ class Classifier:
                 f"The model takes uint8 pictures of shape (N, {', '.join(map(str, shape))}), "
                 f"got {images_NHWC.dtype} of shape {images_NHWC.shape}. Resize them as ingest does."
             )
-        rows = max(1, BATCH_PIXELS // (spec.height * spec.width))
+        rows = batch_rows(spec)
         probabilities = np.empty((len(images_NHWC), len(spec.classes)), np.float32)
         for start in range(0, len(images_NHWC), rows):
             batch = np.ascontiguousarray(images_NHWC[start : start + rows])
@@ -57,6 +64,11 @@ class Classifier:
     def _probabilities(self, images_NHWC: Tensor) -> Tensor:
         images = standardize(images_NHWC.permute(0, 3, 1, 2), self.spec.mean, self.spec.std)
         return torch.softmax(self._network(images), dim=1)
+
+
+def batch_rows(spec: ModelSpec) -> int:
+    """How many pictures go through the network at once."""
+    return max(1, BATCH_PIXELS // (spec.height * spec.width))
 
 
 def save_bundle(folder: Path, spec: ModelSpec, weights: Mapping[str, Tensor]) -> ModelSpec:
@@ -77,21 +89,30 @@ def save_bundle(folder: Path, spec: ModelSpec, weights: Mapping[str, Tensor]) ->
     return written
 
 
-def load_bundle(folder: Path) -> Classifier:
+def load_bundle(folder: Path, record: Record | None = None) -> Classifier:
     """Read a bundle and rebuild its network; nothing is unpickled.
 
+    Args:
+        folder: of the bundle.
+        record: of a registered one: no file may differ from it.
+
     Raises:
-        ModelError: not a bundle, weights that are not the ones named, or an architecture that they do not fit.
+        ModelError: not a bundle, not the one on record, or an architecture that its weights do not fit.
     """
-    spec = read_spec(folder)
-    network = build(spec.architecture, spec.options, spec.channels, spec.height, spec.width, len(spec.classes))
-    try:
-        load_weights(network, safetensors.torch.load_file(folder / WEIGHTS))
-    except (SafetensorError, RuntimeError, OSError) as error:
-        raise ModelError(
-            f"{folder / WEIGHTS} does not fit {spec.architecture}: {error}. Train the model again with this version."
-        ) from error
-    return Classifier(spec, network)
+    with opened_bundle(folder, record) as opened:
+        spec = opened.spec
+        try:
+            with open_tensors(opened.weights) as tensors:
+                check_fit(spec, tensors)
+                network = build(
+                    spec.architecture, spec.options, spec.channels, spec.height, spec.width, len(spec.classes)
+                )
+                load_weights(network, tensors.read())
+        except ModelError as error:
+            raise ModelError(f"{folder / SPEC} names no network that can be built: {error}") from error
+        except UNFIT as error:
+            raise unfit(spec, folder / WEIGHTS, error) from error
+        return Classifier(spec, network, opened.examples_NHWC)
 
 
 def load_weights(network: nn.Module, weights: Mapping[str, Tensor]) -> None:

@@ -8,6 +8,7 @@ first import succeeds and nothing here acts.
 """
 
 import sys
+import threading
 from types import ModuleType
 
 import torch
@@ -16,6 +17,7 @@ _SCHEMAS = (
     "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
 )
+_lock = threading.Lock()  # a server loads several models at once
 _kept: list[torch.library.Library] = []  # a schema vanishes with the library object that defined it
 
 
@@ -25,13 +27,14 @@ def import_torchvision() -> ModuleType:
     Raises:
         RuntimeError: the import failed for another reason.
     """
-    try:
-        import torchvision
-    except RuntimeError as error:
-        if "operator torchvision::nms does not exist" not in str(error):
-            raise
-        _define_missing_operators()
-        import torchvision
+    with _lock:
+        try:
+            import torchvision
+        except RuntimeError as error:
+            if "operator torchvision::nms does not exist" not in str(error):
+                raise
+            _define_missing_operators()
+            import torchvision
     return torchvision  # type: ignore[no-any-return]
 
 

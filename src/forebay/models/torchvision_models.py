@@ -22,14 +22,45 @@ def build(name: str, *, channels: int, height: int, width: int, classes: int, dr
     Raises:
         ModelError: unknown name, or pictures that it cannot take (a size that it can is named).
     """
-    if name not in names():
-        from forebay.models.registry import unknown_name
-
-        raise unknown_name(name, names())
+    _check_name(name)
     problem = _problem(name, channels, height, width)
     if problem:
         raise ModelError(_cannot_take(name, channels, height, width, problem))
     return _adapted(name, channels, height, width, classes, dropout)
+
+
+def sketch(name: str, *, channels: int, height: int, width: int, classes: int, dropout: float) -> nn.Module | None:
+    """The named model on PyTorch's meta device, or None where that device cannot hold it.
+
+    Raises:
+        ModelError: unknown name.
+    """
+    _check_name(name)
+    return None if _needs_memory(name) else _adapted(name, channels, height, width, classes, dropout)
+
+
+def least_elements(name: str) -> int:
+    """Numbers that the model's weights surely have; 0 where `sketch` tells exactly.
+
+    Raises:
+        ModelError: unknown name.
+    """
+    _check_name(name)
+    if not _needs_memory(name):
+        return 0
+    weights = import_torchvision().models.get_model_weights(name)
+    return int(next(iter(weights)).meta["num_params"]) // 2  # ours may have fewer classes and grey pictures
+
+
+def _check_name(name: str) -> None:
+    if name not in names():
+        from forebay.models.registry import unknown_name
+
+        raise unknown_name(name, names())
+
+
+def _needs_memory(name: str) -> bool:
+    return name.startswith("regnet")  # its constructor reads computed numbers back
 
 
 def names() -> list[str]:
@@ -95,7 +126,7 @@ def _problem(name: str, channels: int, height: int, width: int) -> str | None:
     """Why the model cannot take such pictures, found without computing anything (meta tensors), or None."""
     if name.startswith("vit_") and height != width:
         return "it takes square pictures only"
-    built_on = "cpu" if name.startswith("regnet") else "meta"  # regnet's constructor reads computed numbers back
+    built_on = "cpu" if _needs_memory(name) else "meta"
     try:
         with torch.device(built_on), torch.no_grad():
             model = _adapted(name, channels, height, width, 2, 0.0).to("meta")

@@ -6,6 +6,8 @@ refused even where it can be opened as TIFF: that would be its preview.
 
 - Size: `max_pixels` is checked from the header, before anything is decoded. Pillow's own limit of about 179 million
   pixels holds above it.
+- Work: what takes far more of it than its pixels are worth is refused, before it is decoded where it can be counted
+  (`limits` has the numbers, `costs` counts), else between two pieces of it (`watch`).
 - Orientation: a turn or mirroring in EXIF (or XMP) is applied; a broken EXIF block counts as none.
 - Grey (black and white, grey, grey with alpha) gives 1 channel, everything else gives 3, in the order red, green, blue.
 - 16-bit grey and 16-bit colours are scaled by the depth that is in use (`depth`), which belongs to the data set and not
@@ -20,16 +22,23 @@ refused even where it can be opened as TIFF: that would be its preview.
 - Brought to a size (`fit`): cropped, letterboxed or stretched where the aspect ratio is another one.
 """
 
-from forebay.pictures.decode import Decoded, PictureError, decode, decode_values, to_8_bits, to_channels
+from forebay.pictures.decode import Decoded, decode, decode_values, to_8_bits, to_channels
 from forebay.pictures.depth import Depth, depth_of
+from forebay.pictures.errors import AskerGoneError, PictureError
 from forebay.pictures.fit import Preparation, fit
+from forebay.pictures.limits import MAX_PIXELS
 from forebay.pictures.resize import resize
+from forebay.pictures.watch import Gone, Watch
 
 __all__ = [
+    "MAX_PIXELS",
+    "AskerGoneError",
     "Decoded",
     "Depth",
+    "Gone",
     "PictureError",
     "Preparation",
+    "Watch",
     "decode",
     "decode_values",
     "depth_of",

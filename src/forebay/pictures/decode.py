@@ -3,7 +3,7 @@
 import contextlib
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -11,23 +11,16 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
+from forebay.pictures.costs import check_bytes, check_opened
 from forebay.pictures.depth import FULL, scale
+from forebay.pictures.errors import AskerGoneError, PictureError
 from forebay.pictures.kinds import FORMATS, NO_HEIC, is_heic, raw_picture, what_it_is
+from forebay.pictures.netpbm import scaled
+from forebay.pictures.watch import Watch, WatchedFile, open_watched
 
 DEEP_COLOUR = ("RGB;16", "RGBA;16")  # raw modes, with the order of bytes after them: L, B or N
+Admit = Callable[[int], None]
 OTHER_HALF = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
-
-
-class PictureError(Exception):
-    """A picture cannot be used; `reason` is a word of `contracts.rows.REASONS`, `detail` says what was found."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(f"{reason}: {detail}")
-        self.reason = reason
-        self.detail = detail
-
-    def __reduce__(self) -> tuple[type["PictureError"], tuple[str, str]]:
-        return PictureError, (self.reason, self.detail)  # the default would pass the joined message as `reason`
 
 
 class Decoded(NamedTuple):
@@ -37,7 +30,15 @@ class Decoded(NamedTuple):
     alpha: Image.Image | None = None  # beside colours of 16 bits only; else the picture is on white already
 
 
-def decode(data: bytes, *, channels: int | None, max_pixels: int, bits: int = FULL) -> NDArray[np.uint8]:
+def decode(
+    data: bytes,
+    *,
+    channels: int | None,
+    max_pixels: int,
+    bits: int = FULL,
+    watch: Watch | None = None,
+    admit: Admit | None = None,
+) -> NDArray[np.uint8]:
     """Decode a picture file.
 
     Args:
@@ -45,31 +46,43 @@ def decode(data: bytes, *, channels: int | None, max_pixels: int, bits: int = FU
         channels: 1 or 3, or None for what the picture is by itself.
         max_pixels: largest height times width that is decoded.
         bits: of which 16-bit values make use.
+        watch: stops the work between two pieces of it; a new one for this picture where there is none.
+        admit: is told how many pixels will be decoded; what it raises ends the decoding before it begins.
 
     Returns:
         uint8 (H, W, C), its own memory.
 
     Raises:
-        PictureError: it is no picture, is damaged, or is too large.
+        PictureError: it is no picture, is damaged, is too large, or would cost too much.
+        AskerGoneError: the watch says that nobody waits any more.
     """
-    pixels_HWC = to_8_bits(decode_values(data, max_pixels=max_pixels, deep=bits != FULL), bits)
+    values = decode_values(data, max_pixels=max_pixels, deep=bits != FULL, watch=watch, admit=admit)
+    pixels_HWC = to_8_bits(values, bits)
     return pixels_HWC if channels is None else to_channels(pixels_HWC, channels)
 
 
-def decode_values(data: bytes, *, max_pixels: int, deep: bool = True) -> Decoded:
+def decode_values(
+    data: bytes, *, max_pixels: int, deep: bool = True, watch: Watch | None = None, admit: Admit | None = None
+) -> Decoded:
     """Decode a picture file as far as it can be without knowing how many of 16 bits are in use; raises as `decode`.
 
     Args:
         data: the whole file.
         max_pixels: largest height times width that is decoded.
         deep: read all 16 bits of colours too, which takes a second pass; else their high byte.
+        watch, admit: as of `decode`.
     """
-    image = _open(data, max_pixels)
+    image, file = _open(data, max_pixels, watch)
+    if admit is not None:
+        admit(image.width * image.height)
     with _in_words(data):
         deep = deep and _is_deep_colour(image)
+        image = scaled(image, data)
         _load(image)
+        if isinstance(file, WatchedFile):
+            file.check()
         if deep:
-            return _deep_colour(image, data)
+            return _deep_colour(image, file)
         if image.mode == "I" or image.mode.startswith("I;16"):
             return Decoded(_whole_numbers(np.asarray(image))[:, :, None])
         pixels = np.array(_flatten(image), dtype=np.uint8)
@@ -96,30 +109,31 @@ def to_channels(pixels_HWC: NDArray[np.uint8], channels: int) -> NDArray[np.uint
     return np.array(Image.fromarray(pixels_HWC).convert("L"), dtype=np.uint8)[:, :, None]
 
 
-def _open(data: bytes, max_pixels: int) -> Image.Image:
+def _open(data: bytes, max_pixels: int, watch: Watch | None) -> tuple[Image.Image, io.BytesIO]:
     if not data:
         raise PictureError("unreadable", what_it_is(data))
     with _in_words(data):
-        image: Image.Image = (
-            _open_heic(data)
-            if data[4:8] == b"ftyp" and is_heic(data)
-            else Image.open(io.BytesIO(data), formats=FORMATS)
-        )
-    if image.width * image.height > max_pixels:
-        raise PictureError("too_large", f"{image.height}x{image.width} pixels, at most {max_pixels} are decoded")
+        check_bytes(data, max_pixels)
+        file = open_watched(data, watch)
+        heic = data[4:8] == b"ftyp" and is_heic(data)
+        image: Image.Image = _open_heic(file) if heic else Image.open(file, formats=FORMATS)
+        if image.width * image.height > max_pixels:
+            raise PictureError("too_large", f"{image.height}x{image.width} pixels, at most {max_pixels} are decoded")
+        if check_opened(image, data, max_pixels):
+            cast(ImageFile, image).fp = file = open_watched(data, watch, by_scan=True)
     if image.format == "TIFF" and (raw := raw_picture(data)):
         raise PictureError("unreadable", raw)
-    return image
+    return image, file
 
 
-def _open_heic(data: bytes) -> Image.Image:
+def _open_heic(file: io.BytesIO) -> Image.Image:
     """Through the plugin of the extra `heic`; not registered, so Pillow stays as others in the process know it."""
     try:
         from pillow_heif import as_plugin
     except ImportError:
         raise PictureError("unreadable", NO_HEIC) from None
     plugin: Any = as_plugin  # it has types only where it is installed
-    image: Image.Image = plugin.HeifImageFile(io.BytesIO(data))
+    image: Image.Image = plugin.HeifImageFile(file)
     return image
 
 
@@ -133,7 +147,7 @@ def _load(image: Image.Image) -> None:
 def _in_words(data: bytes) -> Iterator[None]:
     try:
         yield
-    except PictureError:
+    except (PictureError, AskerGoneError):
         raise
     except UnidentifiedImageError:
         raise PictureError("unreadable", what_it_is(data)) from None
@@ -159,9 +173,10 @@ def _raw_mode(arguments: Any) -> str:
     return str(arguments if isinstance(arguments, str) else (arguments or ("",))[0])
 
 
-def _deep_colour(high: Image.Image, data: bytes) -> Decoded:
+def _deep_colour(high: Image.Image, file: io.BytesIO) -> Decoded:
     """The high bytes are there; with the order of bytes turned round, Pillow reads the low ones."""
-    low = Image.open(io.BytesIO(data), formats=FORMATS)
+    file.seek(0)
+    low = Image.open(file, formats=FORMATS)
     low.tile = [tile._replace(args=_turned_round(tile.args)) for tile in low.tile]
     _load(low)
     values_HWC: NDArray[np.uint16] = np.asarray(high)[:, :, :3] * np.uint16(256) + np.asarray(low)[:, :, :3]

@@ -11,9 +11,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from forebay.contracts.manifest import DataManifest
-from forebay.contracts.rows import ROWS, pixel_digest
-from forebay.errors import DataError
+from forebay.contracts.rows import ROWS, content_digest, pixel_digest
+from forebay.errors import DamagedArtifactError, DataError
 from forebay.preprocess.split import RowKeys
+from forebay.state.sealed import check_content
 
 KEY_BATCH_ROWS = 65_536
 PIXEL_BATCH_BYTES = 16_777_216
@@ -23,9 +24,13 @@ _FIX = "Run ingest again"
 def read_keys(dataset: Path, manifest: DataManifest) -> RowKeys:
     """Read digest, label and source split of every row; no pixels.
 
+    The files are compared with what ingest sealed, and labels and splits with the digest that names the data set.
+
     Raises:
+        DamagedArtifactError: a file, or a row's label, is not what ingest wrote.
         DataError: the table cannot be read, has another number of rows than its manifest, or a label without class.
     """
+    check_content(dataset, manifest.maker, [f"{ROWS}/"])
     parts = [_batch_keys(batch) for batch in _batches(dataset, ["sha256", "label", "split"], KEY_BATCH_ROWS)]
     if not parts:
         raise DataError(source=str(dataset), problem="the row table is empty", fix="Give ingest a source with pictures")
@@ -41,7 +46,24 @@ def read_keys(dataset: Path, manifest: DataManifest) -> RowKeys:
             f"{keys.labels.min()} to {keys.labels.max()}",
             fix=_FIX,
         )
+    _check_digest(dataset, keys, manifest)
     return keys
+
+
+def _check_digest(dataset: Path, keys: RowKeys, manifest: DataManifest) -> None:
+    rows = pa.table(
+        {
+            "sha256": [digest.tobytes().hex() for digest in keys.sha256],
+            "label_name": pa.array(manifest.classes, pa.string()).take(pa.array(keys.labels)),
+            "split": pa.array(keys.source_split.tolist(), pa.string()),
+        }
+    )
+    found = content_digest(rows, (manifest.height, manifest.width, manifest.channels), manifest.classes)
+    if found != manifest.digest:
+        problem = (
+            f"labels, splits or pictures were changed: their digest is {found[:12]}…, ingest's {manifest.digest[:12]}…"
+        )
+        raise DamagedArtifactError(folder=dataset, source=str(dataset / ROWS), problem=problem, fix=f"{_FIX}.")
 
 
 def read_images(dataset: Path, manifest: DataManifest) -> Iterator[NDArray[np.uint8]]:
@@ -67,6 +89,8 @@ def _batches(dataset: Path, columns: list[str], rows: int) -> Iterator[pa.Record
             with pq.ParquetFile(path) as file:
                 _check_columns(path, file.schema_arrow.names, columns)
                 yield from file.iter_batches(rows, columns=columns)
+        except MemoryError:  # Arrow's is both, and no fault of the file
+            raise
         except (OSError, pa.ArrowException) as error:
             raise DataError(source=str(path), problem=f"cannot be read ({error})", fix=_FIX) from error
 

@@ -1,5 +1,6 @@
 """Writing the shards: pre-allocated `.npy` files, filled in whatever order the table yields its rows."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from forebay.contracts.shards import labels_name, sha256_name, shard_name
 from forebay.preprocess.split import RowKeys
+from forebay.state.machine_words import naming
 
 
 class SplitWriter:
@@ -35,12 +37,16 @@ class SplitWriter:
         for index, start in enumerate(range(0, len(rows), shard_rows)):
             self.names.append(shard_name(name, index))
             size = min(shard_rows, len(rows) - start)
-            self._shards.append(open_memmap(folder / self.names[-1], "w+", np.uint8, (size, *shape)))
+            self._shards.append(_allocated(folder / self.names[-1], (size, *shape)))
         self._shard_rows = shard_rows
         self._place = np.full(len(keys.labels), -1, np.int64)
         self._place[rows] = np.arange(len(rows))
-        np.save(folder / labels_name(name), keys.labels[rows], allow_pickle=False)
-        np.save(folder / sha256_name(name), keys.sha256[rows], allow_pickle=False)
+        for path, values in (
+            (folder / labels_name(name), keys.labels[rows]),
+            (folder / sha256_name(name), keys.sha256[rows]),
+        ):
+            with naming(path):
+                np.save(path, values, allow_pickle=False)
 
     def put(self, first: int, images_NHWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Write those pictures of a batch that belong here.
@@ -63,3 +69,16 @@ class SplitWriter:
         for number in np.unique(place // self._shard_rows):
             inside = place // self._shard_rows == number
             yield self._shards[number], inside, place[inside] % self._shard_rows
+
+
+def _allocated(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """A new file's pictures, mapped, with their space on the disk: where a disk is full, a write into a map kills.
+
+    Raises:
+        OSError: there is no such space; it names the file.
+    """
+    with naming(path):
+        pictures = open_memmap(path, "w+", np.uint8, shape)
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return pictures

@@ -6,13 +6,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forebay import tracking
-from forebay.contracts.bundle import ModelSpec, read_spec
+from forebay.contracts.bundle import ModelSpec, check_artifact, read_spec
+from forebay.contracts.digest import bundle_digest, record_of
 from forebay.contracts.evaluation import Evaluation
 from forebay.contracts.manifest import SplitManifest
+from forebay.contracts.record import Record
 from forebay.contracts.shards import open_split
 from forebay.errors import ModelError
-from forebay.registry import DATA_TAG, WEIGHTS_TAG, find_version, resolve
+from forebay.register.signed import as_registered, usable_key
+from forebay.registry import DATA_TAG, WEIGHTS_TAG, find_versions, record_tags, resolve
 from forebay.settings import RegisterConfig
+from forebay.signing import SigningKey, is_signed
 from forebay.state import StepLog
 from forebay.version import VERSION
 
@@ -24,7 +28,7 @@ LOADER = "forebay.register.pyfunc"
 
 
 def register(dataset: Path, model: Path, evaluation: Path, config: RegisterConfig, log: StepLog) -> str:
-    """Register a bundle; the same bundle again gives the version it has.
+    """Register a bundle, signed where a key is given; the same bundle again gives the version it has.
 
     The version is created last, in one call with its tags, so a kill at any moment leaves none or a whole one.
 
@@ -37,25 +41,45 @@ def register(dataset: Path, model: Path, evaluation: Path, config: RegisterConfi
         The version number.
 
     Raises:
+        DamagedArtifactError: a file that it reads is not what its step wrote.
         ModelError: the bundle is broken, or another one was evaluated.
+        ConfigError, MachineError: the signing key cannot be used, or not here.
     """
+    key = usable_key()
     facts = Evaluation.read(evaluation)
+    check_artifact(model)
+    record = record_of(model)
     spec = read_spec(model)
+    _check_evaluated(evaluation, facts, model, spec, record)
+    client = tracking.client(log.home)
+    version = _registered(client, spec, facts, log, record, key)
+    if version is None:
+        with as_registered(model, key, log.home.root) as bundle:
+            version = _create(client, dataset, bundle, spec, facts, config, log, record)
+    log.result(model={"name": facts.name, "version": version, "weights_sha256": spec.weights_sha256})
+    return version
+
+
+def _check_evaluated(evaluation: Path, facts: Evaluation, model: Path, spec: ModelSpec, record: Record) -> None:
+    """What is registered must be what was evaluated, to the last byte."""
     if facts.model["weights_sha256"] != spec.weights_sha256:
         raise ModelError(
             f"{evaluation} is about weights {facts.model['weights_sha256'][:12]}…, {model} holds "
             f"{spec.weights_sha256[:12]}…. Evaluate this bundle before it is registered."
         )
-    client = tracking.client(log.home)
-    version = _registered(client, spec, facts, log) or _create(client, dataset, model, spec, facts, config, log)
-    log.result(model={"name": facts.name, "version": version, "weights_sha256": spec.weights_sha256})
-    return version
+    evaluated = facts.model.get("bundle_digest", record.digest)  # an evaluation of an earlier version has none
+    if evaluated != record.digest:
+        raise ModelError(
+            f"{model} was changed since {evaluation} was made: its digest is {record.digest[:12]}…, evaluated was "
+            f"{evaluated[:12]}…. Evaluate this bundle before it is registered."
+        )
 
 
-def version_tags(spec: ModelSpec, facts: Evaluation, run_id: str, image: str) -> dict[str, str]:
-    """What joins a version to its data, code, pipeline run and image."""
+def version_tags(spec: ModelSpec, facts: Evaluation, run_id: str, image: str, record: Record) -> dict[str, str]:
+    """What joins a version to its files, data, code, pipeline run and image."""
     return {
         WEIGHTS_TAG: spec.weights_sha256,
+        **record_tags(record),
         DATA_TAG: facts.data["digest"],
         "forebay.source": facts.data["source"],
         "forebay.code_version": str(spec.lineage.get("code_version", "")),
@@ -67,16 +91,29 @@ def version_tags(spec: ModelSpec, facts: Evaluation, run_id: str, image: str) ->
     }
 
 
-def _registered(client: "MlflowClient", spec: ModelSpec, facts: Evaluation, log: StepLog) -> str | None:
-    """The version that this bundle has already, unless its files are gone."""
-    version = find_version(client, facts.name, spec.weights_sha256)
-    if version is None:
-        return None
-    try:
-        return resolve(log.home, f"{facts.name}/{version}").version
-    except ModelError as error:
-        log.warn(f"{error} A new version takes its place.")
-        return None
+def _registered(
+    client: "MlflowClient", spec: ModelSpec, facts: Evaluation, log: StepLog, record: Record, key: SigningKey | None
+) -> str | None:
+    """The newest version that answers as this bundle does, unless its files are gone, were changed or want a signature.
+
+    One that an earlier Forebay registered gets its digest here, where its files are the very ones that were evaluated.
+    """
+    for version in find_versions(client, facts.name, spec.weights_sha256):
+        try:
+            found = resolve(log.home, f"{facts.name}/{version}")
+            if not read_spec(found.folder).answers_as(spec):
+                continue
+            if key is not None and not is_signed(found.folder, key.public):
+                log.warn(f"{facts.name} version {version} is not signed by this key. A signed one takes its place.")
+                continue
+            if found.record is None and bundle_digest(found.folder) == record.digest:  # an earlier Forebay's
+                for name, value in record_tags(record).items():
+                    client.set_model_version_tag(facts.name, version, name, value)
+            return version
+        except ModelError as error:
+            log.warn(f"{error} A new version takes its place.")
+            return None
+    return None
 
 
 def _create(
@@ -87,9 +124,10 @@ def _create(
     facts: Evaluation,
     config: RegisterConfig,
     log: StepLog,
+    record: Record,
 ) -> str:
     run_id = _training_run(client, spec, log)
-    tags = version_tags(spec, facts, log.run_id, os.environ.get(IMAGE_VARIABLE, "local"))
+    tags = version_tags(spec, facts, log.run_id, os.environ.get(IMAGE_VARIABLE, "local"), record)
     model_id = _log_model(client, run_id, dataset, model, spec, config, tags)
     _log_metrics(client, run_id, model_id, facts.metrics)
     _ensure_name(client, facts.name)

@@ -7,10 +7,15 @@ import sys
 from pathlib import Path
 
 from forebay.errors import ForebayError
+from forebay.serving.local import log
 from forebay.serving.ports import KSERVE_PORT, PORT_VARIABLE, bind, container_port
 from forebay.serving.state import ServingFiles, read_desired
 from forebay.settings.serve import from_environment, serve_config
+from forebay.signing import require_library, verify_keys
 from forebay.state import Home
+from forebay.state.private import UMASK
+from forebay.state.watch import end_with_supervisor
+from forebay.text import one_line
 
 
 def main(arguments: list[str]) -> int:
@@ -20,16 +25,22 @@ def main(arguments: list[str]) -> int:
     try:
         _serve(options)
     except ForebayError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(one_line(f"error: {error}"), file=sys.stderr)
         return error.exit_code
     return 0
 
 
 def _serve(options: argparse.Namespace) -> None:
+    if options.home:
+        os.umask(UMASK)
     if options.log:
-        _print_to(options.log)
+        log.print_to(options.log)
+        log.rotate_always(options.log)
+    end_with_supervisor()
     settings = from_environment(os.environ)
     serve_config(settings)  # a wrong value is found before a port is taken
+    if verify_keys() is not None:
+        require_library()
     if options.listen_fd:
         listener = socket.socket(fileno=options.listen_fd)
     else:
@@ -45,15 +56,8 @@ def _serve(options: argparse.Namespace) -> None:
     else:
         server.serve_folder(
             options.models, listener, settings,
-            name=options.model_name, version=options.model_version, max_body_bytes=limit,
+            name=options.model_name, version=options.model_version, digest=options.bundle_digest, max_body_bytes=limit,
         )  # fmt: skip
-
-
-def _print_to(log: Path) -> None:
-    """Append standard output and error to a file, whatever prints: a container's own log is the engine's."""
-    with log.open("ab") as file:
-        for stream in (sys.stdout, sys.stderr):
-            os.dup2(file.fileno(), stream.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -63,15 +67,28 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("--models", type=Path, help="a model bundle, or a folder of bundles (KServe: /mnt/models)")
     parser.add_argument("--model-name", help="name of a single bundle (default: the name of its data set)")
     parser.add_argument("--model-version", help="version to show (default: the beginning of the weights' sha256)")
+    parser.add_argument(
+        "--bundle-digest", default="", help="of a single bundle, as the registry has it: another one is refused"
+    )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument(
         "--port", type=int, help=f"port, 0 for any (default: the variable {PORT_VARIABLE}, else {KSERVE_PORT})"
     )
-    parser.add_argument("--log", type=Path, help="append what the server prints to this file")
+    parser.add_argument("--log", type=Path, help="append what the server prints to this file; a full one is renamed")
     parser.add_argument("--listen-fd", type=int, help=argparse.SUPPRESS)  # a listening socket from the parent
     parser.add_argument("--max-body-mib", type=int, default=64, help="largest request body (default: %(default)s)")
     return parser
 
 
+def _exit_now(code: int) -> None:
+    """End without waiting for threads: a prediction that nobody waits for any more may run for minutes."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        _exit_now(main(sys.argv[1:]))
+    except SystemExit as ended:  # by a signal while it started, or by argparse
+        _exit_now(ended.code if isinstance(ended.code, int) else 0)

@@ -1,14 +1,19 @@
 """From a whole inference request to its answer: decode, predict, encode. Runs in a thread of the pool."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
+import numpy as np
 import orjson
 from kserve.metrics import POST_HIST_TIME, PRE_HIST_TIME, PREDICT_HIST_TIME
+from numpy.typing import NDArray
 
+from forebay.models import Classifier
+from forebay.models.bundle import batch_rows
 from forebay.pictures import Preparation
+from forebay.serving.admission.inflight import Claim
 from forebay.serving.repository import ServedModel
 from forebay.serving.wire import codec
+from forebay.serving.wire.gone import Gone
 from forebay.serving.wire.outputs import Prediction
 from forebay.serving.wire.refusal import RefusedError, shown
 
@@ -51,26 +56,26 @@ def check_head(method: str, headers: dict[bytes, bytes]) -> bytes:
     return media
 
 
-def predict_v1(model: ServedModel, media: bytes, body: bytes) -> Response:
+def predict_v1(model: ServedModel, media: bytes, body: bytes, claim: Claim) -> Response:
     """Answer a V1 request, or a picture in its place."""
     shape = _shape(model)
     with PRE_HIST_TIME.labels(model.name).time():
         decode = codec.decode_picture if media.startswith(PICTURE) else codec.decode_v1
-        images = decode(body, shape, _preparation(model))
-    prediction = _predict(model, images)
+        images = decode(body, shape, _preparation(model), claim)
+    prediction = _predict(model, images, claim)
     with POST_HIST_TIME.labels(model.name).time():
         return Response(200, codec.encode_v1(prediction), [(b"content-type", JSON)])
 
 
-def predict_v2(model: ServedModel, media: bytes, headers: dict[bytes, bytes], body: bytes) -> Response:
+def predict_v2(model: ServedModel, media: bytes, headers: dict[bytes, bytes], body: bytes, claim: Claim) -> Response:
     """Answer a V2 request, or a picture in its place."""
     length = headers.get(b"inference-header-content-length")
     with PRE_HIST_TIME.labels(model.name).time():
         if media.startswith(PICTURE):
-            request = codec.plain_request(codec.decode_picture(body, _shape(model), _preparation(model)))
+            request = codec.plain_request(codec.decode_picture(body, _shape(model), _preparation(model), claim))
         else:
             request = codec.decode_v2(body, None if length is None else length.decode("latin-1"), _shape(model))
-    prediction = _predict(model, request.images_NHWC)
+    prediction = _predict(model, request.images_NHWC, claim)
     with POST_HIST_TIME.labels(model.name).time():
         encoded, json_length = codec.encode_v2(request, prediction)
     if json_length is None:
@@ -89,15 +94,28 @@ def error(status: int, message: str, headers: Headers | None = None) -> Response
     return Response(status, orjson.dumps({"error": message}), [(b"content-type", JSON), *(headers or [])])
 
 
-def _predict(model: ServedModel, images_NHWC: Any) -> Prediction:
+def _predict(model: ServedModel, images_NHWC: NDArray[np.uint8], claim: Claim) -> Prediction:
+    claim.pictures(*images_NHWC.shape[:3])
     with PREDICT_HIST_TIME.labels(model.name).time():
-        probabilities = model.classifier.predict(images_NHWC)
+        probabilities = _probabilities(model.classifier, images_NHWC, claim.peer.gone)
     return Prediction(
         model=model.name,
         version=model.served.version,
         classes=model.classifier.spec.classes,
         probabilities=probabilities,
     )
+
+
+def _probabilities(classifier: Classifier, images_NHWC: NDArray[np.uint8], gone: Gone) -> NDArray[np.float32]:
+    """Of pictures in the batches that the classifier makes by itself, as long as somebody waits for them."""
+    rows = batch_rows(classifier.spec)
+    if len(images_NHWC) <= rows:
+        return classifier.predict(images_NHWC)
+    parts = []
+    for start in range(0, len(images_NHWC), rows):
+        gone.check()
+        parts.append(classifier.predict(images_NHWC[start : start + rows]))
+    return np.concatenate(parts)
 
 
 def _preparation(model: ServedModel) -> Preparation:

@@ -5,24 +5,26 @@ bodies and answers 500 to what it does not foresee. Reading (health, readiness, 
 Loading and unloading over HTTP is refused: it has no authentication. Who may ask at all is `wire.access`'s to say.
 """
 
-import asyncio
 import logging
 import re
 import time
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from forebay.serving.answer import JSON, Headers, Response, check_head, error, predict_v1, predict_v2, refused
+from forebay.serving.admission.admission import Admission
+from forebay.serving.admission.inflight import Claim, TooLargeError
+from forebay.serving.admission.shed import Shed, shed
+from forebay.serving.answer import JSON, PICTURE, Headers, Response, check_head, error, predict_v1, predict_v2, refused
 from forebay.serving.metrics import UNKNOWN, count_request
 from forebay.serving.openapi import READ
 from forebay.serving.repository import Models, ServedModel
 from forebay.serving.wire.access import Access
-from forebay.serving.wire.body import ClientGoneError, Message, Receive, discard, read_body
+from forebay.serving.wire.body import Message, Receive, discard, read_body
 from forebay.serving.wire.compressed import decompressed, encoding_of
+from forebay.serving.wire.gone import PEER, ClientGoneError, Peer
 from forebay.serving.wire.headers import joined
 from forebay.serving.wire.refusal import RefusedError, shown
 
@@ -47,6 +49,9 @@ _MODEL = re.compile(
     r"(?P<v2>/v2/models/(?P<v2_name>[^/]+))(?:/versions/(?P<version>[^/]+))?(?P<rest>/ready)?"
 )
 _READ = re.compile("|".join(re.sub(r"\{\w+\}", "[^/:]+", path).replace(".", r"\.") for path in READ))
+NUMBERS = 8  # bytes of memory for each byte of JSON: a number and its place in a list
+OTHERS = 2  # the same for tensors and picture files
+_FILES = re.compile(rb'"b64"')
 PREDICT = "POST /v1/models/NAME:predict or /v2/models/NAME/infer"
 PATHS = f"{PREDICT}; GET /v2/models/NAME, /v2/health/ready or /metrics"
 
@@ -90,14 +95,20 @@ class FrontDoor:
     """An ASGI application: inference here, everything else in the SDK's application."""
 
     def __init__(
-        self, models: Models, sdk: Application, pool: Executor, access: Access, max_body_bytes: int = MAX_BODY_BYTES
+        self,
+        models: Models,
+        sdk: Application,
+        access: Access,
+        admission: Admission,
+        max_body_bytes: int = MAX_BODY_BYTES,
     ) -> None:
         self._models = models
         self._sdk = sdk
-        self._pool = pool
+        self.admission = admission
         self._access = access
         self._max_body_bytes = max_body_bytes
         self.requests = 0  # so far
+        self.ended = False  # set when nothing more is answered
         self.closing = False  # set when the server stops: every answer then asks the client to connect anew
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -122,52 +133,71 @@ class FrontDoor:
             if scope["method"] == "OPTIONS":
                 await self._send(send, Response(204, b"", self._access.preflight(headers)))
             elif target is not None:
-                await self._infer(target, scope["method"], headers, receive, send)
+                await self._infer(target, scope["method"], headers, receive, send, _peer(scope))
             elif scope["path"] == INDEX:
-                await self._index(scope["method"], headers, receive, send)
+                await self._index(scope["method"], headers, receive, send, _peer(scope))
             else:
                 await self._sdk(self._for_sdk(scope), receive, self._closing(send))
         except RefusedError as refusal:  # before the body was read to its end
             await self._send(send, refused(refusal), unread=receive)
 
     async def _infer(
-        self, target: Target, method: str, headers: dict[bytes, bytes], receive: Receive, send: Send
+        self, target: Target, method: str, headers: dict[bytes, bytes], receive: Receive, send: Send, peer: Peer
     ) -> None:
         start = time.perf_counter()
         model = self._models.get(target.name)
         label = UNKNOWN if model is None else target.name
-        try:
-            media, encoding = check_head(method, headers), encoding_of(headers.get(b"content-encoding"))
-            body = await read_body(receive, _content_length(headers), self._max_body_bytes)
-        except RefusedError as refusal:
-            count_request(label, target.protocol, refusal.status, time.perf_counter() - start)
-            raise
-        asked = _Asked(target, headers, media, encoding, body)
-        loop = asyncio.get_running_loop()
-        response = await loop.run_in_executor(self._pool, self._answer, asked, model)
+        with Claim(self.admission.budgets, peer) as claim:
+            try:
+                media, encoding = check_head(method, headers), encoding_of(headers.get(b"content-encoding"))
+                body = await self._read(receive, headers, self._max_body_bytes, claim)
+            except RefusedError as refusal:
+                count_request(label, target.protocol, refusal.status, time.perf_counter() - start)
+                raise
+            asked = _Asked(target, headers, media, encoding, body)
+            claim.is_large = len(body) > self.admission.limits.small_bytes
+            try:
+                response = await self.admission.run(claim, lambda: self._answer(asked, model, claim))
+            except RefusedError as refusal:
+                response = refused(refusal)
         count_request(label, target.protocol, response.status, time.perf_counter() - start)
         await self._send(send, response)
 
-    def _answer(self, asked: _Asked, model: ServedModel | None) -> Response:
-        """Decode, predict and encode in a thread of the pool, so that large pictures never hold up the event loop."""
+    async def _read(self, receive: Receive, headers: dict[bytes, bytes], most: int, claim: Claim) -> bytes:
+        if self.ended:
+            raise shed(Shed.ENDING)
+        return await read_body(receive, _content_length(headers), most, claim, self.admission.limits)
+
+    def _answer(self, asked: _Asked, model: ServedModel | None, claim: Claim) -> Response:
+        """Decode, predict and encode in a thread of the pool, so that large pictures never hold up the event loop.
+
+        Raises:
+            TooLargeError: it needs too much for a small request, and waits for the large ones' turn.
+            ClientGoneError: nobody waits for the answer.
+        """
         try:
             found = self._check_model(asked.target, model)
-            body = decompressed(asked.body, asked.encoding, self._max_body_bytes)
+            body = decompressed(asked.body, asked.encoding, self._max_body_bytes, claim)
+            if claim.is_large:
+                claim.decoded(_parsed_bytes(asked, body))
             if asked.target.protocol == "v1":
-                return predict_v1(found, asked.media, body)
-            return predict_v2(found, asked.media, asked.headers, body)
+                return predict_v1(found, asked.media, body, claim)
+            return predict_v2(found, asked.media, asked.headers, body, claim)
         except RefusedError as refusal:
             return refused(refusal)
+        except (TooLargeError, ClientGoneError):
+            raise
         except Exception as problem:
             logger.exception("%s: a request could not be answered", asked.target.name)
             return error(500, f"{type(problem).__name__} while predicting; the server's log says where.")
 
-    async def _index(self, method: str, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
+    async def _index(self, method: str, headers: dict[bytes, bytes], receive: Receive, send: Send, peer: Peer) -> None:
         """The models of the repository, as Triton's clients ask for them."""
         if method != "POST":
             raise RefusedError(f"expected POST, got {method}.", 405, ((b"allow", b"POST"),))
         encoding = encoding_of(headers.get(b"content-encoding"))
-        body = await read_body(receive, _content_length(headers), INDEX_BODY_BYTES)
+        with Claim(self.admission.budgets, peer) as claim:
+            body = await self._read(receive, headers, INDEX_BODY_BYTES, claim)
         body = decompressed(body, encoding, INDEX_BODY_BYTES)
         try:
             asked = orjson.loads(body or b"{}")
@@ -175,13 +205,31 @@ class FrontDoor:
             asked = None
         if not isinstance(asked, dict):
             raise RefusedError('expected no body or a JSON object such as {"ready": true}.')
+        rows = self._rows(only_ready=asked.get("ready") is True)
+        await self._send(send, Response(200, orjson.dumps(rows), [(b"content-type", JSON)]))
+
+    def _rows(self, *, only_ready: bool) -> list[dict[str, str]]:
+        """One row of the repository index for each model that answers, or should."""
         found = [(name, model) for name in self._models.names() if (model := self._models.get(name)) is not None]
         rows = [
             {"name": name, "version": model.served.version, "state": "READY", "reason": ""} for name, model in found
         ]
-        await self._send(send, Response(200, orjson.dumps(rows), [(b"content-type", JSON)]))
+        if only_ready:
+            return rows
+        reason = "it is not loaded, or cannot be; the server's log says why"
+        missing = self._models.missing().items()
+        return rows + [
+            {"name": name, "version": version, "state": "UNAVAILABLE", "reason": reason} for name, version in missing
+        ]
 
     def _check_model(self, target: Target, model: ServedModel | None) -> ServedModel:
+        wanted = self._models.missing().get(target.name) if model is None else None
+        if wanted is not None:
+            raise RefusedError(
+                f"{target.name} is wanted in version {wanted}, and that is not loaded, or cannot be; the server's log "
+                "says why.",
+                503,
+            )
         if model is None:
             names = ", ".join(self._models.names()) or "none"
             raise RefusedError(f"There is no model {shown(target.name)}. Models: {names}.", 404)
@@ -234,8 +282,20 @@ class FrontDoor:
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         await send({"type": "http.response.body", "body": response.body, "more_body": unread is not None})
         if unread is not None:
-            await discard(unread)
+            await discard(unread, self.admission.limits.discard_s)
             await send({"type": "http.response.body", "body": b""})
+
+
+def _parsed_bytes(asked: _Asked, body: bytes) -> int:
+    """Memory that a large body takes once it is parsed."""
+    plain = b"inference-header-content-length" in asked.headers or asked.media.startswith(PICTURE)
+    return len(body) * (OTHERS if plain or _FILES.search(body, 0, 200) else NUMBERS)
+
+
+def _peer(scope: Scope) -> Peer:
+    """Who asks; the connection says it."""
+    peer: Peer | None = scope.get("state", {}).get(PEER)
+    return peer or Peer()
 
 
 def _target(path: str) -> Target | None:

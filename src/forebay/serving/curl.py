@@ -1,5 +1,6 @@
 """The curl command that is printed at the end of a run and works as pasted."""
 
+import json
 import shlex
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -19,7 +20,17 @@ def curl_command(home: Home, url: str) -> str:
     """
     name = unquote(urlsplit(url).path.rpartition("/")[2].removesuffix(":predict"))
     file = request_path(home, name)
-    return curl_line(url, file, file.read_text() if file.is_file() else None)
+    return curl_line(url, file, _request(file))
+
+
+def _request(file: Path) -> str | None:
+    """The request in a file; None where there is none, or a damaged one."""
+    try:
+        text = file.read_text()
+        json.loads(text)
+    except (FileNotFoundError, ValueError):
+        return None
+    return text
 
 
 def curl_line(url: str, file: Path, request: str | None) -> str:

@@ -3,61 +3,83 @@
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from forebay.contracts.bundle import SPEC, read_spec
-from forebay.errors import ConfigError
+from forebay.contracts.bundle import SPEC, read_spec_alone
+from forebay.errors import ConfigError, ModelError
 from forebay.serving.repository import Models
-from forebay.serving.state import Served, ServingFiles, read_desired, read_settings, write_loaded
+from forebay.serving.state import Loaded, Served, ServingFiles, read_desired, read_settings, write_loaded
+from forebay.text import control_in
 
 logger = logging.getLogger(__name__)
 
 POLL_S = 0.1
+START_S = 30.0  # before the server listens; what is not loaded by then is served later
+UNKNOWN = "unknown"  # version of a bundle whose spec cannot be read
 
 
-class Follower:
-    """Keeps the models equal to `desired.json`, says so in `loaded.json`, and hands on what `settings.json` says.
+class Settler:
+    """Serves each of the wanted models as soon as it is loaded, while requests are answered."""
 
-    Loading happens in the follower's own thread; requests are answered meanwhile.
-    """
-
-    def __init__(
-        self, files: ServingFiles, models: Models, instance: str, use: Callable[[Mapping[str, str]], None]
-    ) -> None:
-        self._files = files
+    def __init__(self, models: Models) -> None:
         self._models = models
-        self._instance = instance
-        self._use = use
-        self._seen: tuple[object, ...] | None = None
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="follow-desired", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="settle-models", daemon=True)
 
     def start(self) -> None:
-        """Load what is wanted now, then go on watching."""
+        """Serve what can be loaded now, then go on; what takes long is served later, and holds up nothing."""
         self._look()
+        end = time.monotonic() + START_S
+        while self._models.is_loading() and time.monotonic() < end:
+            self._models.wait_for_news(POLL_S)
+            self._look()
         self._thread.start()
 
     def stop(self) -> None:
-        """End the watch; a load in progress is finished first."""
+        """End the watch."""
         self._stop.set()
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._stop.wait(POLL_S):
+        while not self._stop.is_set():
+            self._models.wait_for_news(POLL_S)
             try:
                 self._look()
-            except Exception:  # a damaged file must not end the watch; the next write is read again
-                logger.exception("%s cannot be followed", self._files.desired)
+            except Exception:  # nothing may end the watch: a damaged file is read again when it is written again
+                logger.exception("the wanted models cannot be followed")
+
+    def _look(self) -> None:
+        self._models.settle()
+
+
+class Follower(Settler):
+    """Keeps the models equal to `desired.json`, says so in `loaded.json`, and hands on what `settings.json` says."""
+
+    def __init__(
+        self, files: ServingFiles, models: Models, instance: str, use: Callable[[Mapping[str, str]], None]
+    ) -> None:
+        super().__init__(models)
+        self._files = files
+        self._instance = instance
+        self._use = use
+        self._seen: tuple[object, ...] | None = None
+        self._generation = 0
+        self._said: tuple[int, dict[str, Loaded]] | None = None
 
     def _look(self) -> None:
         version = _version(self._files.desired), _version(self._files.settings)
-        if version == self._seen:
-            return
-        self._seen = version
-        generation, desired = read_desired(self._files)
-        self._use(read_settings(self._files))  # after the generation: who writes both writes the settings first
-        write_loaded(self._files, generation, self._instance, self._models.apply(desired))
+        if version != self._seen:
+            self._seen = version
+            self._generation, desired = read_desired(self._files)
+            self._use(read_settings(self._files))  # after the generation: who writes both writes the settings first
+            self._models.want(desired)
+            self._said = None
+        said = self._generation, self._models.settle()
+        if said != self._said:
+            write_loaded(self._files, self._generation, self._instance, said[1])
+            self._said = said
 
 
 def _version(file: Path) -> tuple[int, int]:
@@ -68,20 +90,25 @@ def _version(file: Path) -> tuple[int, int]:
     return found.st_mtime_ns, found.st_ino
 
 
-def find_bundles(folder: Path, name: str | None, version: str | None) -> dict[str, Served]:
+def find_bundles(
+    folder: Path, name: str | None = None, version: str | None = None, digest: str = ""
+) -> dict[str, Served]:
     """The bundles of a folder by KServe's convention: the folder is one, or holds one per sub-folder.
+
+    Whether they can be loaded is found out when they are: one that cannot hides no other.
 
     Args:
         folder: usually /mnt/models.
         name: to serve a single bundle under; default the name of its data set. Sub-folders give their own names.
         version: to show; default the first 12 digits of the weights' sha256.
+        digest: of a single bundle, as registered.
 
     Raises:
-        ConfigError: no bundle is there, it may not be read, or one name was given for several.
-        ModelError: a bundle is damaged.
+        ConfigError: no bundle is there, it may not be read, or what belongs to one was given for several.
+        ModelError: the only bundle is none.
     """
     try:
-        return _find_bundles(folder, name, version)
+        return _callable(_find_bundles(folder, name, version, digest))
     except PermissionError as error:
         raise ConfigError(
             f"{error.filename or folder} may not be read by uid {os.getuid()} with group {os.getgid()}, which this "
@@ -90,21 +117,38 @@ def find_bundles(folder: Path, name: str | None, version: str | None) -> dict[st
         ) from error
 
 
-def _find_bundles(folder: Path, name: str | None, version: str | None) -> dict[str, Served]:
-    if (folder / SPEC).is_file():
-        return dict([_bundle(folder, name, version)])
-    inside = sorted(path.parent for path in folder.glob(f"*/{SPEC}"))
+def _find_bundles(folder: Path, name: str | None, version: str | None, digest: str) -> dict[str, Served]:
+    if os.path.lexists(folder / SPEC):
+        spec = read_spec_alone(folder)
+        served = _served(folder, version or spec.weights_sha256[:12], spec.weights_sha256, digest)
+        return {name or str(spec.data.get("name") or folder.name): served}
+    inside = [path for path in sorted(folder.glob("*")) if os.path.lexists(path / SPEC)]
     if not inside:
         raise ConfigError(
             f"{folder} holds no model bundle: neither {SPEC} nor a sub-folder with one. Give the folder that train "
             "wrote, or mount it there."
         )
-    if name is not None and len(inside) > 1:
-        raise ConfigError(f"--model-name {name} was given for {len(inside)} bundles in {folder}. Leave it out.")
-    return dict(_bundle(path, name or path.name, version) for path in inside)
+    for option, value in (("--model-name", name), ("--bundle-digest", digest)):
+        if value and len(inside) > 1:
+            raise ConfigError(f"{option} {value} was given for {len(inside)} bundles in {folder}. Leave it out.")
+    return {name or path.name: _found(path, version, digest) for path in inside}
 
 
-def _bundle(folder: Path, name: str | None, version: str | None) -> tuple[str, Served]:
-    spec = read_spec(folder)
-    served = Served(bundle=str(folder), version=version or spec.weights_sha256[:12], weights_sha256=spec.weights_sha256)
-    return name or str(spec.data.get("name") or folder.name), served
+def _found(folder: Path, version: str | None, digest: str) -> Served:
+    try:
+        weights_sha256 = read_spec_alone(folder).weights_sha256
+    except ModelError:  # which loading it says again
+        weights_sha256 = ""
+    return _served(folder, version or weights_sha256[:12] or UNKNOWN, weights_sha256, digest)
+
+
+def _served(folder: Path, version: str, weights_sha256: str, digest: str) -> Served:
+    return Served(bundle=str(folder), version=version, weights_sha256=weights_sha256, digest=digest)
+
+
+def _callable(models: dict[str, Served]) -> dict[str, Served]:
+    for name, served in models.items():
+        forbidden = control_in(name + served.version)
+        if forbidden:
+            raise ConfigError(f"A model cannot be called {name!r} (version {served.version!r}): it holds {forbidden}.")
+    return models

@@ -101,6 +101,7 @@ def _operation(method: str, path: str, summary: str, bodies: Document | None = N
         "responses": {
             "200": answer,
             "4XX": {"description": "What was expected", "content": {"application/json": {"schema": _ERROR}}},
+            "503": {"description": "Too much at once", "content": {"application/json": {"schema": _ERROR}}},
         },
     }
     if parameters:

@@ -1,18 +1,16 @@
-"""Models in the KServe SDK's repository: loading bundles, and swapping them under running requests."""
+"""Models in the KServe SDK's repository: which are wanted, which answer, and swapping them under running requests."""
 
 import gc
 import logging
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import kserve
-import numpy as np
 
-from forebay.errors import ForebayError, ModelError
-from forebay.models import Classifier, load_bundle
+from forebay.models import Classifier
+from forebay.serving.loading.attempts import Loader, Outcome, content
 from forebay.serving.metrics import show_models
-from forebay.serving.state import Loaded, Served
+from forebay.serving.state import Loaded, Served, is_open
 from forebay.serving.wire import codec
 from forebay.serving.wire.outputs import OUTPUTS
 
@@ -43,71 +41,106 @@ class ServedModel(kserve.Model):  # type: ignore[misc]
         ]
 
 
-@dataclass(frozen=True)
 class Models:
-    """What is served, by name. A request keeps the model it began with, so a swap disturbs none."""
+    """What is served, by name. A request keeps the model it began with, so a swap disturbs none.
 
-    repository: kserve.ModelRepository
+    Requests ask from any thread; `want` and `settle` are one thread's.
+    """
+
+    def __init__(self, repository: kserve.ModelRepository, loader: Loader | None = None) -> None:
+        self.repository = repository
+        self._loader = loader or Loader()
+        self._wanted: dict[str, Served] = {}
 
     def get(self, name: str) -> ServedModel | None:
         """The model that answers for a name now."""
         return self.repository.get_model(name)  # type: ignore[no-any-return]
 
     def names(self) -> list[str]:
-        """Every served name, sorted."""
+        """Every name that is answered for, sorted."""
         return sorted(self.repository.get_models())
 
-    def apply(self, desired: dict[str, Served]) -> dict[str, Loaded]:
-        """Serve exactly these models; one that cannot be loaded leaves what answered before in place.
+    def missing(self) -> dict[str, str]:
+        """Names that are wanted and not answered for, with their versions; candidates of deployments are nobody's."""
+        return {
+            name: served.version
+            for name, served in sorted(self._wanted.items())
+            if not served.candidate and self.get(name) is None
+        }
 
-        Returns:
-            What answers for each name now, with the reason where it is not what was wanted.
-        """
-        result = {name: self._bring_up(name, served) for name, served in desired.items()}
-        for name in set(self.names()) - set(desired):
+    def wanted_version(self, name: str) -> str | None:
+        """The version that should answer for a name; None where nothing should."""
+        served = self._wanted.get(name)
+        return None if served is None else served.version
+
+    def want(self, desired: dict[str, Served]) -> None:
+        """Begin to serve exactly these models; one that cannot be loaded leaves what answered before in place."""
+        self._wanted = dict(desired)
+        self._loader.ask(served for served in self._unserved().values() if self._shared(served) is None)
+        self._take()
+        dropped = set(self.names()) - set(desired)
+        for name in dropped:
             self.repository.unload(name)
             logger.info("%s is no longer served", name)
-        gc.collect()  # networks hold reference cycles; without this an old version lives until some later collection
-        show_models((name, model.served.version, model.classifier.spec) for name, model in self._items())
-        return result
+        if dropped:
+            self._changed()
 
-    def _bring_up(self, name: str, served: Served) -> Loaded:
-        current, error = self.get(name), ""
-        if current is None or current.served != served:
-            try:
-                self.repository.update(ServedModel(name, served, self._classifier(served)))
+    def settle(self) -> dict[str, Loaded]:
+        """Serve what was loaded meanwhile.
+
+        Returns:
+            What answers for each name now; where it is not what was wanted, whether that is being loaded, or why not.
+        """
+        self._take()
+        return {name: self._state(name, served) for name, served in self._wanted.items()}
+
+    def is_loading(self) -> bool:
+        """Whether something is being loaded that does not take too long."""
+        return any(is_open(self._state(name, served)) for name, served in self._wanted.items())
+
+    def wait_for_news(self, timeout_s: float) -> None:
+        """Wait until a bundle was loaded or refused, or for that long."""
+        if self._loader.ended.wait(timeout_s):
+            self._loader.ended.clear()
+
+    def _unserved(self) -> dict[str, Served]:
+        return {
+            name: served
+            for name, served in self._wanted.items()
+            if (current := self.get(name)) is None or current.served != served
+        }
+
+    def _take(self) -> None:
+        changed = False
+        for name, served in self._unserved().items():
+            classifier = self._shared(served) or self._outcome(served).classifier
+            if classifier is not None:
+                self.repository.update(ServedModel(name, served, classifier))
                 logger.info("%s serves version %s from %s", name, served.version, served.bundle)
-            except Exception as problem:  # whatever is wrong with one bundle, the others are served
-                logger.exception("%s version %s cannot be served", name, served.version)
-                error = str(problem) if isinstance(problem, ForebayError) else f"{type(problem).__name__}: {problem}"
-        model = self.get(name)
-        if model is None:
-            return Loaded(error=error)
-        return Loaded(version=model.served.version, weights_sha256=model.served.weights_sha256, error=error)
+                self._loader.forget(served)
+                changed = True
+        if changed:
+            self._changed()
 
-    def _classifier(self, served: Served) -> Classifier:
-        for _, model in self._items():
-            if (model.served.bundle, model.served.weights_sha256) == (served.bundle, served.weights_sha256):
-                return model.classifier
-        return open_bundle(Path(served.bundle), served.weights_sha256)
+    def _changed(self) -> None:
+        show_models((name, model.served.version, model.classifier.spec) for name, model in self._items())
+        gc.collect()  # networks hold reference cycles; without this an old version lives until some later collection
+
+    def _state(self, name: str, served: Served) -> Loaded:
+        current = self.get(name)
+        answering = Loaded() if current is None else current.served.answering
+        if current is not None and current.served == served:
+            return answering
+        found = self._outcome(served)
+        return replace(answering, error=found.error, loading=found.loading)
+
+    def _outcome(self, served: Served) -> Outcome:
+        return self._loader.outcome(served)
+
+    def _shared(self, served: Served) -> Classifier | None:
+        """The same bundle, where it is served under another name already."""
+        same = (model for _, model in self._items() if content(model.served) == content(served))
+        return next((model.classifier for model in same), None)
 
     def _items(self) -> list[tuple[str, ServedModel]]:
         return sorted(self.repository.get_models().items())
-
-
-def open_bundle(folder: Path, weights_sha256: str) -> Classifier:
-    """Load a bundle and let it answer once, so that the first client neither waits nor finds out that it cannot.
-
-    Raises:
-        ModelError: it cannot be loaded, its weights are not the ones asked for, or its answer is not finite.
-    """
-    classifier = load_bundle(folder)
-    spec = classifier.spec
-    if spec.weights_sha256 != weights_sha256:
-        raise ModelError(
-            f"{folder} holds weights {spec.weights_sha256[:12]}…, not the {weights_sha256[:12]}… that were registered. "
-            "Deploy the version again."
-        )
-    if not np.isfinite(classifier.predict(np.zeros((1, spec.height, spec.width, spec.channels), np.uint8))).all():
-        raise ModelError(f"{folder} answers with numbers that are not finite. Train the model again.")
-    return classifier

@@ -10,7 +10,6 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -25,30 +24,44 @@ from kserve.protocol.rest.server import RESTServer
 from starlette.exceptions import HTTPException
 
 from forebay.errors import BusyError, ConfigError
+from forebay.log_lines import log_to
+from forebay.serving.admission.admission import Admission
 from forebay.serving.app import MAX_BODY_BYTES, PATHS, FrontDoor
-from forebay.serving.follow import Follower, find_bundles
+from forebay.serving.follow import Follower, Settler, find_bundles
 from forebay.serving.openapi import openapi
 from forebay.serving.repository import Models
 from forebay.serving.state import ServerInfo, ServingFiles, write_server
 from forebay.serving.wire.access import Access, is_loopback
-from forebay.serving.wire.connection import Server
+from forebay.serving.wire.limits import Limits, raise_open_files
+from forebay.serving.wire.server import Server, end_after
 from forebay.settings.serve import ServeConfig, serve_config
+from forebay.signing import verify_keys
 from forebay.state import FileLock, Home
 from forebay.state.runners import CONTAINER_VARIABLE
+from forebay.state.watch import SUPERVISOR_VARIABLE
 from forebay.version import code_version
 
 logger = logging.getLogger(__name__)
 
+SAID = 3  # problems of bundles in one message
 LOCK_TRIES = 20
 LOCK_EVERY_S = 0.05
 
 
 class _DataPlane(DataPlane):  # type: ignore[misc]
-    """The SDK's data plane, which also tells the version and claims only what is on."""
+    """The SDK's data plane, which also tells the version, claims only what is on, and is ready when the models are."""
+
+    def __init__(self, models: Models) -> None:
+        super().__init__(model_registry=models.repository)
+        self.models = models
 
     def metadata(self) -> dict[str, Any]:
         """V2 server metadata."""
         return {**super().metadata(), "extensions": ["binary_tensor_data", "classification"]}
+
+    async def ready(self) -> bool:
+        """Whether every model that is wanted answers; so with nothing wanted, as Triton and the SDK have it."""
+        return not self.models.missing()
 
     async def model_metadata(self, model_name: str) -> dict[str, Any]:
         """V2 model metadata."""
@@ -74,17 +87,24 @@ def serve_home(
     files = ServingFiles.of(home)
     models = Models(ModelRepository())
     with _only_server(files):
-        instance = secrets.token_hex(8)
-        access = _access(ServeConfig(), listener)
-        follower = Follower(files, models, instance, lambda stored: access.use(serve_config(defaults, stored)))
+        instance, keys = secrets.token_hex(8), verify_keys()
+        access, admission = _access(ServeConfig(), listener), Admission()
+
+        def use(stored: Mapping[str, str]) -> None:
+            config = serve_config(defaults, stored)
+            access.use(config)
+            admission.limits = Limits.of(config)
+
+        follower = Follower(files, models, instance, use)
         follower.start()
         host, port = listener.getsockname()[:2]
         info = ServerInfo(
             pid=os.getpid(), host=host, port=port, log=str(files.log), code_version=code_version(),
             container=os.environ.get(CONTAINER_VARIABLE, ""), instance=instance,
+            supervisor=int(os.environ.get(SUPERVISOR_VARIABLE) or 0), verifies=keys.fingerprints if keys else "",
         )  # fmt: skip
         run(
-            models, listener, access, max_body_bytes,
+            models, listener, access, admission, max_body_bytes,
             on_start=lambda: write_server(files, info),
             on_stop=lambda: files.server.unlink(missing_ok=True),
         )  # fmt: skip
@@ -98,25 +118,34 @@ def serve_folder(
     *,
     name: str | None = None,
     version: str | None = None,
+    digest: str = "",
     max_body_bytes: int = MAX_BODY_BYTES,
 ) -> None:
-    """Serve a bundle, or a folder of bundles, until SIGTERM; see `find_bundles` for the names.
+    """Serve a bundle, or a folder of bundles, until SIGTERM; see `find_bundles` for the arguments.
+
+    Of several, those that can be loaded are served, and the server is not ready.
 
     Raises:
-        ConfigError: there is no bundle, one cannot be loaded, or a setting is against its rule.
+        ConfigError: there is no bundle, none can be loaded, or a setting is against its rule.
     """
-    access = _access(serve_config(settings), listener)
+    config = serve_config(settings)
     models = Models(ModelRepository())
-    problems = [loaded.error for loaded in models.apply(find_bundles(folder, name, version)).values() if loaded.error]
-    if problems:
-        raise ConfigError(" ".join(problems))
-    run(models, listener, access, max_body_bytes)
+    models.want(find_bundles(folder, name, version, digest))
+    settler = Settler(models)
+    settler.start()
+    if not models.names() and not models.is_loading():
+        problems = [loaded.error for loaded in models.settle().values()]
+        more = f" And {len(problems) - SAID} more." if len(problems) > SAID else ""
+        raise ConfigError(" ".join(problems[:SAID]) + more)
+    run(models, listener, _access(config, listener), Admission(Limits.of(config)), max_body_bytes)
+    settler.stop()
 
 
 def run(
     models: Models,
     listener: socket.socket,
     access: Access,
+    admission: Admission,
     max_body_bytes: int = MAX_BODY_BYTES,
     on_start: Callable[[], None] | None = None,
     on_stop: Callable[[], None] | None = None,
@@ -127,18 +156,20 @@ def run(
         models: may change meanwhile.
         listener: a listening socket; closed at the end.
         access: who may ask; its settings may change meanwhile.
+        admission: when a request is done; its limits may change meanwhile.
         max_body_bytes: of a request.
         on_start, on_stop: called when the first request can be answered, and when the end begins.
     """
-    cores = len(os.sched_getaffinity(0))
     torch.set_num_threads(1)  # requests run side by side, one thread each; more would only contend for the cores
-    with ThreadPoolExecutor(cores, thread_name_prefix="predict") as pool:
-        door = FrontDoor(models, _sdk_application(models.repository), pool, access, max_body_bytes)
-        server = Server(door, on_start=on_start, on_stop=on_stop)
-        host, port = listener.getsockname()[:2]
-        logger.info("listening on %s port %d, %d threads, models: %s", host, port, cores, ", ".join(models.names()))
-        with contextlib.suppress(SystemExit):  # uvicorn raises the signal again once it has stopped
-            server.run(sockets=[listener])
+    door = FrontDoor(models, _sdk_application(models), access, admission, max_body_bytes)
+    server = Server(door, on_start=on_start, on_stop=on_stop)
+    host, port = listener.getsockname()[:2]
+    logger.info(
+        "listening on %s port %d, %d threads, models: %s", host, port, admission.cores, ", ".join(models.names())
+    )
+    with contextlib.suppress(SystemExit):  # uvicorn raises the signal again once it has stopped
+        server.run(sockets=[listener])
+    admission.close()
     logger.info("stopped")
 
 
@@ -146,12 +177,12 @@ def _access(config: ServeConfig, listener: socket.socket) -> Access:
     return Access(config, loopback=is_loopback(str(listener.getsockname()[0])))
 
 
-def _sdk_application(repository: ModelRepository) -> FastAPI:
+def _sdk_application(models: Models) -> FastAPI:
     """The SDK's REST application on our models: health, readiness, metadata, metrics."""
     from kserve import model_server
 
-    extension = ModelRepositoryExtension(model_registry=repository)
-    RESTServer("", _DataPlane(model_registry=repository), extension, 0).create_application()
+    extension = ModelRepositoryExtension(model_registry=models.repository)
+    RESTServer("", _DataPlane(models), extension, 0).create_application()
     model_server.app.add_exception_handler(HTTPException, _in_our_form)
     model_server.app.openapi = openapi
     return model_server.app  # type: ignore[no-any-return]
@@ -168,7 +199,7 @@ def _only_server(files: ServingFiles) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         for left in reversed(range(LOCK_TRIES)):
             try:
-                stack.enter_context(FileLock(files.lock).held("the server"))
+                stack.enter_context(FileLock(files.lock).held(_holder()))
                 break
             except BusyError:
                 if not left:
@@ -177,17 +208,25 @@ def _only_server(files: ServingFiles) -> Iterator[None]:
         yield
 
 
+def _holder() -> str:
+    """What `server.lock` says of us: a pid inside a container means nothing outside."""
+    container = os.environ.get(CONTAINER_VARIABLE)
+    return f"the server in container {container}" if container else "the server"
+
+
 def configure_process() -> None:
     """Set up logging to standard error, a clean end on SIGTERM and Ctrl-C, and a cheaper garbage collector.
 
     To be called after the imports and before any model is loaded.
     """
+    raise_open_files()
     gc.freeze()  # what imports made stays; walking it in every collection made large JSON bodies cost five times more
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    log_to(sys.stderr)
     logging.getLogger("kserve.trace").setLevel(logging.WARNING)  # one line per probe otherwise
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
 
 
 def _end(_: int, __: FrameType | None) -> None:
+    end_after(Limits.end_s)  # where a load is in progress, too
     sys.exit(0)

@@ -1,20 +1,23 @@
 """The server's files: what it should serve and how, what it serves, and which process it is.
 
-All five lie in `<home>/serving/`, are JSON and are replaced atomically:
+All six lie in `<home>/serving/`, are JSON and are replaced atomically:
 
-- `desired.json`: written by `supervise.publish`, followed by the server;
+- `desired.json`: written by `publish`, followed by the server;
 - `settings.json`: settings of the server that somebody gave, by name; followed by it, and kept for the server after it;
 - `loaded.json`: the server's answer to a generation of it;
 - `server.json`: the server's process and address, valid only while that process holds `server.lock`;
-- `address.json`: the address alone, for the server after it.
+- `address.json`: the address alone, for the server after it;
+- `supervisor.json`: how the server fared so far, by its supervisor (`forebay.serving.local.record`).
 """
 
+import shlex
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from forebay.errors import ConfigError
-from forebay.state import Home, read_json, write_json
+from forebay.contracts.record import Record
+from forebay.errors import DamagedError
+from forebay.state import Home, read_object, write_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +27,27 @@ class Served:
     bundle: str  # folder
     version: str  # of the registry
     weights_sha256: str
+    digest: str = ""  # of the whole bundle, as registered; empty for a version from before there was one
+    files: str = ""  # the list that it is the digest of, where that is known: to name the file that differs
     candidate: bool = False  # staged for a smoke test; the next deploy drops what a killed one left
+
+    @classmethod
+    def of(cls, folder: Path, version: str, weights_sha256: str, record: Record | None) -> "Served":
+        """A bundle as somebody else than the folder itself describes it."""
+        known = record or Record(digest="")
+        return cls(
+            bundle=str(folder), version=version, weights_sha256=weights_sha256, digest=known.digest, files=known.files
+        )
+
+    @property
+    def record(self) -> Record | None:
+        """What every file must be; None where only the weights are known."""
+        return Record(digest=self.digest, files=self.files) if self.digest else None
+
+    @property
+    def answering(self) -> "Loaded":
+        """What a server says that serves exactly this."""
+        return Loaded(version=self.version, weights_sha256=self.weights_sha256, digest=self.digest)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +56,14 @@ class Loaded:
 
     version: str = ""  # of the model that answers; empty when none does
     weights_sha256: str = ""
+    digest: str = ""
+    loading: bool = False  # what was wanted is being loaded
     error: str = ""  # why what was wanted is not what answers
+
+
+def is_open(state: Loaded) -> bool:
+    """Whether what was wanted is still being loaded, and not for too long."""
+    return state.loading and not state.error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +77,11 @@ class ServerInfo:
     code_version: str = ""  # of the code it runs; empty from servers that did not say
     container: str = ""  # its name, where the server runs in one; the pid is then that inside
     instance: str = ""  # random, of this very process: pids come again, and the first one in every container is 1
+    supervisor: int = (
+        0  # pid of the process that keeps it running; 0 where an engine does, or an earlier version began it
+    )
+
+    verifies: str = ""  # fingerprints of the keys by which it verifies models; empty where it verifies none
 
     @property
     def runs_as(self) -> str:
@@ -102,15 +137,33 @@ class ServingFiles:
         return self.folder / "server.lock"
 
     @property
+    def supervisor(self) -> Path:
+        """How the server fared under its supervisor."""
+        return self.folder / "supervisor.json"
+
+    @property
+    def supervisor_lock(self) -> Path:
+        """Held with `flock` by the process that starts the server again when it dies."""
+        return self.folder / "supervisor.lock"
+
+    @property
     def log(self) -> Path:
-        """Everything the server prints."""
+        """Everything the server prints; older files stand beside it (`forebay.serving.local.log`)."""
         return self.folder / "server.log"
 
 
 def read_desired(files: ServingFiles) -> tuple[int, dict[str, Served]]:
-    """Generation and models by name; `(0, {})` where nothing was ever wanted."""
-    value = _read(files.desired)
-    return int(value.get("generation", 0)), {k: Served(**v) for k, v in value.get("models", {}).items()}
+    """Generation and models by name; `(0, {})` where nothing was ever wanted.
+
+    Raises:
+        DamagedError: the file cannot be read.
+    """
+    told = {"lost": "which models are served", "mend": _again(files.desired, "`forebay serve`, which serves champions")}
+    value = _read(files.desired, **told)
+    try:
+        return int(value.get("generation", 0)), {k: Served(**v) for k, v in value.get("models", {}).items()}
+    except (TypeError, ValueError, AttributeError) as error:
+        raise DamagedError(files.desired, error, **told) from error
 
 
 def write_desired(files: ServingFiles, generation: int, models: dict[str, Served]) -> None:
@@ -119,8 +172,14 @@ def write_desired(files: ServingFiles, generation: int, models: dict[str, Served
 
 
 def read_settings(files: ServingFiles) -> dict[str, str]:
-    """Settings of the server by name, those that were ever given."""
-    return {name: str(value) for name, value in _read(files.settings).items()}
+    """Settings of the server by name, those that were ever given.
+
+    Raises:
+        DamagedError: the file cannot be read.
+    """
+    mend = _again(files.settings, "give them again: `forebay serve --set serve.hosts=…`")
+    value = _read(files.settings, lost="the server's settings", mend=mend)
+    return {name: str(value) for name, value in value.items()}
 
 
 def write_settings(files: ServingFiles, values: dict[str, str]) -> None:
@@ -129,10 +188,16 @@ def write_settings(files: ServingFiles, values: dict[str, str]) -> None:
 
 
 def read_loaded(files: ServingFiles) -> tuple[int, str, dict[str, Loaded]]:
-    """Generation that was applied, instance of the server that applied it, and models by name."""
-    value = _read(files.loaded)
-    models = {k: Loaded(**v) for k, v in value.get("models", {}).items()}
-    return int(value.get("generation", -1)), str(value.get("instance", "")), models
+    """Generation that was applied, instance of the server that applied it, and models by name.
+
+    A damaged file says nothing, like one that is not there yet: with the next change the server writes it anew.
+    """
+    try:
+        value = _read(files.loaded, lost="", mend="")
+        models = {k: Loaded(**v) for k, v in value.get("models", {}).items()}
+        return int(value.get("generation", -1)), str(value.get("instance", "")), models
+    except (DamagedError, TypeError, ValueError, AttributeError):
+        return -1, "", {}
 
 
 def write_loaded(files: ServingFiles, generation: int, instance: str, models: dict[str, Loaded]) -> None:
@@ -142,9 +207,20 @@ def write_loaded(files: ServingFiles, generation: int, instance: str, models: di
 
 
 def read_server(files: ServingFiles) -> ServerInfo | None:
-    """What the present or last server wrote about itself."""
-    value = _read(files.server)
-    return ServerInfo(**value) if value else None
+    """What the present or last server wrote about itself.
+
+    Raises:
+        DamagedError: the file cannot be read.
+    """
+    told = {
+        "lost": "where the running server answers",
+        "mend": "It goes on answering; `forebay stop`, then `forebay serve` start it anew.",
+    }
+    value = _read(files.server, **told)
+    try:
+        return ServerInfo(**value) if value else None
+    except TypeError as error:
+        raise DamagedError(files.server, error, **told) from error
 
 
 def write_server(files: ServingFiles, info: ServerInfo) -> None:
@@ -154,21 +230,35 @@ def write_server(files: ServingFiles, info: ServerInfo) -> None:
 
 
 def read_last_port(files: ServingFiles) -> int | None:
-    """Where the present or last server listens or listened; None before the first."""
-    port = _read(files.address).get("port")
+    """Where the present or last server listens or listened; None before the first.
+
+    Raises:
+        DamagedError: the file cannot be read.
+    """
+    port = _address(files).get("port")
     return port if isinstance(port, int) else None
 
 
 def read_last_container(files: ServingFiles) -> str:
-    """The container of the present or last server; empty where it was a process, or never was."""
-    return str(_read(files.address).get("container") or "")
+    """The container of the present or last server; empty where it was a process, or never was.
+
+    Raises:
+        DamagedError: the file cannot be read.
+    """
+    return str(_address(files).get("container") or "")
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _address(files: ServingFiles) -> dict[str, Any]:
+    mend = _again(files.address, "`forebay serve --port` with the port that people use")
+    return _read(files.address, lost="the port of the last server", mend=mend)
+
+
+def _again(path: Path, then: str) -> str:
+    return f"Remove it (rm {shlex.quote(str(path))}), then {then}."
+
+
+def _read(path: Path, *, lost: str, mend: str) -> dict[str, Any]:
     try:
-        value = read_json(path)
+        return read_object(path, lost=lost, mend=mend)
     except FileNotFoundError:
         return {}
-    except ValueError as error:
-        raise ConfigError(f"{path} is damaged: {error}. Remove it; `forebay serve` writes it anew.") from error
-    return value if isinstance(value, dict) else {}

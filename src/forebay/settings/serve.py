@@ -3,9 +3,10 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from forebay.settings.field import Rule, StepConfig, setting
+from forebay.errors import ConfigError
+from forebay.settings.field import Rule, StepConfig, at_least, between, setting
 
 ANY = "*"
 DEFAULT_PORTS = {"http": "80", "https": "443"}
@@ -41,7 +42,7 @@ def _each(pattern: str, also: tuple[str, ...], expected: str) -> Rule:
 
 @dataclass(frozen=True, kw_only=True)
 class ServeConfig(StepConfig):
-    """Which pages may ask the server from a browser, and by which names it is called."""
+    """Which pages may ask the server from a browser, by which names it is called, and how much it takes upon itself."""
 
     prefix: ClassVar[str] = "serve"
 
@@ -60,6 +61,30 @@ class ServeConfig(StepConfig):
         rule=_each(rf"({_HOST}|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*)", (), "names without scheme and port, like models.example"),
     )
 
+    connections: int = setting(
+        1024,
+        meaning="Connections at once; where one is too many, the one that waited longest for a request is closed",
+        unit="connections",
+        rule=between(8, 60000),
+    )
+    address_percent: int = setting(
+        50,
+        meaning="Of connections, of serve.memory_mib and of the queue, how much one address may hold; 100 where all "
+        "clients come through one proxy",
+        unit="percent",
+        rule=between(1, 100),
+    )
+    memory_mib: int = setting(
+        256,
+        meaning="Memory for the bodies of all requests in flight; more is answered with 503",
+        unit="MiB",
+        rule=at_least(16),
+    )
+    head_s: int = setting(
+        20, meaning="Time for the whole head of a request, from its first byte", unit="s", rule=between(1, 3600)
+    )
+    body_s: int = setting(60, meaning="Time for the whole body of a request", unit="s", rule=between(1, 3600))
+
     @property
     def origins(self) -> frozenset[str]:
         """The origins as a browser writes them."""
@@ -74,19 +99,33 @@ class ServeConfig(StepConfig):
 NOTHING_GIVEN = ServeConfig()
 
 
-def serve_variables(values: Mapping[str, str]) -> dict[str, str]:
-    """The environment variables by which a server in a container is told its settings, those that are not empty."""
-    return {f"{_VARIABLE}{name.upper()}": value for name, value in values.items() if value}
+def serve_variables(values: Mapping[str, str | int]) -> dict[str, str]:
+    """The environment variables by which a server in a container is told its settings, those that are not default."""
+    return {
+        f"{_VARIABLE}{name.upper()}": str(value)
+        for name, value in values.items()
+        if str(value) != str(getattr(NOTHING_GIVEN, name, ""))
+    }
 
 
-def serve_config(*sources: Mapping[str, str]) -> ServeConfig:
+def serve_config(*sources: Mapping[str, str | int]) -> ServeConfig:
     """Settings from values by name; a later source wins, and what this version does not know is passed over.
 
     Raises:
         ConfigError: a value is against its rule.
     """
     known = {field.name for field in fields(ServeConfig)}
-    return ServeConfig(**{name: value for source in sources for name, value in source.items() if name in known})
+    given = {name: value for source in sources for name, value in source.items() if name in known}
+    return ServeConfig(**{name: _typed(name, value, getattr(NOTHING_GIVEN, name)) for name, value in given.items()})
+
+
+def _typed(name: str, value: str | int, default: str | int) -> Any:
+    """A value as it is meant, where a file or a variable gave it as text."""
+    if isinstance(default, str) or isinstance(value, int):
+        return value
+    if not re.fullmatch(r"\d{1,9}", value):
+        raise ConfigError(f"{ServeConfig.prefix}.{name} must be a whole number, got {value!r}")
+    return int(value)
 
 
 def from_environment(environment: Mapping[str, str]) -> dict[str, str]:

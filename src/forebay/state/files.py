@@ -1,28 +1,27 @@
-"""Files that are whole or absent: atomic writes, and a marker that says an artifact folder is complete."""
+"""Files that are whole or absent: atomic writes. `state.sealed` does the same for whole artifact folders."""
 
 import json
 import os
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
-MARKER = "_COMPLETE.json"
+from forebay.errors import DamagedError
+from forebay.state.machine_words import naming
 
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file so that a reader, or a crash at any moment, sees the old content or the new, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}")  # `check_out` knows names of this form
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)  # mkstemp gives 0600; state is readable like any file its owner writes
-        Path(temporary).replace(path)
+        with naming(path):
+            with temporary.open("xb") as file:  # unlike a file of `tempfile`'s, it has the modes that the umask says
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
@@ -37,31 +36,31 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_bytes())
 
 
+def read_object(path: Path, *, lost: str, mend: str) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Args:
+        path: the file.
+        lost: what is gone where it cannot be read, for the message.
+        mend: what to do then, a sentence with the command.
+
+    Raises:
+        FileNotFoundError: there is none.
+        DamagedError: it holds something else.
+    """
+    try:
+        value = read_json(path)
+    except ValueError as error:  # no JSON, or no UTF-8
+        raise DamagedError(path, error if path.stat().st_size else "it is empty", lost=lost, mend=mend) from error
+    if not isinstance(value, dict):
+        raise DamagedError(path, "it holds no JSON object", lost=lost, mend=mend)
+    return value
+
+
 def empty_folder(folder: Path) -> None:
     """Make an artifact folder that holds nothing, whatever a killed try left in it."""
+    import shutil  # it loads every compression library
+
     if folder.exists():
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
-
-
-def seal(folder: Path) -> None:
-    """Mark an artifact folder as complete: the last thing a step writes into it."""
-    write_json(folder / MARKER, {"bytes": _sizes(folder)})
-
-
-def is_sealed(folder: Path) -> bool:
-    """Tell whether the folder is complete and every file it was sealed with is still there in its size."""
-    try:
-        wanted: dict[str, int] = read_json(folder / MARKER)["bytes"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-    have = _sizes(folder)
-    return all(have.get(name) == size for name, size in wanted.items())
-
-
-def _sizes(folder: Path) -> dict[str, int]:
-    return {
-        path.relative_to(folder).as_posix(): path.stat().st_size
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != MARKER
-    }

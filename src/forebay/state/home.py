@@ -1,12 +1,14 @@
 """Where everything lies. The one module that knows the names inside the state folder."""
 
 import os
+import shlex
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from forebay.errors import ConfigError
-from forebay.state.files import read_json, write_json
+from forebay.state.files import read_object, write_json
 from forebay.state.lock import FileLock
 
 HOME_VARIABLE = "FOREBAY_HOME"
@@ -72,8 +74,11 @@ class Home:
         """The state folder of this process, from `FOREBAY_HOME` or the current folder; it need not exist yet."""
         return cls(Path(os.environ.get(HOME_VARIABLE) or DEFAULT_HOME).absolute())
 
-    def open(self) -> "Home":
+    def open(self, *, writing: bool = False) -> "Home":
         """Create the folder where it is missing and check its format.
+
+        Args:
+            writing: whether the command goes on to write there; one that only looks may do so on a read-only disk.
 
         Raises:
             ConfigError: it cannot be written, newer code made it, or it is somebody else's.
@@ -85,8 +90,12 @@ class Home:
             if not marker.exists():  # after the look: our own files come only once the marker is there
                 self._refuse(foreign)
                 write_json(marker, {"format": FORMAT})
-            found = read_json(marker).get("format")
-        except (OSError, ValueError, AttributeError) as error:
+            found = read_object(
+                marker,
+                lost="nothing but the format of the state folder",
+                mend=f"Write it anew: echo '{{\"format\": {FORMAT}}}' > {shlex.quote(str(marker))}",
+            ).get("format")
+        except OSError as error:
             raise ConfigError(
                 f"The state folder {self.root} cannot be used: {error}. "
                 f"Set {HOME_VARIABLE} to a folder that you can write."
@@ -95,6 +104,11 @@ class Home:
             raise ConfigError(
                 f"The state folder {self.root} has format {found!r} and this version reads {FORMAT}. "
                 f"Use the version that made it, or set {HOME_VARIABLE} to a new folder."
+            )
+        if writing and not os.access(self.root, os.W_OK | os.X_OK):
+            raise ConfigError(
+                f"The state folder {self.root} cannot be used: it is read-only here. "
+                f"Set {HOME_VARIABLE} to a folder that you can write."
             )
         return self
 
@@ -172,6 +186,23 @@ class Home:
         if not self.runs.is_dir():
             return []
         return [Run(path) for path in sorted(self.runs.iterdir(), reverse=True) if path.is_dir()]
+
+
+def read_plan(run: Run) -> dict[str, Any]:
+    """What a run was asked to do; empty where it never came to be written.
+
+    Raises:
+        DamagedError: the file cannot be read.
+    """
+    try:
+        return read_object(
+            run.plan,
+            lost=f"with which settings run {run.run_id} was asked for",
+            mend=f"Its results are not affected; `forebay run` makes a new run, rm -r {shlex.quote(str(run.folder))} "
+            "removes this one.",
+        )
+    except FileNotFoundError:
+        return {}
 
 
 def _expected(name: str) -> bool:

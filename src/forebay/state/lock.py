@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,6 +23,25 @@ class FileLock:
         """What the present (or last) holder wrote about itself."""
         return self.path.read_text(errors="replace").strip() if self.path.exists() else ""
 
+    def is_held(self) -> bool:
+        """Whether somebody holds it now."""
+        try:
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
+    def holders_pid(self) -> int | None:
+        """The process that holds it, or held it last; None where the file does not say."""
+        found = re.search(r"\(process (\d+)\)$", self.holder())
+        return int(found[1]) if found else None
+
     @contextlib.contextmanager
     def held(self, holder: str, *, wait: bool = False, waiting: Callable[[str], None] | None = None) -> Iterator[None]:
         """Hold the lock for the block.
@@ -35,7 +55,7 @@ class FileLock:
             BusyError: somebody else holds it; the message names them.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

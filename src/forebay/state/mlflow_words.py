@@ -6,6 +6,8 @@ import shlex
 import sys
 from pathlib import Path
 
+from forebay.errors import DamagedError
+from forebay.state.home import Home
 from forebay.state.mask import without_passwords
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
@@ -14,6 +16,8 @@ REFUSED = {"UNAUTHENTICATED": 401, "CUSTOMER_UNAUTHORIZED": 401, "PERMISSION_DEN
 OUT_OF_DATE = "out-of-date database schema"
 LONGEST = 300  # of what a server said, in a message
 
+_DAMAGE = re.compile(r"file is not a database|database disk image is malformed|malformed database schema")  # of sqlite
+_DATABASE_ERRORS = ("MlflowException", "DatabaseError")
 _STATUS = re.compile(r"failed with error code (\d{3})")
 _BODY = re.compile(r"\s*Response body:.*", re.DOTALL)
 
@@ -34,7 +38,29 @@ def refused_status(error: BaseException) -> int | None:
 
 def is_final(error: BaseException) -> bool:
     """Whether another try would fail in the same way."""
-    return refused_status(error) is not None or (is_mlflows(error) and OUT_OF_DATE in str(error))
+    if refused_status(error) is not None or is_of_damage(error):
+        return True
+    return is_mlflows(error) and OUT_OF_DATE in str(error)
+
+
+def is_of_damage(error: BaseException) -> bool:
+    """Whether sqlite found that its file is damaged, told by MLflow, by SQLAlchemy or by itself."""
+    return (
+        any(kind.__name__ in _DATABASE_ERRORS for kind in type(error).__mro__)
+        and _DAMAGE.search(str(error)) is not None
+    )
+
+
+def damage(database: Path, problem: object) -> DamagedError:
+    """The error for a damaged database of a state folder."""
+    path = shlex.quote(str(database))
+    return DamagedError(
+        database,
+        problem,
+        lost="the runs with their curves, and which versions are registered; their files lie in mlartifacts/ still",
+        mend=f"Put a copy of yours in its place, or begin a new one (mv {path} {path}.damaged && forebay run --fresh). "
+        "What is served goes on answering.",
+    )
 
 
 def in_words(error: BaseException, where: str = "") -> str:
@@ -44,7 +70,10 @@ def in_words(error: BaseException, where: str = "") -> str:
         error: one of MLflow's.
         where: the server, for the message; the one of the environment where it is not given.
     """
-    where = where or without_passwords(os.environ.get(URI_VARIABLE, "")) or "of the state folder"
+    found = _DAMAGE.search(str(error)) if is_of_damage(error) else None
+    if found and not os.environ.get(URI_VARIABLE):
+        return str(damage(Home.find().mlflow_database, found[0]))
+    where = where or without_passwords(os.environ.get(URI_VARIABLE, "")) or "the state folder"
     status = refused_status(error)
     if status:
         return f"MLflow at {where} refuses the login ({status}). {login_advice()}"

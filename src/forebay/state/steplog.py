@@ -7,7 +7,8 @@ Event kinds, each an object with `time` (ISO 8601, UTC), `step` and `kind`:
 - `warning`: `text`
 - `result`: facts of the step, any JSON
 - `finished`: `seconds`
-- `failed`: `seconds`, `error` (one paragraph), `permanent` (a second try would fail the same way), `error_type`
+- `failed`: `seconds`, `error` (one paragraph), `permanent` (a second try would fail the same way), `error_type`,
+  and `damaged`: the artifact folder, where a file of it is not what its step wrote
 """
 
 import contextlib
@@ -22,17 +23,27 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from forebay.errors import ForebayError
-from forebay.state import mlflow_words
+from forebay.errors import DamagedArtifactError, ForebayError
+from forebay.state import machine_words, mlflow_words
 from forebay.state.home import Home
+from forebay.state.key_variables import SIGNER, forget_signing_key
 from forebay.state.mask import without_passwords
+from forebay.state.private import private_files
 from forebay.state.watch import end_with_supervisor
+from forebay.text import one_line
 
 EVENTS_VARIABLE = "FOREBAY_EVENTS"  # the file to append to; set by the process that runs the pipeline
 FRESH_VARIABLE = "FOREBAY_FRESH"  # "1": forget checkpoints as well
 LOG_PREFIX = "forebay-event "  # where there is no such file, events stand among the other lines of a step's output
 SIGNALLED = 128  # and the signal's number: the exit status of a process that a signal ended
 PROGRESS_EVERY_S = 0.2
+_NUMBER = (int, float)
+_FACTS: dict[str, dict[str, Any]] = {  # what events of a kind have besides
+    "progress": {"done": _NUMBER, "total": _NUMBER, "unit": str},
+    "warning": {"text": str},
+    "finished": {"seconds": _NUMBER},
+    "failed": {"seconds": _NUMBER, "error": str, "permanent": bool},
+}
 PROGRESS_IN_LOG_EVERY_S = 2.0  # a pod's log is kept, and read whole by everybody who follows a run
 
 
@@ -59,7 +70,7 @@ class StepLog:
 
     def warn(self, text: str) -> None:
         """Say something that a person should see but that does not stop the step."""
-        self.emit("warning", text=text)
+        self.emit("warning", text=one_line(text))
 
     def result(self, **facts: Any) -> None:
         """Record facts that decisions and summaries are read from."""
@@ -84,7 +95,7 @@ class StepLog:
             sys.stdout.write(LOG_PREFIX + line)  # on a cluster the pod's log carries the events
             sys.stdout.flush()
             return
-        descriptor = os.open(self.events, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(self.events, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             _append(descriptor, line.encode())
         finally:
@@ -106,6 +117,14 @@ def read_events(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]
     return [event for line in whole.split(b"\n") if (event := _event(line))], offset + len(whole)
 
 
+def damaged_lines(path: Path) -> int:
+    """How many whole lines of an events file are no events: what a full disk, a kill or a bad disk left."""
+    if not path.exists():
+        return 0
+    data = path.read_bytes()
+    return sum(1 for line in data[: data.rfind(b"\n") + 1].split(b"\n") if line and _event(line) is None)
+
+
 def event_in_log(line: str) -> dict[str, Any] | None:
     """The event of a line of a step's output, or None where it is another line."""
     return _event(line.removeprefix(LOG_PREFIX).encode()) if line.startswith(LOG_PREFIX) else None
@@ -117,7 +136,15 @@ def _event(line: bytes) -> dict[str, Any] | None:
         event = json.loads(line)
     except ValueError:
         return None
-    return event if isinstance(event, dict) else None
+    return event if isinstance(event, dict) and _is_whole(event) else None
+
+
+def _is_whole(event: dict[str, Any]) -> bool:
+    """Whether an event has what its kind has; where a byte was changed, it may read as JSON and be none."""
+    if not all(isinstance(event.get(key), str) for key in ("time", "step", "kind")):
+        return False
+    wanted = _FACTS.get(event["kind"], {})
+    return all(isinstance(event.get(key), kinds) for key, kinds in wanted.items())
 
 
 def _append(descriptor: int, line: bytes) -> None:
@@ -161,27 +188,48 @@ def step(name: str, run_id: str = "") -> Iterator[StepLog]:
         fresh=os.environ.get(FRESH_VARIABLE) == "1",
     )
     end_with_supervisor()
+    if name != SIGNER:
+        forget_signing_key()
     _refuse_hopeless_retry(log)
+    with contextlib.ExitStack() as stack:
+        if events is not None and events.is_relative_to(log.home.root):  # of a run here: all that it writes lies there
+            stack.enter_context(private_files())
+        with _recorded(log):
+            yield log
+
+
+@contextlib.contextmanager
+def _recorded(log: StepLog) -> Iterator[None]:
     start = time.monotonic()
     log.emit("started")
     try:
-        yield log
+        yield
     except BaseException as error:
         log.emit(
             "failed",
             seconds=round(time.monotonic() - start, 3),
-            error=_in_words(error),
+            error=one_line(_in_words(error)),
             error_type=type(error).__name__,
-            permanent=isinstance(error, ForebayError | ImportError) or mlflow_words.is_final(error),
+            permanent=_is_final(error),
+            **({"damaged": str(error.folder)} if isinstance(error, DamagedArtifactError) else {}),
         )
         raise
     log.emit("finished", seconds=round(time.monotonic() - start, 3))
 
 
+def _is_final(error: BaseException) -> bool:
+    """Whether another try, seconds later, would fail in the same way."""
+    if isinstance(error, ForebayError | ImportError) or mlflow_words.is_final(error):
+        return True
+    return machine_words.in_words(error) is not None
+
+
 def _in_words(error: BaseException) -> str:
     if isinstance(error, SystemExit) and isinstance(error.code, int) and error.code > SIGNALLED:
         return f"ended by {signal.Signals(error.code - SIGNALLED).name}"
-    if mlflow_words.is_mlflows(error):
+    if not isinstance(error, ForebayError) and (words := machine_words.in_words(error)):
+        return words
+    if mlflow_words.is_mlflows(error) or mlflow_words.is_of_damage(error):
         return mlflow_words.in_words(error)
     return without_passwords(str(error) if isinstance(error, ForebayError) else f"{type(error).__name__}: {error}")
 

@@ -1,4 +1,4 @@
-"""No step outlives the process that runs the pipeline, even when that process is killed with SIGKILL.
+"""No step outlives the process that runs the pipeline, and no server its supervisor, even where SIGKILL ends that one.
 
 kfp starts a step under `sh`, which neither passes signals on nor dies with its parent. So the step itself watches
 the supervising process through a pidfd: the kernel reports its end at once, and a recycled pid is never mistaken.

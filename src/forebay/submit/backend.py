@@ -6,17 +6,20 @@ What that client has no method for (a step's log, the nodes of a run) is asked o
 import contextlib
 import io
 import json
-import ssl
+import uuid
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlencode
 
 from packaging.version import InvalidVersion, Version
 
-from forebay.errors import ClusterError, ConfigError
-from forebay.submit.login import TOKEN_FILE_VARIABLE, TOKEN_VARIABLE, Login
+from forebay.cluster.patience import LOOK_S, Patience
+from forebay.errors import ConfigError
+from forebay.submit.login import Login
+from forebay.submit.refusal import BackendError as BackendError
+from forebay.submit.refusal import SilentError, in_words
 
 if TYPE_CHECKING:
     from kfp import Client
@@ -24,28 +27,24 @@ if TYPE_CHECKING:
 OLDEST = Version("2.4.0")  # reads the number of GPUs from a parameter; older ones fail in the middle of a run
 TIMEOUT_S = (10.0, 60.0)  # to connect, and between two bytes
 PAGE = 100
+Result = TypeVar("Result")
 STEP_CONTAINER = "main"  # Argo's name for it
-
-
-class BackendError(ClusterError):
-    """Kubeflow Pipelines refused, or does not answer."""
-
-    def __init__(self, text: str, status: int = 0) -> None:
-        super().__init__(text)
-        self.status = status  # of HTTP; 0 where nothing answered
+NO_LOG = (403, 404, 500)  # of HTTP: such a log is not there
 
 
 class Backend:
-    """A connection. Every method raises `BackendError`."""
+    """A connection. Every method raises `BackendError` or `SilentError`: of what lasts, or for longer than is borne."""
 
-    def __init__(self, client: "Client", namespace: str) -> None:
+    def __init__(self, client: "Client", login: Login, patience: Patience) -> None:
         self._client = client
+        self._login = login
+        self.patience = patience
         self._rest = client._run_api.api_client
         self.host = str(self._rest.configuration.host)
         health = self._object("/apis/v2beta1/healthz", "its version")
         self.version = str(health.get("tag_name") or "")
-        self._pods = namespace  # where steps run
-        self._namespace = namespace if health.get("multi_user") else None
+        self._pods = login.namespace  # where steps run
+        self._namespace = login.namespace if health.get("multi_user") else None
 
     def run_url(self, run_id: str) -> str:
         """Where a person looks at a run; empty where only the way through the API server is known."""
@@ -54,12 +53,16 @@ class Backend:
 
     def experiment_id(self, name: str) -> str:
         """Of the experiment of that name, made on first use."""
-        with _errors(self.host, f"make or find the experiment {name}"), _quiet():
-            return str(self._client.create_experiment(name, namespace=self._namespace).experiment_id)
+        made = self._do(
+            f"make or find the experiment {name}",
+            lambda: self._client.create_experiment(name, namespace=self._namespace),
+        )
+        return str(made.experiment_id)
 
     def upload(self, package: Path, pipeline: str, version: str) -> tuple[str, str]:
         """Ids of the pipeline and of its version; each is uploaded only where it is not there yet."""
-        with _errors(self.host, f"upload {pipeline} {version}"), _quiet():
+
+        def find_or_upload() -> tuple[str, str]:
             pipeline_id = self._pipeline_id(pipeline)
             if pipeline_id is None:
                 made = self._client._upload_api.upload_pipeline(
@@ -68,13 +71,33 @@ class Backend:
                 pipeline_id = str(made.pipeline_id)
             return pipeline_id, self._version_id(pipeline_id, version) or self._upload(package, pipeline_id, version)
 
+        return self._do(f"upload {pipeline} {version}", find_or_upload)
+
     def create_run(self, experiment: str, name: str, pipeline: tuple[str, str], parameters: dict[str, Any]) -> str:
-        """Start a run of an uploaded version; its id."""
-        with _errors(self.host, f"start the run {name}"), _quiet():
-            run = self._client.run_pipeline(
-                experiment, name, params=parameters, pipeline_id=pipeline[0], version_id=pipeline[1]
-            )
-        return str(run.run_id)
+        """Start a run of an uploaded version; its id.
+
+        Where the server broke off and has started it all the same, the next try knows it by its description.
+        """
+        from kfp_server_api import V2beta1PipelineVersionReference, V2beta1Run, V2beta1RuntimeConfig
+
+        mark = f"forebay submit {uuid.uuid4().hex}"
+        wanted = V2beta1Run(
+            experiment_id=experiment,
+            display_name=name,
+            description=mark,
+            pipeline_version_reference=V2beta1PipelineVersionReference(
+                pipeline_id=pipeline[0], pipeline_version_id=pipeline[1]
+            ),
+            runtime_config=V2beta1RuntimeConfig(parameters=parameters),
+        )
+        tries: list[str] = []
+
+        def find_or_start() -> str:
+            found = self._described(experiment, mark) if tries else None
+            tries.append(mark)
+            return found or str(self._client._run_api.run_service_create_run(run=wanted).run_id)
+
+        return self._do(f"start the run {name}", find_or_start)
 
     def run(self, run_id: str) -> dict[str, Any]:
         """A run as the API gives it: `display_name`, `state`, `error` and more."""
@@ -103,16 +126,26 @@ class Backend:
 
     def log(self, run_id: str, pod: str) -> str | None:
         """What a pod's step has written so far, or None where there is nothing of it."""
-        for host, path in self._log_places(run_id, pod):
+        *others, last = self._log_places(run_id, pod)
+        for host, path in (*others, last):
+            # The others are guesses: a place that is not there is not waited for as the server itself is.
+            patience = self.patience if (host, path) == last else Patience(LOOK_S, lambda text: None)
             try:
-                text = self._get(path, f"the log of {pod}", host)
-            except BackendError as error:
-                if error.status == 401:
+                text = patience.insist(lambda path=path, host=host: self._log_at(path, host, pod))  # type: ignore[misc]
+            except (BackendError, SilentError) as error:
+                if error.status == 401 or ((host, path) == last and error.status not in NO_LOG):
                     raise
-                continue  # 403, 404, 500: another place may have it
+                continue  # another place may have it
             if not text.startswith(('{"error_message"', "<")):  # which come with status 200
                 return text
         return None
+
+    def _log_at(self, path: str, host: str | None, pod: str) -> str:
+        try:
+            return self._bytes(path, f"the log of {pod}", host).decode(errors="replace")
+        except BackendError as error:
+            error.is_lasting = error.status == 500  # says that it has no such log
+            raise
 
     def artifact(self, uri: str) -> bytes | None:
         """A file of the object store, through the UI, which hands them out; None where it does not, or is elsewhere."""
@@ -121,15 +154,31 @@ class Backend:
         query = urlencode({"source": scheme, "namespace": self._pods, "bucket": bucket, "key": key})
         cluster, through, _ = self.host.partition("/api/v1/namespaces/")
         service = f"/api/v1/namespaces/{self._pods}/services/ml-pipeline-ui:80/proxy" if through else ""
+        where = f"{service}/artifacts/get?{query}"
+        patience = Patience(LOOK_S, lambda text: None)  # the log has it as well
         try:
-            return self._bytes(f"{service}/artifacts/get?{query}", uri, cluster if through else None)
-        except (BackendError, ConfigError):
+            return patience.insist(lambda: self._bytes(where, uri, cluster if through else None))
+        except (BackendError, SilentError):
             return None
 
     def terminate(self, run_id: str) -> None:
         """End a run; its steps are told."""
-        with _errors(self.host, f"terminate run {run_id}"), _quiet():
-            self._client.terminate_run(run_id)
+        self._do(f"terminate run {run_id}", lambda: self._client.terminate_run(run_id))
+
+    def _do(self, doing: str, act: Callable[[], Result]) -> Result:
+        """Something that may be done again from its start."""
+
+        def once() -> Result:
+            with in_words(self.host, doing, self._login), _quiet():
+                return act()
+
+        return self.patience.insist(once)
+
+    def _described(self, experiment: str, words: str) -> str | None:
+        """The id of the run of that description, of the newest ones of an experiment."""
+        query = {"experiment_id": experiment, "page_size": str(PAGE), "sort_by": "created_at desc"}
+        runs = json.loads(self._bytes(f"/apis/v2beta1/runs?{urlencode(query)}", "the newest runs")).get("runs") or []
+        return next((str(each["run_id"]) for each in runs if each.get("description") == words), None)
 
     def _pipeline_id(self, name: str) -> str | None:
         """Of the pipeline with exactly that name in our namespace."""
@@ -162,34 +211,40 @@ class Backend:
         yield None, f"/apis/v1alpha1/runs/{quote(run_id, safe='')}/nodes/{pod}/log"
 
     def _object(self, path: str, what: str) -> dict[str, Any]:
-        with _errors(self.host, f"read {what}"):
-            return dict(json.loads(self._get(path, what)))
-
-    def _get(self, path: str, what: str, host: str | None = None) -> str:
-        return self._bytes(path, what, host).decode(errors="replace")
+        return self._do(f"read {what}", lambda: dict(json.loads(self._bytes(path, what))))
 
     def _bytes(self, path: str, what: str, host: str | None = None) -> bytes:
-        with _errors(self.host, f"read {what}"):
+        """The body of an answer, once."""
+        with in_words(self.host, f"read {what}", self._login):
             response = self._rest.call_api(
                 path, "GET", auth_settings=["Bearer"], _preload_content=False, _return_http_data_only=True, _host=host
             )
             return bytes(response.data)
 
 
-def connect(login: Login) -> Backend:
+def connect(login: Login, patience: Patience | None = None) -> Backend:
     """Find the server, log in and see that it can run what we compile.
+
+    Args:
+        login: where it is, and as whom to speak to it.
+        patience: with a server that is away; none where it is not given.
 
     Raises:
         ConfigError: there is no address, or nothing answers there as Kubeflow Pipelines does.
         BackendError: it refuses the login.
     """
-    with _quiet():
-        try:
-            backend = Backend(_client(login), login.namespace)
-        except (OSError, ValueError, TypeError) as error:  # kubeconfigs and certificates that are none
-            raise ConfigError(f"There is no way to Kubeflow Pipelines: {error}.") from error
+    patience = patience or Patience(0.0)
+    backend = patience.insist(lambda: _connect_once(login, patience))
     _check_version(backend)
     return backend
+
+
+def _connect_once(login: Login, patience: Patience) -> Backend:
+    with _quiet():
+        try:
+            return Backend(_client(login), login, patience)
+        except (OSError, ValueError, TypeError) as error:  # kubeconfigs and certificates that are none
+            raise ConfigError(f"There is no way to Kubeflow Pipelines: {error}.") from error
 
 
 def _client(login: Login) -> "Client":
@@ -204,7 +259,8 @@ def _client(login: Login) -> "Client":
 
         def get_kfp_healthz(self, sleep_duration: int = 0) -> Any:
             host = _keep_host(self._healthz_api.api_client.configuration)
-            with _errors(host, "reach Kubeflow Pipelines"):
+            _ask_once(self._healthz_api.api_client.rest_client)
+            with in_words(host, "reach Kubeflow Pipelines", login):
                 return self._healthz_api.healthz_service_get_healthz(_request_timeout=TIMEOUT_S)
 
     with warnings.catch_warnings():
@@ -243,6 +299,7 @@ def _keep_host(configuration: Any) -> str:
 def _limit_time(client: "Client") -> None:
     """Its generated code waits for ever where nobody says otherwise, and no method of the client lets one say it."""
     rest = client._run_api.api_client.rest_client
+    _ask_once(rest)
     request = rest.request
 
     def limited(*args: Any, **kwargs: Any) -> Any:
@@ -250,6 +307,14 @@ def _limit_time(client: "Client") -> None:
         return request(*args, **kwargs)
 
     rest.request = limited
+
+
+def _ask_once(rest: Any) -> None:
+    """Leave asking again to `Patience`: urllib3 would do it at once, or wait and tell nobody."""
+    from urllib3 import Retry
+
+    once = Retry(total=None, connect=0, read=0, status=0, other=0, redirect=5, respect_retry_after_header=False)
+    rest.pool_manager.connection_pool_kw["retries"] = once
 
 
 def _require_cluster(login: Login) -> None:
@@ -285,61 +350,3 @@ def _quiet() -> Iterator[None]:
     """kfp prints links on standard output, where `--json` promises one object."""
     with contextlib.redirect_stdout(io.StringIO()):
         yield
-
-
-@contextlib.contextmanager
-def _errors(host: str, doing: str) -> Iterator[None]:
-    """Refusals, silence and answers of something else, in words."""
-    from kfp_server_api import ApiException
-    from urllib3.exceptions import HTTPError, MaxRetryError
-
-    try:
-        yield
-    except ApiException as error:
-        status = int(error.status or 0)
-        raise BackendError(f"{host} answers {status} to: {doing}. {_fix(status, _said(error))}", status) from error
-    except (HTTPError, OSError) as error:
-        cause = error.reason if isinstance(error, MaxRetryError) and error.reason else error
-        if isinstance(cause, ssl.SSLError) or "CERTIFICATE" in str(cause):
-            fix = "Its certificate is not trusted here: give the authority's with --ca FILE (FOREBAY_KFP_CA)."
-        else:
-            fix = "Is that its address (--host, FOREBAY_KFP_HOST), and is it up? `kubectl -n kubeflow get pods` shows."
-        raise ConfigError(f"{host} does not answer ({_short(cause)}). {fix}") from error
-    except (ValueError, TypeError, AttributeError) as error:  # a page of HTML where JSON should be
-        raise BackendError(
-            f"{host} answers, but not as Kubeflow Pipelines does: it could not be used to {doing}. Either another "
-            f"program is there, or a login stands in front of it, and the token of {TOKEN_VARIABLE} or "
-            f"{TOKEN_FILE_VARIABLE} is absent or has expired."
-        ) from error
-
-
-def _fix(status: int, said: str) -> str:
-    words = f"It says: {said}. " if said else ""
-    if status == 401:
-        return (
-            f"{words}The token is absent, wrong or has expired: renew {TOKEN_VARIABLE}, or the file that "
-            f"{TOKEN_FILE_VARIABLE} names (`kubectl create token` makes one)."
-        )
-    if status == 403:
-        return f"{words}This account may not do that in this namespace: ask for the right, or give another --namespace."
-    if status == 404:
-        return f"{words}Is that the right address and --namespace? `forebay up` installs Kubeflow Pipelines."
-    if status in (502, 503, 504):
-        return f"{words}It is not up, or not in this --namespace: `kubectl -n kubeflow get pods` shows what it lacks."
-    return f"{words}The log of deployment/ml-pipeline in the cluster says more."
-
-
-def _said(error: Any) -> str:
-    """The server's own words, without the chain of its internal errors."""
-    body = error.body.decode(errors="replace") if isinstance(error.body, bytes) else str(error.body or "")
-    try:
-        answer = json.loads(body)
-    except ValueError:
-        return _short(error.reason or "")
-    message = answer.get("message") or answer.get("error") or "" if isinstance(answer, dict) else ""
-    return _short(message)
-
-
-def _short(text: Any) -> str:
-    words = " ".join(str(text).split()).rstrip(".")
-    return words if len(words) < 300 else f"{words[:300]}…"

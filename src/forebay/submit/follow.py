@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from forebay.cluster.patience import WORK_S
 from forebay.engine.summary import Event
-from forebay.errors import ConfigError
 from forebay.state.steplog import LOG_PREFIX, event_in_log
-from forebay.submit.backend import Backend, BackendError
+from forebay.submit.backend import Backend
 from forebay.submit.nodes import ENDED_BADLY, StepNodes, Try, steps_of
 
 POLL_S = (2.0, 15.0)  # at first, and at most: nobody looks at hour three of a training every two seconds
@@ -17,7 +17,6 @@ LOG_SHARE = 20  # a log is read again after this many times as long as reading i
 LOG_LINES = 20
 ORDINARY = ("PodInitializing", "ContainerCreating")  # what Argo says of every pod for a moment
 LAUNCHER = re.compile(r"[IWEF]\d{4} \d\d:\d\d:\d\d")  # how lines of KFP's own program begin
-PATIENCE_S = 300.0  # with a server that does not answer; the run does not need us
 ENDED = ("SUCCEEDED", "FAILED", "SKIPPED", "CANCELED")  # states of a run
 
 Show = Callable[[Event], None]
@@ -49,20 +48,14 @@ class Follower:
         """Tell events until the run ends; returns its state.
 
         Raises:
-            BackendError, ConfigError: the server refuses, or did not answer for five minutes.
+            BackendError, SilentError: the server refuses, or did not answer for minutes.
         """
-        start = answered = time.monotonic()
-        while True:
-            try:
-                if self._look():
-                    return str(self.run["state"])
-                answered = time.monotonic()
-            except (BackendError, ConfigError) as error:
-                lasting = isinstance(error, BackendError) and 400 <= error.status < 500
-                if lasting or time.monotonic() - answered > PATIENCE_S:
-                    raise
-                self._tell({"step": "submit", "kind": "warning", "text": f"{error} Trying again; the run goes on."})
-            time.sleep(min(max(POLL_S[0], (time.monotonic() - start) / 60), POLL_S[1]))
+        start, patience = time.monotonic(), self.backend.patience
+        patience.tell = self._tell_of_server
+        with patience.longer(WORK_S):
+            while not self._look():
+                time.sleep(min(max(POLL_S[0], (time.monotonic() - start) / 60), POLL_S[1]))
+        return str(self.run["state"])
 
     def last_lines(self) -> list[str]:
         """The end of the failed step's own output."""
@@ -121,6 +114,9 @@ class Follower:
         self._tell(
             {"step": step, "kind": "failed", "seconds": 0.0, "error": error, "error_type": "", "permanent": False}
         )
+
+    def _tell_of_server(self, text: str) -> None:
+        self._tell({"step": "submit", "kind": "warning", "text": f"{text} The run goes on."})
 
     def _tell(self, event: Event) -> None:
         self.events.append(event)

@@ -51,13 +51,22 @@ class Checkpoints:
         """Held by the step that trains."""
         return FileLock(self.folder / "lock")
 
-    def training_id(self) -> str:
-        """An id that stays the same over every resumption, until `forget`."""
+    def training_id(self, warn: Callable[[str], None]) -> str:
+        """An id that stays the same over every resumption, until `forget`; a damaged one is named and made anew."""
         path = self.folder / "training.json"
-        if not path.exists():
-            made = uuid.uuid4().hex
-            write_json(path, {"training_id": self.mirror.training_id(made) if self.mirror else made})
-        return str(read_json(path)["training_id"])
+        try:
+            return str(read_json(path)["training_id"])
+        except FileNotFoundError:
+            pass
+        except (ValueError, KeyError, TypeError) as error:
+            warn(
+                f"{path} is damaged ({error}). Lost: which run of MLflow belongs to this training; its curves begin in "
+                "a new run. The checkpoints beside it are not affected."
+            )
+        made = uuid.uuid4().hex
+        found = self.mirror.training_id(made) if self.mirror else made
+        write_json(path, {"training_id": found})
+        return found
 
     def save(self, step: int, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
         """Write a checkpoint, make sure it is on the disk, and drop all but the newest two.

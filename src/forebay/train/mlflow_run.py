@@ -14,6 +14,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal
 
 from forebay import tracking
+from forebay.errors import ForebayError
 from forebay.state import Home, mlflow_words
 from forebay.train.progress import EpochRecord
 
@@ -73,7 +74,7 @@ class TrackedRun:
             refused = mlflow_words.refused_status(error)
             self._warn(
                 f"MLflow could not be written ({refused or type(error).__name__}); the training is not affected. "
-                + (mlflow_words.login_advice() if refused else CHECK)
+                + (mlflow_words.login_advice() if refused else _advice(error))
             )
 
     def _open(self, client: "MlflowClient") -> str:
@@ -112,6 +113,12 @@ class TrackedRun:
                 _log_epoch(client, run_id, item)
         if self._is_ours:
             client.set_terminated(run_id, item)
+
+
+def _advice(error: Exception) -> str:
+    if isinstance(error, ForebayError):
+        return str(error)
+    return mlflow_words.in_words(error) if mlflow_words.is_of_damage(error) else CHECK
 
 
 def _log_epoch(client: "MlflowClient", run_id: str, record: EpochRecord) -> None:

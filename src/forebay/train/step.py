@@ -11,6 +11,7 @@ import torch
 
 from forebay.cluster.given import CHECKPOINT_STORE
 from forebay.contracts.bundle import HISTORY, ModelSpec
+from forebay.contracts.examples import example_rows, write_examples
 from forebay.contracts.manifest import SplitManifest
 from forebay.contracts.shards import Split, open_split
 from forebay.errors import DataError, TrainError
@@ -52,7 +53,7 @@ def fit(dataset: Path, out: Path, config: TrainConfig, log: StepLog, team: Team 
 
     Args:
         dataset: output folder of preprocess.
-        out: receives `model.json`, `weights.safetensors` and `history.json`.
+        out: receives `model.json`, `weights.safetensors`, `history.json` and a few test rows as examples.
         config: settings; `auto` is resolved from the data set's manifest.
         log: progress, warnings and results; its home holds the checkpoints.
         team: of which this is rank 0, the others calling `follow`. Alone, with `train.nodes` above 1, the cluster is
@@ -116,7 +117,7 @@ def _mirror(key: str, log: StepLog) -> Mirror | None:
 
 def _train(plan: Plan, checkpoints: Checkpoints, log: StepLog, team: Team) -> tuple[Progress, str | None]:
     tracked = TrackedRun(
-        log.home, checkpoints.training_id(), name=f"{plan.data.name}-{plan.settings.model}",
+        log.home, checkpoints.training_id(log.warn), name=f"{plan.data.name}-{plan.settings.model}",
         parameters={**plan.training_facts, "data_digest": plan.data.data_digest, "split_digest": plan.data.digest},
         tags={"forebay.code_version": plan.code_version, "forebay.data": plan.data.name}, warn=log.warn,
     )  # fmt: skip
@@ -154,7 +155,7 @@ def _enforced(loop: Loop, checkpoints: Checkpoints, tracked: TrackedRun, stop: S
             checkpoints.save(progress.step, loop.guard.tensors(progress), progress.facts())
         checkpoints.flush(STOP_FLUSH_S)
     except OSError as error:
-        log.warn(f"No checkpoint could be written ({error}); the one before it is kept.")
+        log.warn(f"No checkpoint could be written ({error.strerror or error}); the one before it is kept.")
     tracked.finish("KILLED", stop.seconds_left())
     log.ended_by(stop.exit_status)
 
@@ -195,7 +196,8 @@ def _listeners(
             checkpoints.save(progress.step, progress.tensors(), progress.facts())
         except OSError as error:
             log.warn(
-                f"No checkpoint could be written ({error}); training goes on without. Free space in {log.home.root}."
+                f"No checkpoint could be written ({error.strerror or error}); training goes on without. "
+                f"Free space in {log.home.root}."
             )
         last = time.monotonic()
 
@@ -223,6 +225,7 @@ def _write(plan: Plan, progress: Progress, mlflow_run_id: str | None, out: Path,
     )  # fmt: skip
     spec = save_bundle(out, spec, progress.final_weights())
     write_json(out / HISTORY, [asdict(record) for record in progress.history])
+    write_examples(out, _open(plan, "test").images_NHWC(0, example_rows(data.height, data.width, data.channels)))
     seal(out)
     metrics = final_metrics(progress.history, progress.best_epoch)
     log.result(training={"settings": plan.training_facts, "metrics": metrics, "mlflow_run_id": mlflow_run_id})

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from forebay.bringup import sources
 from forebay.cluster.api import connect
+from forebay.cluster.patience import LOOK_S, Patience
 from forebay.doctor.check import Check, explained
 from forebay.doctor.cluster import definitions, given, nodes, probe, reach, rights, storage, workloads
 from forebay.doctor.cluster.place import Place
@@ -19,7 +20,7 @@ def all_checks(context: str, *, probed: bool, image: str = "") -> Iterator[Check
         image: of that pod; empty for the pipelines' own.
     """
     try:
-        place = Place(connect(context), context)
+        place = Place(connect(context, Patience(LOOK_S)), context)
     except ConfigError as error:
         yield explained("kubeconfig", error)
         return

@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator
 from decimal import Decimal
 
-from forebay.bringup.facts import allocatable, is_ready
-from forebay.cluster.api import ApiError
+from forebay.bringup.facts import allocatable
+from forebay.cluster.api import ApiError, Object
+from forebay.cluster.obstacles import condition, said
 from forebay.doctor.check import Check, failed, passed
 from forebay.doctor.cluster.place import NODES, Place, unseen
 
@@ -19,19 +20,51 @@ def nodes(place: Place) -> Iterator[Check]:
     except ApiError as error:
         yield unseen("nodes", error)
         return
-    yield _ready(place, len(found), [each["metadata"]["name"] for each in found if not is_ready(each)])
+    yield _ready(place, len(found), _away(found))
     yield _gpus(allocatable(found))
+
+
+def closed(place: Place) -> Check | None:
+    """That no node takes a pod without tolerations, and why; None where one does, or where it cannot be known."""
+    try:
+        found = place.api.all(NODES, "")
+    except ApiError:
+        return None
+    away = _away(found)
+    return _ready(place, len(found), away) if len(away) == len(found) else None
 
 
 def _ready(place: Place, count: int, away: list[str]) -> Check:
     if len(away) < count:
-        note = f"; not ready or closed for pods: {', '.join(away)}" if away else ""
+        note = f"; not {'; not '.join(away)}" if away else ""
         return passed("nodes", f"{count - len(away)} of {count} take pods{note}")
     return failed(
         "nodes",
-        f"none of {count} takes pods: {', '.join(away) or 'there is none'}",
-        f"{place.kubectl('describe nodes')} says why; a cordoned one is opened by `kubectl uncordon NAME`.",
+        f"none of {count} takes pods: {'; '.join(away) or 'there is none'}",
+        f"{place.kubectl('describe nodes')} says more; a cordoned one is opened by `kubectl uncordon NAME`, a taint is "
+        "removed by `kubectl taint nodes NAME KEY-`.",
     )
+
+
+def _away(found: list[Object]) -> list[str]:
+    """Nodes that take no pod of ours, each with why."""
+    return [f"{node['metadata']['name']} ({why})" for node in found if (why := _why_not(node))]
+
+
+def _why_not(node: Object) -> str:
+    """What keeps a pod without tolerations away from a node; empty where nothing does."""
+    ready = condition(node, "Ready")
+    if ready.get("status") != "True":
+        return f"not ready: {said(ready)}" if ready else "not ready"
+    if node["spec"].get("unschedulable"):
+        return "cordoned"
+    taints = [each for each in node["spec"].get("taints") or [] if each.get("effect") in ("NoSchedule", "NoExecute")]
+    return ", ".join(f"taint {_taint(each)}" for each in taints)
+
+
+def _taint(each: Object) -> str:
+    value = f"={each['value']}" if each.get("value") else ""
+    return f"{each['key']}{value}:{each['effect']}"
 
 
 def _gpus(there: dict[str, Decimal]) -> Check:

@@ -10,9 +10,11 @@ from forebay.cluster.errand import ACCOUNT, Ended, Errand, HinderedError
 from forebay.cluster.given import ENDPOINT, MLFLOW_LOGIN, STORE_KEYS
 from forebay.cluster.namespaces import PIPELINES
 from forebay.cluster.obstacles import Obstacle, Subject, of_pods
+from forebay.cluster.patience import BEGIN_S
 from forebay.doctor.check import Check, explained, failed, passed
 from forebay.doctor.cluster.given import PLAIN
 from forebay.doctor.cluster.inside import API_CERTIFICATE_VARIABLE, MARK
+from forebay.doctor.cluster.nodes import closed
 from forebay.doctor.cluster.place import Place
 from forebay.errors import ClusterError
 
@@ -44,6 +46,8 @@ def probe(place: Place, wanted: str) -> list[Check]:
     Raises:
         ClusterError: Ctrl-C came, and the pod could not be deleted.
     """
+    if shut := closed(place):
+        return [failed("probe", f"it was not sent: {shut.detail}", shut.fix)]
     name = PROBE.new_name()
     try:
         takes = errand.image(place.api, wanted)
@@ -51,7 +55,8 @@ def probe(place: Place, wanted: str) -> list[Check]:
         return [failed("probe", str(error), "")]
     except ApiError as error:
         return [explained("probe", error)]
-    with ended_by_signals(like_ctrl_c) as ending:
+    with ended_by_signals(like_ctrl_c) as ending, place.api.patience.longer(BEGIN_S):
+        place.api.patience.obey(ending)
         try:
             found = list(_run(place, name, takes, ending))
         except KeyboardInterrupt:

@@ -15,6 +15,7 @@ from forebay.cluster.api import Api, connect
 from forebay.cluster.given import SPARK_ACCOUNT, WORK_STORE
 from forebay.cluster.job import JobError, run_job
 from forebay.cluster.own_pod import OwnPod, image_of, own_pod
+from forebay.cluster.patience import WORK_S, Patience
 from forebay.contracts.rows import QUARANTINE, ROWS
 from forebay.errors import ConfigError, DataError
 from forebay.ingest import s3
@@ -47,7 +48,7 @@ def read_with_executors(out: Path, config: IngestConfig, log: StepLog) -> Readin
     """
     pod = own_pod()
     store, account = _given(WORK_STORE), _given(SPARK_ACCOUNT)
-    api = connect()
+    api = connect(bears=Patience(WORK_S, log.warn))
     tries = f"{store.rstrip('/')}/ingest/{_key(out)}"
     with _work_place(tries, log) as place:
         write_task(place, config)

@@ -14,6 +14,7 @@ import orjson
 from numpy.typing import NDArray
 
 from forebay.pictures import Preparation
+from forebay.serving.admission.inflight import Claim
 from forebay.serving.wire.encoded import what_it_is
 from forebay.serving.wire.outputs import OUTPUTS, Form, Prediction, encode_output, wanted_outputs
 from forebay.serving.wire.parameters import BINARY_OUTPUT, BINARY_SIZE, OF_INPUT, OF_REQUEST, flag, known_parameters
@@ -33,10 +34,10 @@ class InferRequest:
     wanted: dict[str, Form] = field(default_factory=dict)  # outputs in order
 
 
-def decode_v1(body: bytes, shape: Shape, preparation: Preparation) -> NDArray[np.uint8]:
+def decode_v1(body: bytes, shape: Shape, preparation: Preparation, claim: Claim | None = None) -> NDArray[np.uint8]:
     """Pictures (N, H, W, C) of a V1 request for a model that takes `shape` (H, W, C).
 
-    `preparation` says how picture files are brought to that shape.
+    `preparation` says how picture files are brought to that shape; `claim` takes the memory for them.
 
     Raises:
         RefusedError: anything else than instances that are all pixel arrays or all `{"b64": …}` objects.
@@ -48,7 +49,7 @@ def decode_v1(body: bytes, shape: Shape, preparation: Preparation) -> NDArray[np
     check_count(len(instances), "instances")
     kinds = set(map(type, instances))
     if kinds == {dict}:
-        return from_files(instances, shape, "instances", preparation)
+        return from_files(instances, shape, "instances", preparation, claim)
     if kinds != {list}:
         raise RefusedError(f"expected {expected}, all of one kind, got {shown(instances)}.")
     grey = shape[2] == 1 and depth(instances) == 3
@@ -82,7 +83,7 @@ def decode_v2(body: bytes, header_length: str | None, shape: Shape) -> InferRequ
         RefusedError: it breaks the protocol or does not fit the model.
     """
     split = len(body) if header_length is None else _header_length(header_length, len(body))
-    document = _json_object(body[:split])
+    document = _json_object(body if header_length is None else body[:split])  # no copy of a large one
     parameters = known_parameters(document, "request", OF_REQUEST)
     tensor = _only_input(document.get("inputs"), shape)
     dimensions = _dimensions(tensor, shape)
@@ -94,13 +95,15 @@ def decode_v2(body: bytes, header_length: str | None, shape: Shape) -> InferRequ
     return InferRequest(images_NHWC=images, id=_request_id(document), wanted=wanted)
 
 
-def decode_picture(body: bytes, shape: Shape, preparation: Preparation) -> NDArray[np.uint8]:
+def decode_picture(
+    body: bytes, shape: Shape, preparation: Preparation, claim: Claim | None = None
+) -> NDArray[np.uint8]:
     """The picture (1, H, W, C) of a request whose body is a picture file.
 
     Raises:
         RefusedError: it is none.
     """
-    return from_files([body], shape, "body", preparation)
+    return from_files([bytes(body)], shape, "body", preparation, claim)
 
 
 def plain_request(images_NHWC: NDArray[np.uint8]) -> InferRequest:

@@ -3,6 +3,7 @@
 import re
 import zlib
 
+from forebay.serving.admission.inflight import Claim
 from forebay.serving.wire.refusal import RefusedError, shown
 
 IDENTITY = "identity"
@@ -34,15 +35,17 @@ def encoding_of(header: bytes | None) -> str:
     return found[0] if found else IDENTITY
 
 
-def decompressed(body: bytes, encoding: str, limit: int) -> bytes:
+def decompressed(body: bytes, encoding: str, limit: int, claim: Claim | None = None) -> bytes:
     """The body as it was before it was compressed.
 
     Args:
         body: as it came.
         encoding: of `encoding_of`.
         limit: bytes of the result; a bomb is given up as soon as it is larger.
+        claim: takes the memory for body and result together, as the result grows.
 
     Raises:
+        TooLargeError: both are too much for a small request.
         RefusedError: too large (413), or broken (400).
     """
     if encoding == IDENTITY:
@@ -51,7 +54,7 @@ def decompressed(body: bytes, encoding: str, limit: int) -> bytes:
     found, place, members = bytearray(), 0, 0
     while place < len(body) or not members:
         try:
-            place = _member(memoryview(body), place, zlib.decompressobj(bits), found, limit)
+            place = _member(memoryview(body), place, zlib.decompressobj(bits), found, limit, claim)
         except zlib.error as error:
             raise _broken(encoding, str(error)) from None
         except EOFError:
@@ -64,7 +67,9 @@ def decompressed(body: bytes, encoding: str, limit: int) -> bytes:
     return bytes(found)
 
 
-def _member(body: memoryview, place: int, stream: "zlib._Decompress", found: bytearray, limit: int) -> int:
+def _member(
+    body: memoryview, place: int, stream: "zlib._Decompress", found: bytearray, limit: int, claim: Claim | None
+) -> int:
     """Decompress what begins at `place` into `found`; where it ends.
 
     Raises:
@@ -82,6 +87,8 @@ def _member(body: memoryview, place: int, stream: "zlib._Decompress", found: byt
                 "at once.",
                 413,
             )
+        if claim is not None:
+            claim.unpacked(len(body) + len(found))
         place += len(chunk) - len(stream.unused_data) - len(stream.unconsumed_tail)
     return place
 

@@ -51,7 +51,9 @@ def what_it_is(body: bytes) -> str:
     """What a body that is no JSON seems to be, with what to do about it; empty where nothing is known of it."""
     if body.startswith(_GZIP):
         return "It begins like a gzip file: add the header `Content-Encoding: gzip`."
-    found = next(((what, media) for magic, what, media in _MAGICS if body.startswith(magic)), _BRANDS.get(body[4:12]))
+    found = next(
+        ((what, media) for magic, what, media in _MAGICS if body.startswith(magic)), _BRANDS.get(bytes(body[4:12]))
+    )
     if found is None:
         return ""
     what, media = found

@@ -13,14 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forebay.pictures import PictureError, Preparation, decode, fit
+from forebay.pictures import MAX_PIXELS, AskerGoneError, PictureError, Preparation, Watch, decode, fit
+from forebay.serving.admission.inflight import Claim
 from forebay.serving.wire.encoded import unpack
+from forebay.serving.wire.gone import ClientGoneError
 from forebay.serving.wire.refusal import RefusedError, shown
 
 Shape = tuple[int, ...]
 
 MAX_INSTANCES = 4096  # pictures in one request
-MAX_PIXELS = 50_000_000  # of all picture files in one request together, before they are resized
 MAX_BYTES = 256 << 20  # of all pictures of one request in the model's size; the files that ask for them are far smaller
 TOP = 255
 SCALED_TOP = 1.01  # of pixels that were scaled to 0..1: resizing and float16 leave them a little above 1
@@ -128,33 +129,48 @@ def _outside(low: Any, high: Any, what: str) -> RefusedError:
     return RefusedError(f"{what}: expected finite numbers from 0 to {TOP}, got {low} to {high}.{scaled}")
 
 
-def from_files(encoded: Sequence[Any], shape: Shape, what: str, preparation: Preparation = OLDER) -> NDArray[np.uint8]:
+def from_files(
+    encoded: Sequence[Any], shape: Shape, what: str, preparation: Preparation = OLDER, claim: Claim | None = None
+) -> NDArray[np.uint8]:
     """Pictures from `{"b64": …}` objects, decoded and brought to size by the rules that ingest used.
+
+    All files of one request together may hold as many pixels, and take as much time, as one picture may.
 
     Args:
         encoded: the objects, or the files themselves; pictures of any size.
         shape: (H, W, C) of the result.
         what: the part of the request, for messages.
         preparation: how ingest prepared what the model learned from.
+        claim: takes memory for the pictures, and says whether the client still waits.
 
     Raises:
+        TooLargeError: the claim has no room for them.
         RefusedError: more pictures than fit into memory (413), an object of another form, bad base64, or a file that
-            is no picture or has too many pixels.
+            is no picture, has too many pixels or would cost too much.
+        ClientGoneError: nobody waits.
     """
     height, width, channels = shape
     _check_size(len(encoded), shape, what)
+    claim = claim or Claim.of_nobody()
+    claim.pictures(len(encoded), height, width)
+    claim.decoded(len(encoded) * math.prod(shape))
     pictures = np.empty((len(encoded), height, width, channels), np.uint8)
-    left = MAX_PIXELS
+    left, watch = MAX_PIXELS, Watch(claim.peer.gone)
     for row, item in enumerate(encoded):
         here = f"{what}[{row}]"
         try:
+            watch.check()
             file = item if isinstance(item, bytes) else unpack(item, here)
-            pixels = decode(file, channels=channels, max_pixels=left, bits=preparation.bits)
+            bits, admit = preparation.bits, claim.decoded_source
+            pixels = decode(file, channels=channels, max_pixels=left, bits=bits, watch=watch, admit=admit)
         except PictureError as error:
             raise RefusedError(
                 f"{here}: expected a PNG or JPEG file ({MAX_PIXELS} pixels in all of a request), got one that is "
                 f"{error.reason}: {error.detail}."
             ) from None
+        except AskerGoneError:
+            raise ClientGoneError from None
         left -= pixels.shape[0] * pixels.shape[1]
         pictures[row] = fit(pixels, height, width, preparation.fit)
+        claim.release_source()
     return pictures

@@ -36,12 +36,13 @@ def fit_on_nodes(dataset: Path, out: Path, config: TrainConfig, log: StepLog) ->
     from forebay.cluster.api import connect
     from forebay.cluster.job import run_job
     from forebay.cluster.own_pod import image_of, own_pod, run_of
+    from forebay.cluster.patience import WORK_S, Patience
 
     data = SplitManifest.read(dataset)
     check_learnable(dataset, data)
     pod = own_pod()
     store = _store()
-    api = connect()
+    api = connect(bears=Patience(WORK_S, log.warn))
     itself = pod.look(api)
     name = f"forebay-train-{run_of(itself)[:18].rstrip('-')}"
     shards, bundle = store.below("shards").below(_identity(dataset)), store.below("bundles").below(name)

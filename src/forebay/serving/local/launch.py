@@ -1,19 +1,23 @@
-"""Starting the server: as a process of this machine, or in a container of the serve image."""
+"""Starting the server: under a supervisor of this machine, or in a container of the serve image."""
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from forebay.errors import MachineError
+from forebay.serving.local.log import last_line
 from forebay.serving.ports import PORT_VARIABLE, bind
 from forebay.serving.state import ServerInfo, ServingFiles, read_server
 from forebay.settings.serve import from_environment, serve_variables
+from forebay.signing import server_variables
 from forebay.state import Home
+from forebay.state.key_variables import without_signing_key
+from forebay.state.private import UMASK
 from forebay.state.runners import Runner
 
 START_TIMEOUT_S = 90.0  # a server is up in under 5 s; a cold or busy disk takes longer
@@ -34,10 +38,11 @@ def start(home: Home, files: ServingFiles, address: Address) -> ServerInfo:
     """Start a server that outlives this process, and wait until it answers.
 
     Raises:
-        ConfigError: there is no such address.
+        ConfigError: there is no such address, or the keys that verify models cannot be read.
         MachineError: the port is taken, there is no container engine, or the server did not come up.
     """
-    files.server.unlink(missing_ok=True)
+    for told_by_the_last_one in (files.server, files.supervisor):
+        told_by_the_last_one.unlink(missing_ok=True)
     with contextlib.ExitStack() as undo:
         files.log.touch()
         before = files.log.stat().st_size
@@ -48,7 +53,7 @@ def start(home: Home, files: ServingFiles, address: Address) -> ServerInfo:
                 undo.pop_all()
                 return info
             if started.ended():
-                said = started.last_words() or _last_line(files.log, before)
+                said = started.last_words() or last_line(files.log, before) or "it said nothing."
                 raise MachineError(f"The server did not start: {said} Its log: {files.log}")
     raise MachineError(
         f"The server was not ready within {START_TIMEOUT_S:g} s and was ended. Its log: {files.log}. "
@@ -66,19 +71,30 @@ class _Started:
 
 
 def _start_process(home: Home, files: ServingFiles, address: Address, undo: contextlib.ExitStack) -> _Started:
+    """Start the supervisor, which starts the server."""
+    python = (sys.executable, "-P", "-m")
     with bind(address.host, address.port) as listener, files.log.open("ab") as log:
-        command = [sys.executable, "-P", "-m", "forebay.serving", "--home", str(home.root)]
+        given = str(listener.fileno())
+        server = (*python, "forebay.serving", "--home", str(home.root), "--listen-fd", given, "--log", str(files.log))
         process = subprocess.Popen(  # noqa: S603 - our own module, no shell
-            [*command, "--listen-fd", str(listener.fileno())],
+            [*python, "forebay.serving.local.supervisor", str(home.root), given, *server],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             cwd=files.folder,
+            env=without_signing_key(os.environ) | server_variables(),
+            umask=UMASK,
             start_new_session=True,  # a logout or Ctrl-C reaches the caller's session only
             pass_fds=[listener.fileno()],  # so a busy port is known here and now, and nobody takes it meanwhile
         )
-    undo.callback(process.kill)
-    return _Started(lambda: process.poll() is not None, lambda info: info.pid == process.pid)
+    undo.callback(_kill_both, process)
+    return _Started(lambda: process.poll() is not None, lambda info: info.supervisor == process.pid)
+
+
+def _kill_both(supervisor: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(supervisor.pid, signal.SIGKILL)  # the group of its session, which the server belongs to
+    supervisor.wait()
 
 
 def _start_container(home: Home, files: ServingFiles, address: Address, undo: contextlib.ExitStack) -> _Started:
@@ -87,7 +103,7 @@ def _start_container(home: Home, files: ServingFiles, address: Address, undo: co
     with bind(address.host, address.port) as listener:  # a busy port is known now; a restart takes the same one again
         port = int(listener.getsockname()[1])
     options = ["--home", str(home.root), "--host", address.host, "--log", str(files.log)]
-    variables = serve_variables(from_environment(os.environ))
+    variables = serve_variables(from_environment(os.environ)) | server_variables()
     container = start_server(home, options, {PORT_VARIABLE: str(port), **variables})
     undo.callback(container.end)
     return _Started(container.ended, lambda info: info.container == container.name, container.last_words)
@@ -100,9 +116,3 @@ def until(timeout_s: float) -> Iterator[None]:
     while time.monotonic() < end:
         time.sleep(POLL_S)
         yield
-
-
-def _last_line(log: Path, start: int) -> str:
-    """The last line that was written behind a byte of the log: earlier ones are other servers'."""
-    lines = log.read_bytes()[start:].decode(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "it said nothing."

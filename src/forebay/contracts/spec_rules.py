@@ -1,0 +1,186 @@
+"""The rules of every field of `model.json`, checked before anything is built from it."""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from forebay.contracts.class_names import name_problem
+
+FORMAT = 1
+TASK = "image-classification"
+FITS = ("crop", "letterbox", "stretch")  # of `ingest.fit`
+BITS = (8, 10, 12, 14, 16)  # of `ingest.bits`
+MOST_CLASSES = 1 << 20
+LONGEST_SIDE = 9999  # pixels; of `ingest.size`
+MOST_PIXELS = 1 << 24  # of one picture: what a forward pass needs grows with them
+LONGEST_WORD = 255  # characters of names, digests and the like
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_ROW = re.compile(r"[0-9a-f]{16}")
+
+Rule = Callable[[Any], str]  # what is wrong with a value; empty where nothing is
+
+
+def check_spec(values: Any) -> None:
+    """Check what `model.json` holds.
+
+    Args:
+        values: parsed JSON.
+
+    Raises:
+        ValueError: a field is missing, unknown or against its rule; the text names field, value and rule.
+    """
+    if not isinstance(values, dict):
+        raise ValueError("it must be one JSON object")
+    _refuse_unknown(values)
+    for name, rule in (_REQUIRED | _OPTIONAL).items():
+        if name in values and (problem := rule(values[name])):
+            raise ValueError(f"{name} {problem}")
+    _check_picture(values)
+    _check_facts(values)
+
+
+def _refuse_unknown(values: Mapping[str, Any]) -> None:
+    format_ = values.get("format", FORMAT)
+    if type(format_) is not int or format_ != FORMAT:
+        raise ValueError(f"its format is {format_!r:.100}, this version reads {FORMAT}")
+    missing = [name for name in _REQUIRED if name not in values]
+    if missing:
+        raise ValueError(f"{missing[0]} is missing")
+    unknown = sorted(values.keys() - _REQUIRED.keys() - _OPTIONAL.keys() - {"format"})
+    if unknown:
+        raise ValueError(f"{unknown[0]!a:.100} is no field of it")
+
+
+def _check_picture(values: Mapping[str, Any]) -> None:
+    if values["height"] * values["width"] > MOST_PIXELS:
+        raise ValueError(
+            f"height x width must be at most {MOST_PIXELS} pixels, is {values['height']}x{values['width']}"
+        )
+    for name in ("mean", "std"):
+        if len(values[name]) != values["channels"]:
+            raise ValueError(f"{name} must hold {values['channels']} numbers, one per channel, not {len(values[name])}")
+
+
+def _check_facts(values: Mapping[str, Any]) -> None:
+    """What later steps read of the free facts."""
+    for field, rules in _FACTS.items():
+        for name, rule in rules.items():
+            value = values.get(field, {}).get(name)
+            if value is not None and (problem := rule(value)):
+                raise ValueError(f"{field}.{name} {problem}")
+
+
+def _word(value: Any) -> str:
+    if not isinstance(value, str) or not value.isprintable() or len(value) > LONGEST_WORD:
+        return f"must be one line of text of at most {LONGEST_WORD} characters, is {value!r:.100}"
+    return ""
+
+
+def _name(value: Any) -> str:
+    problem = _word(value)
+    return problem or ("" if value.strip() and "/" not in value else f"must be a name without /, is {value!r:.100}")
+
+
+def _text(value: Any) -> str:
+    return "" if isinstance(value, str) else f"must be text, is {value!r:.100}"
+
+
+def _one_of(*allowed: Any) -> Rule:
+    def rule(value: Any) -> str:
+        right = any(type(value) is type(each) and value == each for each in allowed)
+        return "" if right else f"must be {' or '.join(map(str, allowed))}, is {value!r:.100}"
+
+    return rule
+
+
+def _whole(low: int, high: int) -> Rule:
+    def rule(value: Any) -> str:
+        right = type(value) is int and low <= value <= high
+        return "" if right else f"must be a whole number from {low} to {high}, is {value!r:.100}"
+
+    return rule
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) < 1e300 and math.isfinite(value)
+
+
+def _numbers(*, positive: bool) -> Rule:
+    def rule(value: Any) -> str:
+        right = isinstance(value, list) and all(_is_number(each) and (each > 0 or not positive) for each in value)
+        kind = "finite numbers above 0" if positive else "finite numbers"
+        return "" if right else f"must be a list of {kind}, is {value!r:.100}"
+
+    return rule
+
+
+def _fraction(value: Any) -> str:
+    return "" if _is_number(value) and 0 <= value <= 1 else f"must be a number from 0 to 1, is {value!r:.100}"
+
+
+def _classes(value: Any) -> str:
+    if not isinstance(value, list) or not 1 <= len(value) <= MOST_CLASSES:
+        return f"must be a list of 1 to {MOST_CLASSES} names"
+    for index, name in enumerate(value):
+        if problem := name_problem(name):
+            return f"must be names: number {index} {problem}"
+    if len(set(value)) < len(value):
+        seen: set[str] = set()
+        twice = next(name for name in value if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        return f"must be unique: {twice!a:.100} stands twice"
+    return ""
+
+
+def _options(value: Any) -> str:
+    if not isinstance(value, dict):
+        return f"must be an object, is {value!r:.100}"
+    for name, each in value.items():
+        if not isinstance(each, bool | str) and not _is_number(each):
+            return f"must hold numbers, words and truth values only: {name!a:.100} is {each!r:.100}"
+    return ""
+
+
+def _object(value: Any) -> str:
+    return "" if isinstance(value, dict) else f"must be an object, is {value!r:.100}"
+
+
+def _digest(value: Any) -> str:
+    right = isinstance(value, str) and _DIGEST.fullmatch(value)
+    return "" if right else f"must be a sha256 in 64 hex digits, is {value!r:.100}"
+
+
+def _moved_rows(value: Any) -> str:
+    right = isinstance(value, dict) and all(
+        isinstance(rows, list) and all(isinstance(row, str) and _ROW.fullmatch(row) for row in rows)
+        for rows in value.values()
+    )
+    return "" if right else "must be lists of ids of 16 hex digits"
+
+
+_REQUIRED: dict[str, Rule] = {
+    "architecture": _name,
+    "options": _options,
+    "classes": _classes,
+    "height": _whole(1, LONGEST_SIDE),
+    "width": _whole(1, LONGEST_SIDE),
+    "channels": _one_of(1, 3),
+    "mean": _numbers(positive=False),
+    "std": _numbers(positive=True),
+    "weights_sha256": _digest,
+}
+_OPTIONAL: dict[str, Rule] = {
+    "training": _object,
+    "data": _object,
+    "lineage": _object,
+    "fit": _one_of(*FITS),
+    "bits": _one_of(*BITS),
+    "task": _one_of(TASK),
+}
+_FACTS: dict[str, dict[str, Rule]] = {
+    "data": {
+        "name": _name, "digest": _word, "source": _text, "split_kind": _word, "holdout": _fraction,
+        "validation": _fraction, "exceptions": _moved_rows,
+    },
+    "lineage": {"code_version": _word, "mlflow_run_id": _word},
+}  # fmt: skip

@@ -1,0 +1,39 @@
+"""What decoding a file would take, counted from its bytes; what asks for too much is refused before it is decoded.
+
+Pixels are `decode`'s to check. All functions here raise PictureError with the reason `too_costly`.
+"""
+
+from PIL import Image
+
+from forebay.pictures.costs import boxes, jpeg, plain, png, tiff
+from forebay.pictures.errors import too_costly
+from forebay.pictures.limits import MAX_EXIF_BYTES, SMALL_BYTES
+
+
+def check_bytes(data: bytes, max_pixels: int) -> None:
+    """Before Pillow looks at the file: what costs memory or time as it is opened already."""
+    head = data[:4]
+    if head in tiff.MAGICS:
+        tiff.check_bytes(data, max_pixels)
+    elif data[4:8] == b"ftyp":
+        boxes.check_bytes(data, max_pixels)
+    elif len(data) <= SMALL_BYTES:
+        return
+    elif head[:3] == jpeg.MAGIC:
+        jpeg.check_bytes(data)
+    elif head == png.MAGIC:
+        png.check_bytes(data)
+    elif head[:2] in plain.MAGICS:
+        plain.check_bytes(data)
+
+
+def check_opened(image: Image.Image, data: bytes, max_pixels: int) -> bool:
+    """Once the header is read: what costs time as the pixels are; whether it is a JPEG of several scans."""
+    exif = image.info.get("exif")
+    if isinstance(exif, bytes) and len(exif) > MAX_EXIF_BYTES:
+        raise too_costly(f"an EXIF block of {len(exif)} bytes, at most {MAX_EXIF_BYTES} are read")
+    if image.format in ("JPEG", "MPO"):
+        return jpeg.check_scans(image, data, max_pixels)
+    if image.format == "PPM":
+        plain.check_samples(image)
+    return False

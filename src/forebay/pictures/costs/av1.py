@@ -1,0 +1,80 @@
+"""How large the frames of coded AV1 are, from its sequence headers (AV1 specification, 5.3 and 5.5)."""
+
+_SEQUENCE_HEADER, _WITH_SIZE, _WITH_EXTENSION = 1, 2, 4
+_UNITS = 10_000  # of which a picture has three or four
+
+
+class _Bits:
+    def __init__(self, data: bytes) -> None:
+        self._bits = int.from_bytes(data, "big")
+        self._left = 8 * len(data)
+
+    def take(self, count: int) -> int:
+        self._left -= count
+        if self._left < 0:
+            raise EOFError("an AV1 sequence header is cut off")
+        return self._bits >> self._left & ((1 << count) - 1)
+
+
+def largest(data: bytes) -> int:
+    """Pixels of the largest frame that a row of open bitstream units (OBUs) allows; 0 where there is no header."""
+    at, most = 0, 0
+    for _ in range(_UNITS):
+        if at >= len(data):
+            break
+        head = data[at]
+        at += 2 if head & _WITH_EXTENSION else 1
+        size, at = _leb128(data, at) if head & _WITH_SIZE else (len(data) - at, at)
+        if head >> 3 & 15 == _SEQUENCE_HEADER:
+            most = max(most, _frame(data[at : at + min(size, 256)]))
+        at += size
+    return most
+
+
+def _leb128(data: bytes, at: int) -> tuple[int, int]:
+    value = 0
+    for index, byte in enumerate(data[at : at + 8]):
+        value |= (byte & 127) << 7 * index
+        if byte < 128:
+            return value, at + index + 1
+    return len(data), at
+
+
+def _frame(header: bytes) -> int:
+    bits = _Bits(header)
+    bits.take(4)  # profile, whether it is a still picture
+    if bits.take(1):  # a short header
+        bits.take(5)
+    else:
+        _skip_timing(bits)
+    across, down = bits.take(4) + 1, bits.take(4) + 1
+    return (bits.take(across) + 1) * (bits.take(down) + 1)
+
+
+def _skip_timing(bits: _Bits) -> None:
+    delay, model = 0, 0
+    if bits.take(1):  # timing_info_present_flag
+        bits.take(64)
+        if bits.take(1):  # equal_picture_interval
+            _skip_uvlc(bits)
+        model = bits.take(1)
+        if model:
+            delay = bits.take(5) + 1
+            bits.take(32 + 5 + 5)
+    shown = bits.take(1)  # initial_display_delay_present_flag
+    for _ in range(bits.take(5) + 1):
+        bits.take(12)  # operating_point_idc
+        if bits.take(5) > 7:  # seq_level_idx
+            bits.take(1)
+        if model and bits.take(1):
+            bits.take(2 * delay + 1)
+        if shown and bits.take(1):
+            bits.take(4)
+
+
+def _skip_uvlc(bits: _Bits) -> None:
+    zeros = 0
+    while not bits.take(1):
+        zeros += 1
+    if zeros < 32:
+        bits.take(zeros)

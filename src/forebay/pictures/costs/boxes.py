@@ -1,0 +1,78 @@
+"""AVIF and HEIC: a picture of few pixels may be put together from many large ones, or be cut from one.
+
+A file in boxes (ISO/IEC 14496-12) names items, each with a kind, a place and a size (23008-12). Those of AV1 say their
+true size in the coded data only (AV1 specification, 5.5); libheif looks at that of HEVC by itself.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from forebay.pictures.costs import av1, items
+from forebay.pictures.errors import too_costly
+from forebay.pictures.limits import MAX_EXIF_BYTES, MAX_ITEMS, MIN_TILE_PIXELS
+
+_NESTED = (b"moov", b"trak", b"mdia", b"minf", b"stbl")
+
+
+class Box(NamedTuple):
+    """A box of a file."""
+
+    kind: bytes
+    start: int  # of what it holds
+    end: int
+
+
+def check_bytes(data: bytes, max_pixels: int) -> None:
+    """Refuse what is put together from more pixels than it has, beyond what tiles at its edges need."""
+    most = max(MIN_TILE_PIXELS, 4 * max_pixels)  # colours and transparency, each with tiles over the edge
+    pixels = 0
+    for box in boxes(data, 0, len(data)):
+        if box.kind == b"meta":
+            pixels += _of_items(data, box)
+    pixels += sum(av1.largest(data[start:]) for start in _first_frames(data, 0, len(data)))
+    if pixels > most:
+        raise too_costly(f"an AVIF or HEIC that is put together from {pixels} pixels, at most {most} are decoded")
+
+
+def boxes(data: bytes, start: int, end: int) -> Iterator[Box]:
+    """The boxes of a part of a file, one after the other; a damaged one is the last."""
+    count = 0
+    while start + 8 <= end:
+        size, head = int.from_bytes(data[start : start + 4], "big"), 8
+        if size == 1:
+            size, head = int.from_bytes(data[start + 8 : start + 16], "big"), 16
+        if size == 0:
+            size = end - start
+        count += 1
+        if count > MAX_ITEMS:
+            raise too_costly(f"an AVIF or HEIC of more than {MAX_ITEMS} boxes in one, which is as many as are read")
+        if size < head:
+            return
+        yield Box(data[start + 4 : start + 8], start + head, min(end, start + size))
+        start += size
+
+
+def _of_items(data: bytes, meta: Box) -> int:
+    """Pixels that the primary item and those beside it (transparency) are made of."""
+    found = items.read(data, {box.kind: box for box in _with_properties(data, meta)})
+    for item, kind in found.kinds.items():
+        if kind == b"Exif" and found.bytes_of(item) > MAX_EXIF_BYTES:
+            raise too_costly(f"an EXIF block of {found.bytes_of(item)} bytes, at most {MAX_EXIF_BYTES} are read")
+    return sum(found.pixels(item) for item in {found.primary, *found.beside})
+
+
+def _with_properties(data: bytes, meta: Box) -> Iterator[Box]:
+    for box in boxes(data, meta.start + 4, meta.end):
+        yield box
+        if box.kind == b"iprp":
+            yield from boxes(data, box.start, box.end)
+
+
+def _first_frames(data: bytes, start: int, end: int) -> Iterator[int]:
+    """Where the first frame of each track is."""
+    for box in boxes(data, start, end):
+        if box.kind in _NESTED:
+            yield from _first_frames(data, box.start, box.end)
+        elif box.kind in (b"stco", b"co64"):
+            size = 4 if box.kind == b"stco" else 8
+            yield int.from_bytes(data[box.start + 8 : box.start + 8 + size], "big")

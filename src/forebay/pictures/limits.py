@@ -1,0 +1,40 @@
+"""What decoding one picture may cost: every number, for ingest and for serving alike.
+
+Pixels alone do not say it: a progressive JPEG of a few hundred kB may walk over all of its pixels thousands of times.
+So what a file asks for is counted from its bytes, and refused, before it is decoded (`costs`); these rules say the same
+of the same file on every machine. Beside them, `watch` looks at the clock and at the asker between pieces of the work,
+as a last resort.
+"""
+
+MAX_PIXELS = 50_000_000  # height times width; the default of ingest.max_pixels, and of all files of one request
+MAX_CPU_S = 10.0  # of one picture in ingest, of all pictures of one request; above twice the worst that is accepted
+
+# Files up to this size are neither watched nor searched where their size bounds what they can ask for: at a microsecond
+# for each of their bytes.
+SMALL_BYTES = 1 << 16
+
+# JPEG. An encoder writes about 10 scans, a careful one (mozjpeg) up to 20; libtiff stops at 100 as well.
+MAX_SCANS = 100
+# Samples that all scans walk over, per pixel of max_pixels. The usual ten scans come to 8 with half the colours
+# (4:2:0) and to 14 with all of them (4:4:4).
+MAX_VISITS = 24
+MAX_SEGMENTS = 4096  # before the first scan; a profile or an EXIF of many MB takes some hundreds
+MAX_JUNK_BYTES = 1 << 16  # between them; Pillow looks at each of these bytes in Python
+MAX_EXIF_SEGMENTS = 16  # of up to 64 KiB; Pillow joins them, each time copying what it has
+MAX_EXIF_BYTES = 1 << 20  # JPEG holds 64 KiB of it; each number becomes a Python object where the picture is turned
+
+# Reads of Pillow's Python code: one for a block of most files, a few for a chunk of PNG or an extension of GIF, but two
+# for each run of a BMP. One costs about a microsecond with what is done around it.
+MAX_READS = 4_000_000
+MAX_PLAIN_SAMPLES = 5_000_000  # numbers in digits (P2, P3)
+MAX_PLAIN_COMMENTS = 1000  # each of them moves up to a MiB
+
+MAX_CHUNKS = 100_000  # of PNG; an encoder that writes 4 kB at a time makes 16 000 of 64 MiB
+MAX_PACKED_CHUNKS = 64  # of PNG: compressed texts and profiles; each may unpack to 1 MiB (Pillow's MAX_TEXT_CHUNK)
+
+MAX_TAGS = 4096  # of a TIFF's directory; there are about 20, and 100 in those of microscopes and maps
+MAX_VALUES = 200_000  # numbers in one tag; the largest, a colour map, has 3 * 65536
+MAX_STRIPS = 100_000  # strips or tiles
+MIN_TILE_PIXELS = 4_000_000  # that tiles may cover beside the picture, however small it is
+
+MAX_ITEMS = 20_000  # of AVIF and HEIC: boxes, items, parts of items; a picture of 50 million pixels has about 200 tiles

@@ -1,0 +1,35 @@
+"""Binary PPM and PGM whose maximum is not that of their bytes: Pillow scales them in Python, number by number."""
+
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from PIL.ImageFile import ImageFile
+
+
+def scaled(image: Image.Image, data: bytes) -> Image.Image:
+    """The picture that Pillow gives after minutes, in milliseconds; any other picture as it is.
+
+    Args:
+        image: Pillow's, of which only the header is read.
+        data: the whole file.
+
+    Raises:
+        ValueError: it is cut off.
+    """
+    if image.format != "PPM" or cast(ImageFile, image).tile[0].codec_name != "ppm":
+        return image
+    tile = cast(ImageFile, image).tile[0]
+    maximum, bands = cast(tuple[str, int], tile.args)[1], len(image.getbands())
+    kind = np.dtype("u1" if maximum < 256 else ">u2")
+    values = np.frombuffer(data, kind, image.width * image.height * bands, tile.offset)
+    pixels = _table(kind, maximum, image.mode)[values]
+    return Image.fromarray(pixels.reshape(image.height, image.width, *([bands] if bands > 1 else [])))
+
+
+def _table(kind: np.dtype[np.unsignedinteger], maximum: int, mode: str) -> NDArray[np.int32] | NDArray[np.uint8]:
+    top = 65535 if mode == "I" else 255
+    numbers = np.arange(1 << 8 * kind.itemsize)
+    rounded = np.minimum(top, np.rint(numbers / maximum * top))
+    return rounded.astype(np.int32) if mode == "I" else rounded.astype(np.uint8)

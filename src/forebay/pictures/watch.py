@@ -1,0 +1,91 @@
+"""Between two pieces of decoding: has it taken too long, and does anybody still wait?"""
+
+import io
+import time
+from typing import Protocol
+
+from forebay.pictures.errors import AskerGoneError, too_costly
+from forebay.pictures.limits import MAX_CPU_S, MAX_READS, SMALL_BYTES
+
+PIECE = 4096  # bytes from which on a read counts as a piece
+READS = 1024  # shorter reads that make a piece
+SCAN = b"\xff\xda"
+
+
+class Gone(Protocol):
+    """Whether who asked for the pixels is gone."""
+
+    @property
+    def is_set(self) -> bool:
+        """Whether nobody waits any more. Looked at from the decoding thread, often, so it must be quick."""
+
+
+class Watch:
+    """Holds the work of one request, or of one picture, to `limits.MAX_CPU_S`.
+
+    It counts what the thread that made it spends on a core, not what passes on a clock: a busy machine refuses no
+    picture that an idle one takes.
+    """
+
+    def __init__(self, gone: Gone | None = None, cpu_s: float = MAX_CPU_S) -> None:
+        self._gone = gone
+        self._cpu_s = cpu_s
+        self._end = time.thread_time() + cpu_s
+
+    def check(self) -> None:
+        """Look at both.
+
+        Raises:
+            PictureError: the time is over.
+            AskerGoneError: nobody waits.
+        """
+        if self._gone is not None and self._gone.is_set:
+            raise AskerGoneError
+        if time.thread_time() > self._end:
+            raise too_costly(f"decoding was stopped after {self._cpu_s:g} s of a core")
+
+
+class WatchedFile(io.BytesIO):
+    """A picture file in memory that hands out its bytes in pieces, with a look at the watch between them."""
+
+    def __init__(self, data: bytes, watch: Watch, *, by_scan: bool = False) -> None:
+        super().__init__(data)
+        self._data = data
+        self._watch = watch
+        self._reads = 0
+        self._by_scan = by_scan  # no piece holds more than one scan of a JPEG
+
+    def check(self) -> None:
+        """As `Watch.check`; PictureError as well for a file that is read in too many small pieces."""
+        self._watch.check()
+        if self._reads > MAX_READS:
+            raise too_costly(f"a file in pieces of a few bytes, of which at most {MAX_READS} are read")
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read as `io.BytesIO` does; raises as `check`."""
+        self._reads += 1
+        if self._by_scan:
+            size = self._up_to_next_scan(size)
+        piece = super().read(size)
+        if len(piece) >= PIECE or self._reads % READS == 0 or self._by_scan:
+            self.check()
+        return piece
+
+    def _up_to_next_scan(self, size: int | None) -> int | None:
+        start = self.tell()
+        end = len(self._data) if size is None or size < 0 else start + size
+        found = self._data.find(SCAN, start + 1, end)
+        return size if found < 0 else found - start
+
+
+def open_watched(data: bytes, watch: Watch | None, *, by_scan: bool = False) -> io.BytesIO:
+    """A picture file for Pillow to read: one that is small is not watched, because that alone bounds what Pillow does.
+
+    Args:
+        data: the file.
+        watch: a new one where there is none.
+        by_scan: watch it however small it is, one scan of a JPEG after the other.
+    """
+    if len(data) <= SMALL_BYTES and not by_scan:
+        return io.BytesIO(data)
+    return WatchedFile(data, Watch() if watch is None else watch, by_scan=by_scan)

@@ -1,0 +1,58 @@
+"""The bundle as it is registered: where there is a signing key, a copy of train's folder with the signature in it."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from forebay.contracts.bundle import SIGNATURE
+from forebay.signing import SigningKey, load_library, sign, signing_key
+
+PREFIX = ".register-"  # of folders in the state folder
+
+
+def usable_key() -> SigningKey | None:
+    """The signing key, with everything that it takes to sign; None where nothing is to be signed.
+
+    Raises:
+        ConfigError: the key cannot be used.
+        MachineError: model-signing is not installed.
+    """
+    key = signing_key()
+    if key is not None:
+        load_library()
+    return key
+
+
+@contextmanager
+def as_registered(model: Path, key: SigningKey | None, scratch: Path) -> Iterator[Path]:
+    """The folder to register: the bundle itself, or signed. Train's folder stays as train left it.
+
+    Args:
+        model: the bundle.
+        key: signs it; None leaves it as it is.
+        scratch: where the copy lies meanwhile; on the bundle's file system it takes no space.
+
+    Raises:
+        ModelError: the bundle holds what cannot be signed.
+    """
+    if key is None:
+        yield model
+        return
+    for leftover in scratch.glob(f"{PREFIX}*"):  # of a register that was killed
+        shutil.rmtree(leftover, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=PREFIX, dir=scratch) as folder:
+        copy = Path(folder) / model.name
+        ignored = shutil.ignore_patterns(SIGNATURE)
+        shutil.copytree(model, copy, symlinks=True, ignore=ignored, copy_function=_link)
+        sign(copy, key)
+        yield copy
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError:  # another file system, or one without links
+        shutil.copy2(source, target, follow_symlinks=False)

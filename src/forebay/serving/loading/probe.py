@@ -1,0 +1,42 @@
+"""The trial of a model that was just loaded: pictures must give probabilities, whatever they show."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forebay.errors import ModelError
+from forebay.models import Classifier
+
+RANDOM_ROWS = 2
+SUM_TOLERANCE = 1e-3  # of a row's probabilities, which are fp32
+
+
+def probe(classifier: Classifier, name: str) -> None:
+    """Let a model answer held-out rows of its bundle, where there are some, and black, white and random pictures.
+
+    It is also what makes the first client's answer as quick as the next one's.
+
+    Args:
+        classifier: the model.
+        name: of its folder, for the message.
+
+    Raises:
+        ModelError: an answer is no distribution over the classes.
+    """
+    for what, images_NHWC in _pictures(classifier):
+        answers = classifier.predict(images_NHWC)
+        if not np.isfinite(answers).all():
+            raise ModelError(f"{name} answers {what} with numbers that are not finite. Train the model again.")
+        if (answers < 0).any() or (np.abs(answers.sum(axis=1) - 1) > SUM_TOLERANCE).any():
+            raise ModelError(f"{name} answers {what} with what are no probabilities. Train the model again.")
+
+
+def _pictures(classifier: Classifier) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    spec = classifier.spec
+    shape = (spec.height, spec.width, spec.channels)
+    if len(classifier.examples_NHWC):
+        yield "its own held-out pictures", classifier.examples_NHWC
+    yield "a black picture", np.zeros((1, *shape), np.uint8)
+    yield "a white picture", np.full((1, *shape), 255, np.uint8)
+    yield "random pixels", np.random.default_rng(0).integers(0, 256, (RANDOM_ROWS, *shape), np.uint8)

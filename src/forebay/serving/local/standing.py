@@ -1,0 +1,38 @@
+"""How each wanted model stands on the local server, for `forebay status` and `forebay serve`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from forebay.serving.state import Loaded, Served
+
+
+def model_lines(wanted: Mapping[str, Served], loaded: Mapping[str, Loaded]) -> list[str]:
+    """One line for each wanted model: what answers, and what a person should know of it."""
+    return [_line(name, served, loaded.get(name, Loaded())) for name, served in sorted(wanted.items())]
+
+
+def model_objects(wanted: Mapping[str, Served], loaded: Mapping[str, Loaded]) -> dict[str, dict[str, Any]]:
+    """The same for programs: what is wanted by name, and under `answers` and `error` what became of it."""
+    found = {}
+    for name, served in wanted.items():
+        state = loaded.get(name, Loaded())
+        found[name] = {**vars(served), "answers": state.version or None, "error": _problem(served, state)}
+    return found
+
+
+def _line(name: str, served: Served, state: Loaded) -> str:
+    line = f"  {name} version {served.version}"
+    if not served.digest:
+        line += " (registered by an earlier Forebay: only its weights are checked)"
+    problem = _problem(served, state)
+    if not problem:
+        return line
+    answers = f"version {state.version} answers" if state.version else "nothing answers"
+    return f"{line}: {answers}, for {problem}"
+
+
+def _problem(served: Served, state: Loaded) -> str:
+    """Why what is wanted is not what answers; empty where it is."""
+    if state == served.answering:
+        return ""
+    return state.error or ("it is being loaded" if state.loading else "it is not loaded")

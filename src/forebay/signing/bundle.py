@@ -1,0 +1,161 @@
+"""Signing a bundle, and verifying one: model-signing does both, and here stands what it would let pass.
+
+The signature is `model.sig` in the bundle: a Sigstore bundle around an in-toto statement with the sha256 of every file.
+Files that model-signing ignores by itself (.git and the like), or that a signature says to ignore, are refused here.
+"""
+
+import base64
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from forebay.contracts.bundle import SIGNATURE
+from forebay.contracts.digest import Files, bundle_files, digest_of, listing
+from forebay.contracts.record import Record
+from forebay.contracts.regular_file import read_regular
+from forebay.errors import ModelError
+from forebay.signing.keys import PublicKeys, SigningKey, verify_keys
+from forebay.signing.library import load_library
+from forebay.state.files import write_bytes
+from forebay.state.key_variables import VERIFY_KEY
+from forebay.text import one_line
+
+MISMATCH = "Signature mismatch"  # how model-signing begins to tell of files
+MOST_TOLD = 5
+MAX_BYTES = 1 << 20  # of a signature; ours are of 2 KiB
+AGAIN = "Take the version from the registry again, or register the model anew by a run with the key"
+
+
+def sign(folder: Path, key: SigningKey) -> None:
+    """Write `model.sig`, a signature of every other file of the folder.
+
+    Raises:
+        MachineError: model-signing is not installed.
+        ModelError: the folder holds what cannot be signed, such as a symbolic link.
+    """
+    library = load_library()
+    config = library.signing.Config().use_elliptic_key_signer(private_key=key.path, password=key.passphrase)
+    with tempfile.TemporaryDirectory() as scratch:
+        written = Path(scratch) / SIGNATURE
+        bundle_files(folder)  # refuses links and what else cannot be signed
+        config.set_hashing_config(_hashing(library)).sign(folder, written)
+        write_bytes(folder / SIGNATURE, written.read_bytes())
+
+
+def verify_if_asked(folder: Path) -> Record | None:
+    """Verify where `FOREBAY_VERIFY_KEY` is set; elsewhere a signature is not looked at.
+
+    Returns:
+        The files that were signed, for who goes on to read them; None where nothing was verified.
+
+    Raises:
+        ConfigError: the keys cannot be read.
+        MachineError: model-signing is not installed.
+        ModelError: the bundle is not signed, or not by one of these keys, or was changed.
+    """
+    keys = verify_keys()
+    return None if keys is None else verify(folder, keys)
+
+
+def is_signed(folder: Path, keys: PublicKeys) -> bool:
+    """Whether one of these keys signed the folder as it is."""
+    try:
+        verify(folder, keys)
+    except ModelError:
+        return False
+    return True
+
+
+def verify(folder: Path, keys: PublicKeys) -> Record:
+    """Find out whether one of these keys signed the folder as it is, file by file and no other beside them.
+
+    Returns:
+        The files that were signed.
+
+    Raises:
+        MachineError: model-signing is not installed.
+        ModelError: it did not; the message says what is wrong.
+    """
+    library = load_library()
+    content, files = _read(folder), bundle_files(folder)
+    with tempfile.TemporaryDirectory() as scratch:  # what is verified is what was read, whatever happens to the file
+        signature, key = Path(scratch) / SIGNATURE, Path(scratch) / "public.pem"
+        signature.write_bytes(content)
+        key.write_text(_signer(content, keys, folder))
+        mismatch = _verified(library, folder, signature, key)
+    _compare(folder, files, content)
+    if mismatch:
+        raise ModelError(f"{folder} is not what was signed: {one_line(mismatch)}. {AGAIN}.")
+    return Record(digest=digest_of(files), files=listing(files))
+
+
+def _hashing(library: Any) -> Any:
+    return library.hashing.Config().set_ignored_paths(paths=[SIGNATURE], ignore_git_paths=False)
+
+
+def _read(folder: Path) -> bytes:
+    path = folder / SIGNATURE
+    if not os.path.lexists(path):
+        raise ModelError(
+            f"{folder} is not signed: it has no {SIGNATURE}, and {VERIFY_KEY} is set. Register the model anew by a run "
+            "with a signing key."
+        )
+    return read_regular(path, MAX_BYTES)
+
+
+def _signer(content: bytes, keys: PublicKeys, folder: Path) -> str:
+    """The one of the keys that the signature names; whether it is its own, only the verification tells."""
+    try:
+        hint = str(json.loads(content)["verificationMaterial"]["publicKey"]["hint"])
+    except Exception as error:  # anybody may have written the file
+        raise _unreadable(folder, error) from error
+    if hint not in keys.by_fingerprint:
+        known = ", ".join(f"{name[:12]}…" for name in keys.by_fingerprint)
+        raise ModelError(
+            f"{folder}: its {SIGNATURE} is by the key {hint[:12]!r}…, {VERIFY_KEY} holds {known}. Give that public key "
+            "too where you trust it, or register the model anew by a run with a key of yours."
+        )
+    return keys.by_fingerprint[hint]
+
+
+def _verified(library: Any, folder: Path, signature: Path, key: Path) -> str:
+    """Let model-signing verify; what it says of files that differ, which are named better elsewhere."""
+    from cryptography.exceptions import InvalidSignature
+
+    config = library.verifying.Config().use_elliptic_key_verifier(public_key=key)
+    try:
+        config.set_hashing_config(_hashing(library)).verify(folder, signature)
+    except InvalidSignature as error:
+        raise ModelError(f"{folder}: its {SIGNATURE} was not made by the key that it names. {AGAIN}.") from error
+    except ValueError as error:
+        if not str(error).startswith(MISMATCH):
+            raise _unreadable(folder, error) from error
+        return str(error)
+    except Exception as error:  # anybody may have written the file
+        raise _unreadable(folder, error) from error
+    return ""
+
+
+def _compare(folder: Path, files: Files, content: bytes) -> None:
+    """Compare every file with the statement, which may say itself what model-signing is to pass over.
+
+    Raises:
+        ModelError: one was changed, added or removed.
+    """
+    try:
+        statement = json.loads(base64.b64decode(json.loads(content)["dsseEnvelope"]["payload"]))
+        rows = [(str(row["name"]), row["algorithm"], row["digest"]) for row in statement["predicate"]["resources"]]
+    except Exception as error:  # of another form than ours, by the right key
+        raise _unreadable(folder, error) from error
+    signed = {name: sha256 for name, algorithm, sha256 in rows if algorithm == "sha256"}
+    changed = [f"{name!r} was changed" for name in sorted(signed.keys() & files) if signed[name] != files[name].sha256]
+    added = [f"{name!r} is not in the signature" for name in sorted(files.keys() - signed)]
+    gone = [f"{name!r} is missing" for name in sorted(signed.keys() - files)]
+    if differences := [*changed, *added, *gone][:MOST_TOLD]:
+        raise ModelError(f"{folder} is not what was signed: {', '.join(differences)}. {AGAIN}.")
+
+
+def _unreadable(folder: Path, error: Exception) -> ModelError:
+    return ModelError(f"{folder / SIGNATURE} is no signature that can be read ({type(error).__name__}). {AGAIN}.")

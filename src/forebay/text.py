@@ -1,0 +1,34 @@
+"""Text that others chose, where people and programs read it line by line.
+
+Names of classes and files, paths of requests and messages of libraries may hold line breaks, which would forge lines of
+a log, and escape sequences, which would rewrite a terminal. Here, and only here, stands which characters those are.
+"""
+
+import re
+
+# Controls of both sets (C0 with tab, CR and LF; DEL; C1), line and paragraph separators, marks that turn the direction
+# of writing around, and lone surrogates, which stand for bytes of a file name that are no text.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
+
+
+def one_line(text: str) -> str:
+    """The text with every control character written out, as Python would write it: `\\n`, `\\x1b`, `\\u202e`."""
+    return _CONTROL.sub(_written, text)
+
+
+def plain(text: str) -> str:
+    """As `one_line`, but lines and tabs stay: for what is several lines by intent."""
+    return _CONTROL.sub(lambda found: found[0] if found[0] in "\n\t" else _written(found), text)
+
+
+def control_in(text: str) -> str:
+    """The first control character of a name, written out; empty where the name has none and may be used."""
+    found = _CONTROL.search(text)
+    return _written(found) if found else ""
+
+
+def _written(found: "re.Match[str]") -> str:
+    character = found[0]
+    code = ord(character)
+    return _SHORT.get(character) or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")

@@ -1,0 +1,112 @@
+"""A registered version that was changed since, in one byte of any file: refused by deploy, serve and rollback."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from deploy_station import NAME, Released, Station
+from forebay import registry
+from forebay.contracts.bundle import HISTORY, SPEC, WEIGHTS
+from forebay.engine.champions import bring_up, champion_url, earlier_champion
+from forebay.errors import ConfigError, ModelError
+from forebay.serving.local import control
+from forebay.serving.local.launch import Address
+from forebay.serving.local.publish import publish
+from forebay.serving.local.standing import model_lines
+from forebay.serving.state import Served
+
+HERE = Address("127.0.0.1", 0)
+ADDED = "added.json"
+SAID = {"removed": "is missing", "added": "was added"}
+
+
+@pytest.fixture(scope="module")
+def first(station: Station) -> Released:
+    """The version that was champion before the present one."""
+    released = station.release(seed=1)
+    station.deploy(released)
+    station.deploy(station.release(seed=2))
+    return released
+
+
+@contextmanager
+def changed(path: Path, change: str) -> Iterator[None]:
+    """One change of a file, taken back at the end."""
+    whole = path.read_bytes() if path.exists() else None
+    if change == "removed":
+        path.unlink()
+    elif change == "added":
+        path.write_text("{}")
+    elif change == "turned":
+        spec = json.loads(path.read_text())
+        path.write_text(json.dumps({**spec, "classes": spec["classes"][::-1]}))
+    else:
+        place = {"first": 0, "middle": len(whole or b"") // 2, "last": -1}[change]
+        data = bytearray(whole or b"")
+        data[place] ^= 1
+        path.write_bytes(data)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        if whole is not None:
+            path.write_bytes(whole)
+
+
+CHANGES = [
+    *[(name, place) for name in (SPEC, WEIGHTS, HISTORY) for place in ("first", "middle", "last")],
+    (SPEC, "turned"), (HISTORY, "removed"), (ADDED, "added"),
+]  # fmt: skip
+
+
+def test_every_change_is_refused_by_deploy_serve_and_rollback(station: Station, first: Released) -> None:
+    found = registry.resolve(station.home, f"{NAME}/{first.version}")
+    wanted = Served.of(found.folder, found.version, found.weights_sha256, found.record)
+    before = station.loaded
+    for name, change in CHANGES:
+        words = f"{name} {SAID.get(change, 'was changed')}"
+        with changed(first.bundle / name, change):
+            with pytest.raises(ModelError, match=words):
+                station.deploy(first)
+            with pytest.raises(ConfigError, match=words):
+                bring_up(station.home, (f"{NAME}/{first.version}",), HERE)
+            with pytest.raises(ConfigError, match=words):
+                earlier_champion(station.home, NAME)  # where `forebay rollback` begins
+            answer = publish(station.home, lambda present: present | {"other": wanted}, 60)  # the server itself
+            assert words in answer.error("other")
+            publish(station.home, lambda present: {NAME: present[NAME]}, 60)
+    assert station.loaded == before
+    assert earlier_champion(station.home, NAME) == first.version
+
+
+def test_a_changed_champion_is_not_brought_up_and_the_status_says_what_answers(
+    station: Station, first: Released
+) -> None:
+    champion = registry.champion(station.home, NAME)
+    assert champion is not None
+    with changed(champion.folder / HISTORY, "last"):
+        with pytest.raises(ModelError, match=f"{NAME} version {champion.version} is refused: .*{HISTORY} was changed"):
+            champion_url(station.home, NAME, HERE)
+        publish(station.home, lambda _: {}, 60)
+        served = Served.of(champion.folder, champion.version, champion.weights_sha256, champion.record)
+        publish(station.home, lambda _: {NAME: served}, 60)
+        [line] = model_lines(control.current_models(station.home), control.loaded_models(station.home))
+        assert line.startswith(f"  {NAME} version {champion.version}: nothing answers, for {champion.folder} is not")
+
+
+def test_a_version_from_before_there_was_a_digest_is_served_with_a_note(station: Station) -> None:
+    released = station.release(seed=3, recorded=False)
+    station.deploy(released)
+    assert station.loaded == {NAME: released.version}
+    [line] = model_lines(control.current_models(station.home), control.loaded_models(station.home))
+    assert (
+        line == f"  {NAME} version {released.version} (registered by an earlier Forebay: only its weights are checked)"
+    )
+    server = control.status(station.home)
+    assert server is not None
+    assert "only its weights are checked" in Path(server.log).read_text()
+    with changed(released.bundle / WEIGHTS, "middle"), pytest.raises(ModelError, match=r"weights.safetensors: sha256"):
+        registry.resolve(station.home, f"{NAME}/{released.version}")

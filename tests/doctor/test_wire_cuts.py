@@ -1,0 +1,68 @@
+"""`doctor --cluster` whose wire is cut at the first try of each request, and a cluster without a usable node."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from cluster_double import ClusterDouble
+from fake_api_server import Object
+from forebay.cluster import patience
+from forebay.cluster.api import connect
+from forebay.doctor.cluster import probe
+from forebay.doctor.cluster.checks import all_checks
+from forebay.doctor.cluster.place import Place
+from wire_cuts import Wire
+
+
+@pytest.mark.parametrize("kind", ["reset", "half", "busy", "roleless"])
+def test_every_check_is_as_it_is_without_cuts(
+    kind: str, double: ClusterDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "wait", lambda seconds: None)  # all of them together are more than is borne
+    wanted = [(check.name, check.ok, check.detail) for check in all_checks("", probed=False)]
+    double.wire = Wire(kind, each=True)
+    assert [(check.name, check.ok, check.detail) for check in all_checks("", probed=False)] == wanted
+    assert double.wire.cuts == len(set(double.wire.asked))
+    assert double.wire.cuts > 25
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"spec": {"unschedulable": True}}, "node (cordoned)"),
+        (
+            {"spec": {"taints": [{"key": "gpu", "value": "only", "effect": "NoSchedule"}]}},
+            "node (taint gpu=only:NoSchedule)",
+        ),
+        (
+            {"status": {"conditions": [{"type": "Ready", "status": "Unknown", "message": "Kubelet stopped posting."}]}},
+            "node (not ready: Kubelet stopped posting)",
+        ),
+        (None, "there is none"),
+    ],
+)
+def test_where_no_node_takes_pods_the_probe_says_why_at_once_and_makes_none(
+    double: ClusterDouble, changes: dict[str, Any] | None, why: str
+) -> None:
+    node: Object = double.the("Node", "node")
+    if changes is None:
+        double.remove("Node", "node")
+    else:
+        for key, value in changes.items():
+            node[key] |= value
+    [check] = probe.probe(Place(connect()), "")
+    assert not check.ok
+    assert check.detail == f"it was not sent: none of {int(changes is not None)} takes pods: {why}"
+    assert "`kubectl uncordon NAME`" in check.fix
+    assert not double.made.is_set()
+
+
+def test_a_pod_that_no_scheduler_looks_at_is_not_waited_for_to_its_end(
+    double: ClusterDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probe, "PROBE", replace(probe.PROBE, room_s=0.0))
+    double.pod_status, double.pod_node = {"phase": "Pending"}, ""
+    [check] = probe.probe(Place(connect()), "")
+    assert check.detail.startswith("No scheduler has looked at the pod forebay-doctor-")
+    assert double.pods == []

@@ -1,0 +1,65 @@
+"""The services that stand behind a gate."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy_station import Station
+from fault_cases.outages import forget_registered
+from fault_cases.place import Place
+from fault_cases.process import ended
+from forebay.contracts.manifest import DataManifest
+from forebay.serving.local import control
+from gate import Gate, gate_before
+from made_once import home_with
+from mlflow_server import mlflow_server
+from s3_store import S3Store
+from small_pictures import write_folder
+
+
+@pytest.fixture(scope="session")
+def shared_mlflow(mlflow_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
+    """A real MLflow server behind a gate."""
+    folder = tmp_path_factory.mktemp("mlflow-server")
+    shutil.copy(mlflow_template, folder / "mlflow.db")
+    with mlflow_server(folder / "mlflow.db", folder / "artifacts") as url, gate_before(url) as gate:
+        yield gate
+
+
+@pytest.fixture
+def mlflow_gate(shared_mlflow: Gate, tmp_path: Path) -> Gate:
+    """The same, with nothing registered."""
+    forget_registered(shared_mlflow, tmp_path)
+    return shared_mlflow
+
+
+@pytest.fixture(scope="session")
+def s3_gate(s3_server: S3Store) -> Iterator[Gate]:
+    """A real S3 server behind a gate, with the bucket `faults`."""
+    s3_server.client.create_bucket(Bucket="faults")
+    with gate_before(s3_server.environment["AWS_ENDPOINT_URL"]) as gate:
+        yield gate
+
+
+@pytest.fixture(scope="session")
+def pictures_digest(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Of the rows of an ingest of `write_folder`'s pictures that nothing disturbed."""
+    place = Place(tmp_path_factory.mktemp("pictures"))
+    place.home.open()
+    write_folder(place.pictures, 20)
+    assert ended("ingest", place) == 0, place.events()
+    return DataManifest.read(place.rows).digest
+
+
+@pytest.fixture(scope="session")
+def deploy_station(mlflow_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
+    """A state folder whose server serves a champion."""
+    folder = tmp_path_factory.mktemp("deploy-station")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        station = Station(home_with(mlflow_template, folder / "home"), folder)
+        station.deploy(station.release(seed=0))
+        yield station
+        control.stop(station.home)

@@ -1,0 +1,195 @@
+"""Memory, lanes and hang-ups: who is done when, who is turned away, and what is not done at all."""
+
+import base64
+import contextlib
+import gzip
+import io
+import json
+import socket
+import struct
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from forebay.serving.admission.inflight import Budgets, Claim, TooLargeError
+from forebay.serving.wire.codec import encode_binary_request
+from forebay.serving.wire.gone import Peer
+from forebay.serving.wire.limits import MIB, Limits
+from forebay.serving.wire.refusal import RefusedError
+from rude_clients import connect, dripping, patience
+from tiny_server import RunningServer, read_answer, serving, write_bundle
+
+WIDTH = 2560  # of two hidden layers: 4096 pictures take seconds
+SMALL = json.dumps({"instances": [[[1] * 8] * 8]}).encode()
+PATH = "/v1/models/heavy:predict"
+
+
+@pytest.fixture(scope="module")
+def heavy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("admission") / "heavy"
+    write_bundle(folder, width=WIDTH)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(heavy: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    log = tmp_path_factory.mktemp("admission-server") / "log"
+    with serving(heavy, log, "--model-name", "heavy") as running:
+        yield running
+
+
+def _batch() -> bytes:
+    """A request of 4096 pictures."""
+    body, length = encode_binary_request(np.zeros((4096, 8, 8, 1), np.uint8))
+    head = f"Inference-Header-Content-Length: {length}\r\nContent-Type: application/octet-stream"
+    return _request("/v2/models/heavy/infer", body, head)
+
+
+def _request(path: str, body: bytes, header: str = "Content-Type: application/json") -> bytes:
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\n{header}\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+def _predictions(server: RunningServer) -> float:
+    return server.metric('request_predict_seconds_count{model_name="heavy"}')
+
+
+def _wait(server: RunningServer, line: str, low: float, high: float = float("inf")) -> None:
+    """Until a metric lies there."""
+    end = time.monotonic() + 60
+    while not low <= server.metric(line) <= high:
+        assert time.monotonic() < end, (line, server.metric(line))
+
+
+QUEUE = 'forebay_queue_requests{lane="large"}'
+GONE = 'forebay_shed_total{reason="gone"}'
+DECODED = "forebay_decoded_bytes_in_flight"
+
+
+def test_a_small_request_waits_behind_no_batch_and_a_greedy_address_is_told(server: RunningServer) -> None:
+    before, gone = _predictions(server), server.metric(GONE)
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(connect(server)) for _ in range(40)]
+        for client in clients:
+            client.sendall(_batch())
+        _wait(server, 'forebay_shed_total{reason="address_queue"}', 1)
+        assert server.metric(QUEUE) == 32  # half of 64
+        began = time.monotonic()
+        assert server.post(PATH, SMALL).status == 200
+        assert time.monotonic() - began < patience(3)
+        assert server.metric(QUEUE) > 20, "the small request came first"
+        refused = [client for client in clients if _has_answer(client)]
+        status, headers, body = read_answer(refused[-1])
+        assert (status, headers["retry-after"]) == (429, "5")
+        assert b"serve.address_percent" in body
+    _wait(server, QUEUE, 0, 0)  # all have hung up
+    assert server.metric(GONE) > gone + 20
+    assert _predictions(server) < before + 15, "what nobody waits for is not predicted"
+
+
+def _has_answer(client: socket.socket) -> bool:
+    client.setblocking(False)
+    try:
+        return client.recv(1, socket.MSG_PEEK) != b""
+    except BlockingIOError:
+        return False
+    finally:
+        client.settimeout(60)
+
+
+def _reset(client: socket.socket) -> None:
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+
+
+@pytest.mark.parametrize("leave", [socket.socket.close, _reset])
+def test_decoding_ends_with_the_picture_in_which_the_client_leaves(
+    server: RunningServer, leave: "type[socket.socket.close]"
+) -> None:
+    picture = io.BytesIO()
+    noise = np.random.default_rng(0).integers(0, 256, (1000, 1000, 3), np.uint8)
+    Image.fromarray(noise).save(picture, "PNG")
+    instances = [{"b64": base64.b64encode(picture.getvalue()).decode()}] * 15
+    before, gone = _predictions(server), server.metric(GONE)
+    with connect(server) as client:
+        client.sendall(_request(PATH, json.dumps({"instances": instances}).encode()))
+        _wait(server, DECODED, 1)
+        leave(client)
+    _wait(server, DECODED, 0, 0)
+    assert server.metric("forebay_body_bytes_in_flight") == 0
+    if leave is _reset:  # who closes politely is found out a second later, when all may be decoded
+        assert server.metric(GONE) == gone + 1
+        assert _predictions(server) == before
+
+
+def test_sigterm_ends_within_ten_seconds_whatever_runs(heavy: Path, tmp_path: Path) -> None:
+    body = b"POST /v1/models/heavy:predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n"
+    with (
+        serving(heavy, tmp_path / "log", "--model-name", "heavy") as server,
+        contextlib.ExitStack() as stack,
+        dripping(server, 20, b"GET / HTTP/1.1\r\nX: ", b"a"),
+        dripping(server, 20, body, b" ") as bodies,
+    ):
+        clients = [stack.enter_context(connect(server)) for _ in range(20)]
+        for client in clients:
+            client.sendall(_batch())
+        _wait(server, QUEUE, 10)
+        began = time.monotonic()
+        server.ask_to_end()
+        assert server.process.wait(30) == 0
+        assert time.monotonic() - began < 10
+        statuses = [read_answer(client)[0] for client in clients]
+        assert set(statuses) <= {200, 503}
+        assert statuses.count(503) > 5
+        assert bodies.wait_until_gone(10) == 0
+        assert all(b"503 Service Unavailable" in said for said in bodies.said.values())
+
+
+def test_bodies_take_memory_from_a_budget_and_small_ones_have_a_part_for_themselves() -> None:
+    budgets = Budgets(lambda: Limits(memory_bytes=100 * MIB))  # 75 for large bodies, 37.5 of them for one address
+    with Claim(budgets, Peer("a")) as first, Claim(budgets, Peer("b")) as second, Claim(budgets, Peer("c")) as third:
+        first.body(60 * MIB)  # whoever is alone always fits
+        with pytest.raises(RefusedError, match="bodies of your address") as caught, Claim(budgets, Peer("a")) as more:
+            more.body(10 * MIB)
+        assert caught.value.status == 429
+        second.body(12 * MIB)
+        with pytest.raises(RefusedError, match=r"serve\.memory_mib") as caught:
+            third.body(10 * MIB)
+        assert caught.value.status == 503
+        assert (b"retry-after", b"1") in caught.value.headers
+        third.body(MIB)
+        assert budgets.body_bytes == 73 * MIB
+        with pytest.raises(RefusedError):
+            third.growing_body(MIB + 1)  # takes more in steps, of the large ones' part
+    assert budgets.body_bytes == 0
+
+
+def test_what_turns_out_large_is_no_small_request() -> None:
+    budgets = Budgets(Limits)
+    with Claim(budgets, Peer()) as claim:
+        claim.body(1000)
+        claim.decoded(20 * MIB)
+        for asked in (
+            lambda: claim.decoded(5 * MIB),
+            lambda: claim.unpacked(2 * MIB),
+            lambda: claim.pictures(4096, 8, 8),
+        ):
+            with pytest.raises(TooLargeError):
+                asked()
+        claim.pictures(1, 4000, 4000)
+        claim.grow_large()
+        assert budgets.decoded_bytes == 0
+        claim.decoded(600 * MIB)
+        claim.unpacked(2 * MIB)
+    assert budgets.decoded_bytes == budgets.body_bytes == 0
+
+
+def test_what_is_decompressed_counts_with_the_body(server: RunningServer) -> None:
+    body = gzip.compress(SMALL + b" " * 40 * MIB)
+    assert len(body) < MIB
+    assert server.post(PATH, body, {"Content-Encoding": "gzip"}).status == 200
+    assert server.metric("forebay_body_bytes_in_flight") == 0

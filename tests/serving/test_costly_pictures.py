@@ -1,0 +1,81 @@
+"""Pictures that cost far more than their bytes and pixels say never hold up the others."""
+
+import base64
+import json
+import threading
+import time
+
+import pytest
+
+from costly_pictures import chunk, many_scans, png
+from forebay.serving.wire.body import ClientGoneError
+from forebay.serving.wire.pixels import from_files
+from forebay.serving.wire.refusal import RefusedError
+from tiny_server import RunningServer
+
+GREY = "/v1/models/grey:predict"
+SCANS = many_scans(6250, 8000, 26_600)  # 266 kB; two of them stopped inference for 48 s
+SMALL = {"instances": [[[0] * 8] * 8]}
+
+
+def test_two_jpegs_of_thousands_of_scans_never_hold_up_a_small_request(server: RunningServer) -> None:
+    assert len(SCANS) < 267_000
+    answers: list[tuple[int, float]] = []
+    stop = threading.Event()
+
+    def attack() -> None:
+        while not stop.is_set():
+            began = time.monotonic()
+            reply = server.post(GREY, SCANS, {"Content-Type": "image/jpeg"})
+            answers.append((reply.status, time.monotonic() - began))
+            assert "too_costly: a JPEG whose scans walk over its 6250x8000 pixels" in reply.json["error"]
+
+    attackers = [threading.Thread(target=attack) for _ in range(2)]
+    for attacker in attackers:
+        attacker.start()
+    try:
+        for _ in range(10):
+            began = time.monotonic()
+            assert server.predict("grey", SMALL["instances"])[0]["model_version"] == "7"
+            assert time.monotonic() - began < 3
+    finally:
+        stop.set()
+        for attacker in attackers:
+            attacker.join(60)
+    assert len(answers) >= 2
+    assert {status for status, _ in answers} == {400}
+    assert max(seconds for _, seconds in answers) < 3
+
+
+def test_one_costly_picture_of_many_is_named(server: RunningServer) -> None:
+    files = [png(b""), png(chunk(b"abCd", b"") * 30_000), many_scans(64, 64, 101), png(b"")]
+    body = {"instances": [{"b64": base64.b64encode(file).decode()} for file in files]}
+    reply = server.post(GREY, json.dumps(body).encode())
+    assert reply.status == 400
+    assert "instances[2]: expected a PNG or JPEG file" in reply.json["error"]
+    assert "too_costly: a JPEG of more than 100 scans, which is as many as are decoded" in reply.json["error"]
+
+
+class _Leaves:
+    def __init__(self, looks: int) -> None:
+        self.looks = 0
+        self._stays = looks
+
+    @property
+    def is_set(self) -> bool:
+        self.looks += 1
+        return self.looks > self._stays
+
+
+def test_nothing_more_is_decoded_for_a_client_that_is_gone() -> None:
+    files = [png(b"")] * 100
+    gone = _Leaves(40)
+    with pytest.raises(ClientGoneError):
+        from_files(files, (8, 8, 1), "instances", gone=gone)
+    assert gone.looks == 41
+
+
+def test_all_pictures_of_a_request_share_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("forebay.pictures.watch.time.thread_time", iter(range(1000)).__next__)
+    with pytest.raises(RefusedError, match=r"instances\[10\].*too_costly: decoding was stopped after 10 s of a core"):
+        from_files([png(b"")] * 100, (8, 8, 1), "instances")

@@ -1,0 +1,64 @@
+"""Bundles that were made to harm: none is executed, served or waited for, and the good one beside them answers."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from forebay.errors import ModelError
+from forebay.serving.follow import find_bundles
+from forebay.serving.loading.bundle import open_bundle
+from forebay.serving.state import Served
+from malicious_bundles import malicious_bundles
+from tiny_server import serving, write_bundle
+
+PATIENCE_S = 30.0  # for one bundle, on a machine that does much else; each takes milliseconds
+PICTURE = [[0] * 8] * 8
+
+
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("executed") / "executed"
+
+
+@pytest.fixture(scope="module")
+def bundles(tmp_path_factory: pytest.TempPathFactory, executed: Path) -> list[Path]:
+    folder = tmp_path_factory.mktemp("bundles")
+    write_bundle(folder / "good")
+    return malicious_bundles(folder, executed)
+
+
+def test_each_is_refused_with_one_kind_of_error(bundles: list[Path], executed: Path) -> None:
+    assert len(bundles) >= 100
+    wrong = {}
+    for bundle in bundles:
+        began = time.monotonic()
+        try:
+            open_bundle(Served(bundle=str(bundle), version="1", weights_sha256=""))
+            wrong[bundle.name] = "served"
+        except ModelError as error:
+            if str(bundle) not in str(error):
+                wrong[bundle.name] = f"does not say where: {error}"
+        except BaseException as error:
+            wrong[bundle.name] = repr(error)
+        if time.monotonic() - began > PATIENCE_S:
+            wrong[bundle.name] = "took too long"
+    assert wrong == {}
+    assert not executed.exists()
+
+
+def test_a_server_serves_the_good_one_beside_them_and_no_other(
+    bundles: list[Path], executed: Path, tmp_path: Path
+) -> None:
+    folder = bundles[0].parent
+    assert len(find_bundles(folder)) == len(bundles) + 1
+    with serving(folder, tmp_path / "log", ready="/v2/models/good/ready") as server:
+        server.predict("good", [PICTURE])
+        assert server.request("GET", "/v2/models").json == {"models": ["good"]}
+        index = json.loads(server.post("/v2/repository/index", b"{}").body)
+        states = {row["name"]: row["state"] for row in index}
+        assert states == {bundle.name: "UNAVAILABLE" for bundle in bundles} | {"good": "READY"}
+        assert server.request("GET", "/v2/health/ready").status == 503
+        assert server.request("GET", "/v2/health/live").status == 200
+    assert not executed.exists()

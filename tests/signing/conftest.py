@@ -1,0 +1,34 @@
+"""A key pair and a signed bundle; no key is set but by a test."""
+
+from pathlib import Path
+
+import pytest
+
+from forebay.signing import PASSPHRASE, SIGNING_KEY, VERIFY_KEY, sign, signing_key
+from key_pairs import KeyPair, make_pair
+from tiny_server import write_bundle
+
+
+@pytest.fixture(autouse=True)
+def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (SIGNING_KEY, PASSPHRASE, VERIFY_KEY):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> KeyPair:
+    """Made for one test."""
+    return make_pair(tmp_path / "keys")
+
+
+@pytest.fixture
+def signed(tmp_path: Path, pair: KeyPair, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A bundle that the pair signed, in an environment that verifies by it."""
+    folder = tmp_path / "bundle"
+    write_bundle(folder)
+    monkeypatch.setenv(SIGNING_KEY, str(pair.private))
+    monkeypatch.setenv(VERIFY_KEY, str(pair.public))
+    key = signing_key()
+    assert key is not None
+    sign(folder, key)
+    return folder
