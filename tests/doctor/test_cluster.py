@@ -11,7 +11,7 @@ from chart_rendering import CHART, objects, scenario
 from cluster_double import ClusterDouble
 from fake_api_server import Object
 from forebay.cluster import api
-from forebay.cluster.given import ENDPOINT, GIVEN, MLFLOW_LOGIN, STORE_KEYS
+from forebay.cluster.given import ENDPOINT, GIVEN, MLFLOW_LOGIN, SIGNING_KEY, STORE_KEYS
 from forebay.doctor.check import Check
 from forebay.doctor.cluster.checks import all_checks
 from forebay.doctor.cluster.given import PLAIN, UNASKED
@@ -257,6 +257,17 @@ def test_a_key_that_is_missing_is_named_and_how_to_add_it(double: ClusterDouble)
     assert "`kubectl edit secret forebay-steps --namespace kubeflow`" in found.fix
 
 
+def test_a_signing_key_that_register_is_to_use_and_nobody_wrote_is_asked_for(double: ClusterDouble) -> None:
+    assert details("signing") == "register signs no models (signing.enabled)"
+    double.give("ConfigMap", GIVEN, {SIGNING_KEY: "/run/forebay/signing/key.pem"})
+    found = failure()
+    assert found.detail.endswith("there is no Secret forebay-signing in kubeflow with the key key.pem")
+    assert "`kubectl create secret generic forebay-signing --namespace kubeflow --from-file=key.pem`" in found.fix
+    secret = {**double.the("Secret", GIVEN), "data": {"key.pem": "aGlkZGVu"}}
+    double.objects.append({**secret, "metadata": {**secret["metadata"], "name": "forebay-signing"}})
+    assert failures() == []
+
+
 def test_a_store_of_a_clouds_own_needs_no_keys(double: ClusterDouble) -> None:
     double.remove("StatefulSet", "forebay-s3")
     double.remove("Secret", "forebay-models-store")
@@ -346,7 +357,7 @@ def test_the_keys_that_are_looked_for_are_those_that_steps_take_and_the_chart_wr
 
 def _taken(executors: Any, source: str, key: str) -> set[str]:
     given: list[Object] = [each for executor in executors for each in executor.get(source, [])]
-    return {pair[key] for each in given for pair in each["keyToEnv"]}
+    return {pair[key] for each in given if GIVEN in str(each) for pair in each["keyToEnv"]}
 
 
 def _point_at(folder: Path, server: str) -> None:

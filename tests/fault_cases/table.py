@@ -73,11 +73,12 @@ _MACHINE = [
 _OUTAGES = [
     *(Case(f"MLflow {how} for 60 s in the middle", step, RESUMED, "It waits and ends with the same result.",
            outages.mlflow_for_a_minute(order), slow=True)
-      for step in ("train", "register") for how, order in (("hangs", HELD), ("is down", SHUT))),
+      for step in ("train", "evaluate", "register") for how, order in (("hangs", HELD), ("is down", SHUT))),
     Case("MLflow down for good in the middle", "train", RESUMED,
          "A warning that the curves are not written; the weights are the same.", outages.mlflow_gone, slow=True),
-    Case("MLflow down for good in the middle", "register", FAILED,
-         f"Names MLflow's address; no version. {_AGAIN}", outages.mlflow_gone, slow=True),
+    *(Case("MLflow down for good in the middle", step, FAILED,
+           f"Names MLflow's address; no version. {_AGAIN}", outages.mlflow_gone, slow=True)
+      for step in ("evaluate", "register")),
     *(Case(f"S3 of the checkpoints {how} in the middle", "train", RESUMED,
            "Training goes on without copies; the weights are the same.",
            outages.checkpoint_store(order, seconds), slow=True)
