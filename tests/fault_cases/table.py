@@ -57,7 +57,8 @@ _MACHINE = [
     Case("quota: no file beyond 4 KiB", "register", FAILED,
          f"Says that the disk refuses MLflow's database; no version. {_AGAIN}",
          machine.fails_under(FileBytes(4096), "The disk is full or fails", "disk I/O error")),
-    *(Case("64 file descriptors", step, RESUMED, "It needs fewer.", machine.ends_well_under(OpenFiles(64)))
+    *(Case("64 file descriptors", step, RESUMED, "It needs fewer.", machine.ends_well_under(OpenFiles(64)),
+           slow=step in ("train", "register"))
       for step in _LOCAL),
     Case("12 file descriptors", "train", FAILED, f"Says the limit and how to raise it. {_AGAIN}",
          machine.fails_under(OpenFiles(12), "this process may open 12 files", "ulimit -n")),
