@@ -59,9 +59,10 @@ python3 -m venv --without-pip "$target"
 	echo /opt/code
 	[ -z "$below" ] || site_packages "$below"
 } >"$(site_packages "$target")/forebay.pth"
-[ -n "$below" ] || ! grep -qx torch "/build/requirements/$name.txt" ||
+if [ -z "$below" ] && grep -qx torch "/build/requirements/$name.txt"; then
 	# shellcheck disable=SC2046 # a word per package
 	pip_for_torch --python "$target/bin/python" install --no-deps $(lock pins unhashed)
+fi
 /opt/pip/bin/pip --python "$target/bin/python" install --quiet --dry-run --report /build/report.json \
 	--constraint /build/bare.txt --find-links /build/built -r "/build/requirements/$name.txt"
 lock report /build/report.json >/build/hashed.txt
