@@ -4,6 +4,11 @@ Pixels alone do not say it: a progressive JPEG of a few hundred kB may walk over
 So what a file asks for is counted from its bytes, and refused, before it is decoded (`costs`); these rules say the same
 of the same file on every machine. Beside them, `watch` looks at the clock and at the asker between pieces of the work,
 as a last resort.
+
+The worst that is accepted with the default ceiling, of 8000x6250 pixels where nothing else is said, in seconds of a core
+(AMD EPYC, two cores shared with other work, Pillow 13.0.0, once each): progressive JPEG of 63 MB 4.6, baseline JPEG of
+49 MB 2.4, PNG of 16 bits and four channels 1.7, PNG of 99 000 chunks 0.8, GIF 0.7, BMP in runs of 4 bits 5.1, lossless
+WebP 3.2, TIFF (deflate, LZMA) 1.7, AVIF 1.9, HEIC 1.9. Memory beside the file: 670 MiB for both JPEGs, about 1 GiB for PNG of 16 bits, WebP and AVIF: 14 to 21 bytes a pixel.
 """
 
 MAX_PIXELS = 50_000_000  # height times width; the default of ingest.max_pixels, and of all files of one request
