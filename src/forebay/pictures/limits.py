@@ -4,10 +4,17 @@ Pixels alone do not say it: a progressive JPEG of a few hundred kB may walk over
 So what a file asks for is counted from its bytes, and refused, before it is decoded (`costs`); these rules say the same
 of the same file on every machine. Beside them, `watch` looks at the clock and at the asker between pieces of the work,
 as a last resort.
+
+The costliest files tried that are accepted, in seconds of the decoding thread (AMD EPYC, two cores busy with other
+work, Pillow 13.0.0, once each; 8000x6250 pixels where nothing else is said): BMP in runs of 4 bits 5.1; progressive
+JPEG of noise, 63 MB, 4.6, with 670 MiB of memory beside the file; baseline JPEG of noise, 49 MB, 2.4, with the same
+memory; lossless WebP of one colour 3.2; PNG of 16 bits and four channels 1.7; PNG of 99 000 chunks 0.8; TIFF of one
+colour (LZMA) 1.7; GIF of noise 0.7; AVIF and HEIC of one colour 1.9 each, without their codec's own threads. WebP,
+AVIF, HEIC and compressed TIFF are decoded in one call, which nothing interrupts: only their pixels bound them.
 """
 
 MAX_PIXELS = 50_000_000  # height times width; the default of ingest.max_pixels, and of all files of one request
-MAX_CPU_S = 10.0  # of one picture in ingest, of all pictures of one request; above twice the worst that is accepted
+MAX_CPU_S = 10.0  # of one picture in ingest, of all pictures of one request; about twice the worst that is accepted
 
 # Files up to this size are neither watched nor searched where their size bounds what they can ask for: at a microsecond
 # for each of their bytes.
