@@ -25,6 +25,7 @@ class Ground:
     database: Path
     folder: Path  # of this case
     request: pytest.FixtureRequest
+    thorough: bool  # whether all cases run, whatever they cost
 
     def place(self, step: str) -> Place:
         """A fresh place before this step."""

@@ -57,7 +57,8 @@ _MACHINE = [
     Case("quota: no file beyond 4 KiB", "register", FAILED,
          f"Says that the disk refuses MLflow's database; no version. {_AGAIN}",
          machine.fails_under(FileBytes(4096), "The disk is full or fails", "disk I/O error")),
-    *(Case("64 file descriptors", step, RESUMED, "It needs fewer.", machine.ends_well_under(OpenFiles(64)))
+    *(Case("64 file descriptors", step, RESUMED, "It needs fewer.", machine.ends_well_under(OpenFiles(64)),
+           slow=step in ("train", "register"))
       for step in _LOCAL),
     Case("12 file descriptors", "train", FAILED, f"Says the limit and how to raise it. {_AGAIN}",
          machine.fails_under(OpenFiles(12), "this process may open 12 files", "ulimit -n")),
@@ -73,11 +74,12 @@ _MACHINE = [
 _OUTAGES = [
     *(Case(f"MLflow {how} for 60 s in the middle", step, RESUMED, "It waits and ends with the same result.",
            outages.mlflow_for_a_minute(order), slow=True)
-      for step in ("train", "register") for how, order in (("hangs", HELD), ("is down", SHUT))),
+      for step in ("train", "evaluate", "register") for how, order in (("hangs", HELD), ("is down", SHUT))),
     Case("MLflow down for good in the middle", "train", RESUMED,
          "A warning that the curves are not written; the weights are the same.", outages.mlflow_gone, slow=True),
-    Case("MLflow down for good in the middle", "register", FAILED,
-         f"Names MLflow's address; no version. {_AGAIN}", outages.mlflow_gone, slow=True),
+    *(Case("MLflow down for good in the middle", step, FAILED,
+           f"Names MLflow's address; no version. {_AGAIN}", outages.mlflow_gone, slow=True)
+      for step in ("evaluate", "register")),
     *(Case(f"S3 of the checkpoints {how} in the middle", "train", RESUMED,
            "Training goes on without copies; the weights are the same.",
            outages.checkpoint_store(order, seconds), slow=True)

@@ -43,7 +43,7 @@ def ground(
 ) -> Ground:
     template, found = undisturbed
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    return Ground(template, found, mlflow_template, tmp_path, request)
+    return Ground(template, found, mlflow_template, tmp_path, request, thorough=ALL)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,9 @@ import time
 import pytest
 
 from costly_pictures import chunk, many_scans, png
-from forebay.serving.wire.body import ClientGoneError
+from forebay.serving.admission.inflight import Budgets, Claim
+from forebay.serving.wire.gone import ClientGoneError, Gone, Peer
+from forebay.serving.wire.limits import Limits
 from forebay.serving.wire.pixels import from_files
 from forebay.serving.wire.refusal import RefusedError
 from tiny_server import RunningServer
@@ -56,23 +58,30 @@ def test_one_costly_picture_of_many_is_named(server: RunningServer) -> None:
     assert "too_costly: a JPEG of more than 100 scans, which is as many as are decoded" in reply.json["error"]
 
 
-class _Leaves:
+class _Leaves(Gone):
+    """Hangs up after it was looked at so many times."""
+
     def __init__(self, looks: int) -> None:
         self.looks = 0
         self._stays = looks
+        super().__init__()
 
     @property
     def is_set(self) -> bool:
         self.looks += 1
         return self.looks > self._stays
 
+    @is_set.setter
+    def is_set(self, value: bool) -> None:
+        """Only looks count."""
 
-def test_nothing_more_is_decoded_for_a_client_that_is_gone() -> None:
-    files = [png(b"")] * 100
-    gone = _Leaves(40)
+
+@pytest.mark.parametrize("file", [png(b""), many_scans(1000, 1000, 24)])
+def test_nothing_more_is_decoded_for_a_client_that_is_gone(file: bytes) -> None:
+    gone = _Leaves(20)  # the first needs one look each, the second one for each scan
     with pytest.raises(ClientGoneError):
-        from_files(files, (8, 8, 1), "instances", gone=gone)
-    assert gone.looks == 41
+        from_files([file] * 30, (8, 8, 1), "instances", claim=Claim(Budgets(Limits), Peer(gone=gone)))
+    assert gone.looks == 21
 
 
 def test_all_pictures_of_a_request_share_its_time(monkeypatch: pytest.MonkeyPatch) -> None:

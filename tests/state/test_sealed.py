@@ -1,5 +1,6 @@
 """Artifact folders: complete, and unchanged."""
 
+import resource
 from collections.abc import Callable
 from pathlib import Path
 
@@ -66,6 +67,16 @@ def test_what_is_not_as_it_was_is_named_with_what_writes_it_anew(folder: Path, k
         check_content(folder, "preprocess", ["manifest.json", "rows/"])
     assert refused.value.folder == folder
     assert refused.value.fix.endswith("in a folder that you gave to a command, `forebay train` does.")
+
+
+def test_a_process_without_descriptors_does_not_take_the_file_for_damaged(folder: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            check_content(folder, "preprocess", ["manifest.json"])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_only_what_is_asked_for_is_read(folder: Path) -> None:

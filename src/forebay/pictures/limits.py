@@ -35,6 +35,10 @@ MAX_PACKED_CHUNKS = 64  # of PNG: compressed texts and profiles; each may unpack
 MAX_TAGS = 4096  # of a TIFF's directory; there are about 20, and 100 in those of microscopes and maps
 MAX_VALUES = 200_000  # numbers in one tag; the largest, a colour map, has 3 * 65536
 MAX_STRIPS = 100_000  # strips or tiles
-MIN_TILE_PIXELS = 4_000_000  # that tiles may cover beside the picture, however small it is
+MIN_TILE_PIXELS = 20_000_000  # that tiles may cover, however small the picture is
+MAX_COVERED = 6  # times its pixels that a larger one may: colours and transparency of a HEIC, tiles over its edges
 
 MAX_ITEMS = 20_000  # of AVIF and HEIC: boxes, items, parts of items; a picture of 50 million pixels has about 200 tiles
+MAX_SHARED = 16  # times the bytes of the file that its items may have together; tiles of one colour share theirs
+MAX_UNITS = 1000  # of coded AV1 in one of them; there are three, and a few hundred where each tile has its own
+MAX_TRACKS = 16  # of an animated one, which has one or two

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from forebay.errors import DamagedArtifactError
+from forebay.state import machine_words
 from forebay.state.files import read_json, write_json
 
 MARKER = "_COMPLETE.json"
@@ -62,6 +63,8 @@ def check_content(folder: Path, maker: str, names: Iterable[str]) -> None:
         try:
             found = _digest(folder / name)
         except OSError as error:
+            if machine_words.in_words(error):  # too few descriptors or too little memory are no fault of the file
+                raise
             raise _damaged(folder, name, maker, f"cannot be read ({error.strerror or error})") from error
         if found != wanted[name]:
             problem = f"its sha256 is {found[:12]}…, and was {wanted[name][:12]}… when {maker} wrote it"
@@ -88,6 +91,8 @@ def _sealed_digests(folder: Path, maker: str) -> dict[str, str]:
     except KeyError as error:
         raise _damaged(folder, MARKER, maker, "an older version wrote it, without digests of the files") from error
     except (OSError, ValueError, TypeError, AttributeError) as error:
+        if machine_words.in_words(error):
+            raise
         raise _damaged(folder, MARKER, maker, f"cannot be read ({error})") from error
 
 
