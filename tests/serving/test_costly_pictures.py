@@ -13,6 +13,7 @@ from forebay.serving.wire.gone import ClientGoneError, Gone, Peer
 from forebay.serving.wire.limits import Limits
 from forebay.serving.wire.pixels import from_files
 from forebay.serving.wire.refusal import RefusedError
+from machine_speed import slowness
 from tiny_server import RunningServer
 
 GREY = "/v1/models/grey:predict"
@@ -23,6 +24,7 @@ SMALL = {"instances": [[[0] * 8] * 8]}
 def test_two_jpegs_of_thousands_of_scans_never_hold_up_a_small_request(server: RunningServer) -> None:
     assert len(SCANS) < 267_000
     answers: list[tuple[int, float]] = []
+    patience_s = 3 * slowness()
     stop = threading.Event()
 
     def attack() -> None:
@@ -39,14 +41,14 @@ def test_two_jpegs_of_thousands_of_scans_never_hold_up_a_small_request(server: R
         for _ in range(10):
             began = time.monotonic()
             assert server.predict("grey", SMALL["instances"])[0]["model_version"] == "7"
-            assert time.monotonic() - began < 3
+            assert time.monotonic() - began < patience_s
     finally:
         stop.set()
         for attacker in attackers:
             attacker.join(60)
     assert len(answers) >= 2
     assert {status for status, _ in answers} == {400}
-    assert max(seconds for _, seconds in answers) < 3
+    assert max(seconds for _, seconds in answers) < patience_s
 
 
 def test_one_costly_picture_of_many_is_named(server: RunningServer) -> None:

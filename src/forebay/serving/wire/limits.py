@@ -27,7 +27,7 @@ class Limits:
     body_idle_s: float = 15.0  # without a byte of a body
     discard_s: float = 10.0  # a refused client may go on sending so long, to see its answer
     small_bytes: int = MIB  # a request with a body up to this size waits behind no larger one
-    small_decoded_bytes: int = 24 * MIB  # of its pictures, once decoded
+    small_decoded_bytes: int = 64 * MIB  # of its pictures while they are decoded: up to some 4.5 megapixels
     small_pixels: int = 1 << 16  # of all its pictures in the model's size; a single picture is always small
     small_percent: int = 25  # of the memory, kept for small requests
     decoded_bytes: int = 512 * MIB  # of pictures and parsed JSON, of all requests at once
