@@ -2,10 +2,10 @@
 #
 #   make run ARGS="--data photos/"        arguments of the command behind a target
 #   make setup PYTHON=/path/to/python3.12 another interpreter than the first fitting one on the PATH
-#   make setup TORCH_INDEX=<index>        torch from that index besides the usual one (CONTRIBUTING.md, "Set-up")
+#   make setup TORCH_INDEX=<index>        torch from that index alone (CONTRIBUTING.md, "Set-up")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-quick fuzz lint format golden wheel wheels images sboms test-faults test-images test-cluster test-platform bench clean
+.PHONY: help setup run test test-quick fuzz lint format lock golden wheel sbom audit wheels images sboms test-faults test-images test-cluster test-platform bench clean
 
 # Containers and CI often set this; the tests start hundreds of processes, and each would compile every module anew.
 export PYTHONDONTWRITEBYTECODE :=
@@ -20,7 +20,7 @@ setup: ## make or update .venv
 	@set -- $(if $(PYTHON),"$(PYTHON)",python3 python3.11 python3.12 python3.13); \
 	for python do \
 		"$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
-		&& exec "$$python" .ci/setup_venv.py; \
+		&& exec env -u PYTHONSAFEPATH "$$python" .ci/setup_venv.py; \
 	done; \
 	echo "Forebay needs Python 3.11, 3.12 or 3.13. Tried:" >&2; \
 	for python do \
@@ -53,21 +53,29 @@ format: setup ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+lock: setup ## write the hashes of constraints.txt anew, from the index that pip is configured for
+	$(BIN)/python .ci/renew_lock.py
+
 golden: setup ## compile the pipeline and render the chart anew into the golden files that the tests compare
 	$(BIN)/forebay compile --out $(COMPILED)
 	$(BIN)/python manifests/write.py
 	FOREBAY_GOLDEN=write $(BIN)/pytest -q tests/helm -k golden
 	FOREBAY_GOLDEN=write $(BIN)/pytest -q tests/faults/test_page.py
 
-wheel: setup ## build dist/forebay-*.whl
+wheel: setup ## build dist/forebay-*.whl, and list what it needs, with hashes: dist/requirements.txt
 	rm -rf build
 	$(BIN)/pip wheel --no-deps --no-build-isolation --wheel-dir dist .
+	$(BIN)/python .ci/wheel_lock.py
+
+sbom: setup ## list what the wheel brings along: dist/sbom/environment.cdx.json (CycloneDX) and .txt
+	$(BIN)/python .ci/sbom.py dist/sbom
+
+audit: setup ## ask a vulnerability service about every package of the lock; ARGS go to .ci/audit.py
+	$(BIN)/python .ci/audit.py $(ARGS)
 
 wheels: setup ## fetch every wheel of the images into build/wheels, for `make images` behind a mirror or offline
 	index="$${TORCH_INDEX:-$$(sed -n 's/.*"torch_index": "\(.*\)".*/\1/p' $(dir $(BIN))ready.json)}"; \
-	$(BIN)/pip wheel --quiet --wheel-dir build/wheels --constraint constraints.txt \
-		$${index:+--extra-index-url "$$index"} setuptools \
-		$(addprefix --requirement=,$(wildcard docker/requirements/*.txt))
+	$(BIN)/python .ci/fetch_wheels.py build/wheels $${index:+"$$index"}
 
 images: setup ## build the container images; WHEELS, JARS, BASE, TORCH_INDEX, PIP_INDEX_URL, … change from what
 	$(BIN)/python docker/build.py $(if $(WHEELS),--wheels $(WHEELS)) $(if $(JARS),--jars $(JARS)) $(ARGS)

@@ -11,12 +11,11 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
-import time
 import venv
 from pathlib import Path
-from typing import TextIO
+
+import pip_steps
 
 ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv"
@@ -27,7 +26,6 @@ INPUTS = ("pyproject.toml", "constraints.txt")
 GB = 1_000_000_000
 CPU_BYTES = 4 * GB  # environment and pip's downloads, with torch's CPU build
 CUDA_BYTES = 9 * GB  # the same with torch's CUDA build, which the package index gives by default on Linux
-PLAIN_OUTPUT_S = 15  # where the output is not a terminal, a progress line at most this often
 
 NETWORK_SIGNS = (
     "No matching distribution",
@@ -47,6 +45,11 @@ NETWORK_FIX = (
 )
 DISK_FIX = (
     "The disk is full. Free some space; if only the temporary folder is small, name another: export TMPDIR=<folder>."
+)
+HASH_FIX = (
+    "A package has other bytes than those that constraints.txt knows, and was not installed. Ask who runs the index or "
+    "the folder of wheels that gave it. Where an index builds packages anew on purpose, `make lock` writes its hashes "
+    "into constraints.txt (CONTRIBUTING.md, 'Changing a dependency')."
 )
 VENV_FIX = (
     "{python} cannot make virtual environments: its module ensurepip is missing. On Debian and Ubuntu: "
@@ -121,68 +124,9 @@ def folder_bytes(folder: Path) -> int:
 
 
 def install(torch_index: str) -> None:
-    """Install the package (editable) and its tools with pip, under the constraints."""
-    pip = "-m pip --disable-pip-version-check install --progress-bar off -c constraints.txt -e .[dev]"
-    command = [str(VENV / "bin" / "python"), *pip.split()]
-    if torch_index:
-        # Adds to pip's own settings; of the same release pip takes the one with a local suffix (2.13.0+cpu).
-        command += ["--extra-index-url", torch_index]
-    total = sum("==" in line for line in (ROOT / "constraints.txt").read_text().splitlines())
-    with LOG.open("w") as output:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)  # noqa: S603 our own words
-    try:
-        with LOG.open() as lines:
-            code = follow(process, lines, total)
-    except KeyboardInterrupt:
-        process.terminate()
-        process.wait()
-        raise
-    if code:
+    """Install the lock, the package (editable) and its tools with pip; exit with one paragraph when that fails."""
+    if not pip_steps.install(VENV / "bin" / "python", ROOT, LOG, torch_index):
         raise SystemExit(failure(LOG.read_text()))
-
-
-def follow(pip: "subprocess.Popen[bytes]", lines: TextIO, total: int) -> int:
-    """Show how far pip is until it ends: one moving line on a terminal, a line now and then elsewhere."""
-    moving = sys.stdout.isatty()
-    start = shown = time.monotonic()
-    packages, doing = 0, "starting pip"
-    while True:
-        code = wait(pip)
-        for line in lines:
-            packages += line.startswith(("Collecting ", "Processing /"))
-            doing = step_of(line) or doing
-        now = time.monotonic()
-        if moving or code is not None or now - shown >= PLAIN_OUTPUT_S:
-            shown = now
-            text = f"[{now - start:4.0f} s] {min(packages, total)} of at most {total} packages: {doing}"
-            if moving:
-                print("\r\033[K" + text[: shutil.get_terminal_size().columns - 1], end="", flush=True)
-            else:
-                print(text, flush=True)
-        if code is not None:
-            print(end="\n" if moving else "", flush=True)
-            return code
-
-
-def wait(process: "subprocess.Popen[bytes]") -> "int | None":
-    """Return the exit code, or None when the process still runs after a second."""
-    try:
-        return process.wait(timeout=1)
-    except subprocess.TimeoutExpired:
-        return None
-
-
-def step_of(line: str) -> str:
-    """Return what pip's line says it does, in a few words; empty for a line that says nothing of it."""
-    words = line.split()
-    if words[:2] == ["Installing", "collected"]:
-        return "unpacking all of them (a minute or two)"
-    if words[:2] == ["Successfully", "installed"]:
-        return "done"
-    if len(words) > 1 and words[0] in ("Collecting", "Downloading", "Processing"):
-        size = " ".join(words[2:4]) if words[0] == "Downloading" else ""
-        return f"{words[0].lower()} {words[1].rsplit('/', 1)[-1]} {size}".strip()
-    return ""
 
 
 def failure(log: str) -> str:
@@ -191,6 +135,8 @@ def failure(log: str) -> str:
     errors = [line for line in lines if line.startswith("ERROR")] or lines
     if "No space left on device" in log:
         fix = DISK_FIX
+    elif "DO NOT MATCH THE HASHES" in log:
+        fix = HASH_FIX
     elif any(sign in log for sign in NETWORK_SIGNS):
         fix = NETWORK_FIX
     else:

@@ -20,7 +20,7 @@ from forebay.version import VERSION, code_version
 
 ROOT = Path(__file__).resolve().parents[1]
 COPIED = (
-    "constraints.txt", "pyproject.toml", "README.md", "LICENSE", "src", "components", "pipelines",
+    "constraints.txt", ".ci/lockfile.py", "pyproject.toml", "README.md", "LICENSE", "src", "components", "pipelines",
     "docker/Dockerfile", "docker/install.sh", "docker/jars.sh", "docker/requirements", "docker/wheels", "docker/jars",
 )  # fmt: skip
 FROM_ENVIRONMENT = (
@@ -98,7 +98,8 @@ def _fill(context: Path, wheels: Path | None, jars: Path | None) -> None:
             shutil.copytree(source, context / name, ignore=ignored)
         else:
             shutil.copy2(source, context / name)
-    for folder, into, pattern in ((wheels, "wheels", "*.whl"), (jars, "jars", "*.jar")):
+    # some packages are to be had as source only
+    for folder, into, pattern in ((wheels, "wheels", "*.whl"), (wheels, "wheels", "*.tar.gz"), (jars, "jars", "*.jar")):
         for file in sorted(folder.glob(pattern)) if folder else ():
             _link(file, context / "docker" / into / file.name)
 

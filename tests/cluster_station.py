@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,11 @@ import numpy as np
 from api_double import ApiDouble, Object, api_double
 from forebay import registry, tracking
 from forebay.cluster.given import MODEL_STORE
+from forebay.cluster.patience import WORK_S, Patience
 from forebay.contracts.digest import record_of
 from forebay.deploy.inference_service import marks
 from forebay.deploy.on_cluster import roll_out
+from forebay.deploy.patient_registry import insist
 from forebay.deploy.smoke import Smoke
 from forebay.models import load_bundle
 from forebay.serving.local import control
@@ -65,7 +68,7 @@ class ClusterStation:
             tolerance=1e-3,
         )  # fmt: skip
         config = DeployConfig(**{"timeout_s": 60, **settings})  # type: ignore[arg-type]
-        bundle = registry.resolve(self.home, f"{NAME}/{version}")
+        bundle = insist(Patience(WORK_S), partial(registry.resolve, self.home, f"{NAME}/{version}"))
         return roll_out(self.home, bundle, smoke, config, "run-1", lambda text: None, serve)
 
     def becomes(self, service: Object) -> tuple[Object, list[Object]]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import struct
 from collections.abc import Callable, Iterator
@@ -58,16 +59,17 @@ NETWORKS = (  # that the weights are not of, or that there are none of
 
 
 def malicious_bundles(folder: Path, executed: Path) -> list[Path]:
-    """Make them all in a folder, each in one of its own.
+    """Make them all in a folder, each in one of its own, beside a good one in `good`.
 
     Args:
         folder: receives them.
         executed: a file that exists once code of one of them ran.
     """
     made = []
+    write_bundle(folder / "good")
     for name, harm in _harms(executed):
         bundle = folder / name
-        write_bundle(bundle)
+        shutil.copytree(folder / "good", bundle)
         harm(bundle)
         made.append(bundle)
     return made

@@ -9,7 +9,7 @@ from forebay import registry
 from forebay.contracts.bundle import WEIGHTS
 from forebay.deploy.protocol import candidate
 from forebay.engine.champions import bring_up, champion_url
-from forebay.errors import DeployError
+from forebay.errors import ConfigError, ModelError
 from forebay.serving.local import control
 from forebay.serving.local.launch import Address
 from forebay.serving.local.publish import publish
@@ -58,7 +58,7 @@ def test_a_name_whose_bundle_did_not_load_is_no_answering_champion(station: Stat
     try:
         control.ensure_server(station.home, ANYWHERE)
         assert control.loaded_models(station.home)[NAME].error
-        with pytest.raises(DeployError, match=NAME):
+        with pytest.raises(ModelError, match=rf"{NAME} version 1 is refused: .*weights.safetensors was changed"):
             champion_url(station.home, NAME, ANYWHERE)
     finally:
         weights.write_bytes(whole)
@@ -70,7 +70,7 @@ def test_a_model_that_cannot_be_loaded_is_not_wanted_after_a_reboot_either(
     station: Station, versions: list[Released]
 ) -> None:
     before = control.current_models(station.home)
-    with pytest.raises(DeployError, match="cut short"):
+    with pytest.raises(ConfigError, match=r"is refused: .*weights.safetensors was changed"):
         bring_up(station.home, (_reference(versions[2]),), ANYWHERE)
     assert control.current_models(station.home) == before
     assert station.loaded[NAME] == versions[0].version

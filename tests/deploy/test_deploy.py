@@ -15,7 +15,7 @@ from forebay.contracts.bundle import WEIGHTS
 from forebay.contracts.evaluation import read_smoke, write_smoke
 from forebay.deploy.on_cluster import storage_uri
 from forebay.deploy.protocol import Request, candidate
-from forebay.errors import DeployError
+from forebay.errors import DeployError, ModelError
 from forebay.serving.client import AnswerError, infer, predict
 from forebay.serving.curl import curl_command
 from forebay.serving.example import picture_path
@@ -82,7 +82,7 @@ def test_a_broken_version_is_named_and_the_old_one_keeps_answering(station: Stat
     before = station.champion
     released = station.release(seed=4)
     (released.bundle / WEIGHTS).write_bytes(b"cut short")
-    with pytest.raises(DeployError, match="could not be loaded"):
+    with pytest.raises(ModelError, match=r"is refused: .*weights.safetensors was changed"):
         station.deploy(released)
     assert station.champion == before
     assert station.loaded == {NAME: before}

@@ -11,7 +11,7 @@ from chart_rendering import CHART, objects, scenario
 from cluster_double import ClusterDouble
 from fake_api_server import Object
 from forebay.cluster import api
-from forebay.cluster.given import ENDPOINT, GIVEN, MLFLOW_LOGIN, STORE_KEYS
+from forebay.cluster.given import ENDPOINT, GIVEN, MLFLOW_LOGIN, SIGNING_KEY, STORE_KEYS
 from forebay.doctor.check import Check
 from forebay.doctor.cluster.checks import all_checks
 from forebay.doctor.cluster.given import PLAIN, UNASKED
@@ -157,7 +157,7 @@ def test_half_a_minute_between_clocks_passes(double: ClusterDouble) -> None:
 def test_a_cluster_whose_nodes_are_all_away_fails(double: ClusterDouble) -> None:
     double.the("Node", "node")["spec"]["unschedulable"] = True
     found = failure()
-    assert found.detail == "none of 1 takes pods: node"
+    assert found.detail == "none of 1 takes pods: node (cordoned)"
     assert "kubectl uncordon NAME" in found.fix
 
 
@@ -167,7 +167,7 @@ def test_gpus_and_slices_are_counted_over_ready_nodes(double: ClusterDouble) -> 
     away = {**ready, "metadata": {"name": "away"}, "spec": {"unschedulable": True}}
     double.objects.append(away)
     assert details("gpus") == "4 nvidia.com/gpu, 7 nvidia.com/mig-1g.10gb"
-    assert details("nodes") == "1 of 2 take pods; not ready or closed for pods: away"
+    assert details("nodes") == "1 of 2 take pods; the others do not: away (cordoned)"
 
 
 def test_no_default_storage_class_says_how_to_mark_one(double: ClusterDouble) -> None:
@@ -255,6 +255,17 @@ def test_a_key_that_is_missing_is_named_and_how_to_add_it(double: ClusterDouble)
     found = failure()
     assert found.detail == "Secret forebay-steps in kubeflow has no AWS_ACCESS_KEY_ID"
     assert "`kubectl edit secret forebay-steps --namespace kubeflow`" in found.fix
+
+
+def test_a_signing_key_that_register_is_to_use_and_nobody_wrote_is_asked_for(double: ClusterDouble) -> None:
+    assert details("signing") == "register signs no models (signing.enabled)"
+    double.give("ConfigMap", GIVEN, {SIGNING_KEY: "/run/forebay/signing/key.pem"})
+    found = failure()
+    assert found.detail.endswith("there is no Secret forebay-signing in kubeflow with the key key.pem")
+    assert "`kubectl create secret generic forebay-signing --namespace kubeflow --from-file=key.pem`" in found.fix
+    secret = {**double.the("Secret", GIVEN), "data": {"key.pem": "aGlkZGVu"}}
+    double.objects.append({**secret, "metadata": {**secret["metadata"], "name": "forebay-signing"}})
+    assert failures() == []
 
 
 def test_a_store_of_a_clouds_own_needs_no_keys(double: ClusterDouble) -> None:
@@ -346,7 +357,7 @@ def test_the_keys_that_are_looked_for_are_those_that_steps_take_and_the_chart_wr
 
 def _taken(executors: Any, source: str, key: str) -> set[str]:
     given: list[Object] = [each for executor in executors for each in executor.get(source, [])]
-    return {pair[key] for each in given for pair in each["keyToEnv"]}
+    return {pair[key] for each in given if GIVEN in str(each) for pair in each["keyToEnv"]}
 
 
 def _point_at(folder: Path, server: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 from cluster_double import ClusterDouble
 from fake_api_server import Object
 from forebay.cluster import patience
-from forebay.cluster.api import connect
+from forebay.cluster.api import PODS, REQUEST, ApiError, connect
 from forebay.doctor.cluster import probe
 from forebay.doctor.cluster.checks import all_checks
 from forebay.doctor.cluster.place import Place
@@ -56,6 +56,14 @@ def test_where_no_node_takes_pods_the_probe_says_why_at_once_and_makes_none(
     assert check.detail == f"it was not sent: none of {int(changes is not None)} takes pods: {why}"
     assert "`kubectl uncordon NAME`" in check.fix
     assert not double.made.is_set()
+
+
+def test_an_object_of_somebody_elses_is_never_taken_for_the_own_one(double: ClusterDouble) -> None:
+    api, pod = connect(bears=patience.Patience(20.0)), probe.PROBE.pod("forebay-doctor-1", "x:1")
+    double.objects.append({**pod, "metadata": {**pod["metadata"], "annotations": {REQUEST: "another"}}})
+    double.wire = Wire("busy", 0)
+    with pytest.raises(ApiError, match=r'answers 409 .*"forebay-doctor-1" already exists'):
+        api.create(PODS, pod)
 
 
 def test_a_pod_that_no_scheduler_looks_at_is_not_waited_for_to_its_end(

@@ -201,7 +201,7 @@ def test_a_diverged_model_is_named_instead_of_measured(
         for name, tensor in weights.items()
     }
     save_bundle(tmp_path / "nan", read_spec(digits_bundle), broken)
-    with pytest.raises(ModelError, match=r"answers with NaN.*Lower train\.learning_rate"):
+    with pytest.raises(ModelError, match=r"not finite; the training diverged\. Lower train\.learning_rate"):
         run(digits_shards, tmp_path / "nan", steplog)
 
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import lockfile
 import pytest
 
 from forebay import container_images
@@ -20,7 +21,7 @@ ABSENT = {
     SERVE: ("pyspark", "kfp", "mlflow", "pip", "scipy"),
 }
 ROOT = Path(__file__).parents[2]
-LOCK = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line)
+LOCK = {pin.name: pin.version for pin in lockfile.read((ROOT / "constraints.txt").read_text())}
 SBOMS = ROOT / "dist" / "sbom"  # `make test-images` writes them
 HOLDS = {
     "pipeline": ("forebay", "mlflow-skinny"),

@@ -4,6 +4,7 @@ import re
 import tomllib
 from pathlib import Path
 
+import lockfile
 import yaml
 
 from forebay import container_images
@@ -36,8 +37,9 @@ def test_every_image_of_the_compiled_pipeline_is_a_target_of_the_dockerfile() ->
 
 def test_what_an_image_installs_is_a_direct_dependency_and_pinned_by_the_one_lock() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    direct = {re.split("[=<>]", line)[0] for line in project["dependencies"]}
-    locked = {line.split("==")[0] for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line}
+    pinned = [*project["dependencies"], *project["optional-dependencies"]["signing"]]
+    direct = {re.split("[=<>]", line)[0] for line in pinned}
+    locked = {pin.name for pin in lockfile.read((ROOT / "constraints.txt").read_text())}
     for path in REQUIREMENTS:
         names = _names(path)
         assert names, path

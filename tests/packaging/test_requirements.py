@@ -1,37 +1,46 @@
 """pyproject.toml, constraints.txt and what is installed say the same."""
 
-import re
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import distributions
 from pathlib import Path
+
+import lockfile
+from closure import closure
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-CONSTRAINTS = [
-    line for line in (ROOT / "constraints.txt").read_text().splitlines() if line and not line.startswith("#")
-]
+LOCK = lockfile.read((ROOT / "constraints.txt").read_text())
+PINS = {pin.requirement for pin in LOCK}
 
 
 def normal(pin: str) -> str:
     """A pin with its name as package indexes compare names, without extras."""
     name, version = pin.split("==")
-    return f"{re.sub(r'[-_.]+', '-', name.partition('[')[0]).lower()}=={version}"
+    return f"{lockfile.normal(name.partition('[')[0])}=={version}"
 
 
-def test_every_constraint_is_one_exact_version() -> None:
-    assert [line for line in CONSTRAINTS if not re.fullmatch(r"[a-z0-9-]+==[0-9][0-9a-z.]*", line)] == []
+def test_every_package_but_torch_and_torchvision_has_the_hashes_of_its_files() -> None:
+    assert {pin.name for pin in LOCK if not pin.hashes} == {"torch", "torchvision"}
+    assert {pin.name for pin in LOCK if pin.group == "unhashed"} == {"torch", "torchvision"}
 
 
 def test_no_package_is_constrained_twice() -> None:
-    names = [line.split("==")[0] for line in CONSTRAINTS]
-    assert sorted(set(names)) == sorted(names)
+    assert len({pin.name for pin in LOCK}) == len(LOCK)
 
 
 def test_what_pyproject_pins_is_what_the_constraints_hold() -> None:
     project = PROJECT["project"]
     pins = [*project["dependencies"], *project["optional-dependencies"]["dev"], *PROJECT["build-system"]["requires"]]
-    assert {normal(pin) for pin in pins} - set(CONSTRAINTS) == set()
+    assert {normal(pin) for pin in pins} - PINS == set()
+
+
+def test_set_up_installs_what_the_project_and_its_tools_need_and_no_more() -> None:
+    """Nothing is resolved when it installs, so a package that the lock lacks would be missing here."""
+    needed = closure(["forebay[dev]"]).keys() - {"forebay", "pip"}  # the second comes with every environment
+    cuda = set(lockfile.of_group(LOCK, "cuda"))
+    assert needed - cuda == set(lockfile.of_group(LOCK, "environment", "source", "unhashed"))
 
 
 def test_the_installed_packages_agree_with_each_other() -> None:
@@ -40,10 +49,8 @@ def test_the_installed_packages_agree_with_each_other() -> None:
 
 
 def test_the_installed_versions_are_the_constrained_ones() -> None:
-    from importlib.metadata import distributions
-
     versions = {normal(f"{found.name}=={found.version}") for found in distributions()}
     installed = {pin.split("+")[0] for pin in versions}  # torch's build: 2.13.0+cpu is 2.13.0
-    constrained = {line.split("==")[0]: line for line in CONSTRAINTS}
+    constrained = {pin.name: pin.requirement for pin in LOCK}
     wrong = {pin for pin in installed if constrained.get(pin.split("==")[0], pin) != pin}
     assert wrong == set()

@@ -6,8 +6,11 @@ import runpy
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
+import lockfile
+import pip_steps
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -77,6 +80,49 @@ def test_an_unreachable_index_names_the_settings_for_a_mirror(checkout: Path) ->
     assert "PIP_INDEX_URL" in says
     assert "PIP_FIND_LINKS" in says
     assert str(checkout / ".venv" / "setup.log") in says
+
+
+def test_a_package_with_other_bytes_than_the_lock_knows_is_not_installed(checkout: Path, tmp_path: Path) -> None:
+    [pin] = [pin for pin in lockfile.read((ROOT / "constraints.txt").read_text()) if pin.name == "setuptools"]
+    forged = wheel_file(tmp_path / "wheels", "setuptools", pin.version)
+    says = make_setup(checkout, PIP_CONFIG_FILE=os.devnull, PIP_NO_INDEX="1", PIP_FIND_LINKS=str(forged.parent))
+    assert "A package has other bytes than those that constraints.txt knows, and was not installed" in says
+    assert list((checkout / ".venv").glob("lib/*/site-packages/forged*")) == []
+
+
+def test_torch_is_taken_from_its_own_index_where_another_one_has_a_later_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one version pip takes the last local suffix: who may put that into any index that is asked would be run."""
+    own, other = (package_index(tmp_path / name, suffix) for name, suffix in (("own", "+cpu"), ("other", "+zzz")))
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_INDEX_URL", other)
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", f"{other} {own}")
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--dest", str(tmp_path), "torch==2.13.0"]
+    for index, taken in (("", "torch-2.13.0+zzz-py3-none-any.whl"), (own, "torch-2.13.0+cpu-py3-none-any.whl")):
+        subprocess.run(command, env=pip_steps.environment(index), check=True, capture_output=True)
+        assert [path.name for path in tmp_path.glob("*.whl")] == [taken]
+        (tmp_path / taken).unlink()
+
+
+def wheel_file(folder: Path, name: str, version: str) -> Path:
+    """A wheel that installs, with a module of the name `forged`."""
+    folder.mkdir(parents=True)
+    path, facts = folder / f"{name}-{version}-py3-none-any.whl", f"{name}-{version}.dist-info"
+    with zipfile.ZipFile(path, "w") as wheel:
+        wheel.writestr("forged.py", "")
+        wheel.writestr(f"{facts}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        wheel.writestr(f"{facts}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{facts}/RECORD", "")
+    return path
+
+
+def package_index(folder: Path, suffix: str) -> str:
+    """An index with one torch in it; returns its address."""
+    file = wheel_file(folder / "torch", "torch", f"2.13.0{suffix}")
+    (folder / "torch" / "index.html").write_text(f'<a href="{file.name}">{file.name}</a>')
+    return folder.as_uri()
 
 
 def test_a_full_disk_during_set_up_names_the_temporary_folder() -> None:

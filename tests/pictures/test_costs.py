@@ -2,6 +2,7 @@
 
 import io
 import math
+import struct
 import time
 import zlib
 from collections.abc import Callable
@@ -170,3 +171,23 @@ def test_a_file_is_judged_by_its_bytes_alone(monkeypatch: pytest.MonkeyPatch) ->
     clock: Callable[[], float] = iter(range(0, 1 << 30, 1000)).__next__
     monkeypatch.setattr("forebay.pictures.watch.time.thread_time", clock)
     assert decode(encoded(photo(64, 64), "JPEG"), channels=None, max_pixels=64 * 64).shape == (64, 64, 3)
+
+
+def patched(data: bytes, box: bytes, shift: int, values: bytes) -> bytes:
+    """A file with other bytes so far behind the name of a box."""
+    start = data.index(box) + 4 + shift
+    return data[:start] + values + data[start + len(values) :]
+
+
+def test_an_avif_is_judged_by_the_pixels_that_are_coded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("forebay.pictures.costs.boxes.MIN_TILE_PIXELS", 100_000)
+    for mode, more in (("RGB", {}), ("RGBA", {"save_all": True, "append_images": [Image.new("RGBA", (640, 480))]})):
+        data = encoded(Image.new(mode, (640, 480)), "AVIF", **more)
+        assert decode(data, channels=None, max_pixels=640 * 480).shape == (480, 640, 3)
+    hidden = patched(encoded(Image.new("RGB", (640, 480)), "AVIF"), b"ispe", 4, struct.pack(">II", 64, 64))
+    assert "put together from 307200 pixels, at most 100000 are decoded" in refusal(hidden, 64 * 64)
+
+
+def test_exif_of_avif_and_heic_is_bounded() -> None:
+    exif = b"Exif\0\0II*\0" + bytes(1_500_000)
+    assert "an EXIF block of 1500" in refusal(encoded(Image.new("RGB", (8, 8)), "AVIF", exif=exif))

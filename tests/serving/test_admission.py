@@ -193,3 +193,12 @@ def test_what_is_decompressed_counts_with_the_body(server: RunningServer) -> Non
     assert len(body) < MIB
     assert server.post(PATH, body, {"Content-Encoding": "gzip"}).status == 200
     assert server.metric("forebay_body_bytes_in_flight") == 0
+
+
+@pytest.mark.parametrize("body", [b"[]," * 5_000_000, b"[" * 5_000_000, b"7," * 10_000_000])
+def test_json_of_too_many_values_is_refused_before_it_is_parsed(server: RunningServer, body: bytes) -> None:
+    before = server.memory
+    reply = server.post(PATH, b'{"instances":[' + body)
+    assert reply.status == 413
+    assert "as a binary tensor" in reply.json["error"]
+    assert server.memory < before + 100 * MIB

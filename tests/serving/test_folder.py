@@ -1,6 +1,8 @@
 """A mounted folder: KServe's convention, the names that follow from it, and words for what is not there."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -50,3 +52,10 @@ def test_a_digest_is_of_one_bundle_and_another_one_is_refused(bundles: Path) -> 
     [found] = find_bundles(bundles / "grey", digest=bundle_digest(bundles / "colour")).values()
     with pytest.raises(ModelError, match="is not the bundle that was registered"):
         open_bundle(found)
+
+
+def test_a_server_whose_only_bundle_is_another_one_ends_and_says_which_file(bundles: Path, tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "forebay.serving", "--models", str(bundles / "grey"), "--port", "0"]
+    ended = subprocess.run([*words, "--bundle-digest", "0" * 64], capture_output=True, text=True, timeout=300)
+    assert ended.returncode == 2
+    assert f"error: {bundles / 'grey'} is not the bundle that was registered" in ended.stderr

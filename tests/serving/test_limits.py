@@ -159,8 +159,9 @@ def test_where_one_connection_is_too_many_the_one_that_waits_longest_makes_room(
         with dripping(server, 20, HEAD + b"Content-Length: 1000\r\n\r\n", b""):
             while server.metric("forebay_connections") < 20:
                 pass
-            reply = server.post(PATH, BODY)
-            assert (reply.status, reply.headers["retry-after"]) == (429, "1")
+            for _ in range(50):  # neither may those that were turned away make room for more
+                reply = server.post(PATH, BODY)
+                assert (reply.status, reply.headers["retry-after"]) == (429, "1")
             assert "serve.address_percent" in reply.json["error"]
             assert server.request("GET", "/v2/health/live").status == 200
 

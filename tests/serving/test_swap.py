@@ -130,6 +130,30 @@ def test_a_model_that_fails_to_load_leaves_the_old_one_answering(
     assert _version(_connection(shared_home)) == "1"
 
 
+def test_a_server_is_ready_when_every_wanted_model_answers_in_whatever_version(
+    shared_home: Home, versions: list[Served], tmp_path: Path
+) -> None:
+    broken = replace(versions[1], version="9", digest="0" * 64)
+
+    def ready(path: str = "/v2/health/ready") -> int:
+        connection = _connection(shared_home)
+        connection.request("GET", path)
+        return connection.getresponse().status
+
+    publish(shared_home, lambda _: {}, 30)
+    assert ready() == 200  # nothing is wanted
+    publish(shared_home, lambda _: {"digits": broken}, 30)
+    assert (ready(), ready("/v2/models/digits/ready"), ready("/v1/models/digits")) == (503, 503, 503)
+    publish(shared_home, lambda _: {"digits": versions[0]}, 30)
+    assert (ready(), ready("/v2/models/digits/ready"), ready("/v1/models/digits")) == (200, 200, 200)
+    publish(shared_home, lambda _: {"digits": broken}, 30)
+    assert (ready(), ready("/v2/models/digits/ready")) == (200, 200)  # version 1 answers, and `status` says so
+    publish(shared_home, lambda _: {"digits": versions[0], "more": broken}, 30)
+    assert (ready(), ready("/v2/models/digits/ready"), ready("/v2/models/more/ready")) == (503, 200, 503)
+    publish(shared_home, lambda _: {"digits": versions[0], "more.candidate": replace(broken, candidate=True)}, 30)
+    assert ready() == 200
+
+
 def test_a_model_that_is_no_longer_wanted_is_gone(shared_home: Home, versions: list[Served]) -> None:
     publish(shared_home, lambda _: {"digits": versions[0], "other": versions[1]}, 30)
     publish(shared_home, lambda _: {"digits": versions[0]}, 30)

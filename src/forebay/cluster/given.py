@@ -18,6 +18,7 @@ CHECKPOINT_STORE = "FOREBAY_CHECKPOINT_STORE"  # where a training's state surviv
 WORK_STORE = "FOREBAY_WORK_STORE"  # where what tasks pass on to each other lies meanwhile
 # What signs models: a Secret that a person writes, for register alone. Its passphrase is absent where the key has none.
 SIGNING_SECRET = "forebay-signing"  # noqa: S105 - a name
+SIGNING_KEY_FILE = "key.pem"  # the key of the Secret
 SIGNING_FOLDER = "/run/forebay/signing"  # where its keys lie in register's container; SIGNING_KEY names the file there
 SIGNING_PASSPHRASE = {"passphrase": key_variables.PASSPHRASE}
 SIGNING_KEY = key_variables.SIGNING_KEY  # absent where nothing is signed

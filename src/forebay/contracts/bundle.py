@@ -16,7 +16,7 @@ from forebay.state.sealed import MARKER, check_content
 SPEC = "model.json"
 WEIGHTS = "weights.safetensors"
 HISTORY = "history.json"  # training curves: a list of objects, one per epoch
-SIGNATURE = "model.sig"  # over the digest of all other files (`contracts.digest`)
+SIGNATURE = "model.sig"  # of every other file, where models are signed (`forebay.signing`)
 LARGEST_SPEC = 16 << 20  # bytes; a few kB for most, some MB with many thousand classes
 
 

@@ -1,7 +1,7 @@
 """One digest over a whole bundle: the sorted list of its files, with size and sha256 of each.
 
 The registry keeps the digest, and the list beside it, so that a changed file can be named. Every file counts, also
-hidden ones and those in sub-folders, but the signature: it is made from the digest, so it cannot be in it.
+hidden ones and those in sub-folders, but the signature: it is made from the others, so it cannot be among them.
 """
 
 import hashlib

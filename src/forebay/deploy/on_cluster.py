@@ -42,6 +42,7 @@ def roll_out(
         DeployError: it did not come up or answered otherwise; what was served before is served again.
         ConfigError: there is no cluster to talk to, or the name cannot be one there.
     """
+    wanted = service(bundle, config, run_id, serve)
     api, patience = _connected(tell)
 
     def promote() -> None:
@@ -50,7 +51,6 @@ def roll_out(
         insist(patience, partial(registry.remember_served, home, bundle.name, bundle.version, kept))
         insist(patience, partial(registry.set_champion, home, bundle.name, bundle.version))
 
-    wanted = service(bundle, config, run_id, serve)
     prove = partial(smoke.check, name=bundle.name, timeout_s=float(config.timeout_s))
     rollout = _rollout(api, patience, home, bundle.name, config, run_id)
     return predict_url(rollout.run(wanted, prove, promote), bundle.name)

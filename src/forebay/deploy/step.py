@@ -44,8 +44,8 @@ def deploy(
     """
     name = Evaluation.read(evaluation).name
     on_cluster = _target(config, log) == "kserve"
-    patience = Patience(WORK_S if on_cluster else 0.0, log.warn)
-    bundle = insist(patience, partial(registry.resolve, log.home, f"{name}/{version}"))
+    resolve = partial(registry.resolve, log.home, f"{name}/{version}")
+    bundle = insist(Patience(WORK_S, log.warn), resolve) if on_cluster else resolve()
     if bundle.note:
         log.warn(bundle.note)
     images, probabilities = read_smoke(evaluation)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from forebay.errors import ForebayError, MachineError
 
 REINSTALL = (
-    "Install again with the constraints file of this version: `pip install --constraint constraints.txt forebay`."
+    "Install again what constraints.txt of this version holds: `make setup` in a checkout; for a wheel, docs/supply.md."
 )
 
 

@@ -14,7 +14,7 @@ from forebay.contracts.bundle import SPEC, WEIGHTS, ModelSpec, file_sha256, writ
 from forebay.contracts.opened import opened_bundle
 from forebay.contracts.record import Record
 from forebay.errors import ModelError
-from forebay.models.fitting import UNFIT, check_fit, open_tensors, unfit
+from forebay.models.fitting import UNFIT, check_finite, check_fit, open_tensors, unfit
 from forebay.models.normalize import standardize
 from forebay.models.registry import build
 from forebay.state.files import write_bytes
@@ -112,6 +112,7 @@ def load_bundle(folder: Path, record: Record | None = None) -> Classifier:
             raise ModelError(f"{folder / SPEC} names no network that can be built: {error}") from error
         except UNFIT as error:
             raise unfit(spec, folder / WEIGHTS, error) from error
+        check_finite(network.state_dict(), folder / WEIGHTS)
         return Classifier(spec, network, opened.examples_NHWC)
 
 

@@ -1,6 +1,6 @@
 """Whether a file of weights fits a network, found out from its header before any memory is taken for either."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
@@ -38,16 +38,8 @@ class StoredTensors:
         return sum(map(prod, self.shapes.values()))
 
     def read(self) -> dict[str, Tensor]:
-        """The tensors; their memory is the file's until they are copied.
-
-        Raises:
-            ValueError: a number in one is not finite.
-        """
-        found: dict[str, Tensor] = {name: self._file.get_tensor(name) for name in self.shapes}
-        for name, tensor in found.items():
-            if tensor.is_floating_point() and not tensor.isfinite().all():
-                raise ValueError(f"{name} holds numbers that are not finite")
-        return found
+        """The tensors; their memory is the file's until they are copied."""
+        return {name: self._file.get_tensor(name) for name in self.shapes}
 
 
 @contextmanager
@@ -85,6 +77,20 @@ def check_fit(spec: ModelSpec, tensors: StoredTensors) -> None:
     ):
         if names:
             raise ValueError(f"{min(names)} {problem}")
+
+
+def check_finite(tensors: Mapping[str, Tensor], weights: Path) -> None:
+    """Refuse weights that are no numbers.
+
+    Raises:
+        ModelError: NaN or infinity is among them.
+    """
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise ModelError(
+                f"{weights}: {name} holds numbers that are not finite; the training diverged. Lower "
+                "train.learning_rate and train again."
+            )
 
 
 def unfit(spec: ModelSpec, weights: Path, error: Exception) -> ModelError:

@@ -74,7 +74,7 @@ def predict_v2(model: ServedModel, media: bytes, headers: dict[bytes, bytes], bo
         if media.startswith(PICTURE):
             request = codec.plain_request(codec.decode_picture(body, _shape(model), _preparation(model), claim))
         else:
-            request = codec.decode_v2(body, None if length is None else length.decode("latin-1"), _shape(model))
+            request = codec.decode_v2(body, None if length is None else length.decode("latin-1"), _shape(model), claim)
     prediction = _predict(model, request.images_NHWC, claim)
     with POST_HIST_TIME.labels(model.name).time():
         encoded, json_length = codec.encode_v2(request, prediction)

@@ -17,7 +17,7 @@ import orjson
 from forebay.serving.admission.admission import Admission
 from forebay.serving.admission.inflight import Claim, TooLargeError
 from forebay.serving.admission.shed import Shed, shed
-from forebay.serving.answer import JSON, PICTURE, Headers, Response, check_head, error, predict_v1, predict_v2, refused
+from forebay.serving.answer import JSON, Headers, Response, check_head, error, predict_v1, predict_v2, refused
 from forebay.serving.metrics import UNKNOWN, count_request
 from forebay.serving.openapi import READ
 from forebay.serving.repository import Models, ServedModel
@@ -49,9 +49,6 @@ _MODEL = re.compile(
     r"(?P<v2>/v2/models/(?P<v2_name>[^/]+))(?:/versions/(?P<version>[^/]+))?(?P<rest>/ready)?"
 )
 _READ = re.compile("|".join(re.sub(r"\{\w+\}", "[^/:]+", path).replace(".", r"\.") for path in READ))
-NUMBERS = 8  # bytes of memory for each byte of JSON: a number and its place in a list
-OTHERS = 2  # the same for tensors and picture files
-_FILES = re.compile(rb'"b64"')
 PREDICT = "POST /v1/models/NAME:predict or /v2/models/NAME/infer"
 PATHS = f"{PREDICT}; GET /v2/models/NAME, /v2/health/ready or /metrics"
 
@@ -178,8 +175,6 @@ class FrontDoor:
         try:
             found = self._check_model(asked.target, model)
             body = decompressed(asked.body, asked.encoding, self._max_body_bytes, claim)
-            if claim.is_large:
-                claim.decoded(_parsed_bytes(asked, body))
             if asked.target.protocol == "v1":
                 return predict_v1(found, asked.media, body, claim)
             return predict_v2(found, asked.media, asked.headers, body, claim)
@@ -284,12 +279,6 @@ class FrontDoor:
         if unread is not None:
             await discard(unread, self.admission.limits.discard_s)
             await send({"type": "http.response.body", "body": b""})
-
-
-def _parsed_bytes(asked: _Asked, body: bytes) -> int:
-    """Memory that a large body takes once it is parsed."""
-    plain = b"inference-header-content-length" in asked.headers or asked.media.startswith(PICTURE)
-    return len(body) * (OTHERS if plain or _FILES.search(body, 0, 200) else NUMBERS)
 
 
 def _peer(scope: Scope) -> Peer:

@@ -28,11 +28,15 @@ class Settler:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="settle-models", daemon=True)
 
-    def start(self) -> None:
-        """Serve what can be loaded now, then go on; what takes long is served later, and holds up nothing."""
+    def start(self, *, until_one: bool = False) -> None:
+        """Serve what can be loaded now, then go on; what takes long is served later, and holds up nothing.
+
+        Args:
+            until_one: come back no sooner than one answers, or none can: a pod without its model is to end, not wait.
+        """
         self._look()
         end = time.monotonic() + START_S
-        while self._models.is_loading() and time.monotonic() < end:
+        while self._models.is_loading() and (time.monotonic() < end or (until_one and not self._models.names())):
             self._models.wait_for_news(POLL_S)
             self._look()
         self._thread.start()

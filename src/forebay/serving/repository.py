@@ -132,7 +132,8 @@ class Models:
         if current is not None and current.served == served:
             return answering
         found = self._outcome(served)
-        return replace(answering, error=found.error, loading=found.loading)
+        here = found.classifier is not None  # since a moment ago: the next look serves it
+        return replace(answering, error=found.error, loading=found.loading or here)
 
     def _outcome(self, served: Served) -> Outcome:
         return self._loader.outcome(served)

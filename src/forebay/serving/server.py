@@ -132,8 +132,8 @@ def serve_folder(
     models = Models(ModelRepository())
     models.want(find_bundles(folder, name, version, digest))
     settler = Settler(models)
-    settler.start()
-    if not models.names() and not models.is_loading():
+    settler.start(until_one=True)
+    if not models.names():
         problems = [loaded.error for loaded in models.settle().values()]
         more = f" And {len(problems) - SAID} more." if len(problems) > SAID else ""
         raise ConfigError(" ".join(problems[:SAID]) + more)

@@ -59,7 +59,7 @@ def _running(home: Home) -> ServerInfo:
 
 
 def _version(port: int) -> str:
-    connection = http.client.HTTPConnection(HOST, port, timeout=120)
+    connection = http.client.HTTPConnection(HOST, port, timeout=300)
     try:
         connection.request("POST", "/v1/models/digits:predict", json.dumps({"instances": [[[1] * 8] * 8]}))
         answer = json.loads(connection.getresponse().read())

@@ -12,9 +12,13 @@ from forebay.cluster.given import (
     MLFLOW,
     MLFLOW_LOGIN,
     MODEL_STORE,
+    SIGNING_KEY,
+    SIGNING_KEY_FILE,
+    SIGNING_SECRET,
     SPARK_ACCOUNT,
     STORE,
     STORE_KEYS,
+    VERIFY_KEY,
     WORK_STORE,
 )
 from forebay.cluster.namespaces import PIPELINES
@@ -25,7 +29,7 @@ from forebay.doctor.cluster.place import CONFIG_MAPS, MODELS, RUNTIMES, SECRETS,
 MODELS_STORE = "forebay-models-store"  # Secret by which servers fetch models
 RUNTIME = "forebay"
 STORES = (MODEL_STORE, CHECKPOINT_STORE, WORK_STORE)
-UNASKED = (SPARK_ACCOUNT,)  # there with spark.enabled alone
+UNASKED = (SPARK_ACCOUNT, SIGNING_KEY, VERIFY_KEY)  # there with spark.enabled, signing.enabled, signing.verifyKeys
 PLAIN = (*MLFLOW, *STORES, *(key for key in STORE if key != ENDPOINT))
 
 
@@ -54,6 +58,7 @@ def given(place: Place) -> Iterator[Check]:
     for held in HELD:
         yield guarded(held.name, partial(_held, place, held))
     yield guarded("runtime", partial(_runtime, place))
+    yield guarded("signing", partial(_signing, place))
 
 
 def _held(place: Place, held: Held) -> Check:
@@ -72,6 +77,20 @@ def _held(place: Place, held: Held) -> Check:
     unset = [key for key in held.store if key not in found]
     note = f"; without {', '.join(unset)}, as for a store of a cloud's own" if unset else ""
     return passed(held.name, f"{where} holds {', '.join(sorted(found)) or 'nothing'}{note}")
+
+
+def _signing(place: Place) -> Check:
+    if SIGNING_KEY not in (place.api.keys(CONFIG_MAPS, PIPELINES, GIVEN) or ()):
+        return passed("signing", "register signs no models (signing.enabled)")
+    where = f"Secret {SIGNING_SECRET} in {PIPELINES}"
+    if SIGNING_KEY_FILE in (place.api.keys(SECRETS, PIPELINES, SIGNING_SECRET) or ()):
+        return passed("signing", f"register signs models by the key of the {where}")
+    create = f"create secret generic {SIGNING_SECRET} --namespace {PIPELINES} --from-file={SIGNING_KEY_FILE}"
+    return failed(
+        "signing",
+        f"register is to sign models, and there is no {where} with the key {SIGNING_KEY_FILE}",
+        f"Write it: {place.kubectl(create)}; docs/signing.md shows how the key is made.",
+    )
 
 
 def _runtime(place: Place) -> Check:

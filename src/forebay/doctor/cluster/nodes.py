@@ -36,11 +36,11 @@ def closed(place: Place) -> Check | None:
 
 def _ready(place: Place, count: int, away: list[str]) -> Check:
     if len(away) < count:
-        note = f"; not {'; not '.join(away)}" if away else ""
+        note = f"; the others do not: {', '.join(away)}" if away else ""
         return passed("nodes", f"{count - len(away)} of {count} take pods{note}")
     return failed(
         "nodes",
-        f"none of {count} takes pods: {'; '.join(away) or 'there is none'}",
+        f"none of {count} takes pods: {', '.join(away) or 'there is none'}",
         f"{place.kubectl('describe nodes')} says more; a cordoned one is opened by `kubectl uncordon NAME`, a taint is "
         "removed by `kubectl taint nodes NAME KEY-`.",
     )

@@ -16,7 +16,7 @@ def check_bytes(data: bytes, max_pixels: int) -> None:
     if head in tiff.MAGICS:
         tiff.check_bytes(data, max_pixels)
     elif data[4:8] == b"ftyp":
-        boxes.check_bytes(data, max_pixels)
+        boxes.check_bytes(data)
     elif len(data) <= SMALL_BYTES:
         return
     elif head[:3] == jpeg.MAGIC:
@@ -34,6 +34,8 @@ def check_opened(image: Image.Image, data: bytes, max_pixels: int) -> bool:
         raise too_costly(f"an EXIF block of {len(exif)} bytes, at most {MAX_EXIF_BYTES} are read")
     if image.format in ("JPEG", "MPO"):
         return jpeg.check_scans(image, data, max_pixels)
+    if image.format in ("AVIF", "HEIF"):
+        boxes.check_pixels(data, image.width * image.height)
     if image.format == "PPM":
         plain.check_samples(image)
     return False

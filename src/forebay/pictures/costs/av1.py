@@ -1,7 +1,9 @@
 """How large the frames of coded AV1 are, from its sequence headers (AV1 specification, 5.3 and 5.5)."""
 
-_SEQUENCE_HEADER, _WITH_SIZE, _WITH_EXTENSION = 1, 2, 4
-_UNITS = 10_000  # of which a picture has three or four
+from forebay.pictures.errors import too_costly
+from forebay.pictures.limits import MAX_UNITS
+
+_SEQUENCE_HEADER, _WITH_SIZE, _WITH_EXTENSION, _NO_UNIT = 1, 2, 4, 128
 
 
 class _Bits:
@@ -16,18 +18,26 @@ class _Bits:
         return self._bits >> self._left & ((1 << count) - 1)
 
 
-def largest(data: bytes) -> int:
-    """Pixels of the largest frame that a row of open bitstream units (OBUs) allows; 0 where there is no header."""
-    at, most = 0, 0
-    for _ in range(_UNITS):
-        if at >= len(data):
-            break
+def largest(data: bytes, at: int = 0) -> int:
+    """Pixels of the largest frame that a row of open bitstream units (OBUs) allows; 0 where there is no header.
+
+    Raises:
+        EOFError: a header is cut off.
+        PictureError: there are too many units.
+    """
+    most, units = 0, 0
+    while at < len(data):
         head = data[at]
+        if head & _NO_UNIT:
+            break
         at += 2 if head & _WITH_EXTENSION else 1
         size, at = _leb128(data, at) if head & _WITH_SIZE else (len(data) - at, at)
         if head >> 3 & 15 == _SEQUENCE_HEADER:
             most = max(most, _frame(data[at : at + min(size, 256)]))
         at += size
+        units += 1
+        if units > MAX_UNITS:
+            raise too_costly(f"an AVIF with a picture of more than {MAX_UNITS} units, which is as many as are read")
     return most
 
 

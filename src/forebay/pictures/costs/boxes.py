@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from forebay.pictures.costs import av1, items
 from forebay.pictures.errors import too_costly
-from forebay.pictures.limits import MAX_EXIF_BYTES, MAX_ITEMS, MIN_TILE_PIXELS
+from forebay.pictures.limits import MAX_COVERED, MAX_EXIF_BYTES, MAX_ITEMS, MAX_TRACKS, MIN_TILE_PIXELS
 
 _NESTED = (b"moov", b"trak", b"mdia", b"minf", b"stbl")
 
@@ -22,14 +22,23 @@ class Box(NamedTuple):
     end: int
 
 
-def check_bytes(data: bytes, max_pixels: int) -> None:
-    """Refuse what is put together from more pixels than it has, beyond what tiles at its edges need."""
-    most = max(MIN_TILE_PIXELS, 4 * max_pixels)  # colours and transparency, each with tiles over the edge
-    pixels = 0
-    for box in boxes(data, 0, len(data)):
-        if box.kind == b"meta":
-            pixels += _of_items(data, box)
-    pixels += sum(av1.largest(data[start:]) for start in _first_frames(data, 0, len(data)))
+def check_bytes(data: bytes) -> None:
+    """Refuse a large EXIF block, which is taken apart as the file is opened."""
+    for found in _all_items(data):
+        for item, kind in found.kinds.items():
+            size = found.bytes_of(item)
+            if kind == b"Exif" and size > MAX_EXIF_BYTES:
+                raise too_costly(f"an EXIF block of {size} bytes, at most {MAX_EXIF_BYTES} are read")
+
+
+def check_pixels(data: bytes, own: int) -> None:
+    """Refuse a picture of `own` pixels that is put together from many more, beyond what tiles at its edges need."""
+    most = max(MIN_TILE_PIXELS, MAX_COVERED * own)
+    pixels = sum(found.pixels(item) for found in _all_items(data) for item in {found.primary, *found.beside})
+    for tracks, start in enumerate(_first_frames(data, 0, len(data)), 1):
+        if tracks > MAX_TRACKS:
+            raise too_costly(f"an AVIF of more than {MAX_TRACKS} tracks, which is as many as are read")
+        pixels += av1.largest(data, start)
     if pixels > most:
         raise too_costly(f"an AVIF or HEIC that is put together from {pixels} pixels, at most {most} are decoded")
 
@@ -52,13 +61,10 @@ def boxes(data: bytes, start: int, end: int) -> Iterator[Box]:
         start += size
 
 
-def _of_items(data: bytes, meta: Box) -> int:
-    """Pixels that the primary item and those beside it (transparency) are made of."""
-    found = items.read(data, {box.kind: box for box in _with_properties(data, meta)})
-    for item, kind in found.kinds.items():
-        if kind == b"Exif" and found.bytes_of(item) > MAX_EXIF_BYTES:
-            raise too_costly(f"an EXIF block of {found.bytes_of(item)} bytes, at most {MAX_EXIF_BYTES} are read")
-    return sum(found.pixels(item) for item in {found.primary, *found.beside})
+def _all_items(data: bytes) -> Iterator[items.Items]:
+    for box in boxes(data, 0, len(data)):
+        if box.kind == b"meta":
+            yield items.read(data, {inner.kind: inner for inner in _with_properties(data, box)})
 
 
 def _with_properties(data: bytes, meta: Box) -> Iterator[Box]:

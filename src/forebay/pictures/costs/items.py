@@ -6,7 +6,7 @@ from typing import Protocol
 
 from forebay.pictures.costs import av1
 from forebay.pictures.errors import too_costly
-from forebay.pictures.limits import MAX_ITEMS
+from forebay.pictures.limits import MAX_ITEMS, MAX_SHARED
 
 Extent = tuple[int, int]  # where it starts in the file, and its bytes
 
@@ -32,6 +32,7 @@ class Items:
     parts: dict[int, list[int]] = field(default_factory=dict)  # of what it is put together
     beside: list[int] = field(default_factory=list)  # those that belong to another one, such as its transparency
     _known: dict[int, int] = field(default_factory=dict)
+    _read: int = 0  # bytes of coded pictures
 
     def bytes_of(self, item: int) -> int:
         """The length of an item."""
@@ -47,6 +48,9 @@ class Items:
     def _own(self, item: int) -> int:
         if self.kinds.get(item) != b"av01":
             return self.areas.get(item, 0)
+        self._read += self.bytes_of(item)
+        if self._read > MAX_SHARED * len(self.data):
+            raise too_costly("an AVIF whose pictures are all made of the same bytes")
         coded = b"".join(self.data[start : start + size] for start, size in self.extents.get(item, []))
         return max(self.areas.get(item, 0), av1.largest(coded))
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from forebay.pictures.costs.jpeg import SOS
 from forebay.pictures.errors import too_costly
 from forebay.pictures.limits import (
+    MAX_COVERED,
     MAX_SCANS,
     MAX_STRIPS,
     MAX_TAGS,
@@ -73,7 +74,7 @@ def check_bytes(data: bytes, max_pixels: int) -> None:
             if tag.number == below:
                 _check_values(_read(data, first.number(tag), order, large))
     if first.largest(WIDTH) * first.largest(HEIGHT) <= max_pixels:  # else it is too large, whatever it holds
-        _check_tiles(first, max_pixels)
+        _check_tiles(first)
         _check_scans(first, data, max_pixels)
 
 
@@ -101,14 +102,14 @@ def _check_values(directory: _Directory) -> None:
             raise too_costly(f"a TIFF with {tag.values} values of tag {tag.number}, at most {most} are read")
 
 
-def _check_tiles(directory: _Directory, max_pixels: int) -> None:
+def _check_tiles(directory: _Directory) -> None:
     """Edges of tiles are decoded beside the picture; what that may come to is bounded, not forbidden."""
     width, height = directory.largest(WIDTH), directory.largest(HEIGHT)
     wide, high = directory.largest(TILE_WIDTH), directory.largest(TILE_HEIGHT)
     if not (wide and high):
         return
     covered = -(-width // wide) * wide * -(-height // high) * high
-    most = max(MIN_TILE_PIXELS, 2 * max_pixels)
+    most = max(MIN_TILE_PIXELS, MAX_COVERED * width * height)
     if covered > most:
         raise too_costly(
             f"a TIFF of {height}x{width} pixels in tiles of {high}x{wide}, which cover {covered} pixels; at most "

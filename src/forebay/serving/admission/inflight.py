@@ -13,7 +13,7 @@ from forebay.serving.wire.limits import MIB, Limits
 
 WAIT_S = 20.0  # for memory that another request gives back once it is answered
 LOOK_S = 0.25  # how often who waits looks whether its client is still there
-SOURCE_BYTES = 4  # a pixel of a picture that is being decoded
+SOURCE_BYTES = 14  # a pixel of a picture while it is decoded: of a progressive JPEG, with its coefficients, as measured
 STEP_BYTES = 4 * MIB  # by which a body of unknown length takes more
 
 

@@ -20,7 +20,7 @@ from forebay.state.key_variables import without_signing_key
 from forebay.state.private import UMASK
 from forebay.state.runners import Runner
 
-START_TIMEOUT_S = 90.0  # a server is up in under 5 s; a cold or busy disk takes longer
+START_TIMEOUT_S = 180.0  # a server is up in under 5 s; on a machine that others use up, or a cold disk, minutes pass
 POLL_S = 0.05
 
 

@@ -57,11 +57,8 @@ class Life:
         """How it ended, in words."""
         if self.code < 0:
             hint = " (by hand, or by the kernel for lack of memory)" if self.code == -signal.SIGKILL else ""
-            number = -self.code
-            name = (
-                signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
-            )  # real-time ones
-            return f"killed by {name}{hint}"
+            names = {each.value: each.name for each in signal.Signals}  # real-time ones have none
+            return f"killed by {names.get(-self.code, f'signal {-self.code}')}{hint}"
         if self.code == 0:
             return "exit code 0: it was asked to end, and its supervisor was not"
         return f"exit code {self.code}: {one_line(self.last_words) or 'it said nothing'}"

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from forebay.pictures import Preparation
 from forebay.serving.admission.inflight import Claim
-from forebay.serving.wire.encoded import what_it_is
 from forebay.serving.wire.outputs import OUTPUTS, Form, Prediction, encode_output, wanted_outputs
 from forebay.serving.wire.parameters import BINARY_OUTPUT, BINARY_SIZE, OF_INPUT, OF_REQUEST, flag, known_parameters
 from forebay.serving.wire.pixels import Shape, check_count, depth, from_files, from_floats, from_lists, from_numbers
 from forebay.serving.wire.refusal import RefusedError, shown
+from forebay.serving.wire.text import CHECKED_BYTES, json_object
 
 INPUT = "pixels"
 DATATYPES: dict[str, np.dtype[Any]] = {"UINT8": np.dtype("u1"), "FP32": np.dtype("<f4")}
@@ -42,7 +42,8 @@ def decode_v1(body: bytes, shape: Shape, preparation: Preparation, claim: Claim 
     Raises:
         RefusedError: anything else than instances that are all pixel arrays or all `{"b64": …}` objects.
     """
-    instances = _json_object(body).get("instances")
+    claim = claim or Claim.of_nobody()
+    instances = json_object(body, claim).get("instances")
     expected = f'"instances", a list of pixel arrays of shape {_shapes(shape)} with 0 to 255, or of {{"b64": "…"}}'
     if not isinstance(instances, list):
         raise RefusedError(f"expected {expected}, got instances: {shown(instances)}.")
@@ -71,25 +72,29 @@ def encode_v1(prediction: Prediction) -> bytes:
     return orjson.dumps({"predictions": rows}, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
-def decode_v2(body: bytes, header_length: str | None, shape: Shape) -> InferRequest:
+def decode_v2(body: bytes, header_length: str | None, shape: Shape, claim: Claim | None = None) -> InferRequest:
     """Decode a V2 request for a model that takes pictures of `shape` (H, W, C).
 
     Args:
         body: JSON, with raw tensor bytes after it when `header_length` is given.
         header_length: value of the header Inference-Header-Content-Length.
         shape: of one picture.
+        claim: takes the memory for what the body is decoded to.
 
     Raises:
         RefusedError: it breaks the protocol or does not fit the model.
     """
     split = len(body) if header_length is None else _header_length(header_length, len(body))
-    document = _json_object(body if header_length is None else body[:split])  # no copy of a large one
+    claim = claim or Claim.of_nobody()
+    document = json_object(body if header_length is None else body[:split], claim)  # no copy of a large one
     parameters = known_parameters(document, "request", OF_REQUEST)
     tensor = _only_input(document.get("inputs"), shape)
     dimensions = _dimensions(tensor, shape)
     if header_length is None:
         images = _json_tensor(tensor, dimensions)
     else:
+        if len(body) - split > CHECKED_BYTES:
+            claim.decoded(len(body) - split)  # a copy, where the numbers are no bytes
         images = _binary_tensor(tensor, dimensions, memoryview(body)[split:])
     wanted = wanted_outputs(document, flag(parameters, BINARY_OUTPUT, "request", False))
     return InferRequest(images_NHWC=images, id=_request_id(document), wanted=wanted)
@@ -146,18 +151,6 @@ def encode_binary_request(images_NHWC: NDArray[np.uint8]) -> tuple[bytes, int]:
     }
     head = orjson.dumps({"inputs": [tensor]})
     return head + raw, len(head)
-
-
-def _json_object(text: bytes) -> dict[str, Any]:
-    try:
-        document = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise RefusedError(
-            f"expected a JSON object, got something that is not JSON: {error}. {what_it_is(text)}".rstrip()
-        ) from None
-    if not isinstance(document, dict):
-        raise RefusedError(f"expected a JSON object, got {shown(document)}.")
-    return document
 
 
 def _shapes(shape: Shape) -> str:

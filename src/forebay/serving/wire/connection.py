@@ -14,7 +14,6 @@ from forebay.serving.wire.listening import Guests
 from forebay.serving.wire.refusal import RefusedError
 
 LINGER_S = 2.0
-STUCK_S = 5.0  # for a closed connection to take what is left for it
 PROBE_S = 1.0  # after its last byte, a client that still has no answer is asked whether it is there
 BODY_SLACK_S = 5.0  # reading a body ends by itself before that
 ALWAYS = ("/", "/metrics", "/v2/health/live", "/v2/health/ready")
@@ -40,7 +39,6 @@ class Connection(HttpToolsProtocol):
         self._last_byte: float | None = None  # when the client said that it sends no more
         self._probed = False
         self._unsent: tuple[float, int] | None = None  # since when so many bytes wait to be taken
-        self._closed_at: float | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Count the client, and take it in or not."""
@@ -125,6 +123,13 @@ class Connection(HttpToolsProtocol):
             refusal = RefusedError(f"{msg} Expected an HTTP/1.1 request.")
         self._refuse(refusal)
 
+    def shutdown(self) -> None:
+        """End with the answer that is being made; uvicorn calls it when the server ends."""
+        if self._head_bytes and not self._is_busy:
+            self.turn_away(Shed.ENDING)
+        else:
+            super().shutdown()
+
     @property
     def is_waiting(self) -> bool:
         """Whether no request is being answered or sent."""
@@ -180,9 +185,6 @@ class Connection(HttpToolsProtocol):
     def _is_stuck(self, now: float, limits: Limits) -> bool:
         """Whether a client has not taken a byte for too long."""
         size = self.transport.get_write_buffer_size()
-        if self.transport.is_closing():
-            self._closed_at = self._closed_at or now
-            return now - self._closed_at > STUCK_S
         if not size:
             self._unsent = None
         elif self._unsent is None or size < self._unsent[1]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from forebay.settings.serve import ServeConfig
 
 FILES_KEPT = 96  # descriptors for models, logs and libraries, which connections never take
-FEWEST_CONNECTIONS = 8
+FEWEST_CONNECTIONS = 12  # where even fewer could be opened
 MIB = 1 << 20
 
 
@@ -27,7 +27,7 @@ class Limits:
     body_idle_s: float = 15.0  # without a byte of a body
     discard_s: float = 10.0  # a refused client may go on sending so long, to see its answer
     small_bytes: int = MIB  # a request with a body up to this size waits behind no larger one
-    small_decoded_bytes: int = 24 * MIB  # of its pictures, once decoded
+    small_decoded_bytes: int = 64 * MIB  # of its pictures while they are decoded: up to some 4.5 megapixels
     small_pixels: int = 1 << 16  # of all its pictures in the model's size; a single picture is always small
     small_percent: int = 25  # of the memory, kept for small requests
     decoded_bytes: int = 512 * MIB  # of pictures and parsed JSON, of all requests at once
@@ -40,9 +40,11 @@ class Limits:
     def of(cls, config: ServeConfig) -> "Limits":
         """The limits under these settings, on what this process may open."""
         openable = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        most = max(FEWEST_CONNECTIONS, openable - FILES_KEPT - cls.spare_connections)
+        room = 1 << 20 if openable == resource.RLIM_INFINITY else max(FEWEST_CONNECTIONS, openable - FILES_KEPT)
+        spare = min(cls.spare_connections, room // 4)
         return cls(
-            connections=config.connections if openable == resource.RLIM_INFINITY else min(config.connections, most),
+            connections=min(config.connections, room - 2 * spare),  # twice: as many more are told why they are closed
+            spare_connections=spare,
             address_percent=config.address_percent,
             head_s=config.head_s,
             body_s=config.body_s,

@@ -56,19 +56,22 @@ class Guests:
         self._present[guest] = None
         self._by_address[guest.peer.address] += 1
         limits = self._limits()
-        of_address = self._by_address[guest.peer.address] > limits.share(limits.connections)
-        if not of_address and len(self) <= limits.connections:
-            return None
-        reason = Shed.ADDRESS_CONNECTIONS if of_address else Shed.CONNECTIONS
-        oldest = self._longest_waiting(guest, guest.peer.address if of_address else None)
-        if oldest is not None:
+        while reason := self._too_many(guest, limits):
+            address = guest.peer.address if reason is Shed.ADDRESS_CONNECTIONS else None
+            oldest = self._longest_waiting(guest, address)
+            if oldest is None:
+                break
             count_shed(Shed.EVICTED)
             oldest.make_room(reason)
             self.leave(oldest)
-            return None
-        if len(self) > limits.connections + limits.spare_connections:
+        if reason and len(self) > limits.connections + limits.spare_connections:
             guest.turn_away(reason)
         return reason
+
+    def _too_many(self, guest: Guest, limits: Limits) -> Shed | None:
+        if self._by_address[guest.peer.address] > limits.share(limits.connections):
+            return Shed.ADDRESS_CONNECTIONS
+        return Shed.CONNECTIONS if len(self) > limits.connections else None
 
     def leave(self, guest: Guest) -> None:
         """Forget a connection that is closed."""

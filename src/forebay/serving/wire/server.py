@@ -2,11 +2,13 @@
 
 import asyncio
 import functools
+import math
 import os
 import socket
 import threading
 import time
 from collections.abc import Callable
+from typing import Any, cast
 
 import uvicorn
 
@@ -33,7 +35,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 door,
-                http=self._connection,  # type: ignore[arg-type]  # uvicorn calls it, whatever it is
+                http=cast(Any, self._connection),  # called like the class that it makes one of
                 ws="none",
                 lifespan="off",
                 log_config=None,
@@ -83,7 +85,7 @@ class Server(uvicorn.Server):
         await self._quiet()
         left = start + limits.grace_s - time.monotonic()
         last = asyncio.get_running_loop().call_later(left, self._give_up)
-        self.config.timeout_graceful_shutdown = max(left, 0) + LAST_WORDS_S * 2  # type: ignore[assignment]  # no whole number
+        self.config.timeout_graceful_shutdown = math.ceil(max(left, 0) + LAST_WORDS_S)
         await super().shutdown(sockets)
         last.cancel()
 
