@@ -172,9 +172,9 @@ def test_what_turns_out_large_is_no_small_request() -> None:
     budgets = Budgets(Limits)
     with Claim(budgets, Peer()) as claim:
         claim.body(1000)
-        claim.decoded(20 * MIB)
+        claim.decoded(Limits.small_decoded_bytes - MIB)
         for asked in (
-            lambda: claim.decoded(5 * MIB),
+            lambda: claim.decoded(2 * MIB),
             lambda: claim.unpacked(2 * MIB),
             lambda: claim.pictures(4096, 8, 8),
         ):
