@@ -18,7 +18,7 @@ from forebay.evaluate.charts import Frame, Series, line_chart, padded, ticks
 from forebay.evaluate.report import history_charts
 from forebay.preprocess import preprocess
 from forebay.settings import EvaluateConfig, PreprocessConfig
-from forebay.state import StepLog
+from forebay.state import StepLog, seal
 from row_tables import write_table
 from tiny_models import fit_mlp
 
@@ -150,6 +150,7 @@ def test_a_model_without_mistakes_or_history_still_has_a_page(tmp_path: Path, st
     preprocess(tmp_path / "table", tmp_path / "shards", PreprocessConfig(), steplog)
     fit_mlp(tmp_path / "shards", tmp_path / "bundle", steps=30)
     (tmp_path / "bundle" / "history.json").unlink()
+    seal(tmp_path / "bundle")
     found = evaluate(tmp_path / "shards", tmp_path / "bundle", tmp_path / "evaluation", EvaluateConfig(), steplog)
     page = Page(found.report.read_text())
     assert found.accuracy["value"] == 1.0
