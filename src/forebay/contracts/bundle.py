@@ -11,7 +11,7 @@ from forebay.contracts.spec_rules import FORMAT, TASK, check_spec
 from forebay.contracts.strict_json import parse
 from forebay.errors import ModelError
 from forebay.state.files import write_json
-from forebay.state.sealed import MARKER, check_content
+from forebay.state.sealed import EVERYTHING, MARKER, check_content
 
 SPEC = "model.json"
 WEIGHTS = "weights.safetensors"
@@ -59,7 +59,7 @@ def check_artifact(folder: Path) -> None:
         DamagedArtifactError: a file of it is missing or another one.
     """
     if (folder / MARKER).exists() or not folder.is_dir():
-        check_content(folder, "train", [SPEC, WEIGHTS, HISTORY])
+        check_content(folder, "train", [SPEC, WEIGHTS, EVERYTHING])
 
 
 def write_spec(folder: Path, spec: ModelSpec) -> None:

@@ -12,6 +12,7 @@ from forebay.state import machine_words
 from forebay.state.files import read_json, write_json
 
 MARKER = "_COMPLETE.json"
+EVERYTHING = "/"  # all files of an artifact
 SMALL_BYTES = 1 << 20  # up to which content is compared whenever it is asked: manifests, evaluations, a spec
 _AGAIN = {  # by the step that wrote the folder: the command that writes it outside a run
     "ingest": "forebay ingest",
@@ -51,7 +52,8 @@ def check_content(folder: Path, maker: str, names: Iterable[str]) -> None:
     Args:
         folder: an artifact folder.
         maker: the step that wrote it, for the message.
-        names: files in it; a name that ends with a slash stands for all that lies, or should lie, in that folder.
+        names: files in it; a name that ends with a slash stands for all that lies, or should lie, in that folder,
+            `EVERYTHING` for all in the artifact's own.
 
     Raises:
         DamagedArtifactError: names the file that is missing or another one, and what writes it anew.
@@ -76,8 +78,8 @@ def _files(folder: Path, names: Iterable[str], sealed: Iterable[str]) -> Iterato
         if not name.endswith("/"):
             yield name
             continue
-        present = (f"{name}{path.name}" for path in folder.joinpath(name).glob("*"))
-        yield from sorted({*present, *(each for each in sealed if each.startswith(name))})
+        inside = "" if name == EVERYTHING else name
+        yield from sorted(each for each in {*_sizes(folder), *sealed} if each.startswith(inside))
 
 
 def _sealed_digests(folder: Path, maker: str) -> dict[str, str]:
