@@ -167,7 +167,7 @@ def test_a_server_that_stays_away_is_given_up() -> None:
 
 def test_a_token_that_expires_in_the_middle_ends_the_following_at_once() -> None:
     with kfp_double(recorded("done")) as double:
-        follower = _follower(double, [])
+        follower = Follower(connect(Login(host=double.url, token="first"), Patience(BEGIN_S)), "r1", [].append)
         double.token = "another"
-        with pytest.raises(BackendError, match="absent, wrong or has expired"):
+        with pytest.raises(BackendError, match=r"wrong or has expired: renew FOREBAY_KFP_TOKEN"):
             follow(follower, [])
