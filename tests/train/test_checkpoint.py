@@ -69,13 +69,13 @@ def test_a_file_with_a_right_digest_that_is_no_checkpoint_is_refused(checkpoints
 
 
 def test_forgetting_leaves_only_the_lock_and_gives_a_new_training_id(checkpoints: Checkpoints) -> None:
-    before = checkpoints.training_id()
-    assert before == checkpoints.training_id()
+    before = checkpoints.training_id(print)
+    assert before == checkpoints.training_id(print)
     save(checkpoints, 1)
     with checkpoints.lock.held("a test"):
         checkpoints.forget()
     assert [path.name for path in checkpoints.folder.iterdir()] == ["lock"]
-    assert checkpoints.training_id() != before
+    assert checkpoints.training_id(print) != before
 
 
 def test_the_key_follows_every_part_and_not_their_order() -> None:

@@ -16,7 +16,7 @@ from forebay.contracts.shards import open_split
 from forebay.errors import BusyError, DataError, TrainError
 from forebay.models import load_bundle
 from forebay.settings import TrainConfig
-from forebay.state import FileLock, Home, StepLog, is_sealed
+from forebay.state import FileLock, Home, StepLog, is_sealed, seal
 from forebay.state.steplog import read_events
 from forebay.train import TrainResult, fit
 from forebay.train.plan import check_learnable
@@ -48,7 +48,7 @@ def test_it_learns_and_its_bundle_answers_for_held_out_rows(
     assert all(np.isfinite(value) for value in result.metrics.values())
     assert is_sealed(tmp_path / "out")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        "_COMPLETE.json", "history.json", "model.json", "weights.safetensors",
+        "_COMPLETE.json", "examples.safetensors", "history.json", "model.json", "weights.safetensors",
     ]  # fmt: skip
 
 
@@ -178,8 +178,8 @@ def test_batches_of_one_row_are_refused_where_batch_norm_cannot_use_them(train: 
 
 
 def test_too_little_memory_names_the_setting(train: Callable[..., TrainResult]) -> None:
-    with pytest.raises(TrainError, match=r"too small for mlp with train.batch_rows=32. Lower train.batch_rows"):
-        train(model="mlp", width="900000000")
+    with pytest.raises(TrainError, match=r"too small for resnet9 with train.batch_rows=32. Lower train.batch_rows"):
+        train(model="resnet9", width="16384")
 
 
 def test_weights_and_gradients_must_fit_before_any_is_allocated() -> None:
@@ -204,6 +204,7 @@ def test_labels_that_are_not_those_of_the_manifest_are_refused(
 ) -> None:
     broken = write_dataset(tmp_path / "broken")
     np.save(broken / "train-labels.npy", np.zeros(7, np.int64))
+    seal(broken)
     with pytest.raises(DataError, match="train has 7 labels, its manifest says 320"):
         train(broken)
 

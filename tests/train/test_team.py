@@ -78,6 +78,7 @@ def test_two_processes_get_the_weights_of_one_with_uneven_shares_class_weights_a
 ) -> None:
     settings = {
         "model": "lenet5", "width": "auto", "batch_rows": "33", "class_weights": "balanced",
+        "precision": "fp32", "optimizer": "sgd",  # adamw divides by gradients, and the last bits of small ones grow
         "epochs": "2",  # twenty steps: a last bit that is summed in another order grows with every further one
     }  # fmt: skip
     one, two = (torchrun.train(count, f"out-{count}", **settings) for count in (1, 2))
