@@ -1,6 +1,5 @@
 """A folder in which one step is tried: the artifacts before it, a state folder, and what the step says."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import Any
 from forebay.state import Home
 from forebay.state.home import HOME_VARIABLE
 from forebay.state.steplog import EVENTS_VARIABLE, read_events
+from forebay.state.surroundings import variables
 
 STEPS = ("ingest", "preprocess", "train", "evaluate", "register", "deploy")
 OUTPUT = {"ingest": "rows", "preprocess": "shards", "train": "bundle", "evaluate": "evaluation"}
@@ -57,16 +57,8 @@ class Place:
     def tried(self) -> Iterator[None]:
         """The environment of one try, as the process that runs the pipeline gives it: a run folder of its own."""
         run = self.home.new_run()
-        before = {name: os.environ.get(name) for name in (HOME_VARIABLE, EVENTS_VARIABLE)}
-        os.environ |= {HOME_VARIABLE: str(self.home.root), EVENTS_VARIABLE: str(run.events)}
-        try:
+        with variables({HOME_VARIABLE: str(self.home.root), EVENTS_VARIABLE: str(run.events)}):
             yield
-        finally:
-            for name, value in before.items():
-                if value is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = value
 
     def events(self) -> list[dict[str, Any]]:
         """Of the newest try."""

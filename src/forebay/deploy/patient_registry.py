@@ -1,13 +1,13 @@
 """The registry as a rollout asks it: where MLflow's server is away for a moment, it is asked again."""
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from forebay.cluster.patience import Patience, Refused
 from forebay.errors import ModelError
 from forebay.state.mask import without_passwords
+from forebay.state.surroundings import variables
 
 if TYPE_CHECKING:
     from mlflow import MlflowException
@@ -46,7 +46,7 @@ def _asked(ask: Callable[[], Result]) -> Result:
     from mlflow import MlflowException
 
     try:
-        with _brief():
+        with variables({name: value for name, value in BRIEF.items() if name not in os.environ}):  # a person's stay
             return ask()
     except MlflowException as error:
         raise RegistryError(error) from error
@@ -54,15 +54,3 @@ def _asked(ask: Callable[[], Result]) -> Result:
         if isinstance(error.__cause__, MlflowException):  # a bundle that could not be fetched
             raise RegistryError(error.__cause__) from error
         raise
-
-
-@contextmanager
-def _brief() -> Iterator[None]:
-    """For a block: MLflow's own tries are few, unless somebody has set how many."""
-    given = {name: value for name, value in BRIEF.items() if name not in os.environ}
-    os.environ.update(given)
-    try:
-        yield
-    finally:
-        for name in given:
-            os.environ.pop(name, None)

@@ -26,6 +26,7 @@ from forebay.state.mlflow_words import (
     refused_status,
     upgrade_advice,
 )
+from forebay.state.surroundings import variables
 from forebay.tracking import URI_VARIABLE
 
 if TYPE_CHECKING:
@@ -222,7 +223,7 @@ def _judge(answer: "Response", shown: str, *, needed: bool) -> Places:
 
 def _ask_with_mlflow(home: Home, *, needed: bool) -> Places:
     try:
-        with _hurried():
+        with variables(HURRY):
             found = tracking.client(home).search_experiments(max_results=1000)
         return {str(each.name): str(each.artifact_location) for each in found}
     except Exception as error:  # its stores let errors of database drivers and of HTTP through
@@ -230,21 +231,6 @@ def _ask_with_mlflow(home: Home, *, needed: bool) -> Places:
             words = in_words(error) if is_mlflows(error) else _cause(error)
             raise MachineError(f"{words} Correct {URI_VARIABLE} ({tracking.shown_uri(home)}).") from error
         return {}
-
-
-@contextmanager
-def _hurried() -> Iterator[None]:
-    """MLflow's own patience, minutes as a rule, cut to seconds for the block."""
-    before = {name: os.environ.get(name) for name in HURRY}
-    os.environ.update(HURRY)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def _has_another_login() -> bool:

@@ -31,6 +31,19 @@ def without_other_spark() -> Iterator[None]:
         os.environ.update(taken)
 
 
+@contextlib.contextmanager
+def variables(values: Mapping[str, str]) -> Iterator[None]:
+    """This process's environment with these variables for the block; afterwards it is as it was."""
+    before = {name: os.environ[name] for name in values if name in os.environ}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name in values.keys() - before:
+            os.environ.pop(name, None)
+        os.environ.update(before)
+
+
 def hiding_modules(names: frozenset[str], environment: Mapping[str, str] | None = None) -> list[Path]:
     """Files and packages in the folders of PYTHONPATH that hide a module of one of these names."""
     environment = os.environ if environment is None else environment
