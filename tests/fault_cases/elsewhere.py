@@ -29,7 +29,7 @@ ELSEWHERE = [
     Elsewhere("weights of a cached artifact deleted between two runs", "train", RESUMED,
               f"{_RUN}test_a_deleted_artifact_and_edited_code_each_miss_the_cache"),
     Elsewhere("labels swapped in a cached artifact", "train", RESUMED,
-              f"{_RUN}test_swapped_labels_of_a_cached_artifact_are_refused_and_the_same_run_again_makes_it_anew"),
+              f"{_RUN}test_swapped_labels_of_a_cached_artifact_are_found_and_it_is_made_anew"),
     Elsewhere("labels swapped in ingest's rows", "preprocess", FAILED,
               "preprocess/test_preprocess.py::test_swapped_labels_between_ingest_and_preprocess_are_refused_by_name"),
     Elsewhere("SIGKILL at five random moments", "train", RESUMED,

@@ -1,6 +1,8 @@
 """The Dockerfile against the facts it must agree with; tests/images builds and runs what it makes."""
 
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -57,3 +59,16 @@ def test_every_final_image_runs_as_the_same_unprivileged_user() -> None:
     final = {stage.split(" AS ")[1].split("\n")[0]: stage for stage in stages if " AS " in stage}
     for target in container_images.TARGETS:
         assert re.search(r"^USER 10001:0$", final[target], re.MULTILINE), target
+
+
+def test_deploy_asks_a_server_without_what_only_the_servers_image_holds() -> None:
+    script = (
+        "import sys; sys.modules |= dict.fromkeys(('prometheus_client', 'kserve', 'uvicorn', 'torch'))\n"
+        "import numpy as np, forebay.deploy.step, forebay.deploy.on_cluster\n"
+        "from forebay.errors import ForebayError\n"
+        "from forebay.serving.client import infer\n"
+        "try: infer('http://127.0.0.1:1', 'digits', np.zeros((1, 8, 8, 1), np.uint8), 1)\n"
+        "except ForebayError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert "127.0.0.1:1" in done.stdout, done.stderr

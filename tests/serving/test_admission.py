@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from forebay.serving.admission.inflight import Budgets, Claim, TooLargeError
-from forebay.serving.wire.codec import encode_binary_request
+from forebay.serving.wire.encode import encode_binary_request
 from forebay.serving.wire.gone import Peer
 from forebay.serving.wire.limits import MIB, Limits
 from forebay.serving.wire.refusal import RefusedError

@@ -11,7 +11,7 @@ from forebay.models import Classifier
 from forebay.serving.loading.attempts import Loader, Outcome, content
 from forebay.serving.metrics import show_models
 from forebay.serving.state import Loaded, Served, is_open
-from forebay.serving.wire import codec
+from forebay.serving.wire.encode import INPUT
 from forebay.serving.wire.outputs import OUTPUTS
 
 logger = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ class ServedModel(kserve.Model):  # type: ignore[misc]
     def get_input_types(self) -> list[dict[str, Any]]:
         """The input tensor of V2 metadata."""
         spec = self.classifier.spec
-        return [{"name": codec.INPUT, "datatype": "UINT8", "shape": [-1, spec.height, spec.width, spec.channels]}]
+        return [{"name": INPUT, "datatype": "UINT8", "shape": [-1, spec.height, spec.width, spec.channels]}]
 
     def get_output_types(self) -> list[dict[str, Any]]:
         """The output tensors of V2 metadata."""

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from forebay.pictures import Preparation
 from forebay.serving.admission.inflight import Claim
+from forebay.serving.wire.encode import INPUT
 from forebay.serving.wire.outputs import OUTPUTS, Form, Prediction, encode_output, wanted_outputs
 from forebay.serving.wire.parameters import BINARY_OUTPUT, BINARY_SIZE, OF_INPUT, OF_REQUEST, flag, known_parameters
 from forebay.serving.wire.pixels import Shape, check_count, depth, from_files, from_floats, from_lists, from_numbers
 from forebay.serving.wire.refusal import RefusedError, shown
 from forebay.serving.wire.text import CHECKED_BYTES, json_object
 
-INPUT = "pixels"
 DATATYPES: dict[str, np.dtype[Any]] = {"UINT8": np.dtype("u1"), "FP32": np.dtype("<f4")}
 
 
@@ -138,19 +138,6 @@ def encode_v2(request: InferRequest, prediction: Prediction) -> tuple[bytes, int
     )
     binary = any(form.binary for form in request.wanted.values())
     return (b"".join([head, *tail]), len(head)) if binary else (head, None)
-
-
-def encode_binary_request(images_NHWC: NDArray[np.uint8]) -> tuple[bytes, int]:
-    """A V2 request with its pictures as a binary tensor (for our own clients), and the length of its JSON part."""
-    raw = np.ascontiguousarray(images_NHWC, np.uint8).tobytes()
-    tensor = {
-        "name": INPUT,
-        "datatype": "UINT8",
-        "shape": list(images_NHWC.shape),
-        "parameters": {"binary_data_size": len(raw)},
-    }
-    head = orjson.dumps({"inputs": [tensor]})
-    return head + raw, len(head)
 
 
 def _shapes(shape: Shape) -> str:
