@@ -4,6 +4,7 @@ import signal
 import time
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import psutil
 
@@ -13,6 +14,7 @@ from fault_cases.place import Place
 from fault_cases.process import Fault, Signal, amid, ended, exit_code, start, wait_until_stopped
 from forebay.contracts.manifest import DataManifest
 from forebay.state import is_sealed
+from gate import OPEN, Gate
 from small_pictures import write_folder
 
 GONE_WITHIN_S = 60.0
@@ -59,6 +61,29 @@ def _fails_under(fault: Fault, words: tuple[str, ...], ground: Ground, step: str
     _goes_on(ground, place)
 
 
+def store(order: bytes, seconds: float | None, ends: str) -> Act:
+    """The pictures' object store goes away in the middle."""
+    return partial(_store, order, seconds, ends)
+
+
+def _store(order: bytes, seconds: float | None, ends: str, ground: Ground, step: str) -> None:
+    gate: Gate = ground.request.getfixturevalue("s3_gate")
+    server = ground.request.getfixturevalue("s3_server")
+    place = replace(_place(ground), source=server.upload(_place_pictures(ground), "faults", ground.folder.name))
+    variables = server.environment | {"AWS_ENDPOINT_URL": gate.url}
+    fault = amid("ingest-store", gate.away(order, seconds))
+    try:
+        code = ended(step, place, fault, **variables)
+    finally:
+        gate(OPEN)
+    if code:
+        assert ends == "failed"
+        _check_said(place, str(place.source))
+        assert not is_sealed(place.rows)
+        assert ended(step, place, **variables) == 0, place.events()
+    _check(ground, place)
+
+
 def _place(ground: Ground) -> Place:
     place = Place(ground.folder / "place")
     if not place.folder.exists():
@@ -66,6 +91,10 @@ def _place(ground: Ground) -> Place:
         place.home.open()
         write_folder(place.pictures, 20)
     return place
+
+
+def _place_pictures(ground: Ground) -> Path:
+    return _place(ground).pictures
 
 
 def _goes_on(ground: Ground, place: Place) -> None:

@@ -129,6 +129,7 @@ MOMENT = {  # of each step: what it calls in the middle of its work
     "evaluate": ("forebay.state.steplog:StepLog.progress", 1),
     "register": ("mlflow:MlflowClient.create_model_version", 1),
     "ingest": ("forebay.ingest.step:_groups", 1),  # all pictures are decoded
+    "ingest-store": ("forebay.ingest.step:write_index", 1),  # the source is listed, no picture is read
 }
 
 

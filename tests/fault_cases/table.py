@@ -113,6 +113,10 @@ _INGEST = [
          ingesting.fails_under(OpenFiles(64), "this process may open 64", "ulimit -n"), slow=True),
     Case("memory limit", "ingest", FAILED, f"Says that Java cannot start. {_BEGINS}",
          ingesting.fails_under(MoreMemory(64 << 20), "Java"), slow=True),
+    Case("S3 of the pictures hangs for 60 s", "ingest", RESUMED, "It waits, then gives the same rows.",
+         ingesting.store(HELD, 60.0, "resumed"), slow=True),
+    Case("S3 of the pictures is down for good", "ingest", FAILED, f"Names the source. {_BEGINS}",
+         ingesting.store(SHUT, None, "failed"), slow=True),
 ]  # fmt: skip
 
 _ALL = [*_SIGNALS, *_STORED, *_GONE, *_MACHINE, *_OUTAGES, *_DEPLOY, *_INGEST]
