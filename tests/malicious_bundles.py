@@ -172,7 +172,7 @@ class _Executes:
 
 
 def _weights(executed: Path) -> Iterator[tuple[str, bytes]]:
-    """Files of weights, with the digest that the spec names."""
+    """Files of weights, with the digest that the spec names; the pickles are written here and loaded nowhere."""
     from io import BytesIO
 
     pickled = BytesIO()

@@ -108,7 +108,7 @@ def _deploy_apart(station: Station, released: Released, *faults: Fault) -> tuple
     while process.exitcode is None:
         handle_request(station.home, run, Address("127.0.0.1", 0))
         _wake(process.pid)
-        time.sleep(0.02)  # between two looks for a request
+        time.sleep(0.02)  # between two looks for a request; the process's end, which deploy.timeout_s bounds, ends them
     return exit_code(process), run
 
 

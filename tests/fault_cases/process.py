@@ -65,7 +65,7 @@ def wait_until_stopped(process: ForkServerProcess) -> None:
     watched = psutil.Process(process.pid)
     while watched.status() != psutil.STATUS_STOPPED:
         assert process.exitcode is None, f"it ended with {process.exitcode}"
-        time.sleep(0.01)  # between two looks at the condition above
+        time.sleep(0.01)  # between two looks; the process's end is what bounds them
 
 
 def _perform(step: str, place: Place) -> None:

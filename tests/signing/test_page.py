@@ -27,6 +27,7 @@ def test_keys_made_by_its_commands_sign_and_its_other_command_verifies(
     make, public = command("openssl ecparam"), command("openssl pkey")
     assert "`openssl pkcs8 -topk8 -nocrypt -out key.pem`" in PAGE
     make = make.replace("openssl pkcs8 -topk8 -out", "openssl pkcs8 -topk8 -nocrypt -out")
+    # A shell, because the page's line is a pipe of two programs. The words are our own page's, in a folder of the test.
     subprocess.run(f"{make} && {public}", shell=True, cwd=tmp_path, check=True, capture_output=True)
     monkeypatch.setenv(SIGNING_KEY, str(tmp_path / "key.pem"))
     monkeypatch.setenv(VERIFY_KEY, str(tmp_path / "public.pem"))

@@ -67,7 +67,7 @@ def _until(test: Callable[[], bool], seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not test():
         assert time.monotonic() < end, "it did not come to that"
-        time.sleep(0.01)
+        time.sleep(0.01)  # between two looks at the condition above
 
 
 def _told(home: Home) -> record.Restarts:
