@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from forebay.contracts.bundle import SIGNATURE, check_artifact
 from forebay.errors import DamagedArtifactError
 from forebay.state import is_sealed, read_json, seal, write_json
 from forebay.state.sealed import MARKER, check_content
+from tiny_server import write_bundle
 
 
 def test_a_folder_is_sealed_only_while_every_file_is_there_in_its_size(tmp_path: Path) -> None:
@@ -82,3 +84,14 @@ def test_a_process_without_descriptors_does_not_take_the_file_for_damaged(folder
 def test_only_what_is_asked_for_is_read(folder: Path) -> None:
     (folder / "rows" / "part").write_bytes(b"other")
     check_content(folder, "preprocess", ["manifest.json"])
+
+
+def test_a_bundle_is_compared_in_all_that_train_wrote_and_may_carry_a_signature(tmp_path: Path) -> None:
+    write_bundle(tmp_path / "bundle")
+    (tmp_path / "bundle" / "curves").write_text("1 2 3")
+    seal(tmp_path / "bundle")
+    (tmp_path / "bundle" / SIGNATURE).write_text("register writes it beside the others")
+    check_artifact(tmp_path / "bundle")
+    (tmp_path / "bundle" / "curves").write_text("1 2 4")
+    with pytest.raises(DamagedArtifactError, match="curves: its sha256 is"):
+        check_artifact(tmp_path / "bundle")

@@ -12,7 +12,7 @@ from forebay.state import machine_words
 from forebay.state.files import read_json, write_json
 
 MARKER = "_COMPLETE.json"
-EVERYTHING = "/"  # all files of an artifact
+EVERYTHING = "/"  # all that was sealed
 SMALL_BYTES = 1 << 20  # up to which content is compared whenever it is asked: manifests, evaluations, a spec
 _AGAIN = {  # by the step that wrote the folder: the command that writes it outside a run
     "ingest": "forebay ingest",
@@ -53,7 +53,7 @@ def check_content(folder: Path, maker: str, names: Iterable[str]) -> None:
         folder: an artifact folder.
         maker: the step that wrote it, for the message.
         names: files in it; a name that ends with a slash stands for all that lies, or should lie, in that folder,
-            `EVERYTHING` for all in the artifact's own.
+            `EVERYTHING` for all that was sealed, whatever came beside it later.
 
     Raises:
         DamagedArtifactError: names the file that is missing or another one, and what writes it anew.
@@ -77,9 +77,10 @@ def _files(folder: Path, names: Iterable[str], sealed: Iterable[str]) -> Iterato
     for name in names:
         if not name.endswith("/"):
             yield name
-            continue
-        inside = "" if name == EVERYTHING else name
-        yield from sorted(each for each in {*_sizes(folder), *sealed} if each.startswith(inside))
+        elif name == EVERYTHING:
+            yield from sorted(sealed)
+        else:
+            yield from sorted(each for each in {*_sizes(folder), *sealed} if each.startswith(name))
 
 
 def _sealed_digests(folder: Path, maker: str) -> dict[str, str]:
