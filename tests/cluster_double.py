@@ -22,9 +22,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
+
 from chart_rendering import objects, scenario
 from fake_api_server import FakeApi, Object, Resources, status
-from kfp_double import PROXY, KfpDouble
+from kfp_double import PROXY, KfpDouble, kfp_double, recorded
 from loopback import QuietHandler, serving
 from wire_cuts import Wire
 
@@ -308,3 +310,12 @@ def _stored(each: Object) -> Object:
 
 def _encoded(value: str) -> str:
     return base64.b64encode(value.encode()).decode()
+
+
+@contextlib.contextmanager
+def cluster_with_pipelines(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ClusterDouble]:
+    """One that KUBECONFIG names, with Kubeflow Pipelines behind its API server and a run that is done."""
+    with cluster_double(folder) as made, kfp_double(recorded("done")) as made.kfp:
+        (folder / "kubeconfig").write_text(made.kubeconfig())
+        monkeypatch.setenv("KUBECONFIG", str(folder / "kubeconfig"))
+        yield made

@@ -1,10 +1,13 @@
 """Registered versions with their evaluations, and a process's part of a run: acting on the deploy step's requests."""
 
+import contextlib
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from forebay import registry, tracking
 from forebay.contracts.bundle import HISTORY
@@ -17,6 +20,7 @@ from forebay.serving.local.launch import Address
 from forebay.serving.local.requests import handle_request
 from forebay.settings import DeployConfig
 from forebay.state import Home, Run, StepLog, seal
+from made_once import home_with
 from tiny_server import write_bundle
 
 NAME = "digits"
@@ -106,3 +110,13 @@ def _evaluation(folder: Path, classes: list[str]) -> Evaluation:
         accuracy={}, metrics={}, classes=classes, per_class=[], confusion=[], roc=([], [], []), macro_roc=([], []),
         calibration=[], settings={},
     )  # fmt: skip
+
+
+@contextlib.contextmanager
+def station_in(folder: Path, mlflow_template: Path) -> Iterator[Station]:
+    """One in a folder of its own, with a registry of its own; its server ends with the block."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        station = Station(home_with(mlflow_template, folder / "home"), folder)
+        yield station
+        control.stop(station.home)

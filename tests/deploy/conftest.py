@@ -7,12 +7,10 @@ from typing import Any
 import pytest
 
 from api_double import ApiDouble, api_double, connected
-from deploy_station import Station
+from deploy_station import Station, station_in
 from forebay.cluster.api import Api
 from forebay.deploy import kserve
 from forebay.deploy.kserve import Rollout
-from forebay.serving.local import control
-from made_once import home_with
 from rollout_station import Registry, RollOut, becomes, wanted
 
 
@@ -56,9 +54,5 @@ def roll_out(api: Api, registry: Registry) -> RollOut:
 @pytest.fixture(scope="module")
 def station(mlflow_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
     """One registry and one server for the tests of a module, which run in the order they stand."""
-    folder = tmp_path_factory.mktemp("station")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        station = Station(home_with(mlflow_template, folder / "home"), folder)
+    with station_in(tmp_path_factory.mktemp("station"), mlflow_template) as station:
         yield station
-        control.stop(station.home)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from cluster_double import ClusterDouble, cluster_double
+from cluster_double import ClusterDouble, cluster_with_pipelines
 from fake_api_server import Object
 from forebay.deploy.inference_service import VERSION_LABEL, Deployment, inference_service, marks
 from forebay_cli import Forebay, ForebayHere
-from kfp_double import kfp_double, recorded
+from kfp_double import recorded
 
 CRASH = json.loads((Path(__file__).parent / "recorded" / "crash.json").read_text())
 READY = [{"type": "Ready", "status": "True"}]
@@ -21,9 +21,7 @@ SERVICE_LABEL = "serving.kserve.io/inferenceservice"
 
 @pytest.fixture
 def double(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ClusterDouble]:
-    with cluster_double(tmp_path) as made, kfp_double(recorded("done")) as made.kfp:
-        (tmp_path / "kubeconfig").write_text(made.kubeconfig())
-        monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+    with cluster_with_pipelines(tmp_path, monkeypatch) as made:
         yield made
 
 

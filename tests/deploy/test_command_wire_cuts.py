@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from cluster_double import ClusterDouble, cluster_double
+from cluster_double import ClusterDouble, cluster_with_pipelines
 from forebay.deploy.inference_service import Deployment, inference_service, marks
 from forebay_cli import Forebay, ForebayHere
-from kfp_double import kfp_double, recorded
 from wire_cuts import Wire
 
 READY = [{"type": "Ready", "status": "True"}]
@@ -20,9 +19,7 @@ DONE = {
 
 @pytest.fixture
 def double(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ClusterDouble]:
-    with cluster_double(tmp_path) as made, kfp_double(recorded("done")) as made.kfp:
-        (tmp_path / "kubeconfig").write_text(made.kubeconfig())
-        monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+    with cluster_with_pipelines(tmp_path, monkeypatch) as made:
         yield made
 
 

@@ -6,14 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from deploy_station import Station
+from deploy_station import Station, station_in
 from fault_cases.outages import forget_registered
 from fault_cases.place import Place
 from fault_cases.process import ended
 from forebay.contracts.manifest import DataManifest
-from forebay.serving.local import control
 from gate import Gate, gate_before
-from made_once import home_with
 from mlflow_server import mlflow_server
 from s3_store import S3Store
 from small_pictures import write_folder
@@ -56,10 +54,6 @@ def pictures_digest(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="session")
 def deploy_station(mlflow_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
     """A state folder whose server serves a champion."""
-    folder = tmp_path_factory.mktemp("deploy-station")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        station = Station(home_with(mlflow_template, folder / "home"), folder)
+    with station_in(tmp_path_factory.mktemp("deploy-station"), mlflow_template) as station:
         station.deploy(station.release(seed=0))
         yield station
-        control.stop(station.home)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster_double import ClusterDouble, cluster_double
+from cluster_double import ClusterDouble, cluster_with_pipelines
 from forebay_cli import Forebay, ForebayHere
 from kfp_double import KfpDouble, kfp_double, recorded
 from wire_cuts import RETRY_AFTER_S, Wire
@@ -37,9 +37,7 @@ def test_one_run_is_started_and_followed_to_its_end_whichever_request_is_cut(
 @pytest.fixture
 def through_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ClusterDouble]:
     """Kubeflow Pipelines behind an API server, by the kubeconfig."""
-    with cluster_double(tmp_path) as made, kfp_double(recorded("done")) as made.kfp:
-        (tmp_path / "kubeconfig").write_text(made.kubeconfig())
-        monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+    with cluster_with_pipelines(tmp_path, monkeypatch) as made:
         yield made
 
 
