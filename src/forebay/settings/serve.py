@@ -123,12 +123,22 @@ def _typed(name: str, value: str | int, default: str | int) -> Any:
     """A value as it is meant, where a file or a variable gave it as text."""
     if isinstance(default, str) or isinstance(value, int):
         return value
-    if not re.fullmatch(r"\d{1,9}", value):
+    if not re.fullmatch(r"-?\d{1,9}", value):
         raise ConfigError(f"{ServeConfig.prefix}.{name} must be a whole number, got {value!r}")
     return int(value)
 
 
 def from_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """What the variables say, by the names of the settings."""
+    """What the variables say, by the names of the settings.
+
+    Raises:
+        ConfigError: a value is against its rule; the message names the variable.
+    """
     names = {field.name: f"{_VARIABLE}{field.name.upper()}" for field in fields(ServeConfig)}
-    return {name: environment[variable] for name, variable in names.items() if variable in environment}
+    given = {name: environment[variable] for name, variable in names.items() if variable in environment}
+    for name, value in given.items():
+        try:
+            serve_config({name: value})
+        except ConfigError as error:
+            raise ConfigError(f"{names[name]}: {error}") from error
+    return given

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from forebay.cli.main import group
-from forebay.errors import DamagedError
+from forebay.errors import ConfigError, DamagedError
 from forebay.serving.local import control, log
 from forebay.serving.local.launch import Address
 from forebay.serving.state import ServerInfo, ServingFiles
@@ -147,3 +147,14 @@ def test_stop_ends_both_within_10_s_although_the_server_hangs_and_files_are_dama
     assert not files.supervisor.exists()
     assert "server: not running." in _status()
     assert Path(files.log).is_file()
+
+
+@pytest.mark.parametrize(
+    ("value", "rule"), [("-1", "must be between 1 and 3600, got -1"), ("soon", "must be a whole number, got 'soon'")]
+)
+def test_a_variable_against_its_rule_is_named_before_a_server_is_started(home: Home, value: str, rule: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FOREBAY_SERVE_BODY_S", value)
+        with pytest.raises(ConfigError, match=f"^FOREBAY_SERVE_BODY_S: serve.body_s {rule}$"):
+            control.ensure_server(home, Address("127.0.0.1", 0))
+    assert not ServingFiles.of(home).log.exists()

@@ -38,9 +38,11 @@ def start(home: Home, files: ServingFiles, address: Address) -> ServerInfo:
     """Start a server that outlives this process, and wait until it answers.
 
     Raises:
-        ConfigError: there is no such address, or the keys that verify models cannot be read.
+        ConfigError: there is no such address, the keys that verify models cannot be read, or a
+            variable of the server's is against its rule.
         MachineError: the port is taken, there is no container engine, or the server did not come up.
     """
+    from_environment(os.environ)  # the server reads it, too: what is wrong is said before one is started
     for told_by_the_last_one in (files.server, files.supervisor):
         told_by_the_last_one.unlink(missing_ok=True)
     with contextlib.ExitStack() as undo:
@@ -54,7 +56,7 @@ def start(home: Home, files: ServingFiles, address: Address) -> ServerInfo:
                 return info
             if started.ended():
                 said = started.last_words() or last_line(files.log, before) or "it said nothing."
-                raise MachineError(f"The server did not start: {said} Its log: {files.log}")
+                raise MachineError(f"The server did not start: {said.removeprefix('error: ')} Its log: {files.log}")
     raise MachineError(
         f"The server was not ready within {START_TIMEOUT_S:g} s and was ended. Its log: {files.log}. "
         "Run the same command again; on a slow disk the second start is faster."
