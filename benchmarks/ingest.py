@@ -24,7 +24,7 @@ from PIL import Image
 from benchmarks.case import Case, rate
 from forebay.contracts.rows import pixel_digest
 from forebay.ingest import ingest
-from forebay.ingest.spark import spark_session
+from forebay.ingest.spark.session import spark_session
 from forebay.settings import IngestConfig
 from forebay.state import Home, StepLog
 

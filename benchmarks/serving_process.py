@@ -28,10 +28,10 @@ def serve_forebay(descriptor: int, shape: tuple[int, int, int]) -> None:
     from kserve import ModelRepository
 
     from forebay.serving.admission.admission import Admission
+    from forebay.serving.http.access import Access
     from forebay.serving.repository import Models, ServedModel
     from forebay.serving.server import configure_process, run
     from forebay.serving.state import Served
-    from forebay.serving.wire.access import Access
     from forebay.settings.serve import ServeConfig
 
     height, width, channels = shape

@@ -15,7 +15,7 @@ from helm_python import Chart
 from kubernetes.utils import parse_quantity
 from write import HERE, rendered
 
-from forebay.deploy.inference_service import Resources
+from forebay.cluster.rollout.inference_service import Resources
 from forebay.settings import DeployConfig
 
 CHART = HERE.parent / "helm" / "forebay"

@@ -5,8 +5,8 @@ from kfp import dsl, kubernetes
 from kfp.dsl import PipelineTask
 
 from forebay import components
-from forebay.cluster import given
-from forebay.cluster.given import GIVEN, MLFLOW, MLFLOW_LOGIN, STORE, STORE_KEYS
+from forebay.settings import cluster_environment
+from forebay.settings.cluster_environment import GIVEN, MLFLOW, MLFLOW_LOGIN, STORE, STORE_KEYS
 
 GPU = "nvidia.com/gpu"
 NAME = "forebay-training"
@@ -37,9 +37,9 @@ def _give(task: PipelineTask, *, mlflow: bool = False, store: bool = False, more
 
 def _give_signing_key(task: PipelineTask) -> None:
     """The key that signs models, where a cluster has one: a file, as a key has no place in an environment."""
-    secret, folder = given.SIGNING_SECRET, given.SIGNING_FOLDER
+    secret, folder = cluster_environment.SIGNING_SECRET, cluster_environment.SIGNING_FOLDER
     kubernetes.use_secret_as_volume(task, secret, mount_path=folder, optional=True)
-    kubernetes.use_secret_as_env(task, secret, given.SIGNING_PASSPHRASE, optional=True)
+    kubernetes.use_secret_as_env(task, secret, cluster_environment.SIGNING_PASSPHRASE, optional=True)
 
 
 @dsl.pipeline(name=NAME, description=DESCRIPTION)
@@ -51,7 +51,7 @@ def training(parameters: Parameters) -> None:
 
     ingest = components.ingest(**arguments_of("ingest", parameters), **code)
     _request(ingest, cpu="500m", memory="3G", hours=6)
-    _give(ingest, store=True, more=(given.WORK_STORE, given.SPARK_ACCOUNT))
+    _give(ingest, store=True, more=(cluster_environment.WORK_STORE, cluster_environment.SPARK_ACCOUNT))
 
     preprocess = components.preprocess(rows=ingest.outputs["rows"], **arguments_of("preprocess", parameters), **code)
     _request(preprocess, cpu="500m", memory="2G", hours=6)
@@ -62,7 +62,7 @@ def training(parameters: Parameters) -> None:
         **code,
     )
     _request(train, cpu="500m", memory="4G", hours=72)
-    _give(train, mlflow=True, store=True, more=(given.CHECKPOINT_STORE,))
+    _give(train, mlflow=True, store=True, more=(cluster_environment.CHECKPOINT_STORE,))
     train.set_accelerator_type(GPU).set_accelerator_limit(parameters["train_gpus"])
 
     evaluate = components.evaluate(
@@ -84,7 +84,7 @@ def training(parameters: Parameters) -> None:
             **arguments_of("register", parameters),
         )
         _request(register, cpu="500m", memory="2G", hours=1, cached=False)
-        _give(register, mlflow=True, more=(given.SIGNING_KEY,))
+        _give(register, mlflow=True, more=(cluster_environment.SIGNING_KEY,))
         _give_signing_key(register)
 
         deploy = components.deploy(
@@ -101,4 +101,4 @@ def training(parameters: Parameters) -> None:
             serve_body_s=parameters["serve_body_s"],
         )
         _request(deploy, cpu="500m", memory="1G", hours=1, cached=False)
-        _give(deploy, mlflow=True, more=(given.MODEL_STORE, given.VERIFY_KEY))
+        _give(deploy, mlflow=True, more=(cluster_environment.MODEL_STORE, cluster_environment.VERIFY_KEY))

@@ -13,8 +13,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from forebay.cluster.api import Api, connect
-from forebay.cluster.patience import WORK_S, Patience
+from forebay.kube.client import Api, connect
+from forebay.kube.retries import WORK_S, Patience
 from loopback import QuietHandler, kubeconfig, serving
 from wire_cuts import Wire
 

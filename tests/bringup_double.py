@@ -81,7 +81,7 @@ def rendered(words: list[str]) -> str:
     site.main()
     from helm_python import Chart
 
-    from forebay.bringup.values import merged
+    from forebay.install.charts.values import merged
 
     files = [Path(words[at + 1]) for at, word in enumerate(words) if word == "--values"]
     values = merged(files)

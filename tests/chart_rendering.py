@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 from helm_python import Chart
 
-from forebay.ingest.distributed.application import ROLE, ROLE_LABEL
+from forebay.cluster.spark.spark_application import ROLE, ROLE_LABEL
 from manifest_checks import Pod
 
 CHART = Path(__file__).parents[1] / "helm" / "forebay"

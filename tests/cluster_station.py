@@ -11,19 +11,19 @@ import numpy as np
 
 from api_double import ApiDouble, Object, api_double
 from forebay import registry, tracking
-from forebay.cluster.given import MODEL_STORE
-from forebay.cluster.patience import WORK_S, Patience
-from forebay.contracts.digest import record_of
-from forebay.deploy.inference_service import marks
-from forebay.deploy.on_cluster import roll_out
-from forebay.deploy.patient_registry import insist
+from forebay.cluster.rollout.inference_service import marks
+from forebay.cluster.rollout.registry_retries import insist
+from forebay.cluster.rollout.served_versions import roll_out
+from forebay.contracts.bundles.digest import record_of
 from forebay.deploy.smoke import Smoke
+from forebay.kube.retries import WORK_S, Patience
+from forebay.local.server import control
+from forebay.local.server.launch import Address
+from forebay.local.server.publish import publish
 from forebay.models import load_bundle
-from forebay.serving.local import control
-from forebay.serving.local.launch import Address
-from forebay.serving.local.publish import publish
 from forebay.serving.state import Served
 from forebay.settings import DeployConfig, ServeConfig
+from forebay.settings.cluster_environment import MODEL_STORE
 from forebay.settings.serve import NOTHING_GIVEN
 from forebay.state import Home
 from tiny_server import write_bundle

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from forebay.cluster import patience
+from forebay.kube import retries
 from forebay.state import Home, StepLog
 from made_once import made_once
 from s3_store import S3Store, running
@@ -25,8 +25,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is loaded
 def clock_of_patience(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Waiting for a server that is away takes no time here: the clock that bounds it is put forward. The pauses."""
     pauses: list[float] = []
-    monkeypatch.setattr(patience, "wait", pauses.append)
-    monkeypatch.setattr(patience, "now", lambda: time.monotonic() + sum(pauses))
+    monkeypatch.setattr(retries, "wait", pauses.append)
+    monkeypatch.setattr(retries, "now", lambda: time.monotonic() + sum(pauses))
     return pauses
 
 

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from forebay import registry, tracking
-from forebay.contracts.bundle import HISTORY
-from forebay.contracts.digest import record_of
+from forebay.contracts.bundles.digest import record_of
+from forebay.contracts.bundles.spec import HISTORY
 from forebay.contracts.evaluation import PASSED, Evaluation, write_smoke
 from forebay.deploy import deploy
+from forebay.local.server import control
+from forebay.local.server.handle_requests import handle_request
+from forebay.local.server.launch import Address
 from forebay.models import load_bundle
-from forebay.serving.local import control
-from forebay.serving.local.launch import Address
-from forebay.serving.local.requests import handle_request
 from forebay.settings import DeployConfig
 from forebay.state import Home, Run, StepLog, seal
 from made_once import home_with

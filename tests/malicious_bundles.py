@@ -14,9 +14,9 @@ import safetensors.numpy
 import safetensors.torch
 import torch
 
-from forebay.contracts.bundle import SPEC, WEIGHTS, file_sha256
-from forebay.contracts.digest import LARGEST_FILE
-from forebay.contracts.examples import EXAMPLES, IMAGES
+from forebay.contracts.bundles.digest import LARGEST_FILE
+from forebay.contracts.bundles.examples import EXAMPLES, IMAGES
+from forebay.contracts.bundles.spec import SPEC, WEIGHTS, file_sha256
 from tiny_server import write_bundle
 
 Harm = Callable[[Path], None]  # makes a good bundle in a folder a bad one

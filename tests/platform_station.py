@@ -6,7 +6,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
-from forebay.cluster.api import INFERENCE_SERVICES, PODS, Api, Object
+from forebay.kube.client import INFERENCE_SERVICES, PODS, Api, Object
 from forebay_cli import Forebay
 
 MODELS, PIPELINES = "forebay-models", "kubeflow"

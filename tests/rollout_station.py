@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from api_double import ApiDouble, Object
-from forebay.deploy.inference_service import VERSION_LABEL, Deployment, Resources, inference_service, marks
+from forebay.cluster.rollout.inference_service import VERSION_LABEL, Deployment, Resources, inference_service, marks
 
 RollOut = Callable[..., str]
 CRASH = json.loads((Path(__file__).parent / "deploy" / "recorded" / "crash.json").read_text())

@@ -12,9 +12,9 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
+from forebay.backend.summary import summarize
 from forebay.cli.main import group
 from forebay.cli.render import RunView, print_summary
-from forebay.engine.summary import summarize
 from forebay.errors import ConfigError, DataError
 from forebay.ingest.detect import find
 from forebay.ingest.index import check_class_names

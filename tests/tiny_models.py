@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from forebay.contracts.bundle import HISTORY, ModelSpec
+from forebay.contracts.bundles.spec import HISTORY, ModelSpec
 from forebay.contracts.manifest import SplitManifest
 from forebay.contracts.shards import open_split
 from forebay.state import seal, write_json

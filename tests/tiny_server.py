@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 
-from forebay.contracts.bundle import ModelSpec
+from forebay.contracts.bundles.spec import ModelSpec
 from forebay.serving.ports import bind
 from forebay.serving.state import Served
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from forebay import tracking
-from forebay.contracts.bundle import SPEC, check_weights
-from forebay.contracts.digest import check_bundle
-from forebay.contracts.record import Record
+from forebay.contracts.bundles.digest import check_bundle
+from forebay.contracts.bundles.record import Record
+from forebay.contracts.bundles.spec import SPEC, check_weights
 from forebay.errors import ModelError
 from forebay.state import Home
 

@@ -11,11 +11,11 @@ from click.testing import CliRunner
 
 from chart_rendering import objects, scenario
 from forebay import container_images
-from forebay.bringup import sources
-from forebay.bringup.bundle import Image, images, load_actions, renamed, save_actions, write_rendered
-from forebay.bringup.render import rendered
 from forebay.cli.main import group
 from forebay.errors import ConfigError
+from forebay.install.air_gap import Image, images, load_actions, renamed, save_actions, write_rendered
+from forebay.install.charts import sources
+from forebay.install.charts.render import rendered
 from manifest_checks import pods
 from manifest_rendering import MANIFESTS
 from stand_in_manifests import write_manifests

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from bringup_machine import Machine
-from forebay.bringup.objects import quantity
-from forebay.bringup.rules import STEP_CPU, STEP_MEMORY
+from forebay.install.facts.objects import quantity
+from forebay.install.plan.rules import STEP_CPU, STEP_MEMORY
 
 
 def refused(machine: Machine, *words: object) -> str:

@@ -13,9 +13,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from forebay.backend.summary import Event, summarize
 from forebay.cli.command import command
-from forebay.engine.ended import SignalInterrupt, ended_run, ended_steps, exit_status
-from forebay.engine.summary import Event, summarize
+from forebay.local.runs.ended import SignalInterrupt, ended_run, ended_steps, exit_status
 from forebay.state import Home
 from forebay_cli import Forebay
 from row_tables import digits_table

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from forebay.cli.steps import ROWS_FOLDER, check_out
+from forebay.cli.commands.steps import ROWS_FOLDER, check_out
 from forebay.errors import ConfigError
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from rich.console import Console
 
+from forebay.backend.summary import summarize
+from forebay.cli.commands.steps import _class_table
 from forebay.cli.render import print_summary
-from forebay.cli.steps import _class_table
-from forebay.engine.summary import summarize
 
 LONG = "/data/[old]/" + "a-long-folder-name/" * 8 + "report.html"
 

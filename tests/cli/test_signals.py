@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from forebay.cli.run import end_like_ctrl_c
+from forebay.cli.commands.run import end_like_ctrl_c
 
 
 @pytest.fixture

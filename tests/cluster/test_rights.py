@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from chart_rendering import RELEASE
-from forebay.deploy.cluster_access import rights
-from forebay.deploy.inference_service import API_VERSION, Deployment, inference_service
+from forebay.cluster.rollout.access import rights
+from forebay.cluster.rollout.inference_service import API_VERSION, Deployment, inference_service
 from helm_release import Release
 
 RUNNER = "system:serviceaccount:kubeflow:pipeline-runner"

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from forebay.containers.serve import engine_restarts
 from forebay.errors import MachineError
-from forebay.serving.local import control
-from forebay.serving.local.words import server_lines
+from forebay.local.containers.serve import engine_restarts
+from forebay.local.server import control
+from forebay.local.server.words import server_lines
 from forebay.serving.state import ServerInfo
 from forebay.state import Home
 from loopback import QuietHandler, serving

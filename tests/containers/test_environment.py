@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from forebay.containers.client import common
-from forebay.containers.environment import check_environment, passed_on
 from forebay.errors import ConfigError
+from forebay.local.containers.client import common
+from forebay.local.containers.environment import check_environment, passed_on
 from forebay.state import Home
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from forebay import container_images
-from forebay.containers import client
 from forebay.errors import MachineError
+from forebay.local.containers import client
 from forebay_cli import ForebayHere
 
 

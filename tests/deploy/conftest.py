@@ -8,9 +8,9 @@ import pytest
 
 from api_double import ApiDouble, api_double, connected
 from deploy_station import Station, station_in
-from forebay.cluster.api import Api
-from forebay.deploy import kserve
-from forebay.deploy.kserve import Rollout
+from forebay.cluster.rollout import rollout
+from forebay.cluster.rollout.rollout import Rollout
+from forebay.kube.client import Api
 from rollout_station import Registry, RollOut, becomes, wanted
 
 
@@ -22,7 +22,7 @@ def double() -> Iterator[ApiDouble]:
 
 @pytest.fixture
 def api(double: ApiDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Api:
-    monkeypatch.setattr(kserve, "STAYS_S", 0.0)
+    monkeypatch.setattr(rollout, "STAYS_S", 0.0)
     return connected(double, tmp_path, monkeypatch)
 
 

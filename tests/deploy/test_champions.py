@@ -6,13 +6,13 @@ import pytest
 
 from deploy_station import NAME, Released, Station
 from forebay import registry
-from forebay.contracts.bundle import WEIGHTS
-from forebay.deploy.protocol import candidate
-from forebay.engine.champions import bring_up, champion_url
+from forebay.contracts.bundles.spec import WEIGHTS
 from forebay.errors import ConfigError, ModelError
-from forebay.serving.local import control
-from forebay.serving.local.launch import Address
-from forebay.serving.local.publish import publish
+from forebay.local.server import control
+from forebay.local.server.champions import bring_up, champion_url
+from forebay.local.server.launch import Address
+from forebay.local.server.publish import publish
+from forebay.local.server.requests import candidate
 from forebay_cli import ForebayHere
 
 ANYWHERE = Address("127.0.0.1", 0)

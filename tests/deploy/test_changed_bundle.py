@@ -9,13 +9,13 @@ import pytest
 
 from deploy_station import NAME, Released, Station
 from forebay import registry
-from forebay.contracts.bundle import HISTORY, SPEC, WEIGHTS
-from forebay.engine.champions import bring_up, champion_url, earlier_champion
+from forebay.contracts.bundles.spec import HISTORY, SPEC, WEIGHTS
 from forebay.errors import ConfigError, ModelError
-from forebay.serving.local import control
-from forebay.serving.local.launch import Address
-from forebay.serving.local.publish import publish
-from forebay.serving.local.standing import model_lines
+from forebay.local.server import control
+from forebay.local.server.champions import bring_up, champion_url, earlier_champion
+from forebay.local.server.launch import Address
+from forebay.local.server.publish import publish
+from forebay.local.server.standing import model_lines
 from forebay.serving.state import Served
 
 HERE = Address("127.0.0.1", 0)

@@ -10,7 +10,7 @@ import pytest
 
 from cluster_double import ClusterDouble, cluster_with_pipelines
 from fake_api_server import Object
-from forebay.deploy.inference_service import VERSION_LABEL, Deployment, inference_service, marks
+from forebay.cluster.rollout.inference_service import VERSION_LABEL, Deployment, inference_service, marks
 from forebay_cli import Forebay, ForebayHere
 from kfp_double import recorded
 
@@ -138,7 +138,7 @@ def _scripted(double: ClusterDouble, log: str, code: int = 1) -> None:
 @pytest.mark.parametrize(
     ("log", "said"),
     [
-        ("/usr/bin/python3: No module named forebay.deploy.rollback", "holds other code than this command"),
+        ("/usr/bin/python3: No module named forebay.cluster.rollout.rollback", "holds other code than this command"),
         ("Traceback\nmlflow.exceptions.MlflowException: refused", "The rollback ended: forebay-rollback of"),
         (
             'x\n{"forebay_rollback": {"version": "", "url": "", "error": "did not come up.", "is_wrong_use": false}}',

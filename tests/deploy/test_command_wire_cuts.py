@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cluster_double import ClusterDouble, cluster_with_pipelines
-from forebay.deploy.inference_service import Deployment, inference_service, marks
+from forebay.cluster.rollout.inference_service import Deployment, inference_service, marks
 from forebay_cli import Forebay, ForebayHere
 from wire_cuts import Wire
 

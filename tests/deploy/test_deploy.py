@@ -10,18 +10,18 @@ import pytest
 
 from deploy_station import NAME, Station
 from forebay import registry
-from forebay.cluster.given import MODEL_STORE
-from forebay.contracts.bundle import WEIGHTS
+from forebay.cluster.rollout.served_versions import storage_uri
+from forebay.contracts.bundles.spec import WEIGHTS
 from forebay.contracts.evaluation import read_smoke, write_smoke
-from forebay.deploy.on_cluster import storage_uri
-from forebay.deploy.protocol import Request, candidate
 from forebay.errors import DeployError, ModelError
+from forebay.local.server import control
+from forebay.local.server.publish import publish
+from forebay.local.server.requests import Request, candidate
 from forebay.serving.client import AnswerError, infer, predict
 from forebay.serving.curl import curl_command
 from forebay.serving.example import picture_path
-from forebay.serving.local import control
-from forebay.serving.local.publish import publish
 from forebay.serving.state import Served
+from forebay.settings.cluster_environment import MODEL_STORE
 from forebay.state import seal
 from forebay.state.steplog import read_events
 
@@ -116,7 +116,7 @@ def test_a_deployment_killed_between_promotion_and_alias_is_completed_by_the_nex
 
 
 def test_nobody_answering_is_said(station: Station) -> None:
-    from forebay.deploy.protocol import ask
+    from forebay.local.server.requests import ask
     from forebay.state import Run
 
     run = Run(station.log().home.new_run().folder)

@@ -1,4 +1,4 @@
-"""`python -m forebay.engine.follow`: the server of a state folder stays on the registry's champions."""
+"""`forebay.local.server.registry_follower`: the server of a state folder stays on the registry's champions."""
 
 import os
 import signal
@@ -12,9 +12,9 @@ import pytest
 
 from deploy_station import NAME, Station
 from forebay import registry, tracking
-from forebay.contracts.bundle import WEIGHTS
-from forebay.serving.local import control
-from forebay.serving.local.launch import Address
+from forebay.contracts.bundles.spec import WEIGHTS
+from forebay.local.server import control
+from forebay.local.server.launch import Address
 
 PATIENCE_S = 300.0
 
@@ -23,7 +23,7 @@ PATIENCE_S = 300.0
 def follower(station: Station) -> Iterator["subprocess.Popen[str]"]:
     (station.home.downloads / "of-a-champion-of-the-past").mkdir(parents=True)
     process = subprocess.Popen(
-        [sys.executable, "-m", "forebay.engine.follow", "--every", "0.1"],
+        [sys.executable, "-m", "forebay.local.server.registry_follower", "--every", "0.1"],
         env={**os.environ, "FOREBAY_HOME": str(station.home.root)}, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     yield process
@@ -99,7 +99,10 @@ def test_it_ends_well_when_asked(follower: "subprocess.Popen[str]") -> None:
 @pytest.mark.parametrize("every", ["-1", "0", "nan", "inf"])
 def test_a_time_that_would_never_or_always_look_is_refused(every: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "forebay.engine.follow", f"--every={every}"], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "forebay.local.server.registry_follower", f"--every={every}"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 2
     assert f"must be a finite number above 0, got {every}" in done.stderr

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from forebay.deploy.inference_service import Deployment, Resources, inference_service, marks
+from forebay.cluster.rollout.inference_service import Deployment, Resources, inference_service, marks
 from forebay.errors import ConfigError
 from forebay.version import VERSION
 

@@ -10,12 +10,12 @@ from api_double import connected
 from cluster_double import ClusterDouble, cluster_double
 from cluster_station import NAME, TOO_LITTLE, ClusterStation, cluster_station
 from forebay import registry, tracking
-from forebay.cluster.api import INFERENCE_SERVICES, connect
-from forebay.contracts.bundle import SPEC
-from forebay.deploy import kserve
-from forebay.deploy.on_cluster import remembered, roll_back, service
-from forebay.deploy.rollback import _errand
+from forebay.cluster.rollout import rollout
+from forebay.cluster.rollout.rollback import _errand
+from forebay.cluster.rollout.served_versions import remembered, roll_back, service
+from forebay.contracts.bundles.spec import SPEC
 from forebay.errors import DeployError, ModelError
+from forebay.kube.client import INFERENCE_SERVICES, connect
 from forebay.settings import DeployConfig, ServeConfig
 from forebay.signing import VERIFY_KEY
 from forebay_cli import ForebayHere
@@ -39,7 +39,7 @@ def station(tmp_path_factory: pytest.TempPathFactory, mlflow_database: Path) -> 
         for name, value in running.given.items():
             patch.setenv(name, value)
         patch.setenv("MLFLOW_TRACKING_URI", "")  # the code sets it from what is given; so it is gone afterwards
-        patch.setattr(kserve, "STAYS_S", 0.0)
+        patch.setattr(rollout, "STAYS_S", 0.0)
         connected(running.double, folder, patch)
         yield running
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from forebay.deploy.protocol import Answer, Request, answer, candidate, pending
 from forebay.errors import ConfigError
-from forebay.serving.local.requests import _wanted
+from forebay.local.server.handle_requests import _wanted
+from forebay.local.server.requests import Answer, Request, answer, candidate, pending
 from forebay.serving.state import Served
 from forebay.settings import EvaluateConfig
 from forebay.state import Home, write_json

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from api_double import ApiDouble, Object
-from forebay.cluster.api import INFERENCE_SERVICES, Api, ApiError
-from forebay.deploy.inference_service import VERSION_LABEL
+from forebay.cluster.rollout.inference_service import VERSION_LABEL
 from forebay.errors import DeployError
+from forebay.kube.client import INFERENCE_SERVICES, Api, ApiError
 from rollout_station import CRASH, Registry, RollOut, memory, served, wanted
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from forebay.deploy.inference_service import VERSION_LABEL
-from forebay.deploy.readiness import obstacle, serves
+from forebay.cluster.rollout.inference_service import VERSION_LABEL
+from forebay.cluster.rollout.readiness import obstacle, serves
 
 RECORDED = Path(__file__).parent / "recorded"
 

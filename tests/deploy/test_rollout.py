@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from api_double import ApiDouble, Object
-from forebay.cluster.api import INFERENCE_SERVICES, Api, ApiError, connect
-from forebay.deploy import kserve
-from forebay.deploy.inference_service import marks
+from forebay.cluster.rollout import rollout
+from forebay.cluster.rollout.inference_service import marks
 from forebay.errors import ConfigError, DeployError, OtherVersionError
+from forebay.kube.client import INFERENCE_SERVICES, Api, ApiError, connect
 from forebay.serving.client import AnswerError
 from rollout_station import READY, Registry, RollOut, served, wanted
 
@@ -70,7 +70,7 @@ def test_a_version_that_was_promoted_meanwhile_is_not_overruled(
 def test_a_pod_on_its_way_out_may_answer_for_a_moment(
     roll_out: RollOut, registry: Registry, monkeypatch: pytest.MonkeyPatch, late: Exception
 ) -> None:
-    monkeypatch.setattr(kserve, "PAUSE_S", 0.0)
+    monkeypatch.setattr(rollout, "PAUSE_S", 0.0)
     asked: list[str] = []
 
     def prove(url: str) -> None:
@@ -85,7 +85,7 @@ def test_a_pod_on_its_way_out_may_answer_for_a_moment(
 def test_an_api_server_that_is_away_for_a_moment_ends_no_rollout(
     roll_out: RollOut, double: ApiDouble, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kserve, "PAUSE_S", 0.0)
+    monkeypatch.setattr(rollout, "PAUSE_S", 0.0)
     roll_out("1")
     plan = double.plan
 
@@ -128,7 +128,7 @@ def test_the_same_rollout_done_by_another_try_meanwhile_is_done(
 def test_another_version_that_goes_on_answering_is_a_failure(
     roll_out: RollOut, double: ApiDouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kserve, "SETTLES_S", 0.0)
+    monkeypatch.setattr(rollout, "SETTLES_S", 0.0)
 
     def prove(url: str) -> None:
         raise OtherVersionError("version 1 answered where 2 was expected.")

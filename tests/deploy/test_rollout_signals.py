@@ -7,9 +7,9 @@ import pytest
 from test.support import catch_unraisable_exception
 
 from api_double import ApiDouble
-from forebay.cluster.api import Api
-from forebay.cluster.ending import ended_by_signals
 from forebay.errors import DeployError
+from forebay.kube.client import Api
+from forebay.kube.ending import ended_by_signals
 from rollout_station import Registry, RollOut, served
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from api_double import ApiDouble, api_double, connected
-from forebay.cluster import patience
-from forebay.cluster.patience import ENDING_S, STARTS_S, WORK_S
-from forebay.deploy import kserve
+from forebay.cluster.rollout import rollout
 from forebay.errors import DeployError
+from forebay.kube import retries
+from forebay.kube.retries import ENDING_S, STARTS_S, WORK_S
 from rollout_station import Registry, RollOut, becomes, served
 from wire_cuts import KINDS, RETRY_AFTER_S, ROLELESS, Wire
 
@@ -44,7 +44,7 @@ def test_a_version_is_served_and_champion_whichever_request_is_cut(
         roll_out(version)
         assert (served(double), registry.champion) == (version, version), at
         assert double.wire.cuts == 1
-        assert clock_of_patience == [float(RETRY_AFTER_S) if kind == "busy" else patience.PAUSE_S], at
+        assert clock_of_patience == [float(RETRY_AFTER_S) if kind == "busy" else retries.PAUSE_S], at
     assert count > 6
 
 
@@ -75,7 +75,7 @@ def test_a_server_that_is_started_while_a_rollout_begins_is_waited_for(
         clock_of_patience.append(seconds)
         double.refuses_once = next(answers, None)
 
-    monkeypatch.setattr(patience, "wait", pause)
+    monkeypatch.setattr(retries, "wait", pause)
     double.wire = Wire("reset", 0)
     roll_out("1")
     assert served(double) == "1"
@@ -90,7 +90,7 @@ def test_a_port_on_which_nothing_listens_yet_is_asked_again(
     told: list[str] = []
     api.patience.tell = told.append
     with pytest.raises(Exception, match="Connection refused"):
-        api.find(kserve.INFERENCE_SERVICES, "ml", "digits")
+        api.find(rollout.INFERENCE_SERVICES, "ml", "digits")
     assert WORK_S - 2 <= sum(clock_of_patience) <= WORK_S + 2
     [said] = told
     assert "It is asked again for up to 300 s." in said
@@ -125,7 +125,7 @@ def test_a_server_that_stays_away_longer_than_is_borne_leaves_words_that_say_wha
     roll_out("5")
     with pytest.raises(DeployError) as caught:
         roll_out("8", lambda url: _away(double))
-    assert sum(clock_of_patience) > patience.PUT_BACK_S - WORK_S  # what was served is owed to those who use it
+    assert sum(clock_of_patience) > retries.PUT_BACK_S - WORK_S  # what was served is owed to those who use it
     said = str(caught.value)
     assert "Version 8 may go on being served, although version 5 is champion." in said
     assert "`forebay rollback digits --cluster` serves the champion again" in said
@@ -147,7 +147,7 @@ def test_a_server_that_comes_back_while_the_old_version_is_put_back_is_waited_fo
             double.refuses = None
 
     roll_out("5")
-    monkeypatch.setattr(patience, "wait", pause)
+    monkeypatch.setattr(retries, "wait", pause)
     with pytest.raises(DeployError, match=r"Version 5 keeps answering\.$"):
         roll_out("8", lambda url: _away(double))
     assert (served(double), registry.champion) == ("5", "5")
@@ -163,7 +163,7 @@ def test_a_signal_ends_the_waiting_within_seconds_even_where_it_is_held_back(
             signal.raise_signal(signal.SIGTERM)
 
     roll_out("5")
-    monkeypatch.setattr(patience, "wait", pause)
+    monkeypatch.setattr(retries, "wait", pause)
     with pytest.raises(SystemExit) as caught:
         roll_out("8", lambda url: _away(double))
     assert caught.value.code == 143

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from forebay.doctor import java, libraries, machine
-from forebay.doctor.checks import require_free_port, server_port, state_folder
-from forebay.doctor.preflight import check_before_run
 from forebay.errors import ConfigError, MachineError
-from forebay.serving.local.launch import Address
+from forebay.local.checks import java, libraries, machine
+from forebay.local.checks.all_checks import require_free_port, server_port, state_folder
+from forebay.local.checks.preflight import check_before_run
+from forebay.local.server.launch import Address
 from forebay.state import Home, write_json
 from forebay.tracking import client, experiment_id
 from machine_speed import slowness

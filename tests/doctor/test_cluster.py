@@ -10,11 +10,11 @@ import yaml
 from chart_rendering import CHART, objects, scenario
 from cluster_double import ClusterDouble
 from fake_api_server import Object
-from forebay.cluster import api
-from forebay.cluster.given import ENDPOINT, GIVEN, MLFLOW_LOGIN, SIGNING_KEY, STORE_KEYS
-from forebay.doctor.check import Check
-from forebay.doctor.cluster.checks import all_checks
-from forebay.doctor.cluster.given import PLAIN, UNASKED
+from forebay.backend.check import Check
+from forebay.cluster.checks.all_checks import all_checks
+from forebay.cluster.checks.given import PLAIN, UNASKED
+from forebay.kube import client
+from forebay.settings.cluster_environment import ENDPOINT, GIVEN, MLFLOW_LOGIN, SIGNING_KEY, STORE_KEYS
 
 ROOT = Path(__file__).parents[2]
 
@@ -92,7 +92,7 @@ def test_a_host_on_which_nothing_listens_is_one_failure(double: ClusterDouble, t
 def test_a_server_that_takes_a_call_and_never_answers_is_given_up(
     double: ClusterDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api, "TIMEOUT_S", 0.2)
+    monkeypatch.setattr(client, "TIMEOUT_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         _point_at(tmp_path, f"http://127.0.0.1:{listener.getsockname()[1]}")
         assert "does not answer: Read timed out. (read timeout=0.2)" in failure().detail

@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from forebay.cli.main import group
-from forebay.doctor.logins import check_mlflow, check_source, check_store
 from forebay.errors import ConfigError, MachineError
+from forebay.local.checks.logins import check_mlflow, check_source, check_store
 from forebay.state import Home, mlflow_words, step
 from forebay.state.steplog import read_events
 from machine_speed import slowness
@@ -180,7 +180,9 @@ def test_every_command_that_needs_the_login_ends_with_2_before_a_step(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     if words[0] == "train":
-        monkeypatch.setattr("forebay.engine.held_out.read_ingest_output", lambda folder: None)  # it is not about data
+        monkeypatch.setattr(
+            "forebay.local.evaluation.held_out.read_ingest_output", lambda folder: None
+        )  # it is not about data
     server.answer = lambda authorization: (401, "text/plain", "no")
     answer = CliRunner().invoke(group, list(words))
     assert answer.exit_code == 2, answer.output

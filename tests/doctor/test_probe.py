@@ -14,14 +14,14 @@ import pytest
 
 from chart_rendering import objects, scenario
 from cluster_double import ClusterDouble
-from forebay.cluster import errand
-from forebay.cluster.api import connect
+from forebay.backend.check import Check
+from forebay.cluster.checks import probe
+from forebay.cluster.checks.place import Place
+from forebay.cluster.checks.probe import PROBE
 from forebay.container_images import PIPELINE
-from forebay.doctor.check import Check
-from forebay.doctor.cluster import probe
-from forebay.doctor.cluster.place import Place
-from forebay.doctor.cluster.probe import PROBE
 from forebay.errors import ClusterError
+from forebay.kube import one_shot_pod
+from forebay.kube.client import connect
 from loopback import QuietHandler, serving
 from manifest_checks import check_pod_security
 from s3_store import S3Store
@@ -264,14 +264,14 @@ def test_the_image_comes_from_where_mlflows_came(double: ClusterDouble) -> None:
     api = connect()
     [container] = double.the("Deployment", "forebay-mlflow")["spec"]["template"]["spec"]["containers"]
     container["image"] = f"registry.example.com:5000/team/forebay/mlflow:0.1.0@sha256:{'0' * 64}"
-    assert errand.image(api, "") == f"registry.example.com:5000/team/{PIPELINE}"
-    assert errand.image(api, "mine:1") == "mine:1"
+    assert one_shot_pod.image(api, "") == f"registry.example.com:5000/team/{PIPELINE}"
+    assert one_shot_pod.image(api, "mine:1") == "mine:1"
     container["image"] = "registry.example.com/other/mlflow:3"
     with pytest.raises(ClusterError, match="with an image of ours tells where ours are"):
-        errand.image(api, "")
+        one_shot_pod.image(api, "")
     double.denied = {("forebay", "deployments", "get")}
     with pytest.raises(ClusterError, match="You may not look at the deployment forebay/forebay-mlflow"):
-        errand.image(api, "")
+        one_shot_pod.image(api, "")
     assert "--image" in failure("probe").detail
     assert double.pods == []
 

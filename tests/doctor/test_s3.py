@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from forebay.doctor.storage import s3
+from forebay.local.checks.storage import s3
 from s3_store import S3Store
 
 SECRET = "a-secret-nobody-may-see"

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from forebay.doctor.preflight import check_before_run
-from forebay.doctor.signing import check_keys, signing_keys
 from forebay.errors import ConfigError, MachineError
-from forebay.serving.local.launch import Address
+from forebay.local.checks.preflight import check_before_run
+from forebay.local.checks.signing import check_keys, signing_keys
+from forebay.local.server.launch import Address
 from forebay.serving.state import ServerInfo, ServingFiles, write_server
 from forebay.signing import PASSPHRASE, SIGNING_KEY, VERIFY_KEY, PublicKeys, verify_keys
 from forebay.state import FileLock, Home

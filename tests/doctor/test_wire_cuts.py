@@ -7,11 +7,11 @@ import pytest
 
 from cluster_double import ClusterDouble
 from fake_api_server import Object
-from forebay.cluster import patience
-from forebay.cluster.api import PODS, REQUEST, ApiError, connect
-from forebay.doctor.cluster import probe
-from forebay.doctor.cluster.checks import all_checks
-from forebay.doctor.cluster.place import Place
+from forebay.cluster.checks import probe
+from forebay.cluster.checks.all_checks import all_checks
+from forebay.cluster.checks.place import Place
+from forebay.kube import retries
+from forebay.kube.client import PODS, REQUEST, ApiError, connect
 from wire_cuts import Wire
 
 
@@ -19,7 +19,7 @@ from wire_cuts import Wire
 def test_every_check_is_as_it_is_without_cuts(
     kind: str, double: ClusterDouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(patience, "wait", lambda seconds: None)  # all of them together are more than is borne
+    monkeypatch.setattr(retries, "wait", lambda seconds: None)  # all of them together are more than is borne
     wanted = [(check.name, check.ok, check.detail) for check in all_checks("", probed=False)]
     double.wire = Wire(kind, each=True)
     assert [(check.name, check.ok, check.detail) for check in all_checks("", probed=False)] == wanted
@@ -59,7 +59,7 @@ def test_where_no_node_takes_pods_the_probe_says_why_at_once_and_makes_none(
 
 
 def test_an_object_of_somebody_elses_is_never_taken_for_the_own_one(double: ClusterDouble) -> None:
-    api, pod = connect(bears=patience.Patience(20.0)), probe.PROBE.pod("forebay-doctor-1", "x:1")
+    api, pod = connect(bears=retries.Patience(20.0)), probe.PROBE.pod("forebay-doctor-1", "x:1")
     double.objects.append({**pod, "metadata": {**pod["metadata"], "annotations": {REQUEST: "another"}}})
     double.wire = Wire("busy", 0)
     with pytest.raises(ApiError, match=r'answers 409 .*"forebay-doctor-1" already exists'):

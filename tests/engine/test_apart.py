@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from forebay.engine.apart import result_lock, work_folder
 from forebay.errors import BusyError
+from forebay.local.evaluation.apart import result_lock, work_folder
 from forebay.state import Home
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from forebay.engine.cache import drop_broken_entries, forget_damaged, keep_digests
+from forebay.local.runs.cache import drop_broken_entries, forget_damaged, keep_digests
 from forebay.state import read_json, seal, write_json
 from forebay.state.sealed import MARKER
 

@@ -12,9 +12,9 @@ from kfp import compiler, dsl
 from kfp.local.io import IOStore
 from kfp.local.orchestrator.enhanced_dag_orchestrator import ConditionEvaluator
 
-from forebay.engine import kfp_local
-from forebay.engine.condition import ConditionError, holds
-from forebay.engine.summary import failure
+from forebay.backend.summary import failure
+from forebay.local.runs import kfp_local
+from forebay.local.runs.condition import ConditionError, holds
 from forebay.state import Home, write_json
 from forebay.state.steplog import read_events
 
@@ -67,7 +67,7 @@ def test_a_quote_in_an_output_executes_nothing(home: Home, pipeline: Path, tmp_p
     run = home.new_run()
     parameters = {"says": quoted(tmp_path / "ours"), "mark": str(tmp_path / "registered")}
     write_json(run.plan, {"pipeline": str(pipeline), "parameters": parameters, "runner": "process"})
-    engine = [sys.executable, "-m", "forebay.engine.kfp_local", str(run.folder)]
+    engine = [sys.executable, "-m", "forebay.local.runs.kfp_local", str(run.folder)]
     assert subprocess.run(engine, capture_output=True, timeout=300, check=False).returncode == 1
     failed = failure(read_events(run.events)[0])
     assert failed

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from forebay.contracts.bundle import ModelSpec
-from forebay.engine.held_out import FoundModel, evaluation_values
+from forebay.contracts.bundles.spec import ModelSpec
+from forebay.local.evaluation.held_out import FoundModel, evaluation_values
 
 SPEC: dict[str, Any] = {
     "architecture": "mlp", "options": {}, "classes": ["a", "b"], "height": 20, "width": 30, "channels": 1,

@@ -1,6 +1,6 @@
 """A run's summary is read from its events."""
 
-from forebay.engine.summary import STEPS, failure, summarize, unfinished_step
+from forebay.backend.summary import STEPS, failure, summarize, unfinished_step
 
 
 def _event(step: str, kind: str, **facts: object) -> dict[str, object]:

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from forebay import registry
-from forebay.contracts.bundle import HISTORY, SPEC, WEIGHTS, read_spec, write_spec
+from forebay.contracts.bundles.spec import HISTORY, SPEC, WEIGHTS, read_spec, write_spec
 from forebay.contracts.evaluation import PREDICTIONS, Evaluation, read_smoke
 from forebay.contracts.manifest import SplitManifest
 from forebay.contracts.shards import open_split

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from forebay.contracts.bundle import ModelSpec
+from forebay.contracts.bundles.spec import ModelSpec
 from forebay.evaluate import gate
 from forebay.settings import EvaluateConfig
 

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from forebay import registry
-from forebay.contracts.bundle import read_spec, write_spec
+from forebay.contracts.bundles.spec import read_spec, write_spec
 from forebay.contracts.evaluation import Evaluation
 from forebay.contracts.holdout import content_fraction
 from forebay.contracts.manifest import SplitManifest

@@ -13,8 +13,8 @@ from fault_cases.process import Before, Fault, Signal, exit_code, started
 from fault_cases.stored import Damage
 from forebay.deploy import deploy
 from forebay.errors import ForebayError
-from forebay.serving.local.launch import Address
-from forebay.serving.local.requests import handle_request
+from forebay.local.server.handle_requests import handle_request
+from forebay.local.server.launch import Address
 from forebay.settings import DeployConfig
 from forebay.state import Home, Run, step
 from forebay.state.home import HOME_VARIABLE

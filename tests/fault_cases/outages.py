@@ -12,7 +12,7 @@ from fault_cases.place import NAME, Place
 from fault_cases.process import amid, ended
 from fault_cases.steps import perform
 from forebay import tracking
-from forebay.cluster.given import CHECKPOINT_STORE
+from forebay.settings.cluster_environment import CHECKPOINT_STORE
 from gate import OPEN, SHUT, Gate
 
 A_MINUTE_S = 60.0

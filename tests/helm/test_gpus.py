@@ -6,7 +6,7 @@ import helm_python
 import pytest
 
 from chart_rendering import Object, objects, render, scenario
-from forebay.deploy.inference_service import GPU_RUNTIME, RUNTIME
+from forebay.cluster.rollout.inference_service import GPU_RUNTIME, RUNTIME
 
 GPUS = {"enabled": True, "quota": "2"}
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chart_rendering import PREDICTOR, Object, objects, scenario
-from forebay.deploy.inference_service import Deployment, inference_service
+from forebay.cluster.rollout.inference_service import Deployment, inference_service
 from forebay.version import VERSION
 from manifest_checks import Finding
 from manifest_checks import check_custom as custom

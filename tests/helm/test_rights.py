@@ -6,10 +6,10 @@ import re
 import pytest
 
 from chart_rendering import CHART, SCENARIOS, objects, scenario
-from forebay.cluster.access import single_rights
-from forebay.deploy.cluster_access import CLUSTER_ACCESS, rights
-from forebay.ingest.distributed.cluster_access import DRIVER_ACCESS, STEP_ACCESS
-from forebay.train.nodes.train_job import rights as train_rights
+from forebay.cluster.rollout.access import CLUSTER_ACCESS, rights
+from forebay.cluster.spark.access import DRIVER_ACCESS, STEP_ACCESS
+from forebay.cluster.training.train_job import rights as train_rights
+from forebay.kube.access import single_rights
 from manifest_checks import Object, check_roles
 
 DEPLOYER = "forebay-deployer"

@@ -4,7 +4,7 @@ import helm_python
 import pytest
 
 from chart_rendering import Object, objects, render, scenario
-from forebay.cluster.given import SIGNING_FOLDER, SIGNING_KEY, VERIFY_KEY
+from forebay.settings.cluster_environment import SIGNING_FOLDER, SIGNING_KEY, VERIFY_KEY
 
 SIGNED = "cloud-gpu"  # the scenario that signs
 

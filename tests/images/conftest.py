@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from forebay import container_images
-from forebay.containers.client import check, connected
 from forebay.errors import MachineError
+from forebay.local.containers.client import check, connected
 from opt_in import skip_unless_asked
 
 if TYPE_CHECKING:

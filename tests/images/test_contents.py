@@ -62,7 +62,7 @@ def test_any_other_uid_may_run_it_as_well(engine: "DockerClient", image: str) ->
 def test_spark_starts_under_a_uid_that_no_image_knows(engine: "DockerClient", tmp_path: Path) -> None:
     tmp_path.chmod(0o777)  # as a volume that belongs to the group of every uid
     script = (
-        "from pathlib import Path; from forebay.ingest.spark import spark_session\n"
+        "from pathlib import Path; from forebay.ingest.spark.session import spark_session\n"
         "with spark_session(Path('/state')) as session: print(session.range(3).count())"
     )
     volumes = {str(tmp_path): {"bind": "/state", "mode": "rw"}}
@@ -92,7 +92,7 @@ def test_spark_knows_the_schemes_of_hadoop(engine: "DockerClient", uri: str, sai
     has_s3a = inside(engine, SPARK, "sh", "-c", "find /opt/forebay -name 'hadoop-aws-*.jar'").strip() != ""
     tmp_path.chmod(0o777)
     script = (
-        "import sys; from pathlib import Path; from forebay.ingest.spark import spark_session\n"
+        "import sys; from pathlib import Path; from forebay.ingest.spark.session import spark_session\n"
         "with spark_session(Path('/state')) as session:\n"
         "    settings = session.sparkContext._jsc.hadoopConfiguration()\n"
         "    for key, value in (('fs.s3a.endpoint', 'http://127.0.0.1:9'), ('fs.s3a.attempts.maximum', '1'),\n"

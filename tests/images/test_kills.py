@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from forebay.containers.client import HOME_LABEL, label_of
-from forebay.containers.steps import RUN_LABEL
-from forebay.engine.summary import STEPS
+from forebay.backend.summary import STEPS
+from forebay.local.containers.client import HOME_LABEL, label_of
+from forebay.local.containers.steps import RUN_LABEL
 from forebay.state import Home
 from forebay_cli import Forebay, cached_steps
 

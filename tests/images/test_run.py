@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from forebay.container_images import SERVE
-from forebay.containers.client import HOME_LABEL, label_of
-from forebay.containers.steps import RUN_LABEL
+from forebay.local.containers.client import HOME_LABEL, label_of
+from forebay.local.containers.steps import RUN_LABEL
 from forebay.serving.state import ServingFiles, read_server
 from forebay.state import Home
 from forebay_cli import Forebay

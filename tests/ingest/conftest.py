@@ -8,7 +8,7 @@ import pytest
 
 from forebay.contracts.manifest import DataManifest
 from forebay.ingest import ingest
-from forebay.ingest.spark import spark_session
+from forebay.ingest.spark.session import spark_session
 from forebay.settings import IngestConfig
 from forebay.state import StepLog
 from s3_store import S3Store

@@ -6,10 +6,10 @@ from typing import Any
 import pyspark
 import pytest
 
-from forebay.cluster.given import STORE, STORE_KEYS
-from forebay.cluster.job import Verdict
-from forebay.ingest.distributed.application import SPARK_VERSION, Application, job_of, spark_application, verdict
-from forebay.ingest.spark import SETTINGS
+from forebay.cluster.spark.spark_application import SPARK_VERSION, Application, job_of, spark_application, verdict
+from forebay.ingest.spark.session import SETTINGS
+from forebay.kube.followed_resource import Verdict
+from forebay.settings.cluster_environment import STORE, STORE_KEYS
 from forebay.version import VERSION
 from manifest_checks import check_custom, check_pod_security, check_schema
 

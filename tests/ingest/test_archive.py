@@ -14,7 +14,7 @@ from forebay.errors import DataError
 from forebay.ingest.archives import open_archive
 from forebay.ingest.archives.compressed import unpack
 from forebay.ingest.detect import find
-from forebay.ingest.files import File, list_files, read
+from forebay.ingest.files.files import File, list_files, read
 from forebay.settings import IngestConfig
 
 

@@ -15,14 +15,14 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from forebay.cluster.spark.ingest_with_executors import clear, fetch
+from forebay.cluster.spark.spark_application import Application, spark_application
 from forebay.contracts.manifest import DataManifest
 from forebay.errors import DataError
-from forebay.ingest import s3 as objects
-from forebay.ingest.distributed.application import Application, spark_application
 from forebay.ingest.distributed.exchange import read_result, write_task
-from forebay.ingest.distributed.remote import clear, fetch
+from forebay.ingest.files import s3 as objects
 from forebay.ingest.index import INDEX
-from forebay.ingest.places import S3Place
+from forebay.ingest.spark.places import S3Place
 from forebay.settings import IngestConfig
 from s3_store import S3Store
 from small_pictures import CLASSES, draw, plant_bad_files, write_folder, write_idx

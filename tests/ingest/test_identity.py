@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from forebay.doctor.storage import s3 as s3_check
+from forebay.local.checks.storage import s3 as s3_check
 from forebay_cli import Forebay
 from loopback import QuietHandler, serving
 from s3_store import S3Store

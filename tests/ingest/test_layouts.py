@@ -9,7 +9,7 @@ import pytest
 
 from forebay.errors import DataError
 from forebay.ingest.detect import Found, find
-from forebay.ingest.splits import own_split, split_word, split_words
+from forebay.ingest.labels.splits import own_split, split_word, split_words
 from forebay.settings import IngestConfig
 from image_folders import EMPTY, REFUSED, in_folder
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from forebay.doctor.java import java_starts, spark_environment, spark_java
+from forebay.local.checks.java import java_starts, spark_environment, spark_java
 
 HOSTILE = {
     "PYSPARK_SUBMIT_ARGS": "--master yarn --deploy-mode client pyspark-shell",

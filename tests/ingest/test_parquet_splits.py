@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from forebay.ingest.splits import mentioned_side, own_split
+from forebay.ingest.labels.splits import mentioned_side, own_split
 from parquet_tables import read, splits_of, write
 
 # --- words for a split

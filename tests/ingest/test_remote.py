@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 
 from api_double import ApiDouble, Object, api_double
-from forebay.cluster import job as job_module
-from forebay.cluster import own_pod
-from forebay.cluster.job import JobError
+from forebay.cluster.spark import ingest_with_executors
 from forebay.contracts.manifest import DataManifest
 from forebay.errors import ConfigError, DataError
 from forebay.ingest import ingest
-from forebay.ingest import s3 as objects
-from forebay.ingest.distributed import remote
+from forebay.ingest.files import s3 as objects
+from forebay.kube import followed_resource as job_module
+from forebay.kube import own_pod
+from forebay.kube.followed_resource import JobError
 from forebay.settings import IngestConfig
 from forebay.state import StepLog, is_sealed
 from forebay.state.steplog import read_events
@@ -126,7 +126,7 @@ def events_of(log: StepLog, kind: str) -> list[dict[str, Any]]:
 
 def test_what_the_driver_tells_is_told_by_the_step(steplog: StepLog, capsys: pytest.CaptureFixture[str]) -> None:
     """Lines as a driver's log has them."""
-    passing = remote._Passing(steplog)
+    passing = ingest_with_executors._Passing(steplog)
     StepLog(name="ingest", run_id="", home=steplog.home).progress(300, 600, "pictures")
     for line in capsys.readouterr().out.splitlines():
         passing.on(line)
@@ -211,7 +211,7 @@ def test_what_nobody_tried_again_is_removed_after_a_day(
     cluster: Any, source: str, s3: S3Store, tmp_path: Path, steplog: StepLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     s3.client.put_object(Bucket="executors", Key="work/ingest/killed-run/aa/index.parquet", Body=b"x")
-    monkeypatch.setattr(remote, "STALE", -timedelta(days=1))
+    monkeypatch.setattr(ingest_with_executors, "STALE", -timedelta(days=1))
     cluster(lambda application: False)
     with pytest.raises(JobError):
         ingest(tmp_path / "out", IngestConfig(data=source, executors=2), steplog)

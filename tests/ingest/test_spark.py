@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from forebay.errors import DataError
-from forebay.ingest.spark import in_words, run_parts
+from forebay.ingest.spark.session import in_words, run_parts
 
 TWO_SESSIONS = """
 import json, sys

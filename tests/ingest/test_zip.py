@@ -13,7 +13,7 @@ from forebay.errors import DataError
 from forebay.ingest.archives import open_archive
 from forebay.ingest.archives.zip import plain
 from forebay.ingest.detect import find
-from forebay.ingest.files import File, list_files, read_file
+from forebay.ingest.files.files import File, list_files, read_file
 from forebay.pictures import PictureError
 from forebay.settings import IngestConfig
 

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from api_double import ApiDouble, Object, api_double, connected
-from forebay.cluster import job as job_module
-from forebay.cluster import own_pod as own_pod_module
-from forebay.cluster.api import Api, Resource
-from forebay.cluster.job import MANAGER, MANAGER_LABEL, Job, JobError, Verdict, run_job
-from forebay.cluster.obstacles import Subject
-from forebay.cluster.own_pod import OwnPod, image_of, own_pod
 from forebay.errors import ConfigError
+from forebay.kube import followed_resource as job_module
+from forebay.kube import own_pod as own_pod_module
+from forebay.kube.client import Api, Resource
+from forebay.kube.followed_resource import MANAGER, MANAGER_LABEL, Job, JobError, Verdict, run_job
+from forebay.kube.own_pod import OwnPod, image_of, own_pod
+from forebay.kube.pod_problems import Subject
 from wire_cuts import Wire
 
 NAME = "fit-1"

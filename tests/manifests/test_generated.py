@@ -12,7 +12,7 @@ import yaml
 from kubernetes.utils import parse_quantity
 
 from chart_rendering import RELEASE, SCENARIOS, Object, objects, scenario
-from forebay.deploy.inference_service import Deployment, Resources, inference_service
+from forebay.cluster.rollout.inference_service import Deployment, Resources, inference_service
 from forebay.settings import DeployConfig
 from manifest_rendering import CHECKOUTS, MANIFESTS, OVERLAYS, copy_with_checkouts
 

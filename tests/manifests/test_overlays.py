@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from chart_rendering import Object, objects, scenario
-from forebay.bringup.up import EXAMPLE, EXAMPLE_BUCKET
+from forebay.install.up import EXAMPLE, EXAMPLE_BUCKET
 from manifest_checks import check_images, check_pod_security, check_schema, check_unique, pods
 from manifest_rendering import MANIFESTS, OPTIONAL, OVERLAYS, kustomize
 

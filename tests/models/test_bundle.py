@@ -10,7 +10,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from forebay.contracts.bundle import SPEC, WEIGHTS, ModelSpec, file_sha256, read_spec, write_spec
+from forebay.contracts.bundles.spec import SPEC, WEIGHTS, ModelSpec, file_sha256, read_spec, write_spec
 from forebay.errors import ModelError
 from forebay.models import build, load_bundle, save_bundle, standardize
 from forebay.state import read_json

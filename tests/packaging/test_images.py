@@ -64,7 +64,7 @@ def test_every_final_image_runs_as_the_same_unprivileged_user() -> None:
 def test_deploy_asks_a_server_without_what_only_the_servers_image_holds() -> None:
     script = (
         "import sys; sys.modules |= dict.fromkeys(('prometheus_client', 'kserve', 'uvicorn', 'torch'))\n"
-        "import numpy as np, forebay.deploy.step, forebay.deploy.on_cluster\n"
+        "import numpy as np, forebay.deploy.step, forebay.cluster.rollout.served_versions\n"
         "from forebay.errors import ForebayError\n"
         "from forebay.serving.client import infer\n"
         "try: infer('http://127.0.0.1:1', 'digits', np.zeros((1, 8, 8, 1), np.uint8), 1)\n"

@@ -10,10 +10,10 @@ import yaml
 
 import forebay_cli
 from forebay import components, container_images
-from forebay.cluster.given import SIGNING_FOLDER, SIGNING_KEY, SIGNING_SECRET, VERIFY_KEY
-from forebay.engine.kfp_local import compile_pipeline, compiled_pipeline
 from forebay.errors import ConfigError
+from forebay.local.runs.kfp_local import compile_pipeline, compiled_pipeline
 from forebay.settings import DeployConfig, ServeConfig, all_settings, parameter_name
+from forebay.settings.cluster_environment import SIGNING_FOLDER, SIGNING_KEY, SIGNING_SECRET, VERIFY_KEY
 from forebay.settings.keys import STEP_CONFIGS, cache_settings
 from forebay.version import VERSION
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from forebay.cluster.api import INFERENCE_SERVICES, connect
+from forebay.kube.client import INFERENCE_SERVICES, connect
 from forebay_cli import Forebay
 from opt_in import skip_unless_asked
 from platform_station import MODELS, SMALL, Platform, Trained

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sklearn.datasets import load_digits
 
-from forebay.engine.summary import STEPS
+from forebay.backend.summary import STEPS
 from forebay_cli import Forebay
 from platform_station import SMALL, Platform, Trained
 

@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from forebay.cli.main import group
-from forebay.engine.prune import Inventory, RunFacts, plan, prune
 from forebay.errors import BusyError
+from forebay.local.retention.prune import Inventory, RunFacts, plan, prune
 from forebay.serving.state import Served, ServingFiles, write_desired
 from forebay.state import FileLock, Home, Run, is_sealed, seal, write_json
 

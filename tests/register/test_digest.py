@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from forebay import registry, tracking
-from forebay.contracts.bundle import HISTORY, SIGNATURE, SPEC, WEIGHTS, file_sha256, read_spec
-from forebay.contracts.digest import bundle_digest, check_bundle, record_of
-from forebay.contracts.record import Record
+from forebay.contracts.bundles.digest import bundle_digest, check_bundle, record_of
+from forebay.contracts.bundles.record import Record
+from forebay.contracts.bundles.spec import HISTORY, SIGNATURE, SPEC, WEIGHTS, file_sha256, read_spec
 from forebay.errors import ModelError
 from forebay.evaluate import evaluate
 from forebay.register import register

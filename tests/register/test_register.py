@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from forebay import registry, tracking
-from forebay.contracts.bundle import read_spec
+from forebay.contracts.bundles.spec import read_spec
 from forebay.contracts.evaluation import Evaluation, read_smoke
 from forebay.errors import ModelError
 from forebay.evaluate import evaluate

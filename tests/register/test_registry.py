@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from forebay import registry, tracking
-from forebay.contracts.bundle import read_spec
+from forebay.contracts.bundles.spec import read_spec
 from forebay.errors import ModelError
 from forebay.evaluate import evaluate
 from forebay.register import register

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from forebay import registry
-from forebay.contracts.bundle import SIGNATURE
-from forebay.contracts.digest import bundle_digest
+from forebay.contracts.bundles.digest import bundle_digest
+from forebay.contracts.bundles.spec import SIGNATURE
 from forebay.contracts.evaluation import Evaluation
 from forebay.errors import ConfigError, ForebayError, MachineError
 from forebay.evaluate import evaluate

@@ -3,8 +3,8 @@
 import pytest
 
 from forebay.errors import ConfigError
-from forebay.serving.wire.access import Access, is_loopback
-from forebay.serving.wire.refusal import RefusedError
+from forebay.serving.http.access import Access, is_loopback
+from forebay.serving.http.refusal import RefusedError
 from forebay.settings import ServeConfig
 from forebay.settings.serve import from_environment, serve_config, serve_variables
 

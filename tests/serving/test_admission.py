@@ -16,10 +16,10 @@ import pytest
 from PIL import Image
 
 from forebay.serving.admission.inflight import Budgets, Claim, TooLargeError
-from forebay.serving.wire.encode import encode_binary_request
-from forebay.serving.wire.gone import Peer
-from forebay.serving.wire.limits import MIB, Limits
-from forebay.serving.wire.refusal import RefusedError
+from forebay.serving.http.gone import Peer
+from forebay.serving.http.limits import MIB, Limits
+from forebay.serving.http.refusal import RefusedError
+from forebay.serving.protocol.encode import encode_binary_request
 from rude_clients import connect, dripping, patience
 from tiny_server import RunningServer, read_answer, serving, write_bundle
 

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from forebay.serving.admission.inflight import Claim
-from forebay.serving.wire import body
-from forebay.serving.wire.body import Message, Receive, discard, read_body
-from forebay.serving.wire.gone import ClientGoneError
-from forebay.serving.wire.limits import Limits
-from forebay.serving.wire.refusal import RefusedError
+from forebay.serving.http import body
+from forebay.serving.http.body import Message, Receive, discard, read_body
+from forebay.serving.http.gone import ClientGoneError
+from forebay.serving.http.limits import Limits
+from forebay.serving.http.refusal import RefusedError
 
 IDLE_S = 0.2
 

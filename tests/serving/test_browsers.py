@@ -15,10 +15,10 @@ from click.testing import CliRunner
 from kserve import ModelRepository
 from starlette.routing import Route
 
-from forebay.cli.serving import serve_command
-from forebay.serving.local import control
-from forebay.serving.local.launch import Address
-from forebay.serving.local.publish import publish
+from forebay.cli.commands.serving import serve_command
+from forebay.local.server import control
+from forebay.local.server.launch import Address
+from forebay.local.server.publish import publish
 from forebay.serving.openapi import READ, SENT
 from forebay.serving.repository import Models
 from forebay.serving.server import _sdk_application

@@ -3,9 +3,9 @@
 import pytest
 from click.testing import CliRunner
 
+from forebay.cli.commands.serving import rollback_command, serve_command
 from forebay.cli.main import group
-from forebay.cli.serving import rollback_command, serve_command
-from forebay.serving.local import control
+from forebay.local.server import control
 from forebay.serving.ports import bind
 from forebay.serving.state import ServerInfo, ServingFiles, write_server
 from forebay.state import FileLock, Home

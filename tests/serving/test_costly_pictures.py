@@ -9,10 +9,10 @@ import pytest
 
 from costly_pictures import chunk, many_scans, png
 from forebay.serving.admission.inflight import Budgets, Claim
-from forebay.serving.wire.gone import ClientGoneError, Gone, Peer
-from forebay.serving.wire.limits import Limits
-from forebay.serving.wire.pixels import from_files
-from forebay.serving.wire.refusal import RefusedError
+from forebay.serving.http.gone import ClientGoneError, Gone, Peer
+from forebay.serving.http.limits import Limits
+from forebay.serving.http.refusal import RefusedError
+from forebay.serving.protocol.pixels import from_files
 from machine_speed import slowness
 from tiny_server import RunningServer
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from forebay.contracts.bundle import WEIGHTS
-from forebay.contracts.digest import bundle_digest
+from forebay.contracts.bundles.digest import bundle_digest
+from forebay.contracts.bundles.spec import WEIGHTS
 from forebay.errors import ConfigError, ModelError
 from forebay.serving.follow import find_bundles
 from forebay.serving.loading.bundle import open_bundle

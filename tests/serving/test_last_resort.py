@@ -9,9 +9,9 @@ from kserve import ModelRepository
 
 from forebay.serving.admission.admission import Admission
 from forebay.serving.app import Application, FrontDoor, Scope, Send
+from forebay.serving.http.access import Access
+from forebay.serving.http.body import Message, Receive
 from forebay.serving.repository import Models
-from forebay.serving.wire.access import Access
-from forebay.serving.wire.body import Message, Receive
 from forebay.settings import ServeConfig
 
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 from kserve import ModelRepository
 
-from forebay.contracts.digest import record_of
-from forebay.contracts.examples import write_examples
+from forebay.contracts.bundles.digest import record_of
+from forebay.contracts.bundles.examples import write_examples
 from forebay.errors import ModelError
 from forebay.models import Classifier, load_bundle
 from forebay.serving.follow import Settler
@@ -122,7 +122,7 @@ def test_a_changed_file_is_named_also_where_only_the_list_of_files_tells(tmp_pat
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
 def test_weights_that_are_no_numbers_are_refused(tmp_path: Path, number: float) -> None:
-    from forebay.contracts.bundle import read_spec
+    from forebay.contracts.bundles.spec import read_spec
     from forebay.models import save_bundle
 
     served(tmp_path / "zoo", "1")

@@ -7,8 +7,8 @@ import tracemalloc
 import pytest
 from PIL import Image
 
-from forebay.serving.wire.pixels import MAX_BYTES, MAX_INSTANCES, from_files
-from forebay.serving.wire.refusal import RefusedError
+from forebay.serving.http.refusal import RefusedError
+from forebay.serving.protocol.pixels import MAX_BYTES, MAX_INSTANCES, from_files
 
 LARGE = (1080, 1920, 3)
 
@@ -32,7 +32,7 @@ def test_many_small_files_for_a_large_model_are_refused_before_memory_is_taken()
 
 
 def test_a_single_picture_fits_however_large_the_model_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("forebay.serving.wire.pixels.MAX_BYTES", 8)
+    monkeypatch.setattr("forebay.serving.protocol.pixels.MAX_BYTES", 8)
     assert from_files([_picture()], (4, 4, 1), "instances").shape == (1, 4, 4, 1)
     with pytest.raises(RefusedError, match="at most 1 pictures"):
         from_files([_picture()] * 2, (4, 4, 1), "instances")

@@ -17,7 +17,7 @@ from PIL import Image
 from forebay.models import Classifier
 from forebay.pictures import decode, fit
 from forebay.serving.client import infer, predict_arrays
-from forebay.serving.wire.encode import encode_binary_request
+from forebay.serving.protocol.encode import encode_binary_request
 from tiny_server import Reply, RunningServer
 
 CLOSE = 1e-5  # the server runs one thread per request, this process several

@@ -13,11 +13,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from forebay.contracts.bundle import WEIGHTS
+from forebay.contracts.bundles.spec import WEIGHTS
 from forebay.errors import ConfigError, MachineError
-from forebay.serving.local import control
-from forebay.serving.local.launch import Address
-from forebay.serving.local.publish import publish
+from forebay.local.server import control
+from forebay.local.server.launch import Address
+from forebay.local.server.publish import publish
 from forebay.serving.ports import bind
 from forebay.serving.state import Served, ServerInfo, ServingFiles, write_server
 from forebay.state import Home

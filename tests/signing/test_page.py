@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from forebay.contracts.bundle import SIGNATURE
+from forebay.contracts.bundles.spec import SIGNATURE
 from forebay.signing import SIGNING_KEY, VERIFY_KEY, sign, signing_key, verify_if_asked
 from tiny_server import write_bundle
 

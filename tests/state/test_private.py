@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from forebay.cli.main import group
-from forebay.containers.steps import private
+from forebay.local.containers.steps import private
 from forebay.state import FileLock, Home, step, write_json
 from forebay.state.private import hand_over, private_files
 from forebay.state.steplog import EVENTS_VARIABLE

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from forebay.contracts.bundle import SIGNATURE, check_artifact
+from forebay.contracts.bundles.spec import SIGNATURE, check_artifact
 from forebay.errors import DamagedArtifactError
 from forebay.state import is_sealed, read_json, seal, write_json
 from forebay.state.sealed import MARKER, check_content

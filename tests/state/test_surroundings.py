@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from forebay.doctor.libraries import hidden_modules
+from forebay.local.checks.libraries import hidden_modules
 from forebay.state.surroundings import other_spark_variables, without_other_spark
 
 LOOK = """

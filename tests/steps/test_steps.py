@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from forebay.contracts.bundle import read_spec
+from forebay.contracts.bundles.spec import read_spec
 from forebay.contracts.manifest import DataManifest, SplitManifest
 from forebay.evaluate import evaluate
 from forebay.register import register

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from forebay.submit import follow
+from forebay.cluster.runs import follow
 from forebay_cli import Forebay, ForebayHere
 from kfp_double import KfpDouble, kfp_double, recorded
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from forebay.engine.kfp_local import compiled_pipeline
+from forebay.local.runs.kfp_local import compiled_pipeline
 from forebay_cli import Forebay
 from kfp_double import KfpDouble, kfp_double, recorded
 

@@ -8,15 +8,15 @@ import pytest
 import yaml
 from kubernetes.config import kube_config
 
-from forebay.cluster.patience import BEGIN_S, Patience
-from forebay.engine.run import StepFailedError
-from forebay.engine.summary import Event
+from forebay.backend.summary import Event
+from forebay.cluster.runs.follow import Follower
+from forebay.cluster.runs.login import Login
+from forebay.cluster.runs.nodes import steps_of
+from forebay.cluster.runs.pipelines_client import BackendError, connect
+from forebay.cluster.runs.run import follow
 from forebay.errors import ClusterError, ConfigError
-from forebay.submit.backend import BackendError, connect
-from forebay.submit.follow import Follower
-from forebay.submit.login import Login
-from forebay.submit.nodes import steps_of
-from forebay.submit.run import follow
+from forebay.kube.retries import BEGIN_S, Patience
+from forebay.local.runs.run import StepFailedError
 from kfp_double import KfpDouble, kfp_double, recorded
 from loopback import kubeconfig
 

@@ -1,6 +1,6 @@
 """Steps read from the nodes of workflows that ran on a real cluster."""
 
-from forebay.submit.nodes import steps_of
+from forebay.cluster.runs.nodes import steps_of
 from kfp_double import recorded
 
 

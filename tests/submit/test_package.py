@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from forebay.engine.kfp_local import compiled_pipeline
+from forebay.cluster.runs.package import package, revision, run_parameters
 from forebay.errors import ConfigError
-from forebay.submit.package import package, revision, run_parameters
+from forebay.local.runs.kfp_local import compiled_pipeline
 from s3_store import S3Store
 
 ALL = frozenset({"ingest_data", "train_epochs", "deploy_target"})

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from forebay import tracking
-from forebay.doctor import libraries
-from forebay.doctor.logins import check_mlflow
 from forebay.errors import ConfigError, MachineError
+from forebay.local.checks import libraries
+from forebay.local.checks.logins import check_mlflow
 from forebay.state import Home
 
 STEPS_BACK = 4  # revisions of the schema

@@ -2,9 +2,9 @@
 
 import pytest
 
-from forebay.doctor import libraries
-from forebay.engine.prune import prune
 from forebay.errors import MachineError
+from forebay.local.checks import libraries
+from forebay.local.retention.prune import prune
 from forebay.state import Home
 from forebay.state.mask import without_passwords
 from forebay.tracking import shown_uri

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from forebay.contracts.bundle import read_spec
+from forebay.contracts.bundles.spec import read_spec
 from forebay.contracts.manifest import SplitManifest
 from forebay.contracts.shards import open_split
 from forebay.errors import BusyError, DataError, TrainError

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from followed_training import FirstStep, StopAt, last_step, wait_for_step, warnings
-from forebay.cluster.given import CHECKPOINT_STORE
 from forebay.errors import ConfigError
 from forebay.object_store import HURRIED, ObjectFolder
 from forebay.settings import TrainConfig
+from forebay.settings.cluster_environment import CHECKPOINT_STORE
 from forebay.state import Home, StepLog
 from forebay.train import fit
 from forebay.train.mirror import Mirror

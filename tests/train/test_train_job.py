@@ -11,16 +11,16 @@ import pytest
 from safetensors.torch import load_file
 
 from api_double import ApiDouble, Object, api_double
-from forebay.cluster import job as job_module
-from forebay.cluster import own_pod as own_pod_module
-from forebay.cluster.given import CHECKPOINT_STORE
-from forebay.cluster.job import JobError, Verdict
+from forebay.cluster.training.train_job import Nodes, train_job, verdict
 from forebay.errors import ConfigError, DataError
+from forebay.kube import followed_resource as job_module
+from forebay.kube import own_pod as own_pod_module
+from forebay.kube.followed_resource import JobError, Verdict
 from forebay.object_store import ObjectFolder
 from forebay.settings import TrainConfig
+from forebay.settings.cluster_environment import CHECKPOINT_STORE
 from forebay.state import Home, StepLog, is_sealed
 from forebay.train import fit
-from forebay.train.nodes.train_job import Nodes, train_job, verdict
 from forebay.train.nodes.transfer import get_folder, put_folder
 from forebay.version import VERSION
 from made_once import home_with

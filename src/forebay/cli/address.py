@@ -7,8 +7,8 @@ from click.core import ParameterSource
 
 from forebay.cli.options import Command
 from forebay.errors import ConfigError
-from forebay.serving.local import control
-from forebay.serving.local.launch import Address
+from forebay.local.server import control
+from forebay.local.server.launch import Address
 from forebay.settings import ServeConfig, parse_assignments
 from forebay.settings.keys import Scalar
 from forebay.state import Home

@@ -10,8 +10,8 @@ from typing import Any, cast
 import click
 
 from forebay.cli.options import INTERRUPTED
-from forebay.engine.ended import by, exit_status
 from forebay.errors import EndedBySignal, ExitCode, ForebayError, UnexpectedError
+from forebay.local.runs.ended import by, exit_status
 from forebay.state import machine_words, mlflow_words
 from forebay.state.ending import before_forced_end
 from forebay.state.mask import without_passwords

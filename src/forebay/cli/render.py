@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from forebay.engine.summary import Event
+from forebay.backend.summary import Event
 from forebay.text import one_line
 
 PLAIN_EVERY = 0.25  # of a step's work, between two plain lines

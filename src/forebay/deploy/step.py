@@ -5,12 +5,12 @@ from functools import partial
 from pathlib import Path
 
 from forebay import registry
-from forebay.cluster.patience import WORK_S, Patience
+from forebay.cluster.rollout.registry_retries import insist
 from forebay.contracts.evaluation import Evaluation, read_smoke
-from forebay.deploy.patient_registry import insist
-from forebay.deploy.protocol import Answer, Request, ask
 from forebay.deploy.smoke import Smoke
 from forebay.errors import DeployError, ForebayError
+from forebay.kube.retries import WORK_S, Patience
+from forebay.local.server.requests import Answer, Request, ask
 from forebay.registry import RegisteredBundle
 from forebay.serving.client import predict_url
 from forebay.serving.example import write_example
@@ -97,6 +97,6 @@ def _kept(bundle: RegisteredBundle, staged: Answer, error: Exception) -> DeployE
 
 
 def _on_cluster(bundle: RegisteredBundle, smoke: Smoke, config: DeployConfig, serve: ServeConfig, log: StepLog) -> str:
-    from forebay.deploy.on_cluster import roll_out
+    from forebay.cluster.rollout.served_versions import roll_out
 
     return roll_out(log.home, bundle, smoke, config, log.run_id, log.warn, serve)

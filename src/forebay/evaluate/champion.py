@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forebay import registry
-from forebay.contracts.bundle import ModelSpec
+from forebay.contracts.bundles.spec import ModelSpec
 from forebay.contracts.class_names import listed
 from forebay.contracts.shards import Split
 from forebay.errors import ModelError

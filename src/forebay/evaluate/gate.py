@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forebay.contracts.bundle import ModelSpec
+from forebay.contracts.bundles.spec import ModelSpec
 from forebay.contracts.class_names import listed
 from forebay.contracts.holdout import HASH, SOURCE, held_out_rows
 from forebay.settings import EvaluateConfig

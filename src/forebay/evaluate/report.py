@@ -8,7 +8,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from forebay.contracts.bundle import HISTORY
+from forebay.contracts.bundles.spec import HISTORY
 from forebay.contracts.class_names import listed
 from forebay.contracts.evaluation import Evaluation
 from forebay.contracts.shards import SPLITS, Split

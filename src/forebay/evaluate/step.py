@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from forebay.contracts.bundle import ModelSpec, check_artifact
-from forebay.contracts.digest import record_of
+from forebay.contracts.bundles.digest import record_of
+from forebay.contracts.bundles.spec import ModelSpec, check_artifact
 from forebay.contracts.evaluation import PASSED, PREDICTIONS, REFUSED, Evaluation, write_smoke
 from forebay.contracts.holdout import HASH
 from forebay.contracts.manifest import SplitManifest

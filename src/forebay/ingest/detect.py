@@ -9,7 +9,7 @@ import pyarrow as pa
 from forebay.errors import ConfigError, DataError
 from forebay.ingest.archives import open_archive, open_archives
 from forebay.ingest.archives.open import is_named_archive, without_suffix
-from forebay.ingest.files import File, Listing, list_source
+from forebay.ingest.files.files import File, Listing, list_source
 from forebay.ingest.index import Record, build_index
 from forebay.ingest.layout import is_sidecar
 from forebay.ingest.note import Note

@@ -5,7 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from forebay.ingest.archives.open import is_named_archive
-from forebay.ingest.files import File, list_files
+from forebay.ingest.files.files import File, list_files
 from forebay.settings.ingest import DIGITS
 
 

@@ -18,11 +18,9 @@ import pyarrow.parquet as pq
 from forebay.contracts.manifest import MANIFEST, DataManifest
 from forebay.contracts.rows import QUARANTINE, ROWS
 from forebay.errors import DataError
-from forebay.ingest.decode import JUDGED_TYPES, STAGED, DecodeJob, decode_part, read_judged, sample_outcomes
 from forebay.ingest.detect import Found, find
 from forebay.ingest.fingerprint import source_fingerprint
 from forebay.ingest.index import INDEX, check_class_names, write_index
-from forebay.ingest.places import LocalPlace, Place
 from forebay.ingest.quarantine import check, keep_for_run, where_all_are, with_quarantine
 from forebay.ingest.shapes import (
     NO_TARGET,
@@ -32,10 +30,12 @@ from forebay.ingest.shapes import (
     outcome_batch,
     resolve,
 )
-from forebay.ingest.spark import TASKS_PER_CORE, in_words, map_parts, run_parts, spark_session
+from forebay.ingest.spark.decode import JUDGED_TYPES, STAGED, DecodeJob, decode_part, read_judged, sample_outcomes
+from forebay.ingest.spark.places import LocalPlace, Place
+from forebay.ingest.spark.session import TASKS_PER_CORE, in_words, map_parts, run_parts, spark_session
+from forebay.ingest.spark.write import REPEATED, WriteJob, write_part
 from forebay.ingest.summary import make_manifest
 from forebay.ingest.verdict import Verdict, class_order, count_values, judge
-from forebay.ingest.write import REPEATED, WriteJob, write_part
 from forebay.settings import IngestConfig
 from forebay.state import StepLog, seal
 from forebay.state.sealed import MARKER
@@ -63,7 +63,7 @@ def ingest(out: Path, config: IngestConfig, log: StepLog) -> DataManifest:
     before = source_fingerprint(config.data, config.labels)
     with _work_folder(out) as work:
         if config.executors:
-            from forebay.ingest.distributed.remote import read_with_executors
+            from forebay.cluster.spark.ingest_with_executors import read_with_executors
 
             reading = read_with_executors(out, config, log)
         else:

@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from forebay.contracts.bundle import SPEC, WEIGHTS, ModelSpec, file_sha256, write_spec
-from forebay.contracts.opened import opened_bundle
-from forebay.contracts.record import Record
+from forebay.contracts.bundles.opened import opened_bundle
+from forebay.contracts.bundles.record import Record
+from forebay.contracts.bundles.spec import SPEC, WEIGHTS, ModelSpec, file_sha256, write_spec
 from forebay.errors import ModelError
 from forebay.models.fitting import UNFIT, check_finite, check_fit, open_tensors, unfit
 from forebay.models.normalize import standardize

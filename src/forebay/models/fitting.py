@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from forebay.contracts.bundle import ModelSpec
+from forebay.contracts.bundles.spec import ModelSpec
 from forebay.errors import ModelError
 from forebay.models.registry import least_elements, sketch
 

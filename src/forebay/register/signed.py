@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from forebay.contracts.bundle import SIGNATURE
+from forebay.contracts.bundles.spec import SIGNATURE
 from forebay.signing import SigningKey, load_library, sign, signing_key
 
 PREFIX = ".register-"  # of folders in the state folder

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forebay import tracking
-from forebay.contracts.bundle import ModelSpec, check_artifact, read_spec
-from forebay.contracts.digest import bundle_digest, record_of
+from forebay.contracts.bundles.digest import bundle_digest, record_of
+from forebay.contracts.bundles.record import Record
+from forebay.contracts.bundles.spec import ModelSpec, check_artifact, read_spec
 from forebay.contracts.evaluation import Evaluation
 from forebay.contracts.manifest import SplitManifest
-from forebay.contracts.record import Record
 from forebay.contracts.shards import open_split
 from forebay.errors import ModelError
 from forebay.register.signed import as_registered, usable_key

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from forebay.errors import ForebayError
-from forebay.serving.local import log
+from forebay.local.server import log
 from forebay.serving.ports import KSERVE_PORT, PORT_VARIABLE, bind, container_port
 from forebay.serving.state import ServingFiles, read_desired
 from forebay.settings.serve import from_environment, serve_config

@@ -11,11 +11,11 @@ from forebay.models import Classifier
 from forebay.models.bundle import batch_rows
 from forebay.pictures import Preparation
 from forebay.serving.admission.inflight import Claim
+from forebay.serving.http.gone import Gone
+from forebay.serving.http.refusal import RefusedError, shown
+from forebay.serving.protocol import codec
+from forebay.serving.protocol.outputs import Prediction
 from forebay.serving.repository import ServedModel
-from forebay.serving.wire import codec
-from forebay.serving.wire.gone import Gone
-from forebay.serving.wire.outputs import Prediction
-from forebay.serving.wire.refusal import RefusedError, shown
 
 Headers = list[tuple[bytes, bytes]]
 

@@ -18,15 +18,15 @@ from forebay.serving.admission.admission import Admission
 from forebay.serving.admission.inflight import Claim, TooLargeError
 from forebay.serving.admission.shed import Shed, shed
 from forebay.serving.answer import JSON, Headers, Response, check_head, error, predict_v1, predict_v2, refused
+from forebay.serving.http.access import Access
+from forebay.serving.http.body import Message, Receive, discard, read_body
+from forebay.serving.http.compressed import decompressed, encoding_of
+from forebay.serving.http.gone import PEER, ClientGoneError, Peer
+from forebay.serving.http.headers import joined
+from forebay.serving.http.refusal import RefusedError, shown
 from forebay.serving.metrics import UNKNOWN, count_request
 from forebay.serving.openapi import READ
 from forebay.serving.repository import Models, ServedModel
-from forebay.serving.wire.access import Access
-from forebay.serving.wire.body import Message, Receive, discard, read_body
-from forebay.serving.wire.compressed import decompressed, encoding_of
-from forebay.serving.wire.gone import PEER, ClientGoneError, Peer
-from forebay.serving.wire.headers import joined
-from forebay.serving.wire.refusal import RefusedError, shown
 
 logger = logging.getLogger(__name__)
 

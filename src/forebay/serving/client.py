@@ -65,7 +65,7 @@ def infer(server_url: str, name: str, images_NHWC: "NDArray[np.uint8]", timeout_
     """Ask for pictures as a V2 binary tensor; raises like `predict`."""
     import numpy as np
 
-    from forebay.serving.wire.encode import encode_binary_request
+    from forebay.serving.protocol.encode import encode_binary_request
 
     body, json_length = encode_binary_request(images_NHWC)
     headers = {"Content-Type": "application/octet-stream", "Inference-Header-Content-Length": str(json_length)}

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from forebay.contracts.bundle import SPEC, read_spec_alone
+from forebay.contracts.bundles.spec import SPEC, read_spec_alone
 from forebay.errors import ConfigError, ModelError
 from forebay.serving.repository import Models
 from forebay.serving.state import Loaded, Served, ServingFiles, read_desired, read_settings, write_loaded

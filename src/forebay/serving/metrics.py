@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from forebay.contracts.bundle import ModelSpec
+from forebay.contracts.bundles.spec import ModelSpec
 
 UNKNOWN = "-"  # a model that nobody serves; its name must not become a label, or anyone could grow the table
 

@@ -10,9 +10,9 @@ import kserve
 from forebay.models import Classifier
 from forebay.serving.loading.attempts import Loader, Outcome, content
 from forebay.serving.metrics import show_models
+from forebay.serving.protocol.encode import INPUT
+from forebay.serving.protocol.outputs import OUTPUTS
 from forebay.serving.state import Loaded, Served, is_open
-from forebay.serving.wire.encode import INPUT
-from forebay.serving.wire.outputs import OUTPUTS
 
 logger = logging.getLogger(__name__)
 

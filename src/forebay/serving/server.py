@@ -28,12 +28,12 @@ from forebay.log_lines import log_to
 from forebay.serving.admission.admission import Admission
 from forebay.serving.app import MAX_BODY_BYTES, PATHS, FrontDoor
 from forebay.serving.follow import Follower, Settler, find_bundles
+from forebay.serving.http.access import Access, is_loopback
+from forebay.serving.http.limits import Limits, raise_open_files
+from forebay.serving.http.server import Server, end_after
 from forebay.serving.openapi import openapi
 from forebay.serving.repository import Models
 from forebay.serving.state import ServerInfo, ServingFiles, write_server
-from forebay.serving.wire.access import Access, is_loopback
-from forebay.serving.wire.limits import Limits, raise_open_files
-from forebay.serving.wire.server import Server, end_after
 from forebay.settings.serve import ServeConfig, serve_config
 from forebay.signing import verify_keys
 from forebay.state import FileLock, Home

@@ -7,7 +7,7 @@ All six lie in `<home>/serving/`, are JSON and are replaced atomically:
 - `loaded.json`: the server's answer to a generation of it;
 - `server.json`: the server's process and address, valid only while that process holds `server.lock`;
 - `address.json`: the address alone, for the server after it;
-- `supervisor.json`: how the server fared so far, by its supervisor (`forebay.serving.local.record`).
+- `supervisor.json`: how the server fared so far, by its supervisor (`forebay.local.server.record`).
 """
 
 import shlex
@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from forebay.contracts.record import Record
+from forebay.contracts.bundles.record import Record
 from forebay.errors import DamagedError
 from forebay.state import Home, read_object, write_json
 
@@ -148,7 +148,7 @@ class ServingFiles:
 
     @property
     def log(self) -> Path:
-        """Everything the server prints; older files stand beside it (`forebay.serving.local.log`)."""
+        """Everything the server prints; older files stand beside it (`forebay.local.server.log`)."""
         return self.folder / "server.log"
 
 

@@ -11,10 +11,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from forebay.contracts.bundle import SIGNATURE
-from forebay.contracts.digest import Files, bundle_files, digest_of, listing
-from forebay.contracts.record import Record
-from forebay.contracts.regular_file import read_regular
+from forebay.contracts.bundles.digest import Files, bundle_files, digest_of, listing
+from forebay.contracts.bundles.record import Record
+from forebay.contracts.bundles.regular_file import read_regular
+from forebay.contracts.bundles.spec import SIGNATURE
 from forebay.errors import ModelError
 from forebay.signing.keys import PublicKeys, SigningKey, verify_keys
 from forebay.signing.library import load_library

@@ -11,8 +11,8 @@ import re
 import threading
 from collections.abc import Callable, Iterable
 
-from forebay.cluster.given import CHECKPOINT_STORE
 from forebay.object_store import ObjectFolder
+from forebay.settings.cluster_environment import CHECKPOINT_STORE
 
 KEPT = 2
 PART_BYTES = 256 << 20  # S3 takes no more than 5 GiB in one request

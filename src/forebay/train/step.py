@@ -9,15 +9,15 @@ from pathlib import Path
 
 import torch
 
-from forebay.cluster.given import CHECKPOINT_STORE
-from forebay.contracts.bundle import HISTORY, ModelSpec
-from forebay.contracts.examples import example_rows, write_examples
+from forebay.contracts.bundles.examples import example_rows, write_examples
+from forebay.contracts.bundles.spec import HISTORY, ModelSpec
 from forebay.contracts.manifest import SplitManifest
 from forebay.contracts.shards import Split, open_split
 from forebay.errors import DataError, TrainError
 from forebay.models import save_bundle
 from forebay.object_store import HURRIED, ObjectFolder
 from forebay.settings import TrainConfig
+from forebay.settings.cluster_environment import CHECKPOINT_STORE
 from forebay.state import StepLog, seal, write_json
 from forebay.train.batches import Batches
 from forebay.train.checkpoint import Checkpoints, Saved, from_bytes, to_bytes
@@ -67,7 +67,7 @@ def fit(dataset: Path, out: Path, config: TrainConfig, log: StepLog, team: Team 
         SystemExit: SIGTERM or SIGINT arrived; a checkpoint is written.
     """
     if config.nodes > 1 and team.size == 1:
-        from forebay.train.nodes.on_cluster import fit_on_nodes
+        from forebay.cluster.training.train_on_nodes import fit_on_nodes
 
         return fit_on_nodes(dataset, out, config, log)
     plan = _plan(dataset, config, team)

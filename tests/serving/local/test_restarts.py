@@ -16,8 +16,8 @@ from click.testing import CliRunner
 
 from forebay.cli.main import group
 from forebay.errors import ConfigError, DamagedError
-from forebay.serving.local import control, log
-from forebay.serving.local.launch import Address
+from forebay.local.server import control, log
+from forebay.local.server.launch import Address
 from forebay.serving.state import ServerInfo, ServingFiles
 from forebay.state import Home
 from tiny_server import served

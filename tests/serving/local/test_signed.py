@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from forebay.contracts.bundle import SIGNATURE, WEIGHTS
+from forebay.contracts.bundles.spec import SIGNATURE, WEIGHTS
 from forebay.errors import MachineError
-from forebay.serving.local import control
-from forebay.serving.local.launch import Address
-from forebay.serving.local.publish import publish
+from forebay.local.server import control
+from forebay.local.server.launch import Address
+from forebay.local.server.publish import publish
 from forebay.serving.state import Served
 from forebay.signing import PASSPHRASE, SIGNING_KEY, VERIFY_KEY, sign, signing_key
 from forebay.state import Home

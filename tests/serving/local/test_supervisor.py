@@ -14,9 +14,9 @@ from click.testing import CliRunner
 
 from forebay.cli.main import group
 from forebay.errors import MachineError
-from forebay.serving.local import control, record
-from forebay.serving.local.launch import Address
-from forebay.serving.local.supervisor import wait_s
+from forebay.local.server import control, record
+from forebay.local.server.launch import Address
+from forebay.local.server.supervisor import wait_s
 from forebay.serving.ports import bind
 from forebay.serving.state import ServingFiles
 from forebay.state import Home
@@ -51,7 +51,7 @@ def supervise(home: Home) -> Iterator[Supervise]:
         with bind("127.0.0.1", 0) as listener, Path(log_file or files.log).open("ab") as log:
             given = str(listener.fileno())
             process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "forebay.serving.local.supervisor", str(home.root), given, *program],
+                [sys.executable, "-P", "-m", "forebay.local.server.supervisor", str(home.root), given, *program],
                 stdout=log, stderr=log, pass_fds=[listener.fileno()],
             )  # fmt: skip
         started.append(process)
@@ -154,7 +154,7 @@ for thread in threads:
 """
     path = tmp_path / "server.log"
     subprocess.run([sys.executable, "-c", program, str(path)], check=True, timeout=120)
-    from forebay.serving.local.log import files
+    from forebay.local.server.log import files
 
     lines = [line for file in files(path) for line in file.read_text().splitlines()]
     wanted = {f"{name} {number} {by}" for name in range(4) for number in range(400) for by in ("python", "library")}

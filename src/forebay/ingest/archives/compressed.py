@@ -6,7 +6,7 @@ from pathlib import Path
 
 from forebay.errors import DataError
 from forebay.ingest.archives.kinds import BROKEN_STREAM, GZIP, OPENERS, Stream, stranger
-from forebay.ingest.files import File, open_file
+from forebay.ingest.files.files import File, open_file
 
 CHUNK = 1 << 20
 SUFFIXES = (".gz", ".bz2", ".xz")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import BinaryIO, Protocol
 
 from forebay.errors import DataError
-from forebay.ingest.files import File, open_file
+from forebay.ingest.files.files import File, open_file
 
 
 class Stream(Protocol):

@@ -2,7 +2,7 @@
 
 import re
 
-from forebay.ingest.files import printable
+from forebay.ingest.files.files import printable
 
 _DRIVE = re.compile(r"[A-Za-z]:")
 

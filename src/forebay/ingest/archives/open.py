@@ -8,7 +8,7 @@ from forebay.ingest.archives.compressed import unpack
 from forebay.ingest.archives.kinds import OPENERS, TAR, ZIP, head, head_inside, kind_of, named
 from forebay.ingest.archives.tar import tar_members
 from forebay.ingest.archives.zip import zip_members
-from forebay.ingest.files import File, Listing
+from forebay.ingest.files.files import File, Listing
 
 ARCHIVE_SUFFIXES = (
     ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".zip", ".tar.zst", ".7z", ".rar",

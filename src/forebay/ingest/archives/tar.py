@@ -9,7 +9,7 @@ from typing import BinaryIO
 from forebay.errors import DataError
 from forebay.ingest.archives.compressed import FIX
 from forebay.ingest.archives.names import path_inside
-from forebay.ingest.files import File, Listing, open_file, printable
+from forebay.ingest.files.files import File, Listing, open_file, printable
 
 BLOCK = 512  # bytes, of the tar format
 EXTENSION_BYTES = 1 << 20  # of one header's long name or PAX attributes

@@ -12,8 +12,8 @@ from pathlib import Path
 from forebay.errors import DataError
 from forebay.ingest.archives.compressed import CHUNK, FIX
 from forebay.ingest.archives.names import path_inside
-from forebay.ingest.files import File, Listing, open_file, printable, read
-from forebay.ingest.unzip import DEFLATED, LOCAL_HEADER, STORED
+from forebay.ingest.files.files import File, Listing, open_file, printable, read
+from forebay.ingest.files.unzip import DEFLATED, LOCAL_HEADER, STORED
 
 ENCRYPTED, UTF8 = 1, 1 << 11  # flags
 METHODS = {9: "deflate64", 12: "bzip2", 14: "lzma", 93: "zstd", 95: "xz", 98: "ppmd"}  # that are not read

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from forebay.errors import ForebayError
 from forebay.ingest.distributed.exchange import OUT, read_task, write_error, write_reading
-from forebay.ingest.places import S3Place
+from forebay.ingest.spark.places import S3Place
 from forebay.ingest.step import read_source
 from forebay.state import Home, StepLog
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from forebay.contracts.manifest import DataManifest
 from forebay.errors import ConfigError, DataError, ForebayError, MachineError
-from forebay.ingest.places import S3Place
+from forebay.ingest.spark.places import S3Place
 from forebay.ingest.step import Reading
 from forebay.settings import IngestConfig
 

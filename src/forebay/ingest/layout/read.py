@@ -7,11 +7,11 @@ import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from forebay.ingest.labels.splits import TRAIN, own_split, split_words
 from forebay.ingest.layout import refusals
 from forebay.ingest.layout.kinds import ANNOTATIONS, CONTAINERS, annotations_in, no_classes, stated_as_class
 from forebay.ingest.layout.tree import Folder, counted
 from forebay.ingest.note import Note
-from forebay.ingest.splits import TRAIN, own_split, split_words
 
 SHOWN = 3
 

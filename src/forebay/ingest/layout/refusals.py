@@ -4,8 +4,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from forebay.errors import DataError
+from forebay.ingest.labels.splits import split_word
 from forebay.ingest.layout.tree import Folder
-from forebay.ingest.splits import split_word
 
 LEVEL = "set ingest.class_level=1 to take the first folder as the class all the same"
 

@@ -14,11 +14,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from forebay.errors import DataError
-from forebay.ingest import s3
-from forebay.ingest.files import File, Listing, LocalReader, read
+from forebay.ingest.files import s3
+from forebay.ingest.files.files import File, Listing, LocalReader, read
+from forebay.ingest.files.unzip import unzip
 from forebay.ingest.index import Record
 from forebay.ingest.note import Note
-from forebay.ingest.unzip import unzip
 from forebay.pictures import PictureError
 from forebay.settings import IngestConfig
 

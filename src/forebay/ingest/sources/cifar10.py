@@ -12,7 +12,7 @@ from pathlib import Path
 from forebay.errors import DataError
 from forebay.ingest.archives.kinds import stranger
 from forebay.ingest.archives.zip import plain
-from forebay.ingest.files import File, read, read_file
+from forebay.ingest.files.files import File, read, read_file
 from forebay.ingest.index import Record
 from forebay.ingest.sources.base import Source, Visible, bad_file, read_ranges, split_or_none
 

@@ -6,12 +6,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from forebay.errors import DataError
-from forebay.ingest.files import File
+from forebay.ingest.files.files import File
 from forebay.ingest.index import Record
-from forebay.ingest.label_table import read_label_table
+from forebay.ingest.labels.label_table import read_label_table
+from forebay.ingest.labels.match_names import NameMatcher
 from forebay.ingest.layout import Layout, Place, folder_tree, is_picture, is_sidecar, read_layout
 from forebay.ingest.layout.tree import commonest_suffixes, counted, folder_of, leads_outside
-from forebay.ingest.match_names import NameMatcher
 from forebay.ingest.note import Note
 from forebay.ingest.sources.base import Source, Visible, read_ranges
 from forebay.settings import AUTO

@@ -15,7 +15,7 @@ from forebay.errors import DataError
 from forebay.ingest.archives.compressed import unpack
 from forebay.ingest.archives.kinds import stranger
 from forebay.ingest.archives.zip import plain
-from forebay.ingest.files import File, read
+from forebay.ingest.files.files import File, read
 from forebay.ingest.index import Record
 from forebay.ingest.sources.base import Source, Visible, bad_file, read_ranges, split_or_none
 

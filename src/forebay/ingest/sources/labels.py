@@ -1,7 +1,7 @@
 """Pictures whose labels stand in a table: CSV, TSV or JSON lines with a column of files and one of labels.
 
 `ingest.labels` names the table; a Hugging Face `imagefolder` brings it as `metadata.csv` or `metadata.jsonl` beside the
-pictures. `forebay.ingest.label_table` holds how it is read, docs/data.md the rules for people.
+pictures. `forebay.ingest.labels.label_table` holds how it is read, docs/data.md the rules for people.
 """
 
 from collections import Counter
@@ -9,18 +9,18 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from forebay.errors import DataError
-from forebay.ingest import s3
-from forebay.ingest.files import File, list_files
+from forebay.ingest.files import s3
+from forebay.ingest.files.files import File, list_files
 from forebay.ingest.index import Record
-from forebay.ingest.label_table import ColumnsError, LabelTable, read_label_table
+from forebay.ingest.labels.label_table import ColumnsError, LabelTable, read_label_table
+from forebay.ingest.labels.match_names import NameMatcher
+from forebay.ingest.labels.splits import mentioned_side, split_word
 from forebay.ingest.layout import Place, is_picture, is_sidecar
 from forebay.ingest.layout.tree import counted
-from forebay.ingest.match_names import NameMatcher
 from forebay.ingest.note import Note
 from forebay.ingest.sources.base import Source, Visible, read_ranges
 from forebay.ingest.sources.folder import record, sidecar_notes
 from forebay.ingest.sources.parquet.split import Words
-from forebay.ingest.splits import mentioned_side, split_word
 
 METADATA = ("metadata.csv", "metadata.jsonl")
 SHOWN = 3

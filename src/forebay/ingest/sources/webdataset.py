@@ -12,15 +12,15 @@ from itertools import islice
 from pathlib import Path
 
 from forebay.errors import DataError
-from forebay.ingest import s3
-from forebay.ingest.files import File, read_file
+from forebay.ingest.files import s3
+from forebay.ingest.files.files import File, read_file
 from forebay.ingest.index import Record
-from forebay.ingest.label_table import label_text
+from forebay.ingest.labels.label_table import label_text
+from forebay.ingest.labels.splits import own_split, split_words
 from forebay.ingest.layout import Place, is_picture
 from forebay.ingest.note import Note
 from forebay.ingest.sources.base import S3_THREADS, Source, Visible, read_ranges
 from forebay.ingest.sources.folder import record, sidecar_notes
-from forebay.ingest.splits import own_split, split_words
 from forebay.settings import AUTO
 
 CLS, JSON = ".cls", ".json"

@@ -10,8 +10,8 @@ from forebay.serving.admission.inflight import Budgets, Claim, TooLargeError
 from forebay.serving.admission.queue import Lane
 from forebay.serving.admission.shed import Shed, count_shed
 from forebay.serving.answer import Response
-from forebay.serving.wire.gone import ClientGoneError
-from forebay.serving.wire.limits import Limits
+from forebay.serving.http.gone import ClientGoneError
+from forebay.serving.http.limits import Limits
 
 _QUEUE = Gauge("forebay_queue_requests", "Inference requests that wait for a thread", ["lane"])
 _BODIES = Gauge("forebay_body_bytes_in_flight", "Memory that the bodies of requests hold")

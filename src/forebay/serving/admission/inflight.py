@@ -8,8 +8,8 @@ from collections.abc import Callable
 from types import TracebackType
 
 from forebay.serving.admission.shed import Shed, shed
-from forebay.serving.wire.gone import Peer
-from forebay.serving.wire.limits import MIB, Limits
+from forebay.serving.http.gone import Peer
+from forebay.serving.http.limits import MIB, Limits
 
 WAIT_S = 20.0  # for memory that another request gives back once it is answered
 LOOK_S = 0.25  # how often who waits looks whether its client is still there

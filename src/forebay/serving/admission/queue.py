@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar, cast
 
 from forebay.serving.admission.shed import Shed, shed
-from forebay.serving.wire.gone import ClientGoneError, Peer
+from forebay.serving.http.gone import ClientGoneError, Peer
 
 Answer = TypeVar("Answer")
 

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from prometheus_client import Counter
 
-from forebay.serving.wire.refusal import RefusedError
+from forebay.serving.http.refusal import RefusedError
 
 RETRY_AFTER_S = {"queue": 5, "address_queue": 5}
 SHORT_RETRY_S = 1

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from forebay.ingest.files import File, Listing, open_file
+from forebay.ingest.files.files import File, Listing, open_file
 from forebay.ingest.layout import is_picture
 from forebay.ingest.note import Note
 from forebay.ingest.sources import cifar10, idx

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from forebay.errors import DataError
-from forebay.ingest.files import File
+from forebay.ingest.files.files import File
 from forebay.ingest.sources.base import bad_file
 from forebay.settings import AUTO, IngestConfig
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from forebay.ingest.files import File, open_file
+from forebay.ingest.files.files import File, open_file
 from forebay.ingest.sources.base import Picture, as_pixels, too_many_bytes
 from forebay.ingest.sources.parquet.columns import OWN, SPARK_IMAGE
 from forebay.pictures import PictureError

@@ -13,15 +13,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from forebay.ingest.archives.kinds import stranger
-from forebay.ingest.files import File, open_file
+from forebay.ingest.files.files import File, open_file
 from forebay.ingest.index import Record
+from forebay.ingest.labels.splits import mentioned_side
 from forebay.ingest.note import Note
 from forebay.ingest.sources.base import Visible, bad_file
 from forebay.ingest.sources.parquet.beside import beside_tables, is_parquet
 from forebay.ingest.sources.parquet.columns import Columns, choose, is_text, only_paths
 from forebay.ingest.sources.parquet.labels import class_names, folder_text, label_name
 from forebay.ingest.sources.parquet.split import Words, folder_values, place_word
-from forebay.ingest.splits import mentioned_side
 from forebay.settings import IngestConfig
 
 SHOWN = 3

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
+from forebay.ingest.labels.splits import mentioned_side, own_split
 from forebay.ingest.note import Note
 from forebay.ingest.sources.parquet.columns import SPLIT_NAMES
-from forebay.ingest.splits import mentioned_side, own_split
 
 PAIR = re.compile(r"([^=]+)=(.*)", re.DOTALL)
 NULL = ("", "__HIVE_DEFAULT_PARTITION__", "__null__")  # Hive's and Spark's word, and an older one

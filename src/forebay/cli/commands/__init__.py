@@ -1,0 +1,1 @@
+"""The commands, one module per group; `forebay.cli.main` imports the one that is called."""

@@ -1,0 +1,101 @@
+"""`forebay bundle`: every image of the platform, listed, saved to a file, loaded into a registry."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from forebay.cli.command import command
+from forebay.errors import ConfigError
+from forebay.state import Home
+from forebay.state.private import hand_over
+
+if TYPE_CHECKING:
+    from forebay.install.charts.sources import Sources
+
+ACTIONS = ("list", "save", "load")
+
+
+@command("bundle")
+@click.argument("action", type=click.Choice(ACTIONS))
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path), required=False)
+@click.option(
+    "--manifests",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Your own copy of manifests/, in place of the one that came with the package.",
+)
+@click.option("--registry", metavar="HOST/PATH", default="", help="Of load: where every image goes.")
+@click.option("--digests", is_flag=True, help="Of list: the command that prints each image's digest.")
+@click.option("--dry-run", is_flag=True, help="Print every command in its order, and change nothing.")
+def bundle_command(
+    action: str, file: Path | None, manifests: Path | None, registry: str, digests: bool, dry_run: bool
+) -> int:
+    """Carry the platform's images to a cluster that reaches no registry but one of yours.
+
+    list names every image, ours and others'. save pulls what is missing, writes one file, and beside it a folder of
+    manifests that fetch nothing any more. load reads the file and pushes every image to a registry; log in to that with
+    `docker login` first.
+
+    \b
+    forebay bundle list --digests
+    forebay bundle save platform.tar
+    forebay bundle load platform.tar --registry registry.acme.com/team
+    forebay up --cluster current --overlay airgap --registry registry.acme.com/team --manifests platform.manifests
+    """
+    from forebay.install.air_gap import images
+    from forebay.install.charts import sources
+
+    lying = sources.find(manifests)
+    found = images(lying)
+    if action == "list":
+        if file is not None or registry:
+            raise ConfigError("`forebay bundle list` takes neither a FILE nor --registry. Did you mean save or load?")
+        for image in found:
+            click.echo(f"{image.name}\t{image.digest_command() if digests else image.owner}")
+        return 0
+    if file is None:
+        raise ConfigError(f"`forebay bundle {action}` needs a FILE, such as `forebay bundle {action} platform.tar`.")
+    _act(lying, action, file.absolute(), registry, dry_run)
+    return 0
+
+
+def _act(lying: "Sources", action: str, file: Path, registry: str, dry_run: bool) -> None:
+    from forebay.container_images import check_registry
+    from forebay.install.air_gap import images, load_actions, save_actions, write_rendered
+    from forebay.install.commands import tools
+    from forebay.install.commands.perform import perform
+    from forebay.install.facts.stored import in_engine
+
+    found = images(lying)
+    tools.require(["docker"])
+    present = list(in_engine([image.name for image in found])) if action == "save" else []
+    absent = [image.name for image in found if image.ours and image.name not in present]
+    if action == "save":
+        if absent:
+            raise ConfigError(
+                f"The engine has no image {absent[0]}. `make images` in a checkout builds ours; then save."
+            )
+        actions = list(save_actions(found, present, file))
+    else:
+        check_registry(registry)
+        if not file.is_file():
+            raise ConfigError(
+                f"{file} is not there. `forebay bundle save {file.name}` writes it where images can be pulled."
+            )
+        actions = list(load_actions(found, file, registry))
+    if dry_run:
+        for each in actions:
+            click.echo(each.line())
+        return
+    if action == "save":
+        click.echo("Renders the manifests; what others own is fetched, which takes minutes")
+        manifests = write_rendered(lying, file.with_suffix(".manifests"))
+        click.echo(f"They are in {manifests}.")
+    log = Home.find().open().root / "bundle.log"
+    again = f"forebay bundle {action} {file}" + (f" --registry {registry}" if registry else "")
+    perform(actions, log, click.echo, again)
+    if action == "save":
+        hand_over(file)
+        hand_over(manifests)
+    click.echo(f"{len(found)} images are in {file if action == 'save' else registry}.")

@@ -1,0 +1,149 @@
+"""`forebay up` and `forebay down`: the platform on a Kubernetes cluster."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from forebay.cli.command import command
+from forebay.cli.options import INTERRUPTED, Command
+from forebay.errors import ConfigError
+from forebay.install.charts.sources import EXTRAS
+from forebay.install.request import CLUSTERS, Cluster, Request
+from forebay.state import Home
+
+
+def cluster_options(command: Command) -> Command:
+    """Options that say which cluster, and whether to act."""
+    options = (
+        click.option(
+            "--cluster",
+            type=click.Choice(CLUSTERS),
+            required=True,
+            help="kind: one on this machine in containers, made where it is not there. current: one that you have.",
+        ),
+        click.option("--context", metavar="NAME", default="", help="Of the kubeconfig, in place of the current one."),
+        click.option("--yes", is_flag=True, help="Ask nothing."),
+        click.option("--dry-run", is_flag=True, help="Print every command in its order, and change nothing."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@command("up")
+@cluster_options
+@click.option(
+    "--manifests",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Your own copy of manifests/, in place of the one that came with the package.",
+)
+@click.option(
+    "--overlay",
+    metavar="NAME",
+    default="",
+    help="Scenario: kind (small requests), cloud-gpu or airgap.",
+)
+@click.option("--with", "extras", multiple=True, type=click.Choice(EXTRAS), help="An optional piece; repeatable.")
+@click.option(
+    "--without",
+    "left_out",
+    multiple=True,
+    type=click.Choice(["cert-manager", "kserve-crds", "kserve", "pipelines-crds", "pipelines"]),
+    help="A piece that the cluster has already; repeatable.",
+)
+@click.option(
+    "--values",
+    metavar="FILE",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Values for the chart (helm/forebay/values.yaml lists them); repeatable, the last one wins.",
+)
+@click.option(
+    "--registry", metavar="HOST/PATH", default="", help="Of --overlay airgap: where every image was copied to."
+)
+def up_command(
+    cluster: Cluster,
+    context: str,
+    manifests: Path | None,
+    yes: bool,
+    dry_run: bool,
+    overlay: str,
+    extras: tuple[str, ...],
+    left_out: tuple[str, ...],
+    values: tuple[Path, ...],
+    registry: str,
+) -> int:
+    """Install the platform on a Kubernetes cluster, or complete what an earlier try left.
+
+    Checks tools, cluster and values first and refuses what cannot work before anything is changed. Then it applies
+    cert-manager, KServe, the chart with MLflow and Kubeflow Pipelines, and waits for each. Given again it changes
+    nothing. Underneath are plain kubectl, helm and kind commands: --dry-run prints them.
+
+    \b
+    forebay up --cluster kind
+    forebay up --cluster current --context NAME --values my.yaml --dry-run
+    """
+    from forebay.install.up import up
+
+    request = Request(
+        cluster=cluster, context=context, overlay=overlay, extras=extras, left_out=left_out, values=values,
+        registry=registry, manifests=manifests, dry_run=dry_run,
+    )  # fmt: skip
+    home = Home.find().open()
+    return _until_ctrl_c(lambda: up(request, home, _say, _asker(yes)), f"`{request.again()}` completes what is there.")
+
+
+@command("down")
+@cluster_options
+@click.option("--delete-data", is_flag=True, help="Volumes, passwords and namespaces too; for kind the whole cluster.")
+def down_command(cluster: Cluster, context: str, yes: bool, dry_run: bool, delete_data: bool) -> int:
+    """Remove the platform from a Kubernetes cluster; volumes, passwords and namespaces stay unless --delete-data.
+
+    Asks first, and names what goes. Served models (InferenceServices) and pipeline runs' objects go with it: their
+    definitions are removed. Namespaces that were there before `forebay up` always stay.
+
+    \b
+    forebay down --cluster kind
+    forebay down --cluster kind --delete-data
+    """
+    from forebay.install.down import down
+
+    request = Request(cluster=cluster, context=context, dry_run=dry_run)
+    home = Home.find().open()
+    return _until_ctrl_c(
+        lambda: down(request, home, _say, _asker(yes), delete_data=delete_data),
+        f"`forebay down --cluster {cluster}` again goes on.",
+    )
+
+
+def _say(line: str) -> None:
+    click.echo(line)
+
+
+def _asker(yes: bool) -> Callable[[str], None]:
+    """Asks a question and goes on only after a yes."""
+
+    def confirm(question: str) -> None:
+        if yes:
+            return
+        if not sys.stdin.isatty():
+            raise ConfigError(f"{question} Nobody can answer here: add --yes. Nothing was changed.")
+        if not click.confirm(question):
+            raise ConfigError("You said no. Nothing was changed.")
+
+    return confirm
+
+
+def _until_ctrl_c(act: Callable[[], None], afterwards: str) -> int:
+    from forebay.cli.commands.run import end_like_ctrl_c
+
+    end_like_ctrl_c()
+    try:
+        act()
+    except KeyboardInterrupt:
+        click.echo(f"Ended in the middle. {afterwards}", err=True)
+        return INTERRUPTED
+    return 0

@@ -1,0 +1,74 @@
+"""`forebay quarantine`: the pictures that ingest did not take, each with its reason."""
+
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from forebay.cli.command import command
+from forebay.cli.commands.look import find_run
+from forebay.cli.options import json_option
+from forebay.errors import ConfigError, DamagedError
+from forebay.state import Home, Run
+from forebay.state.home import read_plan
+from forebay.state.steplog import read_events
+from forebay.text import one_line
+
+
+@command("quarantine")
+@click.argument("where", metavar="[RUN_ID|DIR]", required=False)
+@json_option
+def quarantine_command(where: str | None, as_json: bool) -> None:
+    """List what ingest quarantined: path, class, reason and what was found, one picture a line.
+
+    Of the newest run, of RUN_ID, or of DIR, a folder that `forebay ingest` wrote. Where ingest was cached, the table is
+    that of the run in which it ran.
+    """
+    rows = list(_rows(where))
+    if as_json:
+        click.echo(json.dumps({"quarantined": rows}, allow_nan=False))
+        return
+    for row in rows:
+        click.echo("\t".join(map(one_line, (row["source"], row["label_name"] or "-", row["reason"], row["detail"]))))
+    if not rows:
+        click.echo("Nothing is quarantined.", err=True)
+
+
+def _rows(where: str | None) -> Iterator[dict[str, Any]]:
+    from forebay.contracts.rows import QUARANTINE
+    from forebay.ingest.quarantine import quarantine_rows
+
+    folder = Path(where) if where else None
+    if folder is not None and folder.is_dir():
+        if not (folder / QUARANTINE).is_dir():
+            raise ConfigError(f"{folder} holds no {QUARANTINE}/: it is not what `forebay ingest` wrote.")
+        yield from quarantine_rows(folder / QUARANTINE)
+        return
+    run = _run_of_ingest(Home.find().open(), where)
+    yield from quarantine_rows(run.folder, f"{QUARANTINE}.parquet")
+
+
+def _run_of_ingest(home: Home, run_id: str | None) -> Run:
+    """The run in which the ingest ran that a run used: itself, or an earlier one with the same parameters of ingest."""
+    run = find_run(home, run_id)
+    wanted = _ingest_parameters(run)
+    for earlier in home.list_runs():
+        with contextlib.suppress(DamagedError):  # of another run, which may be the one or not
+            same = earlier.run_id <= run.run_id and _ingest_parameters(earlier) == wanted
+            if same and any(event["step"] == "ingest" for event in read_events(earlier.events)[0]):
+                return earlier
+    damaged = "" if read_events(run.events)[0] else f" {run.events} is damaged, or not there."
+    raise ConfigError(
+        f"Run {run.run_id} took ingest from the cache, and the run in which it ran is gone from {home.root}. "
+        f"`forebay run --fresh` reads the pictures again.{damaged}"
+    )
+
+
+def _ingest_parameters(run: Run) -> dict[str, Any]:
+    parameters = read_plan(run).get("parameters")
+    if not isinstance(parameters, dict):
+        return {}
+    return {key: value for key, value in parameters.items() if key.startswith("ingest_") or key == "code_version"}

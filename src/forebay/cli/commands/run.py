@@ -1,0 +1,149 @@
+"""`forebay run` and `forebay compile`."""
+
+import json
+import signal
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from forebay.cli.address import address_options, runner_option, server_address
+from forebay.cli.command import command
+from forebay.cli.options import given_settings, json_option, require_writable, setting_options
+from forebay.local.runs.ended import SignalInterrupt
+from forebay.settings import all_settings
+from forebay.settings.cluster_only import check_for_this_machine
+from forebay.state import Home
+from forebay.state.private import hand_over
+from forebay.state.runners import Runner
+
+if TYPE_CHECKING:
+    from forebay.local.runs.run import RunRequest
+
+REFUSED = 3
+
+
+@command("run")
+@click.option(
+    "--data",
+    metavar="PATH_OR_URI",
+    help="Short for --set ingest.data=…: a folder, tar, IDX, CIFAR-10, Parquet; s3:// too.",
+)
+@setting_options
+@click.option(
+    "--settings", "list_settings", is_flag=True, help="List every key with default, unit and meaning, and end."
+)
+@click.option("--wait", is_flag=True, help="When another run uses this state folder, wait for it instead of refusing.")
+@address_options
+@runner_option
+@json_option
+def run_command(
+    data: str | None,
+    model: str | None,
+    name: str | None,
+    seed: int | None,
+    assignments: tuple[str, ...],
+    list_settings: bool,
+    fresh: bool,
+    wait: bool,
+    host: str,
+    port: int,
+    runner: Runner,
+    as_json: bool,
+) -> int:
+    """Run the whole pipeline here: ingest, preprocess, train, evaluate, register, deploy.
+
+    The first run on the default data (1 797 handwritten digits) takes less than a minute and ends with a model
+    that answers over REST. A second run does again only what has changed.
+    """
+    if list_settings:
+        _print_settings(as_json)
+        return 0
+    settings = given_settings(assignments, ingest_data=data, train_model=model, evaluate_name=name, train_seed=seed)
+    check_for_this_machine(settings)
+    from forebay.local.runs.run import RunRequest
+
+    home = Home.find().open(writing=True)
+    address = server_address(home, host, port, runner, settings)
+    return _run(home, RunRequest(settings=settings, address=address, fresh=fresh, wait=wait), as_json=as_json)
+
+
+def _run(home: Home, request: "RunRequest", *, as_json: bool) -> int:
+    from rich.console import Console
+
+    from forebay.cli.render import RunView, print_summary
+    from forebay.local.checks.logins import check_checkpoint_store, check_mlflow, check_source
+    from forebay.local.checks.preflight import check_before_run
+    from forebay.local.runs.run import run_pipeline
+
+    end_like_ctrl_c()
+    check_before_run(home, request.address)
+    check_mlflow(home)
+    check_source(str(request.settings.get("ingest.data", "")))
+    check_checkpoint_store()
+    with RunView(Console(stderr=True)) as view:
+        summary = run_pipeline(home, request, view.show)
+    if as_json:
+        click.echo(json.dumps(summary, allow_nan=False))
+    else:
+        print_summary(Console(), summary)
+        _print_next(home, summary)
+    return 0 if summary["state"] == "done" else REFUSED
+
+
+def end_like_ctrl_c() -> None:
+    """Let `kill` and the end of the terminal end this process like Ctrl-C."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup asks for a run that outlives its terminal
+        signal.signal(signal.SIGHUP, _interrupt)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """End like Ctrl-C, so that the engine's process group is ended on the way out."""
+    raise SignalInterrupt(number)
+
+
+def _print_next(home: Home, summary: dict[str, Any]) -> None:
+    from forebay.serving.curl import curl_command
+
+    if not summary["url"]:
+        click.echo("\nNo model serves under this name: the gate refused the first one.")
+        return
+    click.echo("\nThe model answers until `forebay stop`. Try it:\n")
+    click.echo(curl_command(home, summary["url"]))
+
+
+def _print_settings(as_json: bool) -> None:
+    settings = all_settings()
+    if as_json:
+        click.echo(json.dumps([vars(setting) for setting in settings]))
+        return
+    for setting in settings:
+        unit = f" {setting.unit}" if setting.unit else ""
+        click.echo(f"{setting.key} = {setting.default}{unit}\n    {setting.meaning}.")
+
+
+@command("compile")
+@click.option(
+    "--out",
+    "output",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("training.yaml"),
+    show_default=True,
+)
+@click.option("--registry", metavar="HOST/PATH", default="", help="Where the images were pushed to.")
+@click.option(
+    "--digest", "digests", metavar="TARGET=sha256:…", multiple=True, help="Pin the image of a target; repeatable."
+)
+def compile_command(output: Path, registry: str, digests: tuple[str, ...]) -> None:
+    """Write the compiled pipeline, ready to upload to the Kubeflow UI; the same code gives the same bytes."""
+    from forebay.container_images import renamed
+    from forebay.local.runs.kfp_local import compile_pipeline
+
+    images = renamed(registry, digests)
+    require_writable(output.absolute().parent, "--out")
+    compile_pipeline(output, images)
+    hand_over(output)
+    click.echo(f"Wrote {output}.")

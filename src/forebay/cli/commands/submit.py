@@ -1,0 +1,200 @@
+"""`forebay submit`."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from forebay.cli.command import command
+from forebay.cli.commands.run import REFUSED, end_like_ctrl_c
+from forebay.cli.options import INTERRUPTED, given_settings, json_option, one_line_text, setting_options
+from forebay.errors import ClusterError, ConfigError
+from forebay.settings.namespaces import PIPELINES
+
+if TYPE_CHECKING:
+    from forebay.cluster.runs.follow import Follower
+    from forebay.cluster.runs.pipelines_client import Backend
+    from forebay.cluster.runs.run import Started
+
+OnInterrupt = Literal["ask", "leave", "terminate"]
+
+
+@command("submit")
+@click.option(
+    "--host",
+    metavar="URL",
+    default="",
+    envvar=["FOREBAY_KFP_HOST", "KF_PIPELINES_ENDPOINT"],
+    help="Of Kubeflow Pipelines (FOREBAY_KFP_HOST); where it is not given, through the kubeconfig.",
+)
+@click.option(
+    "--namespace",
+    metavar="NAME",
+    default=PIPELINES,
+    show_default=True,
+    envvar="FOREBAY_KFP_NAMESPACE",
+    show_envvar=True,
+    help="Of Kubeflow Pipelines, or your own where it has many users.",
+)
+@click.option("--context", metavar="NAME", default="", help="Of the kubeconfig, in place of the current one.")
+@click.option(
+    "--ca",
+    metavar="FILE",
+    default="",
+    envvar="FOREBAY_KFP_CA",
+    show_envvar=True,
+    help="Certificates (PEM) to trust, where the server's is not signed by a public authority.",
+)
+@click.option(
+    "--pipeline",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="A file of `forebay compile`, in place of the one that came with the package.",
+)
+@click.option("--experiment", metavar="NAME", default="forebay", show_default=True, callback=one_line_text)
+@click.option(
+    "--run-name",
+    metavar="NAME",
+    default="",
+    callback=one_line_text,
+    help="Pipeline, revision and time where it is not given.",
+)
+@click.option("--data", metavar="URI", help="Short for --set ingest.data=…: s3://BUCKET/PREFIX, or digits.")
+@click.option("--gpus", metavar="N", help="Short for --set train.gpus=…: GPUs of the train step's pod.")
+@setting_options
+@click.option("--no-wait", is_flag=True, help="Start the run and end.")
+@click.option("--follow", "run_id", metavar="RUN_ID", default="", help="Follow a run that was submitted before.")
+@click.option(
+    "--on-interrupt",
+    type=click.Choice(["ask", "leave", "terminate"]),
+    default="ask",
+    show_default=True,
+    help="What Ctrl-C (or the end of a CI job) does to the run; without a terminal ask is leave.",
+)
+@json_option
+def submit_command(
+    host: str,
+    namespace: str,
+    context: str,
+    ca: str,
+    pipeline: Path | None,
+    experiment: str,
+    run_name: str,
+    data: str | None,
+    model: str | None,
+    name: str | None,
+    seed: int | None,
+    gpus: str | None,
+    assignments: tuple[str, ...],
+    fresh: bool,
+    no_wait: bool,
+    run_id: str,
+    on_interrupt: OnInterrupt,
+    as_json: bool,
+) -> int:
+    """Run the pipeline on a Kubeflow Pipelines cluster, and follow it to its end.
+
+    The compiled file is uploaded as a pipeline version named by the git revision. The token is taken from
+    FOREBAY_KFP_TOKEN, or from the file that FOREBAY_KFP_TOKEN_FILE names.
+
+    \b
+    forebay submit                                  through the kubeconfig, on the default data
+    forebay submit --host https://kfp.example.com --data s3://bucket/pictures --gpus 1
+    """
+    settings = given_settings(
+        assignments, ingest_data=data, train_model=model, evaluate_name=name, train_seed=seed, train_gpus=gpus
+    )
+    if run_id and (settings or pipeline or no_wait):
+        raise ConfigError("--follow looks at a run that is there already: give no settings, --pipeline or --no-wait.")
+    from forebay.cluster.runs.login import login
+    from forebay.cluster.runs.pipelines_client import connect
+    from forebay.kube.retries import BEGIN_S, Patience
+
+    end_like_ctrl_c()
+    backend = connect(login(host, namespace, context, ca), Patience(BEGIN_S))
+    if run_id:
+        from forebay.cluster.runs.run import Started
+
+        backend.run(run_id)
+        started = Started(run_id=run_id, url=backend.run_url(run_id), version="")
+    else:
+        from forebay.cluster.runs.run import Submission, submit
+        from forebay.local.runs.kfp_local import compiled_pipeline
+
+        wanted = Submission(
+            compiled=pipeline or compiled_pipeline(),
+            settings=settings, experiment=experiment, run_name=run_name, fresh=fresh,
+        )  # fmt: skip
+        started = submit(backend, wanted, _warn)
+    click.echo(f"Run {started.run_id}: {started.url or _way_to_ui(namespace, started.run_id)}", err=True)
+    if no_wait:
+        if as_json:
+            click.echo(json.dumps({"run_id": started.run_id, "state": "submitted", "run_url": started.url}))
+        click.echo(f"`forebay submit --follow {started.run_id}` follows it.", err=True)
+        return 0
+    return _follow(backend, started, on_interrupt, as_json=as_json)
+
+
+def _follow(backend: "Backend", started: "Started", on_interrupt: OnInterrupt, *, as_json: bool) -> int:
+    from rich.console import Console
+
+    from forebay.cli.render import RunView, print_summary
+    from forebay.cluster.runs.follow import Follower
+    from forebay.cluster.runs.run import follow
+    from forebay.local.runs.run import StepFailedError
+
+    again = f"`forebay submit --follow {started.run_id}`"
+    try:
+        with RunView(Console(stderr=True)) as view:
+            follower = Follower(backend, started.run_id, view.show)
+            summary = follow(follower, started.warnings) | {"run_url": started.url}
+    except KeyboardInterrupt:
+        return _interrupted(backend, started.run_id, on_interrupt, again)
+    except StepFailedError as error:
+        error.summary["run_url"] = started.url
+        _print_log(follower)
+        raise
+    except (ClusterError, ConfigError) as error:
+        raise ClusterError(f"{error} The run is not touched by that: {again} looks at it again.") from error
+    if as_json:
+        click.echo(json.dumps(summary, allow_nan=False))
+    else:
+        print_summary(Console(), summary)
+    return 0 if summary["state"] == "done" else REFUSED
+
+
+def _interrupted(backend: "Backend", run_id: str, on_interrupt: OnInterrupt, again: str) -> int:
+    if on_interrupt == "ask" and sys.stdin.isatty():
+        question = "\nThe run goes on in the cluster. Leave it (l) or terminate it (t)?"
+        try:
+            answer = click.prompt(question, type=click.Choice(["l", "t"]), default="l", err=True)
+        except (click.Abort, KeyboardInterrupt):  # a second Ctrl-C
+            answer = "l"
+        on_interrupt = "terminate" if answer == "t" else "leave"
+    if on_interrupt == "terminate":
+        backend.terminate(run_id)
+        click.echo(f"Run {run_id} is being terminated; what its steps have done stays cached.", err=True)
+    else:
+        click.echo(f"Run {run_id} goes on. {again} follows it.", err=True)
+    return INTERRUPTED
+
+
+def _print_log(follower: "Follower") -> None:
+    lines = follower.last_lines()
+    if lines:
+        click.echo(f"The last lines of {follower.failed_pod}:", err=True)
+    for line in lines:
+        click.echo(f"  {line}", err=True)
+
+
+def _way_to_ui(namespace: str, run_id: str) -> str:
+    return (
+        f"http://127.0.0.1:8080/#/runs/details/{run_id} after "
+        f"`kubectl --namespace {namespace} port-forward service/ml-pipeline-ui 8080:80`"
+    )
+
+
+def _warn(event: dict[str, str]) -> None:
+    click.echo(event["text"], err=True)

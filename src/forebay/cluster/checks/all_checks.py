@@ -1,0 +1,35 @@
+"""All the checks of `forebay doctor --cluster`, in the order a person would mend things."""
+
+from collections.abc import Iterator
+
+from forebay.backend.check import Check, explained
+from forebay.cluster.checks import definitions, given, nodes, probe, reach, rights, storage, workloads
+from forebay.cluster.checks.place import Place
+from forebay.errors import ConfigError
+from forebay.install.charts import sources
+from forebay.kube.client import connect
+from forebay.kube.retries import LOOK_S, Patience
+
+
+def all_checks(context: str, *, probed: bool, image: str = "") -> Iterator[Check]:
+    """Look at everything the platform needs of a cluster; a check is made when it is asked for.
+
+    Args:
+        context: of the kubeconfig; empty for the pod's own cluster, or the current one.
+        probed: whether a short-lived pod looks from inside as well.
+        image: of that pod; empty for the pipelines' own.
+    """
+    try:
+        place = Place(connect(context, Patience(LOOK_S)), context)
+    except ConfigError as error:
+        yield explained("kubeconfig", error)
+        return
+    reached = list(reach.server(place, sources.find().kubernetes()["minimum"]))
+    yield from reached
+    if any(check.name in ("api", "login") and not check.ok for check in reached):
+        return
+    looks = (nodes.nodes, storage.storage, definitions.definitions, workloads.workloads, given.given, rights.rights)
+    for look in looks:
+        yield from look(place)
+    if probed:
+        yield from probe.probe(place, image)

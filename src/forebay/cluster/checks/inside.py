@@ -1,0 +1,170 @@
+"""What the probe's pod runs: `python3 -m forebay.cluster.checks.inside` looks at everything the way a step would."""
+
+import base64
+import json
+import os
+import socket
+import ssl
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
+
+from forebay.backend.check import Check, failed, passed
+from forebay.cluster.checks import clock
+from forebay.cluster.checks.given import STORES
+from forebay.local.checks.storage import ENDPOINT_VARIABLES, quick_client
+from forebay.state.mask import without_passwords
+from forebay.tracking import GIVEN, URI_VARIABLE
+
+MARK = "forebay_doctor"  # the key of the line that the probe prints
+API_CERTIFICATE_VARIABLE = "FOREBAY_DOCTOR_CA"
+TIMEOUT_S = 5.0
+USER, PASSWORD = (name for variable, name in GIVEN.items() if variable != URI_VARIABLE)
+MLFLOW = GIVEN[URI_VARIABLE]
+CHART = "The chart writes the ConfigMap and the Secret forebay-steps: `forebay up` installs them again."
+NETWORK = (
+    "See that its pods run (`kubectl get pods --namespace forebay`), and that no NetworkPolicy keeps those of this "
+    "namespace from it."
+)
+
+
+def main() -> None:
+    """Print one line of JSON with every check."""
+    print(json.dumps({MARK: [asdict(check) for check in look()]}))
+
+
+def look() -> Iterator[Check]:
+    """All checks from here."""
+    yield _names()
+    yield from _stores()
+    yield _mlflow(os.environ.get(MLFLOW, "").rstrip("/"))
+    yield _clock()
+
+
+def _names() -> Check:
+    endpoints = [os.environ.get(name, "") for name in (MLFLOW, *ENDPOINT_VARIABLES)]
+    hosts = sorted({host for each in endpoints if (host := urlsplit(each).hostname)})
+    unknown = []
+    for host in hosts:
+        try:
+            socket.getaddrinfo(host, None)
+        except OSError as error:
+            unknown.append(f"{host} ({error.strerror})")
+    if not unknown:
+        return passed("dns", f"{', '.join(hosts) or 'no name'} resolved")
+    return failed(
+        "dns",
+        f"{', '.join(unknown)} cannot be resolved",
+        "See that the cluster's DNS runs (`kubectl get pods --namespace kube-system`), and that the service of that "
+        "name is there.",
+    )
+
+
+def _stores() -> Iterator[Check]:
+    """One check for each bucket; several stores may be in one."""
+    seen = set()
+    for variable in STORES:
+        uri = os.environ.get(variable, "")
+        bucket = urlsplit(uri).netloc
+        if not bucket or bucket not in seen:
+            yield _store(variable, uri)
+        seen.add(bucket)
+
+
+def _store(variable: str, uri: str) -> Check:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    if not uri:
+        return failed("s3", f"{variable} is not set", CHART)
+    bucket = urlsplit(uri).netloc
+    start = time.monotonic()
+    try:
+        client = quick_client()
+        client.list_objects_v2(Bucket=bucket, MaxKeys=1)
+    except ClientError as error:
+        return _refused(bucket, str(client.meta.endpoint_url), error.response.get("Error", {}).get("Code", "unknown"))
+    except (BotoCoreError, ValueError) as error:
+        return failed("s3", f"{uri} cannot be reached: {error}", f"Correct AWS_ENDPOINT_URL. {CHART} {NETWORK}")
+    took_ms = (time.monotonic() - start) * 1000
+    return passed("s3", f"{client.meta.endpoint_url} lists the bucket {bucket}, {took_ms:.0f} ms")
+
+
+def _refused(bucket: str, where: str, code: str) -> Check:
+    if code in ("NoSuchBucket", "404"):
+        return failed(
+            "s3", f"{where} has no bucket {bucket}", "Make it, or name another (buckets in the values of the chart)."
+        )
+    return failed(
+        "s3",
+        f"{where} refuses to list the bucket {bucket} ({code})",
+        f"Correct AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give their owner the right to that bucket. {CHART}",
+    )
+
+
+def _mlflow(uri: str) -> Check:
+    shown = without_passwords(uri)
+    if not uri:
+        return failed("mlflow", f"{MLFLOW} is not set", CHART)
+    login = base64.b64encode(f"{os.environ.get(USER, '')}:{os.environ.get(PASSWORD, '')}".encode()).decode()
+    start = time.monotonic()
+    try:
+        _get(f"{uri}/health", {})
+        _get(f"{uri}/api/2.0/mlflow/experiments/search?max_results=1", {"Authorization": f"Basic {login}"})
+    except urllib.error.HTTPError as error:
+        return _answered(shown, error.code)
+    except (OSError, ValueError) as error:
+        words = getattr(error, "reason", error)
+        return failed("mlflow", f"{shown} does not answer: {words}", NETWORK)
+    took_ms = (time.monotonic() - start) * 1000
+    return passed("mlflow", f"{shown} answers and knows the login, {took_ms:.0f} ms")
+
+
+def _answered(shown: str, code: int) -> Check:
+    if code == 401:
+        return failed(
+            "mlflow",
+            f"{shown} refuses the login of the Secret forebay-steps",
+            "The chart's job forebay-mlflow-runner sets it: `forebay up` runs it again.",
+        )
+    if code == 403:
+        fix = "Name that host in mlflow.allowedHosts of the chart's values; MLflow refuses others."
+        return failed("mlflow", f"{shown} answers 403", fix)
+    fix = "`kubectl logs deployment/forebay-mlflow --namespace forebay` says why."
+    return failed("mlflow", f"{shown} answers {code}", fix)
+
+
+def _clock() -> Check:
+    """The API server's clock is in any of its answers, refusals too, so no token is needed."""
+    host, port = os.environ.get("KUBERNETES_SERVICE_HOST", ""), os.environ.get("KUBERNETES_SERVICE_PORT", "443")
+    address = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
+    try:
+        date = _get(f"{address}/version", {}, os.environ.get(API_CERTIFICATE_VARIABLE))
+    except urllib.error.HTTPError as error:
+        date = error.headers.get("Date")
+    except (OSError, ValueError) as error:
+        words = getattr(error, "reason", error)
+        return failed(
+            "pod clock",
+            f"no step would reach the API server at {address}: {words}",
+            "Deploy needs it: see that no NetworkPolicy keeps pods of this namespace from it.",
+        )
+    return clock.agreement("pod clock", "a pod", datetime.now(UTC), parsedate_to_datetime(date) if date else None)
+
+
+def _get(url: str, headers: dict[str, str], certificate: str | None = None) -> str | None:
+    """The Date of the answer."""
+    request = urllib.request.Request(url, headers=headers)  # noqa: S310 - http(s) of the chart's, and the API server
+    context = ssl.create_default_context(cafile=certificate) if certificate else None
+    with urllib.request.urlopen(request, timeout=TIMEOUT_S, context=context) as answer:  # noqa: S310
+        answer.read()
+        date: str | None = answer.headers.get("Date")
+        return date
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""Checks of storage: a class for volumes, and the volumes that the platform asked for."""
+
+from collections.abc import Iterator
+from functools import partial
+
+from forebay.backend.check import Check, failed, passed
+from forebay.cluster.checks.place import CLAIMS, STORAGE_CLASSES, Place, guarded
+from forebay.install.facts.facts import MARK_DEFAULT, is_default
+from forebay.kube.client import Object
+from forebay.settings.namespaces import PIPELINES, PLATFORM
+
+
+def storage(place: Place) -> Iterator[Check]:
+    """Storage classes, then claims."""
+    yield guarded("storage", partial(_classes, place))
+    yield guarded("volumes", partial(_claims, place))
+
+
+def _classes(place: Place) -> Check:
+    found = {each["metadata"]["name"]: is_default(each) for each in place.api.all(STORAGE_CLASSES, "")}
+    known = ", ".join(found) or "none at all"
+    named = {each["spec"].get("storageClassName") or "" for each in _ours(place)}
+    unknown = sorted(name for name in named - set(found) if name)
+    if unknown:
+        return failed(
+            "storage",
+            f"volumes ask for the storage class {', '.join(unknown)}, and there is {known}",
+            "Make that class, or name another in the values of the chart.",
+        )
+    default = [name for name, marked in found.items() if marked]
+    if default:
+        return passed("storage", f"default class {default[0]}, of {known}")
+    if named - {""}:
+        return passed("storage", f"no default class; the volumes name theirs: {', '.join(sorted(named - {''}))}")
+    return failed(
+        "storage", f"there is no default storage class, of {known}", f"Mark one: {place.kubectl(MARK_DEFAULT)}."
+    )
+
+
+def _claims(place: Place) -> Check:
+    found = _ours(place)
+    waiting = [each for each in found if (each.get("status") or {}).get("phase") != "Bound"]
+    if not waiting:
+        return passed("volumes", f"{len(found)} of {PLATFORM} and {PIPELINES} are bound")
+    names = [f"{each['metadata']['namespace']}/{each['metadata']['name']}" for each in waiting]
+    first = waiting[0]["metadata"]
+    look = place.kubectl(f"describe pvc {first['name']} --namespace {first['namespace']}")
+    return failed("volumes", f"not bound: {', '.join(names)}", f"{look} says what they wait for.")
+
+
+def _ours(place: Place) -> list[Object]:
+    return [each for namespace in (PLATFORM, PIPELINES) for each in place.api.all(CLAIMS, namespace)]

@@ -1,0 +1,1 @@
+"""Serving a registered model version through KServe: rolled out, proved, promoted, or put back."""

@@ -1,0 +1,150 @@
+"""What is submitted: the compiled file under a name that tells its content, and the parameters of a run."""
+
+import hashlib
+import os
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from forebay.errors import ConfigError
+from forebay.ingest.files import s3
+from forebay.ingest.fingerprint import source_fingerprint
+from forebay.settings import DeployConfig, IngestConfig, parameter_name
+from forebay.settings.ingest import DIGITS
+from forebay.settings.keys import Scalar
+from forebay.state.steplog import FRESH_VARIABLE
+from forebay.version import VERSION
+
+REVISIONS = ("GITHUB_SHA", "CI_COMMIT_SHA")  # what CI calls the revision that it checked out
+LENGTH = 12  # of a revision and of a digest in a name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Package:
+    """A compiled pipeline, ready to upload."""
+
+    path: Path
+    pipeline: str  # its name
+    version: str  # git revision and digest: the same name never means two contents
+    parameters: frozenset[str]
+
+
+@contextmanager
+def package(compiled: Path, *, fresh: bool) -> Iterator[Package]:
+    """Look at a compiled file.
+
+    Args:
+        compiled: as `forebay compile` writes it.
+        fresh: give a copy whose steps take nothing from KFP's cache and forget their checkpoints.
+
+    Raises:
+        ConfigError: it is no compiled pipeline.
+    """
+    documents = _documents(compiled)
+    spec = documents[0]
+    with tempfile.TemporaryDirectory(prefix="forebay-") as folder:
+        path = _fresh(documents, Path(folder)) if fresh else compiled
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()[:LENGTH]
+        yield Package(
+            path=path,
+            pipeline=str(spec["pipelineInfo"]["name"]),
+            version=f"{revision()}-{digest}",
+            parameters=frozenset((spec["root"].get("inputDefinitions") or {}).get("parameters") or {}),
+        )
+
+
+def revision() -> str:
+    """The git revision of the folder that the command is given in, `-dirty` where something is not committed.
+
+    Without git it is what CI says, else the package's version.
+    """
+    head = _git("rev-parse", f"--short={LENGTH}", "HEAD")
+    if head:
+        return f"{head}-dirty" if _git("status", "--porcelain") else head
+    said = next((os.environ[name] for name in REVISIONS if os.environ.get(name)), "")
+    return said[:LENGTH] or VERSION
+
+
+def run_parameters(
+    settings: dict[str, Scalar], known: frozenset[str], warn: Callable[[str], None]
+) -> dict[str, Scalar]:
+    """The parameters of a run from settings by key.
+
+    Raises:
+        ConfigError: pods cannot read the data, a model cannot be served where they are, or the compiled file is of
+            another version and has no such parameter.
+    """
+    data = str(settings.get("ingest.data", IngestConfig.data))
+    if data != DIGITS and not s3.is_uri(data):
+        raise ConfigError(
+            f"ingest.data: the pods of a cluster cannot read {data!r} of this machine. Copy it into an object store "
+            "and give s3://BUCKET/PREFIX."
+        )
+    labels = str(settings.get("ingest.labels", IngestConfig.labels))
+    if Path(labels).is_absolute():
+        raise ConfigError(
+            f"ingest.labels: the pods of a cluster cannot read {labels!r} of this machine. Put the table beside the "
+            "pictures and give its path below ingest.data, or give s3://BUCKET/KEY."
+        )
+    if settings.get("deploy.target", DeployConfig.target) == "local":
+        raise ConfigError("deploy.target=local serves on the machine of `forebay run`; on a cluster leave it out.")
+    given = {parameter_name(key): value for key, value in settings.items()}
+    unknown = sorted(given.keys() - known)
+    if unknown:
+        raise ConfigError(
+            f"The compiled pipeline has no parameter {', '.join(unknown)}: another version of Forebay compiled it. "
+            "`forebay compile --out FILE` writes it anew."
+        )
+    return {**given, "ingest_fingerprint": _fingerprint(data, labels, warn)}
+
+
+def _fingerprint(data: str, labels: str, warn: Callable[[str], None]) -> str:
+    """What lies behind the data now; where it cannot be seen from here, something that nothing cached has."""
+    try:
+        return source_fingerprint(data, labels)
+    except ConfigError as error:
+        warn(f"{error} The cluster may see it; ingest is computed anew, because a cached one may be of older data.")
+        return f"unseen-{uuid.uuid4().hex}"
+
+
+def _documents(compiled: Path) -> list[dict[str, Any]]:
+    import yaml
+
+    try:
+        documents = list(yaml.safe_load_all(compiled.read_bytes()))
+        known = [document["pipelineInfo"]["name"] and document["root"] for document in documents[:1]]
+    except OSError as error:
+        raise ConfigError(f"--pipeline: {compiled} cannot be read: {error.strerror}.") from error
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError):
+        known = []
+    if not known:
+        raise ConfigError(f"--pipeline: {compiled} is no compiled pipeline. `forebay compile --out FILE` writes one.")
+    return documents
+
+
+def _fresh(documents: list[dict[str, Any]], folder: Path) -> Path:
+    """A copy of which nothing is cached: the API takes no such wish for a pipeline version."""
+    import yaml
+
+    spec = documents[0]
+    dags = [spec["root"]["dag"], *(each["dag"] for each in spec["components"].values() if "dag" in each)]
+    for task in (task for dag in dags for task in dag["tasks"].values()):
+        task["cachingOptions"] = {}
+    for executor in spec["deploymentSpec"]["executors"].values():
+        executor["container"].setdefault("env", []).append({"name": FRESH_VARIABLE, "value": "1"})
+    path = folder / "fresh.yaml"
+    path.write_text(yaml.safe_dump_all(documents, sort_keys=True))
+    return path
+
+
+def _git(*words: str) -> str:
+    try:
+        answer = subprocess.run(["git", *words], capture_output=True, text=True, check=False, timeout=30)  # noqa: S603, S607
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return answer.stdout.strip() if answer.returncode == 0 else ""

@@ -1,0 +1,142 @@
+"""One submission: upload, start, follow, and the summary that `forebay run` gives as well."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from forebay.backend.summary import Event, Summary, summarize
+from forebay.cluster.runs.follow import Follower
+from forebay.cluster.runs.package import package, run_parameters
+from forebay.cluster.runs.pipelines_client import Backend
+from forebay.contracts.evaluation import EVALUATION
+from forebay.errors import ClusterError
+from forebay.local.runs.run import StepFailedError
+from forebay.settings.keys import Scalar
+
+MOUNTS = {"/s3/": "s3://", "/gcs/": "gs://", "/minio/": "minio://"}  # where KFP's launcher shows a step its store
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submission:
+    """What is asked for."""
+
+    compiled: Path
+    settings: dict[str, Scalar]  # by key, only those that differ from the defaults
+    experiment: str
+    run_name: str = ""  # empty for pipeline, revision and time
+    fresh: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Started:
+    """A run that the cluster has taken."""
+
+    run_id: str
+    url: str
+    version: str  # of the pipeline
+    warnings: list[str] = field(default_factory=list)
+
+
+def submit(backend: Backend, wanted: Submission, show: Callable[[Event], None]) -> Started:
+    """Upload the pipeline where this version is not there yet, and start a run of it.
+
+    Raises:
+        ConfigError: the file or a setting cannot be used there; nothing was uploaded.
+        BackendError: the cluster refused.
+    """
+    warnings: list[str] = []
+
+    def warn(text: str) -> None:
+        warnings.append(text)
+        show({"step": "submit", "kind": "warning", "text": text})
+
+    with package(wanted.compiled, fresh=wanted.fresh) as ready:
+        parameters = run_parameters(wanted.settings, ready.parameters, warn)
+        experiment = backend.experiment_id(wanted.experiment)
+        pipeline = backend.upload(ready.path, ready.pipeline, ready.version)
+    name = wanted.run_name or f"{ready.pipeline} {ready.version} {datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
+    run_id = backend.create_run(experiment, name, pipeline, parameters)
+    return Started(run_id=run_id, url=backend.run_url(run_id), version=ready.version, warnings=warnings)
+
+
+def follow(follower: Follower, warnings: list[str]) -> Summary:
+    """Follow a run to its end.
+
+    Returns:
+        What `forebay run` returns: `state` is done or refused.
+
+    Raises:
+        StepFailedError: a step failed.
+        ClusterError: the run was ended by somebody, or never came to a step.
+    """
+    start = time.monotonic()
+    ended = follower.follow()
+    summary = summarize(follower.run_id, follower.events) | {"seconds": _seconds(follower.run, start)}
+    summary["warnings"] = [*warnings, *summary["warnings"]]
+    summary["report"] = _address(summary["report"])
+    if ended == "SUCCEEDED":
+        summary["gate"] = _gate(follower, summary["report"]) or summary["gate"]
+    summary["state"] = _state(ended, summary)
+    if was_terminated(follower.run):
+        raise ClusterError(
+            f"Run {follower.run_id} was terminated before its end. Submit it again; done steps are cached."
+        )
+    if summary["state"] == "failed":
+        if summary["error"] is None:
+            summary["error"] = {"step": "run", "error": _why(follower.run)}
+        raise StepFailedError(summary)
+    summary["error"] = None  # of a try that another one mended
+    return summary
+
+
+def _gate(follower: Follower, report: str | None) -> dict[str, Any] | None:
+    """The gate's decision as evaluate's artifact has it; None where that cannot be read, and its log tells alone."""
+    found = follower.backend.artifact(f"{report.rpartition('/')[0]}/{EVALUATION}") if report else None
+    try:
+        gate = json.loads(found or b"")["gate"]
+        return {"passed": bool(gate["passed"]), "reason": str(gate["reason"])}
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def was_terminated(run: dict[str, Any]) -> bool:
+    """Whether somebody ended it; the last state of such a run is FAILED (seen with 2.18), what came before tells."""
+    states = {str(run.get("state")), *(str(each.get("state")) for each in run.get("state_history") or [])}
+    return bool(states & {"CANCELING", "CANCELED"})
+
+
+def _state(ended: str, summary: Summary) -> str:
+    """done, refused or failed, by what the gate and deploy recorded; a run that ended well says nothing of the gate."""
+    gate = summary["gate"]
+    if ended != "SUCCEEDED" or not gate or (gate["passed"] and not summary["url"]):
+        return "failed"
+    return "done" if gate["passed"] else "refused"
+
+
+def _why(run: dict[str, Any]) -> str:
+    error = run.get("error") or {}
+    words = error.get("message") if isinstance(error, dict) else None
+    if run.get("state") == "SUCCEEDED":
+        return "the run succeeded, but the gate's decision or the URL is in no log that could be read; the UI shows it."
+    return str(words or "it ended as failed and no step said why; the UI shows its nodes.")
+
+
+def _address(path: str | None) -> str | None:
+    """Where a step's file is for others than the step."""
+    for folder, scheme in MOUNTS.items():
+        if path and path.startswith(folder):
+            return scheme + path.removeprefix(folder)
+    return None
+
+
+def _seconds(run: dict[str, Any], start: float) -> float:
+    """Of the run itself: somebody may have begun to follow it in the middle."""
+    try:
+        began, ended = (datetime.fromisoformat(str(run[key])) for key in ("created_at", "finished_at"))
+    except (KeyError, ValueError):
+        return round(time.monotonic() - start, 1)
+    return round((ended - began).total_seconds(), 1)

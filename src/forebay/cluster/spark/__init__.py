@@ -1,0 +1,1 @@
+"""Ingest with executors: a SparkApplication of the Spark Operator."""

@@ -1,0 +1,1 @@
+"""Training on several machines: a TrainJob of Kubeflow Trainer."""

@@ -1,0 +1,98 @@
+"""The train step's part where several machines train: hand the shards over, run the job, take the bundle."""
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from forebay.cluster.training.train_job import Nodes, job
+from forebay.contracts.bundles.spec import read_spec
+from forebay.contracts.manifest import MANIFEST, SplitManifest
+from forebay.errors import ConfigError, MachineError
+from forebay.object_store import ObjectFolder
+from forebay.settings import TrainConfig
+from forebay.settings.cluster_environment import CHECKPOINT_STORE
+from forebay.state import StepLog, empty_folder, is_sealed
+from forebay.tracking import RUN_VARIABLE
+from forebay.train.nodes.transfer import forget_folder, get_folder, is_there, put_folder
+from forebay.train.plan import check_learnable
+from forebay.train.step import TrainResult
+from forebay.version import code_version
+
+TIMEOUT_S = 71 * 3600  # an hour less than Kubernetes grants the step itself
+PASSED_ON = (RUN_VARIABLE, "FOREBAY_FRESH")
+
+
+def fit_on_nodes(dataset: Path, out: Path, config: TrainConfig, log: StepLog) -> TrainResult:
+    """As `fit`, on machines of the cluster that this step runs in.
+
+    Raises:
+        ConfigError: this is no step on a cluster, or there is no store that all machines reach.
+        JobError: they could not train; the message says why.
+        MachineError: the store does not answer.
+        DataError: nothing can be learned from the rows.
+    """
+    from forebay.kube.client import connect
+    from forebay.kube.followed_resource import run_job
+    from forebay.kube.own_pod import image_of, own_pod, run_of
+    from forebay.kube.retries import WORK_S, Patience
+
+    data = SplitManifest.read(dataset)
+    check_learnable(dataset, data)
+    pod = own_pod()
+    store = _store()
+    api = connect(bears=Patience(WORK_S, log.warn))
+    itself = pod.look(api)
+    name = f"forebay-train-{run_of(itself)[:18].rstrip('-')}"
+    shards, bundle = store.below("shards").below(_identity(dataset)), store.below("bundles").below(name)
+    try:
+        if not is_there(shards):
+            put_folder(dataset, shards)
+        forget_folder(bundle)  # of an earlier try
+    except OSError as error:
+        raise _away(error) from error
+    settings = replace(config, code_version=config.code_version or code_version())
+    wanted = Nodes(
+        name=name, namespace=pod.namespace, image=image_of(itself),
+        arguments=(shards.uri, bundle.uri, json.dumps(asdict(settings))),
+        nodes=config.nodes, gpus=config.node_gpus, gpu_resource=config.node_gpu_resource, memory=config.node_memory,
+        timeout_s=TIMEOUT_S, variables={key: os.environ[key] for key in PASSED_ON if os.environ.get(key)},
+    )  # fmt: skip
+    run_job(api, job(wanted), TIMEOUT_S, log.warn, pod)
+    return _taken(bundle, out, log)
+
+
+def _store() -> ObjectFolder:
+    uri = os.environ.get(CHECKPOINT_STORE)
+    if not uri:
+        raise ConfigError(
+            f"train.nodes is above 1, and {CHECKPOINT_STORE} names no store that all machines reach "
+            "(s3://BUCKET/PREFIX). The chart sets it where pipelines.enabled is true."
+        )
+    return ObjectFolder.parse(uri, CHECKPOINT_STORE)
+
+
+def _identity(dataset: Path) -> str:
+    """Of the shards and what they are called: the manifest holds the digest of all else."""
+    return hashlib.sha256((dataset / MANIFEST).read_bytes()).hexdigest()[:32]
+
+
+def _taken(bundle: ObjectFolder, out: Path, log: StepLog) -> TrainResult:
+    """The bundle that rank 0 left in the store, in this step's folder."""
+    empty_folder(out)
+    try:
+        facts = get_folder(bundle, out)
+        forget_folder(bundle)
+    except OSError as error:
+        raise _away(error) from error
+    if not is_sealed(out):
+        raise MachineError(f"The bundle from {bundle.uri} is not whole in {out}. Start the run again.")
+    spec = read_spec(out)
+    run_id = spec.lineage.get("mlflow_run_id")
+    log.result(training={"settings": spec.training, "metrics": facts["metrics"], "mlflow_run_id": run_id})
+    return TrainResult(spec=spec, metrics=facts["metrics"])
+
+
+def _away(error: OSError) -> MachineError:
+    return MachineError(f"The store of {CHECKPOINT_STORE} does not take or give what machines exchange: {error}.")

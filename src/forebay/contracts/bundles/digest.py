@@ -1,0 +1,178 @@
+"""One digest over a whole bundle: the sorted list of its files, with size and sha256 of each.
+
+The registry keeps the digest, and the list beside it, so that a changed file can be named. Every file counts, also
+hidden ones and those in sub-folders, but the signature: it is made from the others, so it cannot be among them.
+"""
+
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from io import BufferedReader
+from pathlib import Path
+from typing import NamedTuple
+
+from forebay.contracts.bundles.record import Record
+from forebay.contracts.bundles.regular_file import not_regular, open_regular
+from forebay.contracts.bundles.spec import SIGNATURE
+from forebay.errors import ModelError
+from forebay.text import control_in, one_line
+
+MOST_FILES = 1000  # a bundle of ours holds fewer than ten
+LARGEST_FILE = 8 << 30  # bytes; the largest networks have a third of it, and reading must end
+
+
+class StoredFile(NamedTuple):
+    """One file of a bundle."""
+
+    size: int
+    sha256: str
+
+
+Files = Mapping[str, StoredFile]  # by the path inside the bundle, with `/`
+Keep = Callable[[str, BufferedReader], None]
+
+
+def bundle_files(folder: Path, keep: Keep | None = None) -> dict[str, StoredFile]:
+    """Every file of a bundle but its signature.
+
+    Args:
+        folder: of the bundle.
+        keep: gets a name and the open file, at its beginning, after that file was read: for who goes on with the very
+            file that was measured, whatever its name leads to a moment later. To keep it open, duplicate it.
+
+    Raises:
+        ModelError: one cannot be read or is no regular file, there are none, or too many.
+    """
+    found: dict[str, StoredFile] = {}
+    try:
+        for name, path, descriptor in _paths(folder):
+            if len(found) == MOST_FILES:
+                raise ModelError(f"{folder} holds more than {MOST_FILES} files, so it is no model bundle.")
+            with open_regular(path, LARGEST_FILE, folder=descriptor) as file:
+                found[name] = stored_file(file, path)
+                file.seek(0)
+                if keep:
+                    keep(name, file)
+    except OSError as error:
+        raise ModelError(f"{one_line(str(error.filename or folder))} cannot be read: {error.strerror}.") from error
+    except RecursionError as error:
+        raise ModelError(
+            f"{folder} holds folders that lie too deep in one another, so it is no model bundle."
+        ) from error
+    if not found:
+        raise ModelError(f"{folder} holds no files, so it is no model bundle. Take it from the registry again.")
+    return found
+
+
+def stored_file(file: BufferedReader, path: Path) -> StoredFile:
+    """Size and digest of an open file, from where it stands to its end.
+
+    Raises:
+        ModelError: it cannot be read.
+    """
+    try:
+        start = file.tell()
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        return StoredFile(file.tell() - start, sha256)
+    except OSError as error:
+        raise ModelError(f"{one_line(str(path))} cannot be read: {error.strerror}.") from error
+
+
+def listing(files: Files) -> str:
+    """The list of files as one line of JSON, always the same for the same files."""
+    rows = [[name, *files[name]] for name in sorted(files)]
+    return json.dumps(rows, separators=(",", ":"))
+
+
+def digest_of(files: Files) -> str:
+    """The bundle's digest, sha256 in hex, from the list of its files."""
+    return hashlib.sha256(listing(files).encode()).hexdigest()
+
+
+def bundle_digest(folder: Path) -> str:
+    """The bundle's digest from its files.
+
+    Raises:
+        ModelError: as `bundle_files`.
+    """
+    return digest_of(bundle_files(folder))
+
+
+def record_of(folder: Path) -> Record:
+    """What to put on record of a bundle as it is now.
+
+    Raises:
+        ModelError: as `bundle_files`; or a file is empty.
+    """
+    files = bundle_files(folder)
+    empty = next((name for name, file in files.items() if not file.size), None)
+    if empty is not None:
+        raise ModelError(f"{folder / empty} is empty, and KServe brings no empty files to its pods. Remove it.")
+    return Record(digest=digest_of(files), files=listing(files))
+
+
+def check_bundle(folder: Path, record: Record) -> None:
+    """Compare a bundle with what is on record of it.
+
+    Raises:
+        ModelError: they differ; or as `bundle_files`.
+    """
+    check_files(folder, bundle_files(folder), record)
+
+
+def check_files(folder: Path, found: Files, record: Record) -> None:
+    """As `check_bundle`, with the files as they were found."""
+    digest = digest_of(found)
+    if digest == record.digest:
+        return
+    what = _difference(_recorded(record), found) or f"its digest is {digest[:12]}…, not {record.digest[:12]}…"
+    raise ModelError(
+        f"{folder} is not the bundle that was registered: {what}. Something changed it since: bring the folder back "
+        "from a copy, or register the model again."
+    )
+
+
+def _recorded(record: Record) -> Files:
+    """The files on record; none where the list is not the one that the digest stands for."""
+    if hashlib.sha256(record.files.encode()).hexdigest() != record.digest:
+        return {}
+    return {name: StoredFile(size, sha256) for name, size, sha256 in json.loads(record.files)}
+
+
+def _difference(expected: Files, found: Files) -> str:
+    if not expected:
+        return ""
+    changed = [name for name in sorted(expected.keys() & found.keys()) if expected[name] != found[name]]
+    parts = {
+        "was changed": changed,
+        "is missing": sorted(expected.keys() - found.keys()),
+        "was added": sorted(found.keys() - expected.keys()),
+    }
+    return "; ".join(f"{', '.join(names[:5])} {what}" for what, names in parts.items() if names)
+
+
+def _paths(folder: Path) -> Iterator[tuple[str, Path, int]]:
+    """Name and path of every file below a folder, with a descriptor of what holds it; no link inside is followed."""
+
+    def refuse(error: OSError) -> None:
+        raise error  # fwalk would pass over it in silence
+
+    top = folder.resolve()  # a folder of models may itself be a link: KServe makes one
+    for place, folders, names, descriptor in os.fwalk(top, onerror=refuse, follow_symlinks=False):
+        for name in folders:  # what fwalk would pass over in silence
+            mode = os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_mode
+            if not stat.S_ISDIR(mode):
+                raise ModelError(not_regular(Path(place, name), mode))
+        for name in names:
+            path = Path(place, name)
+            inside = path.relative_to(top).as_posix()
+            if inside != SIGNATURE:
+                _check_name(path)
+                yield inside, path, descriptor
+
+
+def _check_name(path: Path) -> None:
+    if control_in(path.name):  # or bytes that are no text
+        raise ModelError(f"{one_line(str(path))}: the name of a bundle's file must be printable text.")

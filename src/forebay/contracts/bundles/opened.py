@@ -1,0 +1,93 @@
+"""A bundle that was checked, with its weights open: what is read next is what was checked, whatever a name leads to."""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from io import BufferedReader
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forebay.contracts.bundles.digest import LARGEST_FILE, bundle_files, check_files, stored_file
+from forebay.contracts.bundles.examples import EXAMPLES, LARGEST_EXAMPLES, parse_examples
+from forebay.contracts.bundles.record import Record
+from forebay.contracts.bundles.regular_file import open_regular, read_to_end
+from forebay.contracts.bundles.spec import (
+    LARGEST_SPEC,
+    SPEC,
+    WEIGHTS,
+    ModelSpec,
+    check_is_bundle,
+    check_weights,
+    parse_spec,
+)
+from forebay.errors import ModelError
+
+
+@dataclass(frozen=True)
+class OpenedBundle:
+    """The parts that a model is made from."""
+
+    spec: ModelSpec
+    weights: BufferedReader  # at its beginning
+    examples_NHWC: NDArray[np.uint8]  # noqa: N815 - a shape suffix; rows that the model never trained on, or none
+
+
+@contextmanager
+def opened_bundle(folder: Path, record: Record | None = None) -> Iterator[OpenedBundle]:
+    """Check a bundle and hold its weights open.
+
+    Args:
+        folder: of the bundle.
+        record: every file must be as it is on record. Without one, the weights must be those that the spec names.
+
+    Raises:
+        ModelError: not a bundle, or not the one on record.
+    """
+    with ExitStack() as stack:
+        files = _Kept(folder, stack)
+        weights_sha256 = files.open_all() if record is None else files.open_checked(record)
+        spec = parse_spec(folder, files.content(SPEC, LARGEST_SPEC))
+        check_weights(folder, spec.weights_sha256, weights_sha256)
+        examples = parse_examples(folder, files.content(EXAMPLES, LARGEST_EXAMPLES), spec)
+        yield OpenedBundle(spec, files.opened[WEIGHTS], examples)
+
+
+class _Kept:
+    """The files that a model is made from, opened once."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self._folder = folder
+        self._stack = stack
+        self.opened: dict[str, BufferedReader] = {}
+
+    def open_all(self) -> str:
+        """Open them where nothing is on record; the digest of the weights."""
+        check_is_bundle(self._folder)
+        for name in (SPEC, WEIGHTS, EXAMPLES):
+            if name != EXAMPLES or os.path.lexists(self._folder / name):
+                self.opened[name] = self._stack.enter_context(open_regular(self._folder / name, LARGEST_FILE))
+        weights = self.opened[WEIGHTS]
+        found = stored_file(weights, self._folder / WEIGHTS)
+        weights.seek(0)
+        return found.sha256
+
+    def open_checked(self, record: Record) -> str:
+        """Open them while every file is compared with what is on record; the digest of the weights."""
+        found = bundle_files(self._folder, self._keep)
+        check_files(self._folder, found, record)
+        if SPEC not in found or WEIGHTS not in found:
+            check_is_bundle(self._folder)
+            raise ModelError(f"{self._folder} holds no {WEIGHTS}. Train the model again.")
+        return found[WEIGHTS].sha256
+
+    def _keep(self, name: str, file: BufferedReader) -> None:
+        if name in (SPEC, WEIGHTS, EXAMPLES):
+            self.opened[name] = self._stack.enter_context(os.fdopen(os.dup(file.fileno()), "rb"))
+
+    def content(self, name: str, largest: int) -> bytes:
+        """All of a file; empty where there is none."""
+        file = self.opened.get(name)
+        return read_to_end(file, self._folder / name, largest) if file else b""

@@ -1,0 +1,149 @@
+"""The model bundle: a folder with `model.json` (what to build, what it takes, where it came from) and safetensors."""
+
+import hashlib
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from forebay.contracts.bundles.regular_file import open_regular, read_regular
+from forebay.contracts.bundles.spec_rules import FORMAT, TASK, check_spec
+from forebay.contracts.bundles.strict_json import parse
+from forebay.errors import ModelError
+from forebay.state.files import write_json
+from forebay.state.sealed import EVERYTHING, MARKER, check_content
+
+SPEC = "model.json"
+WEIGHTS = "weights.safetensors"
+HISTORY = "history.json"  # training curves: a list of objects, one per epoch
+SIGNATURE = "model.sig"  # of every other file, where models are signed (`forebay.signing`)
+LARGEST_SPEC = 16 << 20  # bytes; a few kB for most, some MB with many thousand classes
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec:
+    """Everything needed to rebuild and serve a model except its weights."""
+
+    architecture: str  # a name that `forebay.models.build` knows
+    options: dict[str, Any]  # of that architecture, JSON scalars
+    classes: list[str]
+    height: int
+    width: int
+    channels: int
+    mean: list[float]  # per channel, 0..1 units; normalisation happens inside the model
+    std: list[float]
+    weights_sha256: str  # of the safetensors file
+    training: dict[str, Any] = field(default_factory=dict)  # settings as resolved, threads, precision, torch, CPU flags
+    data: dict[str, Any] = field(default_factory=dict)  # name, source, digest, rows, split_kind, holdout, exceptions, …
+    lineage: dict[str, Any] = field(default_factory=dict)  # code_version, mlflow_run_id
+    fit: str = "stretch"  # ingest.fit, which holds in the server too: crop, letterbox or stretch
+    bits: int = 16  # ingest.bits as resolved, likewise. Older bundles have neither; these were the rules then
+    task: str = TASK
+    format: int = FORMAT
+
+    def answers_as(self, other: "ModelSpec") -> bool:
+        """Whether both answer every picture alike: all but where they come from is the same."""
+        return all(getattr(self, name) == getattr(other, name) for name in _BEHAVIOUR)
+
+
+_BEHAVIOUR = (
+    "architecture", "options", "classes", "height", "width", "channels", "mean", "std", "weights_sha256", "fit", "bits",
+    "task",
+)  # fmt: skip
+
+
+def check_artifact(folder: Path) -> None:
+    """Compare train's output folder with what it was when train ended; a bundle from elsewhere has no seal to hold.
+
+    Raises:
+        DamagedArtifactError: a file of it is missing or another one.
+    """
+    if (folder / MARKER).exists() or not folder.is_dir():
+        check_content(folder, "train", [SPEC, WEIGHTS, EVERYTHING])
+
+
+def write_spec(folder: Path, spec: ModelSpec) -> None:
+    """Write `model.json` beside the weights."""
+    write_json(folder / SPEC, asdict(spec))
+
+
+def read_spec(folder: Path) -> ModelSpec:
+    """Read `model.json` and check that the weights beside it are the ones it names.
+
+    Raises:
+        ModelError: not a bundle, a field is against its rule, or the weights were changed.
+    """
+    spec = read_spec_alone(folder)
+    check_weights(folder, spec.weights_sha256)
+    return spec
+
+
+def read_spec_alone(folder: Path) -> ModelSpec:
+    """Read `model.json` without a look at the weights.
+
+    Raises:
+        ModelError: as `read_spec`, but for the weights.
+    """
+    check_is_bundle(folder)
+    return parse_spec(folder, read_regular(folder / SPEC, LARGEST_SPEC))
+
+
+def check_is_bundle(folder: Path) -> None:
+    """Tell a bundle from another folder.
+
+    Raises:
+        ModelError: it has no spec.
+    """
+    if not os.path.lexists(folder / SPEC):
+        raise ModelError(
+            f"{folder} is not a model bundle: it holds no {SPEC}. Train writes one: a folder with {SPEC} and {WEIGHTS}."
+        )
+
+
+def parse_spec(folder: Path, content: bytes) -> ModelSpec:
+    """The spec from the bytes of `model.json`.
+
+    Raises:
+        ModelError: a field is against its rule.
+    """
+    try:
+        values = parse(content)
+        check_spec(values)
+    except ValueError as error:
+        raise ModelError(
+            f"{folder / SPEC} does not describe a model: {error}. Take the bundle from the registry again, or train "
+            "the model again."
+        ) from error
+    return ModelSpec(**values)
+
+
+def check_weights(folder: Path, wanted_sha256: str, found_sha256: str = "") -> None:
+    """Compare the digest of the weights with the one that the spec, or the registry, names.
+
+    Args:
+        folder: of the bundle.
+        wanted_sha256: what it should be.
+        found_sha256: what it is, where that is known already.
+
+    Raises:
+        ModelError: they differ, or the weights cannot be read.
+    """
+    found = found_sha256 or file_sha256(folder / WEIGHTS)
+    if found != wanted_sha256:
+        raise ModelError(
+            f"{folder / WEIGHTS}: sha256 {found[:12]}… is not the {wanted_sha256[:12]}… that was written with it. The "
+            "bundle was changed or cut short; take it from the registry again."
+        )
+
+
+def file_sha256(path: Path) -> str:
+    """Digest of a regular file in hex.
+
+    Raises:
+        ModelError: the file cannot be read.
+    """
+    with open_regular(path) as file:
+        try:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise ModelError(f"{path} cannot be read: {error.strerror}.") from error

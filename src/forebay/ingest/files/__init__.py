@@ -1,0 +1,1 @@
+"""Files of a source, wherever they lie: on disk, in S3 or in an archive."""

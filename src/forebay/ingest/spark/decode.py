@@ -1,0 +1,149 @@
+"""The first pass, in a Spark task: read and decode the pictures of one part, and stage them as Parquet."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, cast
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from forebay.contracts.rows import pixel_digest
+from forebay.ingest.index import INDEX, read_part
+from forebay.ingest.shapes import Outcome, Shape, Target
+from forebay.ingest.sources import source_of
+from forebay.ingest.spark.places import Place
+from forebay.pictures import Decoded, PictureError, decode_values, depth_of, fit, to_8_bits, to_channels
+
+BATCH_BYTES = 16 << 20  # of pixels held at once, beside the one picture being decoded
+
+STAGED = "staged"  # folder of the work place
+JUDGED_COLUMNS = ["position", "label_number", "reason", "sha256"]
+JUDGED_TYPES = "position long, label_number int, reason string, sha256 string"  # the same, in Spark's words
+
+STAGED_SCHEMA = pa.schema(
+    [
+        pa.field("position", pa.int64()),
+        pa.field("source", pa.string()),
+        pa.field("label_name", pa.string()),
+        pa.field("label_number", pa.int32()),
+        pa.field("split", pa.string()),
+        pa.field("reason", pa.string()),  # null where the picture is usable so far
+        pa.field("detail", pa.string()),
+        pa.field("pixels", pa.binary()),  # null where it is not
+        pa.field("sha256", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecodeJob:
+    """What a task needs to know. It travels to the Spark workers, so it holds plain values only."""
+
+    work: Place  # INDEX is there; what is staged goes there
+    kind: str  # of the source
+    target: Target
+    fit: str  # what becomes of another aspect ratio: a word of ingest.fit
+    resize: bool  # else pictures of another size are quarantined
+    max_pixels: int
+    max_file_bytes: int
+
+
+def part_name(part: int) -> str:
+    """File name of a part in every folder that has one file per part."""
+    return f"part-{part:05d}.parquet"
+
+
+def decode_part(job: DecodeJob, part: int) -> Counter[Outcome]:
+    """Stage one part; doing it again replaces the same file."""
+    outcomes: Counter[Outcome] = Counter()
+    with (
+        job.work.writing(f"{STAGED}/{part_name(part)}") as path,
+        pq.ParquetWriter(path, STAGED_SCHEMA, compression="lz4", use_dictionary=["label_name"]) as writer,
+    ):
+        for batch in _batches(_rows(job, part, outcomes), job.target.shape):
+            writer.write_table(pa.Table.from_pylist(batch, STAGED_SCHEMA))
+    return outcomes
+
+
+def read_judged(work: Place, part: int) -> pa.RecordBatch:
+    """What is known of each picture of a staged part, without its pixels."""
+    with work.opened(f"{STAGED}/{part_name(part)}") as source, pq.ParquetFile(source) as file:
+        table = file.read(JUDGED_COLUMNS).combine_chunks()
+        return pa.RecordBatch.from_arrays(
+            [pa.chunked_array(column).combine_chunks() for column in table.columns], names=JUDGED_COLUMNS
+        )
+
+
+def sample_outcomes(job: DecodeJob, rows: pa.Table) -> Counter[Outcome]:
+    """What the pictures of some rows of the index are like, as found; those that cannot be read are left out."""
+    pictures = islice(source_of(job.kind).read(rows, job.max_file_bytes), len(rows))  # of Parquet, whole row groups
+    found = (_natural(picture, job.max_pixels) for picture in pictures)
+    return Counter(_as_found(decoded) for decoded in found if not isinstance(decoded, PictureError))
+
+
+def _batches(rows: Iterator[dict[str, Any]], shape: Shape) -> Iterator[list[dict[str, Any]]]:
+    limit = max(1, BATCH_BYTES // (shape.height * shape.width * shape.channels))
+    batch: list[dict[str, Any]] = []
+    for row in rows:
+        batch.append(row)
+        if len(batch) == limit:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _rows(job: DecodeJob, part: int, outcomes: Counter[Outcome]) -> Iterator[dict[str, Any]]:
+    with job.work.opened(INDEX) as index:
+        table = read_part(index, part)
+    kept = ["position", "source", "label_name", "label_number", "split", "reason", "detail"]
+    pictures = source_of(job.kind).read(table, job.max_file_bytes)
+    for record, picture in zip(table.select(kept).to_pylist(), pictures, strict=True):
+        outcome, result = _judge(record, picture, job)
+        outcomes[outcome] += 1
+        if isinstance(result, PictureError):
+            yield {**record, "reason": result.reason, "detail": result.detail}
+        else:
+            pixels = result.tobytes()
+            yield {**record, "pixels": pixels, "sha256": pixel_digest(pixels, *job.target.shape).hex()}
+
+
+def _judge(
+    record: dict[str, Any], picture: bytes | NDArray[np.uint8] | PictureError, job: DecodeJob
+) -> tuple[Outcome, NDArray[np.uint8] | PictureError]:
+    """The picture as found and as stored, or why it is not."""
+    if record["reason"] is not None:
+        return Outcome(None, record["reason"]), PictureError(record["reason"], record["detail"])
+    decoded = _natural(picture, job.max_pixels)
+    if isinstance(decoded, PictureError):
+        return Outcome(None, decoded.reason), decoded
+    outcome = _as_found(decoded)
+    if not job.resize and decoded.values.shape[:2] != job.target.size:
+        found, wanted = ("x".join(map(str, size)) for size in (decoded.values.shape[:2], job.target.size))
+        error = PictureError("mis_sized", f"{found}, not {wanted}")
+        return outcome._replace(reason=error.reason), error
+    height, width, channels = job.target.shape
+    pixels = to_channels(to_8_bits(decoded, job.target.bits), channels)
+    return outcome, fit(pixels, height, width, job.fit)
+
+
+def _natural(picture: bytes | NDArray[np.uint8] | PictureError, max_pixels: int) -> Decoded | PictureError:
+    if isinstance(picture, PictureError):
+        return picture
+    if not isinstance(picture, bytes):
+        return Decoded(picture)
+    try:
+        return decode_values(picture, max_pixels=max_pixels)
+    except PictureError as error:
+        return error
+
+
+def _as_found(decoded: Decoded) -> Outcome:
+    values = decoded.values
+    depth = depth_of(cast("NDArray[np.uint16]", values)) if values.itemsize == 2 else None
+    height, width, channels = values.shape
+    return Outcome(Shape(height, width, channels), None, depth)

@@ -1,0 +1,92 @@
+"""Where tasks put what others take up: a folder that all of them see, or a prefix in an object store."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from forebay.ingest.files import s3
+from forebay.ingest.files.files import File, open_file
+
+
+class Place(Protocol):
+    """Files by name; `/` in a name makes a folder. It travels to the Spark workers, so it holds plain values only."""
+
+    def writing(self, name: str) -> AbstractContextManager[Path]:
+        """A local file that becomes the named one, whole, when the block ends without an error."""
+
+    def opened(self, name: str) -> AbstractContextManager[Path | BinaryIO]:
+        """The named file, as pyarrow takes it."""
+
+    def shared(self, index: pa.Table) -> pa.Table:
+        """The index with addresses that every task can read; its order stays."""
+
+
+@dataclass(frozen=True)
+class LocalPlace:
+    """A folder of this machine, for tasks on this machine."""
+
+    folder: Path
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[Path]:
+        """As `Place.writing`; writing it again replaces it."""
+        target = self.folder / name
+        temporary = target.with_suffix(".tmp")
+        yield temporary
+        temporary.replace(target)
+
+    @contextmanager
+    def opened(self, name: str) -> Iterator[Path]:
+        """As `Place.opened`."""
+        yield self.folder / name
+
+    def shared(self, index: pa.Table) -> pa.Table:
+        """The index itself."""
+        return index
+
+
+@dataclass(frozen=True)
+class S3Place:
+    """A prefix in an object store, for tasks on many machines."""
+
+    uri: str  # s3://bucket/prefix
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[Path]:
+        """As `Place.writing`: an object appears when its upload is complete."""
+        with tempfile.TemporaryDirectory(prefix="forebay-") as folder:
+            path = Path(folder) / Path(name).name
+            yield path
+            s3.upload(path, f"{self.uri}/{name}")
+
+    @contextmanager
+    def opened(self, name: str) -> Iterator[BinaryIO]:
+        """As `Place.opened`: only what is asked for is fetched."""
+        uri = f"{self.uri}/{name}"
+        with open_file(File(path=name, uri=uri, size=s3.size(uri))) as stream:
+            yield stream
+
+    def shared(self, index: pa.Table) -> pa.Table:
+        """Local files that the index names (what compressed ones were unpacked to) are moved here."""
+        kept = {uri: uri for uri in pc.unique(index["uri"]).to_pylist()}
+        for number, uri in enumerate(uri for uri in kept if not s3.is_uri(os.fsdecode(uri))):
+            moved = f"{self.uri}/unpacked/{number:05d}"
+            s3.upload(Path(os.fsdecode(uri)), moved)
+            Path(os.fsdecode(uri)).unlink()
+            kept[uri] = moved.encode()
+        addresses = pa.array([kept[uri] for uri in index["uri"].to_pylist()], pa.binary())
+        return index.set_column(index.schema.get_field_index("uri"), "uri", addresses)
+
+
+def file_digest(path: Path) -> str:
+    """The sha256 of a file's bytes, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

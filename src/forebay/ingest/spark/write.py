@@ -1,0 +1,114 @@
+"""The last pass, in a Spark task: from a staged part to the rows that are kept and the quarantine table."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from forebay.contracts.rows import QUARANTINE, QUARANTINE_SCHEMA, ROW_SCHEMA, ROWS
+from forebay.ingest.shapes import Shape
+from forebay.ingest.spark.decode import STAGED, part_name
+from forebay.ingest.spark.places import Place, file_digest
+
+REPEATED = "repeated.parquet"  # of the work place: `Verdict.repeated`
+ID_DIGITS = 16  # hex digits of the sha256
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriteJob:
+    """What a task needs to know."""
+
+    work: Place  # STAGED and REPEATED are there
+    out: Place
+    classes: list[str]
+    shape: Shape
+    digests: bool  # whether to tell those of the files
+
+
+def write_part(job: WriteJob, part: int) -> dict[str, str]:
+    """Write the rows and the quarantine table of one part; an empty one gets no file.
+
+    Returns:
+        The sha256 of each file by its name, where they have a way to go.
+    """
+    with job.work.opened(REPEATED) as source:
+        repeated = pq.read_table(source)
+    rows = _Lazy(job, f"{ROWS}/{part_name(part)}", ROW_SCHEMA)
+    quarantine = _Lazy(job, f"{QUARANTINE}/{part_name(part)}", QUARANTINE_SCHEMA)
+    with rows, quarantine, job.work.opened(f"{STAGED}/{part_name(part)}") as source:
+        for staged in _row_groups(source):
+            judged = _judged(staged, repeated)
+            kept = pc.is_null(judged["reason"])
+            rows.write(_rows(judged.filter(kept), job))
+            quarantine.write(judged.filter(pc.invert(kept)).select(QUARANTINE_SCHEMA.names))
+    return {file.name: file.digest for file in (rows, quarantine) if file.digest}
+
+
+def _row_groups(source: Path | BinaryIO) -> Iterator[pa.Table]:
+    with pq.ParquetFile(source) as file:
+        for group in range(file.num_row_groups):
+            yield file.read_row_group(group)
+
+
+def _judged(staged: pa.Table, repeated: pa.Table) -> pa.Table:
+    """The staged rows, with a reason and a detail for those that the verdict on equal pictures refuses."""
+    same = repeated.take(pc.index_in(staged["sha256"], value_set=repeated["sha256"]))  # nulls where there is no equal
+    conflicting = pc.fill_null(same["conflicting"], False)
+    duplicate = pc.fill_null(pc.not_equal(same["first"], staged["position"]), False)
+    clash = pc.binary_join_element_wise("the same pixels occur under several labels, first at", same["source"], " ")
+    again = pc.binary_join_element_wise("the same pixels as", same["source"], " ")
+    cases = pc.make_struct(conflicting, duplicate)
+    reason = pc.case_when(cases, "conflicting_labels", "duplicate", staged["reason"])
+    detail = pc.case_when(cases, clash, again, staged["detail"])
+    return staged.drop_columns(["reason", "detail"]).append_column("reason", reason).append_column("detail", detail)
+
+
+def _rows(kept: pa.Table, job: WriteJob) -> pa.Table:
+    sizes = {name: pa.repeat(pa.scalar(size, pa.int32()), len(kept)) for name, size in job.shape._asdict().items()}
+    label = pc.index_in(kept["label_name"], value_set=pa.array(job.classes, pa.string()))
+    made = {"id": pc.utf8_slice_codeunits(kept["sha256"], 0, ID_DIGITS), "label": label, **sizes}
+    return pa.table([made[name] if name in made else kept[name] for name in ROW_SCHEMA.names], ROW_SCHEMA)
+
+
+class _Lazy:
+    """A Parquet file that comes into being with its first row and appears whole."""
+
+    def __init__(self, job: WriteJob, name: str, schema: pa.Schema) -> None:
+        self.name = name
+        self.digest = ""  # known when it is whole
+        self._job = job
+        self._schema = schema
+        self._stack = ExitStack()
+        self._writer: pq.ParquetWriter | None = None
+
+    def __enter__(self) -> "_Lazy":
+        return self
+
+    def write(self, rows: pa.Table) -> None:
+        if len(rows) == 0:
+            return
+        if self._writer is None:
+            texts = [name for name in ("label_name", "split", "reason") if name in self._schema.names]
+            path = self._stack.enter_context(self._job.out.writing(self.name))
+            self._stack.push(self._told(path))
+            self._writer = self._stack.enter_context(
+                pq.ParquetWriter(path, self._schema, compression="lz4", use_dictionary=texts)
+            )
+        self._writer.write_table(rows.cast(self._schema))
+
+    def _told(self, path: Path) -> Callable[..., None]:
+        """Takes the digest of the closed file, before it goes away."""
+
+        def tell(kind: type[BaseException] | None, *rest: object) -> None:
+            if kind is None and self._job.digests:
+                self.digest = file_digest(path)
+
+        return tell
+
+    def __exit__(self, *error: Any) -> None:
+        self._stack.__exit__(*error)

@@ -1,0 +1,1 @@
+"""kubectl, helm and kind: the only modules that start them."""

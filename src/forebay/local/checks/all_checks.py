@@ -1,0 +1,92 @@
+"""All the checks of `forebay doctor`, in the order a person would mend things."""
+
+import os
+from collections.abc import Iterator
+
+from forebay.backend.check import Check, explained, failed, passed
+from forebay.errors import ConfigError, MachineError
+from forebay.local.checks import java, libraries, logins, machine, signing, storage
+from forebay.local.server import control
+from forebay.serving.ports import bind
+from forebay.settings.cluster_environment import CHECKPOINT_STORE
+from forebay.signing import SIGNING_KEY, VERIFY_KEY
+from forebay.state import Home
+from forebay.state.home import FORMAT, HOME_VARIABLE
+
+
+def all_checks(home: Home, host: str, port: int) -> Iterator[Check]:
+    """Look at everything a run needs; a check is made when it is asked for, so a caller can print as they come.
+
+    Args:
+        home: the state folder, which need not exist yet.
+        host, port: where the server would listen.
+    """
+    yield libraries.python_version()
+    yield machine.step_interpreter()
+    yield libraries.packages()
+    yield libraries.hidden_modules()
+    yield java.java_starts(java.spark_java())
+    yield java.spark_environment()
+    torch = libraries.torch_build()
+    yield torch
+    if torch.ok:
+        yield libraries.processor()
+    yield machine.free_memory()
+    yield machine.free_disk(home.root)
+    state = state_folder(home)
+    yield state
+    if state.ok:
+        yield libraries.mlflow_store(home)
+        yield server_port(home, host, port)
+    yield storage.s3()
+    if os.environ.get(SIGNING_KEY) or os.environ.get(VERIFY_KEY):
+        yield signing.signing_keys()
+    if os.environ.get(CHECKPOINT_STORE):
+        yield logins.checkpoint_store()
+    yield machine.clock()
+
+
+def state_folder(home: Home) -> Check:
+    """The state folder has our format and can be written."""
+    probe = home.root / ".doctor"
+    try:
+        home.open()
+        probe.write_bytes(b"")
+        probe.unlink()
+    except ConfigError as error:
+        return explained("state", error)
+    except OSError as error:
+        return failed(
+            "state",
+            f"{home.root} cannot be written: {error.strerror}",
+            f"Make it yours (`chown -R $USER {home.root}`), or set {HOME_VARIABLE} to a folder that you can write.",
+        )
+    return passed("state", f"{home.root}, format {FORMAT}")
+
+
+def server_port(home: Home, host: str, port: int) -> Check:
+    """The server of this state folder runs, or its port is free."""
+    try:
+        running = control.status(home)
+        if running is not None:
+            return passed("port", f"our server answers at {running.url}")
+        if control.is_supervised(home):
+            return passed("port", "our server is being started again; `forebay status` says why")
+        control.check_port(home, host, port)
+    except (ConfigError, MachineError) as error:
+        return explained("port", error)
+    return passed("port", f"{host}:{port} is free")
+
+
+def require_free_port(host: str, port: int, setting: str) -> None:
+    """Find out whether a server could listen there.
+
+    Args:
+        host, port: the address; port 0 is always free.
+        setting: what a person changes to choose another port, for example `--port`.
+
+    Raises:
+        ConfigError: there is no such address.
+        MachineError: the port is taken; the message names the setting and, where this user may know, the process.
+    """
+    bind(host, port, setting).close()

@@ -1,0 +1,130 @@
+"""Checks of what is installed: Python, packages, PyTorch and the MLflow database."""
+
+import os
+import sys
+import sysconfig
+from importlib import metadata
+
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+from forebay.backend.check import REINSTALL, Check, explained, failed, passed
+from forebay.errors import DamagedError
+from forebay.state import Home
+from forebay.state.mask import without_passwords
+from forebay.state.mlflow_words import in_words, is_of_damage, login_advice, refused_status
+from forebay.state.surroundings import hiding_modules
+from forebay.tracking import SCHEMA, client, is_used, known_revisions, schema_revision, shown_uri
+
+
+def python_version(version: tuple[int, ...] = sys.version_info[:3]) -> Check:
+    """The interpreter is one that the package supports."""
+    found = ".".join(map(str, version))
+    wanted = metadata.metadata("forebay")["Requires-Python"]
+    if SpecifierSet(wanted).contains(found):
+        return passed("python", f"Python {found} at {sys.executable}")
+    return failed(
+        "python",
+        f"Python {found} at {sys.executable} is not supported, {wanted} is",
+        "Make the environment again with python3.11, python3.12 or python3.13.",
+    )
+
+
+def packages(requirements: list[str] | None = None) -> Check:
+    """Every direct dependency is installed in its pinned version."""
+    wanted = metadata.requires("forebay") or [] if requirements is None else requirements
+    parsed = [Requirement(text) for text in wanted]
+    needed = [item for item in parsed if item.marker is None or item.marker.evaluate({"extra": ""})]
+    wrong = [problem for item in needed if (problem := _mismatch(item))]
+    if wrong:
+        return failed("packages", "; ".join(wrong), REINSTALL)
+    return passed("packages", f"{len(needed)} direct dependencies in their pinned versions")
+
+
+def _mismatch(wanted: Requirement) -> str | None:
+    try:
+        found = metadata.version(wanted.name)
+    except metadata.PackageNotFoundError:
+        return f"{wanted.name} is not installed"
+    if wanted.specifier.contains(found, prereleases=True):
+        return None
+    return f"{wanted.name} is {found}, {wanted.specifier} is needed"
+
+
+def hidden_modules() -> Check:
+    """No folder of PYTHONPATH has a module that is taken for one of Python's or of a package that we need."""
+    names = frozenset(sys.stdlib_module_names) | frozenset(metadata.packages_distributions())
+    found = [path for path in hiding_modules(names) if not path.is_relative_to(sysconfig.get_path("purelib"))]
+    if not found:
+        return passed("modules", "nothing in PYTHONPATH hides a library")
+    listed = ", ".join(map(str, found[:3])) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
+    return failed(
+        "modules",
+        f"PYTHONPATH makes Python import {listed} in place of the libraries of these names",
+        "Take that folder from PYTHONPATH (`unset PYTHONPATH` for this command), or rename the file.",
+    )
+
+
+def torch_build() -> Check:
+    """PyTorch and torchvision import together."""
+    try:
+        import torch
+
+        from forebay.models.torchvision_import import import_torchvision
+
+        vision = import_torchvision()
+    except (ImportError, OSError, RuntimeError) as error:
+        return failed("torch", f"PyTorch or torchvision cannot be imported: {error}", REINSTALL)
+    build = f"built for CUDA {torch.version.cuda}" if torch.version.cuda else "CPU build"
+    return passed("torch", f"torch {torch.__version__} ({build}), torchvision {vision.__version__}")
+
+
+def processor() -> Check:
+    """What training will choose its threads and precision from; never wrong, only worth knowing."""
+    from forebay.train.machine import inspect_machine
+
+    found = inspect_machine()
+    precision = "bf16" if found.bf16 else "fp32 (no native bf16)"
+    flags = " ".join(found.cpu_flags)
+    return passed("processor", f"trains on {found.device_name} in {precision}; {found.cores} CPU cores: {flags}")
+
+
+def mlflow_store(home: Home) -> Check:
+    """The tracking store and registry answer."""
+    if not is_used(home):
+        return passed("mlflow", "no run has been recorded yet")
+    uri = shown_uri(home)
+    if uri.startswith("sqlite:") and (told := _of_schema(home, uri)):
+        return told
+    # An unreachable server must be told soon; MLflow's own defaults try for minutes.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
+    try:
+        versions = len(client(home).search_model_versions(max_results=1000))
+    except Exception as error:  # its stores let errors of the database driver and of HTTP through
+        if is_of_damage(error):
+            return Check(name="mlflow", ok=False, detail=in_words(error))
+        if status := refused_status(error):
+            return failed("mlflow", f"{uri} refuses the login ({status})", login_advice())
+        first_line = without_passwords(str(error).strip() or type(error).__name__).splitlines()[0]
+        return failed(
+            "mlflow",
+            f"{uri} cannot be read: {first_line}",
+            "Restore the file from a copy, or move it away to begin a new registry; a server of MLFLOW_TRACKING_URI "
+            "must be up and of the version that constraints.txt names.",
+        )
+    return passed("mlflow", f"{versions} model versions in {uri}")
+
+
+def _of_schema(home: Home, uri: str) -> Check | None:
+    """What there is to say of the database before MLflow looks at it; None where it can be used as it is."""
+    try:
+        found = schema_revision(home.mlflow_database)
+    except DamagedError as error:
+        return explained("mlflow", error)
+    if found in (None, SCHEMA) or found == (known := known_revisions())[0]:
+        return None
+    if found in known:
+        later = "the next command that needs it migrates it, after a copy"
+        return passed("mlflow", f"{uri} is of an older MLflow; {later}")
+    return failed("mlflow", f"{uri} is of a newer MLflow (schema {found})", "Use the Forebay that made it.")

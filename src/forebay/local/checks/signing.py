@@ -1,0 +1,50 @@
+"""The keys that sign and verify models: whether they can be used, and belong to each other."""
+
+from forebay.backend.check import Check, explained, passed
+from forebay.errors import ConfigError, MachineError
+from forebay.local.server import control
+from forebay.local.server.keys import check_signs_for, check_verifies
+from forebay.signing import SIGNING_KEY, VERIFY_KEY, require_library, signing_key, verify_keys
+from forebay.state import Home
+
+
+def signing_keys() -> Check:
+    """The keys that are set can be used with what is installed."""
+    try:
+        key, public = signing_key(), verify_keys()
+        require_library()
+    except (ConfigError, MachineError) as error:
+        return explained("signing", error)
+    signs = f"register signs with the key {key.public.fingerprints[:12]}…" if key else "register signs nothing"
+    verifies = f"servers verify by {len(public.by_fingerprint)} key(s)" if public else "servers verify nothing"
+    return passed("signing", f"{signs}, {verifies}")
+
+
+def check_keys(home: Home, *, installed: bool) -> None:
+    """Find out before a run what register or the server would refuse after training.
+
+    Args:
+        home: the state folder, open.
+        installed: whether model-signing must be installed here; images have it.
+
+    Raises:
+        ConfigError: a key cannot be used, or this run's model would not be signed as it is to be verified.
+        MachineError: model-signing is not installed, or the running server verifies otherwise.
+    """
+    key, public = signing_key(), verify_keys()
+    if installed and (key or public):
+        require_library()
+    if public and key is None:
+        raise ConfigError(
+            f"{VERIFY_KEY} is set, so that the server refuses models that are not signed, and {SIGNING_KEY} is not: "
+            "this run's model would be refused. Set both, or neither."
+        )
+    if key and public and not key.public.by_fingerprint.keys() & public.by_fingerprint.keys():
+        raise ConfigError(
+            f"{SIGNING_KEY} and {VERIFY_KEY} do not belong to each other: this run's model would be refused. "
+            f"`openssl pkey -in {key.path} -pubout` writes the public key that does."
+        )
+    server = control.status(home)
+    if server is not None:
+        check_verifies(server, public)
+        check_signs_for(server, key)

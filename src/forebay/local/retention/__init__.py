@@ -1,0 +1,1 @@
+"""What a state folder keeps, and what `forebay prune` removes from it."""

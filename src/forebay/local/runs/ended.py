@@ -1,0 +1,99 @@
+"""What is left of work that Ctrl-C or another signal ended, and how to go on: words made of the steps' events."""
+
+import signal
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import cast
+
+from forebay.backend.summary import STEPS, Event, Summary
+from forebay.errors import EndedBySignal, ExitCode
+from forebay.state import Home
+
+SIGNALLED = 128
+NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "the end of the terminal"}
+
+
+class SignalInterrupt(KeyboardInterrupt):
+    """A signal that ends a command like Ctrl-C, but is not Ctrl-C."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+def exit_status(error: BaseException) -> ExitCode | None:
+    """128 and the signal's number where a signal ended the work; None for any other end."""
+    if isinstance(error, SignalInterrupt):
+        return cast("ExitCode", SIGNALLED + error.number)
+    if isinstance(error, KeyboardInterrupt):
+        return 130
+    code = error.code if isinstance(error, SystemExit) else None
+    return cast("ExitCode", code) if isinstance(code, int) and code - SIGNALLED in tuple(NAMES) else None
+
+
+def by(status: int) -> str:
+    """Whatever ended the work, in words."""
+    return NAMES[signal.Signals(status - SIGNALLED)]
+
+
+def ended_run(home: Home, summary: Summary, events: list[Event], status: ExitCode) -> EndedBySignal:
+    """Of a pipeline run: steps that ended are cached."""
+    done = [each["name"] for each in summary["steps"] if each["name"] != _last_step(events)]
+    done += [event["step"] for event in events if event["kind"] == "finished" and event["step"] not in done]
+    kept = [f"{' and '.join(_listed(done))} (not done again)"] if done else []
+    if _last_step(events) == "train":
+        kept += _checkpoint(home, events)
+    again = "`forebay run` with the same settings goes on from there." if kept else "`forebay run` begins again."
+    return _said(events, kept, again, status, summary | {"state": "interrupted"})
+
+
+def ended_steps(home: Home, summary: Summary, events: list[Event], status: ExitCode) -> EndedBySignal:
+    """Of `forebay ingest`, `train` or `evaluate`: only training keeps anything, its checkpoint."""
+    kept = _checkpoint(home, events) if _last_step(events) == "train" else []
+    again = "The same command goes on from it." if kept else "The same command begins again."
+    return _said(events, kept, again, status, summary)
+
+
+def _said(events: list[Event], kept: list[str], again: str, status: ExitCode, summary: Summary) -> EndedBySignal:
+    step = _last_step(events)
+    between = " between two steps" if events else " before the first step"
+    where = f" in {step}{_how_far(events, step)}" if step else between
+    words = f"Ended by {by(status)}{where}. Kept: {'; '.join(kept) or 'nothing'}. {again}"
+    summary["error"] = {"step": step, "error": words}
+    return EndedBySignal(words, status, summary)
+
+
+def _last_step(events: list[Event]) -> str | None:
+    """The step that was in progress, else None: between two steps, or before the first one."""
+    last = next((event for event in reversed(events) if event["kind"] in ("started", "finished", "failed")), None)
+    return last["step"] if last and last["kind"] != "finished" else None
+
+
+def _how_far(events: list[Event], step: str) -> str:
+    for event in reversed(events):
+        if event["step"] == step and event["kind"] == "progress":
+            return f", at {event['done']:,} of {event['total']:,} {event['unit']}"
+    return ""
+
+
+def _checkpoint(home: Home, events: list[Event]) -> list[str]:
+    """The checkpoint that this training wrote last, where it wrote one."""
+    began = next(event["time"] for event in reversed(events) if (event["step"], event["kind"]) == ("train", "started"))
+    written = [(_modified(path), path) for path in home.checkpoints.glob("*/step-*")]
+    modified, newest = max(written, default=("", Path()))
+    if modified < began:
+        return []
+    return [f"the training's checkpoint of step {int(newest.name.split('.')[0].removeprefix('step-')):,}"]
+
+
+def _modified(path: Path) -> str:
+    """As events have it: ISO 8601, UTC; empty for one that has just been removed for a newer one."""
+    try:
+        return datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat()
+    except FileNotFoundError:
+        return ""
+
+
+def _listed(names: list[str]) -> list[str]:
+    ordered = sorted(names, key=STEPS.index)
+    return [", ".join(ordered[:-1]), ordered[-1]] if len(ordered) > 1 else ordered

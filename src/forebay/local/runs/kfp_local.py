@@ -1,0 +1,138 @@
+"""The one module of the package that imports kfp: it compiles the pipeline and runs the compiled file.
+
+As a program, `python -m forebay.local.runs.kfp_local RUN_FOLDER`, it is the engine process of one run. A process of its
+own keeps kfp's stream out of the command line's output and gives the run a process group that can be ended whole.
+"""
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from forebay.local.runs.cache import drop_broken_entries, keep_digests
+from forebay.settings import TrainConfig
+from forebay.state import Home, Run, StepLog, read_json, write_bytes
+from forebay.state.watch import end_with_supervisor
+
+if TYPE_CHECKING:
+    from forebay.local.containers.steps import Containers
+
+
+def compiled_pipeline() -> Path:
+    """The compiled file that ships with the package; it is what runs, here and on a cluster."""
+    return Path(str(resources.files("forebay.pipelines") / "compiled" / "training.yaml"))
+
+
+def compile_pipeline(out: Path, images: Mapping[str, str] | None = None) -> None:
+    """Compile the training pipeline; the same code gives the same bytes.
+
+    Args:
+        out: the file to write.
+        images: what to call an image instead, by its name in `container_images`.
+    """
+    import tempfile
+
+    from kfp import compiler
+
+    from forebay.pipelines.training import training
+
+    with tempfile.TemporaryDirectory() as folder:
+        draft = Path(folder) / "pipeline.yaml"
+        compiler.Compiler().compile(training, str(draft))
+        text = draft.read_text()
+    for name, other in (images or {}).items():
+        text = text.replace(f"image: {name}\n", f"image: {other}\n")
+    write_bytes(out, text.encode())
+
+
+def run_compiled(pipeline: Path, parameters: dict[str, Any], home: Home, containers: "Containers | None") -> None:
+    """Run a compiled pipeline file with one local process per step, or one container where they are given.
+
+    Raises:
+        RuntimeError: a step failed; which and why stands in the events.
+        ConditionError: what decides about the next steps is no word of the gate.
+    """
+    from kfp import components, local
+
+    _evaluate_no_text()
+    local.init(
+        runner=_docker_runner(containers) if containers else local.SubprocessRunner(use_venv=False),
+        pipeline_root=str(home.artifacts),
+        enable_caching=True,
+        cache_root=str(home.cache),
+    )
+    components.load_component_from_file(str(pipeline))(**parameters)
+
+
+def _evaluate_no_text() -> None:
+    """Replace the one function of kfp that evaluates text; `forebay.local.runs.condition` says why."""
+    from kfp.local.orchestrator import enhanced_dag_orchestrator
+
+    from forebay.local.runs.condition import holds
+
+    enhanced_dag_orchestrator.ConditionEvaluator.evaluate_condition = staticmethod(holds)
+
+
+def _docker_runner(containers: "Containers") -> Any:
+    """kfp's DockerRunner with another function that starts a container; `forebay.local.containers.steps` says why."""
+    from kfp import local
+    from kfp.local import docker_task_handler
+
+    docker_task_handler.run_docker_container = containers.run_step
+    return local.DockerRunner()
+
+
+def _containers(plan: dict[str, Any], home: Home, run: Run) -> "Containers | None":
+    if plan["runner"] != "docker":
+        return None
+    from forebay.local.containers.steps import Containers
+
+    # kfp starts steps in the main thread: ended like this, the running step's container is ended on the way out
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    return Containers(
+        home=home,
+        run=run,
+        sources=tuple(plan["sources"]),
+        gpus=str(plan["parameters"].get("train_gpus", TrainConfig.gpus)),
+        fresh=plan["fresh"],
+    )
+
+
+def main(run_folder: str) -> int:
+    """Run what `run.json` in the folder asks for; 0 when every step succeeded."""
+    end_with_supervisor()
+    logging.basicConfig(level=logging.INFO, stream=sys.stdout)  # else kfp's cache hits are not logged; prune reads them
+    warnings.simplefilter("ignore")  # kfp warns of every setting that only a cluster heeds
+    # kfp pastes sys.executable unquoted into a shell line, where a path with a space breaks; the bare name resolves
+    # through PATH, on which this interpreter's folder comes first.
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    sys.executable = "python3"
+    run, home = Run(Path(run_folder)), Home.find()
+    plan = read_json(run.plan)
+    from forebay.local.runs.condition import ConditionError  # not above: the command line need not load what it loads
+
+    log = StepLog(name="engine", run_id=run.run_id, home=home, events=run.events)
+    for problem in drop_broken_entries(home.cache):
+        log.warn(problem)
+    try:
+        run_compiled(Path(plan["pipeline"]), plan["parameters"], home, _containers(plan, home, run))
+    except RuntimeError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except ConditionError as error:
+        log.emit("failed", seconds=0.0, error=str(error), error_type=type(error).__name__, permanent=True)
+        return 1
+    finally:
+        with contextlib.suppress(OSError):  # a full disk: the entries do without
+            keep_digests(home.cache)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1]))

@@ -1,0 +1,92 @@
+"""The engine process of a run: started in its own process group, ended with everything below it."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+
+from forebay.search_path import SAFE_PATH
+from forebay.state import Home, Run
+from forebay.state.home import HOME_VARIABLE
+from forebay.state.key_variables import SIGNING_KEY
+from forebay.state.private import UMASK
+from forebay.state.steplog import EVENTS_VARIABLE, FRESH_VARIABLE
+from forebay.state.watch import GRACE_S, SUPERVISOR_VARIABLE
+
+POLL_S = 0.05
+
+
+class EngineProcess:
+    """One running pipeline. Leaving the `with` block ends whatever of it is left."""
+
+    def __init__(self, home: Home, run: Run, *, fresh: bool) -> None:
+        environment = os.environ | {
+            HOME_VARIABLE: str(home.root),
+            EVENTS_VARIABLE: str(run.events),
+            FRESH_VARIABLE: "1" if fresh else "0",
+            SUPERVISOR_VARIABLE: str(os.getpid()),
+            SAFE_PATH: "1",  # for kfp's steps, which are started without `-P`
+            "PYTHONUNBUFFERED": "1",
+        }
+        if environment.get(SIGNING_KEY):
+            environment[SIGNING_KEY] = str(Path(environment[SIGNING_KEY]).absolute())  # steps may run elsewhere
+        with run.engine_log.open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: S603 our own interpreter and module
+                [sys.executable, "-P", "-m", "forebay.local.runs.kfp_local", str(run.folder)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                start_new_session=True,
+                umask=UMASK,
+            )
+
+    def __enter__(self) -> "EngineProcess":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def exit_code(self) -> int | None:
+        """The engine's exit code, None while it runs."""
+        return self._process.poll()
+
+    def end(self) -> None:
+        """Ask the whole group to stop (training writes a checkpoint), then insist; a second Ctrl-C insists at once."""
+        self._signal(signal.SIGTERM)
+        deadline = time.monotonic() + GRACE_S
+        with contextlib.suppress(KeyboardInterrupt):
+            while self._members() and time.monotonic() < deadline:
+                time.sleep(POLL_S)
+        self._signal(signal.SIGKILL)
+        self._process.wait()
+
+    def _signal(self, number: signal.Signals) -> None:
+        for pid in self._members():
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:
+                continue
+
+    def _members(self) -> list[int]:
+        """Living processes of the group; a zombie that nobody reaps does not count."""
+        self._process.poll()
+        return [process.pid for process in psutil.process_iter(["status"]) if self._belongs(process)]
+
+    def _belongs(self, process: psutil.Process) -> bool:
+        try:
+            return process.info["status"] != psutil.STATUS_ZOMBIE and os.getsid(process.pid) == self._process.pid
+        except (ProcessLookupError, PermissionError):
+            return False
+
+
+def last_lines(path: Path, count: int = 15) -> list[str]:
+    """The end of a log file, for an error that no step could explain itself."""
+    if not path.exists():
+        return []
+    return path.read_text(errors="replace").splitlines()[-count:]

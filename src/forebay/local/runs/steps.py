@@ -1,0 +1,142 @@
+"""Single steps called in this process, outside any run: the same functions, settings and events as in the pipeline."""
+
+import contextlib
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from forebay.backend.summary import Event, Summary, failure, summarize
+from forebay.errors import EndedBySignal, ExitCode
+from forebay.ingest.fingerprint import source_fingerprint
+from forebay.local.runs.ended import ended_steps, exit_status
+from forebay.local.runs.run import StepFailedError
+from forebay.settings import EvaluateConfig, IngestConfig, PreprocessConfig, TrainConfig, step_config
+from forebay.settings.keys import Scalar
+from forebay.state import Home, step
+from forebay.state.ending import before_forced_end
+from forebay.state.steplog import EVENTS_VARIABLE, read_events
+from forebay.version import code_version
+
+if TYPE_CHECKING:
+    from forebay.contracts.evaluation import Evaluation
+    from forebay.contracts.manifest import DataManifest, SplitManifest
+    from forebay.train import TrainResult
+
+POLL_S = 0.05
+
+Result = TypeVar("Result")
+Values = Mapping[str, Scalar]  # settings by key, only those that differ from the defaults
+
+
+def ingest_config(values: Values) -> IngestConfig:
+    """The settings of an ingest of what lies behind the path now.
+
+    Raises:
+        ConfigError: there is nothing behind it.
+    """
+    data = str(values.get("ingest.data", IngestConfig.data))
+    labels = str(values.get("ingest.labels", IngestConfig.labels))
+    fingerprint = source_fingerprint(data, labels)
+    return step_config(IngestConfig, values, fingerprint=fingerprint, code_version=code_version())
+
+
+def run_ingest(out: Path, config: IngestConfig) -> "DataManifest":
+    """Read pictures into a folder."""
+    with step("ingest") as log:
+        from forebay.ingest import ingest
+
+        return ingest(out, config, log)
+
+
+def run_preprocess(dataset: Path, out: Path, values: Values) -> "SplitManifest":
+    """Split the rows of an ingest output folder."""
+    with step("preprocess") as log:
+        from forebay.preprocess import preprocess
+
+        return preprocess(dataset, out, step_config(PreprocessConfig, values, code_version=code_version()), log)
+
+
+def run_train(shards: Path, out: Path, values: Values) -> "TrainResult":
+    """Fit a model on a preprocess output folder."""
+    with step("train") as log:
+        from forebay.train import fit
+
+        return fit(shards, out, step_config(TrainConfig, values, code_version=code_version()), log)
+
+
+def run_evaluate(shards: Path, model: Path, out: Path, values: Values) -> "Evaluation":
+    """Measure a bundle on the test rows of a preprocess output folder."""
+    with step("evaluate") as log:
+        from forebay.evaluate import evaluate
+
+        return evaluate(shards, model, out, step_config(EvaluateConfig, values), log)
+
+
+def call_steps(body: Callable[[], Result], show: Callable[[Event], None]) -> tuple[Result, Summary]:
+    """Call steps and show their events as they come.
+
+    Args:
+        body: calls the functions above.
+        show: called with every event, from another thread.
+
+    Returns:
+        What `body` returned, and the summary of what the steps recorded; its `run_id` is empty.
+
+    Raises:
+        StepFailedError: a step failed.
+        EndedBySignal: Ctrl-C, or a signal that ends like it.
+    """
+    with tempfile.TemporaryDirectory(prefix="forebay-") as folder:
+        events = Path(folder) / "events.jsonl"
+        os.environ[EVENTS_VARIABLE] = str(events)
+        try:
+            with _shown(events, show), before_forced_end(lambda status, _: _ended(events, status)):
+                result = body()
+        except (KeyboardInterrupt, SystemExit) as error:
+            status = exit_status(error)
+            if status is None:
+                raise
+            raise _ended(events, status) from error
+        except Exception as error:
+            recorded, _ = read_events(events)
+            if failure(recorded) is None:
+                raise
+            raise StepFailedError(_summary(recorded)) from error
+        finally:
+            del os.environ[EVENTS_VARIABLE]
+        return result, _summary(read_events(events)[0])
+
+
+def _ended(events: Path, status: int) -> EndedBySignal:
+    recorded, _ = read_events(events)
+    return ended_steps(Home.find(), _summary(recorded), recorded, cast("ExitCode", status))
+
+
+def _summary(events: list[Event]) -> Summary:
+    summary = summarize("", events)
+    called = [each for each in summary["steps"] if not each["cached"]]  # in a run, a step without events was cached
+    return summary | {"steps": called}
+
+
+@contextlib.contextmanager
+def _shown(events: Path, show: Callable[[Event], None]) -> Iterator[None]:
+    ended = threading.Event()
+    follower = threading.Thread(target=_follow, args=(events, show, ended), daemon=True, name="events")
+    follower.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        follower.join()
+
+
+def _follow(events: Path, show: Callable[[Event], None], ended: threading.Event) -> None:
+    offset, last = 0, False
+    while not last:
+        last = ended.wait(POLL_S)  # before the events, so that none written before the end is missed
+        found, offset = read_events(events, offset)
+        for event in found:
+            show(event)
