@@ -88,13 +88,13 @@ test-faults: setup ## try every fault of docs/faults.md, the slow ones too; ARGS
 
 test-images: setup ## build the images, then run them and the pipeline in them; ARGS go to pytest
 	@$(MAKE) --no-print-directory sboms ARGS=
-	FOREBAY_TEST_IMAGES=1 $(BIN)/pytest tests/images $(ARGS)
+	FOREBAY_TEST_IMAGES=1 $(BIN)/pytest tests/live/container_images $(ARGS)
 
 test-cluster: setup ## run the tests against the cluster of KUBECONFIG, and write to it; ARGS go to pytest
-	FOREBAY_TEST_CLUSTER=1 $(BIN)/pytest tests/cluster $(ARGS)
+	FOREBAY_TEST_CLUSTER=1 $(BIN)/pytest tests/live/cluster $(ARGS)
 
 test-platform: setup ## run pipelines on the cluster of KUBECONFIG, where `forebay up` installed the platform; ARGS go to pytest
-	FOREBAY_TEST_PLATFORM=1 $(BIN)/pytest tests/platform $(ARGS)
+	FOREBAY_TEST_PLATFORM=1 $(BIN)/pytest tests/live/platform $(ARGS)
 
 bench: setup ## measure against plain tools side by side; ARGS go to `python -m benchmarks`
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -10,9 +10,9 @@ import pytest
 
 from forebay.kube import retries
 from forebay.state import Home, StepLog
-from made_once import made_once
-from s3_store import S3Store, running
-from suite_time import pytest_addoption, pytest_runtest_setup, pytest_terminal_summary
+from support.made_once import made_once
+from support.s3_server import S3Store, running
+from support.suite_time import pytest_addoption, pytest_runtest_setup, pytest_terminal_summary
 
 __all__ = ["pytest_addoption", "pytest_runtest_setup", "pytest_terminal_summary"]  # hooks
 
@@ -80,7 +80,7 @@ def digits_shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     def make(root: Path) -> None:
         from forebay.preprocess import preprocess
         from forebay.settings import PreprocessConfig
-        from row_tables import digits_table
+        from support.row_tables import digits_table
 
         log = StepLog(name="preprocess", run_id="", home=Home(root / "home").open(), events=root / "events.jsonl")
         digits_table(root / "table")
@@ -91,7 +91,7 @@ def digits_shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _fitted(factory: pytest.TempPathFactory, shards: Path, name: str, **how: int) -> Path:
     """A small model of the digits."""
-    from tiny_models import fit_mlp
+    from support.tiny_models import fit_mlp
 
     return made_once(factory, name, lambda folder: fit_mlp(shards, folder, **how))
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from support.paths import ROOT
+
 SCRIPT = runpy.run_path(str(ROOT / ".ci" / "changed_tests.py"))
 FILES = {
     "src/forebay/__init__.py": "",

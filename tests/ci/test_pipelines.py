@@ -14,8 +14,8 @@ import yaml
 from packaging.specifiers import SpecifierSet
 
 from forebay.cli.main import group
+from support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 GITHUB = ROOT / ".github" / "workflows" / "ci.yml"
 GITLAB = ROOT / ".gitlab-ci.yml"
 WORKFLOW: dict[str, Any] = yaml.safe_load(GITHUB.read_text())

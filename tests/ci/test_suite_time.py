@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from support.paths import TESTS
+
 
 @pytest.fixture
 def suite(tmp_path: Path) -> Path:
@@ -20,8 +22,8 @@ def suite(tmp_path: Path) -> Path:
 
 
 def run(suite: Path, *options: str) -> str:
-    command = [sys.executable, "-m", "pytest", "-p", "suite_time", "-rs", *options, "first", "second"]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    command = [sys.executable, "-m", "pytest", "-p", "support.suite_time", "-rs", *options, "first", "second"]
+    environment = {**os.environ, "PYTHONPATH": str(TESTS)}
     done = subprocess.run(command, cwd=suite, env=environment, capture_output=True, text=True, timeout=1200)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

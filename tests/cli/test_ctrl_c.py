@@ -17,8 +17,8 @@ from forebay.backend.summary import Event, summarize
 from forebay.cli.command import command
 from forebay.local.runs.ended import SignalInterrupt, ended_run, ended_steps, exit_status
 from forebay.state import Home
-from forebay_cli import Forebay
-from row_tables import digits_table
+from support.forebay_command import Forebay
+from support.row_tables import digits_table
 
 LONG = ("--set", "train.model=mlp", "--set", "train.epochs=100000", "--set", "train.checkpoint_s=1")
 

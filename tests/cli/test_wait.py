@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from forebay.state import Home
-from forebay_cli import Forebay
+from support.forebay_command import Forebay
 
 
 def test_a_second_run_says_whom_it_waits_for_and_goes_on_once_the_lock_is_free(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from deploy_station import NAME, Released, Station
 from forebay import registry
 from forebay.contracts.bundles.spec import HISTORY, SPEC, WEIGHTS
 from forebay.errors import ConfigError, ModelError
@@ -17,6 +16,7 @@ from forebay.local.server.launch import Address
 from forebay.local.server.publish import publish
 from forebay.local.server.standing import model_lines
 from forebay.serving.state import Served
+from support.deploy_run import NAME, Released, Station
 
 HERE = Address("127.0.0.1", 0)
 ADDED = "added.json"

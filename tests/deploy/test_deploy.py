@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from deploy_station import NAME, Station
 from forebay import registry
 from forebay.cluster.rollout.served_versions import storage_uri
 from forebay.contracts.bundles.spec import WEIGHTS
@@ -24,6 +23,7 @@ from forebay.serving.state import Served
 from forebay.settings.cluster_environment import MODEL_STORE
 from forebay.state import seal
 from forebay.state.steplog import read_events
+from support.deploy_run import NAME, Station
 
 
 def test_the_first_version_is_served_and_becomes_champion(station: Station) -> None:

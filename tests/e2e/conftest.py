@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from forebay_cli import Forebay
-from made_once import home_with
+from support.forebay_command import Forebay
+from support.made_once import home_with
 
 OWN_MODULES = ("kfp", "mlflow", "numpy", "torch", "random", "pyspark", "pyarrow", "sklearn", "uvicorn", "requests")
 

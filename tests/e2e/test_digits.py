@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from forebay_cli import Forebay, ForebayHere, cached_steps
+from support.forebay_command import Forebay, ForebayHere, cached_steps
 
 STEPS = ["ingest", "preprocess", "train", "evaluate", "register", "deploy"]
 Digits = tuple[Forebay, dict[str, Any]]

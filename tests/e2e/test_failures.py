@@ -18,8 +18,8 @@ import psutil
 import pytest
 
 import forebay as package
-from forebay_cli import Forebay, ForebayHere, cached_steps
-from small_pictures import write_idx
+from support.forebay_command import Forebay, ForebayHere, cached_steps
+from support.small_images import write_idx
 
 QUICK = ("--model", "mlp", "--set", "train.epochs=12")
 

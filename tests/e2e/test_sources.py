@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from forebay_cli import Forebay, cached_steps
-from small_pictures import draw, plant_bad_files, write_folder
+from support.forebay_command import Forebay, cached_steps
+from support.small_images import draw, plant_bad_files, write_folder
 
 QUICK = ("--model", "mlp", "--set", "train.epochs=12")
 

@@ -22,8 +22,8 @@ from forebay.register import register
 from forebay.settings import EvaluateConfig, PreprocessConfig, RegisterConfig
 from forebay.state import Home, StepLog, is_sealed, seal
 from forebay.state.steplog import read_events
-from row_tables import write_table
-from tiny_models import fit_mlp
+from support.row_tables import write_table
+from support.tiny_models import fit_mlp
 
 
 def result(log: StepLog) -> dict[str, object]:

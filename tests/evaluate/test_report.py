@@ -19,8 +19,8 @@ from forebay.evaluate.report import history_charts
 from forebay.preprocess import preprocess
 from forebay.settings import EvaluateConfig, PreprocessConfig
 from forebay.state import StepLog, seal
-from row_tables import write_table
-from tiny_models import fit_mlp
+from support.row_tables import write_table
+from support.tiny_models import fit_mlp
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 VOID = {"meta", "img", "br", "line", "link", "input", "hr"}

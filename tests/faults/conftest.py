@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from deploy_station import Station, station_in
-from fault_cases.outages import forget_registered
-from fault_cases.place import Place
-from fault_cases.process import ended
 from forebay.contracts.manifest import DataManifest
-from gate import Gate, gate_before
-from mlflow_server import mlflow_server
-from s3_store import S3Store
-from small_pictures import write_folder
+from support.closable_proxy import Gate, gate_before
+from support.deploy_run import Station, station_in
+from support.fault_cases.outages import forget_registered
+from support.fault_cases.place import Place
+from support.fault_cases.process import ended
+from support.mlflow_server import mlflow_server
+from support.s3_server import S3Store
+from support.small_images import write_folder
 
 
 @pytest.fixture(scope="session")

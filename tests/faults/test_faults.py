@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from fault_cases.case import Case, Ground
-from fault_cases.place import STEPS, Place
-from fault_cases.steps import facts, perform
-from fault_cases.table import CASES
-from made_once import home_with, made_once
-from row_tables import digits_table
+from support.fault_cases.case import Case, Ground
+from support.fault_cases.place import STEPS, Place
+from support.fault_cases.steps import facts, perform
+from support.fault_cases.table import CASES
+from support.made_once import home_with, made_once
+from support.row_tables import digits_table
 
 ALL = os.environ.get("FOREBAY_TEST_FAULTS") == "1"
 ROWS = 300

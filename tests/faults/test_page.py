@@ -2,13 +2,11 @@
 
 import ast
 import os
-from pathlib import Path
 
-from fault_cases.elsewhere import ELSEWHERE
-from fault_cases.page import page
-from fault_cases.table import CASES
-
-ROOT = Path(__file__).parents[2]
+from support.fault_cases.elsewhere import ELSEWHERE
+from support.fault_cases.page import page
+from support.fault_cases.table import CASES
+from support.paths import ROOT
 
 
 def test_the_page_holds_every_case() -> None:

@@ -8,10 +8,10 @@ import helm_python
 import pytest
 import yaml
 
-from chart_rendering import CHART, GOLDEN, RELEASE, SCENARIOS, golden_text, objects, render, scenario
 from forebay.container_images import MLFLOW, SERVE
 from forebay.version import VERSION
-from manifest_checks import pods
+from support.helm_chart import CHART, GOLDEN, RELEASE, SCENARIOS, golden_text, objects, render, scenario
+from support.manifest_checks import pods
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

@@ -5,8 +5,8 @@ from typing import Any
 import helm_python
 import pytest
 
-from chart_rendering import Object, objects, render, scenario
 from forebay.cluster.rollout.inference_service import GPU_RUNTIME, RUNTIME
+from support.helm_chart import Object, objects, render, scenario
 
 GPUS = {"enabled": True, "quota": "2"}
 

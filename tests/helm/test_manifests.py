@@ -3,9 +3,9 @@
 import helm_python
 import pytest
 
-from chart_rendering import CHART, PREDICTOR, SCENARIOS, SPARK, Object, existing_secrets, objects, scenario
 from forebay.version import VERSION
-from manifest_checks import (
+from support.helm_chart import CHART, PREDICTOR, SCENARIOS, SPARK, Object, existing_secrets, objects, scenario
+from support.manifest_checks import (
     check_custom,
     check_house_rules,
     check_images,

@@ -9,8 +9,8 @@ import promql_parser
 import pytest
 import yaml
 
-from chart_rendering import CHART, objects, scenario
 from forebay.serving import metrics
+from support.helm_chart import CHART, objects, scenario
 
 OTHERS = {"up"}  # of Prometheus itself
 GRAFANA = {"$__rate_interval": "5m", "$model": ".*"}

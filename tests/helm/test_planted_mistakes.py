@@ -6,21 +6,21 @@ from typing import Any
 
 import pytest
 
-from chart_rendering import PREDICTOR, Object, objects, scenario
 from forebay.cluster.rollout.inference_service import Deployment, inference_service
 from forebay.version import VERSION
-from manifest_checks import Finding
-from manifest_checks import check_custom as custom
-from manifest_checks import check_house_rules as house_rules
-from manifest_checks import check_images as images
-from manifest_checks import check_pod_security as pod_security
-from manifest_checks import check_references as references
-from manifest_checks import check_schema as schema
-from manifest_checks import check_secret_keys as secret_keys
-from manifest_checks import check_selectors as selectors
-from manifest_checks import check_service_ports as service_ports
-from manifest_checks import check_unique as unique
-from manifest_checks import check_wildcards as wildcards
+from support.helm_chart import PREDICTOR, Object, objects, scenario
+from support.manifest_checks import Finding
+from support.manifest_checks import check_custom as custom
+from support.manifest_checks import check_house_rules as house_rules
+from support.manifest_checks import check_images as images
+from support.manifest_checks import check_pod_security as pod_security
+from support.manifest_checks import check_references as references
+from support.manifest_checks import check_schema as schema
+from support.manifest_checks import check_secret_keys as secret_keys
+from support.manifest_checks import check_selectors as selectors
+from support.manifest_checks import check_service_ports as service_ports
+from support.manifest_checks import check_unique as unique
+from support.manifest_checks import check_wildcards as wildcards
 
 POD = "spec template spec"
 BOX = f"{POD} containers 0"

@@ -9,9 +9,9 @@ import pytest
 import yaml
 from helm_python import Chart, Config
 
-from chart_rendering import CHART, RELEASE, SCENARIOS, Object, Values, existing_secrets, scenario
-from fake_api_server import FakeApi, fake_api
-from manifest_checks import check_upgrade
+from support.fake_kube_api import FakeApi, fake_api
+from support.helm_chart import CHART, RELEASE, SCENARIOS, Object, Values, existing_secrets, scenario
+from support.manifest_checks import check_upgrade
 
 
 def named(kind: str, name: str, namespace: str | None = RELEASE, **more: Any) -> Object:

@@ -5,12 +5,12 @@ import re
 
 import pytest
 
-from chart_rendering import CHART, SCENARIOS, objects, scenario
 from forebay.cluster.rollout.access import CLUSTER_ACCESS, rights
 from forebay.cluster.spark.access import DRIVER_ACCESS, STEP_ACCESS
 from forebay.cluster.training.train_job import rights as train_rights
 from forebay.kube.access import single_rights
-from manifest_checks import Object, check_roles
+from support.helm_chart import CHART, SCENARIOS, objects, scenario
+from support.manifest_checks import Object, check_roles
 
 DEPLOYER = "forebay-deployer"
 

@@ -3,8 +3,8 @@
 import helm_python
 import pytest
 
-from chart_rendering import Object, objects, render, scenario
 from forebay.settings.cluster_environment import SIGNING_FOLDER, SIGNING_KEY, VERIFY_KEY
+from support.helm_chart import Object, objects, render, scenario
 
 SIGNED = "cloud-gpu"  # the scenario that signs
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from chart_rendering import SCENARIOS, Object, objects, scenario
-from manifest_checks import check_upgrade, kept
+from support.helm_chart import SCENARIOS, Object, objects, scenario
+from support.manifest_checks import check_upgrade, kept
 
 COPIES = {"mlpipeline-minio-artifact", "kfp-mlflow-credentials", "forebay-steps", "forebay-models-store"}
 PREVIOUS = Path(__file__).parent / "previous"

@@ -10,13 +10,13 @@ import kserve
 import kubernetes.client
 import pytest
 
-from chart_rendering import SCENARIOS, Object, objects, scenario
 from forebay.cluster.rollout.inference_service import Deployment, Resources, inference_service
 from forebay.cluster.spark.spark_application import Application, spark_application
 from forebay.cluster.training.train_job import Nodes, train_job
-from manifest_checks import check_custom
-from manifest_checks.custom import Schemas, crd_schemas, is_custom, own_schemas
-from manifest_rendering import CHECKOUTS
+from support.helm_chart import SCENARIOS, Object, objects, scenario
+from support.kustomize_manifests import CHECKOUTS
+from support.manifest_checks import check_custom
+from support.manifest_checks.custom import Schemas, crd_schemas, is_custom, own_schemas
 
 CRDS = (
     [

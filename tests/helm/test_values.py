@@ -4,8 +4,8 @@ import os
 
 import yaml
 
-import values_table
-from chart_rendering import CHART
+from support import chart_values_table as values_table
+from support.helm_chart import CHART
 
 TEXT = (CHART / "values.yaml").read_text()
 

@@ -11,7 +11,7 @@ from forebay.ingest import ingest
 from forebay.ingest.spark.session import spark_session
 from forebay.settings import IngestConfig
 from forebay.state import StepLog
-from s3_store import S3Store
+from support.s3_server import S3Store
 
 Ingest = Callable[..., DataManifest]
 

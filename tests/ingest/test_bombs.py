@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from costly_pictures import chunk, grey_tiff, many_scans, png, tiff
 from forebay.contracts.manifest import DataManifest
 from forebay.contracts.rows import QUARANTINE
 from forebay.errors import DataError
 from forebay.ingest.quarantine import quarantine_rows
-from small_pictures import draw, write_folder
+from support.costly_images import chunk, grey_tiff, many_scans, png, tiff
+from support.small_images import draw, write_folder
 
 Ingest = Callable[..., DataManifest]
 

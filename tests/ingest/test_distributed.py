@@ -24,9 +24,9 @@ from forebay.ingest.files import s3 as objects
 from forebay.ingest.index import INDEX
 from forebay.ingest.spark.places import S3Place
 from forebay.settings import IngestConfig
-from s3_store import S3Store
-from small_pictures import CLASSES, draw, plant_bad_files, write_folder, write_idx
-from spark_pod import run_driver
+from support.s3_server import S3Store
+from support.small_images import CLASSES, draw, plant_bad_files, write_folder, write_idx
+from support.spark_driver_pod import run_driver
 
 Ingest = Callable[..., DataManifest]
 KINDS = ("folder", "tar", "gz", "idx", "s3a", "parquet")

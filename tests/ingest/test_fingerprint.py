@@ -7,7 +7,7 @@ import pytest
 
 from forebay.errors import ConfigError
 from forebay.ingest.fingerprint import absolute_labels, source_fingerprint
-from s3_store import S3Store
+from support.s3_server import S3Store
 
 
 @pytest.fixture

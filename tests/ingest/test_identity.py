@@ -9,10 +9,10 @@ from urllib.parse import parse_qs
 import pytest
 
 from forebay.local.checks.storage import s3 as s3_check
-from forebay_cli import Forebay
-from loopback import QuietHandler, serving
-from s3_store import S3Store
-from small_pictures import write_folder
+from support.forebay_command import Forebay
+from support.loopback_server import QuietHandler, serving
+from support.s3_server import S3Store
+from support.small_images import write_folder
 
 TOKEN = "the-pods-token"
 SESSION = "a-session-token"

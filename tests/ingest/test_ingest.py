@@ -27,8 +27,8 @@ from forebay.ingest import ingest
 from forebay.settings import IngestConfig
 from forebay.state import StepLog, is_sealed
 from forebay.state.steplog import read_events
-from s3_store import S3Store
-from small_pictures import draw, plant_bad_files, write_folder, write_idx
+from support.s3_server import S3Store
+from support.small_images import draw, plant_bad_files, write_folder, write_idx
 
 Ingest = Callable[..., DataManifest]
 

@@ -9,7 +9,7 @@ from forebay.errors import DataError
 from forebay.ingest.detect import find
 from forebay.ingest.verdict import class_warnings
 from forebay.settings import IngestConfig
-from image_folders import EMPTY, in_folder
+from support.image_folders import EMPTY, in_folder
 
 Read = tuple[set[tuple[str | None, str | None]], list[str], int]
 

@@ -12,7 +12,7 @@ from forebay.ingest.detect import find
 from forebay.ingest.fingerprint import source_fingerprint
 from forebay.ingest.labels.match_names import NameMatcher
 from forebay.settings import IngestConfig
-from image_folders import in_folder
+from support.image_folders import in_folder
 
 NFC, NFD = "caf\u00e9", "cafe\u0301"
 

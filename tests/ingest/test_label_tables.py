@@ -11,7 +11,7 @@ import pytest
 from forebay.errors import ConfigError, DataError
 from forebay.ingest.detect import find
 from forebay.settings import IngestConfig
-from image_folders import in_folder
+from support.image_folders import in_folder
 
 PICTURES = ("a/1.png", "a/2.png", "b/3.png")
 

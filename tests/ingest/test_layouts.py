@@ -11,9 +11,10 @@ from forebay.errors import DataError
 from forebay.ingest.detect import Found, find
 from forebay.ingest.labels.splits import own_split, split_word, split_words
 from forebay.settings import IngestConfig
-from image_folders import EMPTY, REFUSED, in_folder
+from support.image_folders import EMPTY, REFUSED, in_folder
+from support.paths import ROOT
 
-DOCS = Path(__file__).resolve().parents[2] / "docs" / "data.md"
+DOCS = ROOT / "docs" / "data.md"
 
 Row = tuple[str, str | None, str | None]
 

@@ -14,7 +14,7 @@ from forebay.errors import DataError
 from forebay.ingest.quarantine import check
 from forebay.ingest.summary import lost_split
 from forebay.settings import IngestConfig
-from parquet_tables import LIMIT, class_folders, find, png, read, splits_of, texts_of, write
+from support.parquet_tables import LIMIT, class_folders, find, png, read, splits_of, texts_of, write
 
 # --- Parquet and other files in one place
 

@@ -11,7 +11,7 @@ import pytest
 from forebay.errors import ConfigError, DataError
 from forebay.pictures import PictureError
 from forebay.settings import IngestConfig
-from parquet_tables import LIMIT, class_folders, find, names_of, png, read, texts_of, write
+from support.parquet_tables import LIMIT, class_folders, find, names_of, png, read, texts_of, write
 
 # --- columns
 

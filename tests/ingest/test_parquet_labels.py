@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from parquet_tables import names_of, png, read, write
+from support.parquet_tables import names_of, png, read, write
 
 # --- labels
 

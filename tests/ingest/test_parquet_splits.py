@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from forebay.ingest.labels.splits import mentioned_side, own_split
-from parquet_tables import read, splits_of, write
+from support.parquet_tables import read, splits_of, write
 
 # --- words for a split
 

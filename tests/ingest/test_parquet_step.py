@@ -14,7 +14,7 @@ from PIL import Image
 from forebay.contracts.manifest import DataManifest
 from forebay.state import StepLog
 from forebay.state.steplog import read_events
-from small_pictures import CLASSES, draw, write_folder
+from support.small_images import CLASSES, draw, write_folder
 
 Ingest = Callable[..., DataManifest]
 

@@ -16,7 +16,7 @@ from forebay.ingest.picture_warnings import picture_warnings
 from forebay.ingest.shapes import Outcome, Shape, Target, count_outcomes, outcome_batch, resolve
 from forebay.pictures import Depth
 from forebay.settings import IngestConfig
-from small_pictures import draw
+from support.small_images import draw
 
 Ingest = Callable[..., DataManifest]
 

@@ -15,7 +15,7 @@ from forebay.ingest import ingest
 from forebay.ingest.quarantine import where_all_are
 from forebay.settings import IngestConfig
 from forebay.state import Home, Run, StepLog, write_json
-from small_pictures import draw, plant_bad_files, write_folder
+from support.small_images import draw, plant_bad_files, write_folder
 
 Ingest = Callable[..., DataManifest]
 

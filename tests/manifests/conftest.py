@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from chart_rendering import Object
-from manifest_rendering import CHECKOUTS, MANIFESTS, OPTIONAL, OVERLAYS, copy_with_checkouts, kustomize
+from support.helm_chart import Object
+from support.kustomize_manifests import CHECKOUTS, MANIFESTS, OPTIONAL, OVERLAYS, copy_with_checkouts, kustomize
 
 STANDINS = Path(__file__).parent / "standins"
 

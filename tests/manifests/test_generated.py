@@ -11,10 +11,10 @@ import pytest
 import yaml
 from kubernetes.utils import parse_quantity
 
-from chart_rendering import RELEASE, SCENARIOS, Object, objects, scenario
 from forebay.cluster.rollout.inference_service import Deployment, Resources, inference_service
 from forebay.settings import DeployConfig
-from manifest_rendering import CHECKOUTS, MANIFESTS, OVERLAYS, copy_with_checkouts
+from support.helm_chart import RELEASE, SCENARIOS, Object, objects, scenario
+from support.kustomize_manifests import CHECKOUTS, MANIFESTS, OVERLAYS, copy_with_checkouts
 
 Rendered = dict[str, list[Object]]
 ROOT = MANIFESTS.parent

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
-from chart_rendering import Object, objects, scenario
 from forebay.install.up import EXAMPLE, EXAMPLE_BUCKET
-from manifest_checks import check_images, check_pod_security, check_schema, check_unique, pods
-from manifest_rendering import MANIFESTS, OPTIONAL, OVERLAYS, kustomize
+from support.helm_chart import Object, objects, scenario
+from support.kustomize_manifests import MANIFESTS, OPTIONAL, OVERLAYS, kustomize
+from support.manifest_checks import check_images, check_pod_security, check_schema, check_unique, pods
 
 Rendered = dict[str, list[Object]]
 PIECES = ("namespaces", "cert-manager", "kserve-crds", "kserve", "pipelines-crds", "pipelines")

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from machine_speed import slowness
+from support.machine_speed import slowness
+from support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 HEAVY = {"kfp", "kserve", "mlflow", "pyspark", "sklearn", "torch", "torchvision"}
 WIRING = {"forebay.components", "forebay.pipelines"}  # wrappers and pipelines: kfp is their language
 NO_CODE = {"forebay.installation"}  # chart and manifests

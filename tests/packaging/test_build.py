@@ -3,11 +3,12 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-BUILD = Path(__file__).parents[2] / "docker" / "build.py"
+from support.paths import ROOT
+
+BUILD = ROOT / "docker" / "build.py"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""docker/compose.yaml against the compose schema and the facts it must agree with; tests/images starts it."""
+"""docker/compose.yaml against the compose schema and the facts it must agree with; tests/live/container_images starts it."""
 
 import re
 import subprocess
@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from forebay.container_images import TARGETS, image
+from support.paths import ROOT
 
-FILE = Path(__file__).parents[2] / "docker" / "compose.yaml"
+FILE = ROOT / "docker" / "compose.yaml"
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(FILE.read_text())["services"]
 
 

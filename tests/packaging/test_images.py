@@ -1,4 +1,4 @@
-"""The Dockerfile against the facts it must agree with; tests/images builds and runs what it makes."""
+"""The Dockerfile against the facts it must agree with; tests/live/container_images builds and runs what it makes."""
 
 import re
 import subprocess
@@ -10,8 +10,8 @@ import lockfile
 import yaml
 
 from forebay import container_images
+from support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "docker" / "Dockerfile").read_text()
 REQUIREMENTS = sorted((ROOT / "docker" / "requirements").glob("*.txt"))
 INDIRECT = {

@@ -14,7 +14,9 @@ from pathlib import Path
 import pyspark
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "docker" / "jars.sh"
+from support.paths import ROOT
+
+SCRIPT = ROOT / "docker" / "jars.sh"
 SPARK_JARS = Path(pyspark.__file__).parent / "jars"
 HADOOP = next(SPARK_JARS.glob("hadoop-client-runtime-*.jar")).stem.removeprefix("hadoop-client-runtime-")
 PROJECT = "<groupId>{0}</groupId><artifactId>{1}</artifactId><version>{2}</version>"

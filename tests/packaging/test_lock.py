@@ -12,9 +12,10 @@ from pathlib import Path
 import lockfile
 import pytest
 
-from http_answers import answering
+from support.fake_http_server import answering
+from support.paths import ROOT
 
-CI = Path(__file__).resolve().parents[2] / ".ci"
+CI = ROOT / ".ci"
 OLD, NEW, SOURCE = (f"sha256:{hashlib.sha256(word).hexdigest()}" for word in (b"old", b"new", b"source"))
 LOCK = f"""# the lock
 six==1.17.0 \\

@@ -4,12 +4,12 @@ import subprocess
 import sys
 import tomllib
 from importlib.metadata import distributions
-from pathlib import Path
 
 import lockfile
 from closure import closure
 
-ROOT = Path(__file__).resolve().parents[2]
+from support.paths import ROOT
+
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 LOCK = lockfile.read((ROOT / "constraints.txt").read_text())
 PINS = {pin.requirement for pin in LOCK}

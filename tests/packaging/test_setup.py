@@ -13,7 +13,8 @@ import lockfile
 import pip_steps
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from support.paths import ROOT
+
 SETUP = runpy.run_path(str(ROOT / ".ci" / "setup_venv.py"))
 NOWHERE = "http://127.0.0.1:9/simple"  # the discard port: refused at once
 

@@ -17,9 +17,9 @@ from jsonschema import Draft7Validator
 from referencing import Registry, Resource
 
 from forebay.version import VERSION
-from http_answers import answering
+from support.fake_http_server import answering
+from support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 LOCK = {pin.name: pin for pin in lockfile.read((ROOT / "constraints.txt").read_text())}
 AUDITED = ("kfp", "torch", "urllib3")
 NOBODY = "http://127.0.0.1:9"  # the discard port: refused at once

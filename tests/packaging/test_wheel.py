@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from forebay.version import source_digest
+from support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = {"src/forebay": "forebay", "components": "forebay/components", "pipelines": "forebay/pipelines"}
 INSTALLED_FROM = [folder for folder in ("helm", "manifests") if (ROOT / folder).is_dir()]  # what `forebay up` takes
 CARRIER = "forebay.installation"  # a package without code

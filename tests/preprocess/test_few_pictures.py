@@ -16,7 +16,7 @@ from forebay.preprocess import preprocess
 from forebay.preprocess.split import TEST, TRAIN, VALIDATION, RowKeys, assign
 from forebay.settings import PreprocessConfig
 from forebay.state import StepLog
-from row_tables import write_table
+from support.row_tables import write_table
 
 HOLDOUT, VALID = 0.15, 0.05
 

@@ -17,7 +17,7 @@ from forebay.preprocess import preprocess
 from forebay.settings import PreprocessConfig
 from forebay.state import StepLog, is_sealed, seal
 from forebay.state.steplog import read_events
-from row_tables import digits_table, write_table
+from support.row_tables import digits_table, write_table
 
 CLASSES = ["circle", "square"]
 

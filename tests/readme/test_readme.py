@@ -11,17 +11,17 @@ import pytest
 from PIL import Image
 
 from forebay.cli.main import group
-from forebay_cli import Forebay
-from made_once import home_with
-from small_pictures import draw, write_folder
+from support.forebay_command import Forebay
+from support.made_once import home_with
+from support.paths import ROOT
+from support.small_images import draw, write_folder
 
-ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 PARSED_ONLY = {
     "make run": "sets a whole environment up; the fresh-machine check runs it",
     "make test": "is what runs this test",
-    "make images": "needs a container engine; tests/images runs what it builds",
-    "forebay run --runner docker": "needs those images; tests/images/test_run.py runs it",
+    "make images": "needs a container engine; tests/live/container_images runs what it builds",
+    "forebay run --runner docker": "needs those images; tests/live/container_images/test_run.py runs it",
     "forebay ui": "serves until Ctrl-C; tests/e2e starts and ends it",
 }
 

@@ -17,8 +17,8 @@ from forebay.register import register
 from forebay.settings import EvaluateConfig, RegisterConfig
 from forebay.state import Home, StepLog, read_json, write_json
 from forebay.state.sealed import MARKER
-from made_once import home_with
-from tiny_server import write_bundle
+from support.made_once import home_with
+from support.tiny_inference_server import write_bundle
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from forebay.register import register
 from forebay.settings import EvaluateConfig, RegisterConfig
 from forebay.state import Home, StepLog
 from forebay.state.steplog import read_events
-from tiny_models import fit_mlp
+from support.tiny_models import fit_mlp
 
 KILLED_BEFORE_THE_VERSION = """
 import os, signal, sys

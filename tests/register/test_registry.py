@@ -13,7 +13,7 @@ from forebay.evaluate import evaluate
 from forebay.register import register
 from forebay.settings import EvaluateConfig, RegisterConfig
 from forebay.state import Home, StepLog
-from made_once import home_with
+from support.made_once import home_with
 
 
 def fill(home: Home, dataset: Path, bundle: Path) -> Home:

@@ -12,7 +12,7 @@ from forebay.models import load_bundle
 from forebay.register import register
 from forebay.settings import EvaluateConfig, RegisterConfig
 from forebay.state import Home, StepLog
-from mlflow_server import mlflow_server
+from support.mlflow_server import mlflow_server
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from forebay.settings import EvaluateConfig, RegisterConfig
 from forebay.signing import PASSPHRASE, SIGNING_KEY, VERIFY_KEY, verify_if_asked
 from forebay.state import Home, StepLog
 from forebay.state.steplog import read_events
-from key_pairs import KeyPair, make_pair
+from support.key_pairs import KeyPair, make_pair
 
 
 @pytest.fixture

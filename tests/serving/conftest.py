@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from forebay.models import Classifier, load_bundle
-from tiny_server import RunningServer, serving, write_bundle
+from support.tiny_inference_server import RunningServer, serving, write_bundle
 
 
 @pytest.fixture(scope="session")

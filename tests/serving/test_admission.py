@@ -20,8 +20,8 @@ from forebay.serving.http.gone import Peer
 from forebay.serving.http.limits import MIB, Limits
 from forebay.serving.http.refusal import RefusedError
 from forebay.serving.protocol.encode import encode_binary_request
-from rude_clients import connect, dripping, patience
-from tiny_server import RunningServer, read_answer, serving, write_bundle
+from support.rude_clients import connect, dripping, patience
+from support.tiny_inference_server import RunningServer, read_answer, serving, write_bundle
 
 WIDTH = 2560  # of two hidden layers: 4096 pictures take seconds
 SMALL = json.dumps({"instances": [[[1] * 8] * 8]}).encode()

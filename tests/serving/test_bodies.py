@@ -14,7 +14,7 @@ from PIL import Image
 
 from forebay.models import Classifier
 from forebay.pictures import decode, resize
-from tiny_server import RunningServer
+from support.tiny_inference_server import RunningServer
 
 V1 = "/v1/models/grey:predict"
 V2 = "/v2/models/grey/infer"

@@ -23,7 +23,7 @@ from forebay.serving.openapi import READ, SENT
 from forebay.serving.repository import Models
 from forebay.serving.server import _sdk_application
 from forebay.state import Home
-from tiny_server import Reply, RunningServer, read_answer, served
+from support.tiny_inference_server import Reply, RunningServer, read_answer, served
 
 V1 = "/v1/models/grey:predict"
 V2 = "/v2/models/grey/infer"

@@ -14,7 +14,7 @@ from tritonclient import http as triton
 from tritonclient.utils import InferenceServerException
 
 from forebay.models import Classifier
-from tiny_server import RunningServer
+from support.tiny_inference_server import RunningServer
 
 CLOSE = 1e-5
 PIXELS = np.random.default_rng(5).integers(0, 256, (2, 8, 8, 1), dtype=np.uint8)

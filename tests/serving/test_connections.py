@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tiny_server import RunningServer, read_answer
+from support.tiny_inference_server import RunningServer, read_answer
 
 BODY = json.dumps({"instances": [[[1] * 8] * 8]}).encode()
 MIB = 1 << 20

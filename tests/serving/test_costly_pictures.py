@@ -7,14 +7,14 @@ import time
 
 import pytest
 
-from costly_pictures import chunk, many_scans, png
 from forebay.serving.admission.inflight import Budgets, Claim
 from forebay.serving.http.gone import ClientGoneError, Gone, Peer
 from forebay.serving.http.limits import Limits
 from forebay.serving.http.refusal import RefusedError
 from forebay.serving.protocol.pixels import from_files
-from machine_speed import slowness
-from tiny_server import RunningServer
+from support.costly_images import chunk, many_scans, png
+from support.machine_speed import slowness
+from support.tiny_inference_server import RunningServer
 
 GREY = "/v1/models/grey:predict"
 SCANS = many_scans(6250, 8000, 26_600)  # 266 kB; two of them stopped inference for 48 s

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tiny_server import read_answer, serving, write_bundle
+from support.tiny_inference_server import read_answer, serving, write_bundle
 
 REQUESTS = 200
 

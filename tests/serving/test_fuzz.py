@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from fuzzed_requests import requests
-from rude_clients import answer_of, connect
-from tiny_server import RunningServer, serving
+from support.fuzzed_requests import requests
+from support.rude_clients import answer_of, connect
+from support.tiny_inference_server import RunningServer, serving
 
 COUNT = int(os.environ.get("FOREBAY_FUZZ_REQUESTS", "500"))
 SEED = int(os.environ.get("FOREBAY_FUZZ_SEED", "15"))

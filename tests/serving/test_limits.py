@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from forebay.serving.http.gone import counted_address
-from rude_clients import MIB, answer_of, connect, dripping, patience, send_body, send_head
-from tiny_server import RunningServer, read_answer, serving, write_bundle
+from support.rude_clients import MIB, answer_of, connect, dripping, patience, send_body, send_head
+from support.tiny_inference_server import RunningServer, read_answer, serving, write_bundle
 
 HEAD_S = 3
 BODY_S = 4

@@ -20,7 +20,7 @@ from forebay.serving.loading.bundle import open_bundle
 from forebay.serving.loading.probe import probe
 from forebay.serving.repository import Models
 from forebay.serving.state import Loaded, Served
-from tiny_server import served
+from support.tiny_inference_server import served
 
 SOON_S = 60.0
 

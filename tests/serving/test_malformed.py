@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from tiny_server import Reply, RunningServer
+from support.tiny_inference_server import Reply, RunningServer
 
 V1 = "/v1/models/grey:predict"
 V2 = "/v2/models/grey/infer"

@@ -10,8 +10,8 @@ from forebay.errors import ModelError
 from forebay.serving.follow import find_bundles
 from forebay.serving.loading.bundle import open_bundle
 from forebay.serving.state import Served
-from malicious_bundles import malicious_bundles
-from tiny_server import serving
+from support.malicious_bundles import malicious_bundles
+from support.tiny_inference_server import serving
 
 PATIENCE_S = 180.0  # for one bundle, on a machine that does much else: the first imports torchvision
 PICTURE = [[0] * 8] * 8

@@ -18,7 +18,7 @@ from forebay.models import Classifier
 from forebay.pictures import decode, fit
 from forebay.serving.client import infer, predict_arrays
 from forebay.serving.protocol.encode import encode_binary_request
-from tiny_server import Reply, RunningServer
+from support.tiny_inference_server import Reply, RunningServer
 
 CLOSE = 1e-5  # the server runs one thread per request, this process several
 BINARY = "application/octet-stream"

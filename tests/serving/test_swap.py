@@ -21,7 +21,7 @@ from forebay.local.server.publish import publish
 from forebay.serving.ports import bind
 from forebay.serving.state import Served, ServerInfo, ServingFiles, write_server
 from forebay.state import Home
-from tiny_server import served
+from support.tiny_inference_server import served
 
 HOST = "127.0.0.1"
 BODY = json.dumps({"instances": [[[1] * 8] * 8]})

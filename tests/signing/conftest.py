@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from forebay.signing import PASSPHRASE, SIGNING_KEY, VERIFY_KEY, sign, signing_key
-from key_pairs import KeyPair, make_pair
-from tiny_server import write_bundle
+from support.key_pairs import KeyPair, make_pair
+from support.tiny_inference_server import write_bundle
 
 
 @pytest.fixture(autouse=True)

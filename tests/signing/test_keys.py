@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from forebay.errors import ConfigError
 from forebay.signing import PASSPHRASE, SIGNING_KEY, VERIFY_KEY, signing_key, verify_keys
-from key_pairs import KeyPair, make_pair, write_pair
+from support.key_pairs import KeyPair, make_pair, write_pair
 
 SECRET = "correct horse"
 

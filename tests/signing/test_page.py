@@ -10,9 +10,10 @@ import pytest
 
 from forebay.contracts.bundles.spec import SIGNATURE
 from forebay.signing import SIGNING_KEY, VERIFY_KEY, sign, signing_key, verify_if_asked
-from tiny_server import write_bundle
+from support.paths import ROOT
+from support.tiny_inference_server import write_bundle
 
-PAGE = (Path(__file__).parents[2] / "docs" / "signing.md").read_text()
+PAGE = (ROOT / "docs" / "signing.md").read_text()
 
 
 def command(start: str) -> str:

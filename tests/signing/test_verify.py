@@ -14,7 +14,7 @@ from forebay.contracts.bundles.digest import bundle_digest
 from forebay.contracts.bundles.spec import SIGNATURE, SPEC, WEIGHTS
 from forebay.errors import MachineError, ModelError
 from forebay.signing import SIGNING_KEY, VERIFY_KEY, sign, signing_key, verify_if_asked
-from key_pairs import KeyPair, make_pair
+from support.key_pairs import KeyPair, make_pair
 
 Harm = Callable[[Path], object]
 

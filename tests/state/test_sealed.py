@@ -10,7 +10,7 @@ from forebay.contracts.bundles.spec import SIGNATURE, check_artifact
 from forebay.errors import DamagedArtifactError
 from forebay.state import is_sealed, read_json, seal, write_json
 from forebay.state.sealed import MARKER, check_content
-from tiny_server import write_bundle
+from support.tiny_inference_server import write_bundle
 
 
 def test_a_folder_is_sealed_only_while_every_file_is_there_in_its_size(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from forebay import tracking
 from forebay.state import Home
 from forebay.train.mlflow_run import TRAINING_TAG, TrackedRun
 from forebay.train.progress import EpochRecord
-from made_once import home_with
+from support.made_once import home_with
 
 NAMES = (*tracking.GIVEN, *tracking.GIVEN.values(), tracking.RUN_VARIABLE)
 

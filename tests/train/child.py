@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from forebay.settings import TrainConfig
 from forebay.state import Home, StepLog
 from forebay.train import fit
-from prepared_patterns import SMALL_TRAINING
+from support.prepared_datasets import SMALL_TRAINING
 
 
 class EveryStep(StepLog):

@@ -11,7 +11,7 @@ import pytest
 
 from forebay.settings import TrainConfig
 from forebay.state import Home
-from prepared_patterns import SMALL_TRAINING, write_dataset
+from support.prepared_datasets import SMALL_TRAINING, write_dataset
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from forebay.preprocess import preprocess
 from forebay.settings import PreprocessConfig, TrainConfig
 from forebay.state import StepLog
 from forebay.train import fit
-from row_tables import digits_table
+from support.row_tables import digits_table
 
 
 def test_five_seeds_of_the_default_model_find_at_least_98_percent_of_held_out_digits(

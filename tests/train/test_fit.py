@@ -21,7 +21,7 @@ from forebay.state.steplog import read_events
 from forebay.train import TrainResult, fit
 from forebay.train.plan import check_learnable
 from forebay.train.progress import check_fits
-from prepared_patterns import write_dataset
+from support.prepared_datasets import write_dataset
 
 Small = Callable[..., TrainConfig]
 

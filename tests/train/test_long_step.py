@@ -13,15 +13,15 @@ import pytest
 import torch
 from torch import nn
 
-from followed_training import FirstStep, last_step, wait_for_warning, warnings
 from forebay.settings import TrainConfig
 from forebay.state import Home, StepLog
 from forebay.state.steplog import read_events
 from forebay.train import fit
 from forebay.train.guard import Guard
 from forebay.train.progress import Progress
-from machine_speed import slowness
-from prepared_patterns import SMALL_TRAINING
+from support.machine_speed import slowness
+from support.prepared_datasets import SMALL_TRAINING
+from support.watched_training import FirstStep, last_step, wait_for_warning, warnings
 
 Start = Callable[..., subprocess.Popen[bytes]]
 WITHIN_S = 5.0

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from followed_training import FirstStep, StopAt, last_step, wait_for_step, warnings
 from forebay.errors import ConfigError
 from forebay.object_store import HURRIED, ObjectFolder
 from forebay.settings import TrainConfig
@@ -16,9 +15,10 @@ from forebay.settings.cluster_environment import CHECKPOINT_STORE
 from forebay.state import Home, StepLog
 from forebay.train import fit
 from forebay.train.mirror import Mirror
-from made_once import home_with
-from prepared_patterns import SMALL_TRAINING
-from s3_store import S3Store
+from support.made_once import home_with
+from support.prepared_datasets import SMALL_TRAINING
+from support.s3_server import S3Store
+from support.watched_training import FirstStep, StopAt, last_step, wait_for_step, warnings
 
 BUCKET = "forebay"
 Start = Callable[..., subprocess.Popen[bytes]]

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from followed_training import FirstStep, StopAt, last_step, wait_for_step, warnings
 from forebay.settings import TrainConfig
 from forebay.state import Home, StepLog, is_sealed
 from forebay.state.steplog import read_events
 from forebay.tracking import client, experiment_id
 from forebay.train import fit
 from forebay.train.mlflow_run import TRAINING_TAG
-from made_once import home_with
-from prepared_patterns import SMALL_TRAINING
+from support.made_once import home_with
+from support.prepared_datasets import SMALL_TRAINING
+from support.watched_training import FirstStep, StopAt, last_step, wait_for_step, warnings
 
 STEPS = 100  # of the small training
 Start = Callable[..., subprocess.Popen[bytes]]

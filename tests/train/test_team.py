@@ -16,7 +16,6 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from followed_training import last_step, wait_for_step
 from forebay.contracts.manifest import SplitManifest
 from forebay.contracts.shards import open_split
 from forebay.errors import TrainError
@@ -26,8 +25,9 @@ from forebay.train.batches import Batches
 from forebay.train.machine import inspect_machine
 from forebay.train.resolve import resolve
 from forebay.train.team import Team
-from made_once import home_with
-from prepared_patterns import SMALL_TRAINING
+from support.made_once import home_with
+from support.prepared_datasets import SMALL_TRAINING
+from support.watched_training import last_step, wait_for_step
 
 # Sums of floats in another order differ in their last bits; over a hundred steps that grows to about 3e-6 of the
 # largest weight.

@@ -1,5 +1,0 @@
-"""Every test here has a machine to work on."""
-
-from bringup_machine import charts, machine
-
-__all__ = ["charts", "machine"]

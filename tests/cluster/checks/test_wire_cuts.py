@@ -1,0 +1,76 @@
+"""`doctor --cluster` whose wire is cut at the first try of each request, and a cluster without a usable node."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from forebay.cluster.checks import probe
+from forebay.cluster.checks.all_checks import all_checks
+from forebay.cluster.checks.place import Place
+from forebay.kube import retries
+from forebay.kube.client import PODS, REQUEST, ApiError, connect
+from support.connection_faults import Wire
+from support.fake_cluster import ClusterDouble
+from support.fake_kube_api import Object
+
+
+@pytest.mark.parametrize("kind", ["reset", "half", "busy", "roleless"])
+def test_every_check_is_as_it_is_without_cuts(
+    kind: str, double: ClusterDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retries, "wait", lambda seconds: None)  # all of them together are more than is borne
+    wanted = [(check.name, check.ok, check.detail) for check in all_checks("", probed=False)]
+    double.wire = Wire(kind, each=True)
+    assert [(check.name, check.ok, check.detail) for check in all_checks("", probed=False)] == wanted
+    assert double.wire.cuts == len(set(double.wire.asked))
+    assert double.wire.cuts > 25
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"spec": {"unschedulable": True}}, "node (cordoned)"),
+        (
+            {"spec": {"taints": [{"key": "gpu", "value": "only", "effect": "NoSchedule"}]}},
+            "node (taint gpu=only:NoSchedule)",
+        ),
+        (
+            {"status": {"conditions": [{"type": "Ready", "status": "Unknown", "message": "Kubelet stopped posting."}]}},
+            "node (not ready: Kubelet stopped posting)",
+        ),
+        (None, "there is none"),
+    ],
+)
+def test_where_no_node_takes_pods_the_probe_says_why_at_once_and_makes_none(
+    double: ClusterDouble, changes: dict[str, Any] | None, why: str
+) -> None:
+    node: Object = double.the("Node", "node")
+    if changes is None:
+        double.remove("Node", "node")
+    else:
+        for key, value in changes.items():
+            node[key] |= value
+    [check] = probe.probe(Place(connect()), "")
+    assert not check.ok
+    assert check.detail == f"it was not sent: none of {int(changes is not None)} takes pods: {why}"
+    assert "`kubectl uncordon NAME`" in check.fix
+    assert not double.made.is_set()
+
+
+def test_an_object_of_somebody_elses_is_never_taken_for_the_own_one(double: ClusterDouble) -> None:
+    api, pod = connect(bears=retries.Patience(20.0)), probe.PROBE.pod("forebay-doctor-1", "x:1")
+    double.objects.append({**pod, "metadata": {**pod["metadata"], "annotations": {REQUEST: "another"}}})
+    double.wire = Wire("busy", 0)
+    with pytest.raises(ApiError, match=r'answers 409 .*"forebay-doctor-1" already exists'):
+        api.create(PODS, pod)
+
+
+def test_a_pod_that_no_scheduler_looks_at_is_not_waited_for_to_its_end(
+    double: ClusterDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probe, "PROBE", replace(probe.PROBE, room_s=0.0))
+    double.pod_status, double.pod_node = {"phase": "Pending"}, ""
+    [check] = probe.probe(Place(connect()), "")
+    assert check.detail.startswith("No scheduler has looked at the pod forebay-doctor-")
+    assert double.pods == []

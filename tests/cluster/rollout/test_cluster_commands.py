@@ -1,0 +1,189 @@
+"""`status --cluster` and `rollback --cluster` at the command line, against an API server on the wire."""
+
+import copy
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from forebay.cluster.rollout.inference_service import VERSION_LABEL, Deployment, inference_service, marks
+from support.fake_cluster import ClusterDouble, cluster_with_pipelines
+from support.fake_kube_api import Object
+from support.fake_pipelines_api import recorded
+from support.forebay_command import Forebay, ForebayHere
+from support.paths import RECORDED
+
+CRASH = json.loads((RECORDED / "kserve" / "crash.json").read_text())
+READY = [{"type": "Ready", "status": "True"}]
+SERVICE_LABEL = "serving.kserve.io/inferenceservice"
+
+
+@pytest.fixture
+def double(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ClusterDouble]:
+    with cluster_with_pipelines(tmp_path, monkeypatch) as made:
+        yield made
+
+
+@pytest.fixture
+def forebay(tmp_path: Path) -> Forebay:
+    return ForebayHere(tmp_path)
+
+
+def serve(double: ClusterDouble, name: str, version: str, status: Object, *pods: Object) -> None:
+    """An InferenceService and its pods; a pod is its version and its status."""
+    service = inference_service(
+        Deployment(
+            name=name, namespace="forebay-models", version=version, storage_uri="s3://b/m", weights_sha256="a" * 64,
+            data_digest="d", code_version="0.1.0", run_id="r-1",
+        )
+    )  # fmt: skip
+    double.objects.append({**service, "status": status})
+    for pod in pods:
+        labels = {SERVICE_LABEL: name, **marks(service), VERSION_LABEL: pod["version"]}
+        metadata = {"name": f"{name}-{pod['version']}", "namespace": "forebay-models", "labels": labels}
+        double.objects.append({"kind": "Pod", "metadata": metadata, "status": pod["status"]})
+
+
+def test_a_model_that_answers_is_shown_with_its_origin_beside_the_newest_run(
+    double: ClusterDouble, forebay: Forebay
+) -> None:
+    status = {"conditions": READY, "address": {"url": "http://digits-predictor.forebay-models.svc"}}
+    serve(double, "digits", "3", status, {"version": "3", "status": {"conditions": READY}})
+    said = forebay("status", "--cluster").stdout
+    assert "digits version 3: answers (1 of 1 pods ready)" in said
+    assert "url   http://digits-predictor.forebay-models.svc/v1/models/digits:predict" in said
+    assert "from  run r-1, code 0.1.0" in said
+    run = recorded("done")["run"]
+    assert f"newest run  {run['display_name']}  succeeded  {run['created_at']}" in said
+    assert f"`forebay submit --follow {run['run_id']}` shows it" in said
+
+
+def test_a_server_that_crashes_says_so_and_one_that_an_older_version_stands_in_for(
+    double: ClusterDouble, forebay: Forebay
+) -> None:
+    (pod,) = CRASH["pods"]
+    serve(double, "broken", "1", copy.deepcopy(CRASH["service"]["status"]), {"version": "1", "status": pod["status"]})
+    old, new = {"version": "1", "status": {"conditions": READY}}, {"version": "2", "status": {"phase": "Pending"}}
+    serve(double, "digits", "2", {"conditions": READY}, old, new)
+    found = forebay.json("status", "--cluster")
+    broken, digits = found["models"]
+    assert (broken["state"], broken["ready_pods"]) == ("does not answer", 0)
+    assert "The server does not stay up" in broken["reason"]
+    assert (digits["state"], digits["ready_pods"], digits["version"]) == (
+        "partly, or an earlier version, answers",
+        0,
+        "2",
+    )
+    assert found["run"]["state"] == "succeeded"
+    assert found["run_problem"] is None
+
+
+def test_a_person_who_may_not_look_at_pods_sees_what_kserve_says(double: ClusterDouble, forebay: Forebay) -> None:
+    serve(double, "digits", "3", {"conditions": READY})
+    double.denied = {("forebay-models", "pods", "list"), ("forebay-models", "events", "list")}
+    assert "digits version 3: answers (? of 1 pods ready)" in forebay("status", "--cluster").stdout
+
+
+def test_models_are_shown_where_pipelines_do_not_answer(double: ClusterDouble, forebay: Forebay) -> None:
+    double.kfp = None
+    found = forebay.json("status", "--cluster")
+    assert found["models"] == []
+    assert found["run"] is None
+    assert "404" in found["run_problem"]
+    said = forebay("status", "--cluster").stdout
+    assert "Kubeflow Pipelines does not tell its newest run" in said
+    assert "No model is served in the namespace forebay-models." in said
+
+
+def test_a_cluster_without_kserve_and_one_that_is_not_there_are_named(
+    double: ClusterDouble, forebay: Forebay, tmp_path: Path
+) -> None:
+    del double.resources["/apis/serving.kserve.io/v1beta1"]
+    assert "Does this cluster have what `forebay up` installs" in forebay("status", "--cluster", expect=1).stderr
+    answer = forebay("status", "--cluster", "--context", "nowhere", expect=2)
+    assert "There is no cluster to talk to" in answer.stderr
+    assert "nowhere" in answer.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [("status", "--namespace", "x"), ("rollback", "--image", "x"), ("rollback", "--context", "x")]
+)
+def test_options_of_a_cluster_without_one_are_wrong_use(forebay: Forebay, words: tuple[str, ...]) -> None:
+    assert f"{words[1]} go with --cluster" in forebay(*words, expect=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "fix"),
+    [
+        (("rollback", "--cluster"), "`forebay status --cluster` lists"),
+        (("rollback", "digits", "--cluster", "--namespace", "Not_One"), "deploy.namespace"),
+        (("rollback", "a/b", "--cluster"), "'a/b' cannot name an InferenceService"),
+    ],
+)
+def test_what_a_rollback_cannot_be_about_is_said_before_anything_is_done(
+    double: ClusterDouble, forebay: Forebay, words: tuple[str, ...], fix: str
+) -> None:
+    assert fix in forebay(*words, expect=2).stderr
+    assert not double.made.is_set()
+
+
+def _scripted(double: ClusterDouble, log: str, code: int = 1) -> None:
+    """Pods end at once, and have said this."""
+    state = {"terminated": {"exitCode": code, "reason": "Error"}}
+    ended = {"name": "forebay-rollback", "image": "x:1", "state": state, "ready": False}
+    double.pod_status, double.pod_log = {"phase": "Failed", "containerStatuses": [ended]}, log
+
+
+@pytest.mark.parametrize(
+    ("log", "said"),
+    [
+        ("/usr/bin/python3: No module named forebay.cluster.rollout.rollback", "holds other code than this command"),
+        ("Traceback\nmlflow.exceptions.MlflowException: refused", "The rollback ended: forebay-rollback of"),
+        (
+            'x\n{"forebay_rollback": {"version": "", "url": "", "error": "did not come up.", "is_wrong_use": false}}',
+            "Error: did not come up.",
+        ),
+    ],
+)
+def test_a_rollback_that_does_not_work_says_why_and_leaves_no_pod(
+    double: ClusterDouble, forebay: Forebay, log: str, said: str
+) -> None:
+    _scripted(double, log)
+    assert said in forebay("rollback", "digits", "--cluster", expect=1).stderr
+    assert double.pods == []
+
+
+def test_a_person_who_may_make_no_pods_is_sent_to_the_doctor(double: ClusterDouble, forebay: Forebay) -> None:
+    double.denied = {("kubeflow", "pods", "create")}
+    said = forebay("rollback", "digits", "--cluster", expect=1).stderr
+    assert 'User "jane@example.com" cannot create resource "pods"' in said
+    assert "`forebay doctor --cluster` names the rights that you lack" in said
+
+
+def test_a_pod_that_admission_refuses_is_no_matter_of_rights(double: ClusterDouble, forebay: Forebay) -> None:
+    double.refuses_pods = "exceeded quota: small, requested: requests.memory=128Mi"
+    said = forebay("rollback", "digits", "--cluster", expect=1).stderr
+    assert "exceeded quota: small" in said
+    assert "Steps of a run meet the same rule." in said
+
+
+def test_a_rollback_whose_pod_does_not_start_says_what_hinders_it(double: ClusterDouble, forebay: Forebay) -> None:
+    waiting = {"reason": "ErrImagePull", "message": "not found"}
+    container = {"name": "forebay-rollback", "image": "x:1", "state": {"waiting": waiting}, "ready": False}
+    double.pod_status = {"phase": "Pending", "containerStatuses": [container]}
+    said = forebay("rollback", "digits", "--cluster", "--image", "x:1", expect=1).stderr
+    assert "The image x:1 cannot be pulled (ErrImagePull): not found." in said
+    assert double.pods == []
+
+
+def test_ctrl_c_deletes_the_pod_and_says_what_it_does(double: ClusterDouble, forebay: Forebay) -> None:
+    double.pod_status = {"phase": "Pending"}
+    with forebay.start("rollback", "digits", "--cluster") as process:
+        assert double.made.wait(60)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=600)
+    assert process.returncode == 130
+    assert "the pod is told to end, and then serves again what was served before" in said
+    assert double.pods == []

@@ -1,0 +1,83 @@
+"""`status --cluster` and `rollback --cluster` whose wire is cut at each of their requests in turn."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from forebay.cluster.rollout.inference_service import Deployment, inference_service, marks
+from support.connection_faults import Wire
+from support.fake_cluster import ClusterDouble, cluster_with_pipelines
+from support.forebay_command import Forebay, ForebayHere
+
+READY = [{"type": "Ready", "status": "True"}]
+DONE = {
+    "forebay_rollback": {"version": "1", "url": "http://m/v1/models/digits:predict", "error": "", "is_wrong_use": False}
+}
+
+
+@pytest.fixture
+def double(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ClusterDouble]:
+    with cluster_with_pipelines(tmp_path, monkeypatch) as made:
+        yield made
+
+
+@pytest.fixture
+def forebay(tmp_path: Path) -> Forebay:
+    return ForebayHere(tmp_path)
+
+
+def _served(double: ClusterDouble) -> None:
+    service = inference_service(
+        Deployment(
+            name="digits", namespace="forebay-models", version="3", storage_uri="s3://b/m", weights_sha256="a" * 64,
+            data_digest="d", code_version="0.1.0", run_id="r-1",
+        )
+    )  # fmt: skip
+    labels = {"serving.kserve.io/inferenceservice": "digits", **marks(service)}
+    pod = {"name": "digits-3", "namespace": "forebay-models", "labels": labels}
+    double.objects.append({**service, "status": {"conditions": READY}})
+    double.objects.append({"kind": "Pod", "metadata": pod, "status": {"conditions": READY}})
+
+
+@pytest.mark.parametrize("kind", ["reset", "half", "busy", "roleless"])
+def test_the_status_is_the_same_whichever_request_is_cut(kind: str, double: ClusterDouble, forebay: Forebay) -> None:
+    _served(double)
+    wanted = forebay.json("status", "--cluster")
+    assert [model["state"] for model in wanted["models"]] == ["answers"]
+    count = len(double.wire.asked)
+    for at in range(count):
+        double.wire = Wire(kind, at)
+        assert forebay.json("status", "--cluster") == wanted, at
+        assert double.wire.cuts == 1
+    assert count > 5
+
+
+def test_a_server_that_stays_away_is_told_once_and_given_up_after_seconds(
+    double: ClusterDouble, forebay: Forebay, clock_of_patience: list[float]
+) -> None:
+    double.refuses = (429, "too many requests")
+    ended = forebay("status", "--cluster", expect=1)
+    assert "answers 429" in ended.stderr
+    assert ended.stderr.count("It is asked again for up to 20 s.") == 1
+    assert 15 <= sum(clock_of_patience) <= 21
+
+
+@pytest.mark.parametrize("kind", ["reset", "unanswered", "half", "busy", "roleless"])
+def test_a_rollback_runs_one_pod_and_leaves_none_whichever_request_is_cut(
+    kind: str, double: ClusterDouble, forebay: Forebay
+) -> None:
+    state = {"terminated": {"exitCode": 0, "reason": "Completed"}}
+    ended = {"name": "forebay-rollback", "image": "x:1", "state": state, "ready": False}
+    double.pod_status = {"phase": "Succeeded", "containerStatuses": [ended]}
+    double.pod_log = f"{json.dumps(DONE)}\n"
+    forebay("rollback", "digits", "--cluster")
+    count = len(double.wire.asked)
+    for at in range(count):
+        double.wire, double.deleted = Wire(kind, at), []
+        said = forebay("rollback", "digits", "--cluster").stdout
+        assert said.startswith("digits version 1 is champion again"), at
+        assert (double.pods, len(double.deleted)) == ([], 1), at
+        assert double.wire.cuts == 1
+    assert count > 5

@@ -1,0 +1,173 @@
+"""A rollout over the wire: what is applied, when it counts as served, and what the API server refuses."""
+
+from pathlib import Path
+
+import pytest
+
+from forebay.cluster.rollout import rollout
+from forebay.cluster.rollout.inference_service import marks
+from forebay.errors import ConfigError, DeployError, OtherVersionError
+from forebay.kube.client import INFERENCE_SERVICES, Api, ApiError, connect
+from forebay.serving.client import AnswerError
+from support.fake_custom_resources import ApiDouble, Object
+from support.fake_rollout import READY, Registry, RollOut, served, wanted
+
+
+def test_a_version_is_applied_waited_for_and_proved(roll_out: RollOut, double: ApiDouble) -> None:
+    seen: list[str] = []
+    assert roll_out("1", seen.append) == "http://digits-predictor.ml"
+    assert seen == ["http://digits-predictor.ml"]
+    assert [call for call in double.calls if call.startswith("PATCH")] == ["PATCH digits"]
+
+
+def test_pods_of_the_same_version_with_other_settings_are_not_taken_for_the_new_ones(
+    roll_out: RollOut, double: ApiDouble
+) -> None:
+    """KServe takes a moment: the first looks show the old pods, ready, and the old status."""
+    roll_out("1")
+    old = (READY, double.pods)
+    looks: list[Object] = []
+    plan = double.plan
+
+    def later(service: Object) -> tuple[Object, list[Object]]:
+        double.later = [old, old, plan(service)]
+        return old
+
+    double.plan = later
+    roll_out("1", lambda url: looks.extend(double.pods), memory="2Gi")
+    assert [pod["metadata"]["labels"] for pod in looks] == [marks(wanted("1", "2Gi"))]
+
+
+def test_a_rollout_that_another_one_overtakes_leaves_that_alone(
+    api: Api, roll_out: RollOut, double: ApiDouble, registry: Registry
+) -> None:
+    roll_out("1")
+
+    def overtaken(url: str) -> None:
+        roll_out("3")
+        raise DeployError("probabilities differ.")
+
+    with pytest.raises(DeployError, match=r"Somebody else rolled out version 3 of ml/digits meanwhile. It is left al"):
+        roll_out("2", overtaken)
+    assert (served(double), registry.champion) == ("3", "3")
+    with pytest.raises(DeployError, match=r"Somebody else rolled out version 4 of ml/digits meanwhile. It is left al"):
+        roll_out("2", lambda url: api.apply(INFERENCE_SERVICES, wanted("4")))
+    assert (served(double), registry.champion) == ("4", "3")
+
+
+def test_a_version_that_was_promoted_meanwhile_is_not_overruled(
+    roll_out: RollOut, double: ApiDouble, registry: Registry
+) -> None:
+    roll_out("1")
+    with pytest.raises(DeployError, match=r"Version 9 was made champion meanwhile\. It is left alone\."):
+        roll_out("2", lambda url: setattr(registry, "champion", "9"))
+    assert registry.champion == "9"
+
+
+@pytest.mark.parametrize(
+    "late", [OtherVersionError("1 answered."), ConfigError("Nothing answers."), AnswerError("400: shape")]
+)
+def test_a_pod_on_its_way_out_may_answer_for_a_moment(
+    roll_out: RollOut, registry: Registry, monkeypatch: pytest.MonkeyPatch, late: Exception
+) -> None:
+    monkeypatch.setattr(rollout, "PAUSE_S", 0.0)
+    asked: list[str] = []
+
+    def prove(url: str) -> None:
+        asked.append(url)
+        if len(asked) < 3:
+            raise late
+
+    roll_out("1", prove)
+    assert (len(asked), registry.champion) == (3, "1")
+
+
+def test_an_api_server_that_is_away_for_a_moment_ends_no_rollout(
+    roll_out: RollOut, double: ApiDouble, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rollout, "PAUSE_S", 0.0)
+    roll_out("1")
+    plan = double.plan
+
+    def away(service: Object) -> tuple[Object, list[Object]]:
+        double.refuses_once = (503, "the server is currently unable to handle the request")
+        return plan(service)
+
+    double.plan = away
+    roll_out("2")
+    assert registry.champion == "2"
+
+    def otherwise(url: str) -> None:
+        double.refuses_once = (503, "the server is currently unable to handle the request")
+        raise DeployError("probabilities differ.")
+
+    with pytest.raises(DeployError, match=r"Version 2 keeps answering\.$"):
+        roll_out("3", otherwise)
+    assert served(double) == "2"
+
+
+def test_an_alias_that_moved_before_the_registry_broke_off_is_no_failure(
+    roll_out: RollOut, double: ApiDouble, registry: Registry
+) -> None:
+    def breaks_off() -> None:
+        raise RuntimeError("MLflow went away")
+
+    roll_out("1")
+    roll_out("2", then=breaks_off)
+    assert (served(double), registry.champion) == ("2", "2")
+
+
+def test_the_same_rollout_done_by_another_try_meanwhile_is_done(
+    roll_out: RollOut, double: ApiDouble, registry: Registry
+) -> None:
+    roll_out("1")
+    roll_out("2", lambda url: setattr(registry, "champion", "2"))
+    assert (served(double), registry.champion) == ("2", "2")
+
+
+def test_another_version_that_goes_on_answering_is_a_failure(
+    roll_out: RollOut, double: ApiDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rollout, "SETTLES_S", 0.0)
+
+    def prove(url: str) -> None:
+        raise OtherVersionError("version 1 answered where 2 was expected.")
+
+    with pytest.raises(DeployError, match=r"version 1 answered where 2 was expected\. Nothing is served instead"):
+        roll_out("2", prove)
+
+
+def test_a_service_of_somebody_elses_is_never_touched(roll_out: RollOut, double: ApiDouble) -> None:
+    theirs = {"metadata": {"name": "digits", "namespace": "ml", "resourceVersion": "1"}, "spec": {"predictor": {}}}
+    double.services["digits"] = theirs
+    with pytest.raises(DeployError, match="that Forebay did not make"):
+        roll_out("1")
+    assert double.services["digits"] == theirs
+
+
+@pytest.mark.parametrize(
+    ("status", "fix"),
+    [(401, "has expired: log in again"), (403, "Ask for that right"), (422, "breaks a rule"), (500, "Try again")],
+)
+def test_what_the_server_refuses_is_said_in_its_words_with_the_fix(
+    api: Api, double: ApiDouble, status: int, fix: str
+) -> None:
+    double.refuses = (status, "the server's own words.")
+    with pytest.raises(ApiError) as caught:
+        api.apply(INFERENCE_SERVICES, wanted("1"))
+    said = str(caught.value)
+    assert f"answers {status} to PATCH /apis/serving.kserve.io/v1beta1/namespaces/ml/inferenceservices/digits: " in said
+    assert "the server's own words. " in said
+    assert fix in said
+    assert caught.value.status == status
+
+
+def test_a_server_that_is_gone_and_a_context_that_is_none_are_named(
+    api: Api, double: ApiDouble, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=r"There is no cluster to talk to: .*nowhere"):
+        connect("nowhere")
+    config = tmp_path / "config"
+    config.write_text(config.read_text().replace(double.url, "http://127.0.0.1:9"))
+    with pytest.raises(ApiError, match=r"http://127\.0\.0\.1:9 does not answer: .*Is the cluster up"):
+        connect().find(INFERENCE_SERVICES, "ml", "digits")

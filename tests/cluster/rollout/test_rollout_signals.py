@@ -1,0 +1,73 @@
+"""A signal at each moment of a rollout: what was proved answers, or the new version is champion."""
+
+import signal
+from typing import Any
+
+import pytest
+from test.support import catch_unraisable_exception
+
+from forebay.errors import DeployError
+from forebay.kube.client import Api
+from forebay.kube.ending import ended_by_signals
+from support.fake_custom_resources import ApiDouble
+from support.fake_rollout import Registry, RollOut, served
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
+def test_a_signal_puts_back_what_was_and_ends_the_step(
+    roll_out: RollOut, double: ApiDouble, number: signal.Signals, status: int
+) -> None:
+    roll_out("1")
+    with pytest.raises(SystemExit) as caught:
+        roll_out("2", lambda url: signal.raise_signal(number))
+    assert caught.value.code == status
+    assert served(double) == "1"
+
+
+def test_a_signal_to_a_first_version_leaves_nothing(roll_out: RollOut, double: ApiDouble) -> None:
+    with pytest.raises(SystemExit):
+        roll_out("1", lambda url: signal.raise_signal(signal.SIGTERM))
+    assert double.services == {}
+
+
+def test_a_signal_while_the_alias_moves_comes_too_late(
+    roll_out: RollOut, double: ApiDouble, registry: Registry
+) -> None:
+    roll_out("1")
+    roll_out("2", then=lambda: signal.raise_signal(signal.SIGTERM))
+    assert (served(double), registry.champion) == ("2", "2")
+
+
+def test_a_signal_whose_exception_python_drops_is_obeyed_all_the_same() -> None:
+    class Ends:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+    with ended_by_signals() as ending:
+        with catch_unraisable_exception():
+            Ends()
+        with pytest.raises(SystemExit):
+            ending.check()
+
+
+@pytest.mark.parametrize("verb", ["DELETE", "PATCH"])
+def test_a_signal_in_the_middle_of_putting_back_comes_after_it(
+    roll_out: RollOut, double: ApiDouble, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    if verb == "PATCH":
+        roll_out("1")
+    method = {"DELETE": "delete", "PATCH": "apply"}[verb]
+    before = getattr(Api, method)
+
+    def interrupted(self: Api, *words: Any) -> Any:
+        if double.services and served(double) == "2":
+            signal.raise_signal(signal.SIGTERM)
+        return before(self, *words)
+
+    def otherwise(url: str) -> None:
+        monkeypatch.setattr(Api, method, interrupted)
+        raise DeployError("probabilities differ.")
+
+    with pytest.raises(SystemExit):
+        roll_out("2", otherwise)
+    assert [served(double)] == ["1"] if verb == "PATCH" else double.services == {}

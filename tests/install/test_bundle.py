@@ -1,0 +1,160 @@
+"""`forebay bundle`: the list is whole, and what it saves and loads is what the airgap overlay then asks for."""
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from forebay import container_images
+from forebay.cli.main import group
+from forebay.errors import ConfigError
+from forebay.install.air_gap import Image, images, load_actions, renamed, save_actions, write_rendered
+from forebay.install.charts import sources
+from forebay.install.charts.render import rendered
+from support.helm_chart import objects, scenario
+from support.kustomize_manifests import MANIFESTS
+from support.manifest_checks import pods
+from support.small_manifests import write_manifests
+
+REGISTRY = "registry.example.com/team"
+
+
+@pytest.fixture(scope="module")
+def found() -> list[Image]:
+    return images(sources.find())
+
+
+def test_every_image_that_the_chart_runs_and_every_step_is_in_it(found: list[Image]) -> None:
+    names = {image.name for image in found}
+    of_chart = {container["image"] for pod in pods(objects(scenario("kind"))) for container in pod.spec["containers"]}
+    assert of_chart <= names
+    assert set(container_images.OF_A_RUN) <= names
+    assert len(names) == len(found)
+
+
+@pytest.mark.parametrize("overlay", ["airgap"])
+def test_the_overlay_asks_for_the_names_that_load_pushes(found: list[Image], overlay: str) -> None:
+    text = "".join(path.read_text() for path in (MANIFESTS / "overlays" / overlay).glob("*.yaml"))
+    mirror = sources.find().mirror()
+    for image in found:
+        if image.owner not in {"forebay", "chart", *sources.EXTRAS}:
+            assert image.mirrored(mirror).rpartition(":")[0] in text, image.name
+
+
+def test_an_image_that_stands_in_an_argument_is_renamed_too(found: list[Image]) -> None:
+    (solver,) = [image.name for image in found if "acmesolver" in image.name]
+    renames = renamed(sources.find(), REGISTRY)
+    assert renames[f"-image={solver}"] == f"-image={REGISTRY}/{solver.partition('/')[2]}"
+
+
+def test_saving_pulls_what_is_missing_and_the_file_is_whole_or_absent(found: list[Image]) -> None:
+    present = [image.name for image in found if image.ours]
+    lines = [action.line() for action in save_actions(found, present, Path("/tmp/platform.tar"))]
+    pulled = [line.split()[-1] for line in lines if line.startswith("docker pull")]
+    assert pulled == [image.name for image in found if not image.ours]
+    assert lines[-2].startswith("docker save --output /tmp/.platform.tar.part forebay/pipeline:")
+    assert lines[-1] == "mv /tmp/.platform.tar.part /tmp/platform.tar"
+
+
+def test_loading_tags_and_pushes_every_image_under_its_path_without_the_host(found: list[Image]) -> None:
+    lines = [action.line() for action in load_actions(found, Path("/tmp/platform.tar"), REGISTRY)]
+    assert lines[0] == "docker load --quiet --input /tmp/platform.tar"
+    assert len(lines) == 1 + 2 * len(found)
+    assert f"docker push --quiet {REGISTRY}/library/mysql:8.4" in lines
+    assert f"docker tag {container_images.TRAIN} {container_images.image('train', REGISTRY)}" in lines
+
+
+def test_the_list_names_whose_an_image_is_or_how_its_digest_is_found() -> None:
+    listed = CliRunner().invoke(group, ["bundle", "list"]).output.splitlines()
+    assert f"{container_images.SERVE}\tforebay" in listed
+    digests = CliRunner().invoke(group, ["bundle", "list", "--digests"]).output.splitlines()
+    assert len(digests) == len(listed)
+    assert all("docker " in line for line in digests)
+
+
+@pytest.fixture
+def recording_docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A `docker` that has our images, and writes down what it is told."""
+    program, said = tmp_path / "bin" / "docker", tmp_path / "said"
+    program.parent.mkdir()
+    program.write_text(
+        "#!/bin/sh\n"
+        f'echo "$*" >> {said}\n'
+        'case "$*" in\n'
+        '"image inspect forebay/"*) echo \'[{"Id": "sha256:1", "RootFS": {"Layers": ["a"]}}]\';;\n'
+        '"image inspect"*) echo "Error: No such image" >&2; exit 1;;\n'
+        'save*) : > "$3";;\n'
+        "esac\n"
+    )
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("FOREBAY_HOME", str(tmp_path / "home"))
+    return said
+
+
+def test_a_dry_run_prints_what_the_real_one_does(recording_docker: Path, tmp_path: Path) -> None:
+    file, manifests = tmp_path / "platform.tar", write_manifests(tmp_path / "manifests")
+    found = images(sources.find(manifests))
+    words = ["bundle", "save", str(file), "--manifests", str(manifests)]
+    dry = CliRunner().invoke(group, [*words, "--dry-run"])
+    assert dry.exit_code == 0
+    recording_docker.unlink()
+    done = CliRunner().invoke(group, words)
+    assert done.exit_code == 0, done.output
+    assert f"{len(found)} images are in {file}." in done.output
+    told = [f"docker {line}" for line in recording_docker.read_text().splitlines() if "inspect" not in line]
+    assert told == [line for line in dry.output.splitlines() if not line.startswith("mv ")]
+    assert file.is_file()
+    assert sorted(path.name for path in tmp_path.glob("platform.*")) == ["platform.manifests", "platform.tar"]
+
+
+def test_behind_the_gap_the_manifests_that_were_saved_render_the_same_without_fetching(tmp_path: Path) -> None:
+    lying = sources.find(write_manifests(tmp_path / "manifests"))
+    saved = sources.find(write_rendered(lying, tmp_path / "saved"))
+    write_rendered(lying, tmp_path / "saved")
+    with pytest.raises(ConfigError, match="was not written by this command"):
+        write_rendered(lying, lying.manifests)
+    folders = [sources.Sources.overlay(each, "airgap") for each in (lying, saved)]
+    assert rendered(folders[0]) == rendered(folders[1])
+    assert rendered(lying.optional("trainer")) == rendered(saved.optional("trainer"))
+    assert "resources: [rendered.yaml]" in (folders[1] / "kustomization.yaml").read_text()
+    assert (saved.mirror(), saved.images(), saved.kubernetes()) == (lying.mirror(), lying.images(), lying.kubernetes())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["save"], "`forebay bundle save` needs a FILE"),
+        (["load", "absent.tar", "--registry", REGISTRY], "absent.tar is not there"),
+        (["load", "absent.tar"], "--registry takes a host and a path such as registry.example.com/team, got ''"),
+        (["load", "absent.tar", "--registry", "https://x/"], "--registry takes a host and a path"),
+        (["list", "platform.tar"], "takes neither a FILE nor --registry. Did you mean save or load?"),
+        (["send", "x"], "'send' is not one of 'list', 'save', 'load'"),
+    ],
+)
+@pytest.mark.usefixtures("recording_docker")
+def test_what_is_missing_or_wrong_is_named(words: list[str], said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    done = CliRunner().invoke(group, ["bundle", *words])
+    assert done.exit_code == 2
+    assert said in " ".join(done.output.split())
+
+
+def test_an_image_of_ours_that_was_not_built_is_named_with_the_command_that_builds_it(
+    recording_docker: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = recording_docker.parent / "bin" / "docker"
+    program.write_text('#!/bin/sh\necho "Error: No such image" >&2\nexit 1\n')
+    done = subprocess.run(
+        [sys.executable, "-m", "forebay", "bundle", "save", "x.tar"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=recording_docker.parent,
+    )
+    assert done.returncode == 2
+    assert f"The engine has no image {container_images.PIPELINE}. `make images`" in done.stderr
