@@ -1,6 +1,6 @@
 """Ingest of a tar of JPEGs: ours against one plain Python process and against a Spark job with a row UDF.
 
-All three decode the same pictures and write pixels, label, size and digest as Parquet. Ours also judges duplicates and
+All three decode the same images and write pixels, label, size and digest as Parquet. Ours also judges duplicates and
 writes the manifest. Both Spark jobs run on one warm session, so its start is not in the figures.
 """
 
@@ -39,7 +39,7 @@ COLUMNS = ("pixels", "height", "width", "channels", "label_name", "sha256")
 
 @dataclass(frozen=True)
 class Bench:
-    """A tar of pictures, a warm session, and a folder that each run empties first."""
+    """A tar of images, a warm session, and a folder that each run empties first."""
 
     session: "SparkSession"
     source: Path
@@ -57,11 +57,11 @@ def cases() -> Iterator[list[Case]]:
     """Rows per second of the three."""
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         root = Path(folder)
-        rows = _write_tar(root / "pictures.tar")
+        rows = _write_tar(root / "images.tar")
         (root / "spark").mkdir()
         session = stack.enter_context(spark_session(root / "spark"))
         log = StepLog(name="ingest", run_id="", home=Home(root / "home").open(), events=root / "events.jsonl")
-        bench = Bench(session, root / "pictures.tar", root / "out", log)
+        bench = Bench(session, root / "images.tar", root / "out", log)
         expected = _digests(bench.source)
         yield [
             _case("forebay", _ours, bench, rows, expected),
@@ -132,11 +132,11 @@ def _digests(source: Path) -> list[str]:
 
 
 def _write_tar(target: Path) -> int:
-    """The first pictures of each class of the tar that the environment names, else as many drawn at random."""
-    pictures = _cifar10() if TAR_VARIABLE in os.environ else _noise()
+    """The first images of each class of the tar that the environment names, else as many drawn at random."""
+    images = _cifar10() if TAR_VARIABLE in os.environ else _noise()
     rows = 0
     with tarfile.open(target, "w") as tar:
-        for name, data in pictures:
+        for name, data in images:
             info = tarfile.TarInfo(name)
             info.size = len(data)
             tar.addfile(info, io.BytesIO(data))

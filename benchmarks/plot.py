@@ -1,4 +1,4 @@
-"""The figures as one picture: a row of bars per comparison."""
+"""The figures as one image: a row of bars per comparison."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""CPU of the server per request: ours against the stock KServe SDK, JSON and binary, small and large pictures."""
+"""CPU of the server per request: ours against the stock KServe SDK, JSON and binary, small and large images."""
 
 import contextlib
 import http.client
@@ -23,7 +23,7 @@ READY_S = 120
 
 @dataclass(frozen=True)
 class Request:
-    """One picture as V1 JSON or as a V2 FP32 binary tensor, and the class that is right for it."""
+    """One image as V1 JSON or as a V2 FP32 binary tensor, and the class that is right for it."""
 
     path: str
     body: bytes
@@ -33,7 +33,7 @@ class Request:
 
 @contextlib.contextmanager
 def cases() -> Iterator[list[Case]]:
-    """Two servers per picture size, alive while the cases are measured."""
+    """Two servers per image size, alive while the cases are measured."""
     with contextlib.ExitStack() as stack:
         found = []
         for size, shape in SHAPES.items():

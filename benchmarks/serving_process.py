@@ -17,7 +17,7 @@ CLASSES = 10
 
 
 def probabilities(images_NHWC: NDArray[Any]) -> NDArray[np.float32]:
-    """Certain of class (first + last pixel) mod 10: wrong unless every picture arrived whole and in order."""
+    """Certain of class (first + last pixel) mod 10: wrong unless every image arrived whole and in order."""
     flat = images_NHWC.reshape(len(images_NHWC), -1)
     winners = (flat[:, 0].astype(int) + flat[:, -1].astype(int)) % CLASSES
     return np.eye(CLASSES, dtype=np.float32)[winners]

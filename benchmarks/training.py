@@ -1,4 +1,4 @@
-"""Training and its input: ours against what a plain PyTorch script does, on the same pictures."""
+"""Training and its input: ours against what a plain PyTorch script does, on the same images."""
 
 import contextlib
 import os
@@ -40,12 +40,12 @@ SILENT = Listeners(
 
 @dataclass(frozen=True)
 class Prepared:
-    """The same pictures as shards and as a folder of PNG files, in the same order."""
+    """The same images as shards and as a folder of PNG files, in the same order."""
 
     data: SplitManifest
     train: Split
     validation: Split
-    pictures: Path
+    images: Path
     settings: Resolved  # the defaults, for one epoch
 
     @property
@@ -88,10 +88,10 @@ def _loading(prepared: Prepared) -> list[Case]:
     rows = len(prepared.batches) * prepared.settings.batch_rows
     return [
         Case(group=group, name="forebay shards", unit="images/s", better="higher",
-             check=lambda: _check_same_pictures(prepared),
+             check=lambda: _check_same_images(prepared),
              measure=rate(LOADER_EPOCHS * rows, lambda: _load_ours(prepared, LOADER_EPOCHS))),
         Case(group=group, name="ImageFolder + DataLoader", unit="images/s", better="higher",
-             check=lambda: _check_same_pictures(prepared),
+             check=lambda: _check_same_images(prepared),
              measure=rate(len(loader) * prepared.settings.batch_rows, lambda: list(loader))),
     ]  # fmt: skip
 
@@ -124,7 +124,7 @@ def _load_ours(prepared: Prepared, epochs: int) -> None:
 
 
 class _Rows(Dataset[tuple[Tensor, int]]):
-    """Pictures in memory, transformed one by one."""
+    """Images in memory, transformed one by one."""
 
     def __init__(self, prepared: Prepared) -> None:
         self.images = prepared.train.images_NHWC()
@@ -143,7 +143,7 @@ def _array_loader(prepared: Prepared) -> "DataLoader[tuple[Tensor, int]]":
 
 
 def _folder_loader(prepared: Prepared, *, augmented: bool) -> "DataLoader[tuple[Tensor, int]]":
-    folder = import_torchvision().datasets.ImageFolder(prepared.pictures, _transforms(prepared, augmented=augmented))
+    folder = import_torchvision().datasets.ImageFolder(prepared.images, _transforms(prepared, augmented=augmented))
     workers = len(os.sched_getaffinity(0)) if augmented else 0
     return DataLoader(
         folder, prepared.settings.batch_rows, shuffle=augmented, drop_last=augmented, num_workers=workers,
@@ -168,7 +168,7 @@ def _check_learns(prepared: Prepared, train: Callable[[], nn.Module]) -> None:
     assert hits > 3 / CLASSES, f"one epoch of training gives an accuracy of {hits:.2f}"
 
 
-def _check_same_pictures(prepared: Prepared) -> None:
+def _check_same_images(prepared: Prepared) -> None:
     """Without augmentation both ways give the same tensors and labels."""
     theirs = list(_folder_loader(prepared, augmented=False))
     batches = Batches(prepared.train, ROWS, 0, "none", "cpu")
@@ -192,12 +192,12 @@ def _prepare(folder: Path) -> Prepared:
         np.save(folder / sha256_name(split), np.zeros((rows, 32), np.uint8))
     seal(folder)
     for row, (image, label) in enumerate(zip(images, labels, strict=True)):
-        path = folder / "pictures" / f"{label}" / f"{row:05d}.png"
+        path = folder / "images" / f"{label}" / f"{row:05d}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(path)
     settings = resolve(TrainConfig(epochs="1", batch_rows="256"), data, inspect_machine())
     train, validation = (open_split(folder, data, split) for split in ("train", "validation"))
-    return Prepared(data, train, validation, folder / "pictures", settings)
+    return Prepared(data, train, validation, folder / "images", settings)
 
 
 def _manifest(images_NHWC: NDArray[np.uint8]) -> SplitManifest:

@@ -1,4 +1,4 @@
-"""ingest: pictures of any supported source to one Parquet table."""
+"""ingest: images of any supported source to one Parquet table."""
 
 from kfp import dsl
 from kfp.dsl import Dataset, Output
@@ -29,7 +29,7 @@ def ingest(
     executor_memory: str,
     rows: Output[Dataset],
 ) -> None:
-    """Read pictures with Spark into one documented Parquet table; see `forebay.ingest`."""
+    """Read images with Spark into one documented Parquet table; see `forebay.ingest`."""
     from forebay.state import step
 
     with step("ingest") as log:

@@ -10,7 +10,7 @@ from forebay.settings.cluster_environment import GIVEN, MLFLOW, MLFLOW_LOGIN, ST
 
 GPU = "nvidia.com/gpu"
 NAME = "forebay-training"
-DESCRIPTION = "Raw pictures in, a served and registered image classifier out."
+DESCRIPTION = "Raw images in, a served and registered image classifier out."
 
 
 def _request(task: PipelineTask, *, cpu: str, memory: str, hours: int, cached: bool = True) -> None:

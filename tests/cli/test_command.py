@@ -22,8 +22,8 @@ def broken(as_json: bool) -> None:
 
 
 @pytest.fixture
-def picture(tmp_path: Path) -> Path:
-    path = tmp_path / "picture.png"
+def image(tmp_path: Path) -> Path:
+    path = tmp_path / "image.png"
     path.write_bytes(b"any bytes")
     return path
 
@@ -80,27 +80,27 @@ def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("home")
 @pytest.mark.parametrize("url", ["http://host:99999", "http://[::1", "http://a..b:80", "http://127.0.0.1:1/é"])
-def test_a_url_that_is_none_is_wrong_use(picture: Path, url: str) -> None:
-    assert "is not the address of a server" in paragraph("predict", picture, "--url", url, "--name", "x", expect=2)
+def test_a_url_that_is_none_is_wrong_use(image: Path, url: str) -> None:
+    assert "is not the address of a server" in paragraph("predict", image, "--url", url, "--name", "x", expect=2)
 
 
 @pytest.mark.usefixtures("home")
-def test_another_server_that_answers_is_told_from_ours(picture: Path, other_server: str) -> None:
-    words = paragraph("predict", picture, "--url", other_server, "--name", "x", expect=1)
+def test_another_server_that_answers_is_told_from_ours(image: Path, other_server: str) -> None:
+    words = paragraph("predict", image, "--url", other_server, "--name", "x", expect=1)
     assert other_server in words
     assert "no prediction" in words
 
 
 @pytest.mark.usefixtures("home")
-def test_compile_names_a_place_it_cannot_write(picture: Path) -> None:
-    assert str(picture) in paragraph("compile", "--out", picture / "training.yaml", expect=2)
+def test_compile_names_a_place_it_cannot_write(image: Path) -> None:
+    assert str(image) in paragraph("compile", "--out", image / "training.yaml", expect=2)
 
 
 @pytest.mark.usefixtures("home")
-def test_ingest_names_a_place_it_cannot_write_before_it_begins(picture: Path) -> None:
-    words = paragraph("ingest", "--data", "digits", "--out", picture / "rows", expect=2)
+def test_ingest_names_a_place_it_cannot_write_before_it_begins(image: Path) -> None:
+    words = paragraph("ingest", "--data", "digits", "--out", image / "rows", expect=2)
     assert "--out" in words
-    assert f"{picture} is not a folder" in words
+    assert f"{image} is not a folder" in words
 
 
 def test_a_state_folder_that_cannot_be_looked_at_is_a_failed_check(

@@ -123,7 +123,7 @@ def test_what_a_step_says_of_hostile_names_is_one_line_in_events_and_on_a_termin
     assert all(not line.startswith("2026-01-01 INFO") for line in shown.getvalue().splitlines())
 
 
-def test_quarantined_pictures_of_hostile_names_are_listed_one_a_line(tmp_path: Path) -> None:
+def test_quarantined_images_of_hostile_names_are_listed_one_a_line(tmp_path: Path) -> None:
     folder = tmp_path / "quarantine"
     folder.mkdir()
     row = {"source": HOSTILE, "label_name": HOSTILE, "reason": "broken", "detail": HOSTILE}

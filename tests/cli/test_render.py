@@ -26,10 +26,10 @@ def test_a_path_and_a_url_longer_than_the_screen_stay_whole_on_one_line() -> Non
 
 
 def test_a_failed_run_shows_its_error_last() -> None:
-    error = {"step": "ingest", "error": "photos/: no picture among its files"}
+    error = {"step": "ingest", "error": "photos/: no image among its files"}
     assert shown(state="failed", error=error).splitlines()[-1].split(maxsplit=1) == [
         "error",
-        "ingest: photos/: no picture among its files",
+        "ingest: photos/: no image among its files",
     ]
 
 

@@ -23,7 +23,7 @@ QUICK = ("--set", "train.model=mlp", "--set", "train.width=32", "--set", "train.
 
 @pytest.fixture(scope="module")
 def forebay(tmp_path_factory: pytest.TempPathFactory, mlflow_template: Path) -> Forebay:
-    """One working folder with `shapes/`, the pictures."""
+    """One working folder with `shapes/`, the images."""
     cli = Forebay(tmp_path_factory.mktemp("steps"))
     home_with(mlflow_template, cli.home)
     write_folder(cli.folder / "shapes", PER_CLASS)

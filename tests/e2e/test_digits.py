@@ -130,19 +130,19 @@ def test_the_same_run_again_hits_the_cache_and_reuses_the_version(digits: Digits
     assert second["data"] == first["data"]
 
 
-def test_predict_answers_for_a_picture_of_any_size(digits: Digits, tmp_path: Path) -> None:
+def test_predict_answers_for_an_image_of_any_size(digits: Digits, tmp_path: Path) -> None:
     import numpy as np
     from PIL import Image
 
     cli, _ = digits
     images, labels = _digit_instances()
-    picture = Image.fromarray(np.array(images[0], np.uint8)).resize((64, 64), Image.Resampling.NEAREST)
-    picture.save(tmp_path / "digit.png")
+    image = Image.fromarray(np.array(images[0], np.uint8)).resize((64, 64), Image.Resampling.NEAREST)
+    image.save(tmp_path / "digit.png")
     answer = ForebayHere(cli.folder).json("predict", tmp_path / "digit.png")
     assert answer["label"] == labels[0]
 
 
-def test_a_missing_picture_is_wrong_use(digits: Digits) -> None:
+def test_a_missing_image_is_wrong_use(digits: Digits) -> None:
     done = ForebayHere(digits[0].folder)("predict", "absent.png", expect=2)
     assert "absent.png" in done.stderr
 

@@ -38,7 +38,7 @@ def test_an_s3_prefix_is_read_with_what_the_environment_says(
     forebay: Forebay, tmp_path: Path, s3_server: object
 ) -> None:
     write_folder(tmp_path / "shapes", per_class=40)
-    uri = s3_server.upload(tmp_path / "shapes", "bucket", "pictures/shapes")  # type: ignore[attr-defined]
+    uri = s3_server.upload(tmp_path / "shapes", "bucket", "images/shapes")  # type: ignore[attr-defined]
     forebay.environment |= s3_server.environment  # type: ignore[attr-defined]
     summary = forebay.json("run", "--data", uri, *QUICK)
     assert summary["data"]["rows"] == 80

@@ -80,7 +80,7 @@ def test_a_perfect_model_on_a_tiny_test_set_passes_and_the_doubt_is_said() -> No
     text = baseline.doubt(beside, CLASSES, CONFIG)
     assert text == (
         "only 3 of 6 held-out rows are of another class than 'defect' (class 'ok'): too few to tell the model from "
-        "always answering that (p 0.12, evaluate.significance 0.05); it takes 5. Add pictures of other classes"
+        "always answering that (p 0.12, evaluate.significance 0.05); it takes 5. Add images of other classes"
     )
 
 

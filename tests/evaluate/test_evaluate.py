@@ -176,13 +176,13 @@ def test_a_champion_that_was_changed_is_an_error_that_names_the_file_and_says_wh
         (champion.folder / name).write_bytes(whole)
 
 
-def test_a_model_of_other_pictures_is_refused_before_anything_is_written(
+def test_a_model_of_other_images_is_refused_before_anything_is_written(
     digits_bundle: Path, tmp_path: Path, steplog: StepLog
 ) -> None:
     images = np.random.default_rng(0).integers(0, 256, (200, 6, 6, 3), np.uint8)
     write_table(tmp_path / "table", images, [0, 1] * 100, ["cat", "dog"])
     preprocess(tmp_path / "table", tmp_path / "shards", PreprocessConfig(), steplog)
-    with pytest.raises(ModelError, match=r"takes 8x8x1 pictures of 10 classes, the data shapes has 6x6x3 of 2"):
+    with pytest.raises(ModelError, match=r"takes 8x8x1 images of 10 classes, the data shapes has 6x6x3 of 2"):
         run(tmp_path / "shards", digits_bundle, steplog)
     assert not (steplog.home.root / "evaluation").exists()
 

@@ -61,7 +61,7 @@ class Page(HTMLParser):
 
 
 def report_of(classes: list[str], tmp_path: Path, log: StepLog, rows: int = 400, name: str = "shapes") -> Evaluation:
-    """Evaluate a model that learned nothing on random pictures of these classes."""
+    """Evaluate a model that learned nothing on random images of these classes."""
     images = np.random.default_rng(0).integers(0, 256, (rows, 6, 6, 3), np.uint8)
     write_table(tmp_path / "table", images, [row % len(classes) for row in range(rows)], classes, name=name)
     preprocess(tmp_path / "table", tmp_path / "shards", PreprocessConfig(holdout=0.3), log)
@@ -99,14 +99,14 @@ def test_it_says_decision_accuracy_and_where_everything_came_from(digits_report:
         assert fact in text
 
 
-def test_every_mistake_is_there_as_its_own_picture(digits_report: Evaluation) -> None:
+def test_every_mistake_is_there_as_its_own_image(digits_report: Evaluation) -> None:
     page = Page(digits_report.report.read_text())
     wrong = digits_report.accuracy["rows"] - round(digits_report.metrics["accuracy"] * digits_report.accuracy["rows"])
-    pictures = [address for address in page.addresses if address.startswith("data:image/png")]
-    assert len(pictures) == min(wrong, 24) > 0
-    for address in pictures:
-        with Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))) as picture:
-            assert picture.size == (8, 8)
+    images = [address for address in page.addresses if address.startswith("data:image/png")]
+    assert len(images) == min(wrong, 24) > 0
+    for address in images:
+        with Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))) as image:
+            assert image.size == (8, 8)
 
 
 def test_class_names_are_text_whatever_they_hold(tmp_path: Path, steplog: StepLog) -> None:
@@ -154,7 +154,7 @@ def test_a_model_without_mistakes_or_history_still_has_a_page(tmp_path: Path, st
     found = evaluate(tmp_path / "shards", tmp_path / "bundle", tmp_path / "evaluation", EvaluateConfig(), steplog)
     page = Page(found.report.read_text())
     assert found.accuracy["value"] == 1.0
-    assert "every held-out picture was answered right" in page.text
+    assert "every held-out image was answered right" in page.text
     assert "polyline" in page.elements  # ROC and the diagonals; no training curves
     assert "by epoch" not in page.text
 
@@ -163,13 +163,13 @@ def test_a_model_without_mistakes_or_history_still_has_a_page(tmp_path: Path, st
 @pytest.mark.parametrize("width", [1200, 420])
 def test_a_real_browser_draws_it(digits_report: Evaluation, tmp_path: Path, width: int) -> None:
     assert BROWSER is not None
-    picture = tmp_path / "page.png"
+    screenshot = tmp_path / "page.png"
     subprocess.run(
-        [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--screenshot={picture}",
+        [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--screenshot={screenshot}",
          f"--window-size={width},3000", f"--user-data-dir={tmp_path / 'profile'}", digits_report.report.as_uri()],
         check=True, capture_output=True, timeout=600,
     )  # fmt: skip
-    with Image.open(picture) as image:
+    with Image.open(screenshot) as image:
         pixels = np.asarray(image.convert("RGB")).reshape(-1, 3)
     colours, counts = np.unique(pixels, axis=0, return_counts=True)
     blue = (colours == (37, 99, 235)).all(axis=1)

@@ -44,7 +44,7 @@ def fraction_of(image: NDArray[np.uint8]) -> float:
 
 @pytest.fixture
 def prepare(tmp_path: Path, steplog: StepLog) -> Prepare:
-    """Pictures to shards; returns the folder of the shards."""
+    """Images to shards; returns the folder of the shards."""
 
     def run(
         name: str, images: NDArray[np.uint8], labels: NDArray[np.int64], classes: list[str], **more: object
@@ -81,7 +81,7 @@ def test_of_three_classes_the_one_without_held_out_rows_is_named_everywhere_and_
     assert (white["support"], white["recall"], white["precision"]) == (0, None, None)
     assert found.metrics["macro_recall"] == np.mean([row["recall"] for row in found.per_class[:2]])
     page = found.report.read_text()
-    assert "Not judged, because no held-out picture shows them, and in no average: class &#39;white&#39;" in page
+    assert "Not judged, because no held-out image shows them, and in no average: class &#39;white&#39;" in page
     assert "mean of 2 of 3 classes" in page
 
 
@@ -103,7 +103,7 @@ def test_noise_of_uneven_classes_is_refused_and_switched_off_it_passes(
     assert "Better than always answering" not in free.report.read_text()
 
 
-def test_a_perfect_model_of_a_handful_of_pictures_passes_with_the_doubt_in_words(
+def test_a_perfect_model_of_a_handful_of_images_passes_with_the_doubt_in_words(
     prepare: Prepare, tmp_path: Path, steplog: StepLog
 ) -> None:
     labels = np.array([0, 1] * 8)

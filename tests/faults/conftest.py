@@ -42,11 +42,11 @@ def s3_gate(s3_server: S3Store) -> Iterator[Gate]:
 
 
 @pytest.fixture(scope="session")
-def pictures_digest(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Of the rows of an ingest of `write_folder`'s pictures that nothing disturbed."""
-    place = Place(tmp_path_factory.mktemp("pictures"))
+def images_digest(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Of the rows of an ingest of `write_folder`'s images that nothing disturbed."""
+    place = Place(tmp_path_factory.mktemp("images"))
     place.home.open()
-    write_folder(place.pictures, 20)
+    write_folder(place.images, 20)
     assert ended("ingest", place) == 0, place.events()
     return DataManifest.read(place.rows).digest
 

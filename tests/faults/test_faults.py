@@ -25,7 +25,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, mlflow_template: Path)
         place = Place(folder)
         home_with(mlflow_template, place.home.root)
         digits_table(place.rows, ROWS)
-        place.pictures.mkdir()
+        place.images.mkdir()
         for step in STEPS[1:5]:
             perform(step, place)
 

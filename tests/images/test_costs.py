@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from forebay.pictures import MAX_PIXELS, PictureError, decode
+from forebay.images import MAX_PIXELS, ImageError, decode
 from forebay.settings import IngestConfig
 from support.costly_images import chunk, grey_tiff, many_scans, png, segment, tiff
 
@@ -36,7 +36,7 @@ def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
 
 def refusal(data: bytes, max_pixels: int = MAX_PIXELS) -> str:
     start = time.thread_time()
-    with pytest.raises(PictureError) as caught:
+    with pytest.raises(ImageError) as caught:
         decode(data, channels=None, max_pixels=max_pixels)
     assert time.thread_time() - start < QUICK_S
     assert caught.value.reason == "too_costly"
@@ -59,12 +59,12 @@ def test_a_progressive_photo_of_more_than_a_mb_is_read_to_the_bit_even_where_it_
     np.testing.assert_array_equal(pixels, np.asarray(Image.open(io.BytesIO(data))))
 
 
-def test_scans_of_what_a_jpeg_carries_beside_its_picture_do_not_count() -> None:
-    picture = encoded(photo(90, 120), "JPEG", progressive=True)
+def test_scans_of_what_a_jpeg_carries_beside_its_image_do_not_count() -> None:
+    image = encoded(photo(90, 120), "JPEG", progressive=True)
     thumbnails = segment(0xE2, b"\xff\xda" * 300)
-    for data in (picture[:2] + thumbnails + picture[2:], picture + picture * 20):
+    for data in (image[:2] + thumbnails + image[2:], image + image * 20):
         pixels = decode(data, channels=None, max_pixels=90 * 120)
-        np.testing.assert_array_equal(pixels, np.asarray(Image.open(io.BytesIO(picture))))
+        np.testing.assert_array_equal(pixels, np.asarray(Image.open(io.BytesIO(image))))
 
 
 @pytest.mark.parametrize(
@@ -89,13 +89,13 @@ def test_as_many_scans_as_allowed_are_decoded() -> None:
     [
         (b"\xff" * 10_000_000, "more than 65536 bytes that belong to no segment"),
         (b"\xff\xe0\0\2" + bytes(10_000_000), "more than 65536 bytes that belong to no segment"),
-        (b"\xff\xe1\0\2" * 2_000_000, "more than 4096 segments before its picture"),
+        (b"\xff\xe1\0\2" * 2_000_000, "more than 4096 segments before its image"),
         (segment(0xE1, b"Exif\0\0" + bytes(60_000)) * 100, "EXIF in 100 segments, at most 16 are read"),
     ],
 )
-def test_what_stands_before_the_picture_of_a_jpeg_is_bounded(between: bytes, words: str) -> None:
-    picture = encoded(photo(8, 8), "JPEG")
-    assert words in refusal(picture[:2] + between + picture[2:])
+def test_what_stands_before_the_image_of_a_jpeg_is_bounded(between: bytes, words: str) -> None:
+    image = encoded(photo(8, 8), "JPEG")
+    assert words in refusal(image[:2] + between + image[2:])
 
 
 def test_what_stands_between_the_chunks_of_a_png_is_bounded() -> None:
@@ -107,7 +107,7 @@ def test_what_stands_between_the_chunks_of_a_png_is_bounded() -> None:
 
 
 def test_a_gif_in_millions_of_empty_blocks_is_stopped_while_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("forebay.pictures.watch.MAX_READS", 100_000)
+    monkeypatch.setattr("forebay.images.watch.MAX_READS", 100_000)
     data = b"GIF89a\x08\0\x08\0\0\0\0" + b"!\xfe\0" * 200_000
     assert "a file in pieces of a few bytes, of which at most 100000 are read" in refusal(data)
 
@@ -144,21 +144,21 @@ def test_scans_of_the_jpegs_in_a_tiff_count() -> None:
     )
 
 
-def test_pictures_in_digits_are_bounded() -> None:
+def test_images_in_digits_are_bounded() -> None:
     assert "12000000 numbers in digits, at most 5000000 are read" in refusal(b"P3 2000 2000 255\n" + b"1 " * 12_000_000)
-    assert "200000 comments in a picture of digits" in refusal(b"P2 9 9 255\n" + b"#\n" * 200_000)
+    assert "200000 comments in an image of digits" in refusal(b"P2 9 9 255\n" + b"#\n" * 200_000)
 
 
 @pytest.mark.parametrize("maximum", [1, 100, 254, 256, 1023, 4095, 65534])
 @pytest.mark.parametrize("bands", [1, 3])
-def test_a_binary_picture_below_any_maximum_is_scaled_as_pillow_does(maximum: int, bands: int) -> None:
+def test_a_binary_image_below_any_maximum_is_scaled_as_pillow_does(maximum: int, bands: int) -> None:
     values = np.random.default_rng(maximum).integers(0, maximum + 2, 11 * 7 * bands)
     head = b"P%d 11 7 %d\n" % (5 if bands == 1 else 6, maximum)
     data = head + values.astype("u1" if maximum < 256 else ">u2").tobytes()
     expected = np.asarray(Image.open(io.BytesIO(data))) >> (8 if bands == 1 and maximum > 255 else 0)
     found = decode(data, channels=None, max_pixels=77)
     np.testing.assert_array_equal(found.reshape(expected.shape), expected)
-    with pytest.raises(PictureError, match="unreadable: damaged"):
+    with pytest.raises(ImageError, match="unreadable: damaged"):
         decode(data[:-1], channels=None, max_pixels=77)
 
 
@@ -169,7 +169,7 @@ def test_there_is_one_ceiling_of_pixels() -> None:
 def test_a_file_is_judged_by_its_bytes_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """A slow machine refuses nothing else: what is counted is refused before the clock is looked at."""
     clock: Callable[[], float] = iter(range(0, 1 << 30, 1000)).__next__
-    monkeypatch.setattr("forebay.pictures.watch.time.thread_time", clock)
+    monkeypatch.setattr("forebay.images.watch.time.thread_time", clock)
     assert decode(encoded(photo(64, 64), "JPEG"), channels=None, max_pixels=64 * 64).shape == (64, 64, 3)
 
 
@@ -180,7 +180,7 @@ def patched(data: bytes, box: bytes, shift: int, values: bytes) -> bytes:
 
 
 def test_an_avif_is_judged_by_the_pixels_that_are_coded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("forebay.pictures.costs.boxes.MIN_TILE_PIXELS", 100_000)
+    monkeypatch.setattr("forebay.images.costs.boxes.MIN_TILE_PIXELS", 100_000)
     for mode, more in (("RGB", {}), ("RGBA", {"save_all": True, "append_images": [Image.new("RGBA", (640, 480))]})):
         data = encoded(Image.new(mode, (640, 480)), "AVIF", **more)
         assert decode(data, channels=None, max_pixels=640 * 480).shape == (480, 640, 3)

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from forebay.pictures import PictureError, decode, decode_values, depth_of, to_8_bits
+from forebay.images import ImageError, decode, decode_values, depth_of, to_8_bits
 
 LIMIT = 1_000_000
 
@@ -129,5 +129,5 @@ def test_what_uses_16_bits_is_the_high_byte_whichever_way_it_is_read(channels: i
 
 def test_32_bit_values_above_16_bits_stay_refused() -> None:
     data = encoded(Image.fromarray(np.array([[0, 70000]], np.int32)), "TIFF")
-    with pytest.raises(PictureError, match=r"grey values outside 0\.\.65535"):
+    with pytest.raises(ImageError, match=r"grey values outside 0\.\.65535"):
         decode_values(data, max_pixels=LIMIT)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from forebay.pictures import resize
+from forebay.images import resize
 
 
 def test_the_same_size_is_handed_back_untouched() -> None:

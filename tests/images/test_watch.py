@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from forebay.pictures import MAX_PIXELS, AskerGoneError, PictureError, Watch, decode
+from forebay.images import MAX_PIXELS, AskerGoneError, ImageError, Watch, decode
 from support.costly_images import many_scans
 
 
@@ -31,7 +31,7 @@ def _noise(kind: str) -> bytes:
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "BMP"])
-def test_who_leaves_in_the_middle_of_a_picture_ends_it_there(kind: str) -> None:
+def test_who_leaves_in_the_middle_of_an_image_ends_it_there(kind: str) -> None:
     data = _noise(kind)
     stays = Leaves(1 << 30)
     decode(data, channels=None, max_pixels=MAX_PIXELS, watch=Watch(stays))
@@ -49,9 +49,9 @@ def test_it_is_looked_at_between_the_scans_of_a_jpeg_however_short_they_are() ->
     assert leaves.looks == 21
 
 
-def test_time_is_that_of_all_pictures_of_a_watch() -> None:
+def test_time_is_that_of_all_images_of_a_watch() -> None:
     data = _noise("PNG")
     watch = Watch(cpu_s=0.0)
-    with pytest.raises(PictureError, match="too_costly: decoding was stopped after 0 s of a core"):
+    with pytest.raises(ImageError, match="too_costly: decoding was stopped after 0 s of a core"):
         decode(data, channels=None, max_pixels=MAX_PIXELS, watch=watch)
     decode(data, channels=None, max_pixels=MAX_PIXELS, watch=Watch())

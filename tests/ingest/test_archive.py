@@ -222,10 +222,10 @@ def test_a_folder_of_archives_is_read_as_folders_of_their_names(tmp_path: Path) 
     ]
 
 
-def test_archives_beside_pictures_are_passed_over_and_named(tmp_path: Path) -> None:
+def test_archives_beside_images_are_passed_over_and_named(tmp_path: Path) -> None:
     (tmp_path / "set" / "cat").mkdir(parents=True)
     (tmp_path / "set" / "cat" / "1.png").write_bytes(b"x")
     (tmp_path / "set" / "all.zip").write_bytes(b"PK\x05\x06" + bytes(18))
     found = find(IngestConfig(data=str(tmp_path / "set")), tmp_path)
     assert len(found.index()) == 1
-    assert [note.text for note in found.notes] == ["Passed over as no pictures: 1 file (.zip (1)), such as all.zip."]
+    assert [note.text for note in found.notes] == ["Passed over as no images: 1 file (.zip (1)), such as all.zip."]

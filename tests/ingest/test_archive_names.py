@@ -83,7 +83,7 @@ def test_an_old_code_page_stays_what_it_was(tmp_path: Path) -> None:
     assert [label for _, label, _ in read(path)[0]] == ["caf\u00e9", "tea"]
 
 
-def test_a_table_beside_archives_names_their_pictures(tmp_path: Path) -> None:
+def test_a_table_beside_archives_names_their_images(tmp_path: Path) -> None:
     as_zip(tmp_path / "set" / "train.zip", ["train/1.png", "train/2.png"])
     as_zip(tmp_path / "set" / "test.zip", ["test/1.png", "test/3.png"])
     (tmp_path / "set" / "trainLabels.csv").write_text("id,label\n1,frog\n2,truck\n")
@@ -100,7 +100,7 @@ def test_what_lies_beside_archives_is_counted(tmp_path: Path) -> None:
     rows, found = read(tmp_path / "set")
     assert [label for _, label, _ in rows] == ["cat", "dog"]
     assert [note.text for note in found.notes] == [
-        "Passed over as no pictures: 2 files (.md (1), .json (1)), such as README.md."
+        "Passed over as no images: 2 files (.md (1), .json (1)), such as README.md."
     ]
 
 

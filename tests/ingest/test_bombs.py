@@ -1,4 +1,4 @@
-"""Pictures that are made to stop a decoder are set aside under a reason of their own, and the rest is taken."""
+"""Images that are made to stop a decoder are set aside under a reason of their own, and the rest is taken."""
 
 from collections.abc import Callable
 from pathlib import Path

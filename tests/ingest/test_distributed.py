@@ -43,14 +43,14 @@ class Work:
 
 
 def write_table(folder: Path) -> None:
-    """Parquet with two columns of pictures, of which `image` is the one that is found without a setting."""
+    """Parquet with two columns of images, of which `image` is the one that is found without a setting."""
     folder.mkdir(parents=True)
-    pictures = []
+    images = []
     for number in range(40):
         file = io.BytesIO()
         Image.fromarray(draw(CLASSES[number % 2], number)).save(file, "PNG")
-        pictures.append(file.getvalue())
-    table = pa.table({"image": pictures[::-1], "scan": pictures, "label": [CLASSES[row % 2] for row in range(40)]})
+        images.append(file.getvalue())
+    table = pa.table({"image": images[::-1], "scan": images, "label": [CLASSES[row % 2] for row in range(40)]})
     pq.write_table(table, folder / "0.parquet", row_group_size=7)
 
 
@@ -126,7 +126,7 @@ def test_executors_write_what_the_steps_own_process_writes(
     assert reading.manifest == replace(here, warnings=step_says)
     assert files_of(tmp_path / "there") == files_of(tmp_path / "here")
     assert len(files_of(tmp_path / "there")) > 5
-    assert reading.pictures == here.rows + sum(here.quarantined.values())
+    assert reading.images == here.rows + sum(here.quarantined.values())
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -158,10 +158,10 @@ def test_a_file_that_came_out_of_the_store_otherwise_than_it_went_in_is_refused(
         (tmp_path / folder).mkdir()
     wrong = {**reading.digests, name: "0" * 64}
     with pytest.raises(DataError, match=rf"{name}: its bytes are not those that were written"):
-        fetch(work.places["tar"], type(reading)(manifest=reading.manifest, pictures=1, digests=wrong), tmp_path)
+        fetch(work.places["tar"], type(reading)(manifest=reading.manifest, images=1, digests=wrong), tmp_path)
     outside = {"../../etc/passwd": "0" * 64}
     with pytest.raises(DataError, match="it is no part of rows or quarantine"):
-        fetch(work.places["tar"], type(reading)(manifest=reading.manifest, pictures=1, digests=outside), tmp_path)
+        fetch(work.places["tar"], type(reading)(manifest=reading.manifest, images=1, digests=outside), tmp_path)
 
 
 def test_clearing_leaves_what_lies_beside(s3: S3Store) -> None:

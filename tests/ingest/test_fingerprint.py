@@ -24,23 +24,23 @@ def test_the_same_files_give_the_same_fingerprint(folder: Path) -> None:
 
 def test_an_edit_of_equal_size_changes_it_even_with_the_old_time_put_back(folder: Path) -> None:
     before = source_fingerprint(str(folder))
-    picture = folder / "cat" / "1.png"
-    status = picture.stat()
-    picture.write_bytes(b"ONE")
-    os.utime(picture, ns=(status.st_atime_ns, status.st_mtime_ns))
+    image = folder / "cat" / "1.png"
+    status = image.stat()
+    image.write_bytes(b"ONE")
+    os.utime(image, ns=(status.st_atime_ns, status.st_mtime_ns))
     assert source_fingerprint(str(folder)) != before
 
 
 @pytest.mark.parametrize("change", ["add", "remove", "rename"])
 def test_adding_removing_and_renaming_change_it(folder: Path, change: str) -> None:
     before = source_fingerprint(str(folder))
-    picture = folder / "cat" / "1.png"
+    image = folder / "cat" / "1.png"
     if change == "add":
         (folder / "cat" / "3.png").write_bytes(b"three")
     elif change == "remove":
-        picture.unlink()
+        image.unlink()
     else:
-        picture.rename(folder / "cat" / "9.png")
+        image.rename(folder / "cat" / "9.png")
     assert source_fingerprint(str(folder)) != before
 
 
@@ -58,8 +58,8 @@ def test_nothing_at_the_path_is_wrong_use_and_says_what_to_give(tmp_path: Path) 
 
 
 def test_another_scheme_is_refused_by_name() -> None:
-    with pytest.raises(ConfigError, match=r"s3://bucket/prefix, got 'gs://bucket/pictures'"):
-        source_fingerprint("gs://bucket/pictures")
+    with pytest.raises(ConfigError, match=r"s3://bucket/prefix, got 'gs://bucket/images'"):
+        source_fingerprint("gs://bucket/images")
 
 
 def test_an_s3_object_edited_to_equal_size_changes_it(folder: Path, s3: S3Store) -> None:

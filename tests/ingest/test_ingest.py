@@ -66,7 +66,7 @@ def test_a_folder_with_planted_bad_files_keeps_the_good_and_names_the_bad(
     assert is_sealed(tmp_path / "out")
     assert not list((tmp_path / "out").glob(".work-*"))
     assert manifest.warnings == [
-        "6 of 126 pictures are quarantined: 2 conflicting_labels, 1 duplicate, 3 unreadable. The first: "
+        "6 of 126 images are quarantined: 2 conflicting_labels, 1 duplicate, 3 unreadable. The first: "
         "cross/empty.png: the file is empty; cross/zz-two-labels.png: the same pixels occur under several labels, "
         "first at cross/zz-two-labels.png; cross/zz-duplicate.png: the same pixels as cross/001.png. "
         "Suffixes: .png (6). "
@@ -155,7 +155,7 @@ def test_size_and_channels_as_set_are_what_is_stored(run_ingest: Ingest, tmp_pat
 
 
 def test_a_wrong_guess_from_the_sample_is_mended(run_ingest: Ingest, tmp_path: Path) -> None:
-    """200 pictures, of which the sample sees every third: those are small and grey, all the others large and colour."""
+    """200 images, of which the sample sees every third: those are small and grey, all the others large and colour."""
     sampled = set(np.linspace(0, 199, 64).astype(int).tolist())
     for row in range(200):
         folder = tmp_path / "d" / ("even" if row < 100 else "odd")
@@ -175,7 +175,7 @@ def test_too_much_quarantine_fails_says_why_and_leaves_the_table_to_look_at(run_
     with pytest.raises(DataError) as caught:
         run_ingest(tmp_path / "shapes", tmp_path / "out")
     message = str(caught.value)
-    assert "6 of 26 pictures (23.1%) are quarantined, more than ingest.max_quarantine=0.1 allows" in message
+    assert "6 of 26 images (23.1%) are quarantined, more than ingest.max_quarantine=0.1 allows" in message
     assert "2 conflicting_labels, 1 duplicate, 3 unreadable" in message
     assert "The first: cross/empty.png: the file is empty; cross/zz-two-labels.png: the same" in message
     assert "Suffixes: .png (6). `forebay quarantine " in message
@@ -184,7 +184,7 @@ def test_too_much_quarantine_fails_says_why_and_leaves_the_table_to_look_at(run_
     assert not (tmp_path / "out" / "manifest.json").exists()
 
 
-def test_pictures_with_no_class_folder_are_told_what_to_do(run_ingest: Ingest, tmp_path: Path) -> None:
+def test_images_with_no_class_folder_are_told_what_to_do(run_ingest: Ingest, tmp_path: Path) -> None:
     (tmp_path / "flat").mkdir()
     for number in range(3):
         Image.fromarray(draw("ring", number)).save(tmp_path / "flat" / f"{number}.png")
@@ -197,7 +197,7 @@ def test_fewer_than_two_classes_are_refused(run_ingest: Ingest, tmp_path: Path, 
     write_folder(tmp_path / "shapes", per_class=3)
     for path in (tmp_path / "shapes").rglob("*.png"):
         if keep == "nothing" or path.parent.name == "ring":
-            path.write_bytes(b"no picture")
+            path.write_bytes(b"no image")
     found = {"one class": r"3 rows in 1 class\(es\)", "nothing": r"0 rows in 0 class\(es\)"}[keep]
     with pytest.raises(DataError, match=rf"{found} are left(: ring|: cross)?\. A classifier needs at least two"):
         run_ingest(tmp_path / "shapes", tmp_path / "out", max_quarantine=1.0)
@@ -251,7 +251,7 @@ def test_the_own_row_table_can_be_ingested_again_with_the_same_digest(run_ingest
     assert (second.kind, second.digest, second.splits) == ("parquet", first.digest, first.splits)
 
 
-def test_parquet_of_encoded_pictures_in_many_row_groups(run_ingest: Ingest, tmp_path: Path) -> None:
+def test_parquet_of_encoded_images_in_many_row_groups(run_ingest: Ingest, tmp_path: Path) -> None:
     data = []
     for number in range(30):
         buffer = io.BytesIO()
@@ -279,7 +279,7 @@ def test_an_s3_prefix_and_a_tar_in_s3_give_the_local_digest(run_ingest: Ingest, 
 def test_an_s3_object_that_cannot_be_had_ends_the_step_with_its_name(
     run_ingest: Ingest, tmp_path: Path, s3: S3Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A picture that S3 does not hand out must never look like a broken picture."""
+    """An image that S3 does not hand out must never look like a broken image."""
     write_folder(tmp_path / "shapes", per_class=10)
     uri = s3.upload(tmp_path / "shapes", "ingest", "vanishing")
     from forebay.ingest import step
@@ -338,7 +338,7 @@ def test_digits_are_whole_and_progress_is_told(run_ingest: Ingest, tmp_path: Pat
     assert (manifest.quarantined, manifest.warnings) == ({}, [])
     assert steplog.events is not None
     told = [event for event in read_events(steplog.events)[0] if event["kind"] == "progress"]
-    assert (told[-1]["done"], told[-1]["total"], told[-1]["unit"]) == (1797, 1797, "pictures")
+    assert (told[-1]["done"], told[-1]["total"], told[-1]["unit"]) == (1797, 1797, "images")
 
 
 def test_reasons_are_words_of_the_contract(run_ingest: Ingest, tmp_path: Path) -> None:

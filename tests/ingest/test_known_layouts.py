@@ -1,4 +1,4 @@
-"""Image folders as well-known data sets are laid out: which classes and splits come of them, and what is said."""
+"""Image folders as well-known datasets are laid out: which classes and splits come of them, and what is said."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ def classes(above: str, *names: str) -> list[str]:
 
 
 def read(root: Path, names: Iterable[str], **settings: str) -> Read:
-    """What is read of a folder `photos`: (class, split) of its pictures, what is said, and how many are set aside."""
+    """What is read of a folder `photos`: (class, split) of its images, what is said, and how many are set aside."""
     in_folder(root / "photos", names)
     (root / "work").mkdir()
     found = find(IngestConfig(data=str(root / "photos"), **settings), root / "work")
@@ -38,15 +38,15 @@ def refusal(root: Path, names: Iterable[str], **settings: str) -> str:
     ("names", "left_out"),
     [
         ([*classes("food-101/images/", "cat", "dog"), "food-101/meta/classes.txt", "food-101/meta/train.json"],
-         ["The folder food-101/meta/ is left out (0 pictures): it holds no picture."]),
+         ["The folder food-101/meta/ is left out (0 images): it holds no image."]),
         ([*classes("CUB/images/", "cat", "dog"), "CUB/parts/parts.txt", "CUB/attributes/certainties.txt"],
-         ["The folder CUB/attributes/ is left out (0 pictures): it holds no picture.",
-          "The folder CUB/parts/ is left out (0 pictures): it holds no picture."]),
+         ["The folder CUB/attributes/ is left out (0 images): it holds no image.",
+          "The folder CUB/parts/ is left out (0 images): it holds no image."]),
         ([*classes("data/", "cat", "dog"), f"models/{EMPTY}"],
-         ["The folder models/ is left out (0 pictures): it holds no picture."]),
+         ["The folder models/ is left out (0 images): it holds no image."]),
     ],
 )  # fmt: skip
-def test_a_folder_of_pictures_beside_folders_of_texts_is_the_top(
+def test_a_folder_of_images_beside_folders_of_texts_is_the_top(
     tmp_path: Path, names: Sequence[str], left_out: list[str]
 ) -> None:
     assert read(tmp_path, names) == ({("cat", None), ("dog", None)}, left_out, 0)
@@ -62,7 +62,7 @@ def test_a_folder_of_pictures_beside_folders_of_texts_is_the_top(
         ["batch1/1.png", "batch2/2.png"],
     ],
 )
-def test_folders_that_only_hold_pictures_become_no_classes(tmp_path: Path, names: Sequence[str]) -> None:
+def test_folders_that_only_hold_images_become_no_classes(tmp_path: Path, names: Sequence[str]) -> None:
     assert "would become a class, and its name says that it is none" in refusal(tmp_path, names)
 
 
@@ -73,7 +73,7 @@ def test_a_single_folder_is_not_advised_to_be_the_class(tmp_path: Path) -> None:
     )
 
 
-def test_only_a_table_that_names_pictures_is_advised(tmp_path: Path) -> None:
+def test_only_a_table_that_names_images_is_advised(tmp_path: Path) -> None:
     in_folder(tmp_path / "photos", ["test1/1.jpg", "train/a.jpg"])
     (tmp_path / "photos" / "areas.csv").write_text("country,area\nx,1\n")
     (tmp_path / "photos" / "sampleSubmission.csv").write_text("id,label\n1,0.5\n")
@@ -82,20 +82,20 @@ def test_only_a_table_that_names_pictures_is_advised(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("masks", ["masks", "Mask", "ground_truth", "labels"])
-def test_masks_beside_the_pictures_of_a_class_are_left_out_and_named(tmp_path: Path, masks: str) -> None:
+def test_masks_beside_the_images_of_a_class_are_left_out_and_named(tmp_path: Path, masks: str) -> None:
     names = [
         f"{name}/{kind}/{number}.png" for name in ("COVID", "Normal") for kind in ("images", masks) for number in "12"
     ]
     assert read(tmp_path, names) == (
         {("COVID", None), ("Normal", None)},
-        [f"Annotations beside the pictures of a class are left out (4 pictures): COVID/{masks}/, Normal/{masks}/."],
+        [f"Annotations beside the images of a class are left out (4 images): COVID/{masks}/, Normal/{masks}/."],
         0,
     )
 
 
-def test_masks_below_the_pictures_of_a_class_are_left_out(tmp_path: Path) -> None:
+def test_masks_below_the_images_of_a_class_are_left_out(tmp_path: Path) -> None:
     found, notes, _ = read(tmp_path, ["cat/1.png", "cat/masks/1.png", "dog/2.png", "dog/labels/3.png"])
-    assert notes == ["Annotations beside the pictures of a class are left out (1 picture): cat/masks/."]
+    assert notes == ["Annotations beside the images of a class are left out (1 image): cat/masks/."]
     assert found == {("cat", None), ("dog", None)}
 
 
@@ -112,18 +112,18 @@ def test_annotations_are_classes_where_the_first_folder_is_set_to_be_the_class(t
 
 def test_the_way_to_make_annotations_a_class_is_said(tmp_path: Path) -> None:
     assert read(tmp_path, classes("", "gloves", "hats", "masks"))[1] == [
-        "The folder masks/ is left out (2 pictures): its name says that it holds annotations, not pictures of a class. "
+        "The folder masks/ is left out (2 images): its name says that it holds annotations, not images of a class. "
         "ingest.class_level=1 makes it a class."
     ]
 
 
 @pytest.mark.parametrize("side", ["test", "val"])
-def test_a_split_whose_only_folder_is_no_class_holds_unlabelled_pictures(tmp_path: Path, side: str) -> None:
+def test_a_split_whose_only_folder_is_no_class_holds_unlabelled_images(tmp_path: Path, side: str) -> None:
     names = [*classes("train/", "cat", "dog"), *classes("valid/", "cat", "dog"), f"{side}_set/unknown/1.jpg"]
     found, notes, set_aside = read(tmp_path, names)
     assert found == {(label, split) for label in ("cat", "dog") for split in ("train", "test")} | {(None, None)}
     assert notes == [
-        f"Unlabelled and set aside: 1 picture of {side}_set/, whose only folder unknown/ is no class of other splits."
+        f"Unlabelled and set aside: 1 image of {side}_set/, whose only folder unknown/ is no class of other splits."
     ]
     assert set_aside == 1
 
@@ -146,7 +146,7 @@ def test_several_folders_of_a_side_are_said_in_the_plural(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("litter", ["cat/0.jpg:Zone.Identifier", "cat/0.jpgZone.Identifier", "Temporary Items/x/1.jpg"])
-def test_what_systems_write_beside_pictures_is_litter(tmp_path: Path, litter: str) -> None:
+def test_what_systems_write_beside_images_is_litter(tmp_path: Path, litter: str) -> None:
     assert read(tmp_path, [*classes("", "cat", "dog"), litter]) == ({("cat", None), ("dog", None)}, [], 0)
 
 

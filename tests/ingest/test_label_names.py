@@ -1,4 +1,4 @@
-"""Which picture a line of a table names, of which split it is, and where the table lies."""
+"""Which image a line of a table names, of which split it is, and where the table lies."""
 
 import io
 import zipfile
@@ -32,7 +32,7 @@ NFC, NFD = "caf\u00e9", "cafe\u0301"
         (["test/1.png", "train/2.png"], "train/1.png", []),
     ],
 )
-def test_a_written_name_finds_its_picture(paths: list[str], written: str, found: list[str]) -> None:
+def test_a_written_name_finds_its_image(paths: list[str], written: str, found: list[str]) -> None:
     assert NameMatcher(paths).find(written, "") == found
 
 
@@ -53,7 +53,7 @@ def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.mark.parametrize("name", ["trainLabels.csv", "train.csv", "labels_train.csv"])
-def test_a_table_of_a_split_names_the_pictures_of_that_split(read: Any, name: str) -> None:
+def test_a_table_of_a_split_names_the_images_of_that_split(read: Any, name: str) -> None:
     names = [f"{side}/{number}.png" for side in ("train", "test") for number in "12"]
     found, _ = read(names, "id,label\n1,frog\n2,truck\n", name)
     assert {path: label for path, (label, _) in found.items()} == {
@@ -61,7 +61,7 @@ def test_a_table_of_a_split_names_the_pictures_of_that_split(read: Any, name: st
     }  # fmt: skip
 
 
-def test_the_split_of_a_line_tells_pictures_of_one_name_apart(read: Any) -> None:
+def test_the_split_of_a_line_tells_images_of_one_name_apart(read: Any) -> None:
     names = [f"{side}/{number}.png" for side in ("train", "test") for number in "12"]
     table = "id,label,split\n1,a,train\n2,b,train\n1,c,test\n2,d,test\n"
     assert read(names, table)[0] == {

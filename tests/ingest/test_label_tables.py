@@ -13,7 +13,7 @@ from forebay.ingest.detect import find
 from forebay.settings import IngestConfig
 from support.image_folders import in_folder
 
-PICTURES = ("a/1.png", "a/2.png", "b/3.png")
+IMAGES = ("a/1.png", "a/2.png", "b/3.png")
 
 
 @pytest.fixture
@@ -58,39 +58,37 @@ def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     ],
 )
 def test_tables_as_people_write_them_give_the_same_labels(read: Any, text: str | bytes) -> None:
-    found, notes = read(*PICTURES, tables={"photos/labels.csv": text}, labels="labels.csv")
+    found, notes = read(*IMAGES, tables={"photos/labels.csv": text}, labels="labels.csv")
     assert found == {"a/1.png": ("cat", None), "a/2.png": ("dog", None), "b/3.png": ("cat", None)}
     assert notes == []
 
 
 def test_json_lines_are_a_table(read: Any) -> None:
-    lines = [{"file_name": name, "label": index} for index, name in enumerate(PICTURES)]
+    lines = [{"file_name": name, "label": index} for index, name in enumerate(IMAGES)]
     table = "\n".join(map(json.dumps, lines))
-    assert read(*PICTURES, tables={"photos/x.jsonl": table}, labels="x.jsonl")[0]["b/3.png"] == ("2", None)
+    assert read(*IMAGES, tables={"photos/x.jsonl": table}, labels="x.jsonl")[0]["b/3.png"] == ("2", None)
 
 
 def test_a_table_may_lie_elsewhere_and_is_then_read_below_the_source(read: Any) -> None:
-    found, _ = read(*PICTURES, tables={"elsewhere.csv": "file,label\n1,x\n2,y\n3,z\n"}, labels="elsewhere.csv")
+    found, _ = read(*IMAGES, tables={"elsewhere.csv": "file,label\n1,x\n2,y\n3,z\n"}, labels="elsewhere.csv")
     assert [label for label, _ in found.values()] == ["x", "y", "z"]
 
 
 def test_whole_floats_are_integers_and_what_is_missing_is_unlabelled(read: Any) -> None:
     table = "file,label\n1,1.0\n2,nan\n3,\n"
-    found, _ = read(*PICTURES, tables={"photos/l.csv": table}, labels="l.csv")
+    found, _ = read(*IMAGES, tables={"photos/l.csv": table}, labels="l.csv")
     assert [label for label, _ in found.values()] == ["1", None, None]
 
 
 def test_other_columns_are_taken_where_the_settings_name_them(read: Any) -> None:
     table = "file,label,uuid,colour\nx,y,1,red\nx,y,2,blue\nx,y,3,red\n"
-    found, _ = read(
-        *PICTURES, tables={"photos/l.csv": table}, labels="l.csv", image_column="uuid", label_column="colour"
-    )
+    found, _ = read(*IMAGES, tables={"photos/l.csv": table}, labels="l.csv", image_column="uuid", label_column="colour")
     assert [label for label, _ in found.values()] == ["red", "blue", "red"]
 
 
 def test_a_column_of_splits_is_the_own_split(read: Any) -> None:
     table = "file,label,subset\n1,x,Training\n2,y,Testing\n3,x,Training\n"
-    found, _ = read(*PICTURES, tables={"photos/l.csv": table}, labels="l.csv")
+    found, _ = read(*IMAGES, tables={"photos/l.csv": table}, labels="l.csv")
     assert [split for _, split in found.values()] == ["train", "test", "train"]
 
 
@@ -103,7 +101,7 @@ def test_folders_are_the_split_where_the_table_has_none(read: Any) -> None:
         "test/3.png": ("x", "test"),
         "test/4.png": (None, None),
     }
-    assert notes == ["Unlabelled, because no line of train.csv names them: 1 picture, such as test/4.png."]
+    assert notes == ["Unlabelled, because no line of train.csv names them: 1 image, such as test/4.png."]
 
 
 def test_a_split_folder_without_any_label_is_set_aside(tmp_path: Path) -> None:
@@ -114,10 +112,10 @@ def test_a_split_folder_without_any_label_is_set_aside(tmp_path: Path) -> None:
     assert [note.set_aside for note in found.notes] == [2]
 
 
-def test_lines_without_a_picture_are_counted_and_named(read: Any) -> None:
+def test_lines_without_an_image_are_counted_and_named(read: Any) -> None:
     table = "file,label\n1,x\n2,y\n3,x\n7.png,x\n8.png,y\n"
-    assert read(*PICTURES, tables={"photos/l.csv": table}, labels="l.csv")[1] == [
-        "2 of 5 lines of l.csv name no picture: 7.png (line 5), 8.png (line 6)."
+    assert read(*IMAGES, tables={"photos/l.csv": table}, labels="l.csv")[1] == [
+        "2 of 5 lines of l.csv name no image: 7.png (line 5), 8.png (line 6)."
     ]
 
 
@@ -125,56 +123,56 @@ def test_lines_without_a_picture_are_counted_and_named(read: Any) -> None:
     ("names", "table", "words"),
     [
         (
-            PICTURES,
+            IMAGES,
             "file,label\nx.png,cat\n",
-            r"l\.csv: none of its 1 lines names a picture of the source\. Its column 'file' holds 'x\.png'; the "
-            r"pictures are a/1\.png, a/2\.png, b/3\.png",
+            r"l\.csv: none of its 1 lines names an image of the source\. Its column 'file' holds 'x\.png'; the "
+            r"images are a/1\.png, a/2\.png, b/3\.png",
         ),
         (
-            PICTURES,
+            IMAGES,
             "file,label\n1.png,cat\n1.png,dog\n",
             r"l\.csv, line 3: '1\.png' has the label 'dog' here and 'cat' in a line before",
         ),
         (
             ("a/1.png", "b/1.png"),
             "file,label\n1.png,cat\n",
-            r"l\.csv, line 2: '1\.png' is the name of 2 pictures \(a/1\.png, b/1\.png\)",
+            r"l\.csv, line 2: '1\.png' is the name of 2 images \(a/1\.png, b/1\.png\)",
         ),
         (
-            PICTURES,
+            IMAGES,
             "one,two\n1,2\n",
-            r"l\.csv: no column has a usual name for the file of a picture: one, two\. .* or set ingest\.image_column",
+            r"l\.csv: no column has a usual name for the file of an image: one, two\. .* or set ingest\.image_column",
         ),
         (
-            PICTURES,
+            IMAGES,
             "file,two\n1,2\n",
-            r"no column has a usual name for the label of a picture: file, two\. .* or set ingest\.label_column",
+            r"no column has a usual name for the label of an image: file, two\. .* or set ingest\.label_column",
         ),
-        (PICTURES, "", r"no column has a usual name for the file of a picture: there is none"),
-        (PICTURES, "file,label\n", r"l\.csv: it has no line that names a picture"),
+        (IMAGES, "", r"no column has a usual name for the file of an image: there is none"),
+        (IMAGES, "file,label\n", r"l\.csv: it has no line that names an image"),
         (
-            PICTURES,
+            IMAGES,
             "1.png,cat\n2.png,dog\n",
-            r"l\.csv: its first line names a picture, not the columns: 1\.png, cat\. Write a line with the names of "
+            r"l\.csv: its first line names an image, not the columns: 1\.png, cat\. Write a line with the names of "
             r"the columns above it, such as file_name,label\.",
         ),
         (
-            PICTURES,
+            IMAGES,
             'file,label\n1.png,"cat\n2.png,dog\n3.png,cat\n',
             r"l\.csv, line 2: a cell goes over several lines; it begins 'cat'\. Close its quote",
         ),
-        (PICTURES, "PK\x03\x04", r"l\.csv: it is no text: an Excel workbook, an archive or the like\. Save it as CSV"),
-        (PICTURES, "file,label\n1,c\0at\n", r"l\.csv: it is no text"),
+        (IMAGES, "PK\x03\x04", r"l\.csv: it is no text: an Excel workbook, an archive or the like\. Save it as CSV"),
+        (IMAGES, "file,label\n1,c\0at\n", r"l\.csv: it is no text"),
         (
-            PICTURES,
+            IMAGES,
             "version https://git-lfs.github.com/spec/v1\noid sha256:1\n",
             r"l\.csv: it is a Git LFS pointer, .*\. Run `git lfs pull` in its folder",
         ),
-        (PICTURES, "<!DOCTYPE html><html>", r"l\.csv: it is a web page"),
+        (IMAGES, "<!DOCTYPE html><html>", r"l\.csv: it is a web page"),
         (
-            PICTURES,
+            IMAGES,
             ",".join(f"c{number}" for number in range(1000)) + "\n1\n",
-            r"for the file of a picture: c0, .*, c19 and 980 more\.",
+            r"for the file of an image: c0, .*, c19 and 980 more\.",
         ),
     ],
 )
@@ -189,13 +187,13 @@ def test_a_column_that_is_not_there_and_a_table_that_is_not_there_are_named(read
     with pytest.raises(
         DataError, match=r"it has no column 'kind'; its columns are file, label\. Set ingest\.label_column"
     ):
-        read(*PICTURES, tables={"photos/l.csv": "file,label\n1,x\n"}, labels="l.csv", label_column="kind")
+        read(*IMAGES, tables={"photos/l.csv": "file,label\n1,x\n"}, labels="l.csv", label_column="kind")
     with pytest.raises(
         DataError, match=r"photos/b: ingest\.labels must name one table of labels, and this is a folder"
     ):
-        read(*PICTURES, tables={}, labels="photos/b")
+        read(*IMAGES, tables={}, labels="photos/b")
     with pytest.raises(ConfigError, match=r"ingest\.labels: there is nothing at .*gone\.csv"):
-        read(*PICTURES, tables={}, labels="gone.csv")
+        read(*IMAGES, tables={}, labels="gone.csv")
 
 
 def test_hugging_faces_imagefolder_brings_its_tables(read: Any) -> None:

@@ -119,7 +119,7 @@ def test_test_rows_are_held_out_else_validation_rows(sides: set[str], meanings: 
     assert own_split(sides) == meanings
 
 
-def test_flat_pictures_beside_class_folders_are_set_aside_and_counted(read: Any) -> None:
+def test_flat_images_beside_class_folders_are_set_aside_and_counted(read: Any) -> None:
     rows, notes, found = read("train/cat/1.png", "train/dog/2.png", "val/a.JPEG", "val/b.JPEG")
     assert rows == [
         ("train/cat/1.png", "cat", None),
@@ -128,7 +128,7 @@ def test_flat_pictures_beside_class_folders_are_set_aside_and_counted(read: Any)
         ("val/b.JPEG", None, None),
     ]
     assert notes == [
-        "Unlabelled and set aside: 2 pictures of val/, which has no class folders as other splits have.",
+        "Unlabelled and set aside: 2 images of val/, which has no class folders as other splits have.",
         "Only train/ has class folders, so there are no two sides of a split: the rows are split by content.",
     ]
     assert sum(note.set_aside for note in found.notes) == 2
@@ -142,14 +142,14 @@ def test_a_flat_test_folder_leaves_train_and_val_the_split(read: Any) -> None:
         ("train/cat/1.png", "cat", "train"),
         ("val/cat/2.png", "cat", "test"),
     ]
-    assert notes == ["Unlabelled and set aside: 2 pictures of test/, which has no class folders as other splits have."]
+    assert notes == ["Unlabelled and set aside: 2 images of test/, which has no class folders as other splits have."]
 
 
 @pytest.mark.parametrize(
     ("third", "why"),
     [
-        ("ground_truth/broken/1.png", "its name says that it holds annotations, not pictures of a class"),
-        ("Annotations/1.png", "its name says that it holds annotations, not pictures of a class"),
+        ("ground_truth/broken/1.png", "its name says that it holds annotations, not images of a class"),
+        ("Annotations/1.png", "its name says that it holds annotations, not images of a class"),
         ("seg_pred/seg_pred/1.png", "it is no split, and beside splits only splits count"),
         ("extra/cat/1.png", "it is no split, and beside splits only splits count"),
     ],
@@ -161,33 +161,33 @@ def test_a_third_folder_beside_splits_is_left_out_and_named(read: Any, third: st
         ("test/good/2.png", "good", "test"),
         ("train/good/1.png", "good", "train"),
     ]
-    assert notes == [f"The folder {third.partition('/')[0]}/ is left out (1 picture): {why}."]
+    assert notes == [f"The folder {third.partition('/')[0]}/ is left out (1 image): {why}."]
 
 
 @pytest.mark.parametrize("name", ["masks", "labels", "annotations", "gt"])
 def test_annotations_beside_classes_are_left_out_and_named(read: Any, name: str) -> None:
     rows, notes, _ = read("images/cat/1.png", "images/dog/2.png", f"{name}/cat/1.png")
     assert rows == [("images/cat/1.png", "cat", None), ("images/dog/2.png", "dog", None)]
-    assert [note.partition(" is left out (1 picture)")[0] for note in notes] == [f"The folder {name}/"]
+    assert [note.partition(" is left out (1 image)")[0] for note in notes] == [f"The folder {name}/"]
 
 
 def test_an_empty_class_folder_is_named(read: Any) -> None:
     rows, notes, _ = read("cat/1.png", "dog/2.png", f"fish/{EMPTY}")
     assert [label for _, label, _ in rows] == ["cat", "dog"]
-    assert notes == ["The folder fish/ holds no picture; the model learns nothing of 'fish' there."]
+    assert notes == ["The folder fish/ holds no image; the model learns nothing of 'fish' there."]
 
 
 def test_a_class_folder_with_nothing_but_captions_is_named_and_its_neighbour_stays_a_class(read: Any) -> None:
     rows, notes, _ = read("cat/young/1.png", "cat/old/2.png", "dog/3.txt")
     assert [label for _, label, _ in rows] == ["cat", "cat"]
-    assert notes[0] == "The folder dog/ holds no picture; the model learns nothing of 'dog' there."
+    assert notes[0] == "The folder dog/ holds no image; the model learns nothing of 'dog' there."
 
 
 def test_sidecars_are_passed_over_and_counted(read: Any) -> None:
     sidecars = [f"cat/{number}{suffix}" for number in range(2) for suffix in (".txt", ".json", ".xml")]
     rows, notes, _ = read("cat/0.png", "dog/0.png", *sidecars, "dog/0.npy", "dog/0.h5", "dog/0.csv")
     assert [source for source, _, _ in rows] == ["cat/0.png", "dog/0.png"]
-    assert notes == ["Passed over as no pictures: 9 files (.json (2), .txt (2), .xml (2)), such as cat/0.json."]
+    assert notes == ["Passed over as no images: 9 files (.json (2), .txt (2), .xml (2)), such as cat/0.json."]
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_folders_that_systems_leave_are_no_classes(read: Any, litter: str) -> No
 
 
 @pytest.mark.parametrize("litter", ["thumbs.db", "THUMBS.DB", "Desktop.ini", ".DS_Store", "._1.png", "ehthumbs.db"])
-def test_files_that_systems_leave_are_no_pictures(read: Any, litter: str) -> None:
+def test_files_that_systems_leave_are_no_images(read: Any, litter: str) -> None:
     rows, notes, _ = read("cat/1.png", "dog/2.png", f"cat/{litter}")
     assert ([source for source, _, _ in rows], notes) == (["cat/1.png", "dog/2.png"], [])
 

@@ -1,4 +1,4 @@
-"""Parquet beside pictures, files that differ, and what the step says of them."""
+"""Parquet beside images, files that differ, and what the step says of them."""
 
 import os
 import tarfile
@@ -28,9 +28,7 @@ def test_a_stray_parquet_file_leaves_an_image_folder_one(tmp_path: Path, name: s
     assert found.kind == "folder"
     if not name.startswith("_"):
         assert [record["source"] for record in found.index().to_pylist() if "parquet" in record["source"]] == []
-        assert texts_of(found) == [
-            f"Parquet beside pictures is passed over: {name}. Give such a file itself to read it."
-        ]
+        assert texts_of(found) == [f"Parquet beside images is passed over: {name}. Give such a file itself to read it."]
 
 
 @pytest.mark.parametrize("bytes_", [b"", b"PAR1 damaged"])
@@ -46,7 +44,7 @@ def test_thumbnails_in_parquet_do_not_outvote_class_folders_but_a_large_table_ou
     found = find(str(tmp_path / "d"), tmp_path)
     assert found.kind == "parquet"
     found.index()
-    assert texts_of(found) == ["Pictures beside Parquet are passed over: cat/0.png, cat/1.png, cat/2.png and 3 more."]
+    assert texts_of(found) == ["Images beside Parquet are passed over: cat/0.png, cat/1.png, cat/2.png and 3 more."]
 
 
 @pytest.mark.parametrize("name", ["preview.png", "assets/preview.png"])
@@ -57,7 +55,7 @@ def test_parquet_with_a_preview_beside_it_stays_parquet(tmp_path: Path, name: st
     found = find(str(tmp_path / "d"), tmp_path)
     assert found.kind == "parquet"
     assert len(found.index()) == 2
-    assert f"Pictures beside Parquet are passed over: {name}." in texts_of(found)
+    assert f"Images beside Parquet are passed over: {name}." in texts_of(found)
 
 
 def test_a_bad_table_with_a_preview_beside_it_is_still_told_of_its_columns(tmp_path: Path) -> None:
@@ -78,7 +76,7 @@ def test_parquet_in_a_tar_is_refused_by_name_and_a_stray_one_is_passed_over(tmp_
         tar.add(tmp_path / "d" / "a.parquet", "e/a.parquet")
     records, notes = read(tmp_path / "e.tar", tmp_path)
     assert len(records) == 6
-    assert notes == ["Parquet beside pictures is passed over: e/a.parquet. Give such a file itself to read it."]
+    assert notes == ["Parquet beside images is passed over: e/a.parquet. Give such a file itself to read it."]
 
 
 def test_a_delta_tables_log_is_passed_over_and_said(tmp_path: Path) -> None:
@@ -107,7 +105,7 @@ def test_a_file_without_rows_does_no_harm_whatever_its_columns(tmp_path: Path) -
     pq.write_table(pa.table({}), tmp_path / "d" / "test.parquet")
     assert splits_of(tmp_path / "d", tmp_path) == ({"a.parquet": {None}}, [])
     (tmp_path / "d" / "a.parquet").unlink()
-    with pytest.raises(DataError, match=r"no picture among its files \(b\.parquet, test\.parquet\)"):
+    with pytest.raises(DataError, match=r"no image among its files \(b\.parquet, test\.parquet\)"):
         read(tmp_path / "d", tmp_path)
 
 
@@ -165,7 +163,7 @@ def test_a_test_side_of_which_nothing_is_usable_is_said_to_drop_the_split(tmp_pa
     index = pa.table({"split": ["train", "test", None]})
     assert lost_split(index, {"train": 1, "test": 1}) == []
     assert lost_split(index, {"train": 1}) == [
-        "No usable picture is left of the source's test rows, so its split is dropped. Rows are held out by content "
+        "No usable image is left of the source's test rows, so its split is dropped. Rows are held out by content "
         "instead (preprocess.holdout)."
     ]
 
@@ -199,6 +197,6 @@ def test_a_column_name_with_a_dot_and_a_split_column_of_nulls_are_read(tmp_path:
     assert texts_of(found) == []
 
 
-def test_a_pipe_beside_pictures_is_not_opened(tmp_path: Path) -> None:
+def test_a_pipe_beside_images_is_not_opened(tmp_path: Path) -> None:
     os.mkfifo(class_folders(tmp_path / "d") / "x.parquet")
     assert find(str(tmp_path / "d"), tmp_path).kind == "folder"

@@ -1,4 +1,4 @@
-"""Parquet as others write it: which columns hold pictures and labels, and what is said where none does."""
+"""Parquet as others write it: which columns hold images and labels, and what is said where none does."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from forebay.errors import ConfigError, DataError
-from forebay.pictures import PictureError
+from forebay.images import ImageError
 from forebay.settings import IngestConfig
 from support.parquet_tables import LIMIT, class_folders, find, names_of, png, read, texts_of, write
 
@@ -18,7 +18,7 @@ from support.parquet_tables import LIMIT, class_folders, find, names_of, png, re
 
 @pytest.mark.parametrize("name", ["image", "img", "jpg", "png", "picture", "IMAGE", "pixels", "snapshot"])
 @pytest.mark.parametrize("form", ["bytes", "struct", "large"])
-def test_pictures_are_found_by_name_and_by_type(tmp_path: Path, name: str, form: str) -> None:
+def test_images_are_found_by_name_and_by_type(tmp_path: Path, name: str, form: str) -> None:
     data = [png(1), png(2)]
     column = {
         "bytes": pa.array(data),
@@ -55,32 +55,32 @@ def test_where_several_columns_fit_the_order_of_names_decides_and_is_told(tmp_pa
     assert names_of(tmp_path / "cifar100.parquet", tmp_path, label_column="coarse_label") == ["0", "1"]
 
 
-def test_of_two_columns_with_pictures_the_named_one_counts_and_the_setting_overrules_it(tmp_path: Path) -> None:
+def test_of_two_columns_with_images_the_named_one_counts_and_the_setting_overrules_it(tmp_path: Path) -> None:
     masks = pa.array([{"bytes": png(8), "path": None}, {"bytes": png(9), "path": None}])
     write(tmp_path, "a.parquet", label=["a", "b"], mask=masks)
     for settings, data in (({}, [png(0), png(1)]), ({"image_column": "mask"}, [png(8), png(9)])):
         config = IngestConfig(data=str(tmp_path / "a.parquet"), **settings)  # type: ignore[arg-type]
         found = find(config.data, tmp_path, config)
         assert list(found.source.read(found.index(), LIMIT)) == data
-        told = ["The pictures are taken from image, not from mask; ingest.image_column says otherwise."]
+        told = ["The images are taken from image, not from mask; ingest.image_column says otherwise."]
         assert texts_of(found) == ([] if settings else told)
 
 
 COLUMNS_THAT_DO_NOT_FIT = {
     r"several columns fit as image: left, right\. Say which one with ingest\.image_column, such as --set "
-    r"ingest\.image_column=left": {"left": "pictures", "right": "pictures", "label": ["a", "b"]},
+    r"ingest\.image_column=left": {"left": "images", "right": "images", "label": ["a", "b"]},
     r"no column holds the label; its columns are image \(binary\), breed \(string\), age \(int64\)\. .*"
-    r"ingest\.label_column \(fits: breed, age\)": {"image": "pictures", "breed": ["a", "b"], "age": [1, 2]},
+    r"ingest\.label_column \(fits: breed, age\)": {"image": "images", "breed": ["a", "b"], "age": [1, 2]},
     r"no column holds the label; its columns are image \(binary\), label \(list<": {
-        "image": "pictures",
+        "image": "images",
         "label": [[1], [2]],
     },
-    r"no column holds pictures; its columns are x \(int64\), label \(string\)\. Give Parquet with columns image": {
+    r"no column holds images; its columns are x \(int64\), label \(string\)\. Give Parquet with columns image": {
         "x": [1, 2],
         "label": ["a", "b"],
     },
-    r"no column holds pictures; its columns are image \(list<": {"image": [[1], [2]], "label": ["a", "b"]},
-    r"its column image holds only paths, no bytes of pictures\. Write the pictures into the table": {
+    r"no column holds images; its columns are image \(list<": {"image": [[1], [2]], "label": ["a", "b"]},
+    r"its column image holds only paths, no bytes of images\. Write the images into the table": {
         "image": ["cat/1.png", "dog/2.png"],
         "label": ["a", "b"],
     },
@@ -91,8 +91,8 @@ COLUMNS_THAT_DO_NOT_FIT = {
 def test_a_table_without_the_columns_says_what_is_there_and_what_to_do(
     tmp_path: Path, words: str, columns: dict[str, Any]
 ) -> None:
-    pictures = [png(1), png(2)]
-    table = pa.table({name: pictures if values == "pictures" else values for name, values in columns.items()})
+    images = [png(1), png(2)]
+    table = pa.table({name: images if values == "images" else values for name, values in columns.items()})
     pq.write_table(table, tmp_path / "a.parquet")
     with pytest.raises(DataError, match=rf"a\.parquet: {words}"):
         read(tmp_path / "a.parquet", tmp_path)
@@ -137,7 +137,7 @@ def test_a_folders_key_of_no_known_name_is_no_label_and_is_told(tmp_path: Path) 
     assert names_of(tmp_path / "d", tmp_path, label_column="species") == ["cat", "dog"]
 
 
-def test_a_column_as_set_makes_parquet_of_a_folder_with_pictures(tmp_path: Path) -> None:
+def test_a_column_as_set_makes_parquet_of_a_folder_with_images(tmp_path: Path) -> None:
     write(class_folders(tmp_path / "d"), "a.parquet", breed=["x", "y"])
     assert names_of(tmp_path / "d", tmp_path, label_column="breed") == ["x", "y"]
 
@@ -168,7 +168,7 @@ def test_a_column_for_a_source_that_is_no_parquet_is_refused(tmp_path: Path, key
         find(str(tmp_path / "d"), tmp_path, IngestConfig(**{key: "img"}))  # type: ignore[arg-type]
 
 
-# --- paths instead of pictures
+# --- paths instead of images
 
 
 @pytest.mark.parametrize("empty", [pa.null(), pa.binary()])
@@ -177,7 +177,7 @@ def test_a_table_of_paths_without_bytes_is_refused_by_name(tmp_path: Path, empty
     images = pa.array([{"bytes": None, "path": "cat/1.png"}, {"bytes": None, "path": "dog/2.png"}], kind)
     pq.write_table(pa.table({"image": images, "label": [0, 1]}), tmp_path / "a.parquet", write_statistics=False)
     with pytest.raises(
-        DataError, match=r"a\.parquet: its column image holds only paths \(such as 'cat/1\.png'\), no bytes of pictures"
+        DataError, match=r"a\.parquet: its column image holds only paths \(such as 'cat/1\.png'\), no bytes of images"
     ):
         read(tmp_path / "a.parquet", tmp_path)
 
@@ -188,8 +188,8 @@ def test_a_row_with_a_path_only_is_unreadable_and_says_so(tmp_path: Path) -> Non
     found = find(str(tmp_path / "a.parquet"), tmp_path)
     first, second, third = found.source.read(found.index(), LIMIT)
     assert first == png(1)
-    assert isinstance(second, PictureError)
-    assert isinstance(third, PictureError)
+    assert isinstance(second, ImageError)
+    assert isinstance(third, ImageError)
     assert (second.detail, third.detail) == ("only a path ('x.png'), no bytes", "the image is missing")
 
 

@@ -29,7 +29,7 @@ def rows_of(out: Path) -> dict[str, dict[str, Any]]:
     return {row["source"]: row for row in pq.read_table(out / "rows").to_pylist()}
 
 
-def test_a_data_set_of_the_hub_keeps_split_class_names_and_pixels(run_ingest: Ingest, tmp_path: Path) -> None:
+def test_a_dataset_of_the_hub_keeps_split_class_names_and_pixels(run_ingest: Ingest, tmp_path: Path) -> None:
     features = {"info": {"features": {"label": {"names": list(CLASSES), "_type": "ClassLabel"}}}}
     (tmp_path / "hub" / "data").mkdir(parents=True)
     for split, count, first in (("train", 24, 0), ("test", 12, 100)):
@@ -94,7 +94,7 @@ def test_a_table_beside_class_folders_is_passed_over_and_the_run_says_so(
     alone = run_ingest(tmp_path / "alone", tmp_path / "out")
     manifest = run_ingest(tmp_path / "shots", tmp_path / "out")
     assert (manifest.kind, manifest.digest) == ("folder", alone.digest)
-    told = ["Parquet beside pictures is passed over: metadata.parquet. Give such a file itself to read it."]
+    told = ["Parquet beside images is passed over: metadata.parquet. Give such a file itself to read it."]
     assert manifest.warnings == told
     assert steplog.events is not None
     assert [event["text"] for event in read_events(steplog.events)[0] if event["kind"] == "warning"] == told

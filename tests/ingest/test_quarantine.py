@@ -1,4 +1,4 @@
-"""What is said of pictures that are not taken, and the command that lists them."""
+"""What is said of images that are not taken, and the command that lists them."""
 
 import json
 from collections.abc import Callable
@@ -67,11 +67,11 @@ def test_a_run_that_is_not_there_a_folder_that_is_another_and_nothing_quarantine
     assert (quarantine().stdout, quarantine().stderr) == ("", "Nothing is quarantined.\n")
 
 
-def test_a_run_whose_ingest_is_gone_says_how_to_read_the_pictures_again(home: Home) -> None:
+def test_a_run_whose_ingest_is_gone_says_how_to_read_the_images_again(home: Home) -> None:
     write_json(home.new_run().plan, {"parameters": {"ingest_data": "digits"}})
     found = quarantine()
     assert found.exit_code == 2
-    assert "`forebay run --fresh` reads the pictures again" in found.stderr
+    assert "`forebay run --fresh` reads the images again" in found.stderr
 
 
 def test_a_flat_split_is_listed_and_not_held_against_the_limit(run_ingest: Ingest, tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_a_flat_split_is_listed_and_not_held_against_the_limit(run_ingest: Inges
         Image.fromarray(draw("ring", 500 + number)).save(tmp_path / "plants" / "test" / f"{number}.png")
     manifest = run_ingest(tmp_path / "plants", tmp_path / "out")
     assert (manifest.classes, manifest.quarantined["unlabelled"]) == (["cross", "ring"], 40)
-    assert "Unlabelled and set aside: 40 pictures of test/, which has no class folders as other splits have." in (
+    assert "Unlabelled and set aside: 40 images of test/, which has no class folders as other splits have." in (
         manifest.warnings
     )
 
@@ -93,8 +93,8 @@ def test_a_refusal_names_files_what_they_are_and_their_suffixes(run_ingest: Inge
     with pytest.raises(DataError) as caught:
         run_ingest(tmp_path / "cloned", tmp_path / "out")
     said = str(caught.value)
-    assert "8 of 16 pictures (50.0%) are quarantined" in said
-    assert "The first: ring/000.png: a Git LFS pointer, not the picture: run `git lfs pull`" in said
+    assert "8 of 16 images (50.0%) are quarantined" in said
+    assert "The first: ring/000.png: a Git LFS pointer, not the image: run `git lfs pull`" in said
     assert "; ring/001.png: " in said
     assert "Suffixes: .png (8)" in said
 
@@ -119,12 +119,12 @@ def test_where_the_whole_table_is_hangs_on_where_the_step_runs(home: Home, tmp_p
         ),
         (
             {"labels": "labels.csv", "max_quarantine": 0.1},
-            r"lists them all; give them labels, or raise ingest\.max_quarantine\. Pictures get their label from the "
+            r"lists them all; give them labels, or raise ingest\.max_quarantine\. Images get their label from the "
             r"line of the table that names them\.",
         ),
         (
             {},
-            r"3 duplicate\. .* mend the pictures, or raise ingest\.max_quarantine\. Pictures lie there more than once, "
+            r"3 duplicate\. .* mend the images, or raise ingest\.max_quarantine\. Images lie there more than once, "
             r"such as in a copy of a folder: give one of them\.",
         ),
     ],

@@ -1,4 +1,4 @@
-"""Each kind of source, up to its index: what a picture is called, labelled, and where its bytes lie."""
+"""Each kind of source, up to its index: what an image is called, labelled, and where its bytes lie."""
 
 import gzip
 import io
@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from forebay.errors import DataError
+from forebay.images import ImageError
 from forebay.ingest.detect import Found
 from forebay.ingest.detect import find as recognise
-from forebay.ingest.names import data_set_name
-from forebay.pictures import PictureError
+from forebay.ingest.names import dataset_name
 from forebay.settings import IngestConfig
 
 LIMIT = 1 << 20
@@ -41,7 +41,7 @@ def labels(records: list[dict[str, Any]]) -> list[tuple[str, str | None, str | N
     return [(record["source"], record["label_name"], record["split"]) for record in records]
 
 
-def pictures_of(data: Path | str, work: Path) -> list[Any]:
+def images_of(data: Path | str, work: Path) -> list[Any]:
     found = find(str(data), work)
     return list(found.source.read(found.index(), LIMIT))
 
@@ -80,12 +80,12 @@ def test_the_own_split_stands_above_the_classes(tmp_path: Path) -> None:
     ]
 
 
-def test_a_picture_outside_every_class_is_unlabelled_and_other_files_are_passed_over(tmp_path: Path) -> None:
+def test_an_image_outside_every_class_is_unlabelled_and_other_files_are_passed_over(tmp_path: Path) -> None:
     touch(tmp_path / "d", "cat/1.png", "dog/2.png", "stray.JPG", "README.md", "classes.txt", "cat/notes.txt", "cat/IMG")
     records = index_of(tmp_path / "d", tmp_path)
     assert [(record["source"], record["reason"]) for record in records] == [
         ("cat/1.png", None),
-        ("cat/IMG", None),  # taken for a picture; decoding will say what it is
+        ("cat/IMG", None),  # taken for an image; decoding will say what it is
         ("dog/2.png", None),
         ("stray.JPG", "unlabelled"),
     ]
@@ -111,31 +111,31 @@ def test_a_name_that_is_not_utf8_is_shown_escaped_and_still_read(tmp_path: Path)
     (Path(os.fsdecode(bytes(folder) + b"/\xff.png"))).write_bytes(b"odd")
     touch(tmp_path / "d", "dog/1.png")
     assert labels(index_of(tmp_path / "d", tmp_path))[1][0] == "cat/\\xff.png"
-    assert b"odd" in pictures_of(tmp_path / "d", tmp_path)
+    assert b"odd" in images_of(tmp_path / "d", tmp_path)
 
 
-def test_a_tar_of_a_folder_gives_the_same_pictures_and_a_too_large_file_is_not_read(tmp_path: Path) -> None:
+def test_a_tar_of_a_folder_gives_the_same_images_and_a_too_large_file_is_not_read(tmp_path: Path) -> None:
     root = touch(tmp_path / "d", "train/cat/1.png", "train/dog/2.png")
     (root / "train" / "dog" / "3.png").write_bytes(bytes(LIMIT + 1))
     with tarfile.open(tmp_path / "d.tar", "w") as tar:
         tar.add(root / "train", "train")
     assert labels(index_of(tmp_path / "d.tar", tmp_path)) == labels(index_of(root, tmp_path))
     assert find(str(tmp_path / "d.tar"), tmp_path).kind == "tar"
-    pictures = pictures_of(tmp_path / "d.tar", tmp_path)
-    assert pictures[:2] == [b"train/cat/1.png", b"train/dog/2.png"]
-    assert isinstance(pictures[2], PictureError)
-    assert pictures[2].reason == "too_large"
+    images = images_of(tmp_path / "d.tar", tmp_path)
+    assert images[:2] == [b"train/cat/1.png", b"train/dog/2.png"]
+    assert isinstance(images[2], ImageError)
+    assert images[2].reason == "too_large"
 
 
 @pytest.mark.parametrize(
     ("names", "words"),
     [
         ((), r"it holds no files"),
-        (("README.md",), r"no picture among its files \(README\.md\)"),
+        (("README.md",), r"no image among its files \(README\.md\)"),
         (("a.zip",), r"a\.zip: it is called \.zip and is something else"),
     ],
 )
-def test_a_source_without_pictures_says_what_was_found_and_what_is_read(
+def test_a_source_without_images_says_what_was_found_and_what_is_read(
     tmp_path: Path, names: tuple[str, ...], words: str
 ) -> None:
     (tmp_path / "d").mkdir()
@@ -171,7 +171,7 @@ def test_idx_files_give_their_pixels_labels_and_split(tmp_path: Path, suffix: st
         (f"train-images-idx3-ubyte{suffix}#00000001", "0", "train"),
         (f"train-images-idx3-ubyte{suffix}#00000002", "1", "train"),
     ]
-    found = {picture.tobytes() for picture in pictures_of(tmp_path / "m", tmp_path)}
+    found = {image.tobytes() for image in images_of(tmp_path / "m", tmp_path)}
     assert found == {image.tobytes() for image in [*IMAGES, IMAGES[0] + 100]}
     assert find(str(tmp_path / "m"), tmp_path).kind == "idx"
 
@@ -186,7 +186,7 @@ def test_idx_without_test_files_has_no_own_split_and_plain_files_win_over_packed
     ]
 
 
-def test_idx_pictures_without_labels_are_refused(tmp_path: Path) -> None:
+def test_idx_images_without_labels_are_refused(tmp_path: Path) -> None:
     write_idx(tmp_path / "m", "train", IMAGES, [7, 0, 1])
     (tmp_path / "m" / "train-labels-idx1-ubyte").unlink()
     with pytest.raises(DataError, match="there is no train-labels file beside it"):
@@ -196,7 +196,7 @@ def test_idx_pictures_without_labels_are_refused(tmp_path: Path) -> None:
 def test_idx_with_another_number_of_labels_is_refused(tmp_path: Path) -> None:
     write_idx(tmp_path / "m", "train", IMAGES, [7, 0, 1])
     (tmp_path / "m" / "train-labels-idx1-ubyte").write_bytes(struct.pack(">II", 0x801, 2) + b"ab")
-    with pytest.raises(DataError, match=r"holds 2 labels and .* holds 3 pictures"):
+    with pytest.raises(DataError, match=r"holds 2 labels and .* holds 3 images"):
         index_of(tmp_path / "m", tmp_path)
 
 
@@ -245,10 +245,10 @@ def test_cifar10_binary_files_give_their_pixels_names_and_split(tmp_path: Path) 
         ("test_batch.bin#00000000", None, "test"),
     ]
     assert (records[2]["reason"], records[2]["detail"]) == ("unlabelled", "label 9, but there are 2 class names")
-    first, second, third = pictures_of(tmp_path / "c", tmp_path)
+    first, second, third = images_of(tmp_path / "c", tmp_path)
     np.testing.assert_array_equal(first, CIFAR[0])
     np.testing.assert_array_equal(second, CIFAR[1])
-    assert isinstance(third, PictureError)
+    assert isinstance(third, ImageError)
 
 
 def test_the_published_tar_gz_of_cifar10_is_read_without_unpacking_it(tmp_path: Path) -> None:
@@ -310,8 +310,8 @@ def test_parquet_with_image_and_label_is_read_in_row_groups(tmp_path: Path) -> N
     records = index_of(tmp_path / "p", tmp_path)
     assert [record["label_name"] for record in records] == ["b", "a", None, "b", None]
     assert [record["reason"] for record in records] == [None, None, "unlabelled", None, "unlabelled"]
-    assert pictures_of(tmp_path / "p", tmp_path) == data
-    assert pictures_of(tmp_path / "p" / "a.parquet", tmp_path) == data
+    assert images_of(tmp_path / "p", tmp_path) == data
+    assert images_of(tmp_path / "p" / "a.parquet", tmp_path) == data
 
 
 def test_the_hubs_structs_and_class_names_are_understood(tmp_path: Path) -> None:
@@ -320,10 +320,10 @@ def test_the_hubs_structs_and_class_names_are_understood(tmp_path: Path) -> None
     table = pa.table({"image": images, "label": [1, 0, 7]}).replace_schema_metadata({"huggingface": json.dumps(names)})
     pq.write_table(table, tmp_path / "hub.parquet")
     assert [record["label_name"] for record in index_of(tmp_path / "hub.parquet", tmp_path)] == ["dog", "cat", None]
-    first, second, third = pictures_of(tmp_path / "hub.parquet", tmp_path)
+    first, second, third = images_of(tmp_path / "hub.parquet", tmp_path)
     assert first == png(1)
-    assert isinstance(second, PictureError)
-    assert isinstance(third, PictureError)
+    assert isinstance(second, ImageError)
+    assert isinstance(third, ImageError)
 
 
 def test_parquet_with_other_columns_says_which_are_read(tmp_path: Path) -> None:
@@ -346,7 +346,7 @@ def test_the_digits_are_all_there_on_the_whole_grey_scale(tmp_path: Path) -> Non
 
     records = index_of("digits", tmp_path)
     assert len(records) == 1797
-    pixels = np.stack(pictures_of("digits", tmp_path))[:, :, :, 0]
+    pixels = np.stack(images_of("digits", tmp_path))[:, :, :, 0]
     np.testing.assert_array_equal(pixels, np.rint(load_digits().images * 255 / 16))
     assert [int(record["label_name"]) for record in records] == load_digits().target.tolist()
 
@@ -367,5 +367,5 @@ def test_the_digits_are_all_there_on_the_whole_grey_scale(tmp_path: Path) -> Non
         ("/data/" + "x" * 100, "x" * 63),
     ],
 )
-def test_a_data_set_is_named_after_its_path(data: str, name: str) -> None:
-    assert data_set_name(data) == name
+def test_a_dataset_is_named_after_its_path(data: str, name: str) -> None:
+    assert dataset_name(data) == name

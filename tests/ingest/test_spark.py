@@ -97,11 +97,11 @@ def test_a_java_that_does_not_start_is_named_with_its_fix(tmp_path: Path) -> Non
 
 def test_what_a_task_raised_is_said_in_one_line_without_its_trace(spark: object) -> None:
     def work(part: int) -> object:
-        raise OSError(f"s3://bucket/picture-{part}.png: slow down")
+        raise OSError(f"s3://bucket/image-{part}.png: slow down")
 
     with pytest.raises(DataError) as caught, in_words("s3://bucket"):
         run_parts(spark, 1, work, "x long")  # type: ignore[arg-type]
     assert str(caught.value) == (
-        "s3://bucket: reading it failed: OSError: s3://bucket/picture-0.png: slow down. "
+        "s3://bucket: reading it failed: OSError: s3://bucket/image-0.png: slow down. "
         "The step's log has the whole trace; mend the cause and run it again."
     )

@@ -79,7 +79,7 @@ def test_numeric_names_sort_by_number_and_others_by_text() -> None:
 def test_few_rows_uneven_classes_and_a_lost_class_are_said() -> None:
     warnings = class_warnings({"cat": 110, "dog": 9}, ["cat", "dog", "owl"], 10)
     assert len(warnings) == 3
-    assert "No usable picture is left of owl" in warnings[0]
+    assert "No usable image is left of owl" in warnings[0]
     assert "Fewer than 10 rows: dog (9)" in warnings[1]
     assert "cat has 110 rows and dog has 9" in warnings[2]
     assert class_warnings({"cat": 100, "dog": 10}, ["cat", "dog"], 10) == []

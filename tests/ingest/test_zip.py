@@ -10,11 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from forebay.errors import DataError
+from forebay.images import ImageError
 from forebay.ingest.archives import open_archive
 from forebay.ingest.archives.zip import plain
 from forebay.ingest.detect import find
 from forebay.ingest.files.files import File, list_files, read_file
-from forebay.pictures import PictureError
 from forebay.settings import IngestConfig
 
 TEXT = b"a picture, more or less " * 40
@@ -43,7 +43,7 @@ def test_members_are_read_where_they_lie(tmp_path: Path, method: int) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["a.zip"]
 
 
-def test_pictures_of_a_zip_reach_a_task_unpacked(tmp_path: Path) -> None:
+def test_images_of_a_zip_reach_a_task_unpacked(tmp_path: Path) -> None:
     packed(tmp_path / "a.zip", ("cat/1.png", TEXT), ("dog/2.png", b"second"))
     found = find(IngestConfig(data=str(tmp_path / "a.zip")), tmp_path)
     assert found.kind == "zip"
@@ -54,7 +54,7 @@ def test_a_member_larger_than_the_limit_is_not_unpacked(tmp_path: Path) -> None:
     packed(tmp_path / "a.zip", ("cat/bomb.png", bytes(4 * LIMIT)), ("dog/2.png", b"second"))
     found = find(IngestConfig(data=str(tmp_path / "a.zip")), tmp_path)
     bomb, small = found.source.read(found.index(), LIMIT)
-    assert (isinstance(bomb, PictureError), small) == (True, b"second")
+    assert (isinstance(bomb, ImageError), small) == (True, b"second")
     assert str(bomb) == f"too_large: {4 * LIMIT} bytes, at most {LIMIT} are read"
 
 
@@ -120,10 +120,10 @@ def test_damaged_zips_are_refused_or_read_never_anything_else(tmp_path: Path, da
     (tmp_path / "a.zip").write_bytes(bytes(whole[: data.draw(st.integers(0, len(whole)))]))
     try:
         found = find(IngestConfig(data=str(tmp_path / "a.zip")), tmp_path)
-        pictures = list(found.source.read(found.index(), LIMIT))
+        images = list(found.source.read(found.index(), LIMIT))
     except DataError:
         return
-    assert all(isinstance(picture, bytes | PictureError) for picture in pictures)
+    assert all(isinstance(image, bytes | ImageError) for image in images)
 
 
 def test_mnist_in_a_zip_is_read_as_in_a_folder(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_mnist_in_a_zip_is_read_as_in_a_folder(tmp_path: Path) -> None:
         found = find(IngestConfig(data=str(tmp_path / "m.zip")), tmp_path)
         index = found.index()
         assert (found.kind, index["label_name"].to_pylist()) == ("idx", ["7", "1"])
-        assert [picture.ravel().tolist() for picture in found.source.read(index, LIMIT)] == [[0, 1, 2, 3], [4, 5, 6, 7]]
+        assert [image.ravel().tolist() for image in found.source.read(index, LIMIT)] == [[0, 1, 2, 3], [4, 5, 6, 7]]
 
 
 def test_a_stored_member_is_not_copied(tmp_path: Path) -> None:

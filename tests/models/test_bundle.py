@@ -30,7 +30,7 @@ def save(folder: Path, name: str = "resnet9", options: dict[str, Any] | None = N
     return network.eval()
 
 
-def pictures(rows: int, side: int = 8) -> np.ndarray:
+def random_images(rows: int, side: int = 8) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (rows, side, side, 1), np.uint8)
 
 
@@ -57,7 +57,7 @@ def test_every_family_comes_back_with_the_same_answers(
     tmp_path: Path, name: str, options: dict[str, Any], side: int
 ) -> None:
     network = save(tmp_path, name, options, side)
-    images = pictures(4, side)
+    images = random_images(4, side)
     with torch.inference_mode():
         logits = network(standardize(torch.tensor(images).permute(0, 3, 1, 2), [0.4], [0.3]))
     answer = load_bundle(tmp_path).predict(images)
@@ -75,7 +75,7 @@ def test_the_same_weights_give_the_same_file(tmp_path: Path) -> None:
 def test_many_rows_are_answered_in_parts_and_none_gives_none(tmp_path: Path) -> None:
     save(tmp_path)
     classifier = load_bundle(tmp_path)
-    images = pictures(20_000)
+    images = random_images(20_000)
     answer = classifier.predict(images)
     assert answer.shape == (20_000, 3)
     assert np.allclose(answer[-3:], classifier.predict(images[-3:]), atol=1e-5)
@@ -84,7 +84,7 @@ def test_many_rows_are_answered_in_parts_and_none_gives_none(tmp_path: Path) -> 
 
 def test_threads_may_share_a_classifier(tmp_path: Path) -> None:
     save(tmp_path)
-    classifier, images = load_bundle(tmp_path), pictures(64)
+    classifier, images = load_bundle(tmp_path), random_images(64)
     expected = classifier.predict(images)
     answers: list[np.ndarray] = []
     threads = [threading.Thread(target=lambda: answers.append(classifier.predict(images))) for _ in range(8)]
@@ -100,9 +100,9 @@ def test_threads_may_share_a_classifier(tmp_path: Path) -> None:
     "images",
     [np.zeros((2, 8, 8), np.uint8), np.zeros((2, 8, 8, 3), np.uint8), np.zeros((2, 8, 8, 1), np.float32)],
 )
-def test_pictures_of_another_shape_or_type_are_refused(tmp_path: Path, images: np.ndarray) -> None:
+def test_images_of_another_shape_or_type_are_refused(tmp_path: Path, images: np.ndarray) -> None:
     save(tmp_path)
-    with pytest.raises(ModelError, match=r"takes uint8 pictures of shape \(N, 8, 8, 1\)"):
+    with pytest.raises(ModelError, match=r"takes uint8 images of shape \(N, 8, 8, 1\)"):
         load_bundle(tmp_path).predict(images)
 
 

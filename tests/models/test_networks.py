@@ -21,18 +21,18 @@ def test_our_networks_take_every_size_and_channel_count(name: str, size: tuple[i
     assert network(torch.randn(3, *size)).shape == (3, 7)
 
 
-def test_large_pictures_go_through_a_strided_stem() -> None:
+def test_large_images_go_through_a_strided_stem() -> None:
     features = build("resnet9", {"width": 4}, 3, 224, 224, 5).stem(torch.randn(1, 3, 224, 224))  # type: ignore[operator]
     assert features.shape[2:] == (28, 28)
 
 
 @pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2", "shufflenet_v2_x0_5", "regnet_y_400mf", "squeezenet1_1"])
-def test_torchvision_models_take_small_grey_pictures(name: str) -> None:
+def test_torchvision_models_take_small_grey_images(name: str) -> None:
     network = build(name, {"dropout": 0.2}, 1, 28, 28, 4).eval()
     assert network(torch.randn(2, 1, 28, 28)).shape == (2, 4)
 
 
-def test_a_residual_network_for_small_pictures_keeps_their_detail() -> None:
+def test_a_residual_network_for_small_images_keeps_their_detail() -> None:
     small, large = (build("resnet18", {}, 3, side, side, 2) for side in (32, 224))
     assert (small.conv1.kernel_size, small.conv1.stride) == ((3, 3), (1, 1))  # type: ignore[union-attr]
     assert isinstance(small.maxpool, torch.nn.Identity)
@@ -46,29 +46,29 @@ def test_dropout_stands_before_the_last_layer() -> None:
     assert last[0].p == 0.3
 
 
-def test_a_mirroring_network_answers_alike_for_a_picture_and_its_mirror_image() -> None:
-    picture = torch.randn(2, 3, 32, 32)
+def test_a_mirroring_network_answers_alike_for_an_image_and_its_mirror_image() -> None:
+    image = torch.randn(2, 3, 32, 32)
     plain, mirroring = (
         build("resnet9", {"width": 4, "mirror": mirror}, 3, 32, 32, 5).eval() for mirror in (False, True)
     )
-    assert not torch.allclose(plain(picture), plain(picture.flip(3)))
-    assert torch.allclose(mirroring(picture), mirroring(picture.flip(3)), atol=1e-6)
-    assert not torch.allclose(mirroring.train()(picture), mirroring(picture.flip(3))), "it learns from what it is given"
+    assert not torch.allclose(plain(image), plain(image.flip(3)))
+    assert torch.allclose(mirroring(image), mirroring(image.flip(3)), atol=1e-6)
+    assert not torch.allclose(mirroring.train()(image), mirroring(image.flip(3))), "it learns from what it is given"
 
 
 def test_whitened_patches_are_uncorrelated_and_of_unit_variance_and_stay_so_in_training() -> None:
     network = build("resnet9", {"width": 4, "whiten": True}, 3, 16, 16, 5)
-    pictures = torch.randn(500, 1, 16, 16) + 0.3 * torch.randn(500, 3, 16, 16)  # channels that go together
-    network.prepare(pictures)  # type: ignore[operator]
+    images = torch.randn(500, 1, 16, 16) + 0.3 * torch.randn(500, 3, 16, 16)  # channels that go together
+    network.prepare(images)  # type: ignore[operator]
     filters = network.stem.convolution.weight  # type: ignore[union-attr]
-    found = torch.nn.functional.conv2d(pictures, filters).transpose(0, 1).flatten(1)[:12]  # type: ignore[arg-type]
+    found = torch.nn.functional.conv2d(images, filters).transpose(0, 1).flatten(1)[:12]  # type: ignore[arg-type]
     assert torch.allclose(found @ found.T / found.shape[1], torch.eye(12), atol=0.02)
-    network(pictures[:8]).sum().backward()
+    network(images[:8]).sum().backward()
     assert filters.grad is None
     assert network.stem.convolution.bias.grad is not None  # type: ignore[union-attr]
 
 
-def test_large_pictures_cannot_be_whitened() -> None:
+def test_large_images_cannot_be_whitened() -> None:
     with pytest.raises(ModelError, match="up to 48 pixels a side, not 96x96"):
         build("resnet9", {"width": 4, "whiten": True}, 3, 96, 96, 5)
 
@@ -87,16 +87,16 @@ def test_detection_and_segmentation_models_are_not_offered() -> None:
             "the smallest square size it takes is 32x32. Set ingest.size=32x32 or train.model=resnet9",
         ),
         ("vit_b_32", (3, 40, 40), "the smallest square size it takes is 32x32. Set ingest.size=64x64"),
-        ("vit_b_16", (3, 32, 64), "it takes square pictures only"),
+        ("vit_b_16", (3, 32, 64), "it takes square images only"),
         ("lenet5", (1, 2, 9), "the smallest it takes is 4x4. Set ingest.size=4x4"),
     ],
 )
-def test_pictures_that_do_not_fit_are_refused_with_a_size_that_does(
+def test_images_that_do_not_fit_are_refused_with_a_size_that_does(
     name: str, size: tuple[int, int, int], words: str
 ) -> None:
     with pytest.raises(ModelError) as refused:
         build(name, {}, *size, 3)
-    assert f"{name} cannot take {size[1]}x{size[2]} pictures" in str(refused.value)
+    assert f"{name} cannot take {size[1]}x{size[2]} images" in str(refused.value)
     assert words in str(refused.value)
 
 

@@ -1,4 +1,4 @@
-"""docker/compose.yaml against the compose schema and the facts it must agree with; tests/live/container_images starts it."""
+"""docker/compose.yaml keeps to the compose schema and to facts; tests/live/container_images starts it."""
 
 import re
 import subprocess

@@ -22,7 +22,7 @@ from support.row_tables import digits_table, write_table
 CLASSES = ["circle", "square"]
 
 
-def pictures(rows: int, seed: int = 0, shape: tuple[int, int, int] = (4, 5, 3)) -> NDArray[np.uint8]:
+def random_images(rows: int, seed: int = 0, shape: tuple[int, int, int] = (4, 5, 3)) -> NDArray[np.uint8]:
     return np.random.default_rng(seed).integers(0, 256, (rows, *shape), np.uint8)
 
 
@@ -37,7 +37,7 @@ def warnings(log: StepLog) -> list[str]:
 
 
 def test_every_row_lands_in_the_split_its_digest_names(tmp_path: Path, steplog: StepLog) -> None:
-    images = pictures(400)
+    images = random_images(400)
     write_table(tmp_path / "in", images, [row % 2 for row in range(400)], CLASSES)
     manifest, splits = run(tmp_path / "in", tmp_path / "out", steplog, holdout=0.2, validation=0.1)
 
@@ -53,8 +53,8 @@ def test_every_row_lands_in_the_split_its_digest_names(tmp_path: Path, steplog: 
             assert pixel_digest(image.tobytes(), 4, 5, 3) == digest.tobytes()
 
 
-def test_how_ingest_prepared_pictures_is_passed_on(tmp_path: Path, steplog: StepLog) -> None:
-    data = write_table(tmp_path / "in", pictures(40), [0, 1] * 20, CLASSES)
+def test_how_ingest_prepared_images_is_passed_on(tmp_path: Path, steplog: StepLog) -> None:
+    data = write_table(tmp_path / "in", random_images(40), [0, 1] * 20, CLASSES)
     manifest, _ = run(tmp_path / "in", tmp_path / "out", steplog)
     assert (manifest.fit, manifest.bits) == ("stretch", 16)  # a manifest of before they were recorded
     replace(data, settings={"fit": "letterbox", "bits": "12"}).write(tmp_path / "in")
@@ -63,20 +63,20 @@ def test_how_ingest_prepared_pictures_is_passed_on(tmp_path: Path, steplog: Step
     assert (again.fit, again.bits, again.digest) == ("letterbox", 12, manifest.digest)
 
 
-def test_labels_stay_with_their_pictures_and_rows_are_ordered_by_digest(tmp_path: Path, steplog: StepLog) -> None:
-    images = pictures(300)
+def test_labels_stay_with_their_images_and_rows_are_ordered_by_digest(tmp_path: Path, steplog: StepLog) -> None:
+    images = random_images(300)
     labels = [row % 2 for row in range(300)]
-    by_picture = {image.tobytes(): label for image, label in zip(images, labels, strict=True)}
+    by_image = {image.tobytes(): label for image, label in zip(images, labels, strict=True)}
     write_table(tmp_path / "in", images, labels, CLASSES, parts=3)
     _, splits = run(tmp_path / "in", tmp_path / "out", steplog)
     for split in splits.values():
-        assert [by_picture[image.tobytes()] for image in split.images_NHWC()] == split.labels.tolist()
+        assert [by_image[image.tobytes()] for image in split.images_NHWC()] == split.labels.tolist()
         digests = [digest.tobytes() for digest in split.sha256]
         assert digests == sorted(digests)
 
 
 def test_duplicates_fed_straight_to_it_never_straddle_a_split(tmp_path: Path, steplog: StepLog) -> None:
-    images = np.repeat(pictures(100), 3, axis=0)
+    images = np.repeat(random_images(100), 3, axis=0)
     order = np.random.default_rng(1).permutation(300)
     write_table(tmp_path / "in", images[order], [0, 1] * 150, CLASSES)
     manifest, splits = run(tmp_path / "in", tmp_path / "out", steplog)
@@ -88,7 +88,7 @@ def test_duplicates_fed_straight_to_it_never_straddle_a_split(tmp_path: Path, st
 
 
 def test_partitioning_and_order_of_the_table_change_no_byte(tmp_path: Path, steplog: StepLog) -> None:
-    images, labels = np.repeat(pictures(150), 2, axis=0), [row % 2 for row in range(300)]
+    images, labels = np.repeat(random_images(150), 2, axis=0), [row % 2 for row in range(300)]
     write_table(tmp_path / "one", images, labels, CLASSES)
     shuffled = np.random.default_rng(2).permutation(300)
     write_table(tmp_path / "many", images[shuffled], [labels[row] for row in shuffled], CLASSES, parts=5)
@@ -100,7 +100,7 @@ def test_partitioning_and_order_of_the_table_change_no_byte(tmp_path: Path, step
 
 
 def test_the_shard_size_changes_the_files_but_not_the_rows_or_the_digest(tmp_path: Path, steplog: StepLog) -> None:
-    write_table(tmp_path / "in", pictures(200), [0, 1] * 100, CLASSES)
+    write_table(tmp_path / "in", random_images(200), [0, 1] * 100, CLASSES)
     whole, one = run(tmp_path / "in", tmp_path / "whole", steplog)
     cut, many = run(tmp_path / "in", tmp_path / "cut", steplog, shard_rows=7)
     assert len(cut.shards["train"]) == -(-cut.splits["train"] // 7)
@@ -110,7 +110,7 @@ def test_the_shard_size_changes_the_files_but_not_the_rows_or_the_digest(tmp_pat
 
 
 def test_the_sources_own_test_rows_are_the_test_split(tmp_path: Path, steplog: StepLog) -> None:
-    images = pictures(200)
+    images = random_images(200)
     splits = ["test" if row >= 150 else "train" for row in range(200)]
     write_table(tmp_path / "in", images, [0, 1] * 100, CLASSES, splits=splits)
     manifest, opened = run(tmp_path / "in", tmp_path / "out", steplog, validation=0.1)
@@ -120,7 +120,7 @@ def test_the_sources_own_test_rows_are_the_test_split(tmp_path: Path, steplog: S
 
 
 def test_a_training_row_that_is_also_a_test_row_is_left_out_and_said(tmp_path: Path, steplog: StepLog) -> None:
-    images = pictures(100)
+    images = random_images(100)
     images = np.concatenate([images, images[:3]])
     splits = ["train"] * 100 + ["test"] * 3
     write_table(tmp_path / "in", images, [0, 1] * 50 + [0, 1, 0], CLASSES, splits=splits)
@@ -133,7 +133,7 @@ def test_a_training_row_that_is_also_a_test_row_is_left_out_and_said(tmp_path: P
 
 
 def test_hash_ignores_the_sources_split_and_source_needs_one(tmp_path: Path, steplog: StepLog) -> None:
-    images, labels = pictures(200), [0, 1] * 100
+    images, labels = random_images(200), [0, 1] * 100
     write_table(tmp_path / "own", images, labels, CLASSES, splits=["test"] * 20 + ["train"] * 180)
     write_table(tmp_path / "none", images, labels, CLASSES)
     own, _ = run(tmp_path / "own", tmp_path / "out", steplog, split="hash")
@@ -144,17 +144,17 @@ def test_hash_ignores_the_sources_split_and_source_needs_one(tmp_path: Path, ste
 
 
 def test_statistics_are_those_of_the_training_rows_to_the_last_digit(tmp_path: Path, steplog: StepLog) -> None:
-    write_table(tmp_path / "in", pictures(300), [0, 1] * 150, CLASSES, parts=4)
+    write_table(tmp_path / "in", random_images(300), [0, 1] * 150, CLASSES, parts=4)
     manifest, splits = run(tmp_path / "in", tmp_path / "out", steplog)
     train = splits["train"].images_NHWC() / 255
     np.testing.assert_allclose(manifest.mean, train.mean((0, 1, 2)), rtol=1e-13)
     np.testing.assert_allclose(manifest.std, train.std((0, 1, 2)), rtol=1e-13)
-    everything = pictures(300) / 255
+    everything = random_images(300) / 255
     assert not np.allclose(manifest.mean, everything.mean((0, 1, 2)), rtol=1e-9)
 
 
 def test_a_channel_that_never_changes_gets_deviation_one_and_a_warning(tmp_path: Path, steplog: StepLog) -> None:
-    images = pictures(60)
+    images = random_images(60)
     images[..., 1] = 7
     write_table(tmp_path / "in", images, [0, 1] * 30, CLASSES)
     manifest, _ = run(tmp_path / "in", tmp_path / "out", steplog)
@@ -164,15 +164,15 @@ def test_a_channel_that_never_changes_gets_deviation_one_and_a_warning(tmp_path:
 
 
 def test_a_class_without_training_rows_is_named_with_the_fix(tmp_path: Path, steplog: StepLog) -> None:
-    images = pictures(50)
+    images = random_images(50)
     write_table(tmp_path / "in", images, [0] * 50, CLASSES)
-    with pytest.raises(DataError, match=r"no training rows for class 'square'.*Add pictures"):
+    with pytest.raises(DataError, match=r"no training rows for class 'square'.*Add images"):
         run(tmp_path / "in", tmp_path / "out", steplog)
     assert not (tmp_path / "out").exists()
 
 
 def test_pixels_that_are_not_what_their_digest_says_are_refused(tmp_path: Path, steplog: StepLog) -> None:
-    write_table(tmp_path / "in", pictures(40), [0, 1] * 20, CLASSES)
+    write_table(tmp_path / "in", random_images(40), [0, 1] * 20, CLASSES)
     path = tmp_path / "in" / ROWS / "part-00000.parquet"
     table = pq.read_table(path)
     changed = table["pixels"].to_pylist()
@@ -185,7 +185,7 @@ def test_pixels_that_are_not_what_their_digest_says_are_refused(tmp_path: Path, 
 
 
 def test_a_table_that_is_not_the_manifests_is_refused(tmp_path: Path, steplog: StepLog) -> None:
-    write_table(tmp_path / "in", pictures(40), [0, 1] * 20, CLASSES, parts=2)
+    write_table(tmp_path / "in", random_images(40), [0, 1] * 20, CLASSES, parts=2)
     (tmp_path / "in" / ROWS / "part-00001.parquet").unlink()
     with pytest.raises(DamagedArtifactError, match=r"part-00001.parquet: cannot be read \(No such file"):
         run(tmp_path / "in", tmp_path / "out", steplog)
@@ -214,13 +214,13 @@ def _swap_labels(table: Path, resealed: bool) -> None:
     ("resealed", "words"),
     [
         (False, r"part-00000.parquet: its sha256 is .* when ingest wrote it. `forebay run` again makes it anew"),
-        (True, r"rows: labels, splits or pictures were changed: their digest is "),
+        (True, r"rows: labels, splits or images were changed: their digest is "),
     ],
 )
 def test_swapped_labels_between_ingest_and_preprocess_are_refused_by_name(
     tmp_path: Path, steplog: StepLog, resealed: bool, words: str
 ) -> None:
-    write_table(tmp_path / "in", pictures(40), [0, 1] * 20, CLASSES)
+    write_table(tmp_path / "in", random_images(40), [0, 1] * 20, CLASSES)
     _swap_labels(tmp_path / "in", resealed)
     with pytest.raises(DamagedArtifactError, match=words) as refused:
         run(tmp_path / "in", tmp_path / "out", steplog)
@@ -229,7 +229,7 @@ def test_swapped_labels_between_ingest_and_preprocess_are_refused_by_name(
 
 
 def test_a_file_that_ingest_did_not_write_is_refused(tmp_path: Path, steplog: StepLog) -> None:
-    write_table(tmp_path / "in", pictures(40), [0, 1] * 20, CLASSES)
+    write_table(tmp_path / "in", random_images(40), [0, 1] * 20, CLASSES)
     part = tmp_path / "in" / ROWS / "part-00000.parquet"
     part.with_name("part-00009.parquet").write_bytes(part.read_bytes())
     with pytest.raises(DamagedArtifactError, match=r"part-00009.parquet: _COMPLETE.json does not list it"):
@@ -253,7 +253,7 @@ def test_what_a_killed_try_left_behind_is_gone_after_the_next(tmp_path: Path, st
 
 
 def test_progress_ends_with_every_row(tmp_path: Path, steplog: StepLog) -> None:
-    write_table(tmp_path / "in", pictures(40), [0, 1] * 20, CLASSES)
+    write_table(tmp_path / "in", random_images(40), [0, 1] * 20, CLASSES)
     run(tmp_path / "in", tmp_path / "out", steplog)
     assert steplog.events is not None
     progress = [event for event in read_events(steplog.events)[0] if event["kind"] == "progress"]

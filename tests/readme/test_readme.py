@@ -37,7 +37,7 @@ def shell(tmp_path_factory: pytest.TempPathFactory, mlflow_template: Path) -> It
     cli = Forebay(tmp_path_factory.mktemp("readme"))
     home_with(mlflow_template, cli.home)
     write_folder(cli.folder / "photos", per_class=40)
-    Image.fromarray(draw("ring", 77, 40, 40)).save(cli.folder / "picture.png")
+    Image.fromarray(draw("ring", 77, 40, 40)).save(cli.folder / "image.png")
     cli("run", "--data", "photos/", "--model", "mlp", "--set", "train.epochs=12")  # a champion to roll back to
     yield cli
     cli("stop")

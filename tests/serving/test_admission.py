@@ -23,7 +23,7 @@ from forebay.serving.protocol.encode import encode_binary_request
 from support.rude_clients import connect, dripping, patience
 from support.tiny_inference_server import RunningServer, read_answer, serving, write_bundle
 
-WIDTH = 2560  # of two hidden layers: 4096 pictures take seconds
+WIDTH = 2560  # of two hidden layers: 4096 images take seconds
 SMALL = json.dumps({"instances": [[[1] * 8] * 8]}).encode()
 PATH = "/v1/models/heavy:predict"
 
@@ -43,7 +43,7 @@ def server(heavy: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ru
 
 
 def _batch() -> bytes:
-    """A request of 4096 pictures."""
+    """A request of 4096 images."""
     body, length = encode_binary_request(np.zeros((4096, 8, 8, 1), np.uint8))
     head = f"Inference-Header-Content-Length: {length}\r\nContent-Type: application/octet-stream"
     return _request("/v2/models/heavy/infer", body, head)
@@ -107,13 +107,13 @@ def _reset(client: socket.socket) -> None:
 
 
 @pytest.mark.parametrize("leave", [socket.socket.close, _reset])
-def test_decoding_ends_with_the_picture_in_which_the_client_leaves(
+def test_decoding_ends_with_the_image_in_which_the_client_leaves(
     server: RunningServer, leave: "type[socket.socket.close]"
 ) -> None:
-    picture = io.BytesIO()
+    image = io.BytesIO()
     noise = np.random.default_rng(0).integers(0, 256, (1000, 1000, 3), np.uint8)
-    Image.fromarray(noise).save(picture, "PNG")
-    instances = [{"b64": base64.b64encode(picture.getvalue()).decode()}] * 15
+    Image.fromarray(noise).save(image, "PNG")
+    instances = [{"b64": base64.b64encode(image.getvalue()).decode()}] * 15
     before, gone = _predictions(server), server.metric(GONE)
     with connect(server) as client:
         client.sendall(_request(PATH, json.dumps({"instances": instances}).encode()))
@@ -176,11 +176,11 @@ def test_what_turns_out_large_is_no_small_request() -> None:
         for asked in (
             lambda: claim.decoded(2 * MIB),
             lambda: claim.unpacked(2 * MIB),
-            lambda: claim.pictures(4096, 8, 8),
+            lambda: claim.images(4096, 8, 8),
         ):
             with pytest.raises(TooLargeError):
                 asked()
-        claim.pictures(1, 4000, 4000)
+        claim.images(1, 4000, 4000)
         claim.grow_large()
         assert budgets.decoded_bytes == 0
         claim.decoded(600 * MIB)

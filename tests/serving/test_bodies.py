@@ -1,4 +1,4 @@
-"""Bodies as people send them: fractions, base64 in its flavours, pictures as they are, compressed ones, parameters."""
+"""Bodies as people send them: fractions, base64 in its flavours, images as they are, compressed ones, parameters."""
 
 import base64
 import gzip
@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from forebay.images import decode, resize
 from forebay.models import Classifier
-from forebay.pictures import decode, resize
 from support.tiny_inference_server import RunningServer
 
 V1 = "/v1/models/grey:predict"
@@ -59,19 +59,19 @@ DARK = np.zeros((1, 8, 8, 1))
 
 @pytest.mark.parametrize("place", [0, 1, 2])
 @pytest.mark.parametrize("scale", [1.0, 0.004, 1.004])  # the last as resizing and float16 leave it
-def test_a_picture_of_fractions_within_0_to_1_is_refused_and_named_over_every_protocol(
+def test_an_image_of_fractions_within_0_to_1_is_refused_and_named_over_every_protocol(
     server: RunningServer, place: int, scale: float
 ) -> None:
-    pictures = np.concatenate([DARK, DARK, DARK, DARK + 255])
-    pictures[place] = UNIT[0] * scale
-    flat = pictures.ravel().tolist()
+    images = np.concatenate([DARK, DARK, DARK, DARK + 255])
+    images[place] = UNIT[0] * scale
+    flat = images.ravel().tolist()
     answers = [
-        _post(server, V1, {"instances": pictures.tolist()}),
-        _post(server, V1, {"instances": pictures[..., 0].tolist()}),
+        _post(server, V1, {"instances": images.tolist()}),
+        _post(server, V1, {"instances": images[..., 0].tolist()}),
         _post(server, V2, {"inputs": [_tensor(flat, 4)]}),
-        _post(server, V2, {"inputs": [_tensor(pictures.tolist(), 4)]}),
+        _post(server, V2, {"inputs": [_tensor(images.tolist(), 4)]}),
         _post(server, V2, {"inputs": [_tensor(flat, 4, "UINT8")]}),
-        _binary(server, pictures),
+        _binary(server, images),
     ]
     for status, answer in answers:
         assert status == 400, answer
@@ -79,25 +79,25 @@ def test_a_picture_of_fractions_within_0_to_1_is_refused_and_named_over_every_pr
         assert "Multiply them by 255" in answer["error"]
 
 
-@pytest.mark.parametrize("picture", [DARK, DARK + 1, np.round(UNIT), UNIT * 1.5, UNIT * 255])
+@pytest.mark.parametrize("image", [DARK, DARK + 1, np.round(UNIT), UNIT * 1.5, UNIT * 255])
 def test_whole_zeros_and_ones_and_fractions_above_1_stay_pixels(
-    server: RunningServer, grey: Classifier, picture: np.ndarray[Any, Any]
+    server: RunningServer, grey: Classifier, image: np.ndarray[Any, Any]
 ) -> None:
-    expected = grey.predict(np.rint(picture).astype(np.uint8))[0]
-    status, answer = _post(server, V1, {"instances": picture.tolist()})
+    expected = grey.predict(np.rint(image).astype(np.uint8))[0]
+    status, answer = _post(server, V1, {"instances": image.tolist()})
     assert status == 200, answer
     np.testing.assert_allclose(answer["predictions"][0]["probabilities"], expected, atol=1e-5)
     for status, answer in (
-        _post(server, V2, {"inputs": [_tensor(picture.ravel().tolist())]}),
-        _binary(server, picture),
+        _post(server, V2, {"inputs": [_tensor(image.ravel().tolist())]}),
+        _binary(server, image),
     ):
         assert status == 200, answer
         np.testing.assert_allclose(answer["outputs"][2]["data"], expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("picture", [UNIT * 2 - 1, (UNIT - 0.485) / 0.229, DARK - 1])
-def test_pixels_around_0_are_refused_with_what_to_send(server: RunningServer, picture: np.ndarray[Any, Any]) -> None:
-    for status, answer in (_post(server, V1, {"instances": picture.tolist()}), _binary(server, picture)):
+@pytest.mark.parametrize("image", [UNIT * 2 - 1, (UNIT - 0.485) / 0.229, DARK - 1])
+def test_pixels_around_0_are_refused_with_what_to_send(server: RunningServer, image: np.ndarray[Any, Any]) -> None:
+    for status, answer in (_post(server, V1, {"instances": image.tolist()}), _binary(server, image)):
         assert status == 400
         assert "expected finite numbers from 0 to 255" in answer["error"]
         assert "as they were before they were scaled or standardized" in answer["error"]
@@ -160,7 +160,7 @@ def test_base64_is_taken_in_every_flavour(server: RunningServer, grey: Classifie
         ("data:image/png;base64,", "the file is empty"),
     ],
 )
-def test_what_is_no_base64_of_a_picture_is_named(server: RunningServer, text: str, words: str) -> None:
+def test_what_is_no_base64_of_an_image_is_named(server: RunningServer, text: str, words: str) -> None:
     status, answer = _post(server, V1, {"instances": [{"b64": text}]})
     assert status == 400
     assert answer["error"].startswith("instances[0]: ")
@@ -168,7 +168,7 @@ def test_what_is_no_base64_of_a_picture_is_named(server: RunningServer, text: st
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF"])
-def test_a_picture_file_as_body_is_answered_over_both_protocols(
+def test_an_image_file_as_body_is_answered_over_both_protocols(
     server: RunningServer, grey: Classifier, kind: str
 ) -> None:
     file = _file(kind)
@@ -184,7 +184,7 @@ def test_a_picture_file_as_body_is_answered_over_both_protocols(
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "AVIF"])
 @pytest.mark.parametrize("media", ["application/x-www-form-urlencoded", "application/octet-stream", "application/json"])
 @pytest.mark.parametrize("path", [V1, V2])
-def test_a_picture_file_under_another_type_is_answered_with_what_to_send(
+def test_an_image_file_under_another_type_is_answered_with_what_to_send(
     server: RunningServer, kind: str, media: str, path: str
 ) -> None:
     reply = server.post(path, _file(kind), {"Content-Type": media})
@@ -202,7 +202,7 @@ def test_a_form_is_answered_with_what_to_send(server: RunningServer) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", _file()[:60]])
-def test_a_body_that_is_no_picture_though_its_type_says_so_is_refused(server: RunningServer, body: bytes) -> None:
+def test_a_body_that_is_no_image_though_its_type_says_so_is_refused(server: RunningServer, body: bytes) -> None:
     for path in (V1, V2):
         reply = server.post(path, body, {"Content-Type": "image/png"})
         assert reply.status == 400
@@ -229,7 +229,7 @@ def test_a_compressed_body_is_answered_as_a_plain_one(server: RunningServer, enc
     assert server.post(V1, COMPRESSED[encoding], {"Content-Encoding": encoding}).json == plain
 
 
-def test_a_compressed_picture_is_taken_too(server: RunningServer) -> None:
+def test_a_compressed_image_is_taken_too(server: RunningServer) -> None:
     headers = {"Content-Type": "image/png", "Content-Encoding": "gzip"}
     assert server.post(V1, gzip.compress(_file()), headers).status == 200
 
@@ -288,18 +288,18 @@ def test_a_gzip_file_without_its_header_is_named(server: RunningServer) -> None:
     assert "Content-Encoding: gzip" in server.post(V1, gzip.compress(REQUEST, mtime=0)).json["error"]
 
 
-PICTURE = _tensor([7] * 64, 1, "UINT8")
+IMAGE = _tensor([7] * 64, 1, "UINT8")
 
 
 @pytest.mark.parametrize(
     ("document", "words"),
     [
         ({"parameters": {"top_k": 3}}, "request: there is no parameter 'top_k'. Known here: binary_data_output"),
-        ({"inputs": [PICTURE | {"parameters": {"normalize": True}}]}, "pixels: there is no parameter 'normalize'"),
-        ({"inputs": [PICTURE | {"parameters": {"content_type": "base64"}}]}, "content_type to be np"),
+        ({"inputs": [IMAGE | {"parameters": {"normalize": True}}]}, "pixels: there is no parameter 'normalize'"),
+        ({"inputs": [IMAGE | {"parameters": {"content_type": "base64"}}]}, "content_type to be np"),
         ({"outputs": [{"name": "label", "parameters": {"rank": 1}}]}, "label: there is no parameter 'rank'"),
         ({"parameters": {"classification": 3}}, "triton_enable_empty_final_response. It is a parameter of an output."),
-        ({"inputs": [PICTURE | {"parameters": {"classification": 3}}]}, "It is a parameter of an output."),
+        ({"inputs": [IMAGE | {"parameters": {"classification": 3}}]}, "It is a parameter of an output."),
         ({"outputs": [{"name": "label", "parameters": {"timeout": 3}}]}, "It is a parameter of the request."),
         ({"outputs": [{"name": "label", "parameters": {"classification": 1}}]}, "goes with the output probabilities"),
         *(
@@ -311,15 +311,15 @@ PICTURE = _tensor([7] * 64, 1, "UINT8")
 def test_a_parameter_that_would_change_the_answer_and_is_not_known_is_refused_by_name(
     server: RunningServer, document: dict[str, Any], words: str
 ) -> None:
-    status, answer = _post(server, V2, {"inputs": [PICTURE], **document})
+    status, answer = _post(server, V2, {"inputs": [IMAGE], **document})
     assert status == 400
     assert words in answer["error"]
 
 
 def test_parameters_that_ask_for_no_other_answer_are_passed_over(server: RunningServer) -> None:
-    plain = {"inputs": [PICTURE], "id": "a"}
+    plain = {"inputs": [IMAGE], "id": "a"}
     asked = {
-        "inputs": [PICTURE | {"parameters": {"content_type": "np"}}],
+        "inputs": [IMAGE | {"parameters": {"content_type": "np"}}],
         "parameters": {"priority": 1, "timeout": 5, "sequence_id": "x", "triton_enable_empty_final_response": True},
         "id": "a",
     }

@@ -14,7 +14,7 @@ from forebay.serving.follow import find_bundles
 from forebay.serving.loading.bundle import open_bundle
 
 
-def test_a_bundle_itself_is_served_under_its_data_set_or_the_given_name(bundles: Path) -> None:
+def test_a_bundle_itself_is_served_under_its_dataset_or_the_given_name(bundles: Path) -> None:
     [(name, served)] = find_bundles(bundles / "grey", None, None).items()
     assert name == "tiny"
     assert served.version == served.weights_sha256[:12]

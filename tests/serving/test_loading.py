@@ -137,16 +137,16 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path: Path, number: float) 
 
 
 class _NaNFor(torch.nn.Module):
-    """Answers with numbers but for one picture."""
+    """Answers with numbers but for one image."""
 
-    def __init__(self, network: torch.nn.Module, picture_NCHW: torch.Tensor) -> None:
+    def __init__(self, network: torch.nn.Module, image_NCHW: torch.Tensor) -> None:
         super().__init__()
         self.network = network
-        self.picture_NCHW = picture_NCHW
+        self.image_NCHW = image_NCHW
 
     def forward(self, images_NCHW: torch.Tensor) -> torch.Tensor:
         logits: torch.Tensor = self.network(images_NCHW)
-        hit = ((images_NCHW - self.picture_NCHW).abs().amax(dim=(1, 2, 3)) < 1e-6)[:, None]
+        hit = ((images_NCHW - self.image_NCHW).abs().amax(dim=(1, 2, 3)) < 1e-6)[:, None]
         return torch.where(hit, torch.full_like(logits, torch.nan), logits)
 
 
@@ -159,8 +159,8 @@ def test_the_trial_is_on_held_out_rows_of_the_bundle_too(tmp_path: Path) -> None
     model = load_bundle(tmp_path / "zoo")
     probe(model, "zoo")
     spec = model.spec
-    picture = standardize(torch.tensor(row).permute(0, 3, 1, 2), spec.mean, spec.std)
-    bad = Classifier(spec, _NaNFor(model._network, picture), model.examples_NHWC)
-    with pytest.raises(ModelError, match="zoo answers its own held-out pictures with numbers that are not finite"):
+    image = standardize(torch.tensor(row).permute(0, 3, 1, 2), spec.mean, spec.std)
+    bad = Classifier(spec, _NaNFor(model._network, image), model.examples_NHWC)
+    with pytest.raises(ModelError, match="zoo answers its own held-out images with numbers that are not finite"):
         probe(bad, "zoo")
-    probe(Classifier(spec, _NaNFor(model._network, picture)), "zoo")  # which nothing else would have shown
+    probe(Classifier(spec, _NaNFor(model._network, image)), "zoo")  # which nothing else would have shown

@@ -55,7 +55,7 @@ def _refused(reply: Reply, *statuses: int) -> str:
     return message
 
 
-def _picture(value: Any = 1) -> list[Any]:
+def _image(value: Any = 1) -> list[Any]:
     return [[value] * 8 for _ in range(8)]
 
 
@@ -89,9 +89,9 @@ def test_json_that_is_no_request(server: RunningServer, document: Any, instances
     value=LEAVES.filter(lambda value: type(value) not in (int, float) or not 0 <= value <= 255) | st.just([1]),
 )
 def test_one_wrong_pixel(server: RunningServer, row: int, column: int, value: Any) -> None:
-    picture = _picture()
-    picture[row][column] = value
-    _refused(server.post(V1, _encoded({"instances": [_picture(), picture]})), 400)
+    image = _image()
+    image[row][column] = value
+    _refused(server.post(V1, _encoded({"instances": [_image(), image]})), 400)
     flat = [value if index == row * 8 + column else 1 for index in range(64)]
     _refused(server.post(V2, _encoded({"inputs": [_tensor(data=flat)]})), 400)
 
@@ -175,14 +175,14 @@ DOCUMENTS: dict[str, tuple[Any, str]] = {
     "too small": ({"instances": [[[1] * 7] * 8]}, "[1, 8, 8]"),
     "too deep": ({"instances": [[[[[1]] * 8] * 8]]}, "[1, 8, 8, 1]"),
     "flat": ({"instances": [[1] * 64]}, "[1, 8, 8, 1]"),
-    "text": ({"instances": [_picture("1")]}, "'1'"),
-    "null": ({"instances": [_picture(None)]}, "None"),
-    "true": ({"instances": [_picture(True)]}, "True"),
-    "negative": ({"instances": [_picture(-1)]}, "0 to 255, got -1"),
-    "above": ({"instances": [_picture(256)]}, "256"),
-    "above in floats": ({"instances": [_picture(255.5)]}, "255.5"),
-    "mixed kinds": ({"instances": [_picture(), {"b64": ""}]}, "all of one kind"),
-    "another object": ({"instances": [{"pixels": _picture()}]}, "b64"),
+    "text": ({"instances": [_image("1")]}, "'1'"),
+    "null": ({"instances": [_image(None)]}, "None"),
+    "true": ({"instances": [_image(True)]}, "True"),
+    "negative": ({"instances": [_image(-1)]}, "0 to 255, got -1"),
+    "above": ({"instances": [_image(256)]}, "256"),
+    "above in floats": ({"instances": [_image(255.5)]}, "255.5"),
+    "mixed kinds": ({"instances": [_image(), {"b64": ""}]}, "all of one kind"),
+    "another object": ({"instances": [{"pixels": _image()}]}, "b64"),
     "b64 and more": ({"instances": [{"b64": "", "x": 1}]}, "b64"),
     "b64 a number": ({"instances": [{"b64": 5}]}, "b64"),
     "b64 not base64": ({"instances": [{"b64": "&&&&"}]}, "base64"),
@@ -234,7 +234,7 @@ def test_deep_nesting(server: RunningServer, body: bytes) -> None:
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "1" * 400])
 def test_numbers_that_are_none(server: RunningServer, number: str) -> None:
-    body = _encoded({"instances": [_picture(0)]}).replace(b"0", number.encode(), 1)
+    body = _encoded({"instances": [_image(0)]}).replace(b"0", number.encode(), 1)
     _refused(server.post(V1, body), 400)
 
 
@@ -262,11 +262,11 @@ def test_image_bombs_are_refused_by_their_header(server: RunningServer, side: in
     assert "too_large" in _refused(server.post(V1, _encoded({"instances": [{"b64": _bomb(side)}]})), 400)
 
 
-def test_many_pictures_share_one_limit_of_pixels(server: RunningServer) -> None:
+def test_many_images_share_one_limit_of_pixels(server: RunningServer) -> None:
     large = io.BytesIO()
     Image.new("1", (5000, 5000)).save(large, "PNG")
-    picture = {"b64": base64.b64encode(large.getvalue()).decode()}
-    assert "instances[2]" in _refused(server.post(V1, _encoded({"instances": [picture] * 3})), 400)
+    image = {"b64": base64.b64encode(large.getvalue()).decode()}
+    assert "instances[2]" in _refused(server.post(V1, _encoded({"instances": [image] * 3})), 400)
 
 
 def test_an_unknown_model_is_answered_with_those_there_are(server: RunningServer) -> None:

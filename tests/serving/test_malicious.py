@@ -14,7 +14,7 @@ from support.malicious_bundles import malicious_bundles
 from support.tiny_inference_server import serving
 
 PATIENCE_S = 180.0  # for one bundle, on a machine that does much else: the first imports torchvision
-PICTURE = [[0] * 8] * 8
+IMAGE = [[0] * 8] * 8
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def test_a_server_serves_the_good_one_beside_them_and_no_other(
     folder = bundles[0].parent
     assert len(find_bundles(folder)) == len(bundles) + 1
     with serving(folder, tmp_path / "log", ready="/v2/models/good/ready") as server:
-        server.predict("good", [PICTURE])
+        server.predict("good", [IMAGE])
         assert server.request("GET", "/v2/models").json == {"models": ["good"]}
         index = json.loads(server.post("/v2/repository/index", b"{}").body)
         states = {row["name"]: row["state"] for row in index}

@@ -14,8 +14,8 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from PIL import Image
 
+from forebay.images import decode, fit
 from forebay.models import Classifier
-from forebay.pictures import decode, fit
 from forebay.serving.client import infer, predict_arrays
 from forebay.serving.protocol.encode import encode_binary_request
 from support.tiny_inference_server import Reply, RunningServer
@@ -27,7 +27,7 @@ MODELS = st.sampled_from(["grey", "colour"])
 Pixels = NDArray[np.uint8]
 
 
-def _picture(shape: tuple[int, ...], seed: int = 0) -> Pixels:
+def _image(shape: tuple[int, ...], seed: int = 0) -> Pixels:
     return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
 
 
@@ -75,32 +75,32 @@ def test_every_protocol_answers_as_the_classifier(
 
 
 def test_a_v1_prediction_carries_label_name_probabilities_and_version(server: RunningServer, grey: Classifier) -> None:
-    pixels = _picture((8, 8))
+    pixels = _image((8, 8))
     [prediction] = server.predict("grey", [pixels.tolist()])
     assert set(prediction) == {"label", "label_name", "probabilities", "model_version"}
     assert prediction["label_name"] == grey.spec.classes[prediction["label"]]
     assert sum(prediction["probabilities"]) == pytest.approx(1)
 
 
-def test_a_grey_picture_may_come_with_or_without_its_channel(server: RunningServer) -> None:
-    pixels = _picture((8, 8, 1))
+def test_a_grey_image_may_come_with_or_without_its_channel(server: RunningServer) -> None:
+    pixels = _image((8, 8, 1))
     assert server.predict("grey", [pixels.tolist()]) == server.predict("grey", [pixels[:, :, 0].tolist()])
 
 
 @pytest.mark.parametrize("size", [(8, 8), (6, 10), (300, 200), (1, 1)])
 @pytest.mark.parametrize("name", ["grey", "colour"])
-def test_a_picture_file_of_any_size_is_prepared_as_ingest_prepares_it(
+def test_an_image_file_of_any_size_is_prepared_as_ingest_prepares_it(
     server: RunningServer, grey: Classifier, colour: Classifier, name: str, size: tuple[int, int]
 ) -> None:
     model = grey if name == "grey" else colour
-    encoded = _png(_picture((*size, 3)))
+    encoded = _png(_image((*size, 3)))
     pixels = decode(base64.b64decode(encoded), channels=model.spec.channels, max_pixels=10**6)
     expected = model.predict(fit(pixels, model.spec.height, model.spec.width, model.spec.fit)[None])
     [prediction] = server.predict(name, [{"b64": encoded}])
     np.testing.assert_allclose(prediction["probabilities"], expected[0], atol=CLOSE)
 
 
-def test_a_12_bit_picture_file_is_scaled_by_the_bits_in_the_bundle(
+def test_a_12_bit_image_file_is_scaled_by_the_bits_in_the_bundle(
     server: RunningServer, grey: Classifier, colour: Classifier
 ) -> None:
     values = np.random.default_rng(3).integers(0, 4096, (6, 10)).astype(np.uint16)
@@ -115,7 +115,7 @@ def test_a_12_bit_picture_file_is_scaled_by_the_bits_in_the_bundle(
 
 
 def test_fp32_pixels_are_rounded_and_binary_fp32_equals_json(server: RunningServer, colour: Classifier) -> None:
-    values = _picture((2, 6, 10, 3)).astype("<f4").clip(1, 254) + np.float32(0.3)
+    values = _image((2, 6, 10, 3)).astype("<f4").clip(1, 254) + np.float32(0.3)
     raw = values.tobytes()
     tensor = {
         "name": "pixels",
@@ -136,7 +136,7 @@ def _split(reply: Reply) -> tuple[Any, bytes]:
 
 
 def test_outputs_come_as_binary_tensors_on_request(server: RunningServer, grey: Classifier) -> None:
-    pixels = _picture((3, 8, 8, 1))
+    pixels = _image((3, 8, 8, 1))
     body, length = encode_binary_request(pixels)
     document = json.loads(body[:length]) | {"parameters": {"binary_data_output": True}, "id": "a"}
     head = json.dumps(document).encode()
@@ -160,7 +160,7 @@ def test_outputs_come_as_binary_tensors_on_request(server: RunningServer, grey: 
 
 def test_single_outputs_can_be_asked_for_each_in_its_own_form(server: RunningServer) -> None:
     wanted = [{"name": "probabilities", "parameters": {"binary_data": True}}, {"name": "label"}]
-    tensor = _tensor(_picture((1, 8, 8, 1)))
+    tensor = _tensor(_image((1, 8, 8, 1)))
     reply = server.post("/v2/models/grey/infer", json.dumps({"inputs": [tensor], "outputs": wanted}).encode())
     answer, raw = _split(reply)
     assert [output["name"] for output in answer["outputs"]] == ["probabilities", "label"]
@@ -169,7 +169,7 @@ def test_single_outputs_can_be_asked_for_each_in_its_own_form(server: RunningSer
 
 
 def test_the_current_version_may_stand_in_the_path(server: RunningServer) -> None:
-    body = json.dumps({"inputs": [_tensor(_picture((1, 8, 8, 1)))]}).encode()
+    body = json.dumps({"inputs": [_tensor(_image((1, 8, 8, 1)))]}).encode()
     assert server.post("/v2/models/grey/versions/7/infer", body).status == 200
     assert server.post("/v2/models/grey/versions/6/infer", body).status == 404
     assert server.request("GET", "/v2/models/grey/versions/7").json["versions"] == ["7"]
@@ -197,7 +197,7 @@ def test_metrics_count_our_paths_by_code_and_name_the_versions(server: RunningSe
     good = 'forebay_requests_total{code="200",model_name="grey",protocol="v1"}'
     bad = 'forebay_requests_total{code="400",model_name="grey",protocol="v1"}'
     before = counted(good), counted(bad)
-    server.predict("grey", [_picture((8, 8)).tolist()])
+    server.predict("grey", [_image((8, 8)).tolist()])
     server.post("/v1/models/grey:predict", b"{")
     assert (counted(good), counted(bad)) == (before[0] + 1, before[1] + 1)
     assert counted('forebay_request_seconds_count{model_name="grey",protocol="v1"}') >= 2

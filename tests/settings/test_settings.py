@@ -80,7 +80,7 @@ def test_a_rule_over_two_settings_speaks_before_the_run() -> None:
 
 
 @pytest.mark.parametrize("scheme", ["s3", "s3a"])
-def test_executors_are_for_pictures_that_all_pods_reach(scheme: str) -> None:
+def test_executors_are_for_images_that_all_pods_reach(scheme: str) -> None:
     values = parse_assignments([f"ingest.data={scheme}://bucket/photos", "ingest.executors=2"])
     assert values["ingest.executors"] == 2
 

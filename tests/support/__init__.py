@@ -1,1 +1,1 @@
-"""What tests share: stand-ins that say what they fake, small real data sets, models and servers, and the command."""
+"""What tests share: stand-ins that say what they fake, small real datasets, models and servers, and the command."""

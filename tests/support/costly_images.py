@@ -1,4 +1,4 @@
-"""Picture files that ask for far more work than their size and their pixels say, made byte by byte."""
+"""Image files that ask for far more work than their size and their pixels say, made byte by byte."""
 
 import struct
 import zlib
@@ -27,7 +27,7 @@ def chunk(name: bytes, body: bytes) -> bytes:
 
 
 def png(between: bytes) -> bytes:
-    """A black PNG of 8x8 pixels with more chunks before its picture."""
+    """A black PNG of 8x8 pixels with more chunks before its image."""
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 8, 8, 0, 0, 0, 0))
     rows = chunk(b"IDAT", zlib.compress(bytes(9 * 8)))
     return b"\x89PNG\r\n\x1a\n" + head + between + rows + chunk(b"IEND", b"")
@@ -49,6 +49,6 @@ def tiff(entries: dict[int, tuple[int, int, int]], body: bytes = b"") -> bytes:
 
 
 def grey_tiff(height: int, width: int, **more: tuple[int, int, int]) -> dict[int, tuple[int, int, int]]:
-    """The entries of a grey picture of 8 bits, not compressed, and `more` of them by `tNUMBER`."""
+    """The entries of a grey image of 8 bits, not compressed, and `more` of them by `tNUMBER`."""
     plain = {256: (4, 1, width), 257: (4, 1, height), 258: (3, 1, 8), 259: (3, 1, 1), 262: (3, 1, 1), 277: (3, 1, 1)}
     return plain | {int(name[1:]): entry for name, entry in more.items()}

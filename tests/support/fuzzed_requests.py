@@ -67,7 +67,7 @@ def requests(seed: int, count: int) -> Iterator[bytes]:
 def _request(rng: random.Random) -> bytes:
     if rng.random() < 0.1:
         return _valid(rng)
-    body = _pick(rng, (_json, _json, _binary, _picture, _random_bytes))(rng)
+    body = _pick(rng, (_json, _json, _binary, _image, _random_bytes))(rng)
     for _ in range(rng.choice((0, 0, 0, 0, 1, 3, 20))):
         body = _damaged(rng, body)
     encoding = rng.choice(ENCODINGS)
@@ -140,7 +140,7 @@ def _binary(rng: random.Random) -> bytes:
     return body
 
 
-def _picture(rng: random.Random) -> bytes:
+def _image(rng: random.Random) -> bytes:
     file = io.BytesIO()
     pixels = np.full((rng.randrange(1, 40), rng.randrange(1, 40), 3), rng.randrange(256), np.uint8)
     Image.fromarray(pixels).save(file, rng.choice(("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF")))

@@ -22,13 +22,13 @@ REFUSED: list[tuple[list[str], str]] = [
         ["train/1.png", "test/2.png"],
         "photos: test/, train/ would become classes, and such names stand for splits: they hold no class folders. "
         "Put the "
-        "pictures into a folder per class (test/CLASS/…), name a table of labels with ingest.labels=FILE.csv, " + LEVEL,
+        "images into a folder per class (test/CLASS/…), name a table of labels with ingest.labels=FILE.csv, " + LEVEL,
     ),
     (
         ["train/images/1.png", "train/labels/1.txt", "valid/images/2.png", "valid/labels/2.txt", "list.csv"],
         "photos: train/images/, valid/images/ would become classes, and such names stand for splits: they hold no "
         "class "
-        "folders. Put the pictures into a folder per class (train/images/CLASS/…), name a table of labels with "
+        "folders. Put the images into a folder per class (train/images/CLASS/…), name a table of labels with "
         "ingest.labels=list.csv, " + LEVEL,
     ),
     (
@@ -37,7 +37,7 @@ REFUSED: list[tuple[list[str], str]] = [
         "if it "
         "is a class; if it is a split, put the classes of the others into a split folder as well, or move it "
         "elsewhere if "
-        "its pictures are unlabelled; " + LEVEL,
+        "its images are unlabelled; " + LEVEL,
     ),
     (
         ["train/engine/1.png", "train/wagon/2.png", "bus/3.png"],
@@ -45,7 +45,7 @@ REFUSED: list[tuple[list[str], str]] = [
         "it if "
         "it is a class; if it is a split, put the classes of the others into a split folder as well, or move it "
         "elsewhere "
-        "if its pictures are unlabelled; " + LEVEL,
+        "if its images are unlabelled; " + LEVEL,
     ),
     (
         ["train/train/1.png", "train/bus/2.png", "test/train/3.png", "test/bus/4.png"],
@@ -54,7 +54,7 @@ REFUSED: list[tuple[list[str], str]] = [
     ),
     (
         ["images/1.png", "masks/1.png"],
-        "photos: the folder images/ would become a class, and its name says that it is none. Pictures get their label "
+        "photos: the folder images/ would become a class, and its name says that it is none. Images get their label "
         "from the folder they lie in: make a folder per class, name a table of labels with ingest.labels=FILE.csv, "
         f"{LEVEL} (Boxes and masks are not read.)",
     ),
@@ -78,7 +78,7 @@ REFUSED: list[tuple[list[str], str]] = [
     (
         ["birds/train/owl/1.png", "birds/test/owl/2.png", "old/3.png"],
         "photos: the folder birds/ would become a class, and it holds test/, train/, which stand for splits. If birds/ "
-        "is the data set, give it without what lies beside it (old/), " + LEVEL,
+        "is the dataset, give it without what lies beside it (old/), " + LEVEL,
     ),
     (
         ["xray/train/a/1.png", "xray/test/a/2.png", "train/a/1.png", "test/a/2.png"],

@@ -205,7 +205,7 @@ def _with_weights(bundle: Path, data: bytes) -> None:
 
 
 def _overflowing(bundle: Path) -> None:
-    """Finite weights that give a black picture a number, and others none."""
+    """Finite weights that give a black image a number, and others none."""
     tensors = safetensors.torch.load_file(bundle / WEIGHTS)
     first = next(name for name, tensor in tensors.items() if tensor.ndim == 2)
     tensors[first] = torch.full_like(tensors[first], 3e38)

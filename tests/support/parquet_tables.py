@@ -24,7 +24,7 @@ def png(value: int) -> bytes:
 
 
 def write(root: Path, name: str, /, rows: int = 2, metadata: dict[str, Any] | None = None, **columns: Any) -> Path:
-    """A Parquet file with pictures in `image`, unless it is given; returns the root."""
+    """A Parquet file with images in `image`, unless it is given; returns the root."""
     path = root / name
     path.parent.mkdir(parents=True, exist_ok=True)
     table = pa.table({"image": [png(row) for row in range(rows)], **columns})

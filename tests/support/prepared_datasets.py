@@ -1,4 +1,4 @@
-"""Prepared data sets for tests, written as preprocess writes them."""
+"""Prepared datasets for tests, written as preprocess writes them."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ SMALL_TRAINING: dict[str, Any] = {
     "model": "resnet9", "width": "4", "epochs": "10", "batch_rows": "32", "dropout": 0.1, "augment": "shift",
     "threads": "1", "code_version": "test",
 }  # fmt: skip
-"""Settings of a training of ten steps an epoch on the default data set below."""
+"""Settings of a training of ten steps an epoch on the default dataset below."""
 
 
 def write_dataset(
@@ -29,7 +29,7 @@ def write_dataset(
     labels: NDArray[np.int64] | None = None,
     shard_rows: int = 200,
 ) -> Path:
-    """Pictures of one random pattern per class plus noise; learnable in a few epochs."""
+    """Images of one random pattern per class plus noise; learnable in a few epochs."""
     rng = np.random.default_rng(7)
     patterns = rng.uniform(60, 190, (classes, *size))
     names = [f"class-{index}" for index in range(classes)]

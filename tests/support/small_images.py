@@ -1,4 +1,4 @@
-"""Small data sets that tests write: two shapes, drawn with noise, so that a tiny model learns them in a second."""
+"""Small datasets that tests write: two shapes, drawn with noise, so that a tiny model learns them in a second."""
 
 import struct
 from pathlib import Path
@@ -11,7 +11,7 @@ CLASSES = ("cross", "ring")
 
 
 def draw(kind: str, seed: int, height: int = 12, width: int = 12) -> NDArray[np.uint8]:
-    """One noisy grey picture of a class, H x W."""
+    """One noisy grey image of a class, H x W."""
     noise = np.random.default_rng([seed, CLASSES.index(kind)]).integers(0, 60, (height, width))
     rows, columns = np.mgrid[0:height, 0:width]
     if kind == "cross":
@@ -23,7 +23,7 @@ def draw(kind: str, seed: int, height: int = 12, width: int = 12) -> NDArray[np.
 
 
 def write_folder(root: Path, per_class: int = 60) -> None:
-    """A folder of PNG files, a sub-folder per class, with a few pictures of another size."""
+    """A folder of PNG files, a sub-folder per class, with a few images of another size."""
     for kind in CLASSES:
         (root / kind).mkdir(parents=True, exist_ok=True)
         for index in range(per_class):
@@ -37,7 +37,7 @@ def plant_bad_files(root: Path) -> dict[str, int]:
     good = (cross / "001.png").read_bytes()
     (cross / "truncated.png").write_bytes(good[: len(good) // 2])
     (cross / "empty.png").write_bytes(b"")
-    (ring / "text.png").write_text("not a picture")
+    (ring / "text.png").write_text("not an image")
     (cross / "zz-duplicate.png").write_bytes(good)
     both = draw("ring", 9001)
     Image.fromarray(both).save(cross / "zz-two-labels.png")

@@ -30,7 +30,7 @@ def write_bundle(
     width: int = 16,
     **more: Any,
 ) -> ModelSpec:
-    """A bundle with an untrained `mlp` for pictures of `shape` (H, W, C); `more` goes into its `ModelSpec`."""
+    """A bundle with an untrained `mlp` for images of `shape` (H, W, C); `more` goes into its `ModelSpec`."""
     import torch
 
     from forebay.models import build, save_bundle

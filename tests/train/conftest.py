@@ -1,4 +1,4 @@
-"""Fixtures of the train tests: a small data set, and a step that trains on it in a child process."""
+"""Fixtures of the train tests: a small dataset, and a step that trains on it in a child process."""
 
 import os
 import shutil

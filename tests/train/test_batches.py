@@ -33,7 +33,7 @@ def test_an_epoch_visits_every_row_once_and_the_next_one_in_another_order(split:
     assert len(batches) == 10
 
 
-def test_without_augmentation_pictures_and_labels_are_those_of_the_rows(split: Split) -> None:
+def test_without_augmentation_images_and_labels_are_those_of_the_rows(split: Split) -> None:
     rows = np.array([3, 250])
     images, labels = Batches(split, 2, seed=0, augment="none", device="cpu").batch(rows)
     assert np.array_equal(images.permute(0, 2, 3, 1).numpy(), split.images_NHWC()[rows])
@@ -41,29 +41,29 @@ def test_without_augmentation_pictures_and_labels_are_those_of_the_rows(split: S
     assert images.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_a_shift_moves_each_picture_by_its_own_offset_and_mirrors_the_border() -> None:
-    picture = torch.arange(28 * 28 * 3).view(1, 28, 28, 3).remainder(251).to(torch.uint8)
+def test_a_shift_moves_each_image_by_its_own_offset_and_mirrors_the_border() -> None:
+    image = torch.arange(28 * 28 * 3).view(1, 28, 28, 3).remainder(251).to(torch.uint8)
     torch.manual_seed(0)
-    shifted = augment(picture.repeat(64, 1, 1, 1), "shift")
-    padded = np.pad(picture[0].numpy(), ((3, 3), (3, 3), (0, 0)), mode="reflect")
+    shifted = augment(image.repeat(64, 1, 1, 1), "shift")
+    padded = np.pad(image[0].numpy(), ((3, 3), (3, 3), (0, 0)), mode="reflect")
     windows = {padded[y : y + 28, x : x + 28].tobytes() for y in range(7) for x in range(7)}
     found = {image.numpy().tobytes() for image in shifted}
     assert found <= windows
     assert len(found) > 15
 
 
-def test_a_flip_mirrors_about_half_of_the_pictures_left_to_right() -> None:
-    picture = torch.zeros(1, 28, 28, 1, dtype=torch.uint8)
-    picture[:, :, :10] = 200
+def test_a_flip_mirrors_about_half_of_the_images_left_to_right() -> None:
+    image = torch.zeros(1, 28, 28, 1, dtype=torch.uint8)
+    image[:, :, :10] = 200
     torch.manual_seed(0)
-    flipped = augment(picture.repeat(400, 1, 1, 1), "shift_flip")[:, 14, 20, 0] == 200
+    flipped = augment(image.repeat(400, 1, 1, 1), "shift_flip")[:, 14, 20, 0] == 200
     assert 160 < int(flipped.sum()) < 240
 
 
 @pytest.mark.parametrize("size", [(1, 1, 1), (1, 30, 3), (2, 3, 1), (8, 8, 3)])
 def test_any_size_can_be_shifted(size: tuple[int, int, int]) -> None:
-    pictures = torch.randint(0, 255, (5, *size), dtype=torch.uint8)
-    assert augment(pictures, "shift_flip").shape == pictures.shape
+    images = torch.randint(0, 255, (5, *size), dtype=torch.uint8)
+    assert augment(images, "shift_flip").shape == images.shape
 
 
 def test_seeds_of_different_purposes_and_moments_differ() -> None:

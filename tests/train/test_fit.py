@@ -69,7 +69,7 @@ def test_the_bundle_records_settings_machine_data_and_lineage(train: Callable[..
     assert spec.lineage["mlflow_run_id"]
 
 
-def test_the_bundle_says_how_pictures_were_prepared(train: Callable[..., TrainResult], tmp_path: Path) -> None:
+def test_the_bundle_says_how_images_were_prepared(train: Callable[..., TrainResult], tmp_path: Path) -> None:
     spec = train(epochs="1").spec
     assert (spec.fit, spec.bits) == ("letterbox", 12)
     assert read_spec(tmp_path / "out") == spec

@@ -39,11 +39,11 @@ def test_small_colour_photos_get_a_wider_network_with_shifts_and_flips(dataset: 
 
 
 @pytest.mark.parametrize("size", [(28, 28, 1), (12, 12, 3), (224, 224, 3)])
-def test_grey_tiny_and_large_pictures_are_not_whitened(dataset: Path, size: tuple[int, int, int]) -> None:
+def test_grey_tiny_and_large_images_are_not_whitened(dataset: Path, size: tuple[int, int, int]) -> None:
     assert not resolved(dataset, size=size).options["whiten"]
 
 
-def test_grey_pictures_are_shifted_but_never_mirrored(dataset: Path) -> None:
+def test_grey_images_are_shifted_but_never_mirrored(dataset: Path) -> None:
     assert resolved(dataset, size=(28, 28, 1)).augment == "shift"
 
 

@@ -66,7 +66,7 @@ class LazyGroup(click.Group):
 )
 @click.version_option(VERSION, prog_name="forebay")
 def group() -> None:
-    """Raw pictures in, a served image classifier out: one compiled Kubeflow pipeline, on this machine.
+    """Raw images in, a served image classifier out: one compiled Kubeflow pipeline, on this machine.
 
-    Start with `forebay run`: it needs no settings. `forebay run --data FOLDER` takes your own pictures.
+    Start with `forebay run`: it needs no settings. `forebay run --data FOLDER` takes your own images.
     """

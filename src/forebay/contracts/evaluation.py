@@ -13,7 +13,7 @@ from forebay.state.machine_words import naming
 from forebay.state.sealed import check_content
 
 EVALUATION = "evaluation.json"
-PREDICTIONS = "predictions.parquet"  # one row per test picture: sha256, label, predicted, probabilities
+PREDICTIONS = "predictions.parquet"  # one row per test image: sha256, label, predicted, probabilities
 SMOKE = "smoke.npz"  # the first test rows with their answers, for deploy's smoke test
 REPORT = "report.html"  # self-contained
 
@@ -75,7 +75,7 @@ class Evaluation:
 
 
 def write_smoke(folder: Path, images_NHWC: NDArray[np.uint8], probabilities: NDArray[np.float32]) -> None:
-    """Write rows that a server must answer alike: pictures and the N x K probabilities that evaluate got for them."""
+    """Write rows that a server must answer alike: images and the N x K probabilities that evaluate got for them."""
     with naming(folder / SMOKE), (folder / SMOKE).open("wb") as file:
         np.savez(file, allow_pickle=False, images=images_NHWC, probabilities=probabilities)
 

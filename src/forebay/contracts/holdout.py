@@ -1,4 +1,4 @@
-"""Which rows a model never trains on, decided by a picture's content alone.
+"""Which rows a model never trains on, decided by an image's content alone.
 
 The rule belongs to no single step: preprocess splits by it, evaluate counts only rows that it held out, and the gate
 asks it which rows were held out for a champion that was trained earlier, on other data or with another holdout.
@@ -17,7 +17,7 @@ TRAINED = "trained"  # and of rows below it that were trained on
 
 
 def content_fraction(sha256: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Map pictures to 0..1 by content: the first 8 bytes of the digest, read as a big-endian number, over 2^64.
+    """Map images to 0..1 by content: the first 8 bytes of the digest, read as a big-endian number, over 2^64.
 
     Args:
         sha256: uint8, N x 32.
@@ -35,17 +35,17 @@ def exceptions(sha256: NDArray[np.uint8], test: NDArray[np.bool_], holdout: floa
         test: bool, N; the rows that are held out.
 
     Returns:
-        Ids (the first 16 hex digits of a picture's sha256) under `held_out` and `trained`, each once and in order.
+        Ids (the first 16 hex digits of an image's sha256) under `held_out` and `trained`, each once and in order.
     """
     below = content_fraction(sha256) < holdout
     return {HELD_OUT: _ids(sha256[test & ~below]), TRAINED: _ids(sha256[~test & below])}
 
 
 def held_out_rows(sha256: NDArray[np.uint8], holdout: float, moved: Mapping[str, Sequence[str]]) -> NDArray[np.bool_]:
-    """Which pictures a hash split surely kept from training, whether or not they were in its data.
+    """Which images a hash split surely kept from training, whether or not they were in its data.
 
     Args:
-        sha256: uint8, N x 32, of any pictures.
+        sha256: uint8, N x 32, of any images.
         holdout: of that split.
         moved: its `exceptions`; empty for a split that was made before there were any.
     """

@@ -46,7 +46,7 @@ class DataManifest(_Stored):
 
     maker = "ingest"
 
-    name: str  # of the data set, for the registry: lower-case letters, digits, hyphens
+    name: str  # of the dataset, for the registry: lower-case letters, digits, hyphens
     source: str  # the URI that was read
     kind: str  # digits, folder, tar, idx, cifar10, parquet
     fingerprint: str
@@ -59,7 +59,7 @@ class DataManifest(_Stored):
     channels: int
     digest: str  # hex; `contracts.rows.content_digest`
     quarantined: dict[str, int]  # by reason, only reasons that occurred
-    sizes: dict[str, int]  # HxW as found: readable pictures
+    sizes: dict[str, int]  # HxW as found: readable images
     splits: dict[str, int]  # rows by the source's own split; empty where it has none
     warnings: list[str]
     settings: dict[str, Any]  # as resolved

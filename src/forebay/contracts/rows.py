@@ -33,7 +33,7 @@ QUARANTINE_SCHEMA = pa.schema(
 )
 
 REASONS = (
-    "unreadable",  # empty, truncated, not a picture, or of a kind that is not read
+    "unreadable",  # empty, truncated, not an image, or of a kind that is not read
     "too_large",  # more pixels or bytes than the settings allow
     "too_costly",  # far more work than its pixels are worth, such as thousands of scans
     "unlabelled",  # outside every class folder
@@ -44,12 +44,12 @@ REASONS = (
 
 
 def pixel_digest(pixels: bytes, height: int, width: int, channels: int) -> bytes:
-    """The identity of a picture: sha256 of `HxWxC:` in ASCII and the pixel bytes, as stored."""
+    """The identity of an image: sha256 of `HxWxC:` in ASCII and the pixel bytes, as stored."""
     return hashlib.sha256(f"{height}x{width}x{channels}:".encode() + pixels).digest()
 
 
 def content_digest(rows: pa.Table, shape: Sequence[int], classes: Sequence[str]) -> str:
-    """The identity of a data set: of its rows' pixels, labels and splits, not of their order, files or paths.
+    """The identity of a dataset: of its rows' pixels, labels and splits, not of their order, files or paths.
 
     Args:
         rows: sha256, label_name and split (or null) of each.

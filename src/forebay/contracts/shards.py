@@ -1,4 +1,4 @@
-"""Memory-mappable shards: uint8 pictures that training reads without decoding.
+"""Memory-mappable shards: uint8 images that training reads without decoding.
 
 A split named `test` lies in `test-00000.npy`, … (uint8, N x H x W x C, rows in the order of their sha256),
 `test-labels.npy` (int64, N) and `test-sha256.npy` (uint8, N x 32). `.npy` is read with pickles refused, and only while
@@ -67,7 +67,7 @@ def labels_name(split: str) -> str:
 
 
 def sha256_name(split: str) -> str:
-    """File name of a split's picture digests."""
+    """File name of a split's image digests."""
     return f"{split}-sha256.npy"
 
 

@@ -62,7 +62,7 @@ def check_answers(
     classes: int,
     timeout_s: float,
 ) -> None:
-    """Send a black picture over each protocol, where no row with a known answer is at hand.
+    """Send a black image over each protocol, where no row with a known answer is at hand.
 
     Raises:
         OtherVersionError: another version answered.

@@ -66,7 +66,7 @@ def refusal(found: Baseline, config: EvaluateConfig) -> Verdict | None:
         return Verdict(
             passed=False,
             reason=f"all {found.rows} held-out rows are of class {found.class_name!r}, so the model cannot be told "
-            "from always answering that. Add pictures of the other classes, or set evaluate.baseline=none",
+            "from always answering that. Add images of the other classes, or set evaluate.baseline=none",
         )
     if _better(found, config):
         return None
@@ -93,7 +93,7 @@ def doubt(found: Baseline, judged: list[str], config: EvaluateConfig) -> str | N
     return (
         f"only {found.other_rows} of {found.rows} held-out rows are of another class than {found.class_name!r} "
         f"({listed(others)}): too few to tell the model from always answering that (p {found.p_value:.2g}, "
-        f"evaluate.significance {config.significance}); it takes {needed}. Add pictures of other classes"
+        f"evaluate.significance {config.significance}); it takes {needed}. Add images of other classes"
     )
 
 

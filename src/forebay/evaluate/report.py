@@ -14,12 +14,12 @@ from forebay.contracts.evaluation import Evaluation
 from forebay.contracts.shards import SPLITS, Split
 from forebay.evaluate.baseline import Baseline, doubt, refusal
 from forebay.evaluate.charts import Frame, Series, line_chart, padded, reliability_chart
+from forebay.evaluate.images import heat_map, png_uri
 from forebay.evaluate.metrics import CalibrationBin
-from forebay.evaluate.pictures import heat_map, png_uri
 from forebay.settings import EvaluateConfig
 from forebay.state import read_json, write_bytes
 
-MATRIX_CLASSES = 24  # a table of numbers up to here, a picture above
+MATRIX_CLASSES = 24  # a table of numbers up to here, an image above
 TABLE_CLASSES = 50  # classes listed; above, those with the lowest recall
 CONFUSED_PAIRS = 10
 MISTAKES = 24
@@ -27,9 +27,9 @@ MISTAKES = 24
 
 @dataclass(frozen=True)
 class Mistake:
-    """A wrong answer with its picture."""
+    """A wrong answer with its image."""
 
-    picture: str  # data URI
+    image: str  # data URI
     truth: str
     answer: str
     confidence: float
@@ -50,7 +50,7 @@ def write_report(
     """Write `report.html` into the evaluation's folder.
 
     Args:
-        probabilities: float32, N x K, one row per test picture.
+        probabilities: float32, N x K, one row per test image.
         model: the bundle's folder; its `history.json` gives the curves where it is there.
         run_id: of the pipeline run; empty outside one.
     """
@@ -148,7 +148,7 @@ def _baseline_rule(evaluation: Evaluation) -> dict[str, Any] | None:
     found, config = Baseline(**evaluation.gate["baseline"]), EvaluateConfig(**evaluation.settings)
     unsure = doubt(found, [row["name"] for row in evaluation.per_class if row["support"]], config)
     return {
-        "wanted": f"p below {config.significance:g}" if unsure is None else "more pictures right",
+        "wanted": f"p below {config.significance:g}" if unsure is None else "more images right",
         "found": f"p = {found.p_value:.3g}, {found.only_model_right} won, {found.only_baseline_right} lost",
         "ok": refusal(found, config) is None,
         "doubt": unsure,
@@ -161,7 +161,7 @@ def _curve(history: list[dict[str, Any]], key: str, name: str, style: str) -> Se
 
 
 def _confusion(evaluation: Evaluation) -> dict[str, Any]:
-    """The matrix as a table of cells or as a picture, and the pairs most often mixed up."""
+    """The matrix as a table of cells or as an image, and the pairs most often mixed up."""
     matrix = np.array(evaluation.confusion)
     classes = evaluation.classes
     off = matrix.copy()
@@ -171,7 +171,7 @@ def _confusion(evaluation: Evaluation) -> dict[str, Any]:
     small = len(classes) <= MATRIX_CLASSES
     return {
         "cells": _cells(matrix) if small else None,
-        "picture": None if small else png_uri(heat_map(matrix)),
+        "image": None if small else png_uri(heat_map(matrix)),
         "pairs": pairs,
     }
 

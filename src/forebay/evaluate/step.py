@@ -26,7 +26,7 @@ from forebay.state import StepLog, empty_folder, seal
 from forebay.state.machine_words import naming
 
 SMOKE_ROWS = 1000  # what deploy.smoke_rows may ask for at most
-SMOKE_BYTES = 33_554_432  # large pictures: fewer rows
+SMOKE_BYTES = 33_554_432  # large images: fewer rows
 
 
 def evaluate(dataset: Path, model: Path, out: Path, config: EvaluateConfig, log: StepLog) -> Evaluation:
@@ -80,7 +80,7 @@ def _check_fit(spec: ModelSpec, data: SplitManifest) -> None:
     model = (spec.classes, spec.height, spec.width, spec.channels)
     if model != (data.classes, data.height, data.width, data.channels):
         raise ModelError(
-            f"The model takes {spec.height}x{spec.width}x{spec.channels} pictures of {len(spec.classes)} classes, the "
+            f"The model takes {spec.height}x{spec.width}x{spec.channels} images of {len(spec.classes)} classes, the "
             f"data {data.name} has {data.height}x{data.width}x{data.channels} of {len(data.classes)} (or other names). "
             "Train on this data, or prepare it with the ingest.size and ingest.channels of the model's own."
         )
@@ -101,7 +101,7 @@ def _held_out(test: Split, spec: ModelSpec, data: SplitManifest, log: StepLog) -
             source=data.source,
             problem=f"none of the {len(test)} test rows is known to be held out for this model",
             fix="Split the data as its own was, by preprocess.split=hash and preprocess.holdout="
-            f"{spec.data['holdout']:g}, and add pictures where that leaves too few",
+            f"{spec.data['holdout']:g}, and add images where that leaves too few",
         )
     if not keep.all():
         log.warn(

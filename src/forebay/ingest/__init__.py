@@ -1,4 +1,4 @@
-"""Ingest: pictures of any supported source become one documented Parquet table, through Spark.
+"""Ingest: images of any supported source become one documented Parquet table, through Spark.
 
 Light on purpose: `forebay.ingest.fingerprint` is imported by every run, Spark only by the step itself.
 """

@@ -18,9 +18,9 @@ from forebay.settings import AUTO, IngestConfig
 from forebay.settings.ingest import DIGITS
 
 KINDS = (
-    "Forebay reads folders of pictures with one sub-folder per class, tar and zip archives of one, WebDataset's tars, "
-    "pictures with a table of labels (ingest.labels), IDX files under MNIST's names, CIFAR-10's binary files, Parquet "
-    "with pictures and labels, and digits."
+    "Forebay reads folders of images with one sub-folder per class, tar and zip archives of one, WebDataset's tars, "
+    "images with a table of labels (ingest.labels), IDX files under MNIST's names, CIFAR-10's binary files, Parquet "
+    "with images and labels, and digits."
 )
 
 
@@ -38,14 +38,14 @@ class Found:
     notes: list[Note] = field(default_factory=list)  # what a person should know; `index` adds to them
 
     def index(self) -> pa.Table:
-        """The index of its pictures.
+        """The index of its images.
 
         Raises:
             DataError: there is none, its folders can be read in several ways, or a file is not what its name says.
         """
         table = build_index(self._records())
         if len(table) == 0:
-            problem = f"no picture among its files ({_few(self.visible.files)})"
+            problem = f"no image among its files ({_few(self.visible.files)})"
             raise DataError(source=self.visible.config.data, problem=problem, fix=_advice(self.visible.files))
         return table
 
@@ -113,7 +113,7 @@ def _opened(config: IngestConfig, listing: Listing, work: Path) -> tuple[str, Vi
 
 
 def _advice(files: Sequence[File]) -> str:
-    """What to give instead of files among which no picture is."""
+    """What to give instead of files among which no image is."""
     if any(is_named_archive(file) for file in files):
         return (
             "Archives are read where nothing but them and texts lies in a folder, and not inside other archives: "

@@ -1,4 +1,4 @@
-"""The index: one row per picture that says where its bytes lie. The driver builds it without reading a picture."""
+"""The index: one row per image that says where its bytes lie. The driver builds it without reading an image."""
 
 import unicodedata
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ BATCH = 65_536
 
 
 class Record(NamedTuple):
-    """One picture of a source."""
+    """One image of a source."""
 
     source: str  # path inside the source, or file#row
     label_name: str | None
@@ -29,14 +29,14 @@ class Record(NamedTuple):
     uri: bytes  # `os.fsencode` of where the bytes lie: a local name need not be UTF-8
     offset: int  # bytes; of a Parquet source the row group
     size: int  # bytes
-    height: int = 0  # of raw pixels; 0 for an encoded picture
+    height: int = 0  # of raw pixels; 0 for an encoded image
     width: int = 0
     channels: int = 0
     planar: bool = False  # raw pixels as C x H x W, not H x W x C
     reason: str | None = None  # quarantined already: a word of contracts.rows.REASONS
     detail: str | None = None
-    zipped: int = 0  # bytes that a picture takes in its zip archive, from its header on; 0 elsewhere
-    column: str | None = None  # of a Parquet source: the one that holds the pictures
+    zipped: int = 0  # bytes that an image takes in its zip archive, from its header on; 0 elsewhere
+    column: str | None = None  # of a Parquet source: the one that holds the images
 
 
 RECORD_SCHEMA = pa.schema(

@@ -1,4 +1,4 @@
-"""What a data set is called, and so the registered model where no other name is given."""
+"""What a dataset is called, and so the registered model where no other name is given."""
 
 import hashlib
 import re
@@ -13,12 +13,12 @@ NAME_CHARACTERS = 63  # of a registered model
 GENERIC = frozenset((
     "data", "dataset", "datasets", "images", "image", "imgs", "pictures", "photos", "files", "folder", "input", "train",
     "training", "out", "output", "tmp", "downloads",
-))  # fmt: skip  # what many data sets are called: the gate would compare two of them
+))  # fmt: skip  # what many datasets are called: the gate would compare two of them
 _SUFFIX = re.compile(r"\.(tar|tar\.gz|tgz|tar\.bz2|tbz2|tar\.xz|txz|zip|parquet|pq)$")
 
 
-def data_set_name(data: str) -> str:
-    """A name for the data set, made from its path: lower-case letters, digits and hyphens.
+def dataset_name(data: str) -> str:
+    """A name for the dataset, made from its path: lower-case letters, digits and hyphens.
 
     `/data/CIFAR10_train.tar.gz` gives `cifar10-train`, `/data/Кошки` gives `koshki`. A path without any letter gives
     `data-` and a digest of it.
@@ -30,18 +30,18 @@ def data_set_name(data: str) -> str:
 
 
 def name_warning(data: str, name: str) -> str | None:
-    """What to say where a name was not taken as it stands, or is one that many data sets have."""
+    """What to say where a name was not taken as it stands, or is one that many datasets have."""
     last = _last(data)
     if data == DIGITS:
         return None
     if name in GENERIC:
         return (
-            f"The data set is called {name!r} after its path, and so is the registered model; other data of that name "
+            f"The dataset is called {name!r} after its path, and so is the registered model; other data of that name "
             "would be compared with it. --name (evaluate.name) gives the model another one."
         )
     if not last.isascii() or name.startswith("data-"):
         return (
-            f"The data set {last!r} is called {name!r}, and so is the registered model. --name (evaluate.name) gives "
+            f"The dataset {last!r} is called {name!r}, and so is the registered model. --name (evaluate.name) gives "
             "the model another one."
         )
     return None

@@ -1,4 +1,4 @@
-"""What a person should know of how a source was read; it becomes a warning of the data set."""
+"""What a person should know of how a source was read; it becomes a warning of the dataset."""
 
 from dataclasses import dataclass
 
@@ -8,4 +8,4 @@ class Note:
     """One such sentence."""
 
     text: str
-    set_aside: int = 0  # pictures of which it says that they are unlabelled because they are meant to be
+    set_aside: int = 0  # images of which it says that they are unlabelled because they are meant to be

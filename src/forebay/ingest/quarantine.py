@@ -37,30 +37,28 @@ def quarantine_rows(folder: Path, files: str = "*.parquet") -> Iterator[dict[str
             raise DamagedError(
                 path,
                 error,
-                lost="which pictures ingest did not take, and why",
+                lost="which images ingest did not take, and why",
                 mend="Read them again: `forebay run --fresh`, or the same `forebay ingest`.",
             ) from error
 
 
-def with_quarantine(manifest: DataManifest, out: Path, pictures: int, where: str) -> DataManifest:
-    """The manifest with what its warnings say of the quarantined pictures, before all others.
+def with_quarantine(manifest: DataManifest, out: Path, images: int, where: str) -> DataManifest:
+    """The manifest with what its warnings say of the quarantined images, before all others.
 
     Args:
         out: ingest's output folder, which holds the table.
-        pictures: in the source.
+        images: in the source.
         where: `where_all_are`.
     """
     if not manifest.quarantined:
         return manifest
     total = sum(manifest.quarantined.values())
-    text = (
-        f"{total} of {pictures} pictures are quarantined: {by_reason(manifest.quarantined)}. {examples(out)} {where}."
-    )
+    text = f"{total} of {images} images are quarantined: {by_reason(manifest.quarantined)}. {examples(out)} {where}."
     return replace(manifest, warnings=[text, *manifest.warnings])
 
 
 def examples(out: Path) -> str:
-    """The first quarantined pictures with what was found, and the commonest suffixes."""
+    """The first quarantined images with what was found, and the commonest suffixes."""
     rows = list(islice(quarantine_rows(out / QUARANTINE), SUFFIXES_OF))
     first = "; ".join(f"{row['source']}: {row['detail']}" for row in _varied(rows))
     return f"The first: {first}. Suffixes: {commonest_suffixes(row['source'] for row in rows)}."
@@ -106,7 +104,7 @@ def check(manifest: DataManifest, config: IngestConfig, rows: int, set_aside: in
     """Refuse data that is not worth training on.
 
     Args:
-        rows: pictures in the source.
+        rows: images in the source.
         set_aside: of them, those that are unlabelled and meant to be.
         out: ingest's output folder.
         where: `where_all_are`.
@@ -118,7 +116,7 @@ def check(manifest: DataManifest, config: IngestConfig, rows: int, set_aside: in
     if bad > config.max_quarantine * judged:
         raise DataError(
             source=config.data,
-            problem=f"{bad} of {judged} pictures ({bad / judged:.1%}) are quarantined, more than "
+            problem=f"{bad} of {judged} images ({bad / judged:.1%}) are quarantined, more than "
             f"ingest.max_quarantine={config.max_quarantine:g} allows: {by_reason(manifest.quarantined)}. "
             f"{examples(out)[:-1]}",
             fix=f"{where}; {_ways(manifest, all_of_them=bad == judged)}.{_hint(manifest, config)}",
@@ -135,7 +133,7 @@ def check(manifest: DataManifest, config: IngestConfig, rows: int, set_aside: in
 
 def _ways(manifest: DataManifest, *, all_of_them: bool) -> str:
     """What helps whatever the reason; where nothing is left, a larger share allowed does not."""
-    mend = "give them labels" if set(manifest.quarantined) == {"unlabelled"} else "mend the pictures"
+    mend = "give them labels" if set(manifest.quarantined) == {"unlabelled"} else "mend the images"
     return mend if all_of_them else f"{mend}, or raise ingest.max_quarantine"
 
 
@@ -156,19 +154,19 @@ _CLASSES = {
 
 
 _UNLABELLED = {
-    "folder": " Pictures get their label from the folder they lie in, one sub-folder per class, or from a table that "
+    "folder": " Images get their label from the folder they lie in, one sub-folder per class, or from a table that "
     "ingest.labels names.",
-    "labels": " Pictures get their label from the line of the table that names them.",
-    "webdataset": " Pictures get their label from the .cls file, or the .json file with a label, of the same name.",
+    "labels": " Images get their label from the line of the table that names them.",
+    "webdataset": " Images get their label from the .cls file, or the .json file with a label, of the same name.",
     "parquet": " Rows get their label from a column or from folders such as label=cat; ingest.label_column says which.",
 }
 
 
 _HINTS = {
-    "duplicate": " Pictures lie there more than once, such as in a copy of a folder: give one of them.",
-    "conflicting_labels": " The same picture has two labels, and none can be trusted: keep it under one of them.",
-    "mis_sized": " ingest.on_size=resize takes pictures of every size.",
+    "duplicate": " Images lie there more than once, such as in a copy of a folder: give one of them.",
+    "conflicting_labels": " The same image has two labels, and none can be trusted: keep it under one of them.",
+    "mis_sized": " ingest.on_size=resize takes images of every size.",
     "too_costly": " These files would take far more work than their pixels are worth, as such that are made to stop a "
-    "server do; opened in a picture editor and saved again as baseline JPEG or PNG, they are taken.",
+    "server do; opened in an image editor and saved again as baseline JPEG or PNG, they are taken.",
     "too_large": " ingest.max_pixels and ingest.max_file_bytes are the limits.",
 }

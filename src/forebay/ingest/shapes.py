@@ -1,4 +1,4 @@
-"""What became of each picture, counted, and the one form that all of them are stored in."""
+"""What became of each image, counted, and the one form that all of them are stored in."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from forebay.pictures import Depth
-from forebay.pictures.depth import FULL
+from forebay.images import Depth
+from forebay.images.depth import FULL
 from forebay.settings import AUTO, IngestConfig
 
 # Of `outcome_batch`, in Spark's words.
@@ -15,7 +15,7 @@ OUTCOME_TYPES = "height int, width int, channels int, reason string, bits int, m
 
 
 class Shape(NamedTuple):
-    """The shape in which every picture is stored."""
+    """The shape in which every image is stored."""
 
     height: int
     width: int
@@ -23,22 +23,22 @@ class Shape(NamedTuple):
 
 
 class Target(NamedTuple):
-    """What pictures are brought to."""
+    """What images are brought to."""
 
     shape: Shape
     size: tuple[int, int]  # height and width as set or commonest, before ingest.max_side
-    bits: int  # of 16-bit pictures: what stands for white
+    bits: int  # of 16-bit images: what stands for white
 
 
 NO_TARGET = Target(Shape(1, 1, 1), (1, 1), FULL)  # while nothing is known
 
 
 class Outcome(NamedTuple):
-    """What became of a picture; tasks count these."""
+    """What became of an image; tasks count these."""
 
     found: Shape | None  # as it is in the source; None where it could not be decoded
     reason: str | None
-    depth: Depth | None = None  # of a picture that has 16 bits
+    depth: Depth | None = None  # of an image that has 16 bits
 
 
 def outcome_batch(outcomes: Counter[Outcome]) -> pa.RecordBatch:
@@ -69,7 +69,7 @@ def count_outcomes(rows: Iterable[dict[str, Any]]) -> Counter[Outcome]:
 
 
 def found_shapes(outcomes: Counter[Outcome]) -> Counter[Shape]:
-    """How many readable pictures have each shape, as found in the source."""
+    """How many readable images have each shape, as found in the source."""
     shapes: Counter[Shape] = Counter()
     for outcome, count in outcomes.items():
         if outcome.found is not None:
@@ -78,12 +78,12 @@ def found_shapes(outcomes: Counter[Outcome]) -> Counter[Shape]:
 
 
 def resolve(outcomes: Counter[Outcome], config: IngestConfig) -> Target:
-    """What to bring pictures to.
+    """What to bring images to.
 
     - Size: as set, whatever it is. Else the commonest (of equally common ones the largest), each side at most
       `ingest.max_side`.
-    - Channels: as set, else 1 where every picture is grey.
-    - Bits: as set, else the smallest depth that holds every value of every 16-bit picture; 16 where there is none.
+    - Channels: as set, else 1 where every image is grey.
+    - Bits: as set, else the smallest depth that holds every value of every 16-bit image; 16 where there is none.
     """
     shapes = found_shapes(outcomes)
     if config.size != AUTO:

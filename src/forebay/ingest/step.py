@@ -1,4 +1,4 @@
-"""The ingest step: index the source, decode and stage in Spark, judge equal pictures, write what is kept."""
+"""The ingest step: index the source, decode and stage in Spark, judge equal images, write what is kept."""
 
 import re
 import shutil
@@ -53,9 +53,9 @@ class Reading:
     """What was read and written, before anybody judges whether it is worth training on."""
 
     manifest: DataManifest
-    pictures: int  # in the source, the quarantined ones included
+    images: int  # in the source, the quarantined ones included
     digests: dict[str, str]  # sha256 of each file by name; empty where the files are in their place already
-    set_aside: int = 0  # of the pictures: quarantined as unlabelled, and meant to be
+    set_aside: int = 0  # of the images: quarantined as unlabelled, and meant to be
 
 
 def ingest(out: Path, config: IngestConfig, log: StepLog) -> DataManifest:
@@ -70,19 +70,19 @@ def ingest(out: Path, config: IngestConfig, log: StepLog) -> DataManifest:
             reading = read_source(config, LocalPlace(work), LocalPlace(out.absolute()), work, log.progress)
     _check_unchanged(config, before)
     where = where_all_are(out, log)
-    manifest = with_quarantine(reading.manifest, out, reading.pictures, where)
+    manifest = with_quarantine(reading.manifest, out, reading.images, where)
     log.result(data=_facts(manifest))  # before anything is refused: a failed run then says what was read as well
     keep_for_run(out, log)
     for warning in manifest.warnings:
         log.warn(warning)
-    check(manifest, config, reading.pictures, reading.set_aside, out, where)
+    check(manifest, config, reading.images, reading.set_aside, out, where)
     manifest.write(out)
     seal(out)
     return manifest
 
 
 def read_source(config: IngestConfig, work: Place, out: Place, scratch: Path, progress: Progress) -> Reading:
-    """Index the source, and let Spark decode it, judge equal pictures and write what is kept.
+    """Index the source, and let Spark decode it, judge equal images and write what is kept.
 
     Args:
         config: what to read.
@@ -108,7 +108,7 @@ def read_source(config: IngestConfig, work: Place, out: Place, scratch: Path, pr
             digests = _write(session, job, parts, verdict, classes, out)
     manifest = make_manifest(found, config, job.target, outcomes, verdict, index)
     set_aside = sum(note.set_aside for note in found.notes)
-    return Reading(manifest=manifest, pictures=len(index), digests=digests, set_aside=set_aside)
+    return Reading(manifest=manifest, images=len(index), digests=digests, set_aside=set_aside)
 
 
 def _facts(manifest: DataManifest) -> dict[str, object]:
@@ -159,10 +159,10 @@ def _first_job(found: Found, index: pa.Table, config: IngestConfig, work: Place)
 def _decode(
     session: "SparkSession", job: DecodeJob, index: pa.Table, parts: int, config: IngestConfig, progress: Progress
 ) -> tuple[DecodeJob, Counter[Outcome]]:
-    """Stage every picture in its final shape.
+    """Stage every image in its final shape.
 
-    The commonest size and the depth of 16-bit pictures are known only when all are decoded. A sample guesses them,
-    which is nearly always right and saves a pass; where it was wrong, the pictures are staged once more.
+    The commonest size and the depth of 16-bit images are known only when all are decoded. A sample guesses them,
+    which is nearly always right and saves a pass; where it was wrong, the images are staged once more.
     """
     outcomes = _stage(session, job, index, parts, progress)
     target = resolve(outcomes, config)
@@ -179,13 +179,13 @@ def _stage(
         return outcome_batch(decode_part(job, part))
 
     def tell(finished: int) -> None:
-        progress(len(index) * finished // parts, len(index), "pictures")
+        progress(len(index) * finished // parts, len(index), "images")
 
     return count_outcomes(run_parts(session, parts, work, OUTCOME_TYPES, tell).to_pylist())
 
 
 def _groups(session: "SparkSession", work: Place, parts: int) -> pa.Table:
-    """Equal pictures, grouped in Spark: a shuffle of digests and numbers, never of pixels."""
+    """Equal images, grouped in Spark: a shuffle of digests and numbers, never of pixels."""
     from pyspark.sql import functions as sql
 
     return (
@@ -203,7 +203,7 @@ def _groups(session: "SparkSession", work: Place, parts: int) -> pa.Table:
 
 
 def _staged(session: "SparkSession", work: Place, parts: int) -> "DataFrame":
-    """What is known of each staged picture; Spark itself reads S3 only with libraries that it does not bring."""
+    """What is known of each staged image; Spark itself reads S3 only with libraries that it does not bring."""
     if isinstance(work, LocalPlace):
         return session.read.schema(JUDGED_TYPES).parquet(_literal(work.folder / STAGED))
     return map_parts(session, parts, lambda part: read_judged(work, part), JUDGED_TYPES, TASKS_PER_CORE)

@@ -1,4 +1,4 @@
-"""What the step says of the data set: the manifest and the warnings."""
+"""What the step says of the dataset: the manifest and the warnings."""
 
 from collections import Counter
 from dataclasses import asdict
@@ -8,8 +8,8 @@ import pyarrow as pa
 from forebay.contracts.manifest import DataManifest
 from forebay.contracts.rows import content_digest
 from forebay.ingest.detect import Found
-from forebay.ingest.names import data_set_name, name_warning
-from forebay.ingest.picture_warnings import picture_warnings
+from forebay.ingest.image_warnings import image_warnings
+from forebay.ingest.names import dataset_name, name_warning
 from forebay.ingest.shapes import Outcome, Target, found_shapes
 from forebay.ingest.verdict import (
     Verdict,
@@ -26,7 +26,7 @@ PLACING = ("executors", "executor_memory")  # where the work is done: the data i
 def make_manifest(
     found: Found, config: IngestConfig, target: Target, outcomes: Counter[Outcome], verdict: Verdict, index: pa.Table
 ) -> DataManifest:
-    """Everything that is known of the data set, once its rows are written."""
+    """Everything that is known of the dataset, once its rows are written."""
     class_rows = count_values(verdict.kept["label_name"])
     classes = class_order(class_rows)
     quarantined = Counter(verdict.counts)
@@ -44,7 +44,7 @@ def make_manifest(
         "bits": str(target.bits),
     }
     return DataManifest(
-        name=data_set_name(config.data),
+        name=dataset_name(config.data),
         source=config.data,
         kind=found.kind,
         fingerprint=config.fingerprint,
@@ -57,16 +57,16 @@ def make_manifest(
         quarantined=dict(quarantined),
         sizes=dict(sizes),
         splits=splits,
-        warnings=_warnings(found, config, verdict, index) + picture_warnings(outcomes, target, config),
+        warnings=_warnings(found, config, verdict, index) + image_warnings(outcomes, target, config),
         settings=settings,
     )
 
 
 def _warnings(found: Found, config: IngestConfig, verdict: Verdict, index: pa.Table) -> list[str]:
-    """What a person should know of the data set: its layout, its name, splits and classes."""
+    """What a person should know of the dataset: its layout, its name, splits and classes."""
     class_rows = count_values(verdict.kept["label_name"])
     texts = [note.text for note in found.notes]
-    named = name_warning(config.data, data_set_name(config.data))
+    named = name_warning(config.data, dataset_name(config.data))
     texts += [named] if named else []
     texts += lost_split(index, count_values(verdict.kept["split"]))
     if class_rows:
@@ -82,6 +82,6 @@ def lost_split(index: pa.Table, splits: dict[str, int]) -> list[str]:
     if not lost:
         return []
     return [
-        f"No usable picture is left of the source's {' and '.join(lost)} rows, so its split is dropped. Rows are held "
+        f"No usable image is left of the source's {' and '.join(lost)} rows, so its split is dropped. Rows are held "
         "out by content instead (preprocess.holdout)."
     ]

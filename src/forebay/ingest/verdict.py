@@ -1,4 +1,4 @@
-"""Which of equal pictures is kept, and the facts of what is kept; pure functions over Arrow tables of metadata.
+"""Which of equal images is kept, and the facts of what is kept; pure functions over Arrow tables of metadata.
 
 The first by source path is kept; the same pixels under two labels are all quarantined, since no label can be trusted.
 """
@@ -14,18 +14,18 @@ IMBALANCE = 10  # times the smallest class
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What is kept of the pictures that could be stored."""
+    """What is kept of the images that could be stored."""
 
     kept: pa.Table  # sha256, label_name, split of each row that is kept, in no order
-    repeated: pa.Table  # sha256, first (position), source (of the first), conflicting: pictures that occur twice
+    repeated: pa.Table  # sha256, first (position), source (of the first), conflicting: images that occur twice
     counts: dict[str, int]  # quarantined by this verdict, by reason
 
 
 def judge(groups: pa.Table, index: pa.Table) -> Verdict:
-    """Judge groups of equal pictures.
+    """Judge groups of equal images.
 
     Args:
-        groups: sha256, first (the lowest position), rows, low and high (label numbers): one row per distinct picture.
+        groups: sha256, first (the lowest position), rows, low and high (label numbers): one row per distinct image.
         index: the source's index; gives label name, split and source of a position.
     """
     records = index.select(["position", "source", "label_name", "split"]).sort_by("position")
@@ -71,14 +71,14 @@ def class_warnings(class_rows: dict[str, int], seen: Iterable[str], min_class_ro
     warnings = []
     lost = class_order(set(seen) - set(class_rows))
     if lost:
-        warnings.append(f"No usable picture is left of {_named(lost)}; the model will not know it.")
+        warnings.append(f"No usable image is left of {_named(lost)}; the model will not know it.")
     if alike := _alike(class_rows):
         warnings.append(
             f"Classes whose names differ in nothing but capitals or spaces: {'; '.join(alike)}. Are they one?"
         )
     few = [f"{name} ({rows})" for name, rows in class_rows.items() if rows < min_class_rows]
     if few:
-        warnings.append(f"Fewer than {min_class_rows} rows: {_named(few)}. Expect poor results there; add pictures.")
+        warnings.append(f"Fewer than {min_class_rows} rows: {_named(few)}. Expect poor results there; add images.")
     largest, smallest = max(class_rows, key=class_rows.__getitem__), min(class_rows, key=class_rows.__getitem__)
     if class_rows[largest] > IMBALANCE * class_rows[smallest]:
         warnings.append(
@@ -111,7 +111,7 @@ def one_sided_classes(kept: pa.Table) -> list[str]:
         warnings.append(f"Only among the training rows: {_named(only)}. Nothing says how well the model knows them.")
     if only := class_order(sides["test"] - sides["train"]):
         warnings.append(
-            f"Only among the held-out rows: {_named(only)}. The model cannot learn them; add training pictures."
+            f"Only among the held-out rows: {_named(only)}. The model cannot learn them; add training images."
         )
     return warnings
 

@@ -19,7 +19,7 @@ from forebay.models.normalize import standardize
 from forebay.models.registry import build
 from forebay.state.files import write_bytes
 
-BATCH_PIXELS = 1 << 20  # pixels per forward pass; bounds memory whatever the pictures' size
+BATCH_PIXELS = 1 << 20  # pixels per forward pass; bounds memory whatever the images' size
 
 
 class Classifier:
@@ -50,7 +50,7 @@ class Classifier:
         shape = (spec.height, spec.width, spec.channels)
         if images_NHWC.dtype != np.uint8 or images_NHWC.ndim != 4 or images_NHWC.shape[1:] != shape:
             raise ModelError(
-                f"The model takes uint8 pictures of shape (N, {', '.join(map(str, shape))}), "
+                f"The model takes uint8 images of shape (N, {', '.join(map(str, shape))}), "
                 f"got {images_NHWC.dtype} of shape {images_NHWC.shape}. Resize them as ingest does."
             )
         rows = batch_rows(spec)
@@ -67,7 +67,7 @@ class Classifier:
 
 
 def batch_rows(spec: ModelSpec) -> int:
-    """How many pictures go through the network at once."""
+    """How many images go through the network at once."""
     return max(1, BATCH_PIXELS // (spec.height * spec.width))
 
 

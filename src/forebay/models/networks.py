@@ -9,7 +9,7 @@ from forebay.errors import ModelError
 
 WHITENING_SIDE = 2  # pixels of the patches that resnet9 whitens
 WHITENING_FLOOR = 5e-4  # added to a patch direction's variance, so that noise is not blown up
-LARGEST_STAGE = 48  # pixels; resnet9 sees larger pictures through a strided stem that brings them below this
+LARGEST_STAGE = 48  # pixels; resnet9 sees larger images through a strided stem that brings them below this
 
 
 class Mlp(nn.Sequential):
@@ -29,7 +29,7 @@ class LeNet5(nn.Sequential):
     """The classic of LeCun et al., "Gradient-based learning applied to document recognition" (1998).
 
     ReLU and max pooling stand for the original's tanh and trained pooling, and both convolutions keep the size, so
-    that pictures of 4x4 and up fit.
+    that images of 4x4 and up fit.
     """
 
     def __init__(self, *, channels: int, height: int, width: int, classes: int, dropout: float) -> None:
@@ -50,7 +50,7 @@ class ResNet9(nn.Module):
     """A small residual network: eight 3x3 convolutions and one linear layer.
 
     After He et al., "Deep residual learning for image recognition" (2015), in the proportions of D. Page's
-    "How to train your ResNet" (2018). Three stages double the channels and halve the picture while it has at least
+    "How to train your ResNet" (2018). Three stages double the channels and halve the image while it has at least
     4 pixels a side; pooling comes before batch norm, for a quarter of the memory traffic. Convolutions begin as the
     identity where they can. With `whiten` the first one is fixed and decorrelates small patches, which halves the
     epochs that colour photos need (both after Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU", 2024).
@@ -63,10 +63,10 @@ class ResNet9(nn.Module):
         mirror: bool = False, whiten: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.mirror = mirror  # outside training, answer with the mean over the picture and its mirror image
+        self.mirror = mirror  # outside training, answer with the mean over the image and its mirror image
         stride = _stem_stride(min(height, width))
         if whiten and stride > 1:
-            raise ModelError(f"resnet9 whitens pictures of up to {LARGEST_STAGE} pixels a side, not {height}x{width}.")
+            raise ModelError(f"resnet9 whitens images of up to {LARGEST_STAGE} pixels a side, not {height}x{width}.")
         side = min(height, width) - WHITENING_SIDE + 1 if whiten else -(-min(height, width) // stride)
         pools = [side >> stage >= 4 for stage in range(3)]
         self.stem: nn.Module = _Whitening(channels) if whiten else _convolution(channels, base, stride=stride)
@@ -77,7 +77,7 @@ class ResNet9(nn.Module):
         self.head = nn.Sequential(nn.Flatten(), nn.Dropout(dropout), nn.Linear(8 * base, classes, bias=False))
 
     def prepare(self, images_NCHW: Tensor) -> None:
-        """Fix the whitening, where there is one, by standardized pictures of the training rows."""
+        """Fix the whitening, where there is one, by standardized images of the training rows."""
         if isinstance(self.stem, _Whitening):
             self.stem.fix(images_NCHW)
 
@@ -107,7 +107,7 @@ class _Whitening(nn.Module):
         nn.init.zeros_(self.convolution.bias)  # type: ignore[arg-type]
 
     def fix(self, images_NCHW: Tensor) -> None:
-        """Take the directions from these pictures."""
+        """Take the directions from these images."""
         side, channels = WHITENING_SIDE, images_NCHW.shape[1]
         patches = images_NCHW.double().unfold(2, side, 1).unfold(3, side, 1).permute(0, 2, 3, 1, 4, 5).flatten(0, 2)
         flat = patches.flatten(1)
@@ -155,6 +155,6 @@ def _stem_stride(side: int) -> int:
 
 def _too_small(name: str, height: int, width: int, smallest: int) -> str:
     return (
-        f"{name} cannot take {height}x{width} pictures; the smallest it takes is {smallest}x{smallest}. "
+        f"{name} cannot take {height}x{width} images; the smallest it takes is {smallest}x{smallest}. "
         f"Set ingest.size={smallest}x{smallest} or train.model=mlp."
     )

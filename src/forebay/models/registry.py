@@ -35,13 +35,13 @@ def build(
     Args:
         architecture: `mlp`, `lenet5`, `resnet9` or a torchvision classification model.
         options: `dropout` (probability before the last layer); for mlp and resnet9 `width` (channels of the first
-            stage, required); for resnet9 `mirror` (answer with the mean over the picture and its mirror image)
-            and `whiten` (begin with fixed, decorrelated patches; colour pictures of up to 48 pixels a side).
-        channels, height, width: of the pictures it will take.
+            stage, required); for resnet9 `mirror` (answer with the mean over the image and its mirror image)
+            and `whiten` (begin with fixed, decorrelated patches; colour images of up to 48 pixels a side).
+        channels, height, width: of the images it will take.
         classes: length of the logits.
 
     Raises:
-        ModelError: unknown name (near ones are named), an option that it has not, or pictures that it cannot take.
+        ModelError: unknown name (near ones are named), an option that it has not, or images that it cannot take.
     """
     _check_options(architecture, options)
     shape = {"channels": channels, "height": height, "width": width, "classes": classes}
@@ -59,7 +59,7 @@ def sketch(
     """The shapes of a network's weights by name, without memory for them; None where only building it tells.
 
     Raises:
-        ModelError: as `build`, but for pictures that a torchvision model cannot take.
+        ModelError: as `build`, but for images that a torchvision model cannot take.
     """
     _check_options(architecture, options)
     shape = {"channels": channels, "height": height, "width": width, "classes": classes}

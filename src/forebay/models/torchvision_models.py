@@ -1,4 +1,4 @@
-"""torchvision's classification models, without downloaded weights, fitted to our pictures and classes."""
+"""torchvision's classification models, without downloaded weights, fitted to our images and classes."""
 
 import warnings
 from typing import Any
@@ -9,18 +9,18 @@ from torch import nn
 from forebay.errors import ModelError
 from forebay.models.torchvision_import import import_torchvision
 
-SMALL = 64  # pixels; below this a stem made for 224x224 would throw most of the picture away
+SMALL = 64  # pixels; below this a stem made for 224x224 would throw most of the image away
 _TRIED_SIDES = (8, 16, 24, 32, 48, 64, 96, 128, 160, 192, 224, 256, 299, 384, 512)  # when looking for one that fits
 
 
 def build(name: str, *, channels: int, height: int, width: int, classes: int, dropout: float) -> nn.Module:
     """Make the named model with random weights.
 
-    Pictures under 64 pixels get a 3x3 stem of stride 1 without pooling, as He et al. (2015) use for CIFAR-10, where
+    Images under 64 pixels get a 3x3 stem of stride 1 without pooling, as He et al. (2015) use for CIFAR-10, where
     the model begins with an overlapping strided convolution.
 
     Raises:
-        ModelError: unknown name, or pictures that it cannot take (a size that it can is named).
+        ModelError: unknown name, or images that it cannot take (a size that it can is named).
     """
     _check_name(name)
     problem = _problem(name, channels, height, width)
@@ -49,7 +49,7 @@ def least_elements(name: str) -> int:
     if not _needs_memory(name):
         return 0
     weights = import_torchvision().models.get_model_weights(name)
-    return int(next(iter(weights)).meta["num_params"]) // 2  # ours may have fewer classes and grey pictures
+    return int(next(iter(weights)).meta["num_params"]) // 2  # ours may have fewer classes and grey images
 
 
 def _check_name(name: str) -> None:
@@ -123,9 +123,9 @@ def _add_dropout(model: nn.Module, classes: int, dropout: float) -> None:
 
 
 def _problem(name: str, channels: int, height: int, width: int) -> str | None:
-    """Why the model cannot take such pictures, found without computing anything (meta tensors), or None."""
+    """Why the model cannot take such images, found without computing anything (meta tensors), or None."""
     if name.startswith("vit_") and height != width:
-        return "it takes square pictures only"
+        return "it takes square images only"
     built_on = "cpu" if _needs_memory(name) else "meta"
     try:
         with torch.device(built_on), torch.no_grad():
@@ -141,4 +141,4 @@ def _cannot_take(name: str, channels: int, height: int, width: int, problem: str
     larger = [side for side in fitting if side >= max(height, width)]
     fix = f"Set ingest.size={larger[0]}x{larger[0]} or " if larger else "Set "
     smallest = f"the smallest square size it takes is {fitting[0]}x{fitting[0]}" if fitting else "no usual size fits it"
-    return f"{name} cannot take {height}x{width} pictures ({problem}); {smallest}. {fix}train.model=resnet9."
+    return f"{name} cannot take {height}x{width} images ({problem}); {smallest}. {fix}train.model=resnet9."

@@ -12,7 +12,7 @@ from forebay.errors import DataError
 from forebay.settings import AUTO
 
 TRAIN, VALIDATION, TEST = range(len(SPLITS))
-DROPPED = -1  # a training row of the source whose picture is also one of its test rows
+DROPPED = -1  # a training row of the source whose image is also one of its test rows
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,10 @@ def assign(keys: RowKeys, *, kind: str, holdout: float, validation: float) -> ND
     """Give every row its split: TRAIN, VALIDATION, TEST or DROPPED.
 
     A fraction of the rows, by content. A class with so few rows that it would have none to learn from, or none to be
-    judged by, gets one of each: its picture of the highest content fraction is trained on, the one of the lowest is
-    held out. A class of one picture is trained on. The source's own test rows are never touched.
+    judged by, gets one of each: its image of the highest content fraction is trained on, the one of the lowest is
+    held out. A class of one image is trained on. The source's own test rows are never touched.
 
-    Equal pictures always share a split, because nothing but their digest (and the source's word) is looked at.
+    Equal images always share a split, because nothing but their digest (and the source's word) is looked at.
 
     Args:
         kind: hash or source.
@@ -87,7 +87,7 @@ _MOVABLE = {HASH: (TRAIN, VALIDATION, TEST), SOURCE: (TRAIN, VALIDATION)}
 
 
 def _with_both_sides(keys: RowKeys, splits: NDArray[np.int8], kind: str) -> NDArray[np.int8]:
-    """Move a picture of each class that lacks training rows, or under the hash split test rows; a copy."""
+    """Move an image of each class that lacks training rows, or under the hash split test rows; a copy."""
     classes = int(keys.labels.max()) + 1
     lacks = class_rows(keys.labels, splits, TRAIN, classes) == 0
     if kind == HASH:
@@ -102,17 +102,17 @@ def _with_both_sides(keys: RowKeys, splits: NDArray[np.int8], kind: str) -> NDAr
 
 
 def _both_sides(names: NDArray[np.bytes_], splits: NDArray[np.int8], kind: str) -> NDArray[np.int8]:
-    """Splits of one class's rows: the highest picture trains and the lowest tests where none does."""
-    pictures = np.unique(names)
-    if len(pictures) and TRAIN not in splits:
-        splits = np.where(names == pictures[-1], TRAIN, splits)
-    if kind == HASH and TEST not in splits and len(pictures) > 1:
-        splits = np.where(names == pictures[0], TEST, splits)
+    """Splits of one class's rows: the highest image trains and the lowest tests where none does."""
+    images = np.unique(names)
+    if len(images) and TRAIN not in splits:
+        splits = np.where(names == images[-1], TRAIN, splits)
+    if kind == HASH and TEST not in splits and len(images) > 1:
+        splits = np.where(names == images[0], TEST, splits)
     return splits
 
 
 def _of_several_classes(keys: RowKeys, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which of these rows show a picture that another class shows as well; ingest leaves none, and they stay put."""
+    """Which of these rows show an image that another class shows as well; ingest leaves none, and they stay put."""
     if not len(rows):
         return np.zeros(0, np.bool_)
     names = _as_bytes(keys.sha256)
@@ -132,11 +132,11 @@ def check_splits(keys: RowKeys, splits: NDArray[np.int8], classes: list[str], so
     if len(missing):
         them = "it" if len(missing) == 1 else "them"
         where = f"after the split of {len(splits)} rows"
-        fix = f"Add pictures of {them}, or leave {them} out"
+        fix = f"Add images of {them}, or leave {them} out"
         if kind == SOURCE:
             where = f"in the source's own split, which has {them} among its test rows only"
             fix = (
-                f"Add pictures of {them} to the source's training part, take {them} out of its test part, or set "
+                f"Add images of {them} to the source's training part, take {them} out of its test part, or set "
                 "preprocess.split=hash, which splits all rows by content"
             )
         names = listed([classes[label] for label in missing])
@@ -144,9 +144,9 @@ def check_splits(keys: RowKeys, splits: NDArray[np.int8], classes: list[str], so
     if not (splits == TEST).any():
         raise DataError(
             source=source,
-            problem=f"none of the {len(splits)} rows can be held out for the test split: no class has two pictures, "
+            problem=f"none of the {len(splits)} rows can be held out for the test split: no class has two images, "
             "and one is trained on",
-            fix="Add pictures; a class needs two or more to be judged",
+            fix="Add images; a class needs two or more to be judged",
         )
 
 

@@ -34,7 +34,7 @@ from forebay.state import StepLog, empty_folder, seal
 def preprocess(dataset: Path, out: Path, config: PreprocessConfig, log: StepLog) -> SplitManifest:
     """Split ingest's rows and lay them out for training.
 
-    The split depends on the pictures' content only, never on a seed or an order, so equal pictures share a split, and
+    The split depends on the images' content only, never on a seed or an order, so equal images share a split, and
     which rows a model never saw is known later, on more data: those below `holdout`, save the manifest's exceptions.
 
     Args:
@@ -82,13 +82,13 @@ def preprocess(dataset: Path, out: Path, config: PreprocessConfig, log: StepLog)
 
 
 def _preparation(data: DataManifest) -> dict[str, Any]:
-    """How ingest prepared picture files; manifests of before it was recorded say nothing, and take the defaults."""
+    """How ingest prepared image files; manifests of before it was recorded say nothing, and take the defaults."""
     found = data.settings
     return ({"fit": found["fit"]} if "fit" in found else {}) | ({"bits": int(found["bits"])} if "bits" in found else {})
 
 
 def _fill(writers: list[SplitWriter], dataset: Path, data: DataManifest, log: StepLog) -> NDArray[np.int64]:
-    """Put every picture into its shard; returns the histogram of the training pictures, C x 256."""
+    """Put every image into its shard; returns the histogram of the training images, C x 256."""
     histogram = np.zeros((data.channels, LEVELS), np.int64)
     done = 0
     for images_NHWC in read_images(dataset, data):
@@ -104,18 +104,18 @@ def _class_warnings(unjudged: list[str], kind: str, moved: dict[str, list[str]],
     texts = []
     if any(moved.values()):
         texts.append(
-            f"few pictures in some classes: {len(moved[HELD_OUT])} more are held out and {len(moved[TRAINED])} more "
+            f"few images in some classes: {len(moved[HELD_OUT])} more are held out and {len(moved[TRAINED])} more "
             f"are trained on than preprocess.holdout={config.holdout:g} says, so that each of two or more has both"
         )
     if unjudged and kind == HASH:
         texts.append(
-            f"{listed(unjudged)} with one picture only: it is trained on, and nothing will show how well the model "
-            "knows it. Add pictures"
+            f"{listed(unjudged)} with one image only: it is trained on, and nothing will show how well the model "
+            "knows it. Add images"
         )
     elif unjudged:
         texts.append(
             f"{listed(unjudged)} without test rows in the source's own split: nothing will show how well the model "
-            "knows it. Add pictures to the source's test part, or set preprocess.split=hash, which splits all rows by "
+            "knows it. Add images to the source's test part, or set preprocess.split=hash, which splits all rows by "
             "content"
         )
     return texts
@@ -124,16 +124,14 @@ def _class_warnings(unjudged: list[str], kind: str, moved: dict[str, list[str]],
 def _warnings(splits: NDArray[np.int8], constant: list[int], config: PreprocessConfig) -> list[str]:
     texts = []
     if dropped := int((splits == DROPPED).sum()):
-        texts.append(
-            f"{dropped} training rows of the source show a picture that is also one of its test rows; left out"
-        )
+        texts.append(f"{dropped} training rows of the source show an image that is also one of its test rows; left out")
     if config.validation > 0 and not (splits == VALIDATION).any():
         texts.append(
             "no row fell into the validation split, so there is no validation curve; raise preprocess.validation"
         )
     texts += [
         f"channel {channel} never changes in the training rows, so it carries nothing; it is kept with deviation 1. "
-        "Set ingest.channels=1 where the pictures are grey"
+        "Set ingest.channels=1 where the images are grey"
         for channel in constant
     ]
     return texts
@@ -144,7 +142,7 @@ def _digest(
 ) -> str:
     """Identity of what training and evaluation will see, however many shards it lies in.
 
-    The pictures enter by their digests, which were checked against the pixels while writing.
+    The images enter by their digests, which were checked against the pixels while writing.
     """
     digest = hashlib.sha256()
     facts = [data.classes, data.height, data.width, data.channels, mean, std, [len(index) for index in rows]]

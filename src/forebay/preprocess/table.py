@@ -24,7 +24,7 @@ _FIX = "Run ingest again"
 def read_keys(dataset: Path, manifest: DataManifest) -> RowKeys:
     """Read digest, label and source split of every row; no pixels.
 
-    The files are compared with what ingest sealed, and labels and splits with the digest that names the data set.
+    The files are compared with what ingest sealed, and labels and splits with the digest that names the dataset.
 
     Raises:
         DamagedArtifactError: a file, or a row's label, is not what ingest wrote.
@@ -33,7 +33,7 @@ def read_keys(dataset: Path, manifest: DataManifest) -> RowKeys:
     check_content(dataset, manifest.maker, [f"{ROWS}/"])
     parts = [_batch_keys(batch) for batch in _batches(dataset, ["sha256", "label", "split"], KEY_BATCH_ROWS)]
     if not parts:
-        raise DataError(source=str(dataset), problem="the row table is empty", fix="Give ingest a source with pictures")
+        raise DataError(source=str(dataset), problem="the row table is empty", fix="Give ingest a source with images")
     keys = RowKeys(*(np.concatenate(column) for column in zip(*parts, strict=True)))
     if len(keys.labels) != manifest.rows:
         raise DataError(
@@ -61,13 +61,13 @@ def _check_digest(dataset: Path, keys: RowKeys, manifest: DataManifest) -> None:
     found = content_digest(rows, (manifest.height, manifest.width, manifest.channels), manifest.classes)
     if found != manifest.digest:
         problem = (
-            f"labels, splits or pictures were changed: their digest is {found[:12]}…, ingest's {manifest.digest[:12]}…"
+            f"labels, splits or images were changed: their digest is {found[:12]}…, ingest's {manifest.digest[:12]}…"
         )
         raise DamagedArtifactError(folder=dataset, source=str(dataset / ROWS), problem=problem, fix=f"{_FIX}.")
 
 
 def read_images(dataset: Path, manifest: DataManifest) -> Iterator[NDArray[np.uint8]]:
-    """Yield the pictures in the order of `read_keys`, as uint8 N x H x W x C batches of about 16 MiB.
+    """Yield the images in the order of `read_keys`, as uint8 N x H x W x C batches of about 16 MiB.
 
     The digests are checked on the way, because the split rests on them.
 

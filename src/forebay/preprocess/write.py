@@ -49,13 +49,13 @@ class SplitWriter:
                 np.save(path, values, allow_pickle=False)
 
     def put(self, first: int, images_NHWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Write those pictures of a batch that belong here.
+        """Write those images of a batch that belong here.
 
         Args:
-            first: row number in the table of the batch's first picture.
+            first: row number in the table of the batch's first image.
 
         Returns:
-            The pictures that were written, a copy.
+            The images that were written, a copy.
         """
         place = self._place[first : first + len(images_NHWC)]
         mine = images_NHWC[place >= 0]
@@ -72,13 +72,13 @@ class SplitWriter:
 
 
 def _allocated(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """A new file's pictures, mapped, with their space on the disk: where a disk is full, a write into a map kills.
+    """A new file's images, mapped, with their space on the disk: where a disk is full, a write into a map kills.
 
     Raises:
         OSError: there is no such space; it names the file.
     """
     with naming(path):
-        pictures = open_memmap(path, "w+", np.uint8, shape)
+        images = open_memmap(path, "w+", np.uint8, shape)
         with path.open("r+b") as file:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
-    return pictures
+    return images

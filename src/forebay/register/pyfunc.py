@@ -20,7 +20,7 @@ class PyFunc:
         self._classifier = classifier
 
     def predict(self, images_NHWC: "NDArray[np.uint8]", params: dict[str, Any] | None = None) -> "NDArray[np.float32]":
-        """Probabilities, float32 (N, K), of uint8 pictures (N, H, W, C); `params` is MLflow's and has no use here."""
+        """Probabilities, float32 (N, K), of uint8 images (N, H, W, C); `params` is MLflow's and has no use here."""
         return self._classifier.predict(images_NHWC)
 
 

@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--home", type=Path, help="state folder; serves what serving/desired.json in it names")
     what.add_argument("--models", type=Path, help="a model bundle, or a folder of bundles (KServe: /mnt/models)")
-    parser.add_argument("--model-name", help="name of a single bundle (default: the name of its data set)")
+    parser.add_argument("--model-name", help="name of a single bundle (default: the name of its dataset)")
     parser.add_argument("--model-version", help="version to show (default: the beginning of the weights' sha256)")
     parser.add_argument(
         "--bundle-digest", default="", help="of a single bundle, as the registry has it: another one is refused"

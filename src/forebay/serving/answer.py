@@ -7,9 +7,9 @@ import orjson
 from kserve.metrics import POST_HIST_TIME, PRE_HIST_TIME, PREDICT_HIST_TIME
 from numpy.typing import NDArray
 
+from forebay.images import Preparation
 from forebay.models import Classifier
 from forebay.models.bundle import batch_rows
-from forebay.pictures import Preparation
 from forebay.serving.admission.inflight import Claim
 from forebay.serving.http.gone import Gone
 from forebay.serving.http.refusal import RefusedError, shown
@@ -21,7 +21,7 @@ Headers = list[tuple[bytes, bytes]]
 
 JSON = b"application/json"
 BINARY = b"application/octet-stream"
-PICTURE = b"image/"
+IMAGE = b"image/"
 # What `curl -d` says unless told otherwise is accepted, as KServe does; what is surely no tensor is not.
 MEDIA = (JSON, BINARY, b"application/x-www-form-urlencoded", b"text/json", b"")
 
@@ -44,12 +44,12 @@ def check_head(method: str, headers: dict[bytes, bytes]) -> bytes:
     if method != "POST":
         raise RefusedError(f"expected POST, got {method}.", 405, ((b"allow", b"POST"),))
     media = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
-    if media not in MEDIA and not media.startswith(PICTURE):
+    if media not in MEDIA and not media.startswith(IMAGE):
         form = ""
         if media.startswith(b"multipart/"):
-            form = " Send a picture as the body itself: `curl --data-binary @FILE -H 'Content-Type: image/jpeg'`."
+            form = " Send an image as the body itself: `curl --data-binary @FILE -H 'Content-Type: image/jpeg'`."
         raise RefusedError(
-            f"expected Content-Type {JSON.decode()}, {BINARY.decode()} or image/… (a picture file as body), got "
+            f"expected Content-Type {JSON.decode()}, {BINARY.decode()} or image/… (an image file as body), got "
             f"{shown(media.decode('latin-1'))}.{form}",
             415,
         )
@@ -57,10 +57,10 @@ def check_head(method: str, headers: dict[bytes, bytes]) -> bytes:
 
 
 def predict_v1(model: ServedModel, media: bytes, body: bytes, claim: Claim) -> Response:
-    """Answer a V1 request, or a picture in its place."""
+    """Answer a V1 request, or an image in its place."""
     shape = _shape(model)
     with PRE_HIST_TIME.labels(model.name).time():
-        decode = codec.decode_picture if media.startswith(PICTURE) else codec.decode_v1
+        decode = codec.decode_image if media.startswith(IMAGE) else codec.decode_v1
         images = decode(body, shape, _preparation(model), claim)
     prediction = _predict(model, images, claim)
     with POST_HIST_TIME.labels(model.name).time():
@@ -68,11 +68,11 @@ def predict_v1(model: ServedModel, media: bytes, body: bytes, claim: Claim) -> R
 
 
 def predict_v2(model: ServedModel, media: bytes, headers: dict[bytes, bytes], body: bytes, claim: Claim) -> Response:
-    """Answer a V2 request, or a picture in its place."""
+    """Answer a V2 request, or an image in its place."""
     length = headers.get(b"inference-header-content-length")
     with PRE_HIST_TIME.labels(model.name).time():
-        if media.startswith(PICTURE):
-            request = codec.plain_request(codec.decode_picture(body, _shape(model), _preparation(model), claim))
+        if media.startswith(IMAGE):
+            request = codec.plain_request(codec.decode_image(body, _shape(model), _preparation(model), claim))
         else:
             request = codec.decode_v2(body, None if length is None else length.decode("latin-1"), _shape(model), claim)
     prediction = _predict(model, request.images_NHWC, claim)
@@ -95,7 +95,7 @@ def error(status: int, message: str, headers: Headers | None = None) -> Response
 
 
 def _predict(model: ServedModel, images_NHWC: NDArray[np.uint8], claim: Claim) -> Prediction:
-    claim.pictures(*images_NHWC.shape[:3])
+    claim.images(*images_NHWC.shape[:3])
     with PREDICT_HIST_TIME.labels(model.name).time():
         probabilities = _probabilities(model.classifier, images_NHWC, claim.peer.gone)
     return Prediction(
@@ -107,7 +107,7 @@ def _predict(model: ServedModel, images_NHWC: NDArray[np.uint8], claim: Claim) -
 
 
 def _probabilities(classifier: Classifier, images_NHWC: NDArray[np.uint8], gone: Gone) -> NDArray[np.float32]:
-    """Of pictures in the batches that the classifier makes by itself, as long as somebody waits for them."""
+    """Of images in the batches that the classifier makes by itself, as long as somebody waits for them."""
     rows = batch_rows(classifier.spec)
     if len(images_NHWC) <= rows:
         return classifier.predict(images_NHWC)

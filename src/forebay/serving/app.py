@@ -166,7 +166,7 @@ class FrontDoor:
         return await read_body(receive, _content_length(headers), most, claim, self.admission.limits)
 
     def _answer(self, asked: _Asked, model: ServedModel | None, claim: Claim) -> Response:
-        """Decode, predict and encode in a thread of the pool, so that large pictures never hold up the event loop.
+        """Decode, predict and encode in a thread of the pool, so that large images never hold up the event loop.
 
         Raises:
             TooLargeError: it needs too much for a small request, and waits for the large ones' turn.

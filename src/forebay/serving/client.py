@@ -22,7 +22,7 @@ class AnswerError(ForebayError):
 
 @dataclass(frozen=True, kw_only=True)
 class Answers:
-    """What a model said about several pictures."""
+    """What a model said about several images."""
 
     version: str
     label_names: list[str]
@@ -34,7 +34,7 @@ def predict_url(server_url: str, name: str) -> str:
     return f"{server_url.rstrip('/')}/v1/models/{quote(name, safe='')}:predict"
 
 
-def predict(server_url: str, name: str, picture: bytes, timeout_s: float = TIMEOUT_S) -> dict[str, Any]:
+def predict(server_url: str, name: str, image: bytes, timeout_s: float = TIMEOUT_S) -> dict[str, Any]:
     """Ask what a PNG or JPEG of any size shows.
 
     Returns:
@@ -44,13 +44,13 @@ def predict(server_url: str, name: str, picture: bytes, timeout_s: float = TIMEO
         ConfigError: nothing answers at the URL.
         AnswerError: the server refused; the message is its own.
     """
-    instance = {"b64": base64.b64encode(picture).decode()}
+    instance = {"b64": base64.b64encode(image).decode()}
     prediction: dict[str, Any] = _predictions(server_url, name, [instance], timeout_s)[0]
     return prediction
 
 
 def predict_arrays(server_url: str, name: str, images_NHWC: "NDArray[np.uint8]", timeout_s: float) -> Answers:
-    """Ask for pictures as V1 JSON arrays; raises like `predict`."""
+    """Ask for images as V1 JSON arrays; raises like `predict`."""
     import numpy as np
 
     rows = _predictions(server_url, name, images_NHWC.tolist(), timeout_s)
@@ -62,7 +62,7 @@ def predict_arrays(server_url: str, name: str, images_NHWC: "NDArray[np.uint8]",
 
 
 def infer(server_url: str, name: str, images_NHWC: "NDArray[np.uint8]", timeout_s: float) -> Answers:
-    """Ask for pictures as a V2 binary tensor; raises like `predict`."""
+    """Ask for images as a V2 binary tensor; raises like `predict`."""
     import numpy as np
 
     from forebay.serving.protocol.encode import encode_binary_request

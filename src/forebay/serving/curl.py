@@ -12,7 +12,7 @@ INLINE_CHARACTERS = 1000
 
 
 def curl_command(home: Home, url: str) -> str:
-    """A command that sends the model's example picture.
+    """A command that sends the model's example image.
 
     Args:
         home: the state folder, where deploy left the example.

@@ -1,4 +1,4 @@
-"""One real picture per served model, kept so that people have something to send."""
+"""One real image per served model, kept so that people have something to send."""
 
 import base64
 import io
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-INLINE_PIXELS = 256  # a picture up to this size is sent as numbers in the command itself
+INLINE_PIXELS = 256  # an image up to this size is sent as numbers in the command itself
 
 
 def request_path(home: Home, name: str) -> Path:
@@ -20,20 +20,20 @@ def request_path(home: Home, name: str) -> Path:
     return home.serving / "examples" / f"{name}.json"
 
 
-def picture_path(home: Home, name: str) -> Path:
-    """The same picture as PNG, for `forebay predict`."""
+def image_path(home: Home, name: str) -> Path:
+    """The same image as PNG, for `forebay predict`."""
     return request_path(home, name).with_suffix(".png")
 
 
 def write_example(home: Home, name: str, image_HWC: "NDArray[np.uint8]") -> None:
-    """Keep a picture (uint8, H x W x C) as the model's example."""
+    """Keep an image (uint8, H x W x C) as the model's example."""
     png = _png(image_HWC)
-    write_bytes(picture_path(home, name), png)
+    write_bytes(image_path(home, name), png)
     write_bytes(request_path(home, name), json.dumps(example_request(image_HWC, png), separators=(",", ":")).encode())
 
 
 def example_request(image_HWC: "NDArray[np.uint8]", png: bytes) -> dict[str, Any]:
-    """A V1 request: as numbers when the picture is tiny, else as PNG."""
+    """A V1 request: as numbers when the image is tiny, else as PNG."""
     height, width, channels = image_HWC.shape
     if height * width * channels > INLINE_PIXELS:
         return {"instances": [{"b64": base64.b64encode(png).decode()}]}

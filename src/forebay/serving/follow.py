@@ -103,7 +103,7 @@ def find_bundles(
 
     Args:
         folder: usually /mnt/models.
-        name: to serve a single bundle under; default the name of its data set. Sub-folders give their own names.
+        name: to serve a single bundle under; default the name of its dataset. Sub-folders give their own names.
         version: to show; default the first 12 digits of the weights' sha256.
         digest: of a single bundle, as registered.
 

@@ -10,11 +10,11 @@ _OBJECT: Document = {"type": "object"}
 _NUMBERS: Document = {"type": "array", "items": {}, "description": "numbers from 0 to 255, nested or flat"}
 _ENCODED: Document = {
     "type": "object",
-    "properties": {"b64": {"type": "string", "description": "a picture file in base64, a data: URL too"}},
+    "properties": {"b64": {"type": "string", "description": "an image file in base64, a data: URL too"}},
     "required": ["b64"],
 }
 _ERROR: Document = {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]}
-_PICTURE: Document = {"image/*": {"schema": {"type": "string", "format": "binary"}}}
+_IMAGE: Document = {"image/*": {"schema": {"type": "string", "format": "binary"}}}
 _V1: Document = {
     "type": "object",
     "properties": {"instances": {"type": "array", "items": {"anyOf": [_NUMBERS, _ENCODED]}}},
@@ -63,9 +63,9 @@ READ = {  # path: what GET says
     "/v2/models/{model_name}/versions/{model_version}": "Model metadata",
     "/v2/models/{model_name}/versions/{model_version}/ready": "Whether a model is ready",
 }
-_V2_INFER = ("Predict, Open Inference Protocol", {"application/json": {"schema": _V2}, **_BINARY, **_PICTURE})
+_V2_INFER = ("Predict, Open Inference Protocol", {"application/json": {"schema": _V2}, **_BINARY, **_IMAGE})
 SENT = {  # path: what POST does, and the bodies that it takes
-    "/v1/models/{model_name}:predict": ("Predict, V1 protocol", {"application/json": {"schema": _V1}, **_PICTURE}),
+    "/v1/models/{model_name}:predict": ("Predict, V1 protocol", {"application/json": {"schema": _V1}, **_IMAGE}),
     "/v2/models/{model_name}/infer": _V2_INFER,
     "/v2/models/{model_name}/versions/{model_version}/infer": _V2_INFER,
     "/v2/repository/index": ("The models, with version and state", {"application/json": {"schema": _OBJECT}}),

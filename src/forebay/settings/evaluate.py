@@ -14,7 +14,7 @@ class EvaluateConfig(StepConfig):
 
     name: str = setting(
         AUTO,
-        meaning="Registered model name; auto is the data set's name",
+        meaning="Registered model name; auto is the dataset's name",
         rule=matching(r"auto|[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "my-model (lower-case letters, digits, hyphens)"),
     )
     min_accuracy: float = setting(

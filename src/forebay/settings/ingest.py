@@ -32,13 +32,13 @@ def _named_column(value: str) -> str | None:
 
 @dataclass(frozen=True, kw_only=True)
 class IngestConfig(StepConfig):
-    """What to read and which pictures to keep."""
+    """What to read and which images to keep."""
 
     prefix: ClassVar[str] = "ingest"
 
     data: str = setting(
         DIGITS,
-        meaning="Where the pictures are: digits, a local path or s3://bucket/prefix; an image folder, a tar or zip of "
+        meaning="Where the images are: digits, a local path or s3://bucket/prefix; an image folder, a tar or zip of "
         "one, WebDataset's tars, IDX files, CIFAR-10 binary files or Parquet",
         rule=lambda value: None if value.strip() else "must name a source",
     )
@@ -61,7 +61,7 @@ class IngestConfig(StepConfig):
     )
     image_column: str = setting(
         AUTO,
-        meaning="Parquet and tables of labels: the column that holds the pictures, or their files; auto finds it by "
+        meaning="Parquet and tables of labels: the column that holds the images, or their files; auto finds it by "
         "name (image, file_name, …) and by type",
         rule=_named_column,
     )
@@ -74,7 +74,7 @@ class IngestConfig(StepConfig):
     size: str = setting(
         AUTO,
         unit="HxW pixels",
-        meaning="Size of every picture; auto takes the commonest size, each side at most ingest.max_side",
+        meaning="Size of every image; auto takes the commonest size, each side at most ingest.max_side",
         rule=matching(r"auto|[1-9]\d{0,3}x[1-9]\d{0,3}", "auto or 28x28"),
     )
     max_side: int = setting(
@@ -85,44 +85,44 @@ class IngestConfig(StepConfig):
     )
     fit: str = setting(
         "crop",
-        meaning="What becomes of a picture with another aspect ratio, in the server too: crop keeps its centre, "
+        meaning="What becomes of an image with another aspect ratio, in the server too: crop keeps its centre, "
         "letterbox all of it on black, stretch squeezes it",
         rule=one_of("crop", "letterbox", "stretch"),
     )
     on_size: str = setting(
-        "resize", meaning="What to do with a picture of another size", rule=one_of("resize", "quarantine")
+        "resize", meaning="What to do with an image of another size", rule=one_of("resize", "quarantine")
     )
     channels: str = setting(
-        AUTO, meaning="1 for grey, 3 for colour; auto is 1 when every picture is grey", rule=one_of(AUTO, "1", "3")
+        AUTO, meaning="1 for grey, 3 for colour; auto is 1 when every image is grey", rule=one_of(AUTO, "1", "3")
     )
     bits: str = setting(
         AUTO,
         unit="bits",
-        meaning="How many bits the values of 16-bit pictures use, in the server too: the largest number of so many "
+        meaning="How many bits the values of 16-bit images use, in the server too: the largest number of so many "
         "bits is white, and so is what lies above; auto takes the fewest that hold all values; 16 keeps the high byte",
         rule=one_of(AUTO, "8", "10", "12", "14", "16"),
     )
     max_quarantine: float = setting(
         0.1,
         unit="fraction of rows",
-        meaning="The step fails when more than this share of the pictures is quarantined",
+        meaning="The step fails when more than this share of the images is quarantined",
         rule=between(0, 1),
     )
     min_class_rows: int = setting(
         10, unit="rows", meaning="A class with fewer rows is named in a warning", rule=at_least(1)
     )
     max_pixels: int = setting(
-        50_000_000, unit="pixels", meaning="A larger picture is quarantined before it is decoded", rule=at_least(1)
+        50_000_000, unit="pixels", meaning="A larger image is quarantined before it is decoded", rule=at_least(1)
     )
     max_file_bytes: int = setting(
-        67_108_864, unit="bytes", meaning="A larger picture file is quarantined unread", rule=at_least(1)
+        67_108_864, unit="bytes", meaning="A larger image file is quarantined unread", rule=at_least(1)
     )
     # With and without executors the result is the same. KFP's cache key holds every argument of a component though, and
     # a component has no other typed way in: another number here means one more ingest.
     executors: int = setting(
         0,
         unit="pods",
-        meaning="On a cluster with the Spark Operator: pods of one core each that decode the pictures of an s3:// "
+        meaning="On a cluster with the Spark Operator: pods of one core each that decode the images of an s3:// "
         "source; 0 runs Spark in the step's own process",
         rule=between(0, 1000),
     )
@@ -136,7 +136,7 @@ class IngestConfig(StepConfig):
         super().__post_init__()
         if self.executors and not self.data.startswith(S3_SPELLINGS):
             raise ConfigError(
-                f"ingest.executors={self.executors} needs pictures that all pods reach: ingest.data must "
+                f"ingest.executors={self.executors} needs images that all pods reach: ingest.data must "
                 f"start with s3:// or s3a://, got {self.data!r}. Put them there, or set ingest.executors=0."
             )
 
@@ -156,7 +156,7 @@ class PreprocessConfig(StepConfig):
     holdout: float = setting(
         0.15,
         unit="fraction of rows",
-        meaning="Rows kept for evaluation, never trained on; at least one of every class with two or more pictures",
+        meaning="Rows kept for evaluation, never trained on; at least one of every class with two or more images",
         rule=between(0.01, 0.9),
     )
     validation: float = setting(

@@ -33,7 +33,7 @@ class TrainConfig(StepConfig):
     width: str = setting(
         AUTO,
         unit="channels",
-        meaning="Channels of the first stage of mlp (hidden units) and resnet9; auto follows the picture size",
+        meaning="Channels of the first stage of mlp (hidden units) and resnet9; auto follows the image size",
         rule=auto_or_int(1),
     )
     epochs: str = setting(
@@ -70,7 +70,7 @@ class TrainConfig(StepConfig):
     augment: str = setting(
         AUTO,
         meaning="Random shifts (shift), also mirrored (shift_flip), or none; auto is none below 14 pixels a side, else "
-        "shift for grey pictures and shift_flip for colour",
+        "shift for grey images and shift_flip for colour",
         rule=one_of(AUTO, "none", "shift", "shift_flip"),
     )
     early_stop_epochs: int = setting(

@@ -1,4 +1,4 @@
-"""What lies in a state folder is its owner's alone: pictures, models and settings, whatever a shell's umask says.
+"""What lies in a state folder is its owner's alone: images, models and settings, whatever a shell's umask says.
 
 A process that works there, and so every process that it starts (the engine, steps, Java, MLflow, the server), makes
 files that nobody else may read. Results that a person wants elsewhere get the umask's modes when they are done.

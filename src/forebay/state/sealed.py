@@ -31,7 +31,7 @@ def seal(folder: Path) -> None:
 def is_sealed(folder: Path) -> bool:
     """Tell whether the folder is as it was sealed: every file is there in its size, and small ones in their content.
 
-    What reads the large ones, rows and pictures, compares them by content (`check_content`).
+    What reads the large ones, rows and images, compares them by content (`check_content`).
     """
     try:
         marker = read_json(folder / MARKER)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from forebay.contracts.shards import Split
 
-SHIFT = 8  # pictures move by up to 1/8 of their side: 3 pixels of 28, 4 of 32, 28 of 224
+SHIFT = 8  # images move by up to 1/8 of their side: 3 pixels of 28, 4 of 32, 28 of 224
 
 
 def derive_seed(seed: int, purpose: str, index: int = 0) -> int:
@@ -88,7 +88,7 @@ class Drawn:
 
 
 def augment(images_NHWC: Tensor, how: str, drawn: Drawn | None = None) -> Tensor:
-    """Shift each picture by its own offset, with mirrored borders, and flip half of them where `how` says so."""
+    """Shift each image by its own offset, with mirrored borders, and flip half of them where `how` says so."""
     if how == "none":
         return images_NHWC
     rows, height, width, _ = images_NHWC.shape

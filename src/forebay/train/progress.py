@@ -96,7 +96,7 @@ def begin(settings: Resolved, data: SplitManifest, train: Split) -> Progress:
     """A training at step 0: weights from the seed and some training rows, in channels_last on the device.
 
     Raises:
-        ModelError: the model cannot take such pictures.
+        ModelError: the model cannot take such images.
         MemoryError: the machine cannot hold the weights.
     """
     shape = (data.channels, data.height, data.width, len(data.classes))
@@ -105,7 +105,7 @@ def begin(settings: Resolved, data: SplitManifest, train: Split) -> Progress:
     torch.manual_seed(derive_seed(settings.seed, "weights"))
     network = build(settings.model, settings.options, *shape)
     if isinstance(network, ResNet9):
-        # Shards are in the order of the pictures' digests, so the first rows are a fair sample.
+        # Shards are in the order of the images' digests, so the first rows are a fair sample.
         sample_NHWC = torch.from_numpy(train.images_NHWC(0, SAMPLE_ROWS))
         network.prepare(standardize(sample_NHWC.permute(0, 3, 1, 2), data.mean, data.std))
     network = network.to(settings.device, memory_format=torch.channels_last)  # type: ignore[call-overload]

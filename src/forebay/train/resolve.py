@@ -13,13 +13,13 @@ from forebay.train.machine import Machine
 DEFAULT_MODEL = "resnet9"
 ROWS_SEEN = 800_000  # over all epochs, that auto aims at within the limits of EPOCHS
 EPOCHS = (8, 16)
-AUGMENTED_EPOCHS = (8, 20)  # a picture that comes differently each time bears more passes
+AUGMENTED_EPOCHS = (8, 20)  # an image that comes differently each time bears more passes
 STEPS = 350  # at least; few rows get more epochs for it, up to MOST_EPOCHS
 MOST_EPOCHS = 100
 BATCH_ROWS = (64, 256)
 STEPS_PER_EPOCH = 20  # that auto aims at within the limits of BATCH_ROWS
 PARALLEL_PIXELS = 65_536  # of a batch; below it threads wait for each other longer than they compute
-SHIFTABLE = 14  # pixels a side; in smaller pictures (digits: 8x8) a shift by one pixel costs accuracy
+SHIFTABLE = 14  # pixels a side; in smaller images (digits: 8x8) a shift by one pixel costs accuracy
 
 _RESIDUAL = ("resnet", "resnext", "wide_resnet", "densenet", "regnet")  # with batch norm throughout: SGD's home
 _SGD_BATCH_ROWS = 256  # that the peak rates below were found with

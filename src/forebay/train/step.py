@@ -46,7 +46,7 @@ class TrainResult:
 
 
 def fit(dataset: Path, out: Path, config: TrainConfig, log: StepLog, team: Team = ALONE) -> TrainResult:
-    """Train a network on a prepared data set and write its bundle.
+    """Train a network on a prepared dataset and write its bundle.
 
     A training that was interrupted goes on from its last checkpoint and ends with the weights it would have had; a
     finished one is only written again.
@@ -54,7 +54,7 @@ def fit(dataset: Path, out: Path, config: TrainConfig, log: StepLog, team: Team 
     Args:
         dataset: output folder of preprocess.
         out: receives `model.json`, `weights.safetensors`, `history.json` and a few test rows as examples.
-        config: settings; `auto` is resolved from the data set's manifest.
+        config: settings; `auto` is resolved from the dataset's manifest.
         log: progress, warnings and results; its home holds the checkpoints.
         team: of which this is rank 0, the others calling `follow`. Alone, with `train.nodes` above 1, the cluster is
             asked for machines.

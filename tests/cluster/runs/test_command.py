@@ -60,7 +60,7 @@ def test_a_failed_step_is_exit_code_1_with_its_log(forebay: Forebay) -> None:
     ("words", "said"),
     [
         (["--gpus", "x"], "train.gpus must look like 0 or 1, got 'x'"),
-        (["--data", "/tmp/pictures"], "the pods of a cluster cannot read '/tmp/pictures'"),
+        (["--data", "/tmp/images"], "the pods of a cluster cannot read '/tmp/images'"),
         (["--set", "deploy.target=moon"], "deploy.target must be one of auto, local, kserve, got 'moon'"),
         (["--pipeline", "nothing.yaml"], "nothing.yaml cannot be read: No such file"),
         (["--host", "kfp.example.com"], "--host must look like https://kfp.example.com"),

@@ -63,8 +63,8 @@ def test_a_file_that_is_no_pipeline_is_refused(tmp_path: Path, content: str) -> 
 
 
 def test_data_of_this_machine_is_refused() -> None:
-    with pytest.raises(ConfigError, match="pods of a cluster cannot read '/data/pictures'"):
-        run_parameters({"ingest.data": "/data/pictures"}, ALL, print)
+    with pytest.raises(ConfigError, match="pods of a cluster cannot read '/data/images'"):
+        run_parameters({"ingest.data": "/data/images"}, ALL, print)
 
 
 def test_the_target_of_this_machine_is_refused() -> None:

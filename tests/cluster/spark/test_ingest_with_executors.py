@@ -127,7 +127,7 @@ def events_of(log: StepLog, kind: str) -> list[dict[str, Any]]:
 def test_what_the_driver_tells_is_told_by_the_step(steplog: StepLog, capsys: pytest.CaptureFixture[str]) -> None:
     """Lines as a driver's log has them."""
     passing = ingest_with_executors._Passing(steplog)
-    StepLog(name="ingest", run_id="", home=steplog.home).progress(300, 600, "pictures")
+    StepLog(name="ingest", run_id="", home=steplog.home).progress(300, 600, "images")
     for line in capsys.readouterr().out.splitlines():
         passing.on(line)
     refusal = (
@@ -137,7 +137,7 @@ def test_what_the_driver_tells_is_told_by_the_step(steplog: StepLog, capsys: pyt
     for line in ("26/11/22 09:00:00 INFO ExecutorPodsAllocator: Going to request 2 executors", refusal, refusal):
         passing.on(line)
     [progress] = events_of(steplog, "progress")
-    assert (progress["done"], progress["total"], progress["unit"]) == (300, 600, "pictures")
+    assert (progress["done"], progress["total"], progress["unit"]) == (300, 600, "images")
     [warning] = events_of(steplog, "warning")
     assert "forbidden: exceeded quota: small" in warning["text"]
 

@@ -39,5 +39,5 @@ def test_a_model_that_cannot_be_served_is_named_and_the_one_before_answers(
     assert failed["error"]["step"] == "deploy"
     assert "Raise deploy.memory" in failed["error"]["error"] or "does not stay up" in failed["error"]["error"]
     assert f"Version {trained.summary['model']['version']} keeps answering." in failed["error"]["error"]
-    picture = (load_digits().images[0] * 255 / 16).round().astype(int).tolist()
-    assert platform.predict(trained.name, picture)["model_version"] == trained.summary["model"]["version"]
+    image = (load_digits().images[0] * 255 / 16).round().astype(int).tolist()
+    assert platform.predict(trained.name, image)["model_version"] == trained.summary["model"]["version"]

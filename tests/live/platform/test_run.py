@@ -11,13 +11,13 @@ from forebay.backend.summary import STEPS
 from support.forebay_command import Forebay
 from support.live_platform import SMALL, Platform, Trained
 
-PICTURE = (load_digits().images[0] * 255 / 16).round().astype(int).tolist()
+IMAGE = (load_digits().images[0] * 255 / 16).round().astype(int).tolist()
 
 
 def test_a_submitted_run_ends_in_a_model_that_answers_over_rest(platform: Platform, trained: Trained) -> None:
     assert [step["name"] for step in trained.summary["steps"]] == list(STEPS)
     assert not any(step["cached"] for step in trained.summary["steps"])
-    assert platform.predict(trained.name, PICTURE)["model_version"] == trained.summary["model"]["version"]
+    assert platform.predict(trained.name, IMAGE)["model_version"] == trained.summary["model"]["version"]
 
 
 def test_the_data_are_those_of_a_run_of_processes_and_the_model_is_as_good(trained: Trained, tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_a_second_submission_takes_what_is_done_from_the_cache(platform: Platfor
 def test_the_gates_no_ends_with_3_and_the_champion_keeps_answering(platform: Platform, trained: Trained) -> None:
     words = (*SMALL, "--set", "evaluate.min_accuracy=1.0")
     assert platform.submit("--name", trained.name, *words, expect=3)["state"] == "refused"
-    assert platform.predict(trained.name, PICTURE)["model_version"] == trained.summary["model"]["version"]
+    assert platform.predict(trained.name, IMAGE)["model_version"] == trained.summary["model"]["version"]
 
 
 def test_the_registry_survives_a_restart_of_mlflow(platform: Platform, trained: Trained) -> None:
@@ -66,7 +66,7 @@ def test_a_rollback_serves_the_champion_before_and_the_status_shows_it(platform:
     answer = platform.forebay("rollback", trained.name, "--cluster")
     assert answer.stdout.startswith(f"{trained.name} version {first} is champion again")
     assert _served(platform, trained.name) == (first, "answers")
-    assert platform.predict(trained.name, PICTURE)["model_version"] == first
+    assert platform.predict(trained.name, IMAGE)["model_version"] == first
     assert platform.errands("forebay-rollback") == []
 
 

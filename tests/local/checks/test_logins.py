@@ -249,8 +249,8 @@ def test_keys_that_do_not_work_are_named(
     for name, value in changes.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(MachineError, match=words) as raised:
-        check_source(f"s3a://{BUCKET}/pictures")
-    assert str(raised.value).startswith(f"ingest.data=s3://{BUCKET}/pictures cannot be listed: ")
+        check_source(f"s3a://{BUCKET}/images")
+    assert str(raised.value).startswith(f"ingest.data=s3://{BUCKET}/images cannot be listed: ")
 
 
 def _keeping(**places: str) -> Answer:

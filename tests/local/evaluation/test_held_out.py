@@ -1,4 +1,4 @@
-"""`forebay evaluate` prepares pictures as the model's training did."""
+"""`forebay evaluate` prepares images as the model's training did."""
 
 from pathlib import Path
 from typing import Any

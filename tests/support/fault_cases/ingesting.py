@@ -62,14 +62,14 @@ def _fails_under(fault: Fault, words: tuple[str, ...], ground: Ground, step: str
 
 
 def store(order: bytes, seconds: float | None, ends: str) -> Act:
-    """The pictures' object store goes away in the middle."""
+    """The images' object store goes away in the middle."""
     return partial(_store, order, seconds, ends)
 
 
 def _store(order: bytes, seconds: float | None, ends: str, ground: Ground, step: str) -> None:
     gate: Gate = ground.request.getfixturevalue("s3_gate")
     server = ground.request.getfixturevalue("s3_server")
-    place = replace(_place(ground), source=server.upload(_place_pictures(ground), "faults", ground.folder.name))
+    place = replace(_place(ground), source=server.upload(_place_images(ground), "faults", ground.folder.name))
     variables = server.environment | {"AWS_ENDPOINT_URL": gate.url}
     fault = amid("ingest-store", gate.away(order, seconds))
     try:
@@ -89,12 +89,12 @@ def _place(ground: Ground) -> Place:
     if not place.folder.exists():
         place.folder.mkdir()
         place.home.open()
-        write_folder(place.pictures, 20)
+        write_folder(place.images, 20)
     return place
 
 
-def _place_pictures(ground: Ground) -> Path:
-    return _place(ground).pictures
+def _place_images(ground: Ground) -> Path:
+    return _place(ground).images
 
 
 def _goes_on(ground: Ground, place: Place) -> None:
@@ -104,7 +104,7 @@ def _goes_on(ground: Ground, place: Place) -> None:
 
 def _check(ground: Ground, place: Place) -> None:
     """The rows are those of an ingest that nothing disturbed."""
-    digest: str = ground.request.getfixturevalue("pictures_digest")
+    digest: str = ground.request.getfixturevalue("images_digest")
     assert is_sealed(place.rows)
     assert DataManifest.read(place.rows).digest == digest
     assert not list(place.rows.glob(".work-*"))

@@ -14,7 +14,7 @@ from forebay.state.surroundings import variables
 
 STEPS = ("ingest", "preprocess", "train", "evaluate", "register", "deploy")
 OUTPUT = {"ingest": "rows", "preprocess": "shards", "train": "bundle", "evaluate": "evaluation"}
-NAME = "digits"  # of the data set, and so of the registered model
+NAME = "digits"  # of the dataset, and so of the registered model
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Place:
     """Where a step is tried."""
 
     folder: Path
-    source: str = ""  # of the pictures, where they do not lie here
+    source: str = ""  # of the images, where they do not lie here
     disk: Path | None = None  # where the artifact goes that the step writes; else beside the others
 
     @property
@@ -30,8 +30,8 @@ class Place:
         return Home(self.folder / "home")
 
     @property
-    def pictures(self) -> Path:
-        return self.folder / "pictures"
+    def images(self) -> Path:
+        return self.folder / "images"
 
     @property
     def rows(self) -> Path:
@@ -83,7 +83,7 @@ def place_before(step: str, template: Path, folder: Path, database: Path) -> Pla
         database: MLflow's, empty.
     """
     folder.mkdir()
-    for name in ("pictures", *OUTPUT.values()):
+    for name in ("images", *OUTPUT.values()):
         if OUTPUT.get(step) == name:
             break
         shutil.copytree(template / name, folder / name)

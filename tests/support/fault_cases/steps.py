@@ -22,7 +22,7 @@ def _ingest(place: Place, log: StepLog) -> None:
     from forebay.ingest import ingest
     from forebay.settings import IngestConfig
 
-    ingest(place.output("ingest"), IngestConfig(data=place.source or str(place.pictures)), log)
+    ingest(place.output("ingest"), IngestConfig(data=place.source or str(place.images)), log)
 
 
 def _preprocess(place: Place, log: StepLog) -> None:

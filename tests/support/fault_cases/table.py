@@ -113,9 +113,9 @@ _INGEST = [
          ingesting.fails_under(OpenFiles(64), "this process may open 64", "ulimit -n"), slow=True),
     Case("memory limit", "ingest", FAILED, f"Says that Java cannot start. {_BEGINS}",
          ingesting.fails_under(MoreMemory(64 << 20), "Java"), slow=True),
-    Case("S3 of the pictures hangs for 60 s", "ingest", RESUMED, "It waits, then gives the same rows.",
+    Case("S3 of the images hangs for 60 s", "ingest", RESUMED, "It waits, then gives the same rows.",
          ingesting.store(HELD, 60.0, "resumed"), slow=True),
-    Case("S3 of the pictures is down for good", "ingest", FAILED, f"Names the source. {_BEGINS}",
+    Case("S3 of the images is down for good", "ingest", FAILED, f"Names the source. {_BEGINS}",
          ingesting.store(SHUT, None, "failed"), slow=True),
 ]  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""`forebay quarantine`: the pictures that ingest did not take, each with its reason."""
+"""`forebay quarantine`: the images that ingest did not take, each with its reason."""
 
 import contextlib
 import json
@@ -22,7 +22,7 @@ from forebay.text import one_line
 @click.argument("where", metavar="[RUN_ID|DIR]", required=False)
 @json_option
 def quarantine_command(where: str | None, as_json: bool) -> None:
-    """List what ingest quarantined: path, class, reason and what was found, one picture a line.
+    """List what ingest quarantined: path, class, reason and what was found, one image a line.
 
     Of the newest run, of RUN_ID, or of DIR, a folder that `forebay ingest` wrote. Where ingest was cached, the table is
     that of the run in which it ran.
@@ -63,7 +63,7 @@ def _run_of_ingest(home: Home, run_id: str | None) -> Run:
     damaged = "" if read_events(run.events)[0] else f" {run.events} is damaged, or not there."
     raise ConfigError(
         f"Run {run.run_id} took ingest from the cache, and the run in which it ran is gone from {home.root}. "
-        f"`forebay run --fresh` reads the pictures again.{damaged}"
+        f"`forebay run --fresh` reads the images again.{damaged}"
     )
 
 

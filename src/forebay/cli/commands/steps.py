@@ -54,7 +54,7 @@ _set_option = click.option(
 @_set_option
 @json_option
 def ingest_command(data: str, out: Path, assignments: tuple[str, ...], as_json: bool) -> None:
-    """Read pictures into a folder: a Parquet table, a quarantine table with reasons, and a manifest."""
+    """Read images into a folder: a Parquet table, a quarantine table with reasons, and a manifest."""
     from forebay.local.runs.steps import ingest_config, run_ingest
 
     values = _settings([f"ingest.data={data}", *assignments], "ingest")
@@ -120,7 +120,7 @@ def train_command(dataset: Path, out: Path, assignments: tuple[str, ...], as_jso
     "--data",
     metavar="PATH_OR_URI",
     required=True,
-    help="Pictures, or an output folder of `ingest` or `train` (DIR/shards).",
+    help="Images, or an output folder of `ingest` or `train` (DIR/shards).",
 )
 @click.option("--out", metavar="DIR", type=_out_type, help="Folder to write instead of the state folder's.")
 @_set_option

@@ -101,7 +101,7 @@ def submit_command(
 
     \b
     forebay submit                                  through the kubeconfig, on the default data
-    forebay submit --host https://kfp.example.com --data s3://bucket/pictures --gpus 1
+    forebay submit --host https://kfp.example.com --data s3://bucket/images --gpus 1
     """
     settings = given_settings(
         assignments, ingest_data=data, train_model=model, evaluate_name=name, train_seed=seed, train_gpus=gpus

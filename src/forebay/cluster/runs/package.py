@@ -89,7 +89,7 @@ def run_parameters(
     if Path(labels).is_absolute():
         raise ConfigError(
             f"ingest.labels: the pods of a cluster cannot read {labels!r} of this machine. Put the table beside the "
-            "pictures and give its path below ingest.data, or give s3://BUCKET/KEY."
+            "images and give its path below ingest.data, or give s3://BUCKET/KEY."
         )
     if settings.get("deploy.target", DeployConfig.target) == "local":
         raise ConfigError("deploy.target=local serves on the machine of `forebay run`; on a cluster leave it out.")

@@ -19,7 +19,7 @@ ROLE_LABEL = "forebay.dev/job"  # by it the chart's network policy knows them
 ROLE = "ingest"
 DRIVER, EXECUTOR = "spark-kubernetes-driver", "spark-kubernetes-executor"  # containers, as the operator calls them
 DRIVER_MIB = 3072  # as much as the step's own pod asks for: it does what that does, less the decoding
-HEAP_MIB = (512, 1024)  # of a pod's memory, a third within these bounds is Java's; the pictures are in Python's
+HEAP_MIB = (512, 1024)  # of a pod's memory, a third within these bounds is Java's; the images are in Python's
 CPU = "250m"  # what a node has to have free, not what a pod may take
 # Of Spark 4.3 on: it would make a network policy, which the operator may not; the chart has one.
 NOT_WANTED = "org.apache.spark.deploy.k8s.features.NetworkPolicyFeatureStep"

@@ -17,11 +17,11 @@ IMAGES = "images_NHWC"  # the one tensor: uint8 pixels
 MOST_ROWS = 4
 ROW_BYTES = 1 << 20  # of all rows together; one is always written
 _FIX = "Take the bundle from the registry again."
-LARGEST_EXAMPLES = 512 << 20  # one picture of the largest size that a spec may name, and the header
+LARGEST_EXAMPLES = 512 << 20  # one image of the largest size that a spec may name, and the header
 
 
 def example_rows(height: int, width: int, channels: int) -> int:
-    """How many rows a bundle holds, so that large pictures do not swell it."""
+    """How many rows a bundle holds, so that large images do not swell it."""
     return max(1, min(MOST_ROWS, ROW_BYTES // (height * width * channels)))
 
 
@@ -54,6 +54,6 @@ def parse_examples(folder: Path, content: bytes, spec: ModelSpec) -> NDArray[np.
     images = tensors.get(IMAGES)
     if len(tensors) != 1 or images is None or images.dtype != np.uint8 or images.shape[1:] != shape:
         raise ModelError(
-            f"{folder / EXAMPLES} must hold uint8 pictures of {'x'.join(map(str, shape))} and nothing else. {_FIX}"
+            f"{folder / EXAMPLES} must hold uint8 images of {'x'.join(map(str, shape))} and nothing else. {_FIX}"
         )
     return images

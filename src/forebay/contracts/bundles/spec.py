@@ -42,7 +42,7 @@ class ModelSpec:
     format: int = FORMAT
 
     def answers_as(self, other: "ModelSpec") -> bool:
-        """Whether both answer every picture alike: all but where they come from is the same."""
+        """Whether both answer every image alike: all but where they come from is the same."""
         return all(getattr(self, name) == getattr(other, name) for name in _BEHAVIOUR)
 
 

@@ -13,7 +13,7 @@ FITS = ("crop", "letterbox", "stretch")  # of `ingest.fit`
 BITS = (8, 10, 12, 14, 16)  # of `ingest.bits`
 MOST_CLASSES = 1 << 20
 LONGEST_SIDE = 9999  # pixels; of `ingest.size`
-MOST_PIXELS = 1 << 24  # of one picture: what a forward pass needs grows with them
+MOST_PIXELS = 1 << 24  # of one image: what a forward pass needs grows with them
 LONGEST_WORD = 255  # characters of names, digests and the like
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _ROW = re.compile(r"[0-9a-f]{16}")
@@ -36,7 +36,7 @@ def check_spec(values: Any) -> None:
     for name, rule in (_REQUIRED | _OPTIONAL).items():
         if name in values and (problem := rule(values[name])):
             raise ValueError(f"{name} {problem}")
-    _check_picture(values)
+    _check_image(values)
     _check_facts(values)
 
 
@@ -52,7 +52,7 @@ def _refuse_unknown(values: Mapping[str, Any]) -> None:
         raise ValueError(f"{unknown[0]!a:.100} is no field of it")
 
 
-def _check_picture(values: Mapping[str, Any]) -> None:
+def _check_image(values: Mapping[str, Any]) -> None:
     if values["height"] * values["width"] > MOST_PIXELS:
         raise ValueError(
             f"height x width must be at most {MOST_PIXELS} pixels, is {values['height']}x{values['width']}"

@@ -23,7 +23,7 @@ EXTRA_BYTES = 1 << 16  # at most, of a local header; the directory's own extra f
 def zip_members(archive: File) -> Listing:
     """What a zip archive holds; members that must not be read carry a `problem`.
 
-    Nothing is unpacked here: a member is unpacked when its picture is read, to no more than its announced size.
+    Nothing is unpacked here: a member is unpacked when its image is read, to no more than its announced size.
 
     Raises:
         DataError: it is no zip, is damaged or cut off, or its members overlap (as those of a zip bomb do).

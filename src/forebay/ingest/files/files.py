@@ -24,7 +24,7 @@ LITTER = frozenset((
     "$recycle.bin", "system volume information", "found.000", "recycler", "recycled",  # of Windows
     "network trash folder", "temporary items",  # of Apple's file server
     "__pycache__",
-))  # fmt: skip  # in small letters; never classes or pictures
+))  # fmt: skip  # in small letters; never classes or images
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -201,7 +201,7 @@ def _local_listing(root: Path, key: str) -> Listing:
         ]
         return Listing.of(files, (printable(inside) for _, inside, _ in walked if inside != "."))
     if root.exists():
-        raise ConfigError(f"{key}: {root} is neither a file nor a folder. Give a folder of pictures or an archive.")
+        raise ConfigError(f"{key}: {root} is neither a file nor a folder. Give a folder of images or an archive.")
     raise ConfigError(f"{key}: there is nothing at {root}. Give an existing file or folder, an s3:// URI, or digits.")
 
 

@@ -12,7 +12,7 @@ from forebay.errors import DataError
 from forebay.ingest.archives.kinds import HEAD_BYTES, kind_of, named
 from forebay.ingest.files.files import File, read_file
 from forebay.ingest.labels.splits import mentioned_side
-from forebay.ingest.layout import is_picture
+from forebay.ingest.layout import is_image
 from forebay.settings import AUTO, IngestConfig
 
 # Capitals, spaces and what stands between words do not matter: "File Name", ClassId.
@@ -38,7 +38,7 @@ class ColumnsError(DataError):
 
 @dataclass(frozen=True)
 class Line:
-    """One line that names a picture."""
+    """One line that names an image."""
 
     number: int  # in the file, from 1
     file: str
@@ -83,7 +83,7 @@ def read_label_table(
         if _cell(row, files)
     ]
     if not lines:
-        raise DataError(source=file.path, problem="it has no line that names a picture", fix="Get the file again.")
+        raise DataError(source=file.path, problem="it has no line that names an image", fix="Get the file again.")
     _check_quotes(file, lines)
     return LabelTable(
         file=file,
@@ -245,14 +245,14 @@ def _column(file: File, columns: Sequence[str], usual: Sequence[str], wanted: st
         form = name if len(usual) == 1 else _key(name)
         if form in forms:
             return forms.index(form)
-    if not _is_json(file) and any(is_picture(name) for name in columns):
+    if not _is_json(file) and any(is_image(name) for name in columns):
         raise ColumnsError(
-            source=file.path, problem=f"its first line names a picture, not the columns: {_listed(columns)}",
+            source=file.path, problem=f"its first line names an image, not the columns: {_listed(columns)}",
             fix="Write a line with the names of the columns above it, such as file_name,label.",
         )  # fmt: skip
     raise ColumnsError(
         source=file.path,
-        problem=f"no column has a usual name for the {what} of a picture: {_listed(columns) or 'there is none'}",
+        problem=f"no column has a usual name for the {what} of an image: {_listed(columns) or 'there is none'}",
         fix=f"Name the columns in the first line ({', '.join(usual[:4])}, …), or set {key}.",
     )
 

@@ -1,4 +1,4 @@
-"""Find the pictures that a table names: by path, by file name, or by file name without suffix."""
+"""Find the images that a table names: by path, by file name, or by file name without suffix."""
 
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -16,20 +16,20 @@ def without_case(name: str) -> str:
 
 
 class NameMatcher:
-    """Looks up pictures by the names that people write into tables."""
+    """Looks up images by the names that people write into tables."""
 
     def __init__(self, paths: Sequence[str]) -> None:
-        """Take the paths of all pictures, inside the source."""
+        """Take the paths of all images, inside the source."""
         self._given = set(paths)
         self._names = _Names(paths, composed)
         self._paths = paths
 
     def find(self, written: str, folder: str) -> list[str]:
-        """The pictures that a name may stand for; several where it is in doubt, none where there is none.
+        """The images that a name may stand for; several where it is in doubt, none where there is none.
 
         Tried in turn: the path below the table's folder, the path below the source, the path without the folders above
         the source (`data/photos/cat/1.png`), the file name, the file name without a suffix; then all of it once more
-        without regard to capitals. A picture in another folder than the written one is none where that folder is there.
+        without regard to capitals. An image in another folder than the written one is none where that folder is there.
 
         Args:
             written: as it stands in the table.
@@ -82,7 +82,7 @@ class _Names:
         return self._in_its_folder(inside or found, parts)
 
     def _in_its_folder(self, paths: list[str], parts: Sequence[str]) -> list[str]:
-        """Of pictures of a name those in the folder that is written before it; all where the source has no such."""
+        """Of images of a name those in the folder that is written before it; all where the source has no such."""
         if len(parts) < 2:
             return paths
         above = {path: self._form(path).split("/")[:-1] for path in paths}

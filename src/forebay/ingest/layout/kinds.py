@@ -14,7 +14,7 @@ ANNOTATIONS = frozenset((
     "annotation", "annotations", "bboxes", "bounding_boxes", "ground_truth", "groundtruth", "gt", "imagesets", "labels",
     "mask", "masks", "segmentation", "segmentations",
 ))  # fmt: skip
-_BESIDE_PICTURES = ANNOTATIONS - {"labels"}  # a class may well have a sub-folder of labels, such as those of bottles
+_BESIDE_IMAGES = ANNOTATIONS - {"labels"}  # a class may well have a sub-folder of labels, such as those of bottles
 _DENIALS = frozenset(
     ("no", "not", "non", "without", "with", "incorrect", "incorrectly", "improper", "improperly", "wrong")
 )
@@ -33,16 +33,16 @@ def stated_as_class(folder: Folder, beside: Iterable[Folder]) -> bool:
 
 
 def annotations_in(folder: Folder) -> list[Folder]:
-    """The folders of masks, boxes and the like beside pictures of one class: `COVID/masks` beside `COVID/images`."""
-    below = [each for each in folder.folders.values() if each.all_pictures()]
+    """The folders of masks, boxes and the like beside images of one class: `COVID/masks` beside `COVID/images`."""
+    below = [each for each in folder.folders.values() if each.all_images()]
     contained = any(each.name.lower() in CONTAINERS for each in below)
-    names = ANNOTATIONS if contained else _BESIDE_PICTURES if folder.pictures else frozenset[str]()
+    names = ANNOTATIONS if contained else _BESIDE_IMAGES if folder.images else frozenset[str]()
     return [each for each in below if each.name.lower() in names]
 
 
 def no_classes(folders: Sequence[Folder]) -> list[Folder]:
-    """Of folders with pictures that would become classes those whose names say that they are none."""
-    filled = [folder for folder in folders if folder.all_pictures()]
+    """Of folders with images that would become classes those whose names say that they are none."""
+    filled = [folder for folder in folders if folder.all_images()]
     if all(folder.name.lower() in CONTAINERS for folder in filled) or _are_portions([each.name for each in filled]):
         return filled
     named = [folder for folder in filled if folder.name.lower() in NO_CLASSES | ANNOTATIONS]
@@ -50,7 +50,7 @@ def no_classes(folders: Sequence[Folder]) -> list[Folder]:
 
 
 def _are_portions(names: Sequence[str]) -> bool:
-    """Tell `images_001`, `images_002`: parts of one data set, which differ in nothing but a number."""
+    """Tell `images_001`, `images_002`: parts of one dataset, which differ in nothing but a number."""
     rests = {re.sub(r"\d+", "0", name) for name in names}
     if len(names) < 2 or len(rests) > 1 or "0" not in (rest := rests.pop()):
         return False

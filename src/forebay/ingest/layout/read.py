@@ -18,7 +18,7 @@ SHOWN = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """What the pictures of a folder are."""
+    """What the images of a folder are."""
 
     label: str | None = None
     split: str | None = None  # train or test
@@ -90,15 +90,15 @@ class _Reader:
             if not alone or not filled or not _filled(self._beside(filled[0])):
                 return folder
             self._leave_out_annotations(folder, below)
-            self._leave_out((each for each in below if each is not filled[0]), "it holds no picture")
+            self._leave_out((each for each in below if each is not filled[0]), "it holds no image")
             folder = filled[0]
 
     def _is_beside_texts(self, filled: Sequence[Folder]) -> bool:
-        """Tell `images/` beside `meta/`, as Food-101 and CUB have it: the only folder with pictures, and no class."""
+        """Tell `images/` beside `meta/`, as Food-101 and CUB have it: the only folder with images, and no class."""
         return self.class_level is None and len(filled) == 1 and filled[0].name.lower() in CONTAINERS
 
     def _beside(self, folder: Folder) -> list[Folder]:
-        """The folders in it that may be splits or classes: with pictures or empty, and no annotations of others."""
+        """The folders in it that may be splits or classes: with images or empty, and no annotations of others."""
         below = list(folder.folders.values())
         kept = [each for each in below if each.name.lower() not in ANNOTATIONS or stated_as_class(each, below)]
         return kept if _filled(kept) else below
@@ -108,7 +108,7 @@ class _Reader:
 
     def _inside_split(self, folder: Folder, side: str) -> Folder:
         """The folder with a split's classes: `seg_train/seg_train` and `train/images` are nested."""
-        while len(below := self._beside(folder)) == 1 and not folder.pictures:
+        while len(below := self._beside(folder)) == 1 and not folder.images:
             name = below[0].name
             nested = split_words([name]).get(name) == side or name.lower() == folder.name.lower()
             if not nested and name.lower() not in CONTAINERS:
@@ -133,7 +133,7 @@ class _Reader:
             )
 
     def _set_aside(self, folder: Folder, name: str, stranger: str | None) -> None:
-        pictures = folder.all_pictures()
+        images = folder.all_images()
         detail = f"{name}/ has no folder of a class" if stranger else f"{name}/ has no class folders"
         why = (
             f"whose only folder {stranger}/ is no class of other splits"
@@ -141,10 +141,10 @@ class _Reader:
             else ("which has no class folders as other splits have")
         )
         self.layout.places |= {each.path: Place(detail=detail) for each in folder.below()}
-        if pictures:
+        if images:
             self._note(
-                f"Unlabelled and set aside: {counted(pictures, 'picture')} of {folder.path}/, {why}.",
-                set_aside=pictures,
+                f"Unlabelled and set aside: {counted(images, 'image')} of {folder.path}/, {why}.",
+                set_aside=images,
             )
 
     def _read_classes(self, base: Folder, split: str | None) -> None:
@@ -160,9 +160,9 @@ class _Reader:
             place = Place(label=folder.name, split=split)
             self.layout.places |= {each.path: place for each in folder.below()}
             beside += [mark for each in folder.below() for mark in annotations_in(each)]
-            if not folder.all_pictures():
+            if not folder.all_images():
                 self._note(
-                    f"The folder {folder.path}/ holds no picture; the model learns nothing of {folder.name!r} there."
+                    f"The folder {folder.path}/ holds no image; the model learns nothing of {folder.name!r} there."
                 )
 
         self._leave_out_beside(beside)
@@ -170,10 +170,10 @@ class _Reader:
     def _leave_out_beside(self, marks: Sequence[Folder]) -> None:
         """Leave out folders of masks and the like in class folders; said once, as each class may have one."""
         if marks:
-            pictures = counted(sum(each.all_pictures() for each in marks), "picture")
+            images = counted(sum(each.all_images() for each in marks), "image")
             more = f" and {len(marks) - SHOWN} more" if len(marks) > SHOWN else ""
             self._note(
-                f"Annotations beside the pictures of a class are left out ({pictures}): "
+                f"Annotations beside the images of a class are left out ({images}): "
                 f"{_listed([each.path for each in marks[:SHOWN]])}{more}."
             )
         for mark in marks:
@@ -196,10 +196,10 @@ class _Reader:
                     raise self.refusals.same_folders(first[names[0]][0], folder, level, names)
 
     def _check_no_splits_inside(self, classes: Sequence[Folder]) -> None:
-        """Refuse a data set with splits of its own beside other folders: they would all become classes."""
+        """Refuse a dataset with splits of its own beside other folders: they would all become classes."""
         for folder in classes:
             inner = folder
-            while not inner.pictures and len(below := _filled(inner.folders.values())) == 1:
+            while not inner.images and len(below := _filled(inner.folders.values())) == 1:
                 inner = below[0]
             splits = split_words(each.name for each in _filled(inner.folders.values()))
             if len(set(splits.values())) > 1:
@@ -217,14 +217,14 @@ class _Reader:
     def _leave_out_annotations(self, folder: Folder, kept: Iterable[Folder], otherwise: str = "") -> None:
         kept = set(kept)
         left = [each for each in folder.folders.values() if each not in kept]
-        self._leave_out(left, "its name says that it holds annotations, not pictures of a class", otherwise)
+        self._leave_out(left, "its name says that it holds annotations, not images of a class", otherwise)
 
     def _leave_out(self, folders: Iterable[Folder], why: str, otherwise: str = "") -> None:
         for folder in folders:
             self.layout.places |= {each.path: Place(left_out=True) for each in folder.below()}
-            pictures = folder.all_pictures()
-            end = otherwise if pictures else ""
-            self._note(f"The folder {folder.path}/ is left out ({counted(pictures, 'picture')}): {why}.{end}")
+            images = folder.all_images()
+            end = otherwise if images else ""
+            self._note(f"The folder {folder.path}/ is left out ({counted(images, 'image')}): {why}.{end}")
 
     def _note(self, text: str, set_aside: int = 0) -> None:
         self.layout.notes.append(Note(text, set_aside))
@@ -265,7 +265,7 @@ def _strangers(classes: dict[str, set[str]], sides: dict[str, str]) -> dict[str,
 
 
 def _filled(folders: Iterable[Folder]) -> list[Folder]:
-    return [folder for folder in folders if folder.all_pictures()]
+    return [folder for folder in folders if folder.all_images()]
 
 
 def _listed(names: Sequence[str]) -> str:

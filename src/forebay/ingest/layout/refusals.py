@@ -23,14 +23,14 @@ class Refusals:
         if not others:
             problem = f"{names} would become classes, and such names stand for splits: they hold no class folders"
             where = f"a folder per class ({splits[0].path}/CLASS/…)"
-            fix = f"Put the pictures into {where}{self._other_ways(len(splits))}."
+            fix = f"Put the images into {where}{self._other_ways(len(splits))}."
             return DataError(source=self.data, problem=problem, fix=fix)
         reason = "it holds no class folders" if flat else f"{_listed(others)} beside it is no split"
         return DataError(
             source=self.data,
             problem=f"is {names} a split or a class? The name stands for a split, but {reason}",
             fix="Rename it if it is a class; if it is a split, put the classes of the others into a split folder as "
-            f"well, or move it elsewhere if its pictures are unlabelled; or {LEVEL}.",
+            f"well, or move it elsewhere if its images are unlabelled; or {LEVEL}.",
         )
 
     def check_class_names(self, base: Folder, classes: Sequence[Folder], no_classes: Collection[Folder]) -> None:
@@ -39,7 +39,7 @@ class Refusals:
         Raises:
             DataError: a class would be called like a split, or like what lies beside classes.
         """
-        several = sum(folder.all_pictures() > 0 for folder in base.folders.values())
+        several = sum(folder.all_images() > 0 for folder in base.folders.values())
         for folder in classes:
             if split_word(folder.name):
                 raise DataError(
@@ -51,7 +51,7 @@ class Refusals:
                 raise DataError(
                     source=self.data,
                     problem=f"the folder {folder.path}/ would become a class, and its name says that it is none",
-                    fix="Pictures get their label from the folder they lie in: make a "
+                    fix="Images get their label from the folder they lie in: make a "
                     f"folder per class{self._other_ways(several)}. (Boxes and masks are not read.)",
                 )
 
@@ -86,7 +86,7 @@ class Refusals:
             source=self.data,
             problem=f"the folder {folder.path}/ would become a class, and it holds {_some(names)}, which stand for "
             "splits",
-            fix=f"If {folder.path}/ is the data set, give it without what lies beside it{others}, or {LEVEL}.",
+            fix=f"If {folder.path}/ is the dataset, give it without what lies beside it{others}, or {LEVEL}.",
         )
 
     def _other_ways(self, folders: int) -> str:

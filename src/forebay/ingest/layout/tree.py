@@ -1,4 +1,4 @@
-"""The folders of a source, with how many pictures lie in each."""
+"""The folders of a source, with how many images lie in each."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -9,7 +9,7 @@ from forebay.ingest.files.files import File, Listing
 
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".dib", ".webp", ".tif", ".tiff",
             ".ppm", ".pgm", ".pbm", ".pnm", ".heic", ".heif", ".avif")  # fmt: skip
-# Beside a picture: its caption, its boxes, its features. Every other file of a class folder is taken for a picture,
+# Beside an image: its caption, its boxes, its features. Every other file of a class folder is taken for an image,
 # whatever it is called, because cameras and crawlers write names without a suffix.
 _SIDECARS = (".txt", ".json", ".jsonl", ".ndjson", ".xml", ".csv", ".tsv", ".yaml", ".yml", ".toml", ".md", ".rst",
              ".html", ".htm", ".npy", ".npz", ".mat", ".h5", ".hdf5", ".parquet", ".arrow", ".feather", ".pkl",
@@ -20,13 +20,13 @@ SIDECARS = (*_SIDECARS, *ARCHIVE_SUFFIXES)
 DEPTH = 32  # folders below these belong to them; a hostile archive may nest without end
 
 
-def is_picture(name: str) -> bool:
-    """Tell a picture by its suffix."""
+def is_image(name: str) -> bool:
+    """Tell an image by its suffix."""
     return name.lower().endswith(SUFFIXES)
 
 
 def is_sidecar(name: str) -> bool:
-    """Tell a file that lies beside pictures and is none, by its suffix."""
+    """Tell a file that lies beside images and is none, by its suffix."""
     return name.lower().endswith(SIDECARS)
 
 
@@ -42,12 +42,12 @@ class Folder:
 
     path: str  # inside the source, empty for the top
     name: str
-    pictures: int = 0  # directly in it: every file but sidecars
+    images: int = 0  # directly in it: every file but sidecars
     folders: dict[str, "Folder"] = field(default_factory=dict)
 
-    def all_pictures(self) -> int:
+    def all_images(self) -> int:
         """In it and below."""
-        return self.pictures + sum(folder.all_pictures() for folder in self.folders.values())
+        return self.images + sum(folder.all_images() for folder in self.folders.values())
 
     def below(self) -> Iterator["Folder"]:
         """Itself and every folder below."""
@@ -67,7 +67,7 @@ def folder_tree(listing: Listing, name: str) -> Folder:
     counts = Counter(folder_of(file.path) for file in files if _counts(file))
     folders = {folder_of(file.path) for file in files} | {folder_of(f"{path}/") for path in listing.empty_folders}
     for path in sorted(folders):
-        _folder(top, path).pictures = counts[path]
+        _folder(top, path).images = counts[path]
     return top
 
 
@@ -82,8 +82,8 @@ def folder_of(path: str) -> str:
 
 
 def _counts(file: File) -> bool:
-    """In a class folder every file but a sidecar is taken for a picture; at the top only what is called one."""
-    return is_picture(file.name) or ("/" in file.path and not is_sidecar(file.name))
+    """In a class folder every file but a sidecar is taken for an image; at the top only what is called one."""
+    return is_image(file.name) or ("/" in file.path and not is_sidecar(file.name))
 
 
 def _folder(top: Folder, path: str) -> Folder:
@@ -96,7 +96,7 @@ def _folder(top: Folder, path: str) -> Folder:
 
 
 def counted(number: int, thing: str) -> str:
-    """For people: `1 picture`, `12 pictures`."""
+    """For people: `1 image`, `12 images`."""
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 

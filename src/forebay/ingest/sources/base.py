@@ -1,4 +1,4 @@
-"""What a kind of source is: how it is recognised, how it is indexed, and how its pictures are read."""
+"""What a kind of source is: how it is recognised, how it is indexed, and how its images are read."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,18 +14,18 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from forebay.errors import DataError
+from forebay.images import ImageError
 from forebay.ingest.files import s3
 from forebay.ingest.files.files import File, Listing, LocalReader, read
 from forebay.ingest.files.unzip import unzip
 from forebay.ingest.index import Record
 from forebay.ingest.note import Note
-from forebay.pictures import PictureError
 from forebay.settings import IngestConfig
 
 S3_THREADS = 16  # a request waits for the network, not for a core
 
-Picture = bytes | NDArray[np.uint8] | PictureError
-"""An encoded picture, raw pixels (H, W, C), or why there are none."""
+SourceImage = bytes | NDArray[np.uint8] | ImageError
+"""An encoded image, raw pixels (H, W, C), or why there are none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,33 +49,35 @@ class Source:
     kind: str
     accepts: Callable[["Visible"], bool]
     index: Callable[["Visible", Path], Iterable[Record | Note]]  # the folder is for temporary files
-    read: Callable[[pa.Table, int], Iterator[Picture]]  # the pictures of some rows of the index, in their order;
-    # the number is the largest picture file in bytes
+    read: Callable[[pa.Table, int], Iterator[SourceImage]]  # the images of some rows of the index, in their order;
+    # the number is the largest image file in bytes
 
 
-def read_ranges(rows: pa.Table, max_file_bytes: int) -> Iterator[Picture]:
-    """Read pictures that are byte ranges: encoded ones, or raw pixels where the index gives their shape."""
+def read_ranges(rows: pa.Table, max_file_bytes: int) -> Iterator[SourceImage]:
+    """Read images that are byte ranges: encoded ones, or raw pixels where the index gives their shape."""
     records = rows.select(
         ["uri", "offset", "size", "height", "width", "channels", "planar", "reason", "zipped"]
     ).to_pylist()
     if records and s3.is_uri(os.fsdecode(records[0]["uri"])):
-        yield from _in_threads(partial(_picture, read=read, max_file_bytes=max_file_bytes), records)
+        yield from _in_threads(partial(_image, read=read, max_file_bytes=max_file_bytes), records)
         return
     with LocalReader() as reader:
         for record in records:
-            yield _picture(record, read=reader.read, max_file_bytes=max_file_bytes)
+            yield _image(record, read=reader.read, max_file_bytes=max_file_bytes)
 
 
-def _in_threads(read_one: Callable[[dict[str, Any]], Picture], records: list[dict[str, Any]]) -> Iterator[Picture]:
+def _in_threads(
+    read_one: Callable[[dict[str, Any]], SourceImage], records: list[dict[str, Any]]
+) -> Iterator[SourceImage]:
     iterator = iter(records)
     with ThreadPoolExecutor(S3_THREADS) as pool:
         while window := list(islice(iterator, 4 * S3_THREADS)):  # bounds the bytes in flight
             yield from pool.map(read_one, window)
 
 
-def _picture(record: dict[str, Any], *, read: Callable[[str, int, int], bytes], max_file_bytes: int) -> Picture:
+def _image(record: dict[str, Any], *, read: Callable[[str, int, int], bytes], max_file_bytes: int) -> SourceImage:
     if record["reason"] is not None:
-        return PictureError(record["reason"], "")  # judged already: not worth a read
+        return ImageError(record["reason"], "")  # judged already: not worth a read
     refused = too_many_bytes(max(record["size"], record["zipped"]), max_file_bytes)
     if refused is not None:
         return refused
@@ -83,25 +85,25 @@ def _picture(record: dict[str, Any], *, read: Callable[[str, int, int], bytes], 
         data = read(os.fsdecode(record["uri"]), record["offset"], record["zipped"] or record["size"])
         data = unzip(data, record["size"]) if record["zipped"] else data
     except (FileNotFoundError, PermissionError) as error:  # of one file; any other error ends the step
-        return PictureError("unreadable", error.strerror or str(error))
+        return ImageError("unreadable", error.strerror or str(error))
     except ValueError as error:
-        return PictureError("unreadable", str(error))
+        return ImageError("unreadable", str(error))
     if record["height"] == 0:
         return data
     return as_pixels(data, record["height"], record["width"], record["channels"], planar=record["planar"])
 
 
-def too_many_bytes(size: int, max_file_bytes: int) -> PictureError | None:
-    """The error for a picture file above the limit, before it is read."""
+def too_many_bytes(size: int, max_file_bytes: int) -> ImageError | None:
+    """The error for an image file above the limit, before it is read."""
     if size <= max_file_bytes:
         return None
-    return PictureError("too_large", f"{size} bytes, at most {max_file_bytes} are read")
+    return ImageError("too_large", f"{size} bytes, at most {max_file_bytes} are read")
 
 
-def as_pixels(data: bytes, height: int, width: int, channels: int, *, planar: bool = False) -> Picture:
-    """Raw bytes as (H, W, C), or a `PictureError` where their number does not fit the shape."""
+def as_pixels(data: bytes, height: int, width: int, channels: int, *, planar: bool = False) -> SourceImage:
+    """Raw bytes as (H, W, C), or a `ImageError` where their number does not fit the shape."""
     if min(height, width) < 1 or channels not in (1, 3) or len(data) != height * width * channels:
-        return PictureError("unreadable", f"{len(data)} bytes are not {height}x{width}x{channels} pixels")
+        return ImageError("unreadable", f"{len(data)} bytes are not {height}x{width}x{channels} pixels")
     pixels = np.frombuffer(data, np.uint8)
     if planar:
         return np.ascontiguousarray(pixels.reshape(channels, height, width).transpose(1, 2, 0))

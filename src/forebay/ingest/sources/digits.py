@@ -1,6 +1,6 @@
 """`digits`: the 1 797 real handwritten digits that scikit-learn ships, so a first run needs no network.
 
-8 x 8 grey pictures; their 17 grey levels 0..16 are scaled to 0..255.
+8 x 8 grey images; their 17 grey levels 0..16 are scaled to 0..255.
 """
 
 import os

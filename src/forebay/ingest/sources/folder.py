@@ -10,13 +10,13 @@ from forebay.ingest.files.files import File
 from forebay.ingest.index import Record
 from forebay.ingest.labels.label_table import read_label_table
 from forebay.ingest.labels.match_names import NameMatcher
-from forebay.ingest.layout import Layout, Place, folder_tree, is_picture, is_sidecar, read_layout
+from forebay.ingest.layout import Layout, Place, folder_tree, is_image, is_sidecar, read_layout
 from forebay.ingest.layout.tree import commonest_suffixes, counted, folder_of, leads_outside
 from forebay.ingest.note import Note
 from forebay.ingest.sources.base import Source, Visible, read_ranges
 from forebay.settings import AUTO
 
-TABLES_TRIED = 20  # a table beside each picture is no table of labels
+TABLES_TRIED = 20  # a table beside each image is no table of labels
 
 
 def _index(visible: Visible, work: Path) -> Iterator[Record | Note]:
@@ -29,7 +29,7 @@ def _index(visible: Visible, work: Path) -> Iterator[Record | Note]:
             continue
         if is_sidecar(file.name):
             sidecars.append(file)
-        elif place.label is not None or is_picture(file.name) or leads_outside(file.path):
+        elif place.label is not None or is_image(file.name) or leads_outside(file.path):
             yield record(file, place)
     yield from sidecar_notes(sidecars)
 
@@ -49,10 +49,10 @@ def folder_layout(visible: Visible) -> Layout:
 
 
 def _label_table(visible: Visible) -> str:
-    """A table to advise for the labels: one that can be read and names pictures, else one that may."""
+    """A table to advise for the labels: one that can be read and names images, else one that may."""
     tables = [file for file in visible.files if file.name.lower().endswith((".csv", ".tsv"))]
     likely = [file for file in tables if "submission" not in file.name.lower()]
-    matcher = NameMatcher([file.path for file in visible.files if is_picture(file.name)])
+    matcher = NameMatcher([file.path for file in visible.files if is_image(file.name)])
     for file in likely[:TABLES_TRIED]:
         with suppress(DataError):
             table = read_label_table(file, visible.config)
@@ -62,14 +62,14 @@ def _label_table(visible: Visible) -> str:
 
 
 def sidecar_notes(files: Sequence[File]) -> Iterator[Note]:
-    """What was passed over beside the pictures."""
+    """What was passed over beside the images."""
     if files:
         suffixes = commonest_suffixes(file.name for file in files)
-        yield Note(f"Passed over as no pictures: {counted(len(files), 'file')} ({suffixes}), such as {files[0].path}.")
+        yield Note(f"Passed over as no images: {counted(len(files), 'file')} ({suffixes}), such as {files[0].path}.")
 
 
 def record(file: File, place: Place) -> Record:
-    """The row of a picture file."""
+    """The row of an image file."""
     reason, detail = None, None
     if file.problem:
         reason, detail = "unreadable", file.problem

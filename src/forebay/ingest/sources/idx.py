@@ -58,7 +58,7 @@ def _pairs(files: Sequence[File]) -> dict[str, tuple[File, File]]:
             raise DataError(
                 source=found[part, role].path,
                 problem=f"there is no {part}-{other} file beside it",
-                fix="IDX pictures and labels come in pairs: give the folder that holds both.",
+                fix="IDX images and labels come in pairs: give the folder that holds both.",
             )
     return {part: (found[part, "images"], found[part, "labels"]) for part, role in found if role == "images"}
 
@@ -76,7 +76,7 @@ def _records(named: File, images: File, named_labels: File, labels: File, split:
     rows, height, width = header(images, dimensions=3).shape
     label_rows, labels_at = header(labels, dimensions=1).shape[0], header(labels, dimensions=1).data_offset
     if rows != label_rows:
-        raise bad_file(named_labels, f"it holds {label_rows} labels and {named.path} holds {rows} pictures")
+        raise bad_file(named_labels, f"it holds {label_rows} labels and {named.path} holds {rows} images")
     start, size, uri = images.offset + header(images, dimensions=3).data_offset, height * width, os.fsencode(images.uri)
     for row, label in enumerate(read(labels.uri, labels.offset + labels_at, rows)):
         source = f"{named.path}#{row:08d}"

@@ -1,7 +1,7 @@
-"""Pictures whose labels stand in a table: CSV, TSV or JSON lines with a column of files and one of labels.
+"""Images whose labels stand in a table: CSV, TSV or JSON lines with a column of files and one of labels.
 
 `ingest.labels` names the table; a Hugging Face `imagefolder` brings it as `metadata.csv` or `metadata.jsonl` beside the
-pictures. `forebay.ingest.labels.label_table` holds how it is read, docs/data.md the rules for people.
+images. `forebay.ingest.labels.label_table` holds how it is read, docs/data.md the rules for people.
 """
 
 from collections import Counter
@@ -15,7 +15,7 @@ from forebay.ingest.index import Record
 from forebay.ingest.labels.label_table import ColumnsError, LabelTable, read_label_table
 from forebay.ingest.labels.match_names import NameMatcher
 from forebay.ingest.labels.splits import mentioned_side, split_word
-from forebay.ingest.layout import Place, is_picture, is_sidecar
+from forebay.ingest.layout import Place, is_image, is_sidecar
 from forebay.ingest.layout.tree import counted
 from forebay.ingest.note import Note
 from forebay.ingest.sources.base import Source, Visible, read_ranges
@@ -34,25 +34,25 @@ def _index(visible: Visible, work: Path) -> Iterator[Record | Note]:
     tables = [_given(visible)] if visible.config.labels else list(_hugging_face(visible))
     named = {table.file.path for table in tables}
     files = [file for file in visible.files if file.path not in named]
-    pictures = [file for file in files if not is_sidecar(file.name)]
+    images = [file for file in files if not is_sidecar(file.name)]
     labels: dict[str, tuple[str, str]] = {}  # by path: label and the word of the split
-    matcher = NameMatcher([file.path for file in pictures])
+    matcher = NameMatcher([file.path for file in images])
     for table in tables:
         yield from [Note(table.choice)] if table.choice else []
         yield from _match(table, matcher, labels)
     if not labels:
-        raise _nothing_matches(tables, pictures)
+        raise _nothing_matches(tables, images)
     words = _split_words(labels)
     if any(table.split_column for table in tables):
         yield from words.notes()
     uses = words.uses()
     unlisted = []
-    for file in pictures:
+    for file in images:
         if file.path in labels:
             label, split = labels[file.path]
             detail = f"its line in {tables[0].file.path} has no label"
             yield record(file, Place(label=label or None, split=uses.get(_split_word(file.path, split)), detail=detail))
-        elif is_picture(file.name):
+        elif is_image(file.name):
             unlisted.append(file.path)
             yield record(file, Place(detail=f"no line of {tables[0].file.path} names it"))
     yield from _unlisted_notes(unlisted, labels, tables)
@@ -70,7 +70,7 @@ def _hugging_face(visible: Visible) -> Iterator[LabelTable]:
 
 
 def _split_words(labels: dict[str, tuple[str, str]]) -> Words:
-    """The words for splits of the pictures that have a label; a column's word counts before that of a folder."""
+    """The words for splits of the images that have a label; a column's word counts before that of a folder."""
     words = Words()
     for path, (label, split) in labels.items():
         if label:
@@ -114,10 +114,10 @@ def _given(visible: Visible) -> LabelTable:
 
 
 def _match(table: LabelTable, matcher: NameMatcher, labels: dict[str, tuple[str, str]]) -> Iterator[Note]:
-    """Find the pictures that a table names, and put their labels where they belong.
+    """Find the images that a table names, and put their labels where they belong.
 
     Raises:
-        DataError: a line names several pictures, or two lines give a picture different labels.
+        DataError: a line names several images, or two lines give an image different labels.
     """
     absent = []
     for line in table.lines:
@@ -127,7 +127,7 @@ def _match(table: LabelTable, matcher: NameMatcher, labels: dict[str, tuple[str,
         if len(found) > 1:
             raise DataError(
                 source=f"{table.file.path}, line {line.number}",
-                problem=f"{line.file!r} is the name of {len(found)} pictures ({', '.join(found[:SHOWN])})",
+                problem=f"{line.file!r} is the name of {len(found)} images ({', '.join(found[:SHOWN])})",
                 fix="Write their paths below the source into the table.",
             )
         if not found:
@@ -142,30 +142,30 @@ def _match(table: LabelTable, matcher: NameMatcher, labels: dict[str, tuple[str,
             )
     if absent and len(absent) < len(table.lines):
         first = ", ".join(f"{line.file} (line {line.number})" for line in absent[:SHOWN])
-        yield Note(f"{len(absent):,} of {len(table.lines):,} lines of {table.file.path} name no picture: {first}.")
+        yield Note(f"{len(absent):,} of {len(table.lines):,} lines of {table.file.path} name no image: {first}.")
 
 
-def _nothing_matches(tables: Sequence[LabelTable], pictures: Sequence[File]) -> DataError:
+def _nothing_matches(tables: Sequence[LabelTable], images: Sequence[File]) -> DataError:
     table = tables[0]
     names = ", ".join(repr(line.file) for line in table.lines[:SHOWN])
-    there = ", ".join(file.path for file in pictures[:SHOWN]) or "none"
+    there = ", ".join(file.path for file in images[:SHOWN]) or "none"
     return DataError(
         source=table.file.path,
-        problem=f"none of its {len(table.lines):,} lines names a picture of the source. Its column "
-        f"{table.file_column!r} holds {names}; the pictures are {there}",
+        problem=f"none of its {len(table.lines):,} lines names an image of the source. Its column "
+        f"{table.file_column!r} holds {names}; the images are {there}",
         fix="Write paths below the source, or file names, into that column; ingest.image_column names another column.",
     )
 
 
 def _side_of(path: str) -> str | None:
-    """The split that one of the folders above a picture stands for."""
+    """The split that one of the folders above an image stands for."""
     return next((side for part in path.split("/")[:-1] if (side := split_word(part))), None)
 
 
 def _unlisted_notes(
     unlisted: Sequence[str], labels: dict[str, tuple[str, str]], tables: Sequence[LabelTable]
 ) -> Iterator[Note]:
-    """Pictures that no line names; those of a split folder without any label are meant to be unlabelled."""
+    """Images that no line names; those of a split folder without any label are meant to be unlabelled."""
     if not unlisted:
         return
     labelled = {path.partition("/")[0] for path in labels}
@@ -173,7 +173,7 @@ def _unlisted_notes(
     aside = sum(rows for top, rows in flat.items() if top not in labelled and split_word(top))
     first = ", ".join(unlisted[:SHOWN])
     where = ", ".join(table.file.path for table in tables[:SHOWN])
-    text = f"Unlabelled, because no line of {where} names them: {counted(len(unlisted), 'picture')}, such as {first}."
+    text = f"Unlabelled, because no line of {where} names them: {counted(len(unlisted), 'image')}, such as {first}."
     yield Note(text, set_aside=aside)
 
 

@@ -1,4 +1,4 @@
-"""WebDataset: tars in which a picture and its label share a name: `000123.jpg` and `000123.cls` or `000123.json`.
+"""WebDataset: tars in which an image and its label share a name: `000123.jpg` and `000123.cls` or `000123.json`.
 
 https://github.com/webdataset/webdataset: a sample is what has the same path up to the first dot of the file name. A
 `.cls` file holds the class as text; a `.json` file holds it under one of `LABEL_KEYS`. The split stands in the name of
@@ -17,7 +17,7 @@ from forebay.ingest.files.files import File, read_file
 from forebay.ingest.index import Record
 from forebay.ingest.labels.label_table import label_text
 from forebay.ingest.labels.splits import own_split, split_words
-from forebay.ingest.layout import Place, is_picture
+from forebay.ingest.layout import Place, is_image
 from forebay.ingest.note import Note
 from forebay.ingest.sources.base import S3_THREADS, Source, Visible, read_ranges
 from forebay.ingest.sources.folder import record, sidecar_notes
@@ -27,7 +27,7 @@ CLS, JSON = ".cls", ".json"
 LABEL_KEYS = ("label", "cls", "class", "class_name", "category", "target", "label_name")
 MAX_LABEL_BYTES = 1 << 20
 LOOKED_AT = 20  # descriptions, of which one must hold a label: some samples may be without
-ORDER = (".jpg", ".jpeg", ".png", ".webp")  # of several pictures of a sample the first of these, else by name
+ORDER = (".jpg", ".jpeg", ".png", ".webp")  # of several images of a sample the first of these, else by name
 
 
 def _accepts(visible: Visible) -> bool:
@@ -35,23 +35,23 @@ def _accepts(visible: Visible) -> bool:
         return False
     if any(file.name.lower().endswith(CLS) for file in visible.files):
         return True
-    folders = {file.path.rpartition("/")[0] for file in visible.files if is_picture(file.name)}
+    folders = {file.path.rpartition("/")[0] for file in visible.files if is_image(file.name)}
     described = (file for file in visible.files if file.name.lower().endswith(JSON) and (file.offset or file.zipped))
     return folders <= set(visible.archives) and any(_json_label(file, visible) for file in islice(described, LOOKED_AT))
 
 
 def _index(visible: Visible, work: Path) -> Iterator[Record | Note]:
     samples = _samples(visible.files)
-    pictures = {key: picture for key, files in samples.items() if (picture := _picture(files)) is not None}
-    named = {key: _label_file(samples[key]) for key in pictures}
+    images = {key: image for key, files in samples.items() if (image := _image(files)) is not None}
+    named = {key: _label_file(samples[key]) for key in images}
     labels = dict(zip(named, _in_parallel(lambda file: _label(file, visible), list(named.values())), strict=True))
-    words = split_words({_shard(file) for file in pictures.values()})
+    words = split_words({_shard(file) for file in images.values()})
     meanings = own_split(words.values())
-    for key, file in pictures.items():
+    for key, file in images.items():
         split = meanings.get(words.get(_shard(file), ""))
         detail = "no .cls file and no label in a .json file beside it"
         yield record(file, Place(label=labels[key], split=split, detail=detail))
-    used = {id(file) for file in (*pictures.values(), *named.values()) if file is not None}
+    used = {id(file) for file in (*images.values(), *named.values()) if file is not None}
     yield from sidecar_notes([file for file in visible.files if id(file) not in used])
 
 
@@ -67,10 +67,10 @@ def _suffix(file: File) -> str:
     return file.name[file.name.find(".") :].lower()
 
 
-def _picture(files: Sequence[File]) -> File | None:
-    pictures = {_suffix(file): file for file in files if is_picture(file.name)}
-    first = next((suffix for suffix in ORDER if suffix in pictures), min(pictures, default=""))
-    return pictures.get(first)
+def _image(files: Sequence[File]) -> File | None:
+    images = {_suffix(file): file for file in files if is_image(file.name)}
+    first = next((suffix for suffix in ORDER if suffix in images), min(images, default=""))
+    return images.get(first)
 
 
 def _label_file(files: Sequence[File]) -> File | None:

@@ -1,4 +1,4 @@
-"""The first pass, in a Spark task: read and decode the pictures of one part, and stage them as Parquet."""
+"""The first pass, in a Spark task: read and decode the images of one part, and stage them as Parquet."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -12,13 +12,13 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from forebay.contracts.rows import pixel_digest
+from forebay.images import Decoded, ImageError, decode_values, depth_of, fit, to_8_bits, to_channels
 from forebay.ingest.index import INDEX, read_part
 from forebay.ingest.shapes import Outcome, Shape, Target
 from forebay.ingest.sources import source_of
 from forebay.ingest.spark.places import Place
-from forebay.pictures import Decoded, PictureError, decode_values, depth_of, fit, to_8_bits, to_channels
 
-BATCH_BYTES = 16 << 20  # of pixels held at once, beside the one picture being decoded
+BATCH_BYTES = 16 << 20  # of pixels held at once, beside the one image being decoded
 
 STAGED = "staged"  # folder of the work place
 JUDGED_COLUMNS = ["position", "label_number", "reason", "sha256"]
@@ -31,7 +31,7 @@ STAGED_SCHEMA = pa.schema(
         pa.field("label_name", pa.string()),
         pa.field("label_number", pa.int32()),
         pa.field("split", pa.string()),
-        pa.field("reason", pa.string()),  # null where the picture is usable so far
+        pa.field("reason", pa.string()),  # null where the image is usable so far
         pa.field("detail", pa.string()),
         pa.field("pixels", pa.binary()),  # null where it is not
         pa.field("sha256", pa.string()),
@@ -47,7 +47,7 @@ class DecodeJob:
     kind: str  # of the source
     target: Target
     fit: str  # what becomes of another aspect ratio: a word of ingest.fit
-    resize: bool  # else pictures of another size are quarantined
+    resize: bool  # else images of another size are quarantined
     max_pixels: int
     max_file_bytes: int
 
@@ -70,7 +70,7 @@ def decode_part(job: DecodeJob, part: int) -> Counter[Outcome]:
 
 
 def read_judged(work: Place, part: int) -> pa.RecordBatch:
-    """What is known of each picture of a staged part, without its pixels."""
+    """What is known of each image of a staged part, without its pixels."""
     with work.opened(f"{STAGED}/{part_name(part)}") as source, pq.ParquetFile(source) as file:
         table = file.read(JUDGED_COLUMNS).combine_chunks()
         return pa.RecordBatch.from_arrays(
@@ -79,10 +79,10 @@ def read_judged(work: Place, part: int) -> pa.RecordBatch:
 
 
 def sample_outcomes(job: DecodeJob, rows: pa.Table) -> Counter[Outcome]:
-    """What the pictures of some rows of the index are like, as found; those that cannot be read are left out."""
-    pictures = islice(source_of(job.kind).read(rows, job.max_file_bytes), len(rows))  # of Parquet, whole row groups
-    found = (_natural(picture, job.max_pixels) for picture in pictures)
-    return Counter(_as_found(decoded) for decoded in found if not isinstance(decoded, PictureError))
+    """What the images of some rows of the index are like, as found; those that cannot be read are left out."""
+    images = islice(source_of(job.kind).read(rows, job.max_file_bytes), len(rows))  # of Parquet, whole row groups
+    found = (_natural(image, job.max_pixels) for image in images)
+    return Counter(_as_found(decoded) for decoded in found if not isinstance(decoded, ImageError))
 
 
 def _batches(rows: Iterator[dict[str, Any]], shape: Shape) -> Iterator[list[dict[str, Any]]]:
@@ -101,11 +101,11 @@ def _rows(job: DecodeJob, part: int, outcomes: Counter[Outcome]) -> Iterator[dic
     with job.work.opened(INDEX) as index:
         table = read_part(index, part)
     kept = ["position", "source", "label_name", "label_number", "split", "reason", "detail"]
-    pictures = source_of(job.kind).read(table, job.max_file_bytes)
-    for record, picture in zip(table.select(kept).to_pylist(), pictures, strict=True):
-        outcome, result = _judge(record, picture, job)
+    images = source_of(job.kind).read(table, job.max_file_bytes)
+    for record, image in zip(table.select(kept).to_pylist(), images, strict=True):
+        outcome, result = _judge(record, image, job)
         outcomes[outcome] += 1
-        if isinstance(result, PictureError):
+        if isinstance(result, ImageError):
             yield {**record, "reason": result.reason, "detail": result.detail}
         else:
             pixels = result.tobytes()
@@ -113,32 +113,32 @@ def _rows(job: DecodeJob, part: int, outcomes: Counter[Outcome]) -> Iterator[dic
 
 
 def _judge(
-    record: dict[str, Any], picture: bytes | NDArray[np.uint8] | PictureError, job: DecodeJob
-) -> tuple[Outcome, NDArray[np.uint8] | PictureError]:
-    """The picture as found and as stored, or why it is not."""
+    record: dict[str, Any], image: bytes | NDArray[np.uint8] | ImageError, job: DecodeJob
+) -> tuple[Outcome, NDArray[np.uint8] | ImageError]:
+    """The image as found and as stored, or why it is not."""
     if record["reason"] is not None:
-        return Outcome(None, record["reason"]), PictureError(record["reason"], record["detail"])
-    decoded = _natural(picture, job.max_pixels)
-    if isinstance(decoded, PictureError):
+        return Outcome(None, record["reason"]), ImageError(record["reason"], record["detail"])
+    decoded = _natural(image, job.max_pixels)
+    if isinstance(decoded, ImageError):
         return Outcome(None, decoded.reason), decoded
     outcome = _as_found(decoded)
     if not job.resize and decoded.values.shape[:2] != job.target.size:
         found, wanted = ("x".join(map(str, size)) for size in (decoded.values.shape[:2], job.target.size))
-        error = PictureError("mis_sized", f"{found}, not {wanted}")
+        error = ImageError("mis_sized", f"{found}, not {wanted}")
         return outcome._replace(reason=error.reason), error
     height, width, channels = job.target.shape
     pixels = to_channels(to_8_bits(decoded, job.target.bits), channels)
     return outcome, fit(pixels, height, width, job.fit)
 
 
-def _natural(picture: bytes | NDArray[np.uint8] | PictureError, max_pixels: int) -> Decoded | PictureError:
-    if isinstance(picture, PictureError):
-        return picture
-    if not isinstance(picture, bytes):
-        return Decoded(picture)
+def _natural(image: bytes | NDArray[np.uint8] | ImageError, max_pixels: int) -> Decoded | ImageError:
+    if isinstance(image, ImageError):
+        return image
+    if not isinstance(image, bytes):
+        return Decoded(image)
     try:
-        return decode_values(picture, max_pixels=max_pixels)
-    except PictureError as error:
+        return decode_values(image, max_pixels=max_pixels)
+    except ImageError as error:
         return error
 
 

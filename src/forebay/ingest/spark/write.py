@@ -56,7 +56,7 @@ def _row_groups(source: Path | BinaryIO) -> Iterator[pa.Table]:
 
 
 def _judged(staged: pa.Table, repeated: pa.Table) -> pa.Table:
-    """The staged rows, with a reason and a detail for those that the verdict on equal pictures refuses."""
+    """The staged rows, with a reason and a detail for those that the verdict on equal images refuses."""
     same = repeated.take(pc.index_in(staged["sha256"], value_set=repeated["sha256"]))  # nulls where there is no equal
     conflicting = pc.fill_null(same["conflicting"], False)
     duplicate = pc.fill_null(pc.not_equal(same["first"], staged["position"]), False)

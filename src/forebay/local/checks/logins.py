@@ -159,7 +159,7 @@ def check_checkpoint_store() -> None:
 
 
 def check_source(data: str) -> None:
-    """The same for pictures in S3."""
+    """The same for images in S3."""
     for spelling in S3_SPELLINGS:
         if data.startswith(spelling):
             check_store(SCHEME + data.removeprefix(spelling), "ingest.data")

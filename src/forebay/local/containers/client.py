@@ -132,7 +132,7 @@ def common(home: Home) -> dict[str, Any]:
     """
     return {
         "user": f"{os.getuid()}:0",
-        "group_add": [str(group) for group in os.getgroups()],  # a data set may belong to one of them
+        "group_add": [str(group) for group in os.getgroups()],  # a dataset may belong to one of them
         "network_mode": "host",
         "read_only": True,
         "tmpfs": {"/tmp": ""},  # noqa: S108 - inside the container

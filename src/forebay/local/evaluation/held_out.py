@@ -50,7 +50,7 @@ def find_model(home: Home, reference: str) -> FoundModel:
 
 
 def is_prepared(data: str) -> bool:
-    """Tell an output folder of ingest or preprocess from a source of pictures."""
+    """Tell an output folder of ingest or preprocess from a source of images."""
     return (Path(data) / MANIFEST).is_file()
 
 
@@ -72,7 +72,7 @@ def read_ingest_output(folder: Path) -> DataManifest:
 
 
 def evaluation_values(model: FoundModel, given: Values) -> dict[str, Scalar]:
-    """Settings that prepare pictures as the model's training did and hold out the same rows; given ones win."""
+    """Settings that prepare images as the model's training did and hold out the same rows; given ones win."""
     spec, data = model.spec, model.spec.data
     own: dict[str, Scalar] = {
         "ingest.size": f"{spec.height}x{spec.width}",
@@ -92,7 +92,7 @@ def held_out_shards(data: str, work: Path, values: Values) -> Iterator[Path]:
     """Bring the data to preprocess's output form, calling only the steps that are missing.
 
     Args:
-        data: output folder of preprocess or ingest, or a source of pictures.
+        data: output folder of preprocess or ingest, or a source of images.
         work: receives what the steps write; emptied before and removed after.
     """
     folder = Path(data)

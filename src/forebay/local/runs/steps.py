@@ -44,7 +44,7 @@ def ingest_config(values: Values) -> IngestConfig:
 
 
 def run_ingest(out: Path, config: IngestConfig) -> "DataManifest":
-    """Read pictures into a folder."""
+    """Read images into a folder."""
     with step("ingest") as log:
         from forebay.ingest import ingest
 

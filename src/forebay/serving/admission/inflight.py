@@ -13,7 +13,7 @@ from forebay.serving.http.limits import MIB, Limits
 
 WAIT_S = 20.0  # for memory that another request gives back once it is answered
 LOOK_S = 0.25  # how often who waits looks whether its client is still there
-SOURCE_BYTES = 14  # a pixel of a picture while it is decoded: of a progressive JPEG, with its coefficients, as measured
+SOURCE_BYTES = 14  # a pixel of an image while it is decoded: of a progressive JPEG, with its coefficients, as measured
 STEP_BYTES = 4 * MIB  # by which a body of unknown length takes more
 
 
@@ -99,7 +99,7 @@ class Claim:
         self._from = budgets.small
         self._body = 0
         self._decoded = 0
-        self._source = 0  # of these, for the picture that is being decoded
+        self._source = 0  # of these, for the image that is being decoded
 
     @classmethod
     def of_nobody(cls) -> "Claim":
@@ -149,8 +149,8 @@ class Claim:
         self.peer.gone.check()
         self.growing_body(size)
 
-    def pictures(self, count: int, height: int, width: int) -> None:
-        """Go on with so many pictures of the model's size.
+    def images(self, count: int, height: int, width: int) -> None:
+        """Go on with so many images of the model's size.
 
         Raises:
             TooLargeError: they are too many for a small request.
@@ -180,12 +180,12 @@ class Claim:
         self._decoded += count
 
     def decoded_source(self, pixels: int) -> None:
-        """As `decoded`, for one picture of so many pixels while it is being decoded."""
+        """As `decoded`, for one image of so many pixels while it is being decoded."""
         self.decoded(pixels * SOURCE_BYTES)
         self._source = pixels * SOURCE_BYTES
 
     def release_source(self) -> None:
-        """Give back what the last picture took."""
+        """Give back what the last image took."""
         self._release(self._source)
 
     def grow_large(self) -> None:

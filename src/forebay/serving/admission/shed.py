@@ -38,7 +38,7 @@ _WORDS = {
     Shed.MEMORY: "The bodies of requests in flight fill the memory that is set aside for them (serve.memory_mib).",
     Shed.ADDRESS_MEMORY: "The bodies of your address's requests in flight take as much memory as one address may "
     "(serve.address_percent of serve.memory_mib).",
-    Shed.DECODED: "The pictures of requests in flight fill the memory that is set aside for decoding.",
+    Shed.DECODED: "The images of requests in flight fill the memory that is set aside for decoding.",
     Shed.QUEUE: "As many requests wait as may wait.",
     Shed.ADDRESS_QUEUE: "As many requests of your address wait as one may have waiting (serve.address_percent).",
     Shed.ENDING: "The server is ending.",

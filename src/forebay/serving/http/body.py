@@ -114,4 +114,4 @@ async def _next(receive: Receive, total: int, announced: int | None, end: float,
 
 
 def _too_large(found: str, limit: int) -> RefusedError:
-    return RefusedError(f"expected a body of at most {limit} bytes, {found}. Send fewer pictures at once.", 413)
+    return RefusedError(f"expected a body of at most {limit} bytes, {found}. Send fewer images at once.", 413)

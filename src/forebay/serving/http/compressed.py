@@ -83,7 +83,7 @@ def _member(
         found += stream.decompress(chunk, limit + 1 - len(found))
         if len(found) > limit:
             raise RefusedError(
-                f"expected a body of at most {limit} bytes once it is decompressed, it has more. Send fewer pictures "
+                f"expected a body of at most {limit} bytes once it is decompressed, it has more. Send fewer images "
                 "at once.",
                 413,
             )

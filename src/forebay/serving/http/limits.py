@@ -27,10 +27,10 @@ class Limits:
     body_idle_s: float = 15.0  # without a byte of a body
     discard_s: float = 10.0  # a refused client may go on sending so long, to see its answer
     small_bytes: int = MIB  # a request with a body up to this size waits behind no larger one
-    small_decoded_bytes: int = 64 * MIB  # of its pictures while they are decoded: up to some 4.5 megapixels
-    small_pixels: int = 1 << 16  # of all its pictures in the model's size; a single picture is always small
+    small_decoded_bytes: int = 64 * MIB  # of its images while they are decoded: up to some 4.5 megapixels
+    small_pixels: int = 1 << 16  # of all its images in the model's size; a single image is always small
     small_percent: int = 25  # of the memory, kept for small requests
-    decoded_bytes: int = 512 * MIB  # of pictures and parsed JSON, of all requests at once
+    decoded_bytes: int = 512 * MIB  # of images and parsed JSON, of all requests at once
     small_queue: int = 1024  # small requests that wait for a thread
     large_queue: int = 64
     grace_s: float = 5.5  # after SIGTERM, for what is being answered

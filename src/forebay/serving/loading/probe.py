@@ -1,4 +1,4 @@
-"""The trial of a model that was just loaded: pictures must give probabilities, whatever they show."""
+"""The trial of a model that was just loaded: images must give probabilities, whatever they show."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ SUM_TOLERANCE = 1e-3  # of a row's probabilities, which are fp32
 
 
 def probe(classifier: Classifier, name: str) -> None:
-    """Let a model answer held-out rows of its bundle, where there are some, and black, white and random pictures.
+    """Let a model answer held-out rows of its bundle, where there are some, and black, white and random images.
 
     It is also what makes the first client's answer as quick as the next one's.
 
@@ -24,7 +24,7 @@ def probe(classifier: Classifier, name: str) -> None:
     Raises:
         ModelError: an answer is no distribution over the classes.
     """
-    for what, images_NHWC in _pictures(classifier):
+    for what, images_NHWC in _images(classifier):
         answers = classifier.predict(images_NHWC)
         if not np.isfinite(answers).all():
             raise ModelError(f"{name} answers {what} with numbers that are not finite. Train the model again.")
@@ -32,11 +32,11 @@ def probe(classifier: Classifier, name: str) -> None:
             raise ModelError(f"{name} answers {what} with what are no probabilities. Train the model again.")
 
 
-def _pictures(classifier: Classifier) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+def _images(classifier: Classifier) -> Iterator[tuple[str, NDArray[np.uint8]]]:
     spec = classifier.spec
     shape = (spec.height, spec.width, spec.channels)
     if len(classifier.examples_NHWC):
-        yield "its own held-out pictures", classifier.examples_NHWC
-    yield "a black picture", np.zeros((1, *shape), np.uint8)
-    yield "a white picture", np.full((1, *shape), 255, np.uint8)
+        yield "its own held-out images", classifier.examples_NHWC
+    yield "a black image", np.zeros((1, *shape), np.uint8)
+    yield "a white image", np.full((1, *shape), 255, np.uint8)
     yield "random pixels", np.random.default_rng(0).integers(0, 256, (RANDOM_ROWS, *shape), np.uint8)

@@ -13,7 +13,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from forebay.pictures import Preparation
+from forebay.images import Preparation
 from forebay.serving.admission.inflight import Claim
 from forebay.serving.http.refusal import RefusedError, shown
 from forebay.serving.protocol.encode import INPUT
@@ -50,9 +50,9 @@ class InferRequest:
 
 
 def decode_v1(body: bytes, shape: Shape, preparation: Preparation, claim: Claim | None = None) -> NDArray[np.uint8]:
-    """Pictures (N, H, W, C) of a V1 request for a model that takes `shape` (H, W, C).
+    """Images (N, H, W, C) of a V1 request for a model that takes `shape` (H, W, C).
 
-    `preparation` says how picture files are brought to that shape; `claim` takes the memory for them.
+    `preparation` says how image files are brought to that shape; `claim` takes the memory for them.
 
     Raises:
         RefusedError: anything else than instances that are all pixel arrays or all `{"b64": …}` objects.
@@ -88,12 +88,12 @@ def encode_v1(prediction: Prediction) -> bytes:
 
 
 def decode_v2(body: bytes, header_length: str | None, shape: Shape, claim: Claim | None = None) -> InferRequest:
-    """Decode a V2 request for a model that takes pictures of `shape` (H, W, C).
+    """Decode a V2 request for a model that takes images of `shape` (H, W, C).
 
     Args:
         body: JSON, with raw tensor bytes after it when `header_length` is given.
         header_length: value of the header Inference-Header-Content-Length.
-        shape: of one picture.
+        shape: of one image.
         claim: takes the memory for what the body is decoded to.
 
     Raises:
@@ -115,10 +115,8 @@ def decode_v2(body: bytes, header_length: str | None, shape: Shape, claim: Claim
     return InferRequest(images_NHWC=images, id=_request_id(document), wanted=wanted)
 
 
-def decode_picture(
-    body: bytes, shape: Shape, preparation: Preparation, claim: Claim | None = None
-) -> NDArray[np.uint8]:
-    """The picture (1, H, W, C) of a request whose body is a picture file.
+def decode_image(body: bytes, shape: Shape, preparation: Preparation, claim: Claim | None = None) -> NDArray[np.uint8]:
+    """The image (1, H, W, C) of a request whose body is an image file.
 
     Raises:
         RefusedError: it is none.
@@ -127,7 +125,7 @@ def decode_picture(
 
 
 def plain_request(images_NHWC: NDArray[np.uint8]) -> InferRequest:
-    """The V2 request of a client that sent nothing but pictures: all outputs as JSON."""
+    """The V2 request of a client that sent nothing but images: all outputs as JSON."""
     return InferRequest(images_NHWC=images_NHWC, id=str(uuid.uuid4()), wanted=dict.fromkeys(OUTPUTS, Form()))
 
 
@@ -185,7 +183,7 @@ def _other_datatype(found: Any) -> RefusedError:
     files = ""
     if found == "BYTES":
         files = (
-            ' A picture file goes over the V1 protocol, as {"instances": [{"b64": "…"}]}, or is the body itself, with '
+            ' An image file goes over the V1 protocol, as {"instances": [{"b64": "…"}]}, or is the body itself, with '
             "`Content-Type: image/jpeg`."
         )
     return RefusedError(f"{INPUT}: expected datatype UINT8 or FP32, pixels from 0 to 255, got {shown(found)}.{files}")

@@ -8,7 +8,7 @@ INPUT = "pixels"  # the one input tensor
 
 
 def encode_binary_request(images_NHWC: NDArray[np.uint8]) -> tuple[bytes, int]:
-    """A V2 request with its pictures as a binary tensor (for our own clients), and the length of its JSON part."""
+    """A V2 request with its images as a binary tensor (for our own clients), and the length of its JSON part."""
     raw = np.ascontiguousarray(images_NHWC, np.uint8).tobytes()
     tensor = {
         "name": INPUT,

@@ -1,4 +1,4 @@
-"""Picture files inside a request: in base64 as clients write it, or where something else was expected."""
+"""Image files inside a request: in base64 as clients write it, or where something else was expected."""
 
 import binascii
 import re
@@ -66,7 +66,7 @@ def what_it_is(body: bytes) -> str:
 def _without_scheme(text: str, here: str) -> str:
     if _ADDRESS.match(text):
         raise RefusedError(
-            f"{here}: b64 is an address, {shown(text)}, and this server fetches nothing. Send the picture's own bytes "
+            f"{here}: b64 is an address, {shown(text)}, and this server fetches nothing. Send the image's own bytes "
             "in base64."
         )
     found = _DATA_URL.match(text)

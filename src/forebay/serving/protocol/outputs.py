@@ -83,7 +83,7 @@ def _form(output: dict[str, Any], name: str, binary: bool) -> Form:
 
 
 def _most_probable(prediction: Prediction, top: int) -> list[list[str]]:
-    """Triton's classification extension: `value:index:label`, the most probable first, of each picture."""
+    """Triton's classification extension: `value:index:label`, the most probable first, of each image."""
     order = np.argsort(-prediction.probabilities, axis=1, kind="stable")[:, :top]
     return [
         [f"{row[index]:f}:{index}:{prediction.classes[index]}" for index in indices]

@@ -1,7 +1,7 @@
-"""From what a request carries to uint8 pictures (N, H, W, C): lists of numbers, float tensors and picture files.
+"""From what a request carries to uint8 images (N, H, W, C): lists of numbers, float tensors and image files.
 
 Numbers run from 0 to 255; fractions are rounded to the nearest whole number, where the request did not promise uint8.
-A picture of fractions within 0..1 is refused: they were scaled for another library, and rounded here it would be black.
+An image of fractions within 0..1 is refused: they were scaled for another library, and rounded here it would be black.
 So is one with negative numbers, which were scaled to -1..1 or standardized.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forebay.pictures import MAX_PIXELS, AskerGoneError, PictureError, Preparation, Watch, decode, fit
+from forebay.images import MAX_PIXELS, AskerGoneError, ImageError, Preparation, Watch, decode, fit
 from forebay.serving.admission.inflight import Claim
 from forebay.serving.http.gone import ClientGoneError
 from forebay.serving.http.refusal import RefusedError, shown
@@ -21,26 +21,26 @@ from forebay.serving.protocol.encoded import unpack
 
 Shape = tuple[int, ...]
 
-MAX_INSTANCES = 4096  # pictures in one request
-MAX_BYTES = 256 << 20  # of all pictures of one request in the model's size; the files that ask for them are far smaller
+MAX_INSTANCES = 4096  # images in one request
+MAX_BYTES = 256 << 20  # of all images of one request in the model's size; the files that ask for them are far smaller
 TOP = 255
 SCALED_TOP = 1.01  # of pixels that were scaled to 0..1: resizing and float16 leave them a little above 1
 OLDER = Preparation()  # of bundles that do not say
 
 
 def check_count(count: int, what: str) -> None:
-    """Refuse an empty request and one with too many pictures."""
+    """Refuse an empty request and one with too many images."""
     if not 1 <= count <= MAX_INSTANCES:
-        raise RefusedError(f"{what}: expected 1 to {MAX_INSTANCES} pictures in one request, got {count}.")
+        raise RefusedError(f"{what}: expected 1 to {MAX_INSTANCES} images in one request, got {count}.")
 
 
 def _check_size(count: int, shape: Shape, what: str) -> None:
-    """Refuse more pictures than memory is set aside for; a single one always fits."""
+    """Refuse more images than memory is set aside for; a single one always fits."""
     most = max(1, MAX_BYTES // math.prod(shape))
     if count > most:
         raise RefusedError(
-            f"{what}: pictures of {list(shape)} need {math.prod(shape)} bytes each and one request may take "
-            f"{MAX_BYTES >> 20} MiB, so at most {most} pictures of this model fit into it, got {count}. Send fewer at "
+            f"{what}: images of {list(shape)} need {math.prod(shape)} bytes each and one request may take "
+            f"{MAX_BYTES >> 20} MiB, so at most {most} images of this model fit into it, got {count}. Send fewer at "
             "once.",
             413,
         )
@@ -55,7 +55,7 @@ def depth(value: object) -> int:
 
 
 def from_lists(values: list[Any], shape: Shape, what: str, *, whole: bool = False) -> NDArray[np.uint8]:
-    """Pictures from nested lists that must have exactly this shape.
+    """Images from nested lists that must have exactly this shape.
 
     Args:
         values: as parsed from JSON.
@@ -93,7 +93,7 @@ def _some(lengths: set[int]) -> str:
 
 
 def from_numbers(numbers: list[Any], count: int, what: str, *, whole: bool = False) -> NDArray[np.uint8]:
-    """Pixels of so many pictures from a flat list of JSON numbers."""
+    """Pixels of so many images from a flat list of JSON numbers."""
     kinds = set(map(type, numbers))
     if kinds - {int, float}:
         found = next(item for item in numbers if type(item) not in (int, float))
@@ -107,7 +107,7 @@ def from_numbers(numbers: list[Any], count: int, what: str, *, whole: bool = Fal
 
 
 def from_floats(values: NDArray[np.floating[Any]], what: str, *, whole: bool = False) -> NDArray[np.uint8]:
-    """Pixels from floating point numbers of any shape, whose first axis counts pictures."""
+    """Pixels from floating point numbers of any shape, whose first axis counts images."""
     tops = values.reshape(len(values), -1).max(1)
     if not (values.min() >= 0 and tops.max() <= TOP):  # in this form NaN is refused as well
         raise _outside(values.min(), values.max(), what)
@@ -132,29 +132,29 @@ def _outside(low: Any, high: Any, what: str) -> RefusedError:
 def from_files(
     encoded: Sequence[Any], shape: Shape, what: str, preparation: Preparation = OLDER, claim: Claim | None = None
 ) -> NDArray[np.uint8]:
-    """Pictures from `{"b64": …}` objects, decoded and brought to size by the rules that ingest used.
+    """Images from `{"b64": …}` objects, decoded and brought to size by the rules that ingest used.
 
-    All files of one request together may hold as many pixels, and take as much time, as one picture may.
+    All files of one request together may hold as many pixels, and take as much time, as one image may.
 
     Args:
-        encoded: the objects, or the files themselves; pictures of any size.
+        encoded: the objects, or the files themselves; images of any size.
         shape: (H, W, C) of the result.
         what: the part of the request, for messages.
         preparation: how ingest prepared what the model learned from.
-        claim: takes memory for the pictures, and says whether the client still waits.
+        claim: takes memory for the images, and says whether the client still waits.
 
     Raises:
         TooLargeError: the claim has no room for them.
-        RefusedError: more pictures than fit into memory (413), an object of another form, bad base64, or a file that
-            is no picture, has too many pixels or would cost too much.
+        RefusedError: more images than fit into memory (413), an object of another form, bad base64, or a file that
+            is no image, has too many pixels or would cost too much.
         ClientGoneError: nobody waits.
     """
     height, width, channels = shape
     _check_size(len(encoded), shape, what)
     claim = claim or Claim.of_nobody()
-    claim.pictures(len(encoded), height, width)
+    claim.images(len(encoded), height, width)
     claim.decoded(len(encoded) * math.prod(shape))
-    pictures = np.empty((len(encoded), height, width, channels), np.uint8)
+    images = np.empty((len(encoded), height, width, channels), np.uint8)
     left, watch = MAX_PIXELS, Watch(claim.peer.gone)
     for row, item in enumerate(encoded):
         here = f"{what}[{row}]"
@@ -163,7 +163,7 @@ def from_files(
             file = item if isinstance(item, bytes) else unpack(item, here)
             bits, admit = preparation.bits, claim.decoded_source
             pixels = decode(file, channels=channels, max_pixels=left, bits=bits, watch=watch, admit=admit)
-        except PictureError as error:
+        except ImageError as error:
             raise RefusedError(
                 f"{here}: expected a PNG or JPEG file ({MAX_PIXELS} pixels in all of a request), got one that is "
                 f"{error.reason}: {error.detail}."
@@ -171,6 +171,6 @@ def from_files(
         except AskerGoneError:
             raise ClientGoneError from None
         left -= pixels.shape[0] * pixels.shape[1]
-        pictures[row] = fit(pixels, height, width, preparation.fit)
+        images[row] = fit(pixels, height, width, preparation.fit)
         claim.release_source()
-    return pictures
+    return images

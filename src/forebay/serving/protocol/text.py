@@ -51,7 +51,7 @@ def _memory(text: bytes) -> int:
     if values > MAX_VALUES or holders > MAX_HOLDERS:
         raise RefusedError(
             f"expected JSON of at most {MAX_VALUES} values and {MAX_HOLDERS} lists and objects, got {values} and "
-            f"{holders}. Send the pictures as a binary tensor (V2) or as files, or fewer at once.",
+            f"{holders}. Send the images as a binary tensor (V2) or as files, or fewer at once.",
             413,
         )
     return len(text) + values * VALUE_BYTES + holders * HOLDER_BYTES

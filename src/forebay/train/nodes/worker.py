@@ -56,7 +56,7 @@ def _train(dataset: str, out: str, config: TrainConfig, mine: "Team") -> None:
 
 
 def _fetched(dataset: str, mine: "Team") -> Path:
-    """The data set on this machine; its first process fetches it for all."""
+    """The dataset on this machine; its first process fetches it for all."""
     if not dataset.startswith(SCHEME):
         return Path(dataset)
     store = ObjectFolder.parse(dataset, "DATASET")

@@ -1,7 +1,7 @@
-"""Parquet: this project's own row table, or pictures beside labels as Hugging Face, Spark and others write them.
+"""Parquet: this project's own row table, or images beside labels as Hugging Face, Spark and others write them.
 
 - Own rows (`contracts.rows`): `pixels`, `height`, `width`, `channels`, `label_name`, and `split` where it is there.
-- Else a column holds encoded pictures (binary, or a struct with a field `bytes`) or Spark's images, and another one or
+- Else a column holds encoded images (binary, or a struct with a field `bytes`) or Spark's images, and another one or
   a folder's name (`label=cat/`) the label; `columns` has the order of names and types, `labels` what a value means.
 - The split is a column's, a folder's (`split=train/`, `train/`) or a file name's (`train-00000-of-00002.parquet`).
 """

@@ -1,4 +1,4 @@
-"""Parquet files and other files in one place: which of them are the data set."""
+"""Parquet files and other files in one place: which of them are the dataset."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,61 +7,61 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from forebay.ingest.files.files import File, Listing, open_file
-from forebay.ingest.layout import is_picture
+from forebay.ingest.layout import is_image
 from forebay.ingest.note import Note
 from forebay.ingest.sources import cifar10, idx
 from forebay.ingest.sources.base import Visible
-from forebay.ingest.sources.parquet.columns import holds_pictures
+from forebay.ingest.sources.parquet.columns import holds_images
 
 ENDINGS = (".parquet", ".parq", ".pq")
 BOOKKEEPING = ("_delta_log/", "_temporary/")  # folders of table formats and of writers that broke off
-LOOKED_AT = 20  # tables, before all are opened: beside each of many pictures there may be one with its features
-OUTVOTED = 10  # Parquet rows per picture in class folders, above which the pictures are examples
+LOOKED_AT = 20  # tables, before all are opened: beside each of many images there may be one with its features
+OUTVOTED = 10  # Parquet rows per image in class folders, above which the images are examples
 SHOWN = 3
 
 
 def is_parquet(file: File) -> bool:
-    """Tell a Parquet file of a data set by its name."""
+    """Tell a Parquet file of a dataset by its name."""
     return file.name.lower().endswith(ENDINGS) and not any(f"/{folder}" in f"/{file.path}" for folder in BOOKKEEPING)
 
 
 def accepts(visible: Visible) -> bool:
-    """Tell whether the Parquet files are the data set.
+    """Tell whether the Parquet files are the dataset.
 
-    Where there are pictures as well, the Parquet files are opened: those without pictures are no data set, unless all
+    Where there are images as well, the Parquet files are opened: those without images are no dataset, unless all
     that lies beside them is a preview or two; and class folders are outvoted only by ten times as many rows.
     """
     tables = [file for file in visible.files if is_parquet(file)]
     others = [file for file in visible.files if not is_parquet(file)]
-    pictures = [file for file in others if is_picture(file.name)]
+    images = [file for file in others if is_image(file.name)]
     beside = replace(visible, listing=Listing(files=others, empty_folders=[]))
     known = any(source.accepts(beside) for source in (cifar10.SOURCE, idx.SOURCE))
-    if not tables or not (pictures or known):
+    if not tables or not (images or known):
         return bool(tables)
-    folders = {file.path.rpartition("/")[0] for file in pictures} - {""}
-    rows = sum(_picture_rows(file) for file in tables) if any(map(_picture_rows, tables[:LOOKED_AT])) else 0
+    folders = {file.path.rpartition("/")[0] for file in images} - {""}
+    rows = sum(_image_rows(file) for file in tables) if any(map(_image_rows, tables[:LOOKED_AT])) else 0
     if not rows:
-        return not known and not folders and len(pictures) <= len(tables)
-    inside = sum("/" in file.path for file in pictures)
+        return not known and not folders and len(images) <= len(tables)
+    inside = sum("/" in file.path for file in images)
     return not known and (len(folders) < 2 or rows >= OUTVOTED * inside)
 
 
 def without_strays(visible: Visible) -> tuple[Visible, list[Note]]:
-    """A data set that is not Parquet, without the Parquet files in it, and what to say of those."""
+    """A dataset that is not Parquet, without the Parquet files in it, and what to say of those."""
     strays = [file.path for file in visible.files if is_parquet(file)]
     if not strays:
         return visible, []
-    text = f"Parquet beside pictures is passed over: {_named(strays)}. Give such a file itself to read it."
+    text = f"Parquet beside images is passed over: {_named(strays)}. Give such a file itself to read it."
     files = [file for file in visible.files if not is_parquet(file)]
     return replace(visible, listing=replace(visible.listing, files=files)), [Note(text)]
 
 
 def beside_tables(files: Sequence[File]) -> list[Note]:
-    """What to say of files that lie beside the tables of a Parquet data set."""
-    pictures = [file.path for file in files if is_picture(file.name)]
+    """What to say of files that lie beside the tables of a Parquet dataset."""
+    images = [file.path for file in files if is_image(file.name)]
     notes = []
-    if pictures:
-        notes.append(Note(f"Pictures beside Parquet are passed over: {_named(pictures)}."))
+    if images:
+        notes.append(Note(f"Images beside Parquet are passed over: {_named(images)}."))
     if any("/_delta_log/" in f"/{file.path}" for file in files):
         notes.append(
             Note(
@@ -72,13 +72,13 @@ def beside_tables(files: Sequence[File]) -> list[Note]:
     return notes
 
 
-def _picture_rows(file: File) -> int:
-    """Rows of a file with pictures; 0 for any other file, a damaged one included."""
+def _image_rows(file: File) -> int:
+    """Rows of a file with images; 0 for any other file, a damaged one included."""
     if file.problem:  # opening a pipe would wait for ever
         return 0
     try:
         with open_file(file) as stream, pq.ParquetFile(stream) as table:
-            return int(table.metadata.num_rows) if holds_pictures(table.schema_arrow) else 0
+            return int(table.metadata.num_rows) if holds_images(table.schema_arrow) else 0
     except (pa.ArrowException, OSError):
         return 0
 

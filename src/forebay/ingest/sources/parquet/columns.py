@@ -1,4 +1,4 @@
-"""Which columns of a Parquet file hold the pictures, the label and the split: by the setting, by name, by type."""
+"""Which columns of a Parquet file hold the images, the label and the split: by the setting, by name, by type."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -68,15 +68,15 @@ def choose(file: File, schema: pa.Schema, folders: Mapping[str, str | None], con
     )
 
 
-def holds_pictures(schema: pa.Schema) -> bool:
-    """Tell whether the file is a data set by a column's name or type; one odd binary column does not make it one."""
+def holds_images(schema: pa.Schema) -> bool:
+    """Tell whether the file is a dataset by a column's name or type; one odd binary column does not make it one."""
     return set(OWN) <= set(schema.names) or bool(_likely_images(schema))
 
 
-def is_picture(kind: pa.DataType) -> bool:
-    """Tell a type whose values can be pictures: bytes, a struct with `bytes`, or Spark's image."""
+def is_image(kind: pa.DataType) -> bool:
+    """Tell a type whose values can be images: bytes, a struct with `bytes`, or Spark's image."""
     if pa.types.is_dictionary(kind):
-        return is_picture(kind.value_type)
+        return is_image(kind.value_type)
     if pa.types.is_struct(kind):
         names = {field.name for field in kind}
         return "bytes" in names or names >= SPARK_IMAGE
@@ -107,7 +107,7 @@ def features(schema: pa.Schema) -> dict[str, Any]:
         found = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
     except (KeyError, ValueError, TypeError, RecursionError):
         return {}
-    if isinstance(found, list):  # as in a data set card
+    if isinstance(found, list):  # as in a dataset card
         found = {each.get("name"): each for each in found if isinstance(each, dict)}
     return found if isinstance(found, dict) else {}
 
@@ -118,21 +118,21 @@ def _fields(schema: pa.Schema) -> list[pa.Field]:
 
 
 def _image(file: File, schema: pa.Schema, wanted: str) -> tuple[str, list[str]]:
-    fitting = [field.name for field in _fields(schema) if is_picture(field.type)]
+    fitting = [field.name for field in _fields(schema) if is_image(field.type)]
     if wanted != AUTO:
         return _as_set(file, schema, "image", wanted, fitting), []
     likely = _likely_images(schema)
     if not likely:
         rest = [name for name in fitting if name.lower() not in LABEL_NAMES]
         if not rest:
-            raise _no_pictures(file, schema)
+            raise _no_images(file, schema)
         likely = rest
-    return _first(file, "image", likely, IMAGE_NAMES, "The pictures are")
+    return _first(file, "image", likely, IMAGE_NAMES, "The images are")
 
 
 def _likely_images(schema: pa.Schema) -> list[str]:
-    """Columns whose name or whose type says that they hold pictures, preferred names first."""
-    fitting = [field.name for field in _fields(schema) if is_picture(field.type)]
+    """Columns whose name or whose type says that they hold images, preferred names first."""
+    fitting = [field.name for field in _fields(schema) if is_image(field.type)]
     known = {name for name, feature in features(schema).items() if _kind(feature) == "Image"}
     typed = [name for name in fitting if name in known or pa.types.is_struct(schema.field(name).type)]
     return list(dict.fromkeys([*_by_name(fitting, IMAGE_NAMES), *typed]))
@@ -184,26 +184,26 @@ def _as_set(file: File, schema: pa.Schema, which: str, wanted: str, fitting: Seq
     raise bad_file(file, problem, f"Columns that fit as {which}: {fits}.")
 
 
-def _no_pictures(file: File, schema: pa.Schema) -> DataError:
+def _no_images(file: File, schema: pa.Schema) -> DataError:
     texts = _by_name([field.name for field in _fields(schema) if is_text(field.type)], IMAGE_NAMES)
     if texts:
         return only_paths(file, texts[0])
     return bad_file(
         file,
-        f"no column holds pictures; {_listed(schema)}",
-        "Give Parquet with columns image (encoded pictures: binary, or a struct with a field bytes) and label, or "
+        f"no column holds images; {_listed(schema)}",
+        "Give Parquet with columns image (encoded images: binary, or a struct with a field bytes) and label, or "
         f"{', '.join(OWN)}; another file goes out of the folder.",
     )
 
 
 def only_paths(file: File, column: str, example: str | None = None) -> DataError:
-    """The error for a table that says where pictures are, but does not hold them."""
+    """The error for a table that says where images are, but does not hold them."""
     shown = f" (such as {example!r})" if example else ""
     return bad_file(
         file,
-        f"its column {column} holds only paths{shown}, no bytes of pictures",
-        "Write the pictures into the table (Hugging Face datasets: push_to_hub or to_parquet after "
-        "embed_table_storage), or give the folder of pictures itself, with one sub-folder per class.",
+        f"its column {column} holds only paths{shown}, no bytes of images",
+        "Write the images into the table (Hugging Face datasets: push_to_hub or to_parquet after "
+        "embed_table_storage), or give the folder of images itself, with one sub-folder per class.",
     )
 
 
@@ -245,7 +245,7 @@ def _by_name(columns: Iterable[str], names: Sequence[str]) -> list[str]:
 def _kind(feature: Any) -> str:
     if not isinstance(feature, dict):
         return ""
-    if isinstance(feature.get("dtype"), dict) and "class_label" in feature["dtype"]:  # as in a data set card
+    if isinstance(feature.get("dtype"), dict) and "class_label" in feature["dtype"]:  # as in a dataset card
         return "ClassLabel"
     return str(feature.get("_type", ""))
 

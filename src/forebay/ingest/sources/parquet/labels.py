@@ -17,7 +17,7 @@ _WHOLE = re.compile(r"([+-]?\d+)\.0+")
 def class_names(schema: pa.Schema, column: str) -> list[str] | None:
     """The names of a Hugging Face ClassLabel in the order of their numbers; None where the file has none.
 
-    They are a list, or a mapping from number to name (or from name to number), as data set cards have it.
+    They are a list, or a mapping from number to name (or from name to number), as dataset cards have it.
     """
     feature = features(schema).get(column)
     if not isinstance(feature, dict):

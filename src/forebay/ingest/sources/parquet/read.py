@@ -1,4 +1,4 @@
-"""The pictures of some rows, in a Spark task."""
+"""The images of some rows, in a Spark task."""
 
 import os
 from collections.abc import Iterator
@@ -9,17 +9,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
+from forebay.images import ImageError
 from forebay.ingest.files.files import File, open_file
-from forebay.ingest.sources.base import Picture, as_pixels, too_many_bytes
+from forebay.ingest.sources.base import SourceImage, as_pixels, too_many_bytes
 from forebay.ingest.sources.parquet.columns import OWN, SPARK_IMAGE
-from forebay.pictures import PictureError
 
 BATCH_ROWS = 256
 BYTE_MODES = {0: 1, 16: 3, 24: 4}  # OpenCV's numbers of types with a byte per channel: their channels
 
 
-def read(rows: pa.Table, max_file_bytes: int) -> Iterator[Picture]:
-    """The pictures of rows of the index, whole row groups at a time."""
+def read(rows: pa.Table, max_file_bytes: int) -> Iterator[SourceImage]:
+    """The images of rows of the index, whole row groups at a time."""
     keys = ("uri", "offset", "size", "column")
     for uri, group, size, column in dict.fromkeys(zip(*(rows[key].to_pylist() for key in keys), strict=True)):
         with open_file(File(path="", uri=os.fsdecode(uri), size=size)) as stream, pq.ParquetFile(stream) as table:
@@ -27,33 +27,33 @@ def read(rows: pa.Table, max_file_bytes: int) -> Iterator[Picture]:
             wanted = list(OWN[:4]) if own else [column]
             for batch in table.iter_batches(BATCH_ROWS, row_groups=[group], columns=wanted):
                 for row in batch.to_pylist():
-                    yield _own_picture(row) if own else _picture(row[column], max_file_bytes)
+                    yield _own_image(row) if own else _image(row[column], max_file_bytes)
 
 
-def _own_picture(row: dict[str, Any]) -> Picture:
+def _own_image(row: dict[str, Any]) -> SourceImage:
     if any(value is None for value in row.values()):
-        return PictureError("unreadable", "pixels or their shape are missing")
+        return ImageError("unreadable", "pixels or their shape are missing")
     return as_pixels(row["pixels"], row["height"], row["width"], row["channels"])
 
 
-def _picture(value: Any, max_file_bytes: int) -> Picture:
+def _image(value: Any, max_file_bytes: int) -> SourceImage:
     if isinstance(value, dict) and "bytes" not in value and value.keys() >= SPARK_IMAGE:
-        return _spark_picture(value)
+        return _spark_image(value)
     path = value.get("path") if isinstance(value, dict) else None
     image = value.get("bytes") if isinstance(value, dict) else value
     if not isinstance(image, bytes):
-        return PictureError("unreadable", f"only a path ({path!r}), no bytes" if path else "the image is missing")
+        return ImageError("unreadable", f"only a path ({path!r}), no bytes" if path else "the image is missing")
     return too_many_bytes(len(image), max_file_bytes) or image
 
 
-def _spark_picture(image: dict[str, Any]) -> Picture:
+def _spark_image(image: dict[str, Any]) -> SourceImage:
     """Spark's image: rows of blue, green, red (and alpha), or grey; laid on white as everywhere."""
     channels = BYTE_MODES.get(image["mode"])
     if channels is None or channels != image["nChannels"]:
-        return PictureError("unreadable", f"image of OpenCV type {image['mode']}, only 0, 16 and 24 are read")
+        return ImageError("unreadable", f"image of OpenCV type {image['mode']}, only 0, 16 and 24 are read")
     height, width, data = image["height"] or 0, image["width"] or 0, image["data"] or b""
     if min(height, width) < 1 or len(data) != height * width * channels:
-        return PictureError("unreadable", f"{len(data)} bytes are not {height}x{width}x{channels} pixels")
+        return ImageError("unreadable", f"{len(data)} bytes are not {height}x{width}x{channels} pixels")
     pixels = np.frombuffer(data, np.uint8).reshape(height, width, channels)
     if channels == 1:
         return pixels

@@ -1,4 +1,4 @@
-"""The index of a Parquet data set: every file is surveyed first, because a split and classes are those of all files."""
+"""The index of a Parquet dataset: every file is surveyed first, because a split and classes are those of all files."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -122,7 +122,7 @@ def _split_of(table: Table, value: Any) -> str | None:
 
 
 def _check_bytes(file: File, opened: Any, columns: Columns) -> None:
-    """Refuse a file all of whose pictures are paths to somewhere else.
+    """Refuse a file all of whose images are paths to somewhere else.
 
     Raises:
         DataError: names the file, the column and one of the paths.

@@ -1,4 +1,4 @@
-"""The split that a Parquet data set brings: words of a column, of folders or of file names, and their use."""
+"""The split that a Parquet dataset brings: words of a column, of folders or of file names, and their use."""
 
 import re
 from collections import Counter

@@ -1,14 +1,14 @@
 """PNG: Pillow reads its chunks in Python, and unpacks some of them."""
 
-from forebay.pictures.errors import too_costly
-from forebay.pictures.limits import MAX_CHUNKS, MAX_PACKED_CHUNKS
+from forebay.images.errors import too_costly
+from forebay.images.limits import MAX_CHUNKS, MAX_PACKED_CHUNKS
 
 MAGIC = b"\x89PNG"
 _PACKED = (b"zTXt", b"iTXt", b"iCCP")
 
 
 def check_bytes(data: bytes) -> None:
-    """Refuse a file of very many chunks, or of many that are compressed beside the picture."""
+    """Refuse a file of very many chunks, or of many that are compressed beside the image."""
     packed = sum(map(data.count, _PACKED))
     if packed > MAX_PACKED_CHUNKS:
         raise too_costly(f"{packed} compressed texts or profiles in a PNG, at most {MAX_PACKED_CHUNKS} are read")

@@ -1,4 +1,4 @@
-"""Pictures inside the report: PNG files as data URIs, enlarged by the browser without blur."""
+"""Images inside the report: PNG files as data URIs, enlarged by the browser without blur."""
 
 import base64
 import io
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 
 def png_uri(pixels_HWC: NDArray[np.uint8]) -> str:
-    """A `data:` URI of a picture; uint8, H x W x 1 (grey), 3 (RGB) or 4 (RGBA)."""
+    """A `data:` URI of an image; uint8, H x W x 1 (grey), 3 (RGB) or 4 (RGBA)."""
     from PIL import Image
 
     buffer = io.BytesIO()
@@ -17,7 +17,7 @@ def png_uri(pixels_HWC: NDArray[np.uint8]) -> str:
 
 
 def heat_map(confusion: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """A confusion matrix as a picture, one pixel per cell, for class counts that no table holds.
+    """A confusion matrix as an image, one pixel per cell, for class counts that no table holds.
 
     Returns:
         uint8, K x K x 4: hits blue, mistakes orange, as opaque as their share of the true class (square root, so that

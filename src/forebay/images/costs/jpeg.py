@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from forebay.pictures.errors import too_costly
-from forebay.pictures.limits import (
+from forebay.images.errors import too_costly
+from forebay.images.limits import (
     MAX_EXIF_SEGMENTS,
     MAX_JUNK_BYTES,
     MAX_SCANS,
@@ -17,7 +17,7 @@ MAGIC = b"\xff\xd8\xff"
 EXIF = b"Exif\0\0"
 SOS = b"\xff\xda"
 _EOI = 0xD9
-_MARKER = re.compile(rb"\xff[\xc0-\xcf\xd9-\xfe]")  # those with a length, and the end of the picture
+_MARKER = re.compile(rb"\xff[\xc0-\xcf\xd9-\xfe]")  # those with a length, and the end of the image
 AGAIN = "save it again, as a baseline JPEG"
 
 
@@ -30,7 +30,7 @@ def check_bytes(data: bytes) -> None:
     for at in _markers(data):
         segments, junk = segments + 1, junk + at - end
         if segments > MAX_SEGMENTS:
-            raise too_costly(f"a JPEG of more than {MAX_SEGMENTS} segments before its picture: {AGAIN}")
+            raise too_costly(f"a JPEG of more than {MAX_SEGMENTS} segments before its image: {AGAIN}")
         if junk > MAX_JUNK_BYTES:
             raise too_costly(f"a JPEG with more than {MAX_JUNK_BYTES} bytes that belong to no segment: {AGAIN}")
         if data.startswith(SOS, at):
@@ -95,7 +95,7 @@ def _scans(data: bytes) -> Iterator[bytes]:
 
 
 def _markers(data: bytes) -> Iterator[int]:
-    """Where the markers with a length are, and at last the end of the picture or of the file."""
+    """Where the markers with a length are, and at last the end of the image or of the file."""
     at = 2
     while found := _MARKER.search(data, at):
         at = found.start()

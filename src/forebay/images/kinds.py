@@ -1,4 +1,4 @@
-"""What a file is that is no picture of a kind that is read: told from its first bytes, for people."""
+"""What a file is that is no image of a kind that is read: told from its first bytes, for people."""
 
 import contextlib
 import io
@@ -9,34 +9,34 @@ FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "AVIF")
 HEAD = 1024  # bytes that are looked at
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
 AVIF_BRANDS = (b"avif", b"avis")
-NOT_READ = f"not a picture of a kind that is read ({', '.join(FORMATS)})"
-NO_HEIC = "HEIC picture: install forebay[heic] to read it (pip install 'forebay[heic]'), or convert it to JPEG"
+NOT_READ = f"not an image of a kind that is read ({', '.join(FORMATS)})"
+NO_HEIC = "HEIC image: install forebay[heic] to read it (pip install 'forebay[heic]'), or convert it to JPEG"
 
 # First bytes in lower case, without a byte order mark and white space before them.
 _TEXTS: tuple[tuple[bytes, str], ...] = (
-    (b"version https://git-lfs.github.com/spec", "a Git LFS pointer, not the picture: run `git lfs pull` where it was "
+    (b"version https://git-lfs.github.com/spec", "a Git LFS pointer, not the image: run `git lfs pull` where it was "
      "cloned"),
-    (b"version https://hawser.github.com/spec", "a Git LFS pointer, not the picture: run `git lfs pull` where it was "
+    (b"version https://hawser.github.com/spec", "a Git LFS pointer, not the image: run `git lfs pull` where it was "
      "cloned"),
-    (b"<!doctype html", "an HTML page, not a picture: what was downloaded is a page that shows or refuses it"),
-    (b"<html", "an HTML page, not a picture: what was downloaded is a page that shows or refuses it"),
+    (b"<!doctype html", "an HTML page, not an image: what was downloaded is a page that shows or refuses it"),
+    (b"<html", "an HTML page, not an image: what was downloaded is a page that shows or refuses it"),
     (b"%pdf-", f"a PDF document, {NOT_READ}"),
     (b"%!ps", f"a PostScript document, {NOT_READ}"),
 )  # fmt: skip
 _MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"8BPS", "a Photoshop document"),
-    (0, b"\x00\x00\x00\x0cjP  \r\n\x87\n", "a JPEG 2000 picture"),
-    (0, b"\xff\x4f\xff\x51", "a JPEG 2000 picture"),
-    (0, b"\x00\x00\x00\x0cJXL \r\n\x87\n", "a JPEG XL picture"),
-    (0, b"\xff\x0a", "a JPEG XL picture"),
-    (0, b"FUJIFILMCCD-RAW", "a camera's raw picture (RAF)"),
-    (0, b"IIU\x00", "a camera's raw picture (RW2)"),
-    (0, b"IIRO", "a camera's raw picture (ORF)"),
-    (0, b"IIRS", "a camera's raw picture (ORF)"),
-    (0, b"MMOR", "a camera's raw picture (ORF)"),
+    (0, b"\x00\x00\x00\x0cjP  \r\n\x87\n", "a JPEG 2000 image"),
+    (0, b"\xff\x4f\xff\x51", "a JPEG 2000 image"),
+    (0, b"\x00\x00\x00\x0cJXL \r\n\x87\n", "a JPEG XL image"),
+    (0, b"\xff\x0a", "a JPEG XL image"),
+    (0, b"FUJIFILMCCD-RAW", "a camera's raw image (RAF)"),
+    (0, b"IIU\x00", "a camera's raw image (RW2)"),
+    (0, b"IIRO", "a camera's raw image (ORF)"),
+    (0, b"IIRS", "a camera's raw image (ORF)"),
+    (0, b"MMOR", "a camera's raw image (ORF)"),
     (0, b"\x00\x00\x01\x00", "a Windows icon"),
-    (0, b"v/1\x01", "an OpenEXR picture"),
-    (0, b"#?RADIANCE", "a Radiance HDR picture"),
+    (0, b"v/1\x01", "an OpenEXR image"),
+    (0, b"#?RADIANCE", "a Radiance HDR image"),
     (0, b"SIMPLE  =", "a FITS file"),
     (128, b"DICM", "a DICOM file"),
     (0, b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
@@ -71,18 +71,18 @@ def what_it_is(data: bytes) -> str:
     if not data:
         return "the file is empty"
     if not data.strip(b"\0"):
-        return "only zero bytes, not a picture: a copy or a download broke off; get the file again"
-    return _box(head) or _text(head) or raw_picture(data) or _binary(head) or NOT_READ
+        return "only zero bytes, not an image: a copy or a download broke off; get the file again"
+    return _box(head) or _text(head) or raw_image(data) or _binary(head) or NOT_READ
 
 
 def is_heic(data: bytes) -> bool:
-    """Whether it is a still picture in HEIF's container, coded by HEVC."""
+    """Whether it is a still image in HEIF's container, coded by HEVC."""
     brand, compatible = _brands(data[:HEAD])
     return brand in HEIC_BRANDS and not set(compatible) & set(AVIF_BRANDS)
 
 
-def raw_picture(data: bytes) -> str | None:
-    """Name a camera's raw picture that looks like TIFF: readers of TIFF find a preview there, or the bare sensor."""
+def raw_image(data: bytes) -> str | None:
+    """Name a camera's raw image that looks like TIFF: readers of TIFF find a preview there, or the bare sensor."""
     if data[:4] not in (b"II*\0", b"MM\0*"):
         return None
     tags = _tiff_tags(data)
@@ -90,7 +90,7 @@ def raw_picture(data: bytes) -> str | None:
     if not (data[8:10] == b"CR" or preview or tags.get(_PHOTOMETRIC) in _SENSOR):
         return None
     kind = "CR2" if data[8:10] == b"CR" else "DNG" if _DNG_VERSION in tags else "NEF, ARW or alike"
-    return f"a camera's raw picture ({kind}), {NOT_READ}: export it as JPEG or PNG"
+    return f"a camera's raw image ({kind}), {NOT_READ}: export it as JPEG or PNG"
 
 
 def _tiff_tags(data: bytes) -> dict[int, Any]:
@@ -121,11 +121,11 @@ def _box(head: bytes) -> str | None:
     if not brand:
         return None
     if brand in AVIF_BRANDS or set(compatible) & set(AVIF_BRANDS):
-        return "AVIF picture: the Pillow that is installed is built without AVIF; convert it to JPEG or PNG"
+        return "AVIF image: the Pillow that is installed is built without AVIF; convert it to JPEG or PNG"
     if brand in HEIC_BRANDS:
         return NO_HEIC
     if brand == b"crx ":
-        return f"a camera's raw picture (CR3), {NOT_READ}: export it as JPEG or PNG"
+        return f"a camera's raw image (CR3), {NOT_READ}: export it as JPEG or PNG"
     return f"a video (MP4 or QuickTime), {NOT_READ}"
 
 
@@ -135,7 +135,7 @@ def _text(head: bytes) -> str | None:
         if start.startswith(prefix):
             return meaning
     if b"/annex/objects/" in start:
-        return "a git-annex pointer, not the picture: run `git annex get` where it was cloned"
+        return "a git-annex pointer, not the image: run `git annex get` where it was cloned"
     if b"<svg" in start:
         return f"an SVG drawing, {NOT_READ}: convert it to PNG"
     if start.startswith(b"<?xml"):

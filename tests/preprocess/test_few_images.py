@@ -1,4 +1,4 @@
-"""Classes with few pictures: each has some to learn from and some to be judged by, still decided by content."""
+"""Classes with few images: each has some to learn from and some to be judged by, still decided by content."""
 
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def digests_at(*fractions: float) -> NDArray[np.uint8]:
 
 @st.composite
 def tables(draw: st.DrawFn) -> RowKeys:
-    """Rows of up to six classes, few or many of each, some of them twice; no picture under two classes."""
+    """Rows of up to six classes, few or many of each, some of them twice; no image under two classes."""
     random = np.random.default_rng(draw(st.integers(0, 2**32)))
     counts = draw(st.lists(st.one_of(st.integers(1, 4), st.integers(5, 60)), min_size=1, max_size=6))
     labels = np.repeat(np.arange(len(counts)), counts)
@@ -59,15 +59,15 @@ def by_fraction(keys: RowKeys, holdout: float, validation: float) -> NDArray[np.
 
 @given(tables(), fractions)
 @settings(deadline=None)
-def test_every_class_of_two_pictures_has_one_on_each_side_and_one_of_one_is_trained_on(
+def test_every_class_of_two_images_has_one_on_each_side_and_one_of_one_is_trained_on(
     keys: RowKeys, parts: tuple[float, float]
 ) -> None:
     splits = split(keys, *parts)
     for label in np.unique(keys.labels):
         mine = keys.labels == label
-        pictures = len(np.unique(keys.sha256[mine], axis=0))
+        images = len(np.unique(keys.sha256[mine], axis=0))
         assert TRAIN in splits[mine]
-        assert (TEST in splits[mine]) is (pictures > 1)
+        assert (TEST in splits[mine]) is (images > 1)
 
 
 @given(tables(), fractions)
@@ -78,13 +78,13 @@ def test_a_class_that_has_both_sides_by_its_content_is_split_as_ever(keys: RowKe
         mine = keys.labels == label
         if {TRAIN, TEST} <= set(plain[mine].tolist()):
             np.testing.assert_array_equal(splits[mine], plain[mine])
-        else:  # the lowest picture, the highest or both; never more
+        else:  # the lowest image, the highest or both; never more
             assert len(np.unique(keys.sha256[mine & (splits != plain)], axis=0)) <= 2
 
 
 @given(tables(), fractions, st.randoms(use_true_random=False))
 @settings(deadline=None)
-def test_a_pictures_split_hangs_on_its_own_classs_content_alone(
+def test_an_images_split_hangs_on_its_own_classs_content_alone(
     keys: RowKeys, parts: tuple[float, float], random: "object"
 ) -> None:
     splits = split(keys, *parts)
@@ -97,7 +97,7 @@ def test_a_pictures_split_hangs_on_its_own_classs_content_alone(
         np.testing.assert_array_equal(split(alone, *parts), splits[mine])
     placed: dict[bytes, int] = {}
     for row, place in zip(keys.sha256, splits.tolist(), strict=True):
-        assert placed.setdefault(row.tobytes(), place) == place, "equal pictures share a split"
+        assert placed.setdefault(row.tobytes(), place) == place, "equal images share a split"
 
 
 @given(tables(), fractions)
@@ -136,12 +136,12 @@ def test_no_row_that_an_earlier_model_was_trained_on_counts_as_held_out_for_it_w
         ([0.5, 0.17, 0.01], [TRAIN, VALIDATION, TEST]),  # both sides as it is: nothing is moved
     ],
 )
-def test_the_lowest_picture_tests_and_the_highest_trains(found: list[float], expected: list[int]) -> None:
+def test_the_lowest_image_tests_and_the_highest_trains(found: list[float], expected: list[int]) -> None:
     keys = keys_of(digests_at(*found), np.zeros(len(found), np.int64))
     assert split(keys).tolist() == expected
 
 
-def test_a_picture_under_two_classes_stays_where_its_content_puts_it() -> None:
+def test_an_image_under_two_classes_stays_where_its_content_puts_it() -> None:
     keys = keys_of(digests_at(0.5, 0.9, 0.5), np.array([0, 0, 1]))
     assert split(keys).tolist() == [TRAIN, TRAIN, TRAIN]
 
@@ -152,16 +152,14 @@ def test_of_the_sources_training_rows_validation_takes_no_classs_last() -> None:
     assert split(keys, kind=SOURCE).tolist() == [VALIDATION, TRAIN, TEST, TRAIN, TEST]
 
 
-def pictures(rows: int, shape: tuple[int, int, int] = (4, 4, 1)) -> NDArray[np.uint8]:
+def images(rows: int, shape: tuple[int, int, int] = (4, 4, 1)) -> NDArray[np.uint8]:
     return np.random.default_rng(5).integers(0, 256, (rows, *shape), np.uint8)
 
 
-def test_a_thousand_classes_of_three_pictures_are_all_trained_on_and_all_judged(
-    tmp_path: Path, steplog: StepLog
-) -> None:
+def test_a_thousand_classes_of_three_images_are_all_trained_on_and_all_judged(tmp_path: Path, steplog: StepLog) -> None:
     classes = [f"c{number:04d}" for number in range(1000)]
     labels = [row % 1000 for row in range(3000)]
-    write_table(tmp_path / "in", pictures(3000), labels, classes)
+    write_table(tmp_path / "in", images(3000), labels, classes)
     manifest = preprocess(tmp_path / "in", tmp_path / "out", PreprocessConfig(), steplog)
     parts = {name: open_split(tmp_path / "out", manifest, name) for name in manifest.splits}
     counts = {name: np.bincount(part.labels, minlength=1000) for name, part in parts.items()}
@@ -178,11 +176,11 @@ def test_a_thousand_classes_of_three_pictures_are_all_trained_on_and_all_judged(
     assert SplitManifest.read(tmp_path / "out") == manifest
 
 
-def test_a_class_of_one_picture_is_named_because_nothing_judges_it(tmp_path: Path, steplog: StepLog) -> None:
-    write_table(tmp_path / "in", pictures(61), [0, 1] * 30 + [2], ["a", "b", "rare"])
+def test_a_class_of_one_image_is_named_because_nothing_judges_it(tmp_path: Path, steplog: StepLog) -> None:
+    write_table(tmp_path / "in", images(61), [0, 1] * 30 + [2], ["a", "b", "rare"])
     manifest = preprocess(tmp_path / "in", tmp_path / "out", PreprocessConfig(), steplog)
     assert manifest.train_class_rows["rare"] == 1
-    assert any(text.startswith("class 'rare' with one picture only: it is trained on") for text in manifest.warnings)
+    assert any(text.startswith("class 'rare' with one image only: it is trained on") for text in manifest.warnings)
 
 
 def test_large_classes_have_no_exceptions_and_nothing_is_said(digits_shards: Path) -> None:
@@ -196,7 +194,7 @@ def test_large_classes_have_no_exceptions_and_nothing_is_said(digits_shards: Pat
 def test_a_class_only_among_the_sources_training_rows_is_named(tmp_path: Path, steplog: StepLog) -> None:
     splits = ["test" if row % 3 == 0 and row < 40 else "train" for row in range(60)]
     labels = [2 if row >= 40 else row % 2 for row in range(60)]
-    write_table(tmp_path / "in", pictures(60), labels, ["a", "b", "late"], splits=splits)
+    write_table(tmp_path / "in", images(60), labels, ["a", "b", "late"], splits=splits)
     manifest = preprocess(tmp_path / "in", tmp_path / "out", PreprocessConfig(), steplog)
     assert manifest.exceptions == {}
     (text,) = [text for text in manifest.warnings if "'late'" in text]
@@ -210,7 +208,7 @@ def test_a_class_only_among_the_sources_test_rows_is_refused_with_advice_that_wo
 ) -> None:
     splits = ["train"] * 40 + ["test"] * 20
     labels = [row % 2 for row in range(40)] + [row % 3 for row in range(20)]
-    write_table(tmp_path / "in", pictures(60), labels, ["a", "b", "new"], splits=splits)
+    write_table(tmp_path / "in", images(60), labels, ["a", "b", "new"], splits=splits)
     with pytest.raises(DataError, match=r"no training rows for class 'new' in the source's own split") as caught:
         preprocess(tmp_path / "in", tmp_path / "out", PreprocessConfig(), steplog)
     assert "preprocess.split=hash" in caught.value.fix
@@ -219,7 +217,7 @@ def test_a_class_only_among_the_sources_test_rows_is_refused_with_advice_that_wo
     assert manifest.train_class_rows["new"] > 0
 
 
-def test_where_no_class_has_two_pictures_nothing_can_be_judged(tmp_path: Path, steplog: StepLog) -> None:
-    write_table(tmp_path / "in", pictures(3), [0, 1, 2], ["a", "b", "c"])
-    with pytest.raises(DataError, match=r"none of the 3 rows can be held out .* no class has two pictures.*Add pict"):
+def test_where_no_class_has_two_images_nothing_can_be_judged(tmp_path: Path, steplog: StepLog) -> None:
+    write_table(tmp_path / "in", images(3), [0, 1, 2], ["a", "b", "c"])
+    with pytest.raises(DataError, match=r"none of the 3 rows can be held out .* no class has two images.*Add pict"):
         preprocess(tmp_path / "in", tmp_path / "out", PreprocessConfig(), steplog)

@@ -1,4 +1,4 @@
-"""Decode one picture by the rules in the package's docstring."""
+"""Decode one image by the rules in the package's docstring."""
 
 import contextlib
 import io
@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
-from forebay.pictures.costs import check_bytes, check_opened
-from forebay.pictures.depth import FULL, scale
-from forebay.pictures.errors import AskerGoneError, PictureError
-from forebay.pictures.kinds import FORMATS, NO_HEIC, is_heic, raw_picture, what_it_is
-from forebay.pictures.netpbm import scaled
-from forebay.pictures.watch import Watch, WatchedFile, open_watched
+from forebay.images.costs import check_bytes, check_opened
+from forebay.images.depth import FULL, scale
+from forebay.images.errors import AskerGoneError, ImageError
+from forebay.images.kinds import FORMATS, NO_HEIC, is_heic, raw_image, what_it_is
+from forebay.images.netpbm import scaled
+from forebay.images.watch import Watch, WatchedFile, open_watched
 
 DEEP_COLOUR = ("RGB;16", "RGBA;16")  # raw modes, with the order of bytes after them: L, B or N
 Admit = Callable[[int], None]
@@ -24,10 +24,10 @@ OTHER_HALF = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"
 
 
 class Decoded(NamedTuple):
-    """A picture before its values are brought to 8 bits."""
+    """An image before its values are brought to 8 bits."""
 
     values: NDArray[np.uint8] | NDArray[np.uint16]  # (H, W, C), its own memory; 16 bits where the file has as many
-    alpha: Image.Image | None = None  # beside colours of 16 bits only; else the picture is on white already
+    alpha: Image.Image | None = None  # beside colours of 16 bits only; else the image is on white already
 
 
 def decode(
@@ -39,21 +39,21 @@ def decode(
     watch: Watch | None = None,
     admit: Admit | None = None,
 ) -> NDArray[np.uint8]:
-    """Decode a picture file.
+    """Decode an image file.
 
     Args:
         data: the whole file.
-        channels: 1 or 3, or None for what the picture is by itself.
+        channels: 1 or 3, or None for what the image is by itself.
         max_pixels: largest height times width that is decoded.
         bits: of which 16-bit values make use.
-        watch: stops the work between two pieces of it; a new one for this picture where there is none.
+        watch: stops the work between two pieces of it; a new one for this image where there is none.
         admit: is told how many pixels will be decoded; what it raises ends the decoding before it begins.
 
     Returns:
         uint8 (H, W, C), its own memory.
 
     Raises:
-        PictureError: it is no picture, is damaged, is too large, or would cost too much.
+        ImageError: it is no image, is damaged, is too large, or would cost too much.
         AskerGoneError: the watch says that nobody waits any more.
     """
     values = decode_values(data, max_pixels=max_pixels, deep=bits != FULL, watch=watch, admit=admit)
@@ -64,7 +64,7 @@ def decode(
 def decode_values(
     data: bytes, *, max_pixels: int, deep: bool = True, watch: Watch | None = None, admit: Admit | None = None
 ) -> Decoded:
-    """Decode a picture file as far as it can be without knowing how many of 16 bits are in use; raises as `decode`.
+    """Decode an image file as far as it can be without knowing how many of 16 bits are in use; raises as `decode`.
 
     Args:
         data: the whole file.
@@ -90,7 +90,7 @@ def decode_values(
 
 
 def to_8_bits(decoded: Decoded, bits: int) -> NDArray[np.uint8]:
-    """The pixels of a decoded picture, (H, W, C), where 16-bit values make use of `bits`."""
+    """The pixels of a decoded image, (H, W, C), where 16-bit values make use of `bits`."""
     if decoded.values.itemsize == 1:
         return cast("NDArray[np.uint8]", decoded.values)
     pixels_HWC = scale(cast("NDArray[np.uint16]", decoded.values), bits)
@@ -111,18 +111,18 @@ def to_channels(pixels_HWC: NDArray[np.uint8], channels: int) -> NDArray[np.uint
 
 def _open(data: bytes, max_pixels: int, watch: Watch | None) -> tuple[Image.Image, io.BytesIO]:
     if not data:
-        raise PictureError("unreadable", what_it_is(data))
+        raise ImageError("unreadable", what_it_is(data))
     with _in_words(data):
         check_bytes(data, max_pixels)
         file = open_watched(data, watch)
         heic = data[4:8] == b"ftyp" and is_heic(data)
         image: Image.Image = _open_heic(file) if heic else Image.open(file, formats=FORMATS)
         if image.width * image.height > max_pixels:
-            raise PictureError("too_large", f"{image.height}x{image.width} pixels, at most {max_pixels} are decoded")
+            raise ImageError("too_large", f"{image.height}x{image.width} pixels, at most {max_pixels} are decoded")
         if check_opened(image, data, max_pixels):
             cast(ImageFile, image).fp = file = open_watched(data, watch, by_scan=True)
-    if image.format == "TIFF" and (raw := raw_picture(data)):
-        raise PictureError("unreadable", raw)
+    if image.format == "TIFF" and (raw := raw_image(data)):
+        raise ImageError("unreadable", raw)
     return image, file
 
 
@@ -131,7 +131,7 @@ def _open_heic(file: io.BytesIO) -> Image.Image:
     try:
         from pillow_heif import as_plugin
     except ImportError:
-        raise PictureError("unreadable", NO_HEIC) from None
+        raise ImageError("unreadable", NO_HEIC) from None
     plugin: Any = as_plugin  # it has types only where it is installed
     image: Image.Image = plugin.HeifImageFile(file)
     return image
@@ -147,16 +147,16 @@ def _load(image: Image.Image) -> None:
 def _in_words(data: bytes) -> Iterator[None]:
     try:
         yield
-    except (PictureError, AskerGoneError):
+    except (ImageError, AskerGoneError):
         raise
     except UnidentifiedImageError:
-        raise PictureError("unreadable", what_it_is(data)) from None
+        raise ImageError("unreadable", what_it_is(data)) from None
     except Image.DecompressionBombError as error:
-        raise PictureError("too_large", str(error)) from None
+        raise ImageError("too_large", str(error)) from None
     except (
         Exception
     ) as error:  # Pillow's readers raise nearly anything on damaged bytes (SyntaxError, struct.error, ...)
-        raise PictureError("unreadable", f"damaged: {error or type(error).__name__}") from None
+        raise ImageError("unreadable", f"damaged: {error or type(error).__name__}") from None
 
 
 def _is_deep_colour(image: Image.Image) -> bool:
@@ -214,4 +214,4 @@ def _fractions(grey: NDArray[np.generic]) -> NDArray[np.uint8]:
 
 def _check_range(grey: NDArray[np.generic], high: int) -> None:
     if not (grey.min() >= 0 and grey.max() <= high):  # in this form it also refuses NaN
-        raise PictureError("unreadable", f"grey values outside 0..{high}")
+        raise ImageError("unreadable", f"grey values outside 0..{high}")

@@ -1,4 +1,4 @@
-"""Nothing of a picture is lost in silence: depth of 16-bit pictures, sizes above the ceiling, other aspect ratios."""
+"""Nothing of an image is lost in silence: depth of 16-bit images, sizes above the ceiling, other aspect ratios."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from forebay.contracts.manifest import DataManifest
-from forebay.ingest.picture_warnings import picture_warnings
+from forebay.images import Depth
+from forebay.ingest.image_warnings import image_warnings
 from forebay.ingest.shapes import Outcome, Shape, Target, count_outcomes, outcome_batch, resolve
-from forebay.pictures import Depth
 from forebay.settings import IngestConfig
 from support.small_images import draw
 
@@ -50,7 +50,7 @@ def test_12_bits_in_16_keep_their_grey_levels_and_the_manifest_says_so(run_inges
     assert len(levels(tmp_path / "out")) > 250
     assert manifest.settings["bits"] == "12"
     assert manifest.warnings == [
-        "24 pictures have 16 bits a value and use 12 of them: 0 to 4095 became 0 to 255 (ingest.bits=auto). "
+        "24 images have 16 bits a value and use 12 of them: 0 to 4095 became 0 to 255 (ingest.bits=auto). "
         "ingest.bits=16 keeps the high byte instead."
     ]
     high = run_ingest(tmp_path / "ct", tmp_path / "out", bits="16", max_quarantine=0.5)
@@ -72,14 +72,14 @@ def test_a_wrong_guess_of_the_depth_is_mended_and_hot_pixels_are_named(run_inges
     assert manifest.settings["bits"] == "16"
     assert levels(tmp_path / "out") <= {0, 1, 2, 3, 60000 >> 8}
     assert manifest.warnings == [
-        "1 of 200 pictures of 16 bits a value hold values above 1023, nearly all values lie below: scaled from "
+        "1 of 200 images of 16 bits a value hold values above 1023, nearly all values lie below: scaled from "
         "0..65535, they keep few grey levels. If the large ones are faults (hot pixels), ingest.bits=10 makes them "
         "white."
     ]
     clipped = run_ingest(tmp_path / "d", tmp_path / "out", bits="10")
     assert len(levels(tmp_path / "out")) == 256
     assert clipped.warnings == [
-        "1 of 200 pictures of 16 bits a value hold values above 1023, which ingest.bits=10 makes white. "
+        "1 of 200 images of 16 bits a value hold values above 1023, which ingest.bits=10 makes white. "
         "ingest.bits=auto takes them in."
     ]
 
@@ -94,7 +94,7 @@ def test_a_source_that_uses_16_bits_is_read_by_the_high_byte_without_a_word(run_
         assert row["pixels"] == (values >> 8).astype(np.uint8).tobytes()
 
 
-def test_pictures_of_a_phone_are_cropped_to_the_ceiling_with_the_keys_that_change_it(
+def test_images_of_a_phone_are_cropped_to_the_ceiling_with_the_keys_that_change_it(
     run_ingest: Ingest, tmp_path: Path
 ) -> None:
     """Landscape and, by EXIF, portrait; the middle is white, as wide as the shorter side."""
@@ -111,10 +111,10 @@ def test_pictures_of_a_phone_are_cropped_to_the_ceiling_with_the_keys_that_chang
         "224x224", "crop", 224,
     )  # fmt: skip
     assert manifest.warnings == [
-        "The commonest size is 400x300, above ingest.max_side=224: pictures are stored as 224x224, of each the shorter "
+        "The commonest size is 400x300, above ingest.max_side=224: images are stored as 224x224, of each the shorter "
         "side and the centre are kept. ingest.size=400x300 stores them larger.",
-        "24 of 24 pictures have another aspect ratio than 224x224 (12 landscape, 12 portrait): ingest.fit=crop keeps "
-        "their centre and cuts off up to 25% of a picture. ingest.fit=letterbox keeps all of it, on black.",
+        "24 of 24 images have another aspect ratio than 224x224 (12 landscape, 12 portrait): ingest.fit=crop keeps "
+        "their centre and cuts off up to 25% of an image. ingest.fit=letterbox keeps all of it, on black.",
     ]
     for pixels in ds.dataset(tmp_path / "out" / "rows", format="parquet").to_table(["pixels"])["pixels"].to_pylist():
         inner = np.frombuffer(pixels, np.uint8).reshape(224, 224, 3)[4:-4, 4:-4]
@@ -127,7 +127,7 @@ def test_a_size_that_is_set_has_no_ceiling_and_letterbox_keeps_all(run_ingest: I
     manifest = run_ingest(tmp_path / "d", tmp_path / "out", size="300x300", fit="letterbox")
     assert (manifest.height, manifest.width) == (300, 300)
     assert manifest.warnings == [
-        "24 of 24 pictures have another aspect ratio than 300x300: ingest.fit=letterbox puts them on black, which is "
+        "24 of 24 images have another aspect ratio than 300x300: ingest.fit=letterbox puts them on black, which is "
         "up to 50% of the result. ingest.fit=crop fills it with their centre."
     ]
     assert 0 in levels(tmp_path / "out")
@@ -144,7 +144,7 @@ def test_with_others_quarantined_the_commonest_size_counts_not_the_ceiling(run_i
     assert details == ["24x24, not 24x30"] * 2
 
 
-def test_strangers_among_the_pictures_are_named_in_the_quarantine_table(run_ingest: Ingest, tmp_path: Path) -> None:
+def test_strangers_among_the_images_are_named_in_the_quarantine_table(run_ingest: Ingest, tmp_path: Path) -> None:
     for row in range(40):
         write(tmp_path / "d", f"{'ab'[row % 2]}/{row}", np.full((8, 8), 100 + row, np.uint8))
     (tmp_path / "d" / "a" / "page.jpg").write_text("<!doctype html><p>Not found")
@@ -152,7 +152,7 @@ def test_strangers_among_the_pictures_are_named_in_the_quarantine_table(run_inge
     assert run_ingest(tmp_path / "d", tmp_path / "out").quarantined == {"unreadable": 2}
     table = ds.dataset(tmp_path / "out" / "quarantine", format="parquet").to_table().to_pylist()
     details = {row["source"]: row["detail"] for row in table}
-    assert details["a/page.jpg"].startswith("an HTML page, not a picture")
+    assert details["a/page.jpg"].startswith("an HTML page, not an image")
     assert "git lfs pull" in details["b/pointer.png"]
 
 
@@ -175,16 +175,16 @@ def counted(*found: tuple[Shape, int]) -> Counter[Outcome]:
     return Counter({Outcome(shape, None): count for shape, count in found})
 
 
-def test_a_few_pictures_of_another_aspect_ratio_are_worth_no_warning() -> None:
+def test_a_few_images_of_another_aspect_ratio_are_worth_no_warning() -> None:
     config, target = IngestConfig(), Target(Shape(32, 32, 3), (32, 32), 16)
     square, wide = Shape(32, 32, 3), Shape(32, 64, 3)
-    assert picture_warnings(counted((square, 95), (wide, 5)), target, config) == []
-    assert picture_warnings(counted((square, 60), (Shape(32, 35, 3), 40)), target, config) == []
-    [warning] = picture_warnings(counted((square, 94), (wide, 6)), target, config)
-    assert warning.startswith("6 of 100 pictures have another aspect ratio than 32x32: ingest.fit=crop")
-    [warning] = picture_warnings(counted((wide, 9)), target, IngestConfig(fit="stretch"))
+    assert image_warnings(counted((square, 95), (wide, 5)), target, config) == []
+    assert image_warnings(counted((square, 60), (Shape(32, 35, 3), 40)), target, config) == []
+    [warning] = image_warnings(counted((square, 94), (wide, 6)), target, config)
+    assert warning.startswith("6 of 100 images have another aspect ratio than 32x32: ingest.fit=crop")
+    [warning] = image_warnings(counted((wide, 9)), target, IngestConfig(fit="stretch"))
     assert warning == (
-        "9 of 9 pictures have another aspect ratio than 32x32: ingest.fit=stretch squeezes them by up to 50%. "
+        "9 of 9 images have another aspect ratio than 32x32: ingest.fit=stretch squeezes them by up to 50%. "
         "ingest.fit=crop keeps their centre, ingest.fit=letterbox all of it, on black."
     )
 

@@ -1,7 +1,7 @@
 """How large the frames of coded AV1 are, from its sequence headers (AV1 specification, 5.3 and 5.5)."""
 
-from forebay.pictures.errors import too_costly
-from forebay.pictures.limits import MAX_UNITS
+from forebay.images.errors import too_costly
+from forebay.images.limits import MAX_UNITS
 
 _SEQUENCE_HEADER, _WITH_SIZE, _WITH_EXTENSION, _NO_UNIT = 1, 2, 4, 128
 
@@ -23,7 +23,7 @@ def largest(data: bytes, at: int = 0) -> int:
 
     Raises:
         EOFError: a header is cut off.
-        PictureError: there are too many units.
+        ImageError: there are too many units.
     """
     most, units = 0, 0
     while at < len(data):
@@ -37,7 +37,7 @@ def largest(data: bytes, at: int = 0) -> int:
         at += size
         units += 1
         if units > MAX_UNITS:
-            raise too_costly(f"an AVIF with a picture of more than {MAX_UNITS} units, which is as many as are read")
+            raise too_costly(f"an AVIF with an image of more than {MAX_UNITS} units, which is as many as are read")
     return most
 
 
@@ -52,7 +52,7 @@ def _leb128(data: bytes, at: int) -> tuple[int, int]:
 
 def _frame(header: bytes) -> int:
     bits = _Bits(header)
-    bits.take(4)  # profile, whether it is a still picture
+    bits.take(4)  # profile, whether it is a still image
     if bits.take(1):  # a short header
         bits.take(5)
     else:
@@ -65,7 +65,7 @@ def _skip_timing(bits: _Bits) -> None:
     delay, model = 0, 0
     if bits.take(1):  # timing_info_present_flag
         bits.take(64)
-        if bits.take(1):  # equal_picture_interval
+        if bits.take(1):  # equal_image_interval
             _skip_uvlc(bits)
         model = bits.take(1)
         if model:

@@ -9,7 +9,7 @@ LONG = 1 << 20  # pixels of a side above which blocks are averaged first: the fi
 
 
 def resize(pixels_HWC: NDArray[np.uint8], height: int, width: int, box: Box | None = None) -> NDArray[np.uint8]:
-    """Stretch a picture, or a part of it, to `height` x `width`; the aspect ratio is not kept.
+    """Stretch an image, or a part of it, to `height` x `width`; the aspect ratio is not kept.
 
     Bilinear, averaging over the covered area where it shrinks (Pillow's filter), so large photographs do not alias.
 

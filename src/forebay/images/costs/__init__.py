@@ -1,13 +1,13 @@
 """What decoding a file would take, counted from its bytes; what asks for too much is refused before it is decoded.
 
-Pixels are `decode`'s to check. All functions here raise PictureError with the reason `too_costly`.
+Pixels are `decode`'s to check. All functions here raise ImageError with the reason `too_costly`.
 """
 
 from PIL import Image
 
-from forebay.pictures.costs import boxes, jpeg, plain, png, tiff
-from forebay.pictures.errors import too_costly
-from forebay.pictures.limits import MAX_EXIF_BYTES, SMALL_BYTES
+from forebay.images.costs import boxes, jpeg, plain, png, tiff
+from forebay.images.errors import too_costly
+from forebay.images.limits import MAX_EXIF_BYTES, SMALL_BYTES
 
 
 def check_bytes(data: bytes, max_pixels: int) -> None:

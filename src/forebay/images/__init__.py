@@ -1,7 +1,7 @@
-"""From the bytes of a picture file to uint8 pixels: the one place with the rules, for ingest and for serving alike.
+"""From the bytes of an image file to uint8 pixels: the one place with the rules, for ingest and for serving alike.
 
 Kinds read: JPEG, PNG, GIF, BMP, WebP, TIFF, PPM/PGM/PBM, AVIF, and with the extra `heic` HEIC. Of a file with several
-frames, the first counts. What no reader takes is named from its first bytes (`kinds`). A camera's raw picture is
+frames, the first counts. What no reader takes is named from its first bytes (`kinds`). A camera's raw image is
 refused even where it can be opened as TIFF: that would be its preview.
 
 - Size: `max_pixels` is checked from the header, before anything is decoded. Pillow's own limit of about 179 million
@@ -10,8 +10,8 @@ refused even where it can be opened as TIFF: that would be its preview.
   (`limits` has the numbers, `costs` counts), else between two pieces of it (`watch`).
 - Orientation: a turn or mirroring in EXIF (or XMP) is applied; a broken EXIF block counts as none.
 - Grey (black and white, grey, grey with alpha) gives 1 channel, everything else gives 3, in the order red, green, blue.
-- 16-bit grey and 16-bit colours are scaled by the depth that is in use (`depth`), which belongs to the data set and not
-  to one picture. Of 16 bits in use, the high byte is kept. 32-bit whole numbers are read as 16-bit ones and refused
+- 16-bit grey and 16-bit colours are scaled by the depth that is in use (`depth`), which belongs to the dataset and not
+  to one image. Of 16 bits in use, the high byte is kept. 32-bit whole numbers are read as 16-bit ones and refused
   outside 0..65535. Floating point is read as 0..1 and refused outside. (16-bit grey with alpha, 16-bit CMYK and
   16-bit colours with a transparent colour keep their high byte. PGM is scaled to 16 bits by the maximum it names.)
 - Palette: expanded to colour, even where every entry is grey.
@@ -22,13 +22,13 @@ refused even where it can be opened as TIFF: that would be its preview.
 - Brought to a size (`fit`): cropped, letterboxed or stretched where the aspect ratio is another one.
 """
 
-from forebay.pictures.decode import Decoded, decode, decode_values, to_8_bits, to_channels
-from forebay.pictures.depth import Depth, depth_of
-from forebay.pictures.errors import AskerGoneError, PictureError
-from forebay.pictures.fit import Preparation, fit
-from forebay.pictures.limits import MAX_PIXELS
-from forebay.pictures.resize import resize
-from forebay.pictures.watch import Gone, Watch
+from forebay.images.decode import Decoded, decode, decode_values, to_8_bits, to_channels
+from forebay.images.depth import Depth, depth_of
+from forebay.images.errors import AskerGoneError, ImageError
+from forebay.images.fit import Preparation, fit
+from forebay.images.limits import MAX_PIXELS
+from forebay.images.resize import resize
+from forebay.images.watch import Gone, Watch
 
 __all__ = [
     "MAX_PIXELS",
@@ -36,7 +36,7 @@ __all__ = [
     "Decoded",
     "Depth",
     "Gone",
-    "PictureError",
+    "ImageError",
     "Preparation",
     "Watch",
     "decode",

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from forebay.pictures.depth import FULL
-from forebay.pictures.resize import resize
+from forebay.images.depth import FULL
+from forebay.images.resize import resize
 
 CROP, LETTERBOX, STRETCH = "crop", "letterbox", "stretch"
 PADDING = 0  # black, as of Pillow's ImageOps.pad, torchvision's Pad and TensorFlow's resize_with_pad
@@ -15,21 +15,21 @@ PADDING = 0  # black, as of Pillow's ImageOps.pad, torchvision's Pad and TensorF
 
 @dataclass(frozen=True, kw_only=True)
 class Preparation:
-    """How ingest prepared the pictures that a model learned from; the defaults are those of older bundles."""
+    """How ingest prepared the images that a model learned from; the defaults are those of older bundles."""
 
     fit: str = STRETCH
-    bits: int = FULL  # of 16-bit pictures
+    bits: int = FULL  # of 16-bit images
 
 
 def fit(pixels_HWC: NDArray[np.uint8], height: int, width: int, how: str) -> NDArray[np.uint8]:
-    """Bring a picture to `height` x `width`.
+    """Bring an image to `height` x `width`.
 
     Where its aspect ratio is that of the result, all of it is resized, whatever `how` says. Else:
 
-    - crop: the largest centred part with the result's aspect ratio is resized. It is the same as scaling the picture
+    - crop: the largest centred part with the result's aspect ratio is resized. It is the same as scaling the image
       so that it covers the result, and cutting the centre, without rounding in between.
-    - letterbox: the whole picture is scaled to fit inside and stands in the middle of black.
-    - stretch: the whole picture is squeezed.
+    - letterbox: the whole image is scaled to fit inside and stands in the middle of black.
+    - stretch: the whole image is squeezed.
 
     Args:
         pixels_HWC: uint8 with 1 or 3 channels; not modified.
@@ -49,7 +49,7 @@ def fit(pixels_HWC: NDArray[np.uint8], height: int, width: int, how: str) -> NDA
 
 def _crop(pixels_HWC: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
     found_height, found_width, _ = pixels_HWC.shape
-    scale = min(found_height / height, found_width / width)  # pixels of the picture per pixel of the result
+    scale = min(found_height / height, found_width / width)  # pixels of the image per pixel of the result
     rows, top, bottom = _middle(found_height, scale * height, scale)
     columns, left, right = _middle(found_width, scale * width, scale)
     return resize(pixels_HWC[rows, columns], height, width, (left, top, right, bottom))
@@ -58,7 +58,7 @@ def _crop(pixels_HWC: NDArray[np.uint8], height: int, width: int) -> NDArray[np.
 def _middle(found: int, part: float, scale: float) -> tuple[slice, float, float]:
     """The middle `part` of a side: a slice with it and all that the filter looks at, and its two ends in there.
 
-    Pillow counts in single precision, which would lose the part of a picture that is millions of pixels long.
+    Pillow counts in single precision, which would lose the part of an image that is millions of pixels long.
     """
     start, margin = max(0.0, (found - part) / 2), math.ceil(max(scale, 1)) + 1
     first, last = max(0, math.floor(start) - margin), min(found, math.ceil(found - start) + margin)

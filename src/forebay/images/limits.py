@@ -1,4 +1,4 @@
-"""What decoding one picture may cost: every number, for ingest and for serving alike.
+"""What decoding one image may cost: every number, for ingest and for serving alike.
 
 Pixels alone do not say it: a progressive JPEG of a few hundred kB may walk over all of its pixels thousands of times.
 So what a file asks for is counted from its bytes, and refused, before it is decoded (`costs`); these rules say the same
@@ -14,7 +14,7 @@ AVIF, HEIC and compressed TIFF are decoded in one call, which nothing interrupts
 """
 
 MAX_PIXELS = 50_000_000  # height times width; the default of ingest.max_pixels, and of all files of one request
-MAX_CPU_S = 10.0  # of one picture in ingest, of all pictures of one request; about twice the worst that is accepted
+MAX_CPU_S = 10.0  # of one image in ingest, of all images of one request; about twice the worst that is accepted
 
 # Files up to this size are neither watched nor searched where their size bounds what they can ask for: at a microsecond
 # for each of their bytes.
@@ -28,7 +28,7 @@ MAX_VISITS = 24
 MAX_SEGMENTS = 4096  # before the first scan; a profile or an EXIF of many MB takes some hundreds
 MAX_JUNK_BYTES = 1 << 16  # between them; Pillow looks at each of these bytes in Python
 MAX_EXIF_SEGMENTS = 16  # of up to 64 KiB; Pillow joins them, each time copying what it has
-MAX_EXIF_BYTES = 1 << 20  # JPEG holds 64 KiB of it; each number becomes a Python object where the picture is turned
+MAX_EXIF_BYTES = 1 << 20  # JPEG holds 64 KiB of it; each number becomes a Python object where the image is turned
 
 # Reads of Pillow's Python code: one for a block of most files, a few for a chunk of PNG or an extension of GIF, but two
 # for each run of a BMP. One costs about a microsecond with what is done around it.
@@ -42,10 +42,10 @@ MAX_PACKED_CHUNKS = 64  # of PNG: compressed texts and profiles; each may unpack
 MAX_TAGS = 4096  # of a TIFF's directory; there are about 20, and 100 in those of microscopes and maps
 MAX_VALUES = 200_000  # numbers in one tag; the largest, a colour map, has 3 * 65536
 MAX_STRIPS = 100_000  # strips or tiles
-MIN_TILE_PIXELS = 20_000_000  # that tiles may cover, however small the picture is
+MIN_TILE_PIXELS = 20_000_000  # that tiles may cover, however small the image is
 MAX_COVERED = 6  # times its pixels that a larger one may: colours and transparency of a HEIC, tiles over its edges
 
-MAX_ITEMS = 20_000  # of AVIF and HEIC: boxes, items, parts of items; a picture of 50 million pixels has about 200 tiles
+MAX_ITEMS = 20_000  # of AVIF and HEIC: boxes, items, parts of items; an image of 50 million pixels has about 200 tiles
 MAX_SHARED = 16  # times the bytes of the file that its items may have together; tiles of one colour share theirs
 MAX_UNITS = 1000  # of coded AV1 in one of them; there are three, and a few hundred where each tile has its own
 MAX_TRACKS = 16  # of an animated one, which has one or two

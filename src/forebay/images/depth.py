@@ -12,14 +12,14 @@ HOT = 1000  # one value in so many may be a hot pixel
 
 
 class Depth(NamedTuple):
-    """How many bits the values of one 16-bit picture need."""
+    """How many bits the values of one 16-bit image need."""
 
     bits: int  # the smallest of BITS that holds all of them
     most: int  # the same without the brightest thousandth, and without at least one value
 
 
 def depth_of(values: NDArray[np.uint16]) -> Depth:
-    """The depth of one picture."""
+    """The depth of one image."""
     top, hot = int(values.max()), max(1, values.size // HOT)
     bits = next(bits for bits in BITS if top < 1 << bits)
     held = (most for most in BITS if most < bits and np.count_nonzero(values >= 1 << most) <= hot)

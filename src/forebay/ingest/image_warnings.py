@@ -1,15 +1,15 @@
-"""What a person should know about how pictures were brought to one form: what was cut, squeezed or scaled."""
+"""What a person should know about how images were brought to one form: what was cut, squeezed or scaled."""
 
 from collections import Counter
 
+from forebay.images.depth import BITS
+from forebay.images.fit import CROP, LETTERBOX, STRETCH
 from forebay.ingest.shapes import Outcome, Shape, Target
-from forebay.pictures.depth import BITS
-from forebay.pictures.fit import CROP, LETTERBOX, STRETCH
 from forebay.settings import AUTO, IngestConfig
 
-OTHER_ASPECT = 0.1  # of a picture that is cut, black or squeezed away: above it, the aspect ratio is another one
-MANY = 0.05  # of the pictures: above it, they are worth a warning
-USUAL = 0.9  # of the 16-bit pictures
+OTHER_ASPECT = 0.1  # of an image that is cut, black or squeezed away: above it, the aspect ratio is another one
+MANY = 0.05  # of the images: above it, they are worth a warning
+USUAL = 0.9  # of the 16-bit images
 
 _KEPT = {
     CROP: "of each the shorter side and the centre are kept",
@@ -17,7 +17,7 @@ _KEPT = {
     STRETCH: "each is kept whole, squeezed where its aspect ratio is another one",
 }
 _FITTED = {
-    CROP: "ingest.fit=crop keeps their centre and cuts off up to {:.0%} of a picture. "
+    CROP: "ingest.fit=crop keeps their centre and cuts off up to {:.0%} of an image. "
     "ingest.fit=letterbox keeps all of it, on black",
     LETTERBOX: "ingest.fit=letterbox puts them on black, which is up to {:.0%} of the result. "
     "ingest.fit=crop fills it with their centre",
@@ -26,7 +26,7 @@ _FITTED = {
 }
 
 
-def picture_warnings(outcomes: Counter[Outcome], target: Target, config: IngestConfig) -> list[str]:
+def image_warnings(outcomes: Counter[Outcome], target: Target, config: IngestConfig) -> list[str]:
     """The warnings, of none to four sentences each."""
     warnings = [_ceiling(target, config), _aspect_ratio(outcomes, target.shape, config.fit)]
     depths = _depths(outcomes)
@@ -43,7 +43,7 @@ def _ceiling(target: Target, config: IngestConfig) -> str | None:
         return None
     full = "x".join(str(min(side, 9999)) for side in target.size)
     return (
-        f"The commonest size is {target.size[0]}x{target.size[1]}, above ingest.max_side={config.max_side}: pictures "
+        f"The commonest size is {target.size[0]}x{target.size[1]}, above ingest.max_side={config.max_side}: images "
         f"are stored as {height}x{width}, {_KEPT[config.fit]}. ingest.size={full} stores them larger."
     )
 
@@ -62,13 +62,13 @@ def _aspect_ratio(outcomes: Counter[Outcome], shape: Shape, fit: str) -> str | N
         return None
     mixed = f" ({', '.join(f'{count} {word}' for word, count in sorted(others.items()))})" if len(others) > 1 else ""
     return (
-        f"{others.total()} of {rows} pictures have another aspect ratio than {shape.height}x{shape.width}{mixed}: "
+        f"{others.total()} of {rows} images have another aspect ratio than {shape.height}x{shape.width}{mixed}: "
         f"{_FITTED[fit].format(worst)}."
     )
 
 
 def _lost(found: Shape, shape: Shape) -> float:
-    """The share of a picture that another aspect ratio costs; the same number for all three ways."""
+    """The share of an image that another aspect ratio costs; the same number for all three ways."""
     one, other = found.height * shape.width, found.width * shape.height
     return 1 - min(one, other) / max(one, other)
 
@@ -91,13 +91,13 @@ def _scaled(depths: Counter[tuple[int, int]], bits: int) -> str | None:
     if bits == max(BITS):
         return None
     return (
-        f"{depths.total()} pictures have 16 bits a value and use {bits} of them: 0 to {_top(bits)} became 0 to 255 "
+        f"{depths.total()} images have 16 bits a value and use {bits} of them: 0 to {_top(bits)} became 0 to 255 "
         "(ingest.bits=auto). ingest.bits=16 keeps the high byte instead."
     )
 
 
 def _few_levels(depths: Counter[tuple[int, int]], bits: int) -> str | None:
-    """Where a few pictures or pixels decide how dark all the others become."""
+    """Where a few images or pixels decide how dark all the others become."""
     usual = next(
         bound
         for bound in BITS
@@ -107,7 +107,7 @@ def _few_levels(depths: Counter[tuple[int, int]], bits: int) -> str | None:
         return None
     larger = sum(count for (largest, _), count in depths.items() if largest > usual)
     return (
-        f"{larger} of {depths.total()} pictures of 16 bits a value hold values above {_top(usual)}, nearly all values "
+        f"{larger} of {depths.total()} images of 16 bits a value hold values above {_top(usual)}, nearly all values "
         f"lie below: scaled from 0..{_top(bits)}, they keep few grey levels. If the large ones are faults (hot "
         f"pixels), ingest.bits={usual} makes them white."
     )
@@ -118,7 +118,7 @@ def _clipped(depths: Counter[tuple[int, int]], bits: int) -> str | None:
     if not clipped:
         return None
     return (
-        f"{clipped} of {depths.total()} pictures of 16 bits a value hold values above {_top(bits)}, which "
+        f"{clipped} of {depths.total()} images of 16 bits a value hold values above {_top(bits)}, which "
         f"ingest.bits={bits} makes white. ingest.bits=auto takes them in."
     )
 

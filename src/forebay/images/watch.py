@@ -4,8 +4,8 @@ import io
 import time
 from typing import Protocol
 
-from forebay.pictures.errors import AskerGoneError, too_costly
-from forebay.pictures.limits import MAX_CPU_S, MAX_READS, SMALL_BYTES
+from forebay.images.errors import AskerGoneError, too_costly
+from forebay.images.limits import MAX_CPU_S, MAX_READS, SMALL_BYTES
 
 PIECE = 4096  # bytes from which on a read counts as a piece
 READS = 1024  # shorter reads that make a piece
@@ -21,10 +21,10 @@ class Gone(Protocol):
 
 
 class Watch:
-    """Holds the work of one request, or of one picture, to `limits.MAX_CPU_S`.
+    """Holds the work of one request, or of one image, to `limits.MAX_CPU_S`.
 
     It counts what the thread that made it spends on a core, not what passes on a clock: a busy machine refuses no
-    picture that an idle one takes.
+    image that an idle one takes.
     """
 
     def __init__(self, gone: Gone | None = None, cpu_s: float = MAX_CPU_S) -> None:
@@ -36,7 +36,7 @@ class Watch:
         """Look at both.
 
         Raises:
-            PictureError: the time is over.
+            ImageError: the time is over.
             AskerGoneError: nobody waits.
         """
         if self._gone is not None and self._gone.is_set:
@@ -46,7 +46,7 @@ class Watch:
 
 
 class WatchedFile(io.BytesIO):
-    """A picture file in memory that hands out its bytes in pieces, with a look at the watch between them."""
+    """An image file in memory that hands out its bytes in pieces, with a look at the watch between them."""
 
     def __init__(self, data: bytes, watch: Watch, *, by_scan: bool = False) -> None:
         super().__init__(data)
@@ -56,7 +56,7 @@ class WatchedFile(io.BytesIO):
         self._by_scan = by_scan  # no piece holds more than one scan of a JPEG
 
     def check(self) -> None:
-        """As `Watch.check`; PictureError as well for a file that is read in too many small pieces."""
+        """As `Watch.check`; ImageError as well for a file that is read in too many small pieces."""
         self._watch.check()
         if self._reads > MAX_READS:
             raise too_costly(f"a file in pieces of a few bytes, of which at most {MAX_READS} are read")
@@ -79,7 +79,7 @@ class WatchedFile(io.BytesIO):
 
 
 def open_watched(data: bytes, watch: Watch | None, *, by_scan: bool = False) -> io.BytesIO:
-    """A picture file for Pillow to read: one that is small is not watched, because that alone bounds what Pillow does.
+    """An image file for Pillow to read: one that is small is not watched, because that alone bounds what Pillow does.
 
     Args:
         data: the file.

@@ -1,4 +1,4 @@
-"""Pictures that cost far more than their bytes and pixels say never hold up the others."""
+"""Images that cost far more than their bytes and pixels say never hold up the others."""
 
 import base64
 import json
@@ -51,7 +51,7 @@ def test_two_jpegs_of_thousands_of_scans_never_hold_up_a_small_request(server: R
     assert max(seconds for _, seconds in answers) < patience_s
 
 
-def test_one_costly_picture_of_many_is_named(server: RunningServer) -> None:
+def test_one_costly_image_of_many_is_named(server: RunningServer) -> None:
     files = [png(b""), png(chunk(b"abCd", b"") * 30_000), many_scans(64, 64, 101), png(b"")]
     body = {"instances": [{"b64": base64.b64encode(file).decode()} for file in files]}
     reply = server.post(GREY, json.dumps(body).encode())
@@ -86,7 +86,7 @@ def test_nothing_more_is_decoded_for_a_client_that_is_gone(file: bytes) -> None:
     assert gone.looks == 21
 
 
-def test_all_pictures_of_a_request_share_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("forebay.pictures.watch.time.thread_time", iter(range(1000)).__next__)
+def test_all_images_of_a_request_share_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("forebay.images.watch.time.thread_time", iter(range(1000)).__next__)
     with pytest.raises(RefusedError, match=r"instances\[10\].*too_costly: decoding was stopped after 10 s of a core"):
         from_files([png(b"")] * 100, (8, 8, 1), "instances")

@@ -1,12 +1,12 @@
-"""TIFF: its directory says how many numbers, strips and tiles there are, and a tile may be larger than the picture."""
+"""TIFF: its directory says how many numbers, strips and tiles there are, and a tile may be larger than the image."""
 
 import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from forebay.pictures.costs.jpeg import SOS
-from forebay.pictures.errors import too_costly
-from forebay.pictures.limits import (
+from forebay.images.costs.jpeg import SOS
+from forebay.images.errors import too_costly
+from forebay.images.limits import (
     MAX_COVERED,
     MAX_SCANS,
     MAX_STRIPS,
@@ -61,7 +61,7 @@ class _Directory(NamedTuple):
 
 
 def check_bytes(data: bytes, max_pixels: int) -> None:
-    """Refuse what the first picture's directory asks for beyond the limits; what is damaged is Pillow's to refuse."""
+    """Refuse what the first image's directory asks for beyond the limits; what is damaged is Pillow's to refuse."""
     order = "<" if data[:2] == b"II" else ">"
     large = 43 in data[2:4]
     if len(data) < 16:
@@ -103,7 +103,7 @@ def _check_values(directory: _Directory) -> None:
 
 
 def _check_tiles(directory: _Directory) -> None:
-    """Edges of tiles are decoded beside the picture; what that may come to is bounded, not forbidden."""
+    """Edges of tiles are decoded beside the image; what that may come to is bounded, not forbidden."""
     width, height = directory.largest(WIDTH), directory.largest(HEIGHT)
     wide, high = directory.largest(TILE_WIDTH), directory.largest(TILE_HEIGHT)
     if not (wide and high):

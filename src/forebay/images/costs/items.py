@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from forebay.pictures.costs import av1
-from forebay.pictures.errors import too_costly
-from forebay.pictures.limits import MAX_ITEMS, MAX_SHARED
+from forebay.images.costs import av1
+from forebay.images.errors import too_costly
+from forebay.images.limits import MAX_ITEMS, MAX_SHARED
 
 Extent = tuple[int, int]  # where it starts in the file, and its bytes
 
@@ -32,7 +32,7 @@ class Items:
     parts: dict[int, list[int]] = field(default_factory=dict)  # of what it is put together
     beside: list[int] = field(default_factory=list)  # those that belong to another one, such as its transparency
     _known: dict[int, int] = field(default_factory=dict)
-    _read: int = 0  # bytes of coded pictures
+    _read: int = 0  # bytes of coded images
 
     def bytes_of(self, item: int) -> int:
         """The length of an item."""
@@ -50,7 +50,7 @@ class Items:
             return self.areas.get(item, 0)
         self._read += self.bytes_of(item)
         if self._read > MAX_SHARED * len(self.data):
-            raise too_costly("an AVIF whose pictures are all made of the same bytes")
+            raise too_costly("an AVIF whose images are all made of the same bytes")
         coded = b"".join(self.data[start : start + size] for start, size in self.extents.get(item, []))
         return max(self.areas.get(item, 0), av1.largest(coded))
 
@@ -86,7 +86,7 @@ def read(data: bytes, boxes: Mapping[bytes, Part]) -> Items:
 
     Raises:
         EOFError: one is cut off.
-        PictureError: there are too many.
+        ImageError: there are too many.
     """
     found = Items(data)
     for kind, step in ((b"pitm", _primary), (b"iinf", _kinds), (b"iref", _references)):

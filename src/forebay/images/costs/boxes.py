@@ -1,4 +1,4 @@
-"""AVIF and HEIC: a picture of few pixels may be put together from many large ones, or be cut from one.
+"""AVIF and HEIC: an image of few pixels may be put together from many large ones, or be cut from one.
 
 A file in boxes (ISO/IEC 14496-12) names items, each with a kind, a place and a size (23008-12). Those of AV1 say their
 true size in the coded data only (AV1 specification, 5.5); libheif looks at that of HEVC by itself.
@@ -7,9 +7,9 @@ true size in the coded data only (AV1 specification, 5.5); libheif looks at that
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from forebay.pictures.costs import av1, items
-from forebay.pictures.errors import too_costly
-from forebay.pictures.limits import MAX_COVERED, MAX_EXIF_BYTES, MAX_ITEMS, MAX_TRACKS, MIN_TILE_PIXELS
+from forebay.images.costs import av1, items
+from forebay.images.errors import too_costly
+from forebay.images.limits import MAX_COVERED, MAX_EXIF_BYTES, MAX_ITEMS, MAX_TRACKS, MIN_TILE_PIXELS
 
 _NESTED = (b"moov", b"trak", b"mdia", b"minf", b"stbl")
 
@@ -32,7 +32,7 @@ def check_bytes(data: bytes) -> None:
 
 
 def check_pixels(data: bytes, own: int) -> None:
-    """Refuse a picture of `own` pixels that is put together from many more, beyond what tiles at its edges need."""
+    """Refuse an image of `own` pixels that is put together from many more, beyond what tiles at its edges need."""
     most = max(MIN_TILE_PIXELS, MAX_COVERED * own)
     pixels = sum(found.pixels(item) for found in _all_items(data) for item in {found.primary, *found.beside})
     for tracks, start in enumerate(_first_frames(data, 0, len(data)), 1):

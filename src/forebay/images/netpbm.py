@@ -9,7 +9,7 @@ from PIL.ImageFile import ImageFile
 
 
 def scaled(image: Image.Image, data: bytes) -> Image.Image:
-    """The picture that Pillow gives after minutes, in milliseconds; any other picture as it is.
+    """The image that Pillow gives after minutes, in milliseconds; any other image as it is.
 
     Args:
         image: Pillow's, of which only the header is read.

@@ -5,8 +5,8 @@ from typing import cast
 from PIL import Image
 from PIL.ImageFile import ImageFile
 
-from forebay.pictures.errors import too_costly
-from forebay.pictures.limits import MAX_PLAIN_COMMENTS, MAX_PLAIN_SAMPLES
+from forebay.images.errors import too_costly
+from forebay.images.limits import MAX_PLAIN_COMMENTS, MAX_PLAIN_SAMPLES
 
 MAGICS = (b"P1", b"P2", b"P3")
 
@@ -15,7 +15,7 @@ def check_bytes(data: bytes) -> None:
     """Refuse a file with many comments."""
     comments = data.count(b"#")
     if comments > MAX_PLAIN_COMMENTS:
-        raise too_costly(f"{comments} comments in a picture of digits, at most {MAX_PLAIN_COMMENTS} are read")
+        raise too_costly(f"{comments} comments in an image of digits, at most {MAX_PLAIN_COMMENTS} are read")
 
 
 def check_samples(image: Image.Image) -> None:
