@@ -7,7 +7,7 @@ from typing import Any
 
 from forebay.errors import ConfigError
 
-PACKAGE = Path(__file__).parents[1]
+PACKAGE = Path(__file__).parents[2]
 BESIDE = "installation"  # folder of the package that the build puts helm/ and manifests/ into
 EXTRAS = ("spark-operator", "trainer")
 
