@@ -31,7 +31,7 @@ def serve_forebay(descriptor: int, shape: tuple[int, int, int]) -> None:
     from forebay.serving.http.access import Access
     from forebay.serving.repository import Models, ServedModel
     from forebay.serving.server import configure_process, run
-    from forebay.serving.state import Served
+    from forebay.serving.state import DesiredModel
     from forebay.settings.serve import ServeConfig
 
     height, width, channels = shape
@@ -45,7 +45,7 @@ def serve_forebay(descriptor: int, shape: tuple[int, int, int]) -> None:
     )
     classifier: Any = SimpleNamespace(spec=spec, predict=probabilities)
     models = Models(ModelRepository())
-    models.repository.update(ServedModel(NAME, Served(bundle="", version="1", weights_sha256=""), classifier))
+    models.repository.update(ServedModel(NAME, DesiredModel(bundle="", version="1", weights_sha256=""), classifier))
     configure_process()
     run(models, socket.socket(fileno=descriptor), Access(ServeConfig(), loopback=True), Admission())
 

@@ -21,7 +21,7 @@ from forebay.cli.main import group
 from forebay.local.checks import all_checks, libraries
 from forebay.local.runs.cache import drop_broken_entries, keep_digests
 from forebay.serving.curl import curl_command
-from forebay.serving.state import Served, ServerInfo, ServingFiles, write_desired, write_loaded, write_server
+from forebay.serving.state import DesiredModel, ServerInfo, ServingFiles, write_desired, write_loaded, write_server
 from forebay.state import FileLock, Home, StepLog, is_sealed, seal, write_json
 from forebay.state.steplog import EVENTS_VARIABLE, read_events, step
 from forebay.train.checkpoint import Checkpoints
@@ -76,7 +76,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory, mlflow_template: Path) -> P
     write_json(home.cache / "entry.json", {"rows": {"uri": str(home.root / "format.json")}})
     write_json(home.root / "cache-digests.json", {})
     files, folder = ServingFiles.of(home), home.runs / RUN
-    write_desired(files, 1, {"digits": Served(bundle="/nowhere", version="1", weights_sha256="0" * 64)})
+    write_desired(files, 1, {"digits": DesiredModel(bundle="/nowhere", version="1", weights_sha256="0" * 64)})
     write_loaded(files, 1, "instance", {})
     write_server(files, ServerInfo(pid=2**22 + 1, host="127.0.0.1", port=1, log=""))
     write_json(files.settings, {"hosts": "example.com"})

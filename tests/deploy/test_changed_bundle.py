@@ -15,7 +15,7 @@ from forebay.local.server.champions import bring_up, champion_url, earlier_champ
 from forebay.local.server.launch import Address
 from forebay.local.server.publish import publish
 from forebay.local.server.standing import model_lines
-from forebay.serving.state import Served
+from forebay.serving.state import DesiredModel
 from support.deploy_run import NAME, Released, Station
 
 HERE = Address("127.0.0.1", 0)
@@ -64,7 +64,7 @@ CHANGES = [
 
 def test_every_change_is_refused_by_deploy_serve_and_rollback(station: Station, first: Released) -> None:
     found = registry.resolve(station.home, f"{NAME}/{first.version}")
-    wanted = Served.of(found.folder, found.version, found.weights_sha256, found.record)
+    wanted = DesiredModel.from_record(found.folder, found.version, found.weights_sha256, found.record)
     before = station.loaded
     for name, change in CHANGES:
         words = f"{name} {SAID.get(change, 'was changed')}"
@@ -91,7 +91,7 @@ def test_a_changed_champion_is_not_brought_up_and_the_status_says_what_answers(
         with pytest.raises(ModelError, match=f"{NAME} version {champion.version} is refused: .*{HISTORY} was changed"):
             champion_url(station.home, NAME, HERE)
         publish(station.home, lambda _: {}, 60)
-        served = Served.of(champion.folder, champion.version, champion.weights_sha256, champion.record)
+        served = DesiredModel.from_record(champion.folder, champion.version, champion.weights_sha256, champion.record)
         publish(station.home, lambda _: {NAME: served}, 60)
         [line] = model_lines(control.current_models(station.home), control.loaded_models(station.home))
         assert line.startswith(f"  {NAME} version {champion.version}: nothing answers, for {champion.folder} is not")

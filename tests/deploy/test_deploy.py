@@ -16,10 +16,10 @@ from forebay.errors import DeployError, ModelError
 from forebay.local.server import control
 from forebay.local.server.publish import publish
 from forebay.local.server.requests import Request, candidate
-from forebay.serving.client import AnswerError, infer, predict
+from forebay.serving.client import PredictionFailedError, infer, predict
 from forebay.serving.curl import curl_command
 from forebay.serving.example import image_path
-from forebay.serving.state import Served
+from forebay.serving.state import DesiredModel
 from forebay.settings.cluster_environment import MODEL_STORE
 from forebay.state import seal
 from forebay.state.steplog import read_events
@@ -90,13 +90,13 @@ def test_a_broken_version_is_named_and_the_old_one_keeps_answering(station: Stat
     assert server is not None
     images, _ = read_smoke(released.evaluation)
     assert infer(server.url, NAME, images, 30).version == before
-    with pytest.raises(AnswerError, match="no model"):
+    with pytest.raises(PredictionFailedError, match="no model"):
         infer(server.url, candidate(NAME), images, 30)
 
 
 def test_a_candidate_that_a_killed_deployment_left_is_gone_after_the_next(station: Station) -> None:
     left = station.release(seed=5)
-    model = Served(bundle=str(left.bundle), version=left.version, weights_sha256=registry.resolve(
+    model = DesiredModel(bundle=str(left.bundle), version=left.version, weights_sha256=registry.resolve(
         station.home, f"{NAME}/{left.version}").weights_sha256, candidate=True)  # fmt: skip
     publish(station.home, lambda present: present | {candidate("other"): model}, 30)
     released = station.release(seed=6)
@@ -107,7 +107,7 @@ def test_a_candidate_that_a_killed_deployment_left_is_gone_after_the_next(statio
 def test_a_deployment_killed_between_promotion_and_alias_is_completed_by_the_next(station: Station) -> None:
     released = station.release(seed=8)
     found = registry.resolve(station.home, f"{NAME}/{released.version}")
-    promoted = Served(bundle=str(found.folder), version=found.version, weights_sha256=found.weights_sha256)
+    promoted = DesiredModel(bundle=str(found.folder), version=found.version, weights_sha256=found.weights_sha256)
     publish(station.home, lambda _: {NAME: promoted}, 30)
     assert station.champion != released.version
     station.deploy(released)
@@ -120,7 +120,7 @@ def test_nobody_answering_is_said(station: Station) -> None:
     from forebay.state import Run
 
     run = Run(station.log().home.new_run().folder)
-    model = Served(bundle="x", version="1", weights_sha256="0")
+    model = DesiredModel(bundle="x", version="1", weights_sha256="0")
     with pytest.raises(DeployError, match="nobody answered"):
         ask(run, Request(action="stage", name=NAME, model=model), 0.2)
 

@@ -19,7 +19,7 @@ from forebay.serving.loading.attempts import BESIDE, Loader
 from forebay.serving.loading.bundle import open_bundle
 from forebay.serving.loading.probe import probe
 from forebay.serving.repository import Models
-from forebay.serving.state import Loaded, Served
+from forebay.serving.state import DesiredModel, LoadStatus
 from support.tiny_inference_server import served
 
 SOON_S = 60.0
@@ -31,7 +31,7 @@ class Disk:
     def __init__(self) -> None:
         self.answers = threading.Event()
 
-    def load(self, model: Served) -> Classifier:
+    def load(self, model: DesiredModel) -> Classifier:
         if Path(model.bundle).name.startswith("slow"):
             self.answers.wait()
         return open_bundle(model)
@@ -44,7 +44,7 @@ def disk() -> Iterator[Disk]:
     made.answers.set()
 
 
-def until(models: Models, right: Callable[[dict[str, Loaded]], bool]) -> dict[str, Loaded]:
+def until(models: Models, right: Callable[[dict[str, LoadStatus]], bool]) -> dict[str, LoadStatus]:
     """What is served, once it is so."""
     given_up = threading.Event()
     timer = threading.Timer(SOON_S, given_up.set)
@@ -63,7 +63,7 @@ def test_bundles_that_hang_hold_back_no_other_and_are_served_when_the_disk_answe
     slow = {f"slow-{number}": served(tmp_path / f"slow-{number}", "1", seed=number) for number in range(2 * BESIDE)}
     good = served(tmp_path / "good", "1")
     models.want({**slow, "zoo": good})
-    states = until(models, lambda now: now["zoo"] == good.answering and all(now[name].error for name in slow))
+    states = until(models, lambda now: now["zoo"] == good.loaded_status and all(now[name].error for name in slow))
     assert all("is not loaded after 0.5 s" in states[name].error for name in slow)
     assert set(models.missing()) == set(slow)
     models.want({**slow, "zoo": good, "zebra": replace(good, version="2")})  # a later wish waits for none of them
@@ -77,7 +77,7 @@ def test_an_older_version_answers_where_the_wanted_one_cannot(tmp_path: Path) ->
     models = Models(ModelRepository())
     old, new = served(tmp_path / "1", "1"), served(tmp_path / "2", "2", seed=2)
     models.want({"zoo": old})
-    until(models, lambda now: now["zoo"] == old.answering)
+    until(models, lambda now: now["zoo"] == old.loaded_status)
     broken = replace(new, digest="0" * 64)
     models.want({"zoo": broken, "candidate": replace(broken, candidate=True)})
     states = until(models, lambda now: not now["zoo"].loading)
@@ -85,7 +85,7 @@ def test_an_older_version_answers_where_the_wanted_one_cannot(tmp_path: Path) ->
     assert "is not the bundle that was registered" in states["zoo"].error
     assert models.missing() == {}  # it answers; and a candidate is nobody's but the deployment's
     models.want({"zoo": new})
-    assert until(models, lambda now: not now["zoo"].loading)["zoo"] == new.answering
+    assert until(models, lambda now: not now["zoo"].loading)["zoo"] == new.loaded_status
 
 
 def test_what_failed_is_tried_again_when_it_is_wanted_again(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_what_failed_is_tried_again_when_it_is_wanted_again(tmp_path: Path) -> N
     assert "is not a model bundle" in until(models, lambda now: not now["zoo"].loading)["zoo"].error
     hidden.rename(tmp_path / "zoo")
     models.want({"zoo": model})
-    assert until(models, lambda now: not now["zoo"].loading)["zoo"] == model.answering
+    assert until(models, lambda now: not now["zoo"].loading)["zoo"] == model.loaded_status
 
 
 def test_a_settler_waits_for_what_loads_and_ends_when_asked(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_a_settler_waits_for_what_loads_and_ends_when_asked(tmp_path: Path) -> N
 def test_a_changed_file_is_named_also_where_only_the_list_of_files_tells(tmp_path: Path) -> None:
     model = served(tmp_path / "zoo", "1")
     (tmp_path / "zoo" / "history.json").write_text("[]")
-    recorded = Served.of(tmp_path / "zoo", "1", model.weights_sha256, record_of(tmp_path / "zoo"))
+    recorded = DesiredModel.from_record(tmp_path / "zoo", "1", model.weights_sha256, record_of(tmp_path / "zoo"))
     open_bundle(recorded)
     (tmp_path / "zoo" / "history.json").write_text("{}")
     with pytest.raises(ModelError, match=r"history.json was changed"):
@@ -133,7 +133,7 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path: Path, number: float) 
     weights[name].view(-1)[3] = number
     save_bundle(tmp_path / "zoo", spec, weights)
     with pytest.raises(ModelError, match=f"{name} holds numbers that are not finite"):
-        open_bundle(Served(bundle=str(tmp_path / "zoo"), version="1", weights_sha256=""))
+        open_bundle(DesiredModel(bundle=str(tmp_path / "zoo"), version="1", weights_sha256=""))
 
 
 class _NaNFor(torch.nn.Module):

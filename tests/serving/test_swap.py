@@ -19,7 +19,7 @@ from forebay.local.server import control
 from forebay.local.server.launch import Address
 from forebay.local.server.publish import publish
 from forebay.serving.ports import bind
-from forebay.serving.state import Served, ServerInfo, ServingFiles, write_server
+from forebay.serving.state import DesiredModel, ServerInfo, ServingFiles, write_server
 from forebay.state import Home
 from support.tiny_inference_server import served
 
@@ -38,7 +38,7 @@ def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
 
 
 @pytest.fixture(scope="module")
-def versions(tmp_path_factory: pytest.TempPathFactory) -> list[Served]:
+def versions(tmp_path_factory: pytest.TempPathFactory) -> list[DesiredModel]:
     """Versions 1 and 2, with different weights."""
     folder = tmp_path_factory.mktemp("versions")
     return [served(folder / str(number), str(number), seed=number) for number in (1, 2)]
@@ -62,7 +62,9 @@ def _connection(home: Home) -> http.client.HTTPConnection:
     return http.client.HTTPConnection(HOST, _running(home).port, timeout=120)
 
 
-def test_models_are_swapped_under_load_without_one_failed_request(shared_home: Home, versions: list[Served]) -> None:
+def test_models_are_swapped_under_load_without_one_failed_request(
+    shared_home: Home, versions: list[DesiredModel]
+) -> None:
     publish(shared_home, lambda _: {"digits": versions[0]}, 30)
     done = threading.Event()
 
@@ -113,7 +115,7 @@ def test_memory_does_not_grow_with_swaps(shared_home: Home, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("damage", ["missing", "weights", "other weights"])
 def test_a_model_that_fails_to_load_leaves_the_old_one_answering(
-    shared_home: Home, versions: list[Served], tmp_path: Path, damage: str
+    shared_home: Home, versions: list[DesiredModel], tmp_path: Path, damage: str
 ) -> None:
     publish(shared_home, lambda _: {"digits": versions[0]}, 30)
     broken = served(tmp_path / "broken", "9", seed=9)
@@ -131,7 +133,7 @@ def test_a_model_that_fails_to_load_leaves_the_old_one_answering(
 
 
 def test_a_server_is_ready_when_every_wanted_model_answers_in_whatever_version(
-    shared_home: Home, versions: list[Served], tmp_path: Path
+    shared_home: Home, versions: list[DesiredModel], tmp_path: Path
 ) -> None:
     broken = replace(versions[1], version="9", digest="0" * 64)
 
@@ -154,7 +156,7 @@ def test_a_server_is_ready_when_every_wanted_model_answers_in_whatever_version(
     assert ready() == 200
 
 
-def test_a_model_that_is_no_longer_wanted_is_gone(shared_home: Home, versions: list[Served]) -> None:
+def test_a_model_that_is_no_longer_wanted_is_gone(shared_home: Home, versions: list[DesiredModel]) -> None:
     publish(shared_home, lambda _: {"digits": versions[0], "other": versions[1]}, 30)
     publish(shared_home, lambda _: {"digits": versions[0]}, 30)
     assert set(control.loaded_models(shared_home)) == {"digits"}
@@ -163,7 +165,7 @@ def test_a_model_that_is_no_longer_wanted_is_gone(shared_home: Home, versions: l
     assert connection.getresponse().status == 404
 
 
-def test_changes_of_different_models_at_the_same_time_add_up(shared_home: Home, versions: list[Served]) -> None:
+def test_changes_of_different_models_at_the_same_time_add_up(shared_home: Home, versions: list[DesiredModel]) -> None:
     publish(shared_home, lambda _: {"digits": versions[0]}, 30)
     names = [f"model-{number}" for number in range(8)]
 
@@ -175,15 +177,15 @@ def test_changes_of_different_models_at_the_same_time_add_up(shared_home: Home, 
     assert set(control.loaded_models(shared_home)) == {"digits", *names}
 
 
-def test_a_second_change_sees_what_the_first_one_made(shared_home: Home, versions: list[Served]) -> None:
+def test_a_second_change_sees_what_the_first_one_made(shared_home: Home, versions: list[DesiredModel]) -> None:
     inside, seen = threading.Event(), []
 
-    def slow(present: dict[str, Served]) -> dict[str, Served]:
+    def slow(present: dict[str, DesiredModel]) -> dict[str, DesiredModel]:
         inside.set()
         assert not second.done()
         return present | {"first": versions[0]}
 
-    def quick(present: dict[str, Served]) -> dict[str, Served]:
+    def quick(present: dict[str, DesiredModel]) -> dict[str, DesiredModel]:
         seen.extend(present)
         return present
 
@@ -198,7 +200,7 @@ def test_a_second_change_sees_what_the_first_one_made(shared_home: Home, version
     assert "first" in seen
 
 
-def test_a_damaged_wish_is_survived(shared_home: Home, versions: list[Served]) -> None:
+def test_a_damaged_wish_is_survived(shared_home: Home, versions: list[DesiredModel]) -> None:
     publish(shared_home, lambda _: {"digits": versions[0]}, 30)
     desired = ServingFiles.of(shared_home).desired
     whole = desired.read_bytes()

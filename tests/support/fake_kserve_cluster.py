@@ -20,7 +20,7 @@ from forebay.local.server import control
 from forebay.local.server.launch import Address
 from forebay.local.server.publish import publish
 from forebay.models import load_bundle
-from forebay.serving.state import Served
+from forebay.serving.state import DesiredModel
 from forebay.settings import DeployConfig, ServeConfig
 from forebay.settings.cluster_environment import MODEL_STORE
 from forebay.settings.serve import NOTHING_GIVEN
@@ -82,7 +82,7 @@ class ClusterStation:
         server = control.ensure_server(self.home, Address("127.0.0.1", 0))
         bundle = self.bundles[version]
         digest = model["args"][model["args"].index("--bundle-digest") + 1]
-        served = Served(bundle=str(bundle), version=version, weights_sha256="", digest=digest)
+        served = DesiredModel(bundle=str(bundle), version=version, weights_sha256="", digest=digest)
         if publish(self.home, lambda _: {NAME: served}, 60).error(NAME):  # such a pod ends at once, again and again
             return self._crashing(labelled)
         ready = {"conditions": [{"type": "Ready", "status": "True"}]}

@@ -18,7 +18,7 @@ import psutil
 
 from forebay.contracts.bundles.spec import ModelSpec
 from forebay.serving.ports import bind
-from forebay.serving.state import Served
+from forebay.serving.state import DesiredModel
 
 
 def write_bundle(
@@ -47,10 +47,10 @@ def write_bundle(
     return save_bundle(folder, spec, network.state_dict())
 
 
-def served(folder: Path, version: str, *, seed: int = 0, **shape: Any) -> Served:
+def served(folder: Path, version: str, *, seed: int = 0, **shape: Any) -> DesiredModel:
     """Write a bundle and say how it should be served."""
     spec = write_bundle(folder, seed=seed, **shape)
-    return Served(bundle=str(folder), version=version, weights_sha256=spec.weights_sha256)
+    return DesiredModel(bundle=str(folder), version=version, weights_sha256=spec.weights_sha256)
 
 
 @dataclass

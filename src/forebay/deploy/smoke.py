@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forebay.errors import DeployError, OtherVersionError
-from forebay.serving.client import Answers, infer, predict_arrays
+from forebay.serving.client import Predictions, infer, predict_arrays
 
 BATCH_PIXELS = 1 << 20  # values in one request; as JSON about 4 MiB
 
-Ask = Callable[[str, str, NDArray[np.uint8], float], Answers]
+Ask = Callable[[str, str, NDArray[np.uint8], float], Predictions]
 PROTOCOLS: dict[str, Ask] = {"V2": infer, "V1": predict_arrays}
 
 
@@ -39,7 +39,7 @@ class Smoke:
                 answers = ask(server_url, name, self.images_NHWC[part], timeout_s)
                 self._compare(answers, self.probabilities[part], f"{name} over {protocol}")
 
-    def _compare(self, answers: Answers, expected: NDArray[np.float32], where: str) -> None:
+    def _compare(self, answers: Predictions, expected: NDArray[np.float32], where: str) -> None:
         _check_version(answers, self.version, where)
         if answers.probabilities.shape != expected.shape:
             raise DeployError(
@@ -77,6 +77,6 @@ def check_answers(
             raise DeployError(f"{name} over {protocol}: the answer is no distribution over {classes} classes.")
 
 
-def _check_version(answers: Answers, version: str, where: str) -> None:
+def _check_version(answers: Predictions, version: str, where: str) -> None:
     if answers.version != version:
         raise OtherVersionError(f"{where}: version {answers.version} answered where {version} was expected.")

@@ -14,7 +14,7 @@ from forebay.local.server.requests import Answer, Request, ask
 from forebay.registry import RegisteredBundle
 from forebay.serving.client import predict_url
 from forebay.serving.example import write_example
-from forebay.serving.state import Served
+from forebay.serving.state import DesiredModel
 from forebay.settings import AUTO, DeployConfig, ServeConfig
 from forebay.settings.serve import NOTHING_GIVEN
 from forebay.state import Run, StepLog
@@ -72,7 +72,7 @@ def _target(config: DeployConfig, log: StepLog) -> str:
 
 def _on_this_machine(bundle: RegisteredBundle, smoke: Smoke, config: DeployConfig, log: StepLog) -> str:
     run = Run(log.home.runs / log.run_id)
-    served = Served.of(bundle.folder, bundle.version, bundle.weights_sha256, bundle.record)
+    served = DesiredModel.from_record(bundle.folder, bundle.version, bundle.weights_sha256, bundle.record)
     request = Request(action="stage", name=bundle.name, model=served, timeout_s=config.timeout_s)
     patience_s = 2 * config.timeout_s + ANSWER_MARGIN_S
     staged = ask(run, request, patience_s)

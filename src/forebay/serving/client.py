@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 TIMEOUT_S = 60.0
 
 
-class AnswerError(ForebayError):
+class PredictionFailedError(ForebayError):
     """The server answered something else than a prediction."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answers:
+class Predictions:
     """What a model said about several images."""
 
     version: str
@@ -49,19 +49,19 @@ def predict(server_url: str, name: str, image: bytes, timeout_s: float = TIMEOUT
     return prediction
 
 
-def predict_arrays(server_url: str, name: str, images_NHWC: "NDArray[np.uint8]", timeout_s: float) -> Answers:
+def predict_arrays(server_url: str, name: str, images_NHWC: "NDArray[np.uint8]", timeout_s: float) -> Predictions:
     """Ask for images as V1 JSON arrays; raises like `predict`."""
     import numpy as np
 
     rows = _predictions(server_url, name, images_NHWC.tolist(), timeout_s)
-    return Answers(
+    return Predictions(
         version=rows[0]["model_version"],
         label_names=[row["label_name"] for row in rows],
         probabilities=np.array([row["probabilities"] for row in rows]),
     )
 
 
-def infer(server_url: str, name: str, images_NHWC: "NDArray[np.uint8]", timeout_s: float) -> Answers:
+def infer(server_url: str, name: str, images_NHWC: "NDArray[np.uint8]", timeout_s: float) -> Predictions:
     """Ask for images as a V2 binary tensor; raises like `predict`."""
     import numpy as np
 
@@ -73,7 +73,7 @@ def infer(server_url: str, name: str, images_NHWC: "NDArray[np.uint8]", timeout_
     try:
         outputs = {output["name"]: output for output in reply["outputs"]}
         probabilities = outputs["probabilities"]
-        return Answers(
+        return Predictions(
             version=reply["model_version"],
             label_names=outputs["label_name"]["data"],
             probabilities=np.array(probabilities["data"]).reshape(probabilities["shape"]),
@@ -96,8 +96,8 @@ def _is_ours(prediction: Any) -> bool:
     return isinstance(prediction, dict) and {"label_name", "probabilities", "model_version"} <= prediction.keys()
 
 
-def _foreign(server_url: str, path: str) -> AnswerError:
-    return AnswerError(
+def _foreign(server_url: str, path: str) -> PredictionFailedError:
+    return PredictionFailedError(
         f"{server_url}{path} answered with no prediction of Forebay's. Another server listens there; `forebay status` "
         "tells where ours is."
     )
@@ -145,5 +145,5 @@ def _parsed(url: str, status: int, answer: bytes) -> dict[str, Any]:
         value = None
     if status != 200 or not isinstance(value, dict):
         text = value.get("error") if isinstance(value, dict) else answer[:200].decode(errors="replace")
-        raise AnswerError(f"{url} answered {status}: {text}")
+        raise PredictionFailedError(f"{url} answered {status}: {text}")
     return value

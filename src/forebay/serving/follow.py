@@ -10,7 +10,7 @@ from pathlib import Path
 from forebay.contracts.bundles.spec import SPEC, read_spec_alone
 from forebay.errors import ConfigError, ModelError
 from forebay.serving.repository import Models
-from forebay.serving.state import Loaded, Served, ServingFiles, read_desired, read_settings, write_loaded
+from forebay.serving.state import DesiredModel, LoadStatus, ServingFiles, read_desired, read_settings, write_loaded
 from forebay.text import control_in
 
 logger = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class Follower(Settler):
         self._use = use
         self._seen: tuple[object, ...] | None = None
         self._generation = 0
-        self._said: tuple[int, dict[str, Loaded]] | None = None
+        self._said: tuple[int, dict[str, LoadStatus]] | None = None
 
     def _look(self) -> None:
         version = _version(self._files.desired), _version(self._files.settings)
@@ -96,7 +96,7 @@ def _version(file: Path) -> tuple[int, int]:
 
 def find_bundles(
     folder: Path, name: str | None = None, version: str | None = None, digest: str = ""
-) -> dict[str, Served]:
+) -> dict[str, DesiredModel]:
     """The bundles of a folder by KServe's convention: the folder is one, or holds one per sub-folder.
 
     Whether they can be loaded is found out when they are: one that cannot hides no other.
@@ -121,7 +121,7 @@ def find_bundles(
         ) from error
 
 
-def _find_bundles(folder: Path, name: str | None, version: str | None, digest: str) -> dict[str, Served]:
+def _find_bundles(folder: Path, name: str | None, version: str | None, digest: str) -> dict[str, DesiredModel]:
     if os.path.lexists(folder / SPEC):
         spec = read_spec_alone(folder)
         served = _served(folder, version or spec.weights_sha256[:12], spec.weights_sha256, digest)
@@ -138,7 +138,7 @@ def _find_bundles(folder: Path, name: str | None, version: str | None, digest: s
     return {name or path.name: _found(path, version, digest) for path in inside}
 
 
-def _found(folder: Path, version: str | None, digest: str) -> Served:
+def _found(folder: Path, version: str | None, digest: str) -> DesiredModel:
     try:
         weights_sha256 = read_spec_alone(folder).weights_sha256
     except ModelError:  # which loading it says again
@@ -146,11 +146,11 @@ def _found(folder: Path, version: str | None, digest: str) -> Served:
     return _served(folder, version or weights_sha256[:12] or UNKNOWN, weights_sha256, digest)
 
 
-def _served(folder: Path, version: str, weights_sha256: str, digest: str) -> Served:
-    return Served(bundle=str(folder), version=version, weights_sha256=weights_sha256, digest=digest)
+def _served(folder: Path, version: str, weights_sha256: str, digest: str) -> DesiredModel:
+    return DesiredModel(bundle=str(folder), version=version, weights_sha256=weights_sha256, digest=digest)
 
 
-def _callable(models: dict[str, Served]) -> dict[str, Served]:
+def _callable(models: dict[str, DesiredModel]) -> dict[str, DesiredModel]:
     for name, served in models.items():
         forbidden = control_in(name + served.version)
         if forbidden:

@@ -12,7 +12,7 @@ from forebay.serving.loading.attempts import Loader, Outcome, content
 from forebay.serving.metrics import show_models
 from forebay.serving.protocol.encode import INPUT
 from forebay.serving.protocol.outputs import OUTPUTS
-from forebay.serving.state import Loaded, Served, is_open
+from forebay.serving.state import DesiredModel, LoadStatus
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 class ServedModel(kserve.Model):  # type: ignore[misc]
     """A classifier under a name. Inference goes through `forebay.serving.app`, the SDK asks for the metadata."""
 
-    def __init__(self, name: str, served: Served, classifier: Classifier) -> None:
+    def __init__(self, name: str, served: DesiredModel, classifier: Classifier) -> None:
         super().__init__(name)
         self.served = served
         self.classifier = classifier
@@ -50,7 +50,7 @@ class Models:
     def __init__(self, repository: kserve.ModelRepository, loader: Loader | None = None) -> None:
         self.repository = repository
         self._loader = loader or Loader()
-        self._wanted: dict[str, Served] = {}
+        self._wanted: dict[str, DesiredModel] = {}
 
     def get(self, name: str) -> ServedModel | None:
         """The model that answers for a name now."""
@@ -73,7 +73,7 @@ class Models:
         served = self._wanted.get(name)
         return None if served is None else served.version
 
-    def want(self, desired: dict[str, Served]) -> None:
+    def want(self, desired: dict[str, DesiredModel]) -> None:
         """Begin to serve exactly these models; one that cannot be loaded leaves what answered before in place."""
         self._wanted = dict(desired)
         self._loader.ask(served for served in self._unserved().values() if self._shared(served) is None)
@@ -85,7 +85,7 @@ class Models:
         if dropped:
             self._changed()
 
-    def settle(self) -> dict[str, Loaded]:
+    def settle(self) -> dict[str, LoadStatus]:
         """Serve what was loaded meanwhile.
 
         Returns:
@@ -96,14 +96,14 @@ class Models:
 
     def is_loading(self) -> bool:
         """Whether something is being loaded that does not take too long."""
-        return any(is_open(self._state(name, served)) for name, served in self._wanted.items())
+        return any(self._state(name, served).is_pending for name, served in self._wanted.items())
 
     def wait_for_news(self, timeout_s: float) -> None:
         """Wait until a bundle was loaded or refused, or for that long."""
         if self._loader.ended.wait(timeout_s):
             self._loader.ended.clear()
 
-    def _unserved(self) -> dict[str, Served]:
+    def _unserved(self) -> dict[str, DesiredModel]:
         return {
             name: served
             for name, served in self._wanted.items()
@@ -126,19 +126,19 @@ class Models:
         show_models((name, model.served.version, model.classifier.spec) for name, model in self._items())
         gc.collect()  # networks hold reference cycles; without this an old version lives until some later collection
 
-    def _state(self, name: str, served: Served) -> Loaded:
+    def _state(self, name: str, served: DesiredModel) -> LoadStatus:
         current = self.get(name)
-        answering = Loaded() if current is None else current.served.answering
+        answering = LoadStatus() if current is None else current.served.loaded_status
         if current is not None and current.served == served:
             return answering
         found = self._outcome(served)
         here = found.classifier is not None  # since a moment ago: the next look serves it
         return replace(answering, error=found.error, loading=found.loading or here)
 
-    def _outcome(self, served: Served) -> Outcome:
+    def _outcome(self, served: DesiredModel) -> Outcome:
         return self._loader.outcome(served)
 
-    def _shared(self, served: Served) -> Classifier | None:
+    def _shared(self, served: DesiredModel) -> Classifier | None:
         """The same bundle, where it is served under another name already."""
         same = (model for _, model in self._items() if content(model.served) == content(served))
         return next((model.classifier for model in same), None)

@@ -8,7 +8,7 @@ from forebay.cluster.rollout import rollout
 from forebay.cluster.rollout.inference_service import marks
 from forebay.errors import ConfigError, DeployError, OtherVersionError
 from forebay.kube.client import INFERENCE_SERVICES, Api, ApiError, connect
-from forebay.serving.client import AnswerError
+from forebay.serving.client import PredictionFailedError
 from support.fake_custom_resources import ApiDouble, Object
 from support.fake_rollout import READY, Registry, RollOut, served, wanted
 
@@ -65,7 +65,7 @@ def test_a_version_that_was_promoted_meanwhile_is_not_overruled(
 
 
 @pytest.mark.parametrize(
-    "late", [OtherVersionError("1 answered."), ConfigError("Nothing answers."), AnswerError("400: shape")]
+    "late", [OtherVersionError("1 answered."), ConfigError("Nothing answers."), PredictionFailedError("400: shape")]
 )
 def test_a_pod_on_its_way_out_may_answer_for_a_moment(
     roll_out: RollOut, registry: Registry, monkeypatch: pytest.MonkeyPatch, late: Exception

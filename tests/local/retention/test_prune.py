@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from forebay.cli.main import group
 from forebay.errors import BusyError
 from forebay.local.retention.prune import Inventory, RunFacts, plan, prune
-from forebay.serving.state import Served, ServingFiles, write_desired
+from forebay.serving.state import DesiredModel, ServingFiles, write_desired
 from forebay.state import FileLock, Home, Run, is_sealed, seal, write_json
 
 DAY_S = 86_400
@@ -102,7 +102,7 @@ def test_a_served_bundle_stays_wherever_it_lies(planted: Planted) -> None:
     planted.run(2)
     planted.artifact(2, "train")
     write_desired(
-        ServingFiles.of(planted.home), 1, {"digits": Served(bundle=str(bundle), version="1", weights_sha256="0")}
+        ServingFiles.of(planted.home), 1, {"digits": DesiredModel(bundle=str(bundle), version="1", weights_sha256="0")}
     )
     assert entry in removed(planted.home, 1)
     assert is_sealed(bundle)
@@ -171,7 +171,9 @@ def test_a_folder_that_is_reached_by_another_name_is_the_same_folder(planted: Pl
     link.symlink_to(planted.home.root)
     bundle = planted.artifact(1, "train")
     planted.run(1)
-    write_desired(ServingFiles.of(planted.home), 1, {"a": Served(bundle=str(bundle), version="1", weights_sha256="0")})
+    write_desired(
+        ServingFiles.of(planted.home), 1, {"a": DesiredModel(bundle=str(bundle), version="1", weights_sha256="0")}
+    )
     removed(Home(link), 0)
     assert is_sealed(bundle)
 

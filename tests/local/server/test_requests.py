@@ -7,12 +7,12 @@ import pytest
 from forebay.errors import ConfigError
 from forebay.local.server.handle_requests import _wanted
 from forebay.local.server.requests import Answer, Request, answer, candidate, pending
-from forebay.serving.state import Served
+from forebay.serving.state import DesiredModel
 from forebay.settings import EvaluateConfig
 from forebay.state import Home, write_json
 
-OLD = Served(bundle="/1", version="1", weights_sha256="a")
-NEW = Served(bundle="/2", version="2", weights_sha256="b")
+OLD = DesiredModel(bundle="/1", version="1", weights_sha256="a")
+NEW = DesiredModel(bundle="/2", version="2", weights_sha256="b")
 REQUEST = Request(action="stage", name="digits", model=NEW, previous=OLD)
 
 

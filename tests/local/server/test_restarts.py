@@ -29,11 +29,11 @@ import json, sys
 from forebay.serving.local import control
 from forebay.serving.local.launch import Address
 from forebay.serving.local.publish import publish
-from forebay.serving.state import Served
+from forebay.serving.state import DesiredModel
 from forebay.state import Home
 home = Home.find().open()
 control.ensure_server(home, Address("127.0.0.1", 0))
-publish(home, lambda _: {"digits": Served(**json.loads(sys.argv[1]))}, 30)
+publish(home, lambda _: {"digits": DesiredModel(**json.loads(sys.argv[1]))}, 30)
 """
 
 

@@ -12,7 +12,7 @@ from forebay.errors import MachineError
 from forebay.local.server import control
 from forebay.local.server.launch import Address
 from forebay.local.server.publish import publish
-from forebay.serving.state import Served
+from forebay.serving.state import DesiredModel
 from forebay.signing import PASSPHRASE, SIGNING_KEY, VERIFY_KEY, sign, signing_key
 from forebay.state import Home
 from support.key_pairs import KeyPair, make_pair
@@ -31,7 +31,7 @@ def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> KeyPair:
     return found
 
 
-def signed(folder: Path, version: str, **how: int) -> Served:
+def signed(folder: Path, version: str, **how: int) -> DesiredModel:
     """A random bundle, signed by the key that is set."""
     model = served(folder, version, **how)
     key = signing_key()

@@ -13,7 +13,7 @@ from forebay.kube.ending import Ending, ended_by_signals
 from forebay.kube.pod_logs import explained
 from forebay.kube.pod_problems import Obstacle
 from forebay.kube.retries import PUT_BACK_S, Patience
-from forebay.serving.client import AnswerError
+from forebay.serving.client import PredictionFailedError
 
 Object = dict[str, Any]
 SLICE_S = 2  # how long one watch lasts; pods are looked at after each
@@ -143,7 +143,7 @@ class Rollout:
             try:
                 prove(url)
                 break
-            except (OtherVersionError, ConfigError, AnswerError):
+            except (OtherVersionError, ConfigError, PredictionFailedError):
                 if time.monotonic() > end:
                     raise
             time.sleep(PAUSE_S)

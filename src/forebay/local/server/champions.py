@@ -13,14 +13,14 @@ from forebay.local.server import control
 from forebay.local.server.launch import Address
 from forebay.local.server.publish import publish_or_restore
 from forebay.serving.client import predict_url
-from forebay.serving.state import Served, ServerInfo
+from forebay.serving.state import DesiredModel, ServerInfo
 from forebay.state import Home
 from forebay.text import control_in
 
 LOAD_TIMEOUT_S = 120.0
 
 
-def resolve(home: Home, reference: str) -> tuple[str, Served]:
+def resolve(home: Home, reference: str) -> tuple[str, DesiredModel]:
     """Name and bundle of a registry reference (`digits`, `digits@champion`, `digits/3`) or of a bundle folder."""
     folder = Path(reference).absolute()
     if (folder / SPEC).is_file():
@@ -30,7 +30,9 @@ def resolve(home: Home, reference: str) -> tuple[str, Served]:
                 f"{str(folder)!r} holds {forbidden} in its last part, by which the model would be called. Rename it."
             )
         with _as_config():
-            return folder.name, Served.of(folder, "0", read_spec(folder).weights_sha256, record_of(folder))
+            return folder.name, DesiredModel.from_record(
+                folder, "0", read_spec(folder).weights_sha256, record_of(folder)
+            )
     with _as_config():
         return _served(registry.resolve(home, reference))
 
@@ -49,7 +51,7 @@ def earlier_champion(home: Home, name: str) -> str:
 class Champions:
     """The champions of a registry, each under its registered name."""
 
-    served: dict[str, Served]  # their bundles are on this machine
+    served: dict[str, DesiredModel]  # their bundles are on this machine
     problems: dict[str, str]  # why another one cannot be served
 
 
@@ -82,7 +84,7 @@ def bring_up(home: Home, references: tuple[str, ...], address: Address) -> Serve
     idle = control.status(home) is None and not control.is_supervised(home)
     server = control.ensure_server(home, address)
 
-    def change(present: dict[str, Served]) -> dict[str, Served]:
+    def change(present: dict[str, DesiredModel]) -> dict[str, DesiredModel]:
         # where a server runs, a candidate may be under test by a deployment; where none ran, a kill left it
         return {name: model for name, model in present.items() if not (idle and model.candidate)} | wanted
 
@@ -100,7 +102,7 @@ def champion_url(home: Home, name: str, address: Address) -> str | None:
     champion = registry.champion(home, name)
     if champion is None:
         return None
-    answers = _served(champion)[1].answering
+    answers = _served(champion)[1].loaded_status
     server = control.ensure_server(home, address) if control.status(home) else None  # it takes the settings
     if server is not None and control.loaded_models(home).get(name) == answers:
         return predict_url(server.url, name)
@@ -116,5 +118,5 @@ def _as_config() -> Iterator[None]:
         raise ConfigError(str(error)) from error
 
 
-def _served(found: registry.RegisteredBundle) -> tuple[str, Served]:
-    return found.name, Served.of(found.folder, found.version, found.weights_sha256, found.record)
+def _served(found: registry.RegisteredBundle) -> tuple[str, DesiredModel]:
+    return found.name, DesiredModel.from_record(found.folder, found.version, found.weights_sha256, found.record)

@@ -18,8 +18,8 @@ from forebay.local.server.launch import START_TIMEOUT_S, Address, start, until
 from forebay.local.server.record import Restarts
 from forebay.serving.ports import bind
 from forebay.serving.state import (
-    Loaded,
-    Served,
+    DesiredModel,
+    LoadStatus,
     ServerInfo,
     ServingFiles,
     read_desired,
@@ -66,12 +66,12 @@ def is_supervised(home: Home) -> bool:
     return FileLock(ServingFiles.of(home).supervisor_lock).is_held()
 
 
-def current_models(home: Home) -> dict[str, Served]:
+def current_models(home: Home) -> dict[str, DesiredModel]:
     """What should be served, by name; a server that starts loads exactly this."""
     return read_desired(ServingFiles.of(home))[1]
 
 
-def loaded_models(home: Home) -> dict[str, Loaded]:
+def loaded_models(home: Home) -> dict[str, LoadStatus]:
     """What the running server answers for, by name; empty when none runs."""
     info = status(home)
     _, instance, models = read_loaded(ServingFiles.of(home))

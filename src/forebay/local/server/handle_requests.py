@@ -7,7 +7,7 @@ from forebay.local.server.control import ensure_server, other_code
 from forebay.local.server.launch import Address
 from forebay.local.server.publish import publish_or_restore
 from forebay.local.server.requests import Answer, Request, answer, candidate, pending
-from forebay.serving.state import Served
+from forebay.serving.state import DesiredModel
 from forebay.state import Home, Run
 
 
@@ -42,7 +42,7 @@ def _act(home: Home, request: Request, address: Address) -> Answer:
     return Answer(id=request.id, url=info.url, serving=serving, previous=published.before.get(request.name))
 
 
-def _wanted(before: dict[str, Served], request: Request) -> dict[str, Served]:
+def _wanted(before: dict[str, DesiredModel], request: Request) -> dict[str, DesiredModel]:
     """The models after the request; candidates that a killed run left behind are dropped with every action."""
     models = {name: model for name, model in before.items() if not model.candidate}
     if request.action == "stage":

@@ -6,22 +6,22 @@ from dataclasses import dataclass
 from forebay.errors import DeployError, ForebayError, MachineError
 from forebay.local.server.control import status
 from forebay.local.server.launch import until
-from forebay.serving.state import Loaded, Served, ServingFiles, is_open, read_desired, read_loaded, write_desired
+from forebay.serving.state import DesiredModel, LoadStatus, ServingFiles, read_desired, read_loaded, write_desired
 from forebay.state import FileLock, Home
 
-Change = Callable[[dict[str, Served]], dict[str, Served]]  # from the models wanted now to those wanted next
+Change = Callable[[dict[str, DesiredModel]], dict[str, DesiredModel]]  # from the models wanted now to those wanted next
 
 
 @dataclass(frozen=True)
 class Published:
     """A change of the served models, tried by the server."""
 
-    before: dict[str, Served]  # what was wanted when the change was made
-    loaded: dict[str, Loaded]  # what answers now
+    before: dict[str, DesiredModel]  # what was wanted when the change was made
+    loaded: dict[str, LoadStatus]  # what answers now
 
     def error(self, name: str) -> str:
         """Why this name is not answered as wanted; empty where it is."""
-        return self.loaded.get(name, Loaded()).error
+        return self.loaded.get(name, LoadStatus()).error
 
 
 def publish(home: Home, change: Change, timeout_s: float, names: Collection[str] | None = None) -> Published:
@@ -68,8 +68,8 @@ class _Asked:
     """One change of `desired.json`."""
 
     generation: int
-    before: dict[str, Served]
-    wanted: dict[str, Served]
+    before: dict[str, DesiredModel]
+    wanted: dict[str, DesiredModel]
 
 
 def _want(files: ServingFiles, change: Change) -> _Asked:
@@ -83,7 +83,7 @@ def _want(files: ServingFiles, change: Change) -> _Asked:
 def _restored(asked: _Asked, names: Collection[str]) -> Change:
     """The change that takes these names back, except where somebody has wanted something else since."""
 
-    def change(present: dict[str, Served]) -> dict[str, Served]:
+    def change(present: dict[str, DesiredModel]) -> dict[str, DesiredModel]:
         ours = {name for name in names if present.get(name) == asked.wanted.get(name)}
         kept = {name: model for name, model in present.items() if name not in ours}
         return kept | {name: model for name, model in asked.before.items() if name in ours}
@@ -98,8 +98,8 @@ def _await(home: Home, asked: _Asked, timeout_s: float, names: Collection[str] |
         if info is None:
             raise MachineError(f"The server ended before it had loaded its models. Its log: {files.log}")
         applied, instance, loaded = read_loaded(files)
-        waited = [model for name, model in loaded.items() if names is None or name in names]
-        if instance == info.instance and applied >= asked.generation and not any(map(is_open, waited)):
+        waited = [found for name, found in loaded.items() if names is None or name in names]
+        if instance == info.instance and applied >= asked.generation and not any(each.is_pending for each in waited):
             return Published(asked.before, loaded)
     asked_for = ", ".join(sorted(asked.wanted if names is None else names))
     raise DeployError(

@@ -17,7 +17,7 @@ from forebay.errors import ForebayError
 from forebay.local.server import control
 from forebay.local.server.champions import LOAD_TIMEOUT_S, champions
 from forebay.local.server.publish import publish_or_restore
-from forebay.serving.state import Loaded, Served
+from forebay.serving.state import DesiredModel, LoadStatus
 from forebay.state import Home
 from forebay.state.mask import without_passwords
 from forebay.state.mlflow_words import in_words, is_mlflows
@@ -64,17 +64,17 @@ def _look(home: Home) -> str:
     return without_passwords(" ".join([f"serving {_listed(control.loaded_models(home))}.", *problems]))
 
 
-def _publish(home: Home, wanted: dict[str, Served]) -> list[str]:
+def _publish(home: Home, wanted: dict[str, DesiredModel]) -> list[str]:
     """Have the server load what it does not answer for yet; returns what went wrong."""
     loaded = control.loaded_models(home)
-    answering = {name: model.answering for name, model in wanted.items()}
+    answering = {name: model.loaded_status for name, model in wanted.items()}
     if wanted == control.current_models(home) and loaded == answering:
         return []
     published = publish_or_restore(home, lambda _: wanted, wanted.keys(), LOAD_TIMEOUT_S)
     return [f"{name}: {published.error(name)}" for name in wanted if published.error(name)]
 
 
-def _forget_downloads(home: Home, wanted: dict[str, Served]) -> None:
+def _forget_downloads(home: Home, wanted: dict[str, DesiredModel]) -> None:
     """A stand that is always on would fill its disk with champions of the past; the registry has them all."""
     kept = {Path(model.bundle) for model in wanted.values()}
     for folder in home.downloads.glob("[!.]*"):
@@ -82,7 +82,7 @@ def _forget_downloads(home: Home, wanted: dict[str, Served]) -> None:
             shutil.rmtree(folder)
 
 
-def _listed(models: dict[str, Loaded]) -> str:
+def _listed(models: dict[str, LoadStatus]) -> str:
     versions = [f"{name} version {model.version}" for name, model in sorted(models.items()) if model.version]
     return ", ".join(versions) or "nothing: no registered model has an alias champion that can be served"
 

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from forebay.errors import DeployError
-from forebay.serving.state import Served
+from forebay.serving.state import DesiredModel
 from forebay.state import Run, read_json, write_json
 
 Action = Literal["stage", "promote", "discard"]
@@ -29,8 +29,8 @@ class Request:
 
     action: Action
     name: str  # registered model name
-    model: Served
-    previous: Served | None = None  # for discard: what stage's answer told
+    model: DesiredModel
+    previous: DesiredModel | None = None  # for discard: what stage's answer told
     timeout_s: float = 120.0  # for loading and readiness
     id: str = field(default_factory=lambda: secrets.token_hex(8))
 
@@ -46,7 +46,7 @@ class Answer:
     id: str  # of the request
     url: str = ""  # of the server, for example http://127.0.0.1:8090
     serving: str = ""  # name to send requests to: NAME or NAME.candidate
-    previous: Served | None = None  # what NAME served when the request came
+    previous: DesiredModel | None = None  # what NAME served when the request came
     error: str = ""  # why not, in one paragraph
 
 
@@ -83,7 +83,7 @@ def pending(run: Run) -> Request | None:
         value = read_json(run.serving_request)
     except FileNotFoundError:
         return None
-    request = Request(**{**value, "model": Served(**value["model"]), "previous": _served(value["previous"])})
+    request = Request(**{**value, "model": DesiredModel(**value["model"]), "previous": _served(value["previous"])})
     found = _read_answer(run)
     return None if found is not None and found.id == request.id else request
 
@@ -101,5 +101,5 @@ def _read_answer(run: Run) -> Answer | None:
     return Answer(**{**value, "previous": _served(value["previous"])})
 
 
-def _served(value: dict[str, Any] | None) -> Served | None:
-    return None if value is None else Served(**value)
+def _served(value: dict[str, Any] | None) -> DesiredModel | None:
+    return None if value is None else DesiredModel(**value)

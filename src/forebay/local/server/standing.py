@@ -3,24 +3,24 @@
 from collections.abc import Mapping
 from typing import Any
 
-from forebay.serving.state import Loaded, Served
+from forebay.serving.state import DesiredModel, LoadStatus
 
 
-def model_lines(wanted: Mapping[str, Served], loaded: Mapping[str, Loaded]) -> list[str]:
+def model_lines(wanted: Mapping[str, DesiredModel], loaded: Mapping[str, LoadStatus]) -> list[str]:
     """One line for each wanted model: what answers, and what a person should know of it."""
-    return [_line(name, served, loaded.get(name, Loaded())) for name, served in sorted(wanted.items())]
+    return [_line(name, served, loaded.get(name, LoadStatus())) for name, served in sorted(wanted.items())]
 
 
-def model_objects(wanted: Mapping[str, Served], loaded: Mapping[str, Loaded]) -> dict[str, dict[str, Any]]:
+def model_objects(wanted: Mapping[str, DesiredModel], loaded: Mapping[str, LoadStatus]) -> dict[str, dict[str, Any]]:
     """The same for programs: what is wanted by name, and under `answers` and `error` what became of it."""
     found = {}
     for name, served in wanted.items():
-        state = loaded.get(name, Loaded())
+        state = loaded.get(name, LoadStatus())
         found[name] = {**vars(served), "answers": state.version or None, "error": _problem(served, state)}
     return found
 
 
-def _line(name: str, served: Served, state: Loaded) -> str:
+def _line(name: str, served: DesiredModel, state: LoadStatus) -> str:
     line = f"  {name} version {served.version}"
     if not served.digest:
         line += " (registered by an earlier Forebay: only its weights are checked)"
@@ -31,8 +31,8 @@ def _line(name: str, served: Served, state: Loaded) -> str:
     return f"{line}: {answers}, for {problem}"
 
 
-def _problem(served: Served, state: Loaded) -> str:
+def _problem(served: DesiredModel, state: LoadStatus) -> str:
     """Why what is wanted is not what answers; empty where it is."""
-    if state == served.answering:
+    if state == served.loaded_status:
         return ""
     return state.error or ("it is being loaded" if state.loading else "it is not loaded")

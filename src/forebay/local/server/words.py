@@ -6,13 +6,13 @@ from typing import Any
 from forebay.local.server import control
 from forebay.local.server.record import Restarts
 from forebay.local.server.standing import model_lines, model_objects
-from forebay.serving.state import Served, ServerInfo, ServingFiles
+from forebay.serving.state import DesiredModel, ServerInfo, ServingFiles
 from forebay.state import FileLock, Home
 
 HIDDEN = ("pid", "unanswered")  # of `Restarts`: nobody's concern
 
 
-def server_object(home: Home, server: ServerInfo | None, models: dict[str, Served]) -> dict[str, Any] | None:
+def server_object(home: Home, server: ServerInfo | None, models: dict[str, DesiredModel]) -> dict[str, Any] | None:
     """The server for `--json`; None where none answers."""
     if server is None:
         return None
@@ -26,7 +26,7 @@ def restarts_object(home: Home, server: ServerInfo | None) -> dict[str, Any] | N
     return None if told is None else {key: value for key, value in asdict(told).items() if key not in HIDDEN}
 
 
-def server_lines(home: Home, server: ServerInfo | None, models: dict[str, Served]) -> list[str]:
+def server_lines(home: Home, server: ServerInfo | None, models: dict[str, DesiredModel]) -> list[str]:
     """The server for people, with what it should serve, and its restarts."""
     told = control.restarts(home, server)
     if server is None:

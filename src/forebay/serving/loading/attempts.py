@@ -9,7 +9,7 @@ from typing import NamedTuple
 from forebay.errors import ForebayError
 from forebay.models import Classifier
 from forebay.serving.loading.bundle import open_bundle
-from forebay.serving.state import Served
+from forebay.serving.state import DesiredModel
 
 logger = logging.getLogger(__name__)
 
@@ -17,7 +17,7 @@ LIMIT_S = 300.0  # for one bundle, as deploy.timeout_s; one that ends later is s
 BESIDE = 2  # that load at once: each takes a core and its memory,
 YIELDS_S = 15.0  # but one that takes longer than this no longer keeps the next from beginning
 
-Load = Callable[[Served], Classifier]
+Load = Callable[[DesiredModel], Classifier]
 
 
 class Content(NamedTuple):
@@ -28,7 +28,7 @@ class Content(NamedTuple):
     digest: str
 
 
-def content(served: Served) -> Content:
+def content(served: DesiredModel) -> Content:
     """What makes two wishes the same model."""
     return Content(served.bundle, served.weights_sha256, served.digest)
 
@@ -36,7 +36,7 @@ def content(served: Served) -> Content:
 class _Attempt:
     """One bundle, loaded in a thread of its own."""
 
-    def __init__(self, served: Served, load: Load, ended: threading.Event) -> None:
+    def __init__(self, served: DesiredModel, load: Load, ended: threading.Event) -> None:
         self.classifier: Classifier | None = None
         self.error = ""
         self.began: float | None = None
@@ -82,7 +82,7 @@ class Loader:
         self._yields_s = yields_s
         self._attempts: dict[Content, _Attempt] = {}
 
-    def ask(self, wanted: Iterable[Served]) -> None:
+    def ask(self, wanted: Iterable[DesiredModel]) -> None:
         """Load these; what failed before is tried again, what is no longer wanted is forgotten."""
         by_content = {content(served): served for served in wanted}
         self._attempts = {
@@ -93,7 +93,7 @@ class Loader:
                 self._attempts[key] = _Attempt(served, self._load, self.ended)
         self._begin()
 
-    def outcome(self, served: Served) -> Outcome:
+    def outcome(self, served: DesiredModel) -> Outcome:
         """What came of this one."""
         self._begin()
         attempt = self._attempts[content(served)]
@@ -104,7 +104,7 @@ class Loader:
         late = f"{served.bundle} is not loaded after {self._limit_s:g} s; it is served once it is."
         return Outcome(error=f"{late} Does its disk answer?", loading=True)
 
-    def forget(self, served: Served) -> None:
+    def forget(self, served: DesiredModel) -> None:
         """Keep nothing of one that is served now."""
         self._attempts.pop(content(served), None)
 

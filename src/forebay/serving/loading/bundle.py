@@ -6,13 +6,13 @@ from pathlib import Path
 from forebay.errors import ModelError
 from forebay.models import Classifier, load_bundle
 from forebay.serving.loading.probe import probe
-from forebay.serving.state import Served
+from forebay.serving.state import DesiredModel
 from forebay.signing import verify_if_asked
 
 logger = logging.getLogger(__name__)
 
 
-def open_bundle(served: Served) -> Classifier:
+def open_bundle(served: DesiredModel) -> Classifier:
     """Load a bundle and try it, so that the first client neither waits nor finds out that it cannot answer.
 
     Args:
