@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from forebay.errors import ForebayError
-from forebay.local.server import log
+from forebay.serving.log_file import redirect_output, start_rotation
 from forebay.serving.ports import KSERVE_PORT, PORT_VARIABLE, bind, container_port
 from forebay.serving.state import ServingFiles, read_desired
 from forebay.settings.serve import from_environment, serve_config
@@ -34,8 +34,8 @@ def _serve(options: argparse.Namespace) -> None:
     if options.home:
         os.umask(UMASK)
     if options.log:
-        log.print_to(options.log)
-        log.rotate_always(options.log)
+        redirect_output(options.log)
+        start_rotation(options.log)
     end_with_supervisor()
     settings = from_environment(os.environ)
     serve_config(settings)  # a wrong value is found before a port is taken

@@ -16,14 +16,15 @@ from click.testing import CliRunner
 
 from forebay.cli.main import group
 from forebay.errors import ConfigError, DamagedError
-from forebay.local.server import control, log
+from forebay.local.server import control
 from forebay.local.server.launch import Address
+from forebay.serving import log_file
 from forebay.serving.state import ServerInfo, ServingFiles
 from forebay.state import Home
 from support.tiny_inference_server import served
 
 HOST = "127.0.0.1"
-FULL = b"a line of before\n" * (log.LIMIT_BYTES // 16)
+FULL = b"a line of before\n" * (log_file.FULL_BYTES // 16)
 STARTER = """
 import json, sys
 from forebay.serving.local import control
@@ -76,8 +77,8 @@ def _status(*options: str) -> str:
 
 def test_a_full_log_gives_way_to_a_new_one_and_both_are_shown(running_home: Home) -> None:
     files = ServingFiles.of(running_home)
-    assert [path.name for path in log.files(files.log)] == ["server.log.1", "server.log"]
-    written = b"".join(path.read_bytes() for path in log.files(files.log))
+    assert [path.name for path in log_file.log_files(files.log)] == ["server.log.1", "server.log"]
+    written = b"".join(path.read_bytes() for path in log_file.log_files(files.log))
     assert written.startswith(FULL)
     assert b"listening on 127.0.0.1" in written
     assert CliRunner().invoke(group, ["logs", "server"]).stdout.encode() == written

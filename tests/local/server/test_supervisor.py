@@ -134,9 +134,9 @@ def test_no_line_is_lost_and_no_file_grows_past_the_limit_while_logs_change(tmp_
     program = """
 import os, sys, threading
 from pathlib import Path
-from forebay.serving.local.log import print_to, rotate
+from forebay.serving.log_file import redirect_output, rotate_if_full
 path, written = Path(sys.argv[1]), threading.Barrier(5)
-print_to(path)
+redirect_output(path)
 def write(name):
     for number in range(400):
         sys.stderr.write(f"{name} {number} python\\n")
@@ -147,18 +147,20 @@ threads = [threading.Thread(target=write, args=(name,)) for name in range(4)]
 for thread in threads:
     thread.start()
 for _ in range(40):
-    rotate(path, 14_000)
+    rotate_if_full(path, 14_000)
     written.wait()
 for thread in threads:
     thread.join()
 """
     path = tmp_path / "server.log"
     subprocess.run([sys.executable, "-c", program, str(path)], check=True, timeout=120)
-    from forebay.local.server.log import files
+    from forebay.serving.log_file import log_files
 
-    lines = [line for file in files(path) for line in file.read_text().splitlines()]
+    lines = [line for file in log_files(path) for line in file.read_text().splitlines()]
     wanted = {f"{name} {number} {by}" for name in range(4) for number in range(400) for by in ("python", "library")}
-    assert len(files(path)) > 2
+    assert len(log_files(path)) > 2
     assert sorted(lines) == sorted(wanted)
-    assert max(file.stat().st_size for file in files(path)) < 18_000  # what is written between two looks comes on top
-    assert all(file.stat().st_mode & 0o077 == 0 for file in files(path))
+    assert (
+        max(file.stat().st_size for file in log_files(path)) < 18_000
+    )  # what is written between two looks comes on top
+    assert all(file.stat().st_mode & 0o077 == 0 for file in log_files(path))

@@ -18,7 +18,7 @@ from forebay.cli.command import command
 from forebay.cli.options import cluster_option, json_option, refuse_without_cluster
 from forebay.errors import ConfigError, DamagedError
 from forebay.local.server import control, words
-from forebay.local.server import log as server_log
+from forebay.serving.log_file import log_files
 from forebay.serving.state import ServingFiles
 from forebay.state import Home, Run, read_object
 from forebay.state.steplog import damaged_lines, read_events
@@ -96,7 +96,7 @@ def logs_command(step: str, run_id: str | None) -> None:
     home = Home.find().open()
     if step == "server":
         log = ServingFiles.of(home).log
-        for path in server_log.files(log) or [log]:  # older files first
+        for path in log_files(log) or [log]:  # older files first
             _print_file(path)
         return
     run = find_run(home, run_id) if run_id or step == "engine" else _last_with(home, step)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from forebay.errors import MachineError
-from forebay.local.server.log import last_line
+from forebay.serving.log_file import last_line
 from forebay.serving.ports import PORT_VARIABLE, bind
 from forebay.serving.state import ServerInfo, ServingFiles, read_server
 from forebay.settings.serve import from_environment, serve_variables

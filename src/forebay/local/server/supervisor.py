@@ -24,8 +24,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from forebay.local.server import log, record
+from forebay.local.server import record
 from forebay.local.server.record import Restarts
+from forebay.serving import log_file
 from forebay.serving.state import ServingFiles
 from forebay.state import FileLock, Home
 from forebay.state.watch import SUPERVISOR_VARIABLE
@@ -99,7 +100,7 @@ class Supervisor:
         answered = code == 0 or self._files.server.exists()  # the server removes it at an orderly end
         with contextlib.suppress(OSError):
             self._files.server.unlink(missing_ok=True)
-        return Life(code, time.monotonic() - began, answered, log.last_line(self._files.log, size))
+        return Life(code, time.monotonic() - began, answered, log_file.last_line(self._files.log, size))
 
     def _followed(self) -> int:
         """Start the server and wait for its end; returns its exit code."""
@@ -126,7 +127,7 @@ class Supervisor:
 
     def _may_go_on(self, life: Life) -> bool:
         """Tell of a death, and wait before the next start; False where there will be none."""
-        log.rotate(self._files.log)
+        log_file.rotate_if_full(self._files.log)
         self._short_lives = 1 if life.lasted_s >= LIVED_S else self._short_lives + 1
         waiting_s, now = wait_s(self._short_lives), datetime.now(UTC)
         told = replace(
