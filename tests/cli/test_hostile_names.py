@@ -17,7 +17,7 @@ from forebay.cli.main import group
 from forebay.cli.render import RunView, print_summary
 from forebay.errors import ConfigError, DataError
 from forebay.ingest.detect import find
-from forebay.ingest.index import check_class_names
+from forebay.ingest.image_index import check_class_names
 from forebay.log_lines import LineFormatter
 from forebay.serving.follow import find_bundles
 from forebay.settings import IngestConfig, parse_assignments

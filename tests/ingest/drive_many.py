@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
-from forebay.ingest import index
+from forebay.ingest import image_index
 from forebay.ingest.distributed.driver import drive
 
 
@@ -21,7 +21,7 @@ def executors(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 
 session = SparkSession.builder.getOrCreate()
-index.PART_ROWS = 7
+image_index.PART_ROWS = 7
 done = [drive(uri) for uri in sys.argv[1:]]
 pids = session.range(0, 40, 1, 40).mapInArrow(executors, "pid long").toArrow()["pid"].to_pylist()
 session.stop()

@@ -14,7 +14,7 @@ from forebay.errors import DataError
 from forebay.ingest.archives import open_archive
 from forebay.ingest.archives.compressed import unpack
 from forebay.ingest.detect import find
-from forebay.ingest.files.files import File, list_files, read
+from forebay.ingest.files.files import SourceFile, list_files, read
 from forebay.settings import IngestConfig
 
 
@@ -26,12 +26,12 @@ def add(tar: tarfile.TarFile, name: str, data: bytes = b"data", **header: object
     tar.addfile(info, io.BytesIO(data))
 
 
-def only(path: Path) -> File:
+def only(path: Path) -> SourceFile:
     (file,) = list_files(str(path))
     return file
 
 
-def members(archive: File, work: Path) -> list[File]:
+def members(archive: SourceFile, work: Path) -> list[SourceFile]:
     opened = open_archive(archive, work)
     assert opened is not None
     return opened[1].files

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from forebay.errors import DataError
-from forebay.ingest.detect import Found, find
+from forebay.ingest.detect import DetectedSource, find
 from forebay.settings import IngestConfig
 
 UTF8_FLAG = 1 << 11
@@ -35,7 +35,7 @@ def as_tar(path: Path, names: Sequence[str]) -> Path:
     return path
 
 
-def read(path: Path, **settings: str) -> tuple[list[tuple[str, str | None, str | None]], Found]:
+def read(path: Path, **settings: str) -> tuple[list[tuple[str, str | None, str | None]], DetectedSource]:
     found = find(IngestConfig(data=str(path), **settings), path.parent)
     rows = found.index().sort_by("position").to_pylist()
     return [(row["source"], row["label_name"], row["reason"]) for row in rows], found

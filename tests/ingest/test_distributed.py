@@ -21,8 +21,8 @@ from forebay.contracts.manifest import DataManifest
 from forebay.errors import DataError
 from forebay.ingest.distributed.exchange import read_result, write_task
 from forebay.ingest.files import s3 as objects
-from forebay.ingest.index import INDEX
-from forebay.ingest.spark.places import S3Place
+from forebay.ingest.image_index import INDEX
+from forebay.ingest.spark.task_storage import S3Storage
 from forebay.settings import IngestConfig
 from support.s3_server import S3Store
 from support.small_images import CLASSES, draw, plant_bad_files, write_folder, write_idx
@@ -38,7 +38,7 @@ class Work:
     """What executors made of the sources."""
 
     uris: dict[str, str]  # of the sources, by kind
-    places: dict[str, S3Place]
+    places: dict[str, S3Storage]
     said: dict[str, Any]
 
 
@@ -78,7 +78,7 @@ def work(tmp_path_factory: pytest.TempPathFactory, s3_server: S3Store) -> Work:
         "cut": s3_server.upload(root / "cut.tar.gz", "distributed", "cut.tar.gz"),
     }
     uris["s3a"] = uris["folder"].replace("s3://", "s3a://")
-    places = {kind: S3Place(f"s3://distributed/work/{kind}") for kind in uris}
+    places = {kind: S3Storage(f"s3://distributed/work/{kind}") for kind in uris}
     with pytest.MonkeyPatch.context() as patch:
         for name, value in s3_server.environment.items():
             patch.setenv(name, value)
@@ -116,7 +116,7 @@ def test_the_work_was_done_by_two_processes_of_their_own(work: Work) -> None:
 def test_executors_write_what_the_steps_own_process_writes(
     run_ingest: Ingest, work: Work, kind: str, tmp_path: Path, s3: S3Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("forebay.ingest.index.PART_ROWS", 7)
+    monkeypatch.setattr("forebay.ingest.image_index.PART_ROWS", 7)
     here = run_ingest(work.uris[kind], tmp_path / "here", max_quarantine=0.5, **SETTINGS.get(kind, {}))
     reading = read_result(work.places[kind])
     for folder in ("rows", "quarantine"):

@@ -14,7 +14,7 @@ from PIL import Image
 from forebay.contracts.manifest import DataManifest
 from forebay.images import Depth
 from forebay.ingest.image_warnings import image_warnings
-from forebay.ingest.shapes import Outcome, Shape, Target, count_outcomes, outcome_batch, resolve
+from forebay.ingest.target_format import DecodeOutcome, ImageShape, TargetFormat, count_outcomes, outcome_batch, resolve
 from forebay.settings import IngestConfig
 from support.small_images import draw
 
@@ -167,19 +167,19 @@ def test_strangers_among_the_images_are_named_in_the_quarantine_table(run_ingest
     ],
 )
 def test_no_side_that_auto_takes_is_above_the_ceiling(size: tuple[int, int], stored: tuple[int, int]) -> None:
-    target = resolve(counted((Shape(*size, 3), 9)), IngestConfig())
+    target = resolve(counted((ImageShape(*size, 3), 9)), IngestConfig())
     assert (target.shape[:2], target.size) == (stored, size)
 
 
-def counted(*found: tuple[Shape, int]) -> Counter[Outcome]:
-    return Counter({Outcome(shape, None): count for shape, count in found})
+def counted(*found: tuple[ImageShape, int]) -> Counter[DecodeOutcome]:
+    return Counter({DecodeOutcome(shape, None): count for shape, count in found})
 
 
 def test_a_few_images_of_another_aspect_ratio_are_worth_no_warning() -> None:
-    config, target = IngestConfig(), Target(Shape(32, 32, 3), (32, 32), 16)
-    square, wide = Shape(32, 32, 3), Shape(32, 64, 3)
+    config, target = IngestConfig(), TargetFormat(ImageShape(32, 32, 3), (32, 32), 16)
+    square, wide = ImageShape(32, 32, 3), ImageShape(32, 64, 3)
     assert image_warnings(counted((square, 95), (wide, 5)), target, config) == []
-    assert image_warnings(counted((square, 60), (Shape(32, 35, 3), 40)), target, config) == []
+    assert image_warnings(counted((square, 60), (ImageShape(32, 35, 3), 40)), target, config) == []
     [warning] = image_warnings(counted((square, 94), (wide, 6)), target, config)
     assert warning.startswith("6 of 100 images have another aspect ratio than 32x32: ingest.fit=crop")
     [warning] = image_warnings(counted((wide, 9)), target, IngestConfig(fit="stretch"))
@@ -190,7 +190,7 @@ def test_a_few_images_of_another_aspect_ratio_are_worth_no_warning() -> None:
 
 
 def test_outcomes_travel_whole() -> None:
-    outcomes = counted((Shape(1, 2, 3), 4))
-    outcomes[Outcome(None, "unreadable")] = 5
-    outcomes[Outcome(Shape(7, 7, 1), "mis_sized", Depth(14, 12))] = 6
+    outcomes = counted((ImageShape(1, 2, 3), 4))
+    outcomes[DecodeOutcome(None, "unreadable")] = 5
+    outcomes[DecodeOutcome(ImageShape(7, 7, 1), "mis_sized", Depth(14, 12))] = 6
     assert count_outcomes(outcome_batch(outcomes).to_pylist()) == outcomes

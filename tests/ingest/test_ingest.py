@@ -115,7 +115,7 @@ def test_the_result_depends_on_neither_parts_nor_order_nor_path_nor_packing(
             tar.add(tmp_path / "shapes" / name, f"./somewhere/else/{name}")
     whole = run_ingest(tmp_path / "shapes", tmp_path / "whole", max_quarantine=0.5)
     again = run_ingest(tmp_path / "shapes", tmp_path / "again", max_quarantine=0.5)
-    monkeypatch.setattr("forebay.ingest.index.PART_ROWS", 7)
+    monkeypatch.setattr("forebay.ingest.image_index.PART_ROWS", 7)
     packed = run_ingest(tmp_path / "packed.tar.gz", tmp_path / "packed", max_quarantine=0.5)
     assert len(list((tmp_path / "packed" / "rows").iterdir())) == 7
     assert whole.digest == packed.digest == again.digest

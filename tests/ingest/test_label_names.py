@@ -10,7 +10,7 @@ import pytest
 from forebay.errors import ConfigError, DataError
 from forebay.ingest.detect import find
 from forebay.ingest.fingerprint import source_fingerprint
-from forebay.ingest.labels.match_names import NameMatcher
+from forebay.ingest.labels.name_matcher import NameMatcher
 from forebay.settings import IngestConfig
 from support.image_folders import in_folder
 

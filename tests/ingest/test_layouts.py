@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from forebay.errors import DataError
-from forebay.ingest.detect import Found, find
+from forebay.ingest.detect import DetectedSource, find
 from forebay.ingest.labels.splits import own_split, split_word, split_words
 from forebay.settings import IngestConfig
 from support.image_folders import EMPTY, REFUSED, in_folder
@@ -24,7 +24,7 @@ def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Read files of these names in a folder `photos`: rows of (path, class, split), and what is said."""
     (tmp_path / "work").mkdir()
 
-    def index(*names: str, **settings: Any) -> tuple[list[Row], list[str], Found]:
+    def index(*names: str, **settings: Any) -> tuple[list[Row], list[str], DetectedSource]:
         in_folder(tmp_path / "photos", names)
         monkeypatch.chdir(tmp_path)
         found = find(IngestConfig(data="photos", **settings), tmp_path / "work")

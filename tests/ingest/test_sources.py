@@ -20,15 +20,15 @@ from PIL import Image
 
 from forebay.errors import DataError
 from forebay.images import ImageError
-from forebay.ingest.detect import Found
+from forebay.ingest.dataset_name import dataset_name
+from forebay.ingest.detect import DetectedSource
 from forebay.ingest.detect import find as recognise
-from forebay.ingest.names import dataset_name
 from forebay.settings import IngestConfig
 
 LIMIT = 1 << 20
 
 
-def find(data: str, work: Path) -> Found:
+def find(data: str, work: Path) -> DetectedSource:
     return recognise(IngestConfig(data=data), work)
 
 

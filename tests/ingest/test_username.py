@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from forebay.errors import MachineError
-from forebay.ingest.spark.username import ensure_name
+from forebay.ingest.spark.passwd_entry import ensure_name
 
 UID = 54321
 

@@ -4,9 +4,9 @@ import pyarrow as pa
 import pytest
 
 from forebay.contracts.rows import content_digest
-from forebay.ingest.index import Record, build_index, part_starts
-from forebay.ingest.shapes import Shape
-from forebay.ingest.verdict import class_order, class_warnings, judge
+from forebay.ingest.deduplication import class_order, class_warnings, judge
+from forebay.ingest.image_index import ImageRecord, build_index, part_starts
+from forebay.ingest.target_format import ImageShape
 
 KEPT = [(f"{number:064x}", "cat" if number % 2 else "dog", None) for number in range(9)]
 
@@ -17,7 +17,7 @@ def kept_table(rows: list[tuple[str, str, str | None]]) -> pa.Table:
 
 
 def digest(rows: list[tuple[str, str, str | None]], classes: tuple[str, ...] = ("cat", "dog")) -> str:
-    return content_digest(kept_table(rows), Shape(2, 2, 1), classes)
+    return content_digest(kept_table(rows), ImageShape(2, 2, 1), classes)
 
 
 def test_the_digest_does_not_depend_on_the_order() -> None:
@@ -46,7 +46,7 @@ def test_another_class_name_changes_the_digest() -> None:
 
 
 def index(*sources: tuple[str, str]) -> pa.Table:
-    return build_index(Record(source, label, None, b"/x", row, 1) for row, (source, label) in enumerate(sources))
+    return build_index(ImageRecord(source, label, None, b"/x", row, 1) for row, (source, label) in enumerate(sources))
 
 
 def group(sha: str, first: int, rows: int, low: int, high: int) -> dict[str, object]:
@@ -86,10 +86,10 @@ def test_few_rows_uneven_classes_and_a_lost_class_are_said() -> None:
 
 
 def test_rows_of_one_place_are_never_parted_and_parts_stay_small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("forebay.ingest.index.PART_ROWS", 2)
-    groups = build_index(Record(f"f#{row}", "a", None, b"/f", row // 3, 10) for row in range(9))
+    monkeypatch.setattr("forebay.ingest.image_index.PART_ROWS", 2)
+    groups = build_index(ImageRecord(f"f#{row}", "a", None, b"/f", row // 3, 10) for row in range(9))
     assert part_starts(groups) == [0, 3, 6]
-    ranges = build_index(Record(f"f#{row}", "a", None, b"/f", row, 10) for row in range(5))
+    ranges = build_index(ImageRecord(f"f#{row}", "a", None, b"/f", row, 10) for row in range(5))
     assert part_starts(ranges) == [0, 2, 4]
-    monkeypatch.setattr("forebay.ingest.index.PART_BYTES", 15)
+    monkeypatch.setattr("forebay.ingest.image_index.PART_BYTES", 15)
     assert part_starts(ranges) == [0, 1, 2, 3, 4]

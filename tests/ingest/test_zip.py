@@ -14,7 +14,7 @@ from forebay.images import ImageError
 from forebay.ingest.archives import open_archive
 from forebay.ingest.archives.zip import plain
 from forebay.ingest.detect import find
-from forebay.ingest.files.files import File, list_files, read_file
+from forebay.ingest.files.files import SourceFile, list_files, read_file
 from forebay.settings import IngestConfig
 
 TEXT = b"a picture, more or less " * 40
@@ -28,7 +28,7 @@ def packed(path: Path, *members: tuple[str, bytes], method: int = zipfile.ZIP_DE
     return path
 
 
-def members(path: Path) -> list[File]:
+def members(path: Path) -> list[SourceFile]:
     (archive,) = list_files(str(path))
     opened = open_archive(archive, path.parent)
     assert opened is not None

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from forebay.ingest.detect import Found
+from forebay.ingest.detect import DetectedSource
 from forebay.ingest.detect import find as recognise
 from forebay.settings import IngestConfig
 
@@ -34,11 +34,11 @@ def write(root: Path, name: str, /, rows: int = 2, metadata: dict[str, Any] | No
     return root
 
 
-def find(data: str, work: Path, config: IngestConfig | None = None) -> Found:
+def find(data: str, work: Path, config: IngestConfig | None = None) -> DetectedSource:
     return recognise(replace(config or IngestConfig(), data=data), work)
 
 
-def texts_of(found: Found) -> list[str]:
+def texts_of(found: DetectedSource) -> list[str]:
     return [note.text for note in found.notes]
 
 

@@ -9,11 +9,11 @@ import pyarrow as pa
 from forebay.errors import ConfigError, DataError
 from forebay.ingest.archives import open_archive, open_archives
 from forebay.ingest.archives.open import is_named_archive, without_suffix
-from forebay.ingest.files.files import File, Listing, list_source
-from forebay.ingest.index import Record, build_index
+from forebay.ingest.files.files import SourceFile, SourceListing, list_source
+from forebay.ingest.image_index import ImageRecord, build_index
 from forebay.ingest.layout import is_sidecar
-from forebay.ingest.note import Note
-from forebay.ingest.sources import SOURCES, Source, Visible, labels, parquet, webdataset
+from forebay.ingest.source_note import SourceNote
+from forebay.ingest.sources import SOURCE_KINDS, SourceContents, SourceKind, labelled_images, parquet, webdataset
 from forebay.settings import AUTO, IngestConfig
 from forebay.settings.ingest import DIGITS
 
@@ -28,14 +28,14 @@ BESIDE_ARCHIVES = (".idx", ".index", "license", "readme", "copying", "checksums"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class DetectedSource:
     """A recognised source."""
 
     kind: str
-    source: Source
-    visible: Visible
+    source: SourceKind
+    visible: SourceContents
     work: Path
-    notes: list[Note] = field(default_factory=list)  # what a person should know; `index` adds to them
+    notes: list[SourceNote] = field(default_factory=list)  # what a person should know; `index` adds to them
 
     def index(self) -> pa.Table:
         """The index of its images.
@@ -49,15 +49,15 @@ class Found:
             raise DataError(source=self.visible.config.data, problem=problem, fix=_advice(self.visible.files))
         return table
 
-    def _records(self) -> Iterator[Record]:
+    def _records(self) -> Iterator[ImageRecord]:
         for found in self.source.index(self.visible, self.work):
-            if isinstance(found, Note):
+            if isinstance(found, SourceNote):
                 self.notes.append(found)
             else:
                 yield found
 
 
-def find(config: IngestConfig, work: Path) -> Found:
+def find(config: IngestConfig, work: Path) -> DetectedSource:
     """Recognise a source by its files' names, and an archive by its first bytes.
 
     Args:
@@ -67,52 +67,54 @@ def find(config: IngestConfig, work: Path) -> Found:
         ConfigError: there is nothing at the path, or S3 refuses.
         DataError: it is empty, or an archive that cannot be read.
     """
-    listing = Listing(files=[], empty_folders=[]) if config.data == DIGITS else list_source(config.data)
+    listing = SourceListing(files=[], empty_folders=[]) if config.data == DIGITS else list_source(config.data)
     packed, visible = _opened(config, listing, work)
     source = _source(visible)
     kind = packed if packed and source.kind == "folder" else source.kind
-    notes: list[Note] = []
-    if source is not parquet.SOURCE:
+    notes: list[SourceNote] = []
+    if source is not parquet.KIND:
         visible, notes = parquet.without_strays(visible)
-    return Found(kind=kind, source=source, visible=visible, work=work, notes=notes)
+    return DetectedSource(kind=kind, source=source, visible=visible, work=work, notes=notes)
 
 
-def _source(visible: Visible) -> Source:
+def _source(visible: SourceContents) -> SourceKind:
     config = visible.config
-    source = next((source for source in SOURCES if source.accepts(visible)), None)
+    source = next((source for source in SOURCE_KINDS if source.accepts(visible)), None)
     if source is None:
         raise DataError(source=config.data, problem="it holds no files (hidden ones do not count)", fix=KINDS)
     named = {"image_column": config.image_column, "label_column": config.label_column}
     key = next((key for key, column in named.items() if column != AUTO), None)
-    if key is None or source in (labels.SOURCE, webdataset.SOURCE):
+    if key is None or source in (labelled_images.KIND, webdataset.KIND):
         return source
     if not any(parquet.is_parquet(file) for file in visible.files):
         raise ConfigError(
             f"ingest.{key}={named[key]} names a column of Parquet files or of a table of labels, and {config.data} "
             f"holds none. Leave it at {AUTO}, give Parquet, or name a table with ingest.labels."
         )
-    return parquet.SOURCE
+    return parquet.KIND
 
 
-def _opened(config: IngestConfig, listing: Listing, work: Path) -> tuple[str, Visible]:
+def _opened(config: IngestConfig, listing: SourceListing, work: Path) -> tuple[str, SourceContents]:
     """The kind of archive, empty for none, and what lies in it: in one file, or in a folder of nothing but archives."""
     if len(listing.files) == 1:
         opened = open_archive(listing.files[0], work)
         if opened is not None:
             kind, members = opened
-            return kind, Visible(config=config, listing=members, archives=("",))
+            return kind, SourceContents(config=config, listing=members, archives=("",))
     archives = [file for file in listing.files if is_named_archive(file)]
     beside = [file for file in listing.files if not is_named_archive(file)]
     if archives and all(is_sidecar(file.name) or file.name.lower().endswith(BESIDE_ARCHIVES) for file in beside):
         kind, members = open_archives(archives, work)
-        together = Listing.of([*members.files, *beside], members.empty_folders)  # a table of labels may lie beside
-        return kind, Visible(
+        together = SourceListing.of(
+            [*members.files, *beside], members.empty_folders
+        )  # a table of labels may lie beside
+        return kind, SourceContents(
             config=config, listing=together, archives=tuple(without_suffix(file.path) for file in archives)
         )
-    return "", Visible(config=config, listing=listing)
+    return "", SourceContents(config=config, listing=listing)
 
 
-def _advice(files: Sequence[File]) -> str:
+def _advice(files: Sequence[SourceFile]) -> str:
     """What to give instead of files among which no image is."""
     if any(is_named_archive(file) for file in files):
         return (
@@ -124,6 +126,6 @@ def _advice(files: Sequence[File]) -> str:
     return KINDS
 
 
-def _few(files: Sequence[File]) -> str:
+def _few(files: Sequence[SourceFile]) -> str:
     names = [file.path for file in files[:3]]
     return ", ".join([*names, f"… {len(files)} in all"] if len(files) > len(names) else names)

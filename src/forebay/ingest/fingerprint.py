@@ -5,7 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from forebay.ingest.archives.open import is_named_archive
-from forebay.ingest.files.files import File, list_files
+from forebay.ingest.files.files import SourceFile, list_files
 from forebay.settings.ingest import DIGITS
 
 
@@ -36,7 +36,7 @@ def source_fingerprint(data: str, labels: str = "") -> str:
     return digest.hexdigest()
 
 
-def _is_inside(labels: str, files: list[File]) -> bool:
+def _is_inside(labels: str, files: list[SourceFile]) -> bool:
     """Tell a table of the source, and one that can only lie in an archive of it: its bytes are the archive's."""
     wanted = labels.removeprefix("./")
     if any(file.path == wanted for file in files):

@@ -4,7 +4,7 @@ from collections import Counter
 
 from forebay.images.depth import BITS
 from forebay.images.fit import CROP, LETTERBOX, STRETCH
-from forebay.ingest.shapes import Outcome, Shape, Target
+from forebay.ingest.target_format import DecodeOutcome, ImageShape, TargetFormat
 from forebay.settings import AUTO, IngestConfig
 
 OTHER_ASPECT = 0.1  # of an image that is cut, black or squeezed away: above it, the aspect ratio is another one
@@ -26,7 +26,7 @@ _FITTED = {
 }
 
 
-def image_warnings(outcomes: Counter[Outcome], target: Target, config: IngestConfig) -> list[str]:
+def image_warnings(outcomes: Counter[DecodeOutcome], target: TargetFormat, config: IngestConfig) -> list[str]:
     """The warnings, of none to four sentences each."""
     warnings = [_ceiling(target, config), _aspect_ratio(outcomes, target.shape, config.fit)]
     depths = _depths(outcomes)
@@ -37,7 +37,7 @@ def image_warnings(outcomes: Counter[Outcome], target: Target, config: IngestCon
     return [warning for warning in warnings if warning]
 
 
-def _ceiling(target: Target, config: IngestConfig) -> str | None:
+def _ceiling(target: TargetFormat, config: IngestConfig) -> str | None:
     height, width, _ = target.shape
     if (height, width) == target.size:
         return None
@@ -48,7 +48,7 @@ def _ceiling(target: Target, config: IngestConfig) -> str | None:
     )
 
 
-def _aspect_ratio(outcomes: Counter[Outcome], shape: Shape, fit: str) -> str | None:
+def _aspect_ratio(outcomes: Counter[DecodeOutcome], shape: ImageShape, fit: str) -> str | None:
     rows, worst = 0, 0.0
     others: Counter[str] = Counter()
     for outcome, count in outcomes.items():
@@ -67,19 +67,19 @@ def _aspect_ratio(outcomes: Counter[Outcome], shape: Shape, fit: str) -> str | N
     )
 
 
-def _lost(found: Shape, shape: Shape) -> float:
+def _lost(found: ImageShape, shape: ImageShape) -> float:
     """The share of an image that another aspect ratio costs; the same number for all three ways."""
     one, other = found.height * shape.width, found.width * shape.height
     return 1 - min(one, other) / max(one, other)
 
 
-def _orientation(found: Shape) -> str:
+def _orientation(found: ImageShape) -> str:
     if found.height == found.width:
         return "square"
     return "portrait" if found.height > found.width else "landscape"
 
 
-def _depths(outcomes: Counter[Outcome]) -> Counter[tuple[int, int]]:
+def _depths(outcomes: Counter[DecodeOutcome]) -> Counter[tuple[int, int]]:
     depths: Counter[tuple[int, int]] = Counter()
     for outcome, count in outcomes.items():
         if outcome.depth:

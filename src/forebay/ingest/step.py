@@ -18,24 +18,24 @@ import pyarrow.parquet as pq
 from forebay.contracts.manifest import MANIFEST, DataManifest
 from forebay.contracts.rows import QUARANTINE, ROWS
 from forebay.errors import DataError
-from forebay.ingest.detect import Found, find
+from forebay.ingest.deduplication import DeduplicationResult, class_order, count_values, judge
+from forebay.ingest.detect import DetectedSource, find
 from forebay.ingest.fingerprint import source_fingerprint
-from forebay.ingest.index import INDEX, check_class_names, write_index
+from forebay.ingest.image_index import INDEX, check_class_names, write_index
 from forebay.ingest.quarantine import check, keep_for_run, where_all_are, with_quarantine
-from forebay.ingest.shapes import (
+from forebay.ingest.spark.decode_task import JUDGED_TYPES, STAGED, DecodeJob, decode_part, read_judged, sample_outcomes
+from forebay.ingest.spark.session import TASKS_PER_CORE, in_words, map_parts, run_parts, spark_session
+from forebay.ingest.spark.task_storage import LocalStorage, TaskStorage
+from forebay.ingest.spark.write_task import REPEATED, WriteJob, write_part
+from forebay.ingest.summary import make_manifest
+from forebay.ingest.target_format import (
     NO_TARGET,
     OUTCOME_TYPES,
-    Outcome,
+    DecodeOutcome,
     count_outcomes,
     outcome_batch,
     resolve,
 )
-from forebay.ingest.spark.decode import JUDGED_TYPES, STAGED, DecodeJob, decode_part, read_judged, sample_outcomes
-from forebay.ingest.spark.places import LocalPlace, Place
-from forebay.ingest.spark.session import TASKS_PER_CORE, in_words, map_parts, run_parts, spark_session
-from forebay.ingest.spark.write import REPEATED, WriteJob, write_part
-from forebay.ingest.summary import make_manifest
-from forebay.ingest.verdict import Verdict, class_order, count_values, judge
 from forebay.settings import IngestConfig
 from forebay.state import StepLog, seal
 from forebay.state.sealed import MARKER
@@ -49,7 +49,7 @@ Progress = Callable[[int, int, str], None]  # done, total, unit
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
+class IngestResult:
     """What was read and written, before anybody judges whether it is worth training on."""
 
     manifest: DataManifest
@@ -67,7 +67,7 @@ def ingest(out: Path, config: IngestConfig, log: StepLog) -> DataManifest:
 
             reading = read_with_executors(out, config, log)
         else:
-            reading = read_source(config, LocalPlace(work), LocalPlace(out.absolute()), work, log.progress)
+            reading = read_source(config, LocalStorage(work), LocalStorage(out.absolute()), work, log.progress)
     _check_unchanged(config, before)
     where = where_all_are(out, log)
     manifest = with_quarantine(reading.manifest, out, reading.images, where)
@@ -81,7 +81,9 @@ def ingest(out: Path, config: IngestConfig, log: StepLog) -> DataManifest:
     return manifest
 
 
-def read_source(config: IngestConfig, work: Place, out: Place, scratch: Path, progress: Progress) -> Reading:
+def read_source(
+    config: IngestConfig, work: TaskStorage, out: TaskStorage, scratch: Path, progress: Progress
+) -> IngestResult:
     """Index the source, and let Spark decode it, judge equal images and write what is kept.
 
     Args:
@@ -108,7 +110,7 @@ def read_source(config: IngestConfig, work: Place, out: Place, scratch: Path, pr
             digests = _write(session, job, parts, verdict, classes, out)
     manifest = make_manifest(found, config, job.target, outcomes, verdict, index)
     set_aside = sum(note.set_aside for note in found.notes)
-    return Reading(manifest=manifest, images=len(index), digests=digests, set_aside=set_aside)
+    return IngestResult(manifest=manifest, images=len(index), digests=digests, set_aside=set_aside)
 
 
 def _facts(manifest: DataManifest) -> dict[str, object]:
@@ -142,7 +144,7 @@ def _work_folder(out: Path) -> Iterator[Path]:
         yield Path(work)
 
 
-def _first_job(found: Found, index: pa.Table, config: IngestConfig, work: Place) -> DecodeJob:
+def _first_job(found: DetectedSource, index: pa.Table, config: IngestConfig, work: TaskStorage) -> DecodeJob:
     job = DecodeJob(
         work=work,
         kind=found.source.kind,
@@ -158,7 +160,7 @@ def _first_job(found: Found, index: pa.Table, config: IngestConfig, work: Place)
 
 def _decode(
     session: "SparkSession", job: DecodeJob, index: pa.Table, parts: int, config: IngestConfig, progress: Progress
-) -> tuple[DecodeJob, Counter[Outcome]]:
+) -> tuple[DecodeJob, Counter[DecodeOutcome]]:
     """Stage every image in its final shape.
 
     The commonest size and the depth of 16-bit images are known only when all are decoded. A sample guesses them,
@@ -174,7 +176,7 @@ def _decode(
 
 def _stage(
     session: "SparkSession", job: DecodeJob, index: pa.Table, parts: int, progress: Progress
-) -> Counter[Outcome]:
+) -> Counter[DecodeOutcome]:
     def work(part: int) -> pa.RecordBatch:
         return outcome_batch(decode_part(job, part))
 
@@ -184,7 +186,7 @@ def _stage(
     return count_outcomes(run_parts(session, parts, work, OUTCOME_TYPES, tell).to_pylist())
 
 
-def _groups(session: "SparkSession", work: Place, parts: int) -> pa.Table:
+def _groups(session: "SparkSession", work: TaskStorage, parts: int) -> pa.Table:
     """Equal images, grouped in Spark: a shuffle of digests and numbers, never of pixels."""
     from pyspark.sql import functions as sql
 
@@ -202,9 +204,9 @@ def _groups(session: "SparkSession", work: Place, parts: int) -> pa.Table:
     )
 
 
-def _staged(session: "SparkSession", work: Place, parts: int) -> "DataFrame":
+def _staged(session: "SparkSession", work: TaskStorage, parts: int) -> "DataFrame":
     """What is known of each staged image; Spark itself reads S3 only with libraries that it does not bring."""
-    if isinstance(work, LocalPlace):
+    if isinstance(work, LocalStorage):
         return session.read.schema(JUDGED_TYPES).parquet(_literal(work.folder / STAGED))
     return map_parts(session, parts, lambda part: read_judged(work, part), JUDGED_TYPES, TASKS_PER_CORE)
 
@@ -215,11 +217,16 @@ def _literal(path: Path) -> str:
 
 
 def _write(
-    session: "SparkSession", staged: DecodeJob, parts: int, verdict: Verdict, classes: list[str], out: Place
+    session: "SparkSession",
+    staged: DecodeJob,
+    parts: int,
+    verdict: DeduplicationResult,
+    classes: list[str],
+    out: TaskStorage,
 ) -> dict[str, str]:
     with staged.work.writing(REPEATED) as path:
         pq.write_table(verdict.repeated, path)
-    digests = not isinstance(out, LocalPlace)
+    digests = not isinstance(out, LocalStorage)
     job = WriteJob(work=staged.work, out=out, classes=classes, shape=staged.target.shape, digests=digests)
 
     def work(part: int) -> pa.RecordBatch:

@@ -7,24 +7,29 @@ import pyarrow as pa
 
 from forebay.contracts.manifest import DataManifest
 from forebay.contracts.rows import content_digest
-from forebay.ingest.detect import Found
-from forebay.ingest.image_warnings import image_warnings
-from forebay.ingest.names import dataset_name, name_warning
-from forebay.ingest.shapes import Outcome, Target, found_shapes
-from forebay.ingest.verdict import (
-    Verdict,
+from forebay.ingest.dataset_name import dataset_name, name_warning
+from forebay.ingest.deduplication import (
+    DeduplicationResult,
     class_order,
     class_warnings,
     count_values,
     one_sided_classes,
 )
+from forebay.ingest.detect import DetectedSource
+from forebay.ingest.image_warnings import image_warnings
+from forebay.ingest.target_format import DecodeOutcome, TargetFormat, found_shapes
 from forebay.settings import IngestConfig
 
 PLACING = ("executors", "executor_memory")  # where the work is done: the data is the same, and so is its manifest
 
 
 def make_manifest(
-    found: Found, config: IngestConfig, target: Target, outcomes: Counter[Outcome], verdict: Verdict, index: pa.Table
+    found: DetectedSource,
+    config: IngestConfig,
+    target: TargetFormat,
+    outcomes: Counter[DecodeOutcome],
+    verdict: DeduplicationResult,
+    index: pa.Table,
 ) -> DataManifest:
     """Everything that is known of the dataset, once its rows are written."""
     class_rows = count_values(verdict.kept["label_name"])
@@ -62,7 +67,7 @@ def make_manifest(
     )
 
 
-def _warnings(found: Found, config: IngestConfig, verdict: Verdict, index: pa.Table) -> list[str]:
+def _warnings(found: DetectedSource, config: IngestConfig, verdict: DeduplicationResult, index: pa.Table) -> list[str]:
     """What a person should know of the dataset: its layout, its name, splits and classes."""
     class_rows = count_values(verdict.kept["label_name"])
     texts = [note.text for note in found.notes]

@@ -17,8 +17,8 @@ from forebay.errors import ConfigError, DataError
 from forebay.ingest.distributed import driver
 from forebay.ingest.distributed.exchange import OUT, read_result, write_task
 from forebay.ingest.files import s3
-from forebay.ingest.spark.places import S3Place, file_digest
-from forebay.ingest.step import Reading
+from forebay.ingest.spark.task_storage import S3Storage, file_digest
+from forebay.ingest.step import IngestResult
 from forebay.kube.client import Api, connect
 from forebay.kube.followed_resource import JobError, run_job
 from forebay.kube.own_pod import OwnPod, image_of, own_pod
@@ -37,7 +37,7 @@ LETTERS = 500  # of such a line
 _NAME = re.compile(rf"({ROWS}|{QUARANTINE})/part-\d{{5,}}\.parquet")
 
 
-def read_with_executors(out: Path, config: IngestConfig, log: StepLog) -> Reading:
+def read_with_executors(out: Path, config: IngestConfig, log: StepLog) -> IngestResult:
     """Let a SparkApplication read the source, and fetch the rows and the quarantine table into `out`.
 
     Raises:
@@ -113,7 +113,7 @@ def _application(api: Api, pod: OwnPod, config: IngestConfig, name: str, work: s
 
 
 @contextlib.contextmanager
-def _work_place(tries: str, log: StepLog) -> Iterator[S3Place]:
+def _work_place(tries: str, log: StepLog) -> Iterator[S3Storage]:
     """A place of its own for this try, gone afterwards, with all that killed tries left.
 
     Each try has another one: executors of a killed try, which may still write, write elsewhere.
@@ -123,7 +123,7 @@ def _work_place(tries: str, log: StepLog) -> Iterator[S3Place]:
     except OSError as error:
         raise ConfigError(f"{WORK_STORE}: {error}. Give a bucket that this step may list and write.") from error
     try:
-        yield S3Place(f"{tries}/{uuid.uuid4().hex[:8]}")
+        yield S3Storage(f"{tries}/{uuid.uuid4().hex[:8]}")
     finally:
         try:
             clear(tries)
@@ -155,7 +155,7 @@ def _delete(root: str, names: list[str]) -> None:
         list(pool.map(lambda name: s3.delete(f"{root}/{name}"), names))
 
 
-def fetch(place: S3Place, reading: Reading, out: Path) -> None:
+def fetch(place: S3Storage, reading: IngestResult, out: Path) -> None:
     """Fetch the files of a reading and hold each against its digest.
 
     Raises:

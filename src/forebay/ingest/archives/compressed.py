@@ -5,15 +5,15 @@ import shutil
 from pathlib import Path
 
 from forebay.errors import DataError
-from forebay.ingest.archives.kinds import BROKEN_STREAM, GZIP, OPENERS, Stream, stranger
-from forebay.ingest.files.files import File, open_file
+from forebay.ingest.archives.magic import BROKEN_STREAM, GZIP, OPENERS, ByteStream, stranger
+from forebay.ingest.files.files import SourceFile, open_file
 
 CHUNK = 1 << 20
 SUFFIXES = (".gz", ".bz2", ".xz")
 FIX = "Get the file again, or pack it again."
 
 
-def unpack(packed: File, work: Path, kind: str = GZIP) -> File:
+def unpack(packed: SourceFile, work: Path, kind: str = GZIP) -> SourceFile:
     """The content of a compressed file, as a file of the work folder.
 
     Args:
@@ -39,10 +39,10 @@ def unpack(packed: File, work: Path, kind: str = GZIP) -> File:
     path = packed.path
     for suffix in SUFFIXES:
         path = path.removesuffix(suffix)
-    return File(path=path, uri=str(unpacked), size=size, version=packed.version)
+    return SourceFile(path=path, uri=str(unpacked), size=size, version=packed.version)
 
 
-def _chunk(path: str, kind: str, stream: Stream) -> bytes:
+def _chunk(path: str, kind: str, stream: ByteStream) -> bytes:
     try:
         return stream.read(CHUNK)
     except BROKEN_STREAM as error:

@@ -5,22 +5,22 @@ from pathlib import Path
 
 from forebay.errors import DataError
 from forebay.ingest.archives.compressed import unpack
-from forebay.ingest.archives.kinds import OPENERS, TAR, ZIP, head, head_inside, kind_of, named
+from forebay.ingest.archives.magic import OPENERS, TAR, ZIP, head, head_inside, kind_of, named
 from forebay.ingest.archives.tar import tar_members
 from forebay.ingest.archives.zip import zip_members
-from forebay.ingest.files.files import File, Listing
+from forebay.ingest.files.files import SourceFile, SourceListing
 
 ARCHIVE_SUFFIXES = (
     ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".zip", ".tar.zst", ".7z", ".rar",
 )  # fmt: skip
 
 
-def is_named_archive(file: File) -> bool:
+def is_named_archive(file: SourceFile) -> bool:
     """Tell a file that is called like an archive."""
     return file.name.lower().endswith(ARCHIVE_SUFFIXES)
 
 
-def open_archive(file: File, work: Path) -> tuple[str, Listing] | None:
+def open_archive(file: SourceFile, work: Path) -> tuple[str, SourceListing] | None:
     """What a file holds, whatever it is called.
 
     Args:
@@ -50,13 +50,13 @@ def open_archive(file: File, work: Path) -> tuple[str, Listing] | None:
     return None
 
 
-def open_archives(files: list[File], work: Path) -> tuple[str, Listing]:
+def open_archives(files: list[SourceFile], work: Path) -> tuple[str, SourceListing]:
     """What several archives hold together; each stands for a folder of its name.
 
     Raises:
         DataError: as `open_archive`.
     """
-    members: list[File] = []
+    members: list[SourceFile] = []
     folders: list[str] = []
     kinds = set()
     for file in files:
@@ -67,7 +67,7 @@ def open_archives(files: list[File], work: Path) -> tuple[str, Listing]:
             above = without_suffix(file.path)
             members += [replace(member, path=f"{above}/{member.path}") for member in listing.files]
             folders += [f"{above}/{folder}" for folder in listing.empty_folders]
-    return "+".join(sorted(kinds)), Listing.of(members, folders)
+    return "+".join(sorted(kinds)), SourceListing.of(members, folders)
 
 
 def without_suffix(path: str) -> str:
@@ -76,7 +76,7 @@ def without_suffix(path: str) -> str:
     return path[: -max(map(len, known))] if known else path
 
 
-def _no_archive(file: File, start: bytes) -> DataError:
+def _no_archive(file: SourceFile, start: bytes) -> DataError:
     kind = next(suffix for suffix in ARCHIVE_SUFFIXES if file.name.lower().endswith(suffix))
     found = named(start) or (f"something else, which begins with {start[:8].hex(' ')}" if start else "empty")
     fix = "Get the file again, or pack it again as .tar, .tar.gz or .zip."

@@ -8,8 +8,8 @@ from typing import BinaryIO
 
 from forebay.errors import DataError
 from forebay.ingest.archives.compressed import FIX
-from forebay.ingest.archives.names import path_inside
-from forebay.ingest.files.files import File, Listing, open_file, printable
+from forebay.ingest.archives.member_path import path_inside
+from forebay.ingest.files.files import SourceFile, SourceListing, open_file, printable
 
 BLOCK = 512  # bytes, of the tar format
 EXTENSION_BYTES = 1 << 20  # of one header's long name or PAX attributes
@@ -22,13 +22,13 @@ _EXTENSIONS = (
 )
 
 
-def tar_members(archive: File) -> Listing:
+def tar_members(archive: SourceFile) -> SourceListing:
     """What a tar archive holds; members that must not be read carry a `problem`.
 
     Raises:
         DataError: it is no tar, is damaged, or was cut off.
     """
-    files: list[File] = []
+    files: list[SourceFile] = []
     folders: list[str] = []
     links: dict[int, str] = {}  # by place among the files: the member whose bytes a hard link shares
     with open_file(archive) as stream:
@@ -41,10 +41,10 @@ def tar_members(archive: File) -> Listing:
             files.append(_member(archive, info))
     if links:
         _follow(links, files)
-    return Listing.of(files, folders)
+    return SourceListing.of(files, folders)
 
 
-def _follow(links: dict[int, str], files: list[File]) -> None:
+def _follow(links: dict[int, str], files: list[SourceFile]) -> None:
     """Give hard links the bytes of the member that they name, which lies before them in the archive."""
     members = {file.path: place for place, file in enumerate(files) if place not in links}
     for place, target in links.items():
@@ -56,7 +56,7 @@ def _follow(links: dict[int, str], files: list[File]) -> None:
             files[place] = replace(files[place], problem=f"a hard link to {target}, which the archive does not hold")
 
 
-class _Headers(tarfile.TarInfo):
+class _BoundedTarInfo(tarfile.TarInfo):
     """Headers whose long names and attributes, which tarfile reads whole into memory, have a sane size."""
 
     def _proc_member(self, tarfile_: tarfile.TarFile) -> tarfile.TarInfo:
@@ -68,7 +68,7 @@ class _Headers(tarfile.TarInfo):
 def _headers(archive: str, stream: BinaryIO) -> Iterator[tarfile.TarInfo]:
     """Every member's header; the archive must end in the mark that a complete one has."""
     try:
-        with tarfile.open(fileobj=stream, mode="r:", tarinfo=_Headers) as tar:
+        with tarfile.open(fileobj=stream, mode="r:", tarinfo=_BoundedTarInfo) as tar:
             end = -1
             while (info := tar.next()) is not None:
                 if info.size < 0 or tar.offset <= end:  # a negative size would send tarfile round in circles
@@ -83,9 +83,9 @@ def _headers(archive: str, stream: BinaryIO) -> Iterator[tarfile.TarInfo]:
         raise _damaged(archive, f"it breaks off or is damaged at byte {tar.offset}, before the end-of-archive mark")
 
 
-def _member(archive: File, info: tarfile.TarInfo) -> File:
+def _member(archive: SourceFile, info: tarfile.TarInfo) -> SourceFile:
     problem = _problem(info)
-    return File(
+    return SourceFile(
         path=path_inside(info.name),
         uri=archive.uri,
         offset=archive.offset + info.offset_data,

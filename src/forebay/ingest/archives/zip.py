@@ -11,8 +11,8 @@ from pathlib import Path
 
 from forebay.errors import DataError
 from forebay.ingest.archives.compressed import CHUNK, FIX
-from forebay.ingest.archives.names import path_inside
-from forebay.ingest.files.files import File, Listing, open_file, printable, read
+from forebay.ingest.archives.member_path import path_inside
+from forebay.ingest.files.files import SourceFile, SourceListing, open_file, printable, read
 from forebay.ingest.files.unzip import DEFLATED, LOCAL_HEADER, STORED
 
 ENCRYPTED, UTF8 = 1, 1 << 11  # flags
@@ -20,7 +20,7 @@ METHODS = {9: "deflate64", 12: "bzip2", 14: "lzma", 93: "zstd", 95: "xz", 98: "p
 EXTRA_BYTES = 1 << 16  # at most, of a local header; the directory's own extra field may be another
 
 
-def zip_members(archive: File) -> Listing:
+def zip_members(archive: SourceFile) -> SourceListing:
     """What a zip archive holds; members that must not be read carry a `problem`.
 
     Nothing is unpacked here: a member is unpacked when its image is read, to no more than its announced size.
@@ -36,10 +36,10 @@ def zip_members(archive: File) -> Listing:
             raise DataError(source=archive.path, problem=f"not a whole zip archive ({error})", fix=FIX) from error
     room = _rooms(archive, members, end)
     files = [_file(archive, member, room[member.header_offset]) for member in members if not _is_folder(member)]
-    return Listing.of(files, (_path(member) for member in members if _is_folder(member)))
+    return SourceListing.of(files, (_path(member) for member in members if _is_folder(member)))
 
 
-def _rooms(archive: File, members: Iterable[zipfile.ZipInfo], end: int) -> dict[int, int]:
+def _rooms(archive: SourceFile, members: Iterable[zipfile.ZipInfo], end: int) -> dict[int, int]:
     """How many bytes lie between each member's header and what comes next, by offset."""
     rooms: dict[int, int] = {}
     for member in sorted(members, key=lambda member: member.header_offset, reverse=True):
@@ -65,9 +65,9 @@ def _path(member: zipfile.ZipInfo) -> str:
     return path_inside(name)
 
 
-def _file(archive: File, member: zipfile.ZipInfo, room: int) -> File:
+def _file(archive: SourceFile, member: zipfile.ZipInfo, room: int) -> SourceFile:
     problem = _problem(member)
-    return File(
+    return SourceFile(
         path=_path(member),
         uri=archive.uri,
         offset=archive.offset + member.header_offset,
@@ -91,7 +91,7 @@ def _problem(member: zipfile.ZipInfo) -> str:
     return ""
 
 
-def plain(file: File, work: Path) -> File:
+def plain(file: SourceFile, work: Path) -> SourceFile:
     """A file whose bytes can be read from any place: itself, or a zip member where it lies stored or is unpacked to.
 
     Args:
@@ -111,10 +111,10 @@ def plain(file: File, work: Path) -> File:
         return replace(file, offset=file.offset + start, zipped=0)
     target = work / f"unpacked-{hashlib.sha256(file.path.encode()).hexdigest()[:16]}"
     _inflate(replace(file, offset=file.offset + start, size=file.zipped - start, zipped=0), target, file.size)
-    return File(path=file.path, uri=str(target), size=file.size, version=file.version)
+    return SourceFile(path=file.path, uri=str(target), size=file.size, version=file.version)
 
 
-def _inflate(packed: File, target: Path, size: int) -> None:
+def _inflate(packed: SourceFile, target: Path, size: int) -> None:
     inflating, written = zlib.decompressobj(-zlib.MAX_WBITS), 0
     with open_file(packed) as stream, target.open("wb") as out:
         while not inflating.eof and (chunk := stream.read(CHUNK)):

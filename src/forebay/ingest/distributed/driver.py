@@ -6,19 +6,19 @@ from pathlib import Path
 
 from forebay.errors import ForebayError
 from forebay.ingest.distributed.exchange import OUT, read_task, write_error, write_reading
-from forebay.ingest.spark.places import S3Place
+from forebay.ingest.spark.task_storage import S3Storage
 from forebay.ingest.step import read_source
 from forebay.state import Home, StepLog
 
 
 def drive(uri: str) -> bool:
     """Do the task of a place, and leave there what came of it; whether that is rows."""
-    place = S3Place(uri)
+    place = S3Storage(uri)
     log = StepLog(name="ingest", run_id="", home=Home.find())
     try:
         config = read_task(place)
         with tempfile.TemporaryDirectory(prefix="forebay-") as scratch:
-            reading = read_source(config, place, S3Place(f"{uri}/{OUT}"), Path(scratch), log.progress)
+            reading = read_source(config, place, S3Storage(f"{uri}/{OUT}"), Path(scratch), log.progress)
     except ForebayError as error:
         print(error, file=sys.stderr)
         write_error(place, error)

@@ -11,8 +11,8 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from forebay.ingest.spark.passwd_entry import ensure_name
 from forebay.ingest.spark.session import JVM_OPTIONS, MISSING_MODULE, java_home, wrapped_java
-from forebay.ingest.spark.username import ensure_name
 
 EXECUTOR_CLASS = "org.apache.spark.scheduler.cluster.k8s.KubernetesExecutorBackend"
 OPTION = re.compile(r"SPARK_JAVA_OPT_(\d+)")

@@ -7,8 +7,8 @@ from typing import Any
 
 from forebay.contracts.manifest import DataManifest
 from forebay.errors import ConfigError, DataError, ForebayError, MachineError
-from forebay.ingest.spark.places import S3Place
-from forebay.ingest.step import Reading
+from forebay.ingest.spark.task_storage import S3Storage
+from forebay.ingest.step import IngestResult
 from forebay.settings import IngestConfig
 
 TASK = "task.json"  # by the step: the settings
@@ -17,22 +17,22 @@ OUT = "out"  # folder of rows and quarantine
 WORDS: Mapping[str, type[ForebayError]] = {kind.__name__: kind for kind in (ConfigError, MachineError)}
 
 
-def write_task(place: S3Place, config: IngestConfig) -> None:
+def write_task(place: S3Storage, config: IngestConfig) -> None:
     """Leave the settings for the driver."""
     _write(place, TASK, asdict(config))
 
 
-def read_task(place: S3Place) -> IngestConfig:
+def read_task(place: S3Storage) -> IngestConfig:
     """The settings that the step left."""
     return IngestConfig(**_read(place, TASK))
 
 
-def write_reading(place: S3Place, reading: Reading) -> None:
+def write_reading(place: S3Storage, reading: IngestResult) -> None:
     """Leave what was read for the step."""
     _write(place, RESULT, asdict(reading))
 
 
-def write_error(place: S3Place, error: ForebayError) -> None:
+def write_error(place: S3Storage, error: ForebayError) -> None:
     """Leave why nothing came of it."""
     facts = {"kind": type(error).__name__, "text": str(error)}
     if isinstance(error, DataError):
@@ -40,7 +40,7 @@ def write_error(place: S3Place, error: ForebayError) -> None:
     _write(place, RESULT, {"error": facts})
 
 
-def read_result(place: S3Place) -> Reading:
+def read_result(place: S3Storage) -> IngestResult:
     """What the driver left.
 
     Raises:
@@ -50,7 +50,7 @@ def read_result(place: S3Place) -> Reading:
     facts = _read(place, RESULT)
     if "error" in facts:
         raise _error(facts["error"])
-    return Reading(**{**facts, "manifest": DataManifest(**facts["manifest"])})
+    return IngestResult(**{**facts, "manifest": DataManifest(**facts["manifest"])})
 
 
 def _error(facts: Mapping[str, str]) -> ForebayError:
@@ -59,11 +59,11 @@ def _error(facts: Mapping[str, str]) -> ForebayError:
     return WORDS.get(facts["kind"], ForebayError)(facts["text"])
 
 
-def _write(place: S3Place, name: str, value: Any) -> None:
+def _write(place: S3Storage, name: str, value: Any) -> None:
     with place.writing(name) as path:
         path.write_text(json.dumps(value, allow_nan=False))
 
 
-def _read(place: S3Place, name: str) -> Any:
+def _read(place: S3Storage, name: str) -> Any:
     with place.opened(name) as stream:
         return json.loads(stream.read())

@@ -28,7 +28,7 @@ LITTER = frozenset((
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class File:
+class SourceFile:
     """A run of bytes with a name: a file, an object, or a member of an archive."""
 
     path: str  # inside the source, "/" between folders
@@ -46,14 +46,14 @@ class File:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Listing:
+class SourceListing:
     """What can be seen behind a path; hidden files and what file managers leave behind are left out."""
 
-    files: list[File]  # sorted by path
+    files: list[SourceFile]  # sorted by path
     empty_folders: list[str]  # paths inside the source of folders in which nothing lies, sorted
 
     @classmethod
-    def of(cls, files: Iterable[File], folders: Iterable[str]) -> "Listing":
+    def of(cls, files: Iterable[SourceFile], folders: Iterable[str]) -> "SourceListing":
         """The visible ones of some files and folders.
 
         Args:
@@ -68,12 +68,12 @@ class Listing:
         return cls(files=seen, empty_folders=sorted({path for path in folders if path and is_visible(path)} - used))
 
 
-def list_files(data: str, key: str = "ingest.data") -> list[File]:
+def list_files(data: str, key: str = "ingest.data") -> list[SourceFile]:
     """Every visible file behind a local path or `s3://` URI, sorted by path; see `list_source`."""
     return list_source(data, key).files
 
 
-def list_source(data: str, key: str = "ingest.data") -> Listing:
+def list_source(data: str, key: str = "ingest.data") -> SourceListing:
     """What lies behind a local path or `s3://` URI. A path to one file gives that file.
 
     Args:
@@ -84,8 +84,10 @@ def list_source(data: str, key: str = "ingest.data") -> Listing:
     """
     if s3.is_uri(data):
         found = list(s3.list_objects(data))
-        files = [File(path=path, uri=uri, size=size, version=tag) for path, uri, size, tag in found if path[-1:] != "/"]
-        return Listing.of(files, (path.rstrip("/") for path, *_ in found if path[-1:] == "/"))
+        files = [
+            SourceFile(path=path, uri=uri, size=size, version=tag) for path, uri, size, tag in found if path[-1:] != "/"
+        ]
+        return SourceListing.of(files, (path.rstrip("/") for path, *_ in found if path[-1:] == "/"))
     if "://" in data:
         raise ConfigError(f"{key} takes a local path or s3://bucket/prefix, got {data!r}")
     try:
@@ -102,7 +104,7 @@ def is_visible(path: str) -> bool:
     return not any((part.startswith(".") and part not in (".", "..")) or part.lower() in LITTER for part in parts)
 
 
-def read_file(file: File) -> bytes:
+def read_file(file: SourceFile) -> bytes:
     """All bytes of a file; a small one, such as a table of labels.
 
     Raises:
@@ -155,15 +157,15 @@ class LocalReader:
         self._uri, self._descriptor = "", -1
 
 
-def open_file(file: File) -> BinaryIO:
+def open_file(file: SourceFile) -> BinaryIO:
     """A seekable, buffered view of the file's bytes, wherever they lie."""
-    return cast(BinaryIO, io.BufferedReader(_Ranges(file), buffer_size=1 << 20))
+    return cast(BinaryIO, io.BufferedReader(_RangeReader(file), buffer_size=1 << 20))
 
 
-class _Ranges(io.RawIOBase):
-    """Reads a `File` by ranges."""
+class _RangeReader(io.RawIOBase):
+    """Reads a `SourceFile` by ranges."""
 
-    def __init__(self, file: File) -> None:
+    def __init__(self, file: SourceFile) -> None:
         self._file = file
         self._position = 0
 
@@ -189,9 +191,9 @@ class _Ranges(io.RawIOBase):
         return len(data)
 
 
-def _local_listing(root: Path, key: str) -> Listing:
+def _local_listing(root: Path, key: str) -> SourceListing:
     if root.is_file():
-        return Listing.of([_local_file(root, root.name)], [])
+        return SourceListing.of([_local_file(root, root.name)], [])
     if root.is_dir():
         walked = [(folder, folder.relative_to(root).as_posix(), names) for folder, names in _walk(root, set())]
         files = [
@@ -199,7 +201,7 @@ def _local_listing(root: Path, key: str) -> Listing:
             for folder, inside, names in walked
             for name in names
         ]
-        return Listing.of(files, (printable(inside) for _, inside, _ in walked if inside != "."))
+        return SourceListing.of(files, (printable(inside) for _, inside, _ in walked if inside != "."))
     if root.exists():
         raise ConfigError(f"{key}: {root} is neither a file nor a folder. Give a folder of images or an archive.")
     raise ConfigError(f"{key}: there is nothing at {root}. Give an existing file or folder, an s3:// URI, or digits.")
@@ -221,15 +223,15 @@ def _walk(folder: Path, seen: set[tuple[int, int]]) -> Iterator[tuple[Path, list
     yield folder, names
 
 
-def _local_file(path: Path, name: str) -> File:
+def _local_file(path: Path, name: str) -> SourceFile:
     try:
         status = path.stat()
     except OSError as error:  # a dangling link: listed, so that it is quarantined by name and not passed over
-        return File(path=printable(name), uri=str(path), size=0, problem=error.strerror or str(error))
+        return SourceFile(path=printable(name), uri=str(path), size=0, problem=error.strerror or str(error))
     if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
-        return File(path=printable(name), uri=str(path), size=0, problem="not a regular file")
+        return SourceFile(path=printable(name), uri=str(path), size=0, problem="not a regular file")
     version = f"{status.st_mtime_ns}-{status.st_ctime_ns}"
-    return File(path=printable(name), uri=str(path), size=status.st_size, version=version)
+    return SourceFile(path=printable(name), uri=str(path), size=status.st_size, version=version)
 
 
 def printable(name: str) -> str:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from forebay.errors import DataError
-from forebay.ingest.archives.kinds import HEAD_BYTES, kind_of, named
-from forebay.ingest.files.files import File, read_file
+from forebay.ingest.archives.magic import HEAD_BYTES, kind_of, named
+from forebay.ingest.files.files import SourceFile, read_file
 from forebay.ingest.labels.splits import mentioned_side
 from forebay.ingest.layout import is_image
 from forebay.settings import AUTO, IngestConfig
@@ -32,12 +32,12 @@ _SEPARATOR = re.compile(r'"?sep=(.)"?')  # the first line, as Excel writes and r
 _NO_TEXT = (b"PK\x03\x04", b"PAR1", b"\xd0\xcf\x11\xe0", b"SQLite format 3")  # Excel's, Parquet's, Excel's older form
 
 
-class ColumnsError(DataError):
+class MissingColumnError(DataError):
     """A table in which no column holds files, or none labels."""
 
 
 @dataclass(frozen=True)
-class Line:
+class LabelLine:
     """One line that names an image."""
 
     number: int  # in the file, from 1
@@ -50,16 +50,16 @@ class Line:
 class LabelTable:
     """A table of labels, read."""
 
-    file: File
+    file: SourceFile
     folder: str  # inside the source, in which it lies; names are below it
     file_column: str
-    lines: list[Line]
+    lines: list[LabelLine]
     split_column: str = ""  # empty where none holds splits
     choice: str = ""  # for people: which column the labels come from, where several fit
 
 
 def read_label_table(
-    file: File, config: IngestConfig, *, required_file_column: str = "", outside: bool = False
+    file: SourceFile, config: IngestConfig, *, required_file_column: str = "", outside: bool = False
 ) -> LabelTable:
     """Read a table of labels.
 
@@ -68,7 +68,7 @@ def read_label_table(
         outside: it does not lie in the source.
 
     Raises:
-        ColumnsError: it has no column of files or of labels.
+        MissingColumnError: it has no column of files or of labels.
         DataError: it cannot be read, or has no lines.
     """
     header, rows = _rows(file)
@@ -78,7 +78,7 @@ def read_label_table(
     labels = _column(file, columns, LABEL_COLUMNS, config.label_column, "ingest.label_column", "label")
     split = _split_column(columns, rows)
     lines = [
-        Line(number, _cell(row, files), label_text(_cell(row, labels)), _cell(row, split) if split >= 0 else "")
+        LabelLine(number, _cell(row, files), label_text(_cell(row, labels)), _cell(row, split) if split >= 0 else "")
         for number, row in rows
         if _cell(row, files)
     ]
@@ -113,7 +113,7 @@ def _choice(columns: Sequence[str], taken: int) -> str:
     return f"The classes are taken from {columns[taken]}, not from {named}; ingest.label_column says otherwise."
 
 
-def _check_quotes(file: File, lines: Sequence[Line]) -> None:
+def _check_quotes(file: SourceFile, lines: Sequence[LabelLine]) -> None:
     """Refuse a cell over several lines: a quote that nobody closes swallows the lines that follow."""
     for line in lines:
         if "\n" in line.label or "\n" in line.file:
@@ -126,7 +126,7 @@ def _check_quotes(file: File, lines: Sequence[Line]) -> None:
             )
 
 
-def _rows(file: File) -> tuple[list[str], Rows]:
+def _rows(file: SourceFile) -> tuple[list[str], Rows]:
     if file.size > MAX_BYTES:
         raise DataError(source=file.path, problem=f"{file.size} bytes, at most {MAX_BYTES} are read", fix="Cut it.")
     try:
@@ -157,7 +157,7 @@ def _numbered(reader: Any) -> Iterator[tuple[int, list[str]]]:
         number = reader.line_num + 1
 
 
-def _check_text(file: File, data: bytes) -> None:
+def _check_text(file: SourceFile, data: bytes) -> None:
     """Refuse what is no text, by its first bytes.
 
     Raises:
@@ -182,11 +182,11 @@ def _text(data: bytes) -> str:
         return data.decode("cp1252", "replace")  # as Excel writes CSV in Western Europe
 
 
-def _is_json(file: File) -> bool:
+def _is_json(file: SourceFile) -> bool:
     return file.name.lower().endswith((".jsonl", ".ndjson", ".json"))
 
 
-def _delimiter(file: File, text: str) -> str:
+def _delimiter(file: SourceFile, text: str) -> str:
     if file.name.lower().endswith((".tsv", ".tab")):
         return "\t"
     head = text.partition("\n")[0]
@@ -194,7 +194,7 @@ def _delimiter(file: File, text: str) -> str:
     return found if found in head else " "
 
 
-def _json_rows(file: File, text: str) -> tuple[list[str], Rows]:
+def _json_rows(file: SourceFile, text: str) -> tuple[list[str], Rows]:
     rows: list[tuple[int, dict[str, Any]]] = []
     for number, row in _json_values(file, text):
         if not isinstance(row, dict):
@@ -204,7 +204,7 @@ def _json_rows(file: File, text: str) -> tuple[list[str], Rows]:
     return header, [(number, [_json_text(row.get(key)) for key in header]) for number, row in rows]
 
 
-def _json_values(file: File, text: str) -> Iterator[tuple[int, Any]]:
+def _json_values(file: SourceFile, text: str) -> Iterator[tuple[int, Any]]:
     """The values of JSON lines, or of one list, with their number."""
     lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     if text.lstrip()[:1] == "[":
@@ -220,7 +220,7 @@ def _json_values(file: File, text: str) -> Iterator[tuple[int, Any]]:
             yield number, found
 
 
-def _no_json(file: File, number: int, problem: str) -> DataError:
+def _no_json(file: SourceFile, number: int, problem: str) -> DataError:
     fix = 'Write one object a line: {"file_name": "cat/1.png", "label": "cat"}.'
     return DataError(source=f"{file.path}, line {number}", problem=f"not JSON lines: {problem}", fix=fix)
 
@@ -231,12 +231,12 @@ def _json_text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _column(file: File, columns: Sequence[str], usual: Sequence[str], wanted: str, key: str, what: str) -> int:
+def _column(file: SourceFile, columns: Sequence[str], usual: Sequence[str], wanted: str, key: str, what: str) -> int:
     """The place of a column: the one that a setting names, else the first usual name."""
     if wanted != AUTO:
         if wanted in columns:
             return columns.index(wanted)
-        raise ColumnsError(
+        raise MissingColumnError(
             source=file.path, problem=f"it has no column {wanted!r}; its columns are {_listed(columns)}",
             fix=f"Set {key} to one of them.",
         )  # fmt: skip
@@ -246,11 +246,11 @@ def _column(file: File, columns: Sequence[str], usual: Sequence[str], wanted: st
         if form in forms:
             return forms.index(form)
     if not _is_json(file) and any(is_image(name) for name in columns):
-        raise ColumnsError(
+        raise MissingColumnError(
             source=file.path, problem=f"its first line names an image, not the columns: {_listed(columns)}",
             fix="Write a line with the names of the columns above it, such as file_name,label.",
         )  # fmt: skip
-    raise ColumnsError(
+    raise MissingColumnError(
         source=file.path,
         problem=f"no column has a usual name for the {what} of an image: {_listed(columns) or 'there is none'}",
         fix=f"Name the columns in the first line ({', '.join(usual[:4])}, …), or set {key}.",

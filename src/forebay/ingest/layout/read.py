@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from forebay.ingest.labels.splits import TRAIN, own_split, split_words
-from forebay.ingest.layout import refusals
-from forebay.ingest.layout.kinds import ANNOTATIONS, CONTAINERS, annotations_in, no_classes, stated_as_class
-from forebay.ingest.layout.tree import Folder, counted
-from forebay.ingest.note import Note
+from forebay.ingest.layout.folder_names import ANNOTATIONS, CONTAINERS, annotations_in, no_classes, stated_as_class
+from forebay.ingest.layout.layout_errors import LayoutErrors
+from forebay.ingest.layout.tree import SourceFolder, counted
+from forebay.ingest.source_note import SourceNote
 
 SHOWN = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class ImageLabel:
     """What the images of a folder are."""
 
     label: str | None = None
@@ -27,16 +27,16 @@ class Place:
 
 
 @dataclass
-class Layout:
+class FolderLayout:
     """What each folder of a source means."""
 
-    places: dict[str, Place] = field(default_factory=dict)  # by path of the folder
-    notes: list[Note] = field(default_factory=list)
+    places: dict[str, ImageLabel] = field(default_factory=dict)  # by path of the folder
+    notes: list[SourceNote] = field(default_factory=list)
 
 
 def read_layout(
-    top: Folder, data: str, class_level: int | None = None, table: Callable[[], str] = lambda: ""
-) -> Layout:
+    top: SourceFolder, data: str, class_level: int | None = None, table: Callable[[], str] = lambda: ""
+) -> FolderLayout:
     """Find classes and splits in the folders of a source.
 
     Args:
@@ -49,18 +49,18 @@ def read_layout(
     Raises:
         DataError: the folders can be read in several ways, or in none that gives classes.
     """
-    reader = _Reader(refusals.Refusals(data, table), class_level, Layout())
+    reader = _LayoutReader(LayoutErrors(data, table), class_level, FolderLayout())
     reader.read(top)
     return reader.layout
 
 
 @dataclass
-class _Reader:
-    refusals: refusals.Refusals
+class _LayoutReader:
+    errors: LayoutErrors
     class_level: int | None
-    layout: Layout
+    layout: FolderLayout
 
-    def read(self, top: Folder) -> None:
+    def read(self, top: SourceFolder) -> None:
         base = self._descend(top)
         folders = self._beside(base)
         sides = split_words(folder.name for folder in folders)
@@ -76,11 +76,11 @@ class _Reader:
             self._leave_out_annotations(base, folders)
             self._leave_out(others, "it is no split, and beside splits only splits count")
         elif splits and self.class_level is None:
-            raise self.refusals.class_like_a_split(list(splits.values()), others, flat=not with_classes)
+            raise self.errors.class_like_a_split(list(splits.values()), others, flat=not with_classes)
         else:
             self._read_classes(base, None)
 
-    def _descend(self, folder: Folder) -> Folder:
+    def _descend(self, folder: SourceFolder) -> SourceFolder:
         """Through folders that hold nothing but one other folder, down to the one that holds splits or classes."""
         while True:
             below = self._beside(folder)
@@ -93,20 +93,20 @@ class _Reader:
             self._leave_out((each for each in below if each is not filled[0]), "it holds no image")
             folder = filled[0]
 
-    def _is_beside_texts(self, filled: Sequence[Folder]) -> bool:
+    def _is_beside_texts(self, filled: Sequence[SourceFolder]) -> bool:
         """Tell `images/` beside `meta/`, as Food-101 and CUB have it: the only folder with images, and no class."""
         return self.class_level is None and len(filled) == 1 and filled[0].name.lower() in CONTAINERS
 
-    def _beside(self, folder: Folder) -> list[Folder]:
+    def _beside(self, folder: SourceFolder) -> list[SourceFolder]:
         """The folders in it that may be splits or classes: with images or empty, and no annotations of others."""
         below = list(folder.folders.values())
         kept = [each for each in below if each.name.lower() not in ANNOTATIONS or stated_as_class(each, below)]
         return kept if _filled(kept) else below
 
-    def _class_names(self, split: Folder) -> set[str]:
+    def _class_names(self, split: SourceFolder) -> set[str]:
         return {unicodedata.normalize("NFC", folder.name) for folder in _filled(self._beside(split))}
 
-    def _inside_split(self, folder: Folder, side: str) -> Folder:
+    def _inside_split(self, folder: SourceFolder, side: str) -> SourceFolder:
         """The folder with a split's classes: `seg_train/seg_train` and `train/images` are nested."""
         while len(below := self._beside(folder)) == 1 and not folder.images:
             name = below[0].name
@@ -117,7 +117,7 @@ class _Reader:
         return folder
 
     def _read_splits(
-        self, splits: dict[str, Folder], sides: dict[str, str], with_classes: list[str], strangers: dict[str, str]
+        self, splits: dict[str, SourceFolder], sides: dict[str, str], with_classes: list[str], strangers: dict[str, str]
     ) -> None:
         meanings = own_split(sides[name] for name in with_classes)
         for name, folder in splits.items():
@@ -132,7 +132,7 @@ class _Reader:
                 "are split by content."
             )
 
-    def _set_aside(self, folder: Folder, name: str, stranger: str | None) -> None:
+    def _set_aside(self, folder: SourceFolder, name: str, stranger: str | None) -> None:
         images = folder.all_images()
         detail = f"{name}/ has no folder of a class" if stranger else f"{name}/ has no class folders"
         why = (
@@ -140,24 +140,24 @@ class _Reader:
             if stranger
             else ("which has no class folders as other splits have")
         )
-        self.layout.places |= {each.path: Place(detail=detail) for each in folder.below()}
+        self.layout.places |= {each.path: ImageLabel(detail=detail) for each in folder.below()}
         if images:
             self._note(
                 f"Unlabelled and set aside: {counted(images, 'image')} of {folder.path}/, {why}.",
                 set_aside=images,
             )
 
-    def _read_classes(self, base: Folder, split: str | None) -> None:
+    def _read_classes(self, base: SourceFolder, split: str | None) -> None:
         classes = list(base.folders.values()) if self.class_level == 1 else self._beside(base)
         if self.class_level is None:
-            self.refusals.check_class_names(base, classes, no_classes(classes))
+            self.errors.check_class_names(base, classes, no_classes(classes))
             self._check_no_level_above(base, classes)
             self._check_no_splits_inside(classes)
         self._leave_out_annotations(base, classes, " ingest.class_level=1 makes it a class.")
-        self.layout.places[base.path] = Place(split=split)
-        beside: list[Folder] = []
+        self.layout.places[base.path] = ImageLabel(split=split)
+        beside: list[SourceFolder] = []
         for folder in _at_level(base, (self.class_level or 1) - 1, self.layout, split):
-            place = Place(label=folder.name, split=split)
+            place = ImageLabel(label=folder.name, split=split)
             self.layout.places |= {each.path: place for each in folder.below()}
             beside += [mark for each in folder.below() for mark in annotations_in(each)]
             if not folder.all_images():
@@ -167,7 +167,7 @@ class _Reader:
 
         self._leave_out_beside(beside)
 
-    def _leave_out_beside(self, marks: Sequence[Folder]) -> None:
+    def _leave_out_beside(self, marks: Sequence[SourceFolder]) -> None:
         """Leave out folders of masks and the like in class folders; said once, as each class may have one."""
         if marks:
             images = counted(sum(each.all_images() for each in marks), "image")
@@ -177,11 +177,11 @@ class _Reader:
                 f"{_listed([each.path for each in marks[:SHOWN]])}{more}."
             )
         for mark in marks:
-            self.layout.places |= {each.path: Place(left_out=True) for each in mark.below()}
+            self.layout.places |= {each.path: ImageLabel(left_out=True) for each in mark.below()}
 
-    def _check_no_level_above(self, base: Folder, classes: Sequence[Folder]) -> None:
+    def _check_no_level_above(self, base: SourceFolder, classes: Sequence[SourceFolder]) -> None:
         """Refuse `day/cat, day/dog, night/cat, night/dog`: what looks like classes lies above the classes."""
-        first: dict[str, tuple[Folder, int]] = {}  # by name of a folder in a class: that class, and its level
+        first: dict[str, tuple[SourceFolder, int]] = {}  # by name of a folder in a class: that class, and its level
         twice: set[str] = set()
         for folder in classes:
             shared: dict[str, list[str]] = {}
@@ -193,9 +193,9 @@ class _Reader:
             for names in shared.values():
                 twice.update(names)
                 if len(names) > 1 or len(twice) > 1 or split_words(names):
-                    raise self.refusals.same_folders(first[names[0]][0], folder, level, names)
+                    raise self.errors.same_folders(first[names[0]][0], folder, level, names)
 
-    def _check_no_splits_inside(self, classes: Sequence[Folder]) -> None:
+    def _check_no_splits_inside(self, classes: Sequence[SourceFolder]) -> None:
         """Refuse a dataset with splits of its own beside other folders: they would all become classes."""
         for folder in classes:
             inner = folder
@@ -204,44 +204,46 @@ class _Reader:
             splits = split_words(each.name for each in _filled(inner.folders.values()))
             if len(set(splits.values())) > 1:
                 beside = [each for each in classes if each is not folder]
-                raise self.refusals.holds_splits(folder, sorted(splits), beside)
+                raise self.errors.holds_splits(folder, sorted(splits), beside)
 
-    def _check_not_nested(self, folder: Folder, below: Iterable[Folder]) -> None:
+    def _check_not_nested(self, folder: SourceFolder, below: Iterable[SourceFolder]) -> None:
         """Refuse a source that holds itself once more, as an archive that was unpacked into itself does."""
         for inner in below:
             names = sorted(name for name in inner.folders if name in folder.folders and name != inner.name)
             again = inner.name == folder.name and len(folder.folders) > 1
             if len(names) > 1 or (names and again):
-                raise self.refusals.holds_itself(inner, names)
+                raise self.errors.holds_itself(inner, names)
 
-    def _leave_out_annotations(self, folder: Folder, kept: Iterable[Folder], otherwise: str = "") -> None:
+    def _leave_out_annotations(self, folder: SourceFolder, kept: Iterable[SourceFolder], otherwise: str = "") -> None:
         kept = set(kept)
         left = [each for each in folder.folders.values() if each not in kept]
         self._leave_out(left, "its name says that it holds annotations, not images of a class", otherwise)
 
-    def _leave_out(self, folders: Iterable[Folder], why: str, otherwise: str = "") -> None:
+    def _leave_out(self, folders: Iterable[SourceFolder], why: str, otherwise: str = "") -> None:
         for folder in folders:
-            self.layout.places |= {each.path: Place(left_out=True) for each in folder.below()}
+            self.layout.places |= {each.path: ImageLabel(left_out=True) for each in folder.below()}
             images = folder.all_images()
             end = otherwise if images else ""
             self._note(f"The folder {folder.path}/ is left out ({counted(images, 'image')}): {why}.{end}")
 
     def _note(self, text: str, set_aside: int = 0) -> None:
-        self.layout.notes.append(Note(text, set_aside))
+        self.layout.notes.append(SourceNote(text, set_aside))
 
 
-def _at_level(base: Folder, above: int, layout: Layout, split: str | None) -> list[Folder]:
+def _at_level(base: SourceFolder, above: int, layout: FolderLayout, split: str | None) -> list[SourceFolder]:
     """The folders that name classes, so many levels below those of the base; what lies above them is unlabelled."""
     level = list(base.folders.values())
     level = [folder for folder in level if folder.path not in layout.places]
     for _ in range(above):
-        place = Place(split=split, detail=f"above the folders that ingest.class_level={above + 1} takes as classes")
+        place = ImageLabel(
+            split=split, detail=f"above the folders that ingest.class_level={above + 1} takes as classes"
+        )
         layout.places |= {folder.path: place for folder in level}
         level = [below for folder in level for below in folder.folders.values()]
     return level
 
 
-def _class_like(folder: Folder) -> tuple[list[Folder], int]:
+def _class_like(folder: SourceFolder) -> tuple[list[SourceFolder], int]:
     """The folders in a class and their level: 2, or 3 in its only folder where that is called `images` or so."""
     marks = annotations_in(folder)
     below = [each for each in folder.folders.values() if each not in marks]
@@ -264,7 +266,7 @@ def _strangers(classes: dict[str, set[str]], sides: dict[str, str]) -> dict[str,
     return found
 
 
-def _filled(folders: Iterable[Folder]) -> list[Folder]:
+def _filled(folders: Iterable[SourceFolder]) -> list[SourceFolder]:
     return [folder for folder in folders if folder.all_images()]
 
 

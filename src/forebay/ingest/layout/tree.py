@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from forebay.ingest.archives import ARCHIVE_SUFFIXES
-from forebay.ingest.files.files import File, Listing
+from forebay.ingest.files.files import SourceFile, SourceListing
 
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".dib", ".webp", ".tif", ".tiff",
             ".ppm", ".pgm", ".pbm", ".pnm", ".heic", ".heif", ".avif")  # fmt: skip
@@ -37,32 +37,32 @@ def suffix_of(name: str) -> str:
 
 
 @dataclass(eq=False)
-class Folder:
+class SourceFolder:
     """One folder of a source."""
 
     path: str  # inside the source, empty for the top
     name: str
     images: int = 0  # directly in it: every file but sidecars
-    folders: dict[str, "Folder"] = field(default_factory=dict)
+    folders: dict[str, "SourceFolder"] = field(default_factory=dict)
 
     def all_images(self) -> int:
         """In it and below."""
         return self.images + sum(folder.all_images() for folder in self.folders.values())
 
-    def below(self) -> Iterator["Folder"]:
+    def below(self) -> Iterator["SourceFolder"]:
         """Itself and every folder below."""
         yield self
         for folder in self.folders.values():
             yield from folder.below()
 
 
-def folder_tree(listing: Listing, name: str) -> Folder:
+def folder_tree(listing: SourceListing, name: str) -> SourceFolder:
     """The folders of a source, empty ones too.
 
     Args:
         name: of the top folder.
     """
-    top = Folder("", name)
+    top = SourceFolder("", name)
     files = [file for file in listing.files if not leads_outside(file.path)]
     counts = Counter(folder_of(file.path) for file in files if _counts(file))
     folders = {folder_of(file.path) for file in files} | {folder_of(f"{path}/") for path in listing.empty_folders}
@@ -77,20 +77,20 @@ def leads_outside(path: str) -> bool:
 
 
 def folder_of(path: str) -> str:
-    """The path of the `Folder` in which a file lies."""
+    """The path of the `SourceFolder` in which a file lies."""
     return "/".join(path.split("/", DEPTH + 1)[:-1][:DEPTH]) if path.count("/") > DEPTH else path.rpartition("/")[0]
 
 
-def _counts(file: File) -> bool:
+def _counts(file: SourceFile) -> bool:
     """In a class folder every file but a sidecar is taken for an image; at the top only what is called one."""
     return is_image(file.name) or ("/" in file.path and not is_sidecar(file.name))
 
 
-def _folder(top: Folder, path: str) -> Folder:
+def _folder(top: SourceFolder, path: str) -> SourceFolder:
     folder = top
     for part in path.split("/") if path else ():
         if part not in folder.folders:
-            folder.folders[part] = Folder(f"{folder.path}/{part}" if folder.path else part, part)
+            folder.folders[part] = SourceFolder(f"{folder.path}/{part}" if folder.path else part, part)
         folder = folder.folders[part]
     return folder
 

@@ -1,17 +1,17 @@
-"""The kinds of source. A new one is a module here with a `Source`, and its line in `SOURCES`."""
+"""The kinds of source. A new one is a module here with a `SourceKind`, and its line in `SOURCE_KINDS`."""
 
-from forebay.ingest.sources import cifar10, digits, folder, idx, labels, parquet, webdataset
-from forebay.ingest.sources.base import Source, Visible
+from forebay.ingest.sources import cifar10, digits, folder, idx, labelled_images, parquet, webdataset
+from forebay.ingest.sources.source_kind import SourceContents, SourceKind
 
-SOURCES: tuple[Source, ...] = (
-    digits.SOURCE, labels.SOURCE, parquet.SOURCE, cifar10.SOURCE, idx.SOURCE, webdataset.SOURCE, folder.SOURCE,
+SOURCE_KINDS: tuple[SourceKind, ...] = (
+    digits.KIND, labelled_images.KIND, parquet.KIND, cifar10.KIND, idx.KIND, webdataset.KIND, folder.KIND,
 )  # fmt: skip
 """In the order in which they are tried: the folder comes last, because it takes any file."""
 
 
-def source_of(kind: str) -> Source:
+def get_source_kind(kind: str) -> SourceKind:
     """The source of a kind, for a Spark task that was told its name."""
-    return next(source for source in SOURCES if source.kind == kind)
+    return next(source for source in SOURCE_KINDS if source.kind == kind)
 
 
-__all__ = ["SOURCES", "Source", "Visible", "source_of"]
+__all__ = ["SOURCE_KINDS", "SourceContents", "SourceKind", "get_source_kind"]

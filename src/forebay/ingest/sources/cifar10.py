@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from forebay.errors import DataError
-from forebay.ingest.archives.kinds import stranger
+from forebay.ingest.archives.magic import stranger
 from forebay.ingest.archives.zip import plain
-from forebay.ingest.files.files import File, read, read_file
-from forebay.ingest.index import Record
-from forebay.ingest.sources.base import Source, Visible, bad_file, read_ranges, split_or_none
+from forebay.ingest.files.files import SourceFile, read, read_file
+from forebay.ingest.image_index import ImageRecord
+from forebay.ingest.sources.source_kind import SourceContents, SourceKind, bad_file, read_ranges, split_or_none
 
 BINARY = re.compile(r"(data_batch_\d+|test_batch)\.bin")
 PICKLED = re.compile(r"data_batch_\d+|test_batch|batches\.meta")
@@ -25,12 +25,12 @@ ROW_BYTES = 1 + PIXEL_BYTES
 ROWS_AT_ONCE = 4096
 
 
-def _accepts(visible: Visible) -> bool:
+def _accepts(visible: SourceContents) -> bool:
     names = [file.name for file in visible.files]
     return any(BINARY.fullmatch(name) or PICKLED.fullmatch(name) for name in names)
 
 
-def _index(visible: Visible, work: Path) -> Iterator[Record]:
+def _index(visible: SourceContents, work: Path) -> Iterator[ImageRecord]:
     files = visible.files
     batches = [plain(file, work) for file in files if BINARY.fullmatch(file.name)]
     if not batches:
@@ -45,11 +45,11 @@ def _index(visible: Visible, work: Path) -> Iterator[Record]:
         yield from _records(file, names, split_or_none(_split(file), present))
 
 
-def _split(file: File) -> str:
+def _split(file: SourceFile) -> str:
     return "test" if file.name.startswith("test") else "train"
 
 
-def _names(files: Sequence[File]) -> list[str]:
+def _names(files: Sequence[SourceFile]) -> list[str]:
     """The class names in label order; their numbers where the file of names is missing."""
     for file in files:
         if file.name == NAMES:
@@ -59,14 +59,14 @@ def _names(files: Sequence[File]) -> list[str]:
     return [str(number) for number in range(10)]
 
 
-def _records(file: File, names: Sequence[str], split: str | None) -> Iterator[Record]:
+def _records(file: SourceFile, names: Sequence[str], split: str | None) -> Iterator[ImageRecord]:
     if file.size == 0 or file.size % ROW_BYTES:
         raise stranger(file) or bad_file(file, f"its {file.size} bytes are not whole rows of {ROW_BYTES} bytes")
     uri = os.fsencode(file.uri)
     for row, label in enumerate(_labels(file)):
         start = file.offset + row * ROW_BYTES + 1
         known = label < len(names)
-        yield Record(
+        yield ImageRecord(
             f"{file.path}#{row:08d}", names[label] if known else None, split, uri, start, PIXEL_BYTES,
             SIDE, SIDE, CHANNELS, planar=True,
             reason=None if known else "unlabelled",
@@ -74,10 +74,10 @@ def _records(file: File, names: Sequence[str], split: str | None) -> Iterator[Re
         )  # fmt: skip
 
 
-def _labels(file: File) -> Iterator[int]:
+def _labels(file: SourceFile) -> Iterator[int]:
     step = ROWS_AT_ONCE * ROW_BYTES
     for start in range(0, file.size, step):
         yield from read(file.uri, file.offset + start, min(step, file.size - start))[::ROW_BYTES]
 
 
-SOURCE = Source(kind="cifar10", accepts=_accepts, index=_index, read=read_ranges)
+KIND = SourceKind(kind="cifar10", accepts=_accepts, index=_index, read=read_ranges)

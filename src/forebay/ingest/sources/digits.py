@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from forebay.ingest.index import Record
-from forebay.ingest.sources.base import Source, Visible, read_ranges
+from forebay.ingest.image_index import ImageRecord
+from forebay.ingest.sources.source_kind import SourceContents, SourceKind, read_ranges
 from forebay.settings.ingest import DIGITS
 
 GREY_LEVEL_MAX = 16
 
 
-def _index(visible: Visible, work: Path) -> Iterator[Record]:
+def _index(visible: SourceContents, work: Path) -> Iterator[ImageRecord]:
     from sklearn.datasets import load_digits
 
     levels_NF, labels_N = load_digits(return_X_y=True)
@@ -24,7 +24,7 @@ def _index(visible: Visible, work: Path) -> Iterator[Record]:
     path = work / "digits.bin"
     path.write_bytes(pixels.tobytes())
     for row, label in enumerate(labels_N):
-        yield Record(f"digits#{row:04d}", str(label), None, os.fsencode(path), row * 64, 64, 8, 8, 1)
+        yield ImageRecord(f"digits#{row:04d}", str(label), None, os.fsencode(path), row * 64, 64, 8, 8, 1)
 
 
-SOURCE = Source(kind=DIGITS, accepts=lambda visible: visible.config.data == DIGITS, index=_index, read=read_ranges)
+KIND = SourceKind(kind=DIGITS, accepts=lambda visible: visible.config.data == DIGITS, index=_index, read=read_ranges)

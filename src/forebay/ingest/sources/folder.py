@@ -6,20 +6,20 @@ from contextlib import suppress
 from pathlib import Path
 
 from forebay.errors import DataError
-from forebay.ingest.files.files import File
-from forebay.ingest.index import Record
+from forebay.ingest.files.files import SourceFile
+from forebay.ingest.image_index import ImageRecord
 from forebay.ingest.labels.label_table import read_label_table
-from forebay.ingest.labels.match_names import NameMatcher
-from forebay.ingest.layout import Layout, Place, folder_tree, is_image, is_sidecar, read_layout
+from forebay.ingest.labels.name_matcher import NameMatcher
+from forebay.ingest.layout import FolderLayout, ImageLabel, folder_tree, is_image, is_sidecar, read_layout
 from forebay.ingest.layout.tree import commonest_suffixes, counted, folder_of, leads_outside
-from forebay.ingest.note import Note
-from forebay.ingest.sources.base import Source, Visible, read_ranges
+from forebay.ingest.source_note import SourceNote
+from forebay.ingest.sources.source_kind import SourceContents, SourceKind, read_ranges
 from forebay.settings import AUTO
 
 TABLES_TRIED = 20  # a table beside each image is no table of labels
 
 
-def _index(visible: Visible, work: Path) -> Iterator[Record | Note]:
+def _index(visible: SourceContents, work: Path) -> Iterator[ImageRecord | SourceNote]:
     layout = folder_layout(visible)
     yield from layout.notes
     sidecars = []
@@ -34,10 +34,10 @@ def _index(visible: Visible, work: Path) -> Iterator[Record | Note]:
     yield from sidecar_notes(sidecars)
 
 
-_OUTSIDE = Place()
+_OUTSIDE = ImageLabel()
 
 
-def folder_layout(visible: Visible) -> Layout:
+def folder_layout(visible: SourceContents) -> FolderLayout:
     """What the folders of a source mean.
 
     Raises:
@@ -48,7 +48,7 @@ def folder_layout(visible: Visible) -> Layout:
     return read_layout(folder_tree(visible.listing, Path(data).name), data, level, lambda: _label_table(visible))
 
 
-def _label_table(visible: Visible) -> str:
+def _label_table(visible: SourceContents) -> str:
     """A table to advise for the labels: one that can be read and names images, else one that may."""
     tables = [file for file in visible.files if file.name.lower().endswith((".csv", ".tsv"))]
     likely = [file for file in tables if "submission" not in file.name.lower()]
@@ -61,24 +61,26 @@ def _label_table(visible: Visible) -> str:
     return likely[0].path if likely else ""
 
 
-def sidecar_notes(files: Sequence[File]) -> Iterator[Note]:
+def sidecar_notes(files: Sequence[SourceFile]) -> Iterator[SourceNote]:
     """What was passed over beside the images."""
     if files:
         suffixes = commonest_suffixes(file.name for file in files)
-        yield Note(f"Passed over as no images: {counted(len(files), 'file')} ({suffixes}), such as {files[0].path}.")
+        yield SourceNote(
+            f"Passed over as no images: {counted(len(files), 'file')} ({suffixes}), such as {files[0].path}."
+        )
 
 
-def record(file: File, place: Place) -> Record:
+def record(file: SourceFile, place: ImageLabel) -> ImageRecord:
     """The row of an image file."""
     reason, detail = None, None
     if file.problem:
         reason, detail = "unreadable", file.problem
     elif place.label is None:
         reason, detail = "unlabelled", place.detail
-    return Record(
+    return ImageRecord(
         file.path, place.label, place.split, os.fsencode(file.uri), file.offset, file.size,
         reason=reason, detail=detail, zipped=file.zipped,
     )  # fmt: skip
 
 
-SOURCE = Source(kind="folder", accepts=lambda visible: bool(visible.files), index=_index, read=read_ranges)
+KIND = SourceKind(kind="folder", accepts=lambda visible: bool(visible.files), index=_index, read=read_ranges)

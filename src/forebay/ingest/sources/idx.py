@@ -13,28 +13,28 @@ from typing import NamedTuple
 
 from forebay.errors import DataError
 from forebay.ingest.archives.compressed import unpack
-from forebay.ingest.archives.kinds import stranger
+from forebay.ingest.archives.magic import stranger
 from forebay.ingest.archives.zip import plain
-from forebay.ingest.files.files import File, read
-from forebay.ingest.index import Record
-from forebay.ingest.sources.base import Source, Visible, bad_file, read_ranges, split_or_none
+from forebay.ingest.files.files import SourceFile, read
+from forebay.ingest.image_index import ImageRecord
+from forebay.ingest.sources.source_kind import SourceContents, SourceKind, bad_file, read_ranges, split_or_none
 
 NAME = re.compile(r"(?P<part>train|t10k|test)-(?P<role>images|labels)[-.]idx[13]-ubyte(\.gz)?")
 UINT8 = 0x08
 
 
-class Idx(NamedTuple):
+class IdxHeader(NamedTuple):
     """The header of an IDX file."""
 
     shape: tuple[int, ...]
     data_offset: int  # bytes
 
 
-def _accepts(visible: Visible) -> bool:
+def _accepts(visible: SourceContents) -> bool:
     return any(NAME.fullmatch(file.name) for file in visible.files)
 
 
-def _index(visible: Visible, work: Path) -> Iterator[Record]:
+def _index(visible: SourceContents, work: Path) -> Iterator[ImageRecord]:
     pairs = _pairs(visible.files)
     present = {_split(part) for part in pairs}
     for part, (images, labels) in sorted(pairs.items()):
@@ -46,8 +46,8 @@ def _split(part: str) -> str:
     return "train" if part == "train" else "test"
 
 
-def _pairs(files: Sequence[File]) -> dict[str, tuple[File, File]]:
-    found: dict[tuple[str, str], File] = {}
+def _pairs(files: Sequence[SourceFile]) -> dict[str, tuple[SourceFile, SourceFile]]:
+    found: dict[tuple[str, str], SourceFile] = {}
     for file in sorted(files, key=_is_gzip, reverse=True):  # the unpacked file comes last and wins over its .gz
         match = NAME.fullmatch(file.name)
         if match:
@@ -63,16 +63,18 @@ def _pairs(files: Sequence[File]) -> dict[str, tuple[File, File]]:
     return {part: (found[part, "images"], found[part, "labels"]) for part, role in found if role == "images"}
 
 
-def _is_gzip(file: File) -> bool:
+def _is_gzip(file: SourceFile) -> bool:
     return file.name.lower().endswith(".gz")
 
 
-def _plain(file: File, work: Path) -> File:
+def _plain(file: SourceFile, work: Path) -> SourceFile:
     file = plain(file, work)
     return unpack(file, work) if _is_gzip(file) else file
 
 
-def _records(named: File, images: File, named_labels: File, labels: File, split: str | None) -> Iterator[Record]:
+def _records(
+    named: SourceFile, images: SourceFile, named_labels: SourceFile, labels: SourceFile, split: str | None
+) -> Iterator[ImageRecord]:
     rows, height, width = header(images, dimensions=3).shape
     label_rows, labels_at = header(labels, dimensions=1).shape[0], header(labels, dimensions=1).data_offset
     if rows != label_rows:
@@ -80,10 +82,10 @@ def _records(named: File, images: File, named_labels: File, labels: File, split:
     start, size, uri = images.offset + header(images, dimensions=3).data_offset, height * width, os.fsencode(images.uri)
     for row, label in enumerate(read(labels.uri, labels.offset + labels_at, rows)):
         source = f"{named.path}#{row:08d}"
-        yield Record(source, str(label), split, uri, start + row * size, size, height, width, 1)
+        yield ImageRecord(source, str(label), split, uri, start + row * size, size, height, width, 1)
 
 
-def header(file: File, *, dimensions: int) -> Idx:
+def header(file: SourceFile, *, dimensions: int) -> IdxHeader:
     """Read and check the header of an IDX file of uint8 values.
 
     Raises:
@@ -103,7 +105,7 @@ def header(file: File, *, dimensions: int) -> Idx:
         values *= length
     if values == 0 or values != file.size - data_offset:
         raise bad_file(file, f"its header says {'x'.join(map(str, shape))} bytes, {file.size - data_offset} follow")
-    return Idx(shape, data_offset)
+    return IdxHeader(shape, data_offset)
 
 
-SOURCE = Source(kind="idx", accepts=_accepts, index=_index, read=read_ranges)
+KIND = SourceKind(kind="idx", accepts=_accepts, index=_index, read=read_ranges)

@@ -13,14 +13,14 @@ from pathlib import Path
 
 from forebay.errors import DataError
 from forebay.ingest.files import s3
-from forebay.ingest.files.files import File, read_file
-from forebay.ingest.index import Record
+from forebay.ingest.files.files import SourceFile, read_file
+from forebay.ingest.image_index import ImageRecord
 from forebay.ingest.labels.label_table import label_text
 from forebay.ingest.labels.splits import own_split, split_words
-from forebay.ingest.layout import Place, is_image
-from forebay.ingest.note import Note
-from forebay.ingest.sources.base import S3_THREADS, Source, Visible, read_ranges
+from forebay.ingest.layout import ImageLabel, is_image
+from forebay.ingest.source_note import SourceNote
 from forebay.ingest.sources.folder import record, sidecar_notes
+from forebay.ingest.sources.source_kind import S3_THREADS, SourceContents, SourceKind, read_ranges
 from forebay.settings import AUTO
 
 CLS, JSON = ".cls", ".json"
@@ -30,7 +30,7 @@ LOOKED_AT = 20  # descriptions, of which one must hold a label: some samples may
 ORDER = (".jpg", ".jpeg", ".png", ".webp")  # of several images of a sample the first of these, else by name
 
 
-def _accepts(visible: Visible) -> bool:
+def _accepts(visible: SourceContents) -> bool:
     if not visible.archives:
         return False
     if any(file.name.lower().endswith(CLS) for file in visible.files):
@@ -40,7 +40,7 @@ def _accepts(visible: Visible) -> bool:
     return folders <= set(visible.archives) and any(_json_label(file, visible) for file in islice(described, LOOKED_AT))
 
 
-def _index(visible: Visible, work: Path) -> Iterator[Record | Note]:
+def _index(visible: SourceContents, work: Path) -> Iterator[ImageRecord | SourceNote]:
     samples = _samples(visible.files)
     images = {key: image for key, files in samples.items() if (image := _image(files)) is not None}
     named = {key: _label_file(samples[key]) for key in images}
@@ -50,35 +50,37 @@ def _index(visible: Visible, work: Path) -> Iterator[Record | Note]:
     for key, file in images.items():
         split = meanings.get(words.get(_shard(file), ""))
         detail = "no .cls file and no label in a .json file beside it"
-        yield record(file, Place(label=labels[key], split=split, detail=detail))
+        yield record(file, ImageLabel(label=labels[key], split=split, detail=detail))
     used = {id(file) for file in (*images.values(), *named.values()) if file is not None}
     yield from sidecar_notes([file for file in visible.files if id(file) not in used])
 
 
-def _samples(files: Sequence[File]) -> dict[str, list[File]]:
-    found: dict[str, list[File]] = {}
+def _samples(files: Sequence[SourceFile]) -> dict[str, list[SourceFile]]:
+    found: dict[str, list[SourceFile]] = {}
     for file in files:
         folder, _, name = file.path.rpartition("/")
         found.setdefault(f"{folder}/{name.partition('.')[0]}", []).append(file)
     return found
 
 
-def _suffix(file: File) -> str:
+def _suffix(file: SourceFile) -> str:
     return file.name[file.name.find(".") :].lower()
 
 
-def _image(files: Sequence[File]) -> File | None:
+def _image(files: Sequence[SourceFile]) -> SourceFile | None:
     images = {_suffix(file): file for file in files if is_image(file.name)}
     first = next((suffix for suffix in ORDER if suffix in images), min(images, default=""))
     return images.get(first)
 
 
-def _label_file(files: Sequence[File]) -> File | None:
+def _label_file(files: Sequence[SourceFile]) -> SourceFile | None:
     suffixes = {_suffix(file): file for file in files}
     return suffixes.get(CLS) or suffixes.get(JSON)
 
 
-def _in_parallel(label: Callable[[File | None], str | None], files: Sequence[File | None]) -> Iterator[str | None]:
+def _in_parallel(
+    label: Callable[[SourceFile | None], str | None], files: Sequence[SourceFile | None]
+) -> Iterator[str | None]:
     """Labels in their order; a request to S3 waits for the network, not for a core."""
     if files and files[0] is not None and s3.is_uri(files[0].uri):
         with ThreadPoolExecutor(S3_THREADS) as pool:
@@ -87,7 +89,7 @@ def _in_parallel(label: Callable[[File | None], str | None], files: Sequence[Fil
         yield from map(label, files)
 
 
-def _label(file: File | None, visible: Visible) -> str | None:
+def _label(file: SourceFile | None, visible: SourceContents) -> str | None:
     if file is None or file.problem:
         return None
     if file.name.lower().endswith(JSON):
@@ -95,7 +97,7 @@ def _label(file: File | None, visible: Visible) -> str | None:
     return label_text(_content(file).decode("utf-8", "replace").strip()) or None
 
 
-def _json_label(file: File, visible: Visible) -> str | None:
+def _json_label(file: SourceFile, visible: SourceContents) -> str | None:
     try:
         facts = json.loads(_content(file))
     except ValueError as error:
@@ -106,7 +108,7 @@ def _json_label(file: File, visible: Visible) -> str | None:
     return None if isinstance(value, dict | list | None) else label_text(str(value).strip()) or None
 
 
-def _content(file: File) -> bytes:
+def _content(file: SourceFile) -> bytes:
     if file.size > MAX_LABEL_BYTES:
         raise DataError(
             source=file.path, problem=f"{file.size} bytes of label, at most {MAX_LABEL_BYTES} are read",
@@ -115,9 +117,9 @@ def _content(file: File) -> bytes:
     return read_file(file)
 
 
-def _shard(file: File) -> str:
+def _shard(file: SourceFile) -> str:
     """What the split may stand in: the archive, or the first folder."""
     return file.path.rpartition("/")[0].partition("/")[0] or Path(file.uri).name.partition(".")[0]
 
 
-SOURCE = Source(kind="webdataset", accepts=_accepts, index=_index, read=read_ranges)
+KIND = SourceKind(kind="webdataset", accepts=_accepts, index=_index, read=read_ranges)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forebay.errors import DataError, MachineError
-from forebay.ingest.spark.username import ensure_name
+from forebay.ingest.spark.passwd_entry import ensure_name
 from forebay.search_path import SAFE_PATH
 from forebay.state.surroundings import without_other_spark
 

@@ -6,11 +6,11 @@
 - The split is a column's, a folder's (`split=train/`, `train/`) or a file name's (`train-00000-of-00002.parquet`).
 """
 
-from forebay.ingest.sources.base import Source
-from forebay.ingest.sources.parquet.beside import accepts, is_parquet, without_strays
-from forebay.ingest.sources.parquet.read import read
-from forebay.ingest.sources.parquet.rows import index
+from forebay.ingest.sources.parquet.images import read
+from forebay.ingest.sources.parquet.index import index
+from forebay.ingest.sources.parquet.mixed_folder import accepts, is_parquet, without_strays
+from forebay.ingest.sources.source_kind import SourceKind
 
-SOURCE = Source(kind="parquet", accepts=accepts, index=index, read=read)
+KIND = SourceKind(kind="parquet", accepts=accepts, index=index, read=read)
 
-__all__ = ["SOURCE", "is_parquet", "without_strays"]
+__all__ = ["KIND", "is_parquet", "without_strays"]

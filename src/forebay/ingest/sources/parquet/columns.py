@@ -8,8 +8,8 @@ from typing import Any
 import pyarrow as pa
 
 from forebay.errors import DataError
-from forebay.ingest.files.files import File
-from forebay.ingest.sources.base import bad_file
+from forebay.ingest.files.files import SourceFile
+from forebay.ingest.sources.source_kind import bad_file
 from forebay.settings import AUTO, IngestConfig
 
 OWN = ("pixels", "height", "width", "channels", "label_name")  # of `contracts.rows`: pixels as they are, not encoded
@@ -29,7 +29,7 @@ SHOWN = 20  # columns in a message
 
 
 @dataclass(frozen=True, kw_only=True)
-class Columns:
+class ColumnChoice:
     """What is taken from where."""
 
     image: str  # `pixels` beside the rest of OWN are pixels as they are
@@ -39,7 +39,9 @@ class Columns:
     choices: tuple[str, ...] = ()  # for people: what was chosen where several fit
 
 
-def choose(file: File, schema: pa.Schema, folders: Mapping[str, str | None], config: IngestConfig) -> Columns:
+def choose(
+    file: SourceFile, schema: pa.Schema, folders: Mapping[str, str | None], config: IngestConfig
+) -> ColumnChoice:
     """Choose the columns of a file.
 
     Args:
@@ -59,7 +61,7 @@ def choose(file: File, schema: pa.Schema, folders: Mapping[str, str | None], con
         label, more = _label(file, schema, folders, image, config.label_column)
         choices += more
     columns = [field.name for field in _fields(schema) if is_label(field.type)]
-    return Columns(
+    return ColumnChoice(
         image=image,
         label=label,
         label_in_folder=label not in columns,
@@ -117,7 +119,7 @@ def _fields(schema: pa.Schema) -> list[pa.Field]:
     return [field for field in schema if schema.names.count(field.name) == 1]
 
 
-def _image(file: File, schema: pa.Schema, wanted: str) -> tuple[str, list[str]]:
+def _image(file: SourceFile, schema: pa.Schema, wanted: str) -> tuple[str, list[str]]:
     fitting = [field.name for field in _fields(schema) if is_image(field.type)]
     if wanted != AUTO:
         return _as_set(file, schema, "image", wanted, fitting), []
@@ -139,7 +141,7 @@ def _likely_images(schema: pa.Schema) -> list[str]:
 
 
 def _label(
-    file: File, schema: pa.Schema, folders: Mapping[str, str | None], image: str, wanted: str
+    file: SourceFile, schema: pa.Schema, folders: Mapping[str, str | None], image: str, wanted: str
 ) -> tuple[str, list[str]]:
     columns = [field.name for field in _fields(schema) if field.name != image and is_label(field.type)]
     fitting = list(dict.fromkeys([*columns, *folders]))
@@ -159,7 +161,9 @@ def _label(
     return label, choices
 
 
-def _first(file: File, which: str, likely: Sequence[str], names: Sequence[str], subject: str) -> tuple[str, list[str]]:
+def _first(
+    file: SourceFile, which: str, likely: Sequence[str], names: Sequence[str], subject: str
+) -> tuple[str, list[str]]:
     """The preferred one of several, and what to tell of it."""
     if len(likely) == 1:
         return likely[0], []
@@ -173,7 +177,7 @@ def _first(file: File, which: str, likely: Sequence[str], names: Sequence[str], 
     return likely[0], [f"{subject} taken from {likely[0]}, not from {others}; ingest.{which}_column says otherwise."]
 
 
-def _as_set(file: File, schema: pa.Schema, which: str, wanted: str, fitting: Sequence[str]) -> str:
+def _as_set(file: SourceFile, schema: pa.Schema, which: str, wanted: str, fitting: Sequence[str]) -> str:
     if wanted in fitting:
         return wanted
     if wanted in schema.names:
@@ -184,7 +188,7 @@ def _as_set(file: File, schema: pa.Schema, which: str, wanted: str, fitting: Seq
     raise bad_file(file, problem, f"Columns that fit as {which}: {fits}.")
 
 
-def _no_images(file: File, schema: pa.Schema) -> DataError:
+def _no_images(file: SourceFile, schema: pa.Schema) -> DataError:
     texts = _by_name([field.name for field in _fields(schema) if is_text(field.type)], IMAGE_NAMES)
     if texts:
         return only_paths(file, texts[0])
@@ -196,7 +200,7 @@ def _no_images(file: File, schema: pa.Schema) -> DataError:
     )
 
 
-def only_paths(file: File, column: str, example: str | None = None) -> DataError:
+def only_paths(file: SourceFile, column: str, example: str | None = None) -> DataError:
     """The error for a table that says where images are, but does not hold them."""
     shown = f" (such as {example!r})" if example else ""
     return bad_file(
@@ -207,7 +211,9 @@ def only_paths(file: File, column: str, example: str | None = None) -> DataError
     )
 
 
-def _no_label(file: File, schema: pa.Schema, folders: Mapping[str, str | None], fitting: Sequence[str]) -> DataError:
+def _no_label(
+    file: SourceFile, schema: pa.Schema, folders: Mapping[str, str | None], fitting: Sequence[str]
+) -> DataError:
     keys = f", its partition folders {', '.join(f'{key}=…' for key in folders)}" if folders else ""
     fits = f" (fits: {', '.join(fitting)})" if fitting else ""
     return bad_file(

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from forebay.errors import DataError
 from forebay.images import ImageError
 from forebay.ingest.files import s3
-from forebay.ingest.files.files import File, Listing, LocalReader, read
+from forebay.ingest.files.files import LocalReader, SourceFile, SourceListing, read
 from forebay.ingest.files.unzip import unzip
-from forebay.ingest.index import Record
-from forebay.ingest.note import Note
+from forebay.ingest.image_index import ImageRecord
+from forebay.ingest.source_note import SourceNote
 from forebay.settings import IngestConfig
 
 S3_THREADS = 16  # a request waits for the network, not for a core
@@ -29,26 +29,26 @@ SourceImage = bytes | NDArray[np.uint8] | ImageError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Visible:
+class SourceContents:
     """What a source is recognised by."""
 
     config: IngestConfig
-    listing: Listing
+    listing: SourceListing
     archives: tuple[str, ...] = ()  # paths that stand for an archive each; an empty one where the source is an archive
 
     @property
-    def files(self) -> Sequence[File]:
+    def files(self) -> Sequence[SourceFile]:
         """The visible files, sorted by path."""
         return self.listing.files
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class SourceKind:
     """One kind of source."""
 
     kind: str
-    accepts: Callable[["Visible"], bool]
-    index: Callable[["Visible", Path], Iterable[Record | Note]]  # the folder is for temporary files
+    accepts: Callable[["SourceContents"], bool]
+    index: Callable[["SourceContents", Path], Iterable[ImageRecord | SourceNote]]  # the folder is for temporary files
     read: Callable[[pa.Table, int], Iterator[SourceImage]]  # the images of some rows of the index, in their order;
     # the number is the largest image file in bytes
 
@@ -110,7 +110,7 @@ def as_pixels(data: bytes, height: int, width: int, channels: int, *, planar: bo
     return pixels.reshape(height, width, channels)
 
 
-def bad_file(file: File, problem: str, fix: str = "Get the file again.") -> DataError:
+def bad_file(file: SourceFile, problem: str, fix: str = "Get the file again.") -> DataError:
     """The error for a file that is not what its name says."""
     return DataError(source=file.path, problem=problem, fix=fix)
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from forebay.ingest.files.files import File, Listing, open_file
+from forebay.ingest.files.files import SourceFile, SourceListing, open_file
 from forebay.ingest.layout import is_image
-from forebay.ingest.note import Note
+from forebay.ingest.source_note import SourceNote
 from forebay.ingest.sources import cifar10, idx
-from forebay.ingest.sources.base import Visible
 from forebay.ingest.sources.parquet.columns import holds_images
+from forebay.ingest.sources.source_kind import SourceContents
 
 ENDINGS = (".parquet", ".parq", ".pq")
 BOOKKEEPING = ("_delta_log/", "_temporary/")  # folders of table formats and of writers that broke off
@@ -20,12 +20,12 @@ OUTVOTED = 10  # Parquet rows per image in class folders, above which the images
 SHOWN = 3
 
 
-def is_parquet(file: File) -> bool:
+def is_parquet(file: SourceFile) -> bool:
     """Tell a Parquet file of a dataset by its name."""
     return file.name.lower().endswith(ENDINGS) and not any(f"/{folder}" in f"/{file.path}" for folder in BOOKKEEPING)
 
 
-def accepts(visible: Visible) -> bool:
+def accepts(visible: SourceContents) -> bool:
     """Tell whether the Parquet files are the dataset.
 
     Where there are images as well, the Parquet files are opened: those without images are no dataset, unless all
@@ -34,8 +34,8 @@ def accepts(visible: Visible) -> bool:
     tables = [file for file in visible.files if is_parquet(file)]
     others = [file for file in visible.files if not is_parquet(file)]
     images = [file for file in others if is_image(file.name)]
-    beside = replace(visible, listing=Listing(files=others, empty_folders=[]))
-    known = any(source.accepts(beside) for source in (cifar10.SOURCE, idx.SOURCE))
+    beside = replace(visible, listing=SourceListing(files=others, empty_folders=[]))
+    known = any(source.accepts(beside) for source in (cifar10.KIND, idx.KIND))
     if not tables or not (images or known):
         return bool(tables)
     folders = {file.path.rpartition("/")[0] for file in images} - {""}
@@ -46,25 +46,25 @@ def accepts(visible: Visible) -> bool:
     return not known and (len(folders) < 2 or rows >= OUTVOTED * inside)
 
 
-def without_strays(visible: Visible) -> tuple[Visible, list[Note]]:
+def without_strays(visible: SourceContents) -> tuple[SourceContents, list[SourceNote]]:
     """A dataset that is not Parquet, without the Parquet files in it, and what to say of those."""
     strays = [file.path for file in visible.files if is_parquet(file)]
     if not strays:
         return visible, []
     text = f"Parquet beside images is passed over: {_named(strays)}. Give such a file itself to read it."
     files = [file for file in visible.files if not is_parquet(file)]
-    return replace(visible, listing=replace(visible.listing, files=files)), [Note(text)]
+    return replace(visible, listing=replace(visible.listing, files=files)), [SourceNote(text)]
 
 
-def beside_tables(files: Sequence[File]) -> list[Note]:
+def beside_tables(files: Sequence[SourceFile]) -> list[SourceNote]:
     """What to say of files that lie beside the tables of a Parquet dataset."""
     images = [file.path for file in files if is_image(file.name)]
     notes = []
     if images:
-        notes.append(Note(f"Images beside Parquet are passed over: {_named(images)}."))
+        notes.append(SourceNote(f"Images beside Parquet are passed over: {_named(images)}."))
     if any("/_delta_log/" in f"/{file.path}" for file in files):
         notes.append(
-            Note(
+            SourceNote(
                 "This is a Delta table, whose log is not read: files that were removed from the table, but not yet "
                 "from the disk, are read as well. VACUUM it, or export it."
             )
@@ -72,7 +72,7 @@ def beside_tables(files: Sequence[File]) -> list[Note]:
     return notes
 
 
-def _image_rows(file: File) -> int:
+def _image_rows(file: SourceFile) -> int:
     """Rows of a file with images; 0 for any other file, a damaged one included."""
     if file.problem:  # opening a pipe would wait for ever
         return 0

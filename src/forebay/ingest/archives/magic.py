@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import BinaryIO, Protocol
 
 from forebay.errors import DataError
-from forebay.ingest.files.files import File, open_file
+from forebay.ingest.files.files import SourceFile, open_file
 
 
-class Stream(Protocol):
+class ByteStream(Protocol):
     """What comes out of a compressed file."""
 
     def read(self, size: int, /) -> bytes:
@@ -21,7 +21,7 @@ class Stream(Protocol):
 
 HEAD_BYTES = 512  # enough for every kind; the size of a tar header
 TAR, ZIP, GZIP, BZIP2, XZ = "tar", "zip", "gzip", "bzip2", "xz"
-OPENERS: dict[str, Callable[[BinaryIO], Stream]] = {
+OPENERS: dict[str, Callable[[BinaryIO], ByteStream]] = {
     GZIP: lambda stream: gzip.GzipFile(fileobj=stream),
     BZIP2: bz2.BZ2File,
     XZ: lzma.LZMAFile,
@@ -46,7 +46,7 @@ _UNREAD = (
 )
 
 
-def head(file: File) -> bytes:
+def head(file: SourceFile) -> bytes:
     """The first bytes."""
     with open_file(file) as stream:
         return stream.read(HEAD_BYTES)
@@ -67,14 +67,14 @@ def named(start: bytes) -> str:
     return next((name for magic, name in _UNREAD if start.startswith(magic)), "")
 
 
-def stranger(file: File) -> DataError | None:
+def stranger(file: SourceFile) -> DataError | None:
     """The error for a file that is a thing which people take for a data file, such as a Git LFS pointer."""
     found = named(head(file))
     fix = "Run `git lfs pull` in its folder." if "LFS" in found else "Get the file again."
     return DataError(source=file.path, problem=f"it is {found}", fix=fix) if found else None
 
 
-def head_inside(file: File, kind: str) -> bytes:
+def head_inside(file: SourceFile, kind: str) -> bytes:
     """The first bytes of what a compressed file holds; empty where it is damaged from the start."""
     with open_file(file) as raw:
         try:

@@ -21,7 +21,7 @@ class NameMatcher:
     def __init__(self, paths: Sequence[str]) -> None:
         """Take the paths of all images, inside the source."""
         self._given = set(paths)
-        self._names = _Names(paths, composed)
+        self._names = _NameIndex(paths, composed)
         self._paths = paths
 
     def find(self, written: str, folder: str) -> list[str]:
@@ -46,12 +46,12 @@ class NameMatcher:
         return loose if len(loose) == 1 or not found else found
 
     @cached_property
-    def _without_case(self) -> "_Names":
+    def _without_case(self) -> "_NameIndex":
         """Made when it is asked for: most tables write names as they are."""
-        return _Names(self._paths, without_case)
+        return _NameIndex(self._paths, without_case)
 
 
-class _Names:
+class _NameIndex:
     """The paths by one form of their names."""
 
     def __init__(self, paths: Sequence[str], form: Callable[[str], str]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from forebay.ingest.labels.splits import mentioned_side, own_split
-from forebay.ingest.note import Note
+from forebay.ingest.source_note import SourceNote
 from forebay.ingest.sources.parquet.columns import SPLIT_NAMES
 
 PAIR = re.compile(r"([^=]+)=(.*)", re.DOTALL)
@@ -33,7 +33,7 @@ def place_word(path: str, folders: Mapping[str, str | None]) -> str | None:
 
 
 @dataclass
-class Words:
+class SplitNames:
     """The words of all rows, and the first file of each."""
 
     rows: Counter[str | None] = field(default_factory=Counter)  # None: rows that name no split
@@ -47,14 +47,14 @@ class Words:
         self.rows[word] += rows
         self.first.setdefault(word, path)
 
-    def set_aside(self) -> list[Note]:
+    def set_aside(self) -> list[SourceNote]:
         """Forget the splits without any label, such as the test rows of a competition, and say so."""
         without = [word for word in self.rows if word is not None and word not in self.labelled]
         notes = []
         for word in without if self.labelled else ():
             rows = self.rows.pop(word)
             where = f"{rows} rows of {word} (such as {self.first[word]})"
-            notes.append(Note(f"Unlabelled and set aside: {where}, none of which has a label.", set_aside=rows))
+            notes.append(SourceNote(f"Unlabelled and set aside: {where}, none of which has a label.", set_aside=rows))
         return notes
 
     def sides(self) -> set[str]:
@@ -78,13 +78,13 @@ class Words:
             return None
         return split.get(mentioned_side(word) or "", "train")
 
-    def notes(self) -> list[Note]:
+    def notes(self) -> list[SourceNote]:
         """What a person should know of the split."""
         unknown = sorted(word for word in self.rows if word is not None and not mentioned_side(word))
         texts = self._guessed(unknown) if any(self.uses().values()) else self._dropped(unknown)
         if self.clash:
             texts.append(f"The split column of {self.clash} says another split than its place does; the column counts.")
-        return [Note(text) for text in texts]
+        return [SourceNote(text) for text in texts]
 
     def _dropped(self, unknown: list[str]) -> list[str]:
         sides = sorted(self.sides())

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from forebay.ingest.layout.tree import Folder
+from forebay.ingest.layout.tree import SourceFolder
 
 CONTAINERS = frozenset((
     "data", "dataset", "image", "images", "imgs", "img", "jpegimages", "jpg", "jpeg", "photos", "pics", "pictures",
@@ -22,7 +22,7 @@ _PORTIONS = frozenset(("batch", "chunk", "fold", "image", "images", "img", "imgs
 _LETTERS = re.compile(r"[^\W\d_]+")
 
 
-def stated_as_class(folder: Folder, beside: Iterable[Folder]) -> bool:
+def stated_as_class(folder: SourceFolder, beside: Iterable[SourceFolder]) -> bool:
     """Tell `mask/` beside `no_mask/`: another class denies it, so that it is one as well."""
     word = folder.name.lower().removesuffix("s")
     for other in beside:
@@ -32,7 +32,7 @@ def stated_as_class(folder: Folder, beside: Iterable[Folder]) -> bool:
     return False
 
 
-def annotations_in(folder: Folder) -> list[Folder]:
+def annotations_in(folder: SourceFolder) -> list[SourceFolder]:
     """The folders of masks, boxes and the like beside images of one class: `COVID/masks` beside `COVID/images`."""
     below = [each for each in folder.folders.values() if each.all_images()]
     contained = any(each.name.lower() in CONTAINERS for each in below)
@@ -40,7 +40,7 @@ def annotations_in(folder: Folder) -> list[Folder]:
     return [each for each in below if each.name.lower() in names]
 
 
-def no_classes(folders: Sequence[Folder]) -> list[Folder]:
+def no_classes(folders: Sequence[SourceFolder]) -> list[SourceFolder]:
     """Of folders with images that would become classes those whose names say that they are none."""
     filled = [folder for folder in folders if folder.all_images()]
     if all(folder.name.lower() in CONTAINERS for folder in filled) or _are_portions([each.name for each in filled]):

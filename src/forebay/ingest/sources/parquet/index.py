@@ -12,28 +12,28 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from forebay.ingest.archives.kinds import stranger
-from forebay.ingest.files.files import File, open_file
-from forebay.ingest.index import Record
+from forebay.ingest.archives.magic import stranger
+from forebay.ingest.files.files import SourceFile, open_file
+from forebay.ingest.image_index import ImageRecord
 from forebay.ingest.labels.splits import mentioned_side
-from forebay.ingest.note import Note
-from forebay.ingest.sources.base import Visible, bad_file
-from forebay.ingest.sources.parquet.beside import beside_tables, is_parquet
-from forebay.ingest.sources.parquet.columns import Columns, choose, is_text, only_paths
-from forebay.ingest.sources.parquet.labels import class_names, folder_text, label_name
-from forebay.ingest.sources.parquet.split import Words, folder_values, place_word
+from forebay.ingest.source_note import SourceNote
+from forebay.ingest.sources.parquet.class_names import class_names, folder_text, label_name
+from forebay.ingest.sources.parquet.columns import ColumnChoice, choose, is_text, only_paths
+from forebay.ingest.sources.parquet.mixed_folder import beside_tables, is_parquet
+from forebay.ingest.sources.parquet.split_values import SplitNames, folder_values, place_word
+from forebay.ingest.sources.source_kind import SourceContents, bad_file
 from forebay.settings import IngestConfig
 
 SHOWN = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Table:
+class ParquetTable:
     """A Parquet file with rows in it, and what is taken from where."""
 
-    file: File
+    file: SourceFile
     metadata: Any  # pyarrow's, so that the footer is read once
-    columns: Columns
+    columns: ColumnChoice
     numbers: bool  # whether labels are numbers
     texts: bool  # whether they are text; neither where all are null
     names: list[str] | None  # of classes by number
@@ -42,14 +42,14 @@ class Table:
     place: str | None  # word for a split of the file's name or folders
 
 
-def index(visible: Visible, work: Path) -> Iterator[Record | Note]:
+def index(visible: SourceContents, work: Path) -> Iterator[ImageRecord | SourceNote]:
     """Records of every row, and notes on what was chosen, dropped and passed over."""
-    words, files, config = Words(), visible.files, visible.config
+    words, files, config = SplitNames(), visible.files, visible.config
     tables = [table for file in files if is_parquet(file) and (table := _survey(file, config, words)) is not None]
     _check_classes(tables)
     yield from words.set_aside()
     choices = dict.fromkeys(choice for table in tables for choice in table.columns.choices)
-    yield from (Note(text) for text in [*choices, *_mixed(tables)])
+    yield from (SourceNote(text) for text in [*choices, *_mixed(tables)])
     yield from words.notes()
     yield from beside_tables(files)
     uses = words.uses()
@@ -58,7 +58,7 @@ def index(visible: Visible, work: Path) -> Iterator[Record | Note]:
             yield from _records(table, opened, uses)
 
 
-def _survey(file: File, config: IngestConfig, words: Words) -> Table | None:
+def _survey(file: SourceFile, config: IngestConfig, words: SplitNames) -> ParquetTable | None:
     """What is taken from where in a file; None where it has no rows."""
     if file.problem:
         raise bad_file(file, file.problem, "Mend it, or take it out of the folder.")
@@ -70,7 +70,7 @@ def _survey(file: File, config: IngestConfig, words: Words) -> Table | None:
         schema, folders = opened.schema_arrow, folder_values(file.path)
         columns = choose(file, schema, folders, config)
         _check_bytes(file, opened, columns)
-        table = Table(
+        table = ParquetTable(
             file=file,
             metadata=opened.metadata,
             columns=columns,
@@ -88,7 +88,7 @@ def _is_number(kind: pa.DataType) -> bool:
     return not (is_text(kind) or pa.types.is_null(kind) or pa.types.is_temporal(kind))
 
 
-def _count_words(table: Table, opened: Any, words: Words) -> Table:
+def _count_words(table: ParquetTable, opened: Any, words: SplitNames) -> ParquetTable:
     """Count the words for a split of a file's rows. A column that only may be a split needs one that is known."""
     path, split = table.file.path, table.columns.split
     counted = [(_split_of(table, value), rows) for value, rows in _values(opened, split)]
@@ -103,7 +103,7 @@ def _count_words(table: Table, opened: Any, words: Words) -> Table:
     return table
 
 
-def _has_labels(table: Table, opened: Any) -> bool:
+def _has_labels(table: ParquetTable, opened: Any) -> bool:
     """Tell whether any row has a label; only where the file's place may make a split of it."""
     if table.columns.label_in_folder or table.place is None:
         return True
@@ -117,11 +117,11 @@ def _values(opened: Any, column: str | None) -> Iterator[tuple[Any, int]]:
             yield found["values"], found["counts"]
 
 
-def _split_of(table: Table, value: Any) -> str | None:
+def _split_of(table: ParquetTable, value: Any) -> str | None:
     return label_name(value, table.split_names)[0]
 
 
-def _check_bytes(file: File, opened: Any, columns: Columns) -> None:
+def _check_bytes(file: SourceFile, opened: Any, columns: ColumnChoice) -> None:
     """Refuse a file all of whose images are paths to somewhere else.
 
     Raises:
@@ -155,7 +155,7 @@ def _all_null(opened: Any, leaf: str) -> bool:
     return True
 
 
-def _check_classes(tables: Sequence[Table]) -> None:
+def _check_classes(tables: Sequence[ParquetTable]) -> None:
     """Refuse files whose numbers mean other classes.
 
     Raises:
@@ -181,10 +181,10 @@ def _classes(names: Sequence[str] | None) -> str:
     return f"the classes {', '.join(names[:SHOWN])}{more}"
 
 
-def _mixed(tables: Sequence[Table]) -> list[str]:
+def _mixed(tables: Sequence[ParquetTable]) -> list[str]:
     """Notes on labels that come from several columns, or that are names here and bare numbers there."""
     notes = []
-    first: dict[object, Table] = {}
+    first: dict[object, ParquetTable] = {}
     for table in tables:
         first.setdefault(table.columns.label, table)
     if len(first) > 1:
@@ -198,19 +198,19 @@ def _mixed(tables: Sequence[Table]) -> list[str]:
     return notes
 
 
-def _records(table: Table, opened: Any, uses: Mapping[str | None, str | None]) -> Iterator[Record]:
+def _records(table: ParquetTable, opened: Any, uses: Mapping[str | None, str | None]) -> Iterator[ImageRecord]:
     # The file's place and size travel in `uri` and `size`: enough for a task to open it again.
     file, uri, row = table.file, os.fsencode(table.file.uri), count()
     for group in range(opened.num_row_groups):
         for value, split in _labels_and_splits(table, opened, group):
             name, detail = label_name(value, table.names)
-            yield Record(
+            yield ImageRecord(
                 f"{file.path}#{next(row):08d}", name, uses.get(_split_of(table, split) or table.place), uri, group,
                 file.size, reason=None if name else "unlabelled", detail=detail, column=table.columns.image,
             )  # fmt: skip
 
 
-def _labels_and_splits(table: Table, opened: Any, group: int) -> Iterator[tuple[Any, Any]]:
+def _labels_and_splits(table: ParquetTable, opened: Any, group: int) -> Iterator[tuple[Any, Any]]:
     columns, rows = table.columns, opened.metadata.row_group(group).num_rows
     wanted = [*([] if columns.label_in_folder else [columns.label]), *([columns.split] if columns.split else [])]
     read: Any = opened.read_row_group(group, columns=wanted) if wanted else None
@@ -219,14 +219,14 @@ def _labels_and_splits(table: Table, opened: Any, group: int) -> Iterator[tuple[
     return zip(labels, splits, strict=True)
 
 
-def _folder_label(table: Table) -> Any:
+def _folder_label(table: ParquetTable) -> Any:
     """The label of a folder's name; digits are a number where the file names the classes of numbers."""
     value = folder_text(table.folders[table.columns.label])
     return int(value) if value and table.names and value.isascii() and value.isdigit() else value
 
 
 @contextmanager
-def _open(file: File, metadata: Any = None) -> Iterator[Any]:
+def _open(file: SourceFile, metadata: Any = None) -> Iterator[Any]:
     """A file opened by pyarrow; what is wrong with it gets the file's name."""
     try:
         with open_file(file) as stream, pq.ParquetFile(stream, metadata=metadata) as table:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Note:
+class SourceNote:
     """One such sentence."""
 
     text: str

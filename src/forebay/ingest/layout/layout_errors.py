@@ -5,19 +5,21 @@ from dataclasses import dataclass
 
 from forebay.errors import DataError
 from forebay.ingest.labels.splits import split_word
-from forebay.ingest.layout.tree import Folder
+from forebay.ingest.layout.tree import SourceFolder
 
 LEVEL = "set ingest.class_level=1 to take the first folder as the class all the same"
 
 
 @dataclass(frozen=True)
-class Refusals:
+class LayoutErrors:
     """The errors for the folders of one source."""
 
     data: str  # what a person calls it
     table: Callable[[], str]  # a file that may hold labels; empty where there is none
 
-    def class_like_a_split(self, splits: Sequence[Folder], others: Sequence[Folder], *, flat: bool) -> DataError:
+    def class_like_a_split(
+        self, splits: Sequence[SourceFolder], others: Sequence[SourceFolder], *, flat: bool
+    ) -> DataError:
         """The error for split folders without class folders, or beside folders that are no splits."""
         names = _listed(splits)
         if not others:
@@ -33,7 +35,9 @@ class Refusals:
             f"well, or move it elsewhere if its images are unlabelled; or {LEVEL}.",
         )
 
-    def check_class_names(self, base: Folder, classes: Sequence[Folder], no_classes: Collection[Folder]) -> None:
+    def check_class_names(
+        self, base: SourceFolder, classes: Sequence[SourceFolder], no_classes: Collection[SourceFolder]
+    ) -> None:
         """Refuse classes with names that folders of classes do not have.
 
         Raises:
@@ -55,7 +59,7 @@ class Refusals:
                     f"folder per class{self._other_ways(several)}. (Boxes and masks are not read.)",
                 )
 
-    def same_folders(self, first: Folder, second: Folder, level: int, names: Sequence[str]) -> DataError:
+    def same_folders(self, first: SourceFolder, second: SourceFolder, level: int, names: Sequence[str]) -> DataError:
         """The error for two classes that hold the same folders, so many levels below the top or the split."""
         problem = f"the folders {first.path}/ and {second.path}/ would become classes, and both hold {_some(names)}"
         if all(split_word(name) for name in names):
@@ -71,7 +75,7 @@ class Refusals:
             f"{second.name} are.",
         )
 
-    def holds_itself(self, inner: Folder, names: Sequence[str]) -> DataError:
+    def holds_itself(self, inner: SourceFolder, names: Sequence[str]) -> DataError:
         """The error for a source that holds itself once more."""
         return DataError(
             source=self.data,
@@ -79,7 +83,7 @@ class Refusals:
             fix=f"An archive was unpacked into itself, perhaps: remove {inner.path}/ or what lies beside it.",
         )
 
-    def holds_splits(self, folder: Folder, names: Sequence[str], beside: Sequence[Folder]) -> DataError:
+    def holds_splits(self, folder: SourceFolder, names: Sequence[str], beside: Sequence[SourceFolder]) -> DataError:
         """The error for a would-be class that holds splits, as the others do not."""
         others = f" ({_listed(beside)})" if beside else ""
         return DataError(
@@ -95,7 +99,7 @@ class Refusals:
         return f", {table}, or {LEVEL}" if folders > 1 else f", or {table}"
 
 
-def _listed(folders: Sequence[Folder]) -> str:
+def _listed(folders: Sequence[SourceFolder]) -> str:
     return ", ".join(f"{folder.path}/" for folder in folders[:4])
 
 

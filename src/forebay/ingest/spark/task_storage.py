@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from forebay.ingest.files import s3
-from forebay.ingest.files.files import File, open_file
+from forebay.ingest.files.files import SourceFile, open_file
 
 
-class Place(Protocol):
+class TaskStorage(Protocol):
     """Files by name; `/` in a name makes a folder. It travels to the Spark workers, so it holds plain values only."""
 
     def writing(self, name: str) -> AbstractContextManager[Path]:
@@ -30,14 +30,14 @@ class Place(Protocol):
 
 
 @dataclass(frozen=True)
-class LocalPlace:
+class LocalStorage:
     """A folder of this machine, for tasks on this machine."""
 
     folder: Path
 
     @contextmanager
     def writing(self, name: str) -> Iterator[Path]:
-        """As `Place.writing`; writing it again replaces it."""
+        """As `TaskStorage.writing`; writing it again replaces it."""
         target = self.folder / name
         temporary = target.with_suffix(".tmp")
         yield temporary
@@ -45,7 +45,7 @@ class LocalPlace:
 
     @contextmanager
     def opened(self, name: str) -> Iterator[Path]:
-        """As `Place.opened`."""
+        """As `TaskStorage.opened`."""
         yield self.folder / name
 
     def shared(self, index: pa.Table) -> pa.Table:
@@ -54,14 +54,14 @@ class LocalPlace:
 
 
 @dataclass(frozen=True)
-class S3Place:
+class S3Storage:
     """A prefix in an object store, for tasks on many machines."""
 
     uri: str  # s3://bucket/prefix
 
     @contextmanager
     def writing(self, name: str) -> Iterator[Path]:
-        """As `Place.writing`: an object appears when its upload is complete."""
+        """As `TaskStorage.writing`: an object appears when its upload is complete."""
         with tempfile.TemporaryDirectory(prefix="forebay-") as folder:
             path = Path(folder) / Path(name).name
             yield path
@@ -69,9 +69,9 @@ class S3Place:
 
     @contextmanager
     def opened(self, name: str) -> Iterator[BinaryIO]:
-        """As `Place.opened`: only what is asked for is fetched."""
+        """As `TaskStorage.opened`: only what is asked for is fetched."""
         uri = f"{self.uri}/{name}"
-        with open_file(File(path=name, uri=uri, size=s3.size(uri))) as stream:
+        with open_file(SourceFile(path=name, uri=uri, size=s3.size(uri))) as stream:
             yield stream
 
     def shared(self, index: pa.Table) -> pa.Table:

@@ -11,11 +11,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from forebay.contracts.rows import QUARANTINE, QUARANTINE_SCHEMA, ROW_SCHEMA, ROWS
-from forebay.ingest.shapes import Shape
-from forebay.ingest.spark.decode import STAGED, part_name
-from forebay.ingest.spark.places import Place, file_digest
+from forebay.ingest.spark.decode_task import STAGED, part_name
+from forebay.ingest.spark.task_storage import TaskStorage, file_digest
+from forebay.ingest.target_format import ImageShape
 
-REPEATED = "repeated.parquet"  # of the work place: `Verdict.repeated`
+REPEATED = "repeated.parquet"  # of the work place: `DeduplicationResult.repeated`
 ID_DIGITS = 16  # hex digits of the sha256
 
 
@@ -23,10 +23,10 @@ ID_DIGITS = 16  # hex digits of the sha256
 class WriteJob:
     """What a task needs to know."""
 
-    work: Place  # STAGED and REPEATED are there
-    out: Place
+    work: TaskStorage  # STAGED and REPEATED are there
+    out: TaskStorage
     classes: list[str]
-    shape: Shape
+    shape: ImageShape
     digests: bool  # whether to tell those of the files
 
 
@@ -38,8 +38,8 @@ def write_part(job: WriteJob, part: int) -> dict[str, str]:
     """
     with job.work.opened(REPEATED) as source:
         repeated = pq.read_table(source)
-    rows = _Lazy(job, f"{ROWS}/{part_name(part)}", ROW_SCHEMA)
-    quarantine = _Lazy(job, f"{QUARANTINE}/{part_name(part)}", QUARANTINE_SCHEMA)
+    rows = _ParquetOutput(job, f"{ROWS}/{part_name(part)}", ROW_SCHEMA)
+    quarantine = _ParquetOutput(job, f"{QUARANTINE}/{part_name(part)}", QUARANTINE_SCHEMA)
     with rows, quarantine, job.work.opened(f"{STAGED}/{part_name(part)}") as source:
         for staged in _row_groups(source):
             judged = _judged(staged, repeated)
@@ -75,7 +75,7 @@ def _rows(kept: pa.Table, job: WriteJob) -> pa.Table:
     return pa.table([made[name] if name in made else kept[name] for name in ROW_SCHEMA.names], ROW_SCHEMA)
 
 
-class _Lazy:
+class _ParquetOutput:
     """A Parquet file that comes into being with its first row and appears whole."""
 
     def __init__(self, job: WriteJob, name: str, schema: pa.Schema) -> None:
@@ -86,7 +86,7 @@ class _Lazy:
         self._stack = ExitStack()
         self._writer: pq.ParquetWriter | None = None
 
-    def __enter__(self) -> "_Lazy":
+    def __enter__(self) -> "_ParquetOutput":
         return self
 
     def write(self, rows: pa.Table) -> None:

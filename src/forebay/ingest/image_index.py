@@ -20,7 +20,7 @@ PART_BYTES = 32 << 20
 BATCH = 65_536
 
 
-class Record(NamedTuple):
+class ImageRecord(NamedTuple):
     """One image of a source."""
 
     source: str  # path inside the source, or file#row
@@ -59,11 +59,11 @@ RECORD_SCHEMA = pa.schema(
 )
 
 
-def build_index(records: Iterable[Record]) -> pa.Table:
+def build_index(records: Iterable[ImageRecord]) -> pa.Table:
     """The records in the order in which they are best read, with their rank by source path.
 
     Returns:
-        The columns of `Record`, `position` (the rank) and `label_number` (equal exactly where label names are equal).
+        The columns of `ImageRecord`, `position` (the rank) and `label_number` (equal where label names are equal).
     """
     iterator = iter(records)
     batches = []

@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from forebay.images import ImageError
-from forebay.ingest.files.files import File, open_file
-from forebay.ingest.sources.base import SourceImage, as_pixels, too_many_bytes
+from forebay.ingest.files.files import SourceFile, open_file
 from forebay.ingest.sources.parquet.columns import OWN, SPARK_IMAGE
+from forebay.ingest.sources.source_kind import SourceImage, as_pixels, too_many_bytes
 
 BATCH_ROWS = 256
 BYTE_MODES = {0: 1, 16: 3, 24: 4}  # OpenCV's numbers of types with a byte per channel: their channels
@@ -22,7 +22,7 @@ def read(rows: pa.Table, max_file_bytes: int) -> Iterator[SourceImage]:
     """The images of rows of the index, whole row groups at a time."""
     keys = ("uri", "offset", "size", "column")
     for uri, group, size, column in dict.fromkeys(zip(*(rows[key].to_pylist() for key in keys), strict=True)):
-        with open_file(File(path="", uri=os.fsdecode(uri), size=size)) as stream, pq.ParquetFile(stream) as table:
+        with open_file(SourceFile(path="", uri=os.fsdecode(uri), size=size)) as stream, pq.ParquetFile(stream) as table:
             own = set(OWN) <= set(table.schema_arrow.names) and column == "pixels"
             wanted = list(OWN[:4]) if own else [column]
             for batch in table.iter_batches(BATCH_ROWS, row_groups=[group], columns=wanted):

@@ -10,27 +10,27 @@ from pathlib import Path
 
 from forebay.errors import DataError
 from forebay.ingest.files import s3
-from forebay.ingest.files.files import File, list_files
-from forebay.ingest.index import Record
-from forebay.ingest.labels.label_table import ColumnsError, LabelTable, read_label_table
-from forebay.ingest.labels.match_names import NameMatcher
+from forebay.ingest.files.files import SourceFile, list_files
+from forebay.ingest.image_index import ImageRecord
+from forebay.ingest.labels.label_table import LabelTable, MissingColumnError, read_label_table
+from forebay.ingest.labels.name_matcher import NameMatcher
 from forebay.ingest.labels.splits import mentioned_side, split_word
-from forebay.ingest.layout import Place, is_image, is_sidecar
+from forebay.ingest.layout import ImageLabel, is_image, is_sidecar
 from forebay.ingest.layout.tree import counted
-from forebay.ingest.note import Note
-from forebay.ingest.sources.base import Source, Visible, read_ranges
+from forebay.ingest.source_note import SourceNote
 from forebay.ingest.sources.folder import record, sidecar_notes
-from forebay.ingest.sources.parquet.split import Words
+from forebay.ingest.sources.parquet.split_values import SplitNames
+from forebay.ingest.sources.source_kind import SourceContents, SourceKind, read_ranges
 
 METADATA = ("metadata.csv", "metadata.jsonl")
 SHOWN = 3
 
 
-def _accepts(visible: Visible) -> bool:
+def _accepts(visible: SourceContents) -> bool:
     return bool(visible.config.labels) or any(_hugging_face(visible))
 
 
-def _index(visible: Visible, work: Path) -> Iterator[Record | Note]:
+def _index(visible: SourceContents, work: Path) -> Iterator[ImageRecord | SourceNote]:
     tables = [_given(visible)] if visible.config.labels else list(_hugging_face(visible))
     named = {table.file.path for table in tables}
     files = [file for file in visible.files if file.path not in named]
@@ -38,7 +38,7 @@ def _index(visible: Visible, work: Path) -> Iterator[Record | Note]:
     labels: dict[str, tuple[str, str]] = {}  # by path: label and the word of the split
     matcher = NameMatcher([file.path for file in images])
     for table in tables:
-        yield from [Note(table.choice)] if table.choice else []
+        yield from [SourceNote(table.choice)] if table.choice else []
         yield from _match(table, matcher, labels)
     if not labels:
         raise _nothing_matches(tables, images)
@@ -51,27 +51,29 @@ def _index(visible: Visible, work: Path) -> Iterator[Record | Note]:
         if file.path in labels:
             label, split = labels[file.path]
             detail = f"its line in {tables[0].file.path} has no label"
-            yield record(file, Place(label=label or None, split=uses.get(_split_word(file.path, split)), detail=detail))
+            yield record(
+                file, ImageLabel(label=label or None, split=uses.get(_split_word(file.path, split)), detail=detail)
+            )
         elif is_image(file.name):
             unlisted.append(file.path)
-            yield record(file, Place(detail=f"no line of {tables[0].file.path} names it"))
+            yield record(file, ImageLabel(detail=f"no line of {tables[0].file.path} names it"))
     yield from _unlisted_notes(unlisted, labels, tables)
     yield from sidecar_notes([file for file in files if is_sidecar(file.name)])
 
 
-def _hugging_face(visible: Visible) -> Iterator[LabelTable]:
+def _hugging_face(visible: SourceContents) -> Iterator[LabelTable]:
     """The tables of an `imagefolder` that have labels; captions and boxes leave the classes to the folders."""
     for file in visible.files:
         if file.name.lower() in METADATA:
             try:
                 yield read_label_table(file, visible.config, required_file_column="file_name")
-            except ColumnsError:
+            except MissingColumnError:
                 continue
 
 
-def _split_words(labels: dict[str, tuple[str, str]]) -> Words:
+def _split_words(labels: dict[str, tuple[str, str]]) -> SplitNames:
     """The words for splits of the images that have a label; a column's word counts before that of a folder."""
-    words = Words()
+    words = SplitNames()
     for path, (label, split) in labels.items():
         if label:
             words.add(_split_word(path, split), 1, path)
@@ -84,7 +86,7 @@ def _split_word(path: str, split: str) -> str | None:
     return split or _side_of(path)
 
 
-def _given(visible: Visible) -> LabelTable:
+def _given(visible: SourceContents) -> LabelTable:
     """The table that `ingest.labels` names: a file of the source, else one elsewhere.
 
     What has no file elsewhere may lie deeper in the source, as tables do in an archive with one top folder.
@@ -113,7 +115,7 @@ def _given(visible: Visible) -> LabelTable:
     return read_label_table(found[0], config, outside=True)
 
 
-def _match(table: LabelTable, matcher: NameMatcher, labels: dict[str, tuple[str, str]]) -> Iterator[Note]:
+def _match(table: LabelTable, matcher: NameMatcher, labels: dict[str, tuple[str, str]]) -> Iterator[SourceNote]:
     """Find the images that a table names, and put their labels where they belong.
 
     Raises:
@@ -142,10 +144,10 @@ def _match(table: LabelTable, matcher: NameMatcher, labels: dict[str, tuple[str,
             )
     if absent and len(absent) < len(table.lines):
         first = ", ".join(f"{line.file} (line {line.number})" for line in absent[:SHOWN])
-        yield Note(f"{len(absent):,} of {len(table.lines):,} lines of {table.file.path} name no image: {first}.")
+        yield SourceNote(f"{len(absent):,} of {len(table.lines):,} lines of {table.file.path} name no image: {first}.")
 
 
-def _nothing_matches(tables: Sequence[LabelTable], images: Sequence[File]) -> DataError:
+def _nothing_matches(tables: Sequence[LabelTable], images: Sequence[SourceFile]) -> DataError:
     table = tables[0]
     names = ", ".join(repr(line.file) for line in table.lines[:SHOWN])
     there = ", ".join(file.path for file in images[:SHOWN]) or "none"
@@ -164,7 +166,7 @@ def _side_of(path: str) -> str | None:
 
 def _unlisted_notes(
     unlisted: Sequence[str], labels: dict[str, tuple[str, str]], tables: Sequence[LabelTable]
-) -> Iterator[Note]:
+) -> Iterator[SourceNote]:
     """Images that no line names; those of a split folder without any label are meant to be unlabelled."""
     if not unlisted:
         return
@@ -174,7 +176,7 @@ def _unlisted_notes(
     first = ", ".join(unlisted[:SHOWN])
     where = ", ".join(table.file.path for table in tables[:SHOWN])
     text = f"Unlabelled, because no line of {where} names them: {counted(len(unlisted), 'image')}, such as {first}."
-    yield Note(text, set_aside=aside)
+    yield SourceNote(text, set_aside=aside)
 
 
-SOURCE = Source(kind="labels", accepts=_accepts, index=_index, read=read_ranges)
+KIND = SourceKind(kind="labels", accepts=_accepts, index=_index, read=read_ranges)

@@ -13,7 +13,7 @@ IMBALANCE = 10  # times the smallest class
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class DeduplicationResult:
     """What is kept of the images that could be stored."""
 
     kept: pa.Table  # sha256, label_name, split of each row that is kept, in no order
@@ -21,7 +21,7 @@ class Verdict:
     counts: dict[str, int]  # quarantined by this verdict, by reason
 
 
-def judge(groups: pa.Table, index: pa.Table) -> Verdict:
+def judge(groups: pa.Table, index: pa.Table) -> DeduplicationResult:
     """Judge groups of equal images.
 
     Args:
@@ -37,7 +37,7 @@ def judge(groups: pa.Table, index: pa.Table) -> Verdict:
         "duplicate": (pc.sum(agreed["rows"]).as_py() or 0) - len(agreed),
         "conflicting_labels": (pc.sum(groups["rows"]).as_py() or 0) - (pc.sum(agreed["rows"]).as_py() or 0),
     }
-    return Verdict(
+    return DeduplicationResult(
         kept=pa.table({"sha256": agreed["sha256"], "label_name": firsts["label_name"], "split": firsts["split"]}),
         repeated=repeated.select(["sha256", "first", "conflicting"]).append_column(
             "source", records.take(repeated["first"])["source"]

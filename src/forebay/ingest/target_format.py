@@ -14,7 +14,7 @@ from forebay.settings import AUTO, IngestConfig
 OUTCOME_TYPES = "height int, width int, channels int, reason string, bits int, most_bits int, rows long"
 
 
-class Shape(NamedTuple):
+class ImageShape(NamedTuple):
     """The shape in which every image is stored."""
 
     height: int
@@ -22,26 +22,26 @@ class Shape(NamedTuple):
     channels: int
 
 
-class Target(NamedTuple):
+class TargetFormat(NamedTuple):
     """What images are brought to."""
 
-    shape: Shape
+    shape: ImageShape
     size: tuple[int, int]  # height and width as set or commonest, before ingest.max_side
     bits: int  # of 16-bit images: what stands for white
 
 
-NO_TARGET = Target(Shape(1, 1, 1), (1, 1), FULL)  # while nothing is known
+NO_TARGET = TargetFormat(ImageShape(1, 1, 1), (1, 1), FULL)  # while nothing is known
 
 
-class Outcome(NamedTuple):
+class DecodeOutcome(NamedTuple):
     """What became of an image; tasks count these."""
 
-    found: Shape | None  # as it is in the source; None where it could not be decoded
+    found: ImageShape | None  # as it is in the source; None where it could not be decoded
     reason: str | None
     depth: Depth | None = None  # of an image that has 16 bits
 
 
-def outcome_batch(outcomes: Counter[Outcome]) -> pa.RecordBatch:
+def outcome_batch(outcomes: Counter[DecodeOutcome]) -> pa.RecordBatch:
     """Counted outcomes as Arrow, to travel from a task to the driver."""
     rows = [
         {
@@ -58,26 +58,26 @@ def outcome_batch(outcomes: Counter[Outcome]) -> pa.RecordBatch:
     )
 
 
-def count_outcomes(rows: Iterable[dict[str, Any]]) -> Counter[Outcome]:
+def count_outcomes(rows: Iterable[dict[str, Any]]) -> Counter[DecodeOutcome]:
     """Add up the rows of `outcome_batch` of every task."""
-    counted: Counter[Outcome] = Counter()
+    counted: Counter[DecodeOutcome] = Counter()
     for row in rows:
-        found = Shape(row["height"], row["width"], row["channels"]) if row["height"] else None
+        found = ImageShape(row["height"], row["width"], row["channels"]) if row["height"] else None
         depth = Depth(row["bits"], row["most_bits"]) if row["bits"] else None
-        counted[Outcome(found, row["reason"], depth)] += row["rows"]
+        counted[DecodeOutcome(found, row["reason"], depth)] += row["rows"]
     return counted
 
 
-def found_shapes(outcomes: Counter[Outcome]) -> Counter[Shape]:
+def found_shapes(outcomes: Counter[DecodeOutcome]) -> Counter[ImageShape]:
     """How many readable images have each shape, as found in the source."""
-    shapes: Counter[Shape] = Counter()
+    shapes: Counter[ImageShape] = Counter()
     for outcome, count in outcomes.items():
         if outcome.found is not None:
             shapes[outcome.found] += count
     return shapes
 
 
-def resolve(outcomes: Counter[Outcome], config: IngestConfig) -> Target:
+def resolve(outcomes: Counter[DecodeOutcome], config: IngestConfig) -> TargetFormat:
     """What to bring images to.
 
     - Size: as set, whatever it is. Else the commonest (of equally common ones the largest), each side at most
@@ -98,10 +98,10 @@ def resolve(outcomes: Counter[Outcome], config: IngestConfig) -> Target:
     bits = max((outcome.depth.bits for outcome in outcomes if outcome.depth), default=FULL)
     if config.bits != AUTO:
         bits = int(config.bits)
-    return Target(Shape(*stored, channels), size, bits)
+    return TargetFormat(ImageShape(*stored, channels), size, bits)
 
 
-def _commonest(shapes: Counter[Shape]) -> tuple[int, int]:
+def _commonest(shapes: Counter[ImageShape]) -> tuple[int, int]:
     sizes: Counter[tuple[int, int]] = Counter({(1, 1): 0})
     for shape, count in shapes.items():
         sizes[shape[:2]] += count

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from forebay.contracts.rows import pixel_digest
 from forebay.images import Decoded, ImageError, decode_values, depth_of, fit, to_8_bits, to_channels
-from forebay.ingest.index import INDEX, read_part
-from forebay.ingest.shapes import Outcome, Shape, Target
-from forebay.ingest.sources import source_of
-from forebay.ingest.spark.places import Place
+from forebay.ingest.image_index import INDEX, read_part
+from forebay.ingest.sources import get_source_kind
+from forebay.ingest.spark.task_storage import TaskStorage
+from forebay.ingest.target_format import DecodeOutcome, ImageShape, TargetFormat
 
 BATCH_BYTES = 16 << 20  # of pixels held at once, beside the one image being decoded
 
@@ -43,9 +43,9 @@ STAGED_SCHEMA = pa.schema(
 class DecodeJob:
     """What a task needs to know. It travels to the Spark workers, so it holds plain values only."""
 
-    work: Place  # INDEX is there; what is staged goes there
+    work: TaskStorage  # INDEX is there; what is staged goes there
     kind: str  # of the source
-    target: Target
+    target: TargetFormat
     fit: str  # what becomes of another aspect ratio: a word of ingest.fit
     resize: bool  # else images of another size are quarantined
     max_pixels: int
@@ -57,9 +57,9 @@ def part_name(part: int) -> str:
     return f"part-{part:05d}.parquet"
 
 
-def decode_part(job: DecodeJob, part: int) -> Counter[Outcome]:
+def decode_part(job: DecodeJob, part: int) -> Counter[DecodeOutcome]:
     """Stage one part; doing it again replaces the same file."""
-    outcomes: Counter[Outcome] = Counter()
+    outcomes: Counter[DecodeOutcome] = Counter()
     with (
         job.work.writing(f"{STAGED}/{part_name(part)}") as path,
         pq.ParquetWriter(path, STAGED_SCHEMA, compression="lz4", use_dictionary=["label_name"]) as writer,
@@ -69,7 +69,7 @@ def decode_part(job: DecodeJob, part: int) -> Counter[Outcome]:
     return outcomes
 
 
-def read_judged(work: Place, part: int) -> pa.RecordBatch:
+def read_judged(work: TaskStorage, part: int) -> pa.RecordBatch:
     """What is known of each image of a staged part, without its pixels."""
     with work.opened(f"{STAGED}/{part_name(part)}") as source, pq.ParquetFile(source) as file:
         table = file.read(JUDGED_COLUMNS).combine_chunks()
@@ -78,14 +78,14 @@ def read_judged(work: Place, part: int) -> pa.RecordBatch:
         )
 
 
-def sample_outcomes(job: DecodeJob, rows: pa.Table) -> Counter[Outcome]:
+def sample_outcomes(job: DecodeJob, rows: pa.Table) -> Counter[DecodeOutcome]:
     """What the images of some rows of the index are like, as found; those that cannot be read are left out."""
-    images = islice(source_of(job.kind).read(rows, job.max_file_bytes), len(rows))  # of Parquet, whole row groups
+    images = islice(get_source_kind(job.kind).read(rows, job.max_file_bytes), len(rows))  # of Parquet, whole row groups
     found = (_natural(image, job.max_pixels) for image in images)
     return Counter(_as_found(decoded) for decoded in found if not isinstance(decoded, ImageError))
 
 
-def _batches(rows: Iterator[dict[str, Any]], shape: Shape) -> Iterator[list[dict[str, Any]]]:
+def _batches(rows: Iterator[dict[str, Any]], shape: ImageShape) -> Iterator[list[dict[str, Any]]]:
     limit = max(1, BATCH_BYTES // (shape.height * shape.width * shape.channels))
     batch: list[dict[str, Any]] = []
     for row in rows:
@@ -97,11 +97,11 @@ def _batches(rows: Iterator[dict[str, Any]], shape: Shape) -> Iterator[list[dict
         yield batch
 
 
-def _rows(job: DecodeJob, part: int, outcomes: Counter[Outcome]) -> Iterator[dict[str, Any]]:
+def _rows(job: DecodeJob, part: int, outcomes: Counter[DecodeOutcome]) -> Iterator[dict[str, Any]]:
     with job.work.opened(INDEX) as index:
         table = read_part(index, part)
     kept = ["position", "source", "label_name", "label_number", "split", "reason", "detail"]
-    images = source_of(job.kind).read(table, job.max_file_bytes)
+    images = get_source_kind(job.kind).read(table, job.max_file_bytes)
     for record, image in zip(table.select(kept).to_pylist(), images, strict=True):
         outcome, result = _judge(record, image, job)
         outcomes[outcome] += 1
@@ -114,13 +114,13 @@ def _rows(job: DecodeJob, part: int, outcomes: Counter[Outcome]) -> Iterator[dic
 
 def _judge(
     record: dict[str, Any], image: bytes | NDArray[np.uint8] | ImageError, job: DecodeJob
-) -> tuple[Outcome, NDArray[np.uint8] | ImageError]:
+) -> tuple[DecodeOutcome, NDArray[np.uint8] | ImageError]:
     """The image as found and as stored, or why it is not."""
     if record["reason"] is not None:
-        return Outcome(None, record["reason"]), ImageError(record["reason"], record["detail"])
+        return DecodeOutcome(None, record["reason"]), ImageError(record["reason"], record["detail"])
     decoded = _natural(image, job.max_pixels)
     if isinstance(decoded, ImageError):
-        return Outcome(None, decoded.reason), decoded
+        return DecodeOutcome(None, decoded.reason), decoded
     outcome = _as_found(decoded)
     if not job.resize and decoded.values.shape[:2] != job.target.size:
         found, wanted = ("x".join(map(str, size)) for size in (decoded.values.shape[:2], job.target.size))
@@ -142,8 +142,8 @@ def _natural(image: bytes | NDArray[np.uint8] | ImageError, max_pixels: int) -> 
         return error
 
 
-def _as_found(decoded: Decoded) -> Outcome:
+def _as_found(decoded: Decoded) -> DecodeOutcome:
     values = decoded.values
     depth = depth_of(cast("NDArray[np.uint16]", values)) if values.itemsize == 2 else None
     height, width, channels = values.shape
-    return Outcome(Shape(height, width, channels), None, depth)
+    return DecodeOutcome(ImageShape(height, width, channels), None, depth)
