@@ -27,9 +27,9 @@ HOST = "127.0.0.1"
 FULL = b"a line of before\n" * (log_file.FULL_BYTES // 16)
 STARTER = """
 import json, sys
-from forebay.serving.local import control
-from forebay.serving.local.launch import Address
-from forebay.serving.local.publish import publish
+from forebay.local.server import control
+from forebay.local.server.launch import Address
+from forebay.local.server.publish import publish
 from forebay.serving.state import DesiredModel
 from forebay.state import Home
 home = Home.find().open()

@@ -160,7 +160,5 @@ for thread in threads:
     wanted = {f"{name} {number} {by}" for name in range(4) for number in range(400) for by in ("python", "library")}
     assert len(log_files(path)) > 2
     assert sorted(lines) == sorted(wanted)
-    assert (
-        max(file.stat().st_size for file in log_files(path)) < 18_000
-    )  # what is written between two looks comes on top
+    assert max(file.stat().st_size for file in log_files(path)) < 18_000  # lines between two checks come on top
     assert all(file.stat().st_mode & 0o077 == 0 for file in log_files(path))

@@ -43,5 +43,5 @@ ELSEWHERE = [
     Elsewhere("each file of the state folder emptied, cut, changed", "each command", FAILED,
               "damage/test_stored_files.py"),
     Elsewhere("server killed", "deploy", RESUMED,
-              "serving/local/test_restarts.py::test_a_killed_server_answers_again_and_clients_that_come_meanwhile_wait"),
+              "local/server/test_restarts.py::test_a_killed_server_answers_again_and_clients_that_come_meanwhile_wait"),
 ]  # fmt: skip
