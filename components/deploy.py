@@ -35,6 +35,7 @@ def deploy(
         from pathlib import Path
 
         from forebay.deploy import deploy as bring_up
+        from forebay.select_backend import step_backend
         from forebay.settings import DeployConfig, ServeConfig
 
         config = DeployConfig(
@@ -57,5 +58,5 @@ def deploy(
             head_s=serve_head_s,
             body_s=serve_body_s,
         )
-        url = bring_up(Path(evaluation.path), version, config, log, serve)
+        url = bring_up(Path(evaluation.path), version, config, log, step_backend(log, target), serve)
     return url

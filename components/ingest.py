@@ -36,6 +36,7 @@ def ingest(
         from pathlib import Path
 
         from forebay.ingest import ingest as read
+        from forebay.select_backend import step_backend
         from forebay.settings import IngestConfig
 
         config = IngestConfig(
@@ -59,5 +60,5 @@ def ingest(
             executors=executors,
             executor_memory=executor_memory,
         )
-        manifest = read(Path(rows.path), config, log)
+        manifest = read(Path(rows.path), config, log, step_backend(log).ingest_executor)
         rows.metadata.update(rows=manifest.rows, classes=len(manifest.classes), digest=manifest.digest)

@@ -40,6 +40,7 @@ def train(
     with step("train") as log:
         from pathlib import Path
 
+        from forebay.select_backend import step_backend
         from forebay.settings import TrainConfig
         from forebay.state import write_json
         from forebay.train import fit
@@ -68,6 +69,6 @@ def train(
             node_memory=node_memory,
             checkpoint_s=checkpoint_s,
         )
-        result = fit(Path(shards.path), Path(bundle.path), config, log)
+        result = fit(Path(shards.path), Path(bundle.path), config, log, executor=step_backend(log).train_executor)
         metrics.metadata.update(result.metrics)
         write_json(Path(metrics.path), result.metrics)  # without a file behind it the step is never a cache hit

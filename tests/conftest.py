@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from forebay.kube import retries
+from forebay.settings.environment import MLFLOW_URI
 from forebay.state import Home, StepLog
 from support.made_once import made_once
 from support.s3_server import S3Store, running
@@ -54,7 +55,7 @@ def mlflow_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         from forebay import tracking
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.delenv(tracking.URI_VARIABLE, raising=False)
+            patch.delenv(MLFLOW_URI, raising=False)
             tracking.client(Home(root).open()).search_registered_models()
 
     return Home(made_once(tmp_path_factory, "mlflow", make)).mlflow_database

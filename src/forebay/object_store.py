@@ -11,6 +11,9 @@ from typing import Any, TypeVar
 from forebay.errors import ConfigError
 
 SCHEME = "s3://"
+ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+CONNECT_TIMEOUT_S = 3  # of a check, which a person waits for
+READ_TIMEOUT_S = 5
 _ACCOUNT = (
     "AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE", "AWS_ROLE_ARN",
     "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
@@ -166,3 +169,25 @@ def environment_session() -> Any:
         if not named and variable not in os.environ:
             session.set_config_variable(setting, os.devnull)
     return boto3.Session(botocore_session=session)
+
+
+def quick_client(*, like_mlflow: bool = False) -> Any:
+    """A client that gives up within seconds; of the environment, as ingest's.
+
+    Args:
+        like_mlflow: as MLflow makes it, which reads `~/.aws/` and has a variable of its own for the address.
+    """
+    import boto3
+    from botocore.config import Config
+
+    endpoint = os.environ.get("MLFLOW_S3_ENDPOINT_URL") if like_mlflow else None
+    own = endpoint or any(os.environ.get(name) for name in ENDPOINT_VARIABLES)
+    config = Config(
+        s3={"addressing_style": "path" if own else "auto"},  # own servers rarely have a name per bucket
+        connect_timeout=CONNECT_TIMEOUT_S,
+        read_timeout=READ_TIMEOUT_S,
+        retries={"total_max_attempts": 1},
+    )
+    session = boto3.Session() if like_mlflow else environment_session()
+    lax = like_mlflow and os.environ.get("MLFLOW_S3_IGNORE_TLS", "").lower() in ("true", "1")
+    return session.client("s3", config=config, endpoint_url=endpoint or None, verify=False if lax else None)

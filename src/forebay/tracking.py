@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from forebay.errors import ConfigError, MachineError
+from forebay.settings.cluster_environment import MLFLOW_VARIABLES
+from forebay.settings.environment import MLFLOW_URI
 from forebay.state import FileLock, Home
 from forebay.state.home import HOME_VARIABLE
 from forebay.state.mask import without_passwords
@@ -21,15 +23,6 @@ from forebay.state.mlflow_words import damage, upgrade_advice
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-URI_VARIABLE = "MLFLOW_TRACKING_URI"
-RUN_VARIABLE = "MLFLOW_RUN_ID"  # a run that somebody began for this process: Kubeflow Pipelines' MLflow integration
-# What the chart gives to steps. The names differ from MLflow's own, because that integration sets those, and a pod with
-# one variable from two sources is refused.
-GIVEN = {
-    URI_VARIABLE: "FOREBAY_MLFLOW_URI",
-    "MLFLOW_TRACKING_USERNAME": "FOREBAY_MLFLOW_USERNAME",
-    "MLFLOW_TRACKING_PASSWORD": "FOREBAY_MLFLOW_PASSWORD",
-}
 SCHEMA = "dc11669786a5"  # revision of the database that the pinned MLflow makes; a test holds the two equal
 EXPERIMENT = "forebay"
 CHAMPION = "champion"  # the alias of the version that serves
@@ -67,7 +60,7 @@ def client(home: Home) -> "MlflowClient":
         _make_database(home)
         bring_up_to_date(home)
     uri = tracking_uri(home)
-    before = {name: os.environ.get(name) for name in (URI_VARIABLE, "MLFLOW_REGISTRY_URI")}
+    before = {name: os.environ.get(name) for name in (MLFLOW_URI, "MLFLOW_REGISTRY_URI")}
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
     for name, value in before.items():  # MLflow exports both; a child with its own home must not inherit ours
@@ -101,11 +94,11 @@ def experiment_id(mlflow_client: "MlflowClient", home: Home) -> str:
 
 def _server() -> str:
     """The address of a tracking server; empty where there is none."""
-    if not os.environ.get(URI_VARIABLE):
-        for name, given in GIVEN.items():  # all of them: a login belongs to its address
+    if not os.environ.get(MLFLOW_URI):
+        for name, given in MLFLOW_VARIABLES.items():  # all of them: a login belongs to its address
             if os.environ.get(given):
                 os.environ[name] = os.environ[given]
-    return os.environ.get(URI_VARIABLE, "")
+    return os.environ.get(MLFLOW_URI, "")
 
 
 def _make_database(home: Home) -> None:

@@ -50,7 +50,7 @@ SESSION = """
 import json, os, sys
 from pathlib import Path
 import pyarrow as pa
-from forebay.ingest.spark import run_parts, spark_session
+from forebay.ingest.spark.session import run_parts, spark_session
 
 def look(part):
     import os, sys

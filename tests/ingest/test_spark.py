@@ -17,7 +17,7 @@ import json, sys
 from pathlib import Path
 import psutil
 from forebay.errors import DataError
-from forebay.ingest.spark import in_words, run_parts, spark_session
+from forebay.ingest.spark.session import in_words, run_parts, spark_session
 
 def children():
     return psutil.Process().children(recursive=True)
@@ -78,7 +78,7 @@ START = """
 import sys
 from pathlib import Path
 from forebay.errors import MachineError
-from forebay.ingest.spark import spark_session
+from forebay.ingest.spark.session import spark_session
 
 try:
     with spark_session(Path(sys.argv[1])):

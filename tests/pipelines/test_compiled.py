@@ -9,8 +9,9 @@ import pytest
 import yaml
 
 from forebay import components, container_images
+from forebay.backend.compiled_file import compiled_pipeline
 from forebay.errors import ConfigError
-from forebay.local.runs.kfp_local import compile_pipeline, compiled_pipeline
+from forebay.local.runs.kfp_local import compile_pipeline
 from forebay.settings import DeployConfig, ServeConfig, all_settings, parameter_name
 from forebay.settings.cluster_environment import SIGNING_FOLDER, SIGNING_KEY, SIGNING_SECRET, VERIFY_KEY
 from forebay.settings.keys import STEP_CONFIGS, cache_settings

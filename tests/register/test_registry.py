@@ -12,6 +12,7 @@ from forebay.errors import ModelError
 from forebay.evaluate import evaluate
 from forebay.register import register
 from forebay.settings import EvaluateConfig, RegisterConfig
+from forebay.settings.environment import MLFLOW_URI
 from forebay.state import Home, StepLog
 from support.made_once import home_with
 
@@ -151,5 +152,5 @@ def test_files_that_were_removed_are_named_with_the_fix(
 def test_two_homes_in_one_process_never_mix(versions: Home, tmp_path: Path) -> None:
     other = Home(tmp_path / "second").open()
     assert registry.list_versions(other, "digits") == []
-    assert tracking.URI_VARIABLE not in os.environ
+    assert MLFLOW_URI not in os.environ
     assert tracking.tracking_uri(other) != tracking.tracking_uri(versions)

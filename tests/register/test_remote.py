@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from forebay import registry, tracking
+from forebay import registry
 from forebay.evaluate import evaluate
 from forebay.models import load_bundle
 from forebay.register import register
 from forebay.settings import EvaluateConfig, RegisterConfig
+from forebay.settings.environment import MLFLOW_URI
 from forebay.state import Home, StepLog
 from support.mlflow_server import mlflow_server
 
@@ -18,7 +19,7 @@ from support.mlflow_server import mlflow_server
 @pytest.fixture
 def server(mlflow_home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     with mlflow_server(mlflow_home.mlflow_database, mlflow_home.root / "server") as url:
-        monkeypatch.setenv(tracking.URI_VARIABLE, url)
+        monkeypatch.setenv(MLFLOW_URI, url)
         yield url
 
 

@@ -13,7 +13,7 @@ from forebay.errors import ConfigError, ForebayError, MachineError
 from forebay.evaluate import evaluate
 from forebay.register import register
 from forebay.settings import EvaluateConfig, RegisterConfig
-from forebay.signing import PASSPHRASE, SIGNING_KEY, VERIFY_KEY, verify_if_asked
+from forebay.signing import SIGNING_KEY, SIGNING_PASSPHRASE, VERIFY_KEY, verify_if_asked
 from forebay.state import Home, StepLog
 from forebay.state.steplog import read_events
 from support.key_pairs import KeyPair, make_pair
@@ -28,7 +28,7 @@ def evaluation(digits_shards: Path, digits_bundle: Path, mlflow_home: Home, step
 def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> KeyPair:
     """A pair with a passphrase, which is set."""
     found = make_pair(tmp_path / "keys", passphrase="correct horse")
-    monkeypatch.setenv(PASSPHRASE, "correct horse")
+    monkeypatch.setenv(SIGNING_PASSPHRASE, "correct horse")
     monkeypatch.setenv(VERIFY_KEY, str(found.public))
     return found
 
@@ -61,7 +61,11 @@ def test_with_a_key_the_version_is_signed_and_an_unsigned_one_is_replaced(
 @pytest.mark.parametrize(
     ("spoil", "error", "words"),
     [
-        (lambda patch, pair: patch.setenv(PASSPHRASE, "wrong"), ConfigError, f"{PASSPHRASE} does not open it"),
+        (
+            lambda patch, pair: patch.setenv(SIGNING_PASSPHRASE, "wrong"),
+            ConfigError,
+            f"{SIGNING_PASSPHRASE} does not open it",
+        ),
         (lambda patch, pair: pair.private.unlink(), ConfigError, "cannot be read: No such file"),
         (lambda patch, pair: patch.setitem(sys.modules, "model_signing", None), MachineError, r"forebay\[signing\]"),
     ],

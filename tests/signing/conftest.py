@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from forebay.signing import PASSPHRASE, SIGNING_KEY, VERIFY_KEY, sign, signing_key
+from forebay.signing import SIGNING_KEY, SIGNING_PASSPHRASE, VERIFY_KEY, sign, signing_key
 from support.key_pairs import KeyPair, make_pair
 from support.tiny_inference_server import write_bundle
 
 
 @pytest.fixture(autouse=True)
 def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (SIGNING_KEY, PASSPHRASE, VERIFY_KEY):
+    for name in (SIGNING_KEY, SIGNING_PASSPHRASE, VERIFY_KEY):
         monkeypatch.delenv(name, raising=False)
 
 

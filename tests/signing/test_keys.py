@@ -6,7 +6,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from forebay.errors import ConfigError
-from forebay.signing import PASSPHRASE, SIGNING_KEY, VERIFY_KEY, signing_key, verify_keys
+from forebay.signing import SIGNING_KEY, SIGNING_PASSPHRASE, VERIFY_KEY, signing_key, verify_keys
 from support.key_pairs import KeyPair, make_pair, write_pair
 
 SECRET = "correct horse"
@@ -14,7 +14,7 @@ SECRET = "correct horse"
 
 def use(monkeypatch: pytest.MonkeyPatch, pair: KeyPair, passphrase: str = "") -> None:
     monkeypatch.setenv(SIGNING_KEY, str(pair.private))
-    monkeypatch.setenv(PASSPHRASE, passphrase)
+    monkeypatch.setenv(SIGNING_PASSPHRASE, passphrase)
     monkeypatch.setenv(VERIFY_KEY, str(pair.public))
 
 
@@ -38,7 +38,7 @@ def test_a_passphrase_opens_the_key_and_shows_nowhere(tmp_path: Path, monkeypatc
     key = signing_key()
     assert key is not None
     assert SECRET not in repr(key)
-    for wrong, words in (("", f"needs {PASSPHRASE}"), ("wrong one", f"{PASSPHRASE} does not open it")):
+    for wrong, words in (("", f"needs {SIGNING_PASSPHRASE}"), ("wrong one", f"{SIGNING_PASSPHRASE} does not open it")):
         use(monkeypatch, pair, wrong)
         with pytest.raises(ConfigError, match=words) as caught:
             signing_key()
@@ -47,7 +47,7 @@ def test_a_passphrase_opens_the_key_and_shows_nowhere(tmp_path: Path, monkeypatc
 
 def test_a_passphrase_that_no_key_asks_for_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, make_pair(tmp_path), SECRET)
-    with pytest.raises(ConfigError, match=f"has no passphrase, and {PASSPHRASE} is set: unset it"):
+    with pytest.raises(ConfigError, match=f"has no passphrase, and {SIGNING_PASSPHRASE} is set: unset it"):
         signing_key()
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from forebay.errors import ConfigError
+from forebay.settings.environment import SIGNING_KEY, SIGNING_PASSPHRASE
 from forebay.state import Home, step
-from forebay.state.key_variables import PASSPHRASE, SIGNING_KEY
 from forebay.state.steplog import EVENTS_VARIABLE, read_events
 from forebay.state.watch import SUPERVISOR_VARIABLE
 
@@ -47,11 +47,11 @@ def test_only_register_and_what_it_starts_see_where_the_signing_key_is(
     events: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(SIGNING_KEY, "/keys/key.pem")
-    monkeypatch.setenv(PASSPHRASE, "secret")
+    monkeypatch.setenv(SIGNING_PASSPHRASE, "secret")
     with step("register"):
-        assert (os.environ[SIGNING_KEY], os.environ[PASSPHRASE]) == ("/keys/key.pem", "secret")
+        assert (os.environ[SIGNING_KEY], os.environ[SIGNING_PASSPHRASE]) == ("/keys/key.pem", "secret")
     with step("train"):
-        assert {SIGNING_KEY, PASSPHRASE} & os.environ.keys() == set()
+        assert {SIGNING_KEY, SIGNING_PASSPHRASE} & os.environ.keys() == set()
 
 
 def test_a_permanent_failure_ends_kfp_retries_at_once_with_the_same_words(events: Path) -> None:

@@ -18,6 +18,7 @@ from forebay.local.server import control
 from forebay.local.server.handle_requests import handle_request
 from forebay.local.server.launch import Address
 from forebay.models import load_bundle
+from forebay.select_backend import step_backend
 from forebay.settings import DeployConfig
 from forebay.state import Home, Run, StepLog, seal
 from support.made_once import home_with
@@ -87,7 +88,8 @@ class Station:
         runner = threading.Thread(target=act)
         runner.start()
         try:
-            return deploy(released.evaluation, released.version, DeployConfig(**settings), log)  # type: ignore[arg-type]
+            config = DeployConfig(**settings)  # type: ignore[arg-type]
+            return deploy(released.evaluation, released.version, config, log, step_backend(log, config.target))
         finally:
             done.set()
             runner.join()

@@ -22,7 +22,8 @@ from forebay.local.server.publish import publish
 from forebay.models import load_bundle
 from forebay.serving.state import DesiredModel
 from forebay.settings import DeployConfig, ServeConfig
-from forebay.settings.cluster_environment import MODEL_STORE
+from forebay.settings.cluster_environment import MLFLOW_VARIABLES, MODEL_STORE
+from forebay.settings.environment import MLFLOW_URI
 from forebay.settings.serve import NOTHING_GIVEN
 from forebay.state import Home
 from support.fake_custom_resources import ApiDouble, Object, api_double
@@ -111,7 +112,7 @@ def cluster_station(folder: Path, mlflow: str) -> Iterator[ClusterStation]:
         folder: for all of it.
         mlflow: address of the MLflow server.
     """
-    given = {tracking.GIVEN[tracking.URI_VARIABLE]: mlflow, MODEL_STORE: "s3://mlflow"}
+    given = {MLFLOW_VARIABLES[MLFLOW_URI]: mlflow, MODEL_STORE: "s3://mlflow"}
     station = ClusterStation(Home(folder / "home").open(), folder, given)
     with api_double(station.becomes) as station.double:
         try:

@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 
 from forebay import tracking
+from forebay.settings.cluster_environment import MLFLOW_VARIABLES
+from forebay.settings.environment import MLFLOW_RUN_ID
 from forebay.state import Home
 from forebay.train.mlflow_run import TRAINING_TAG, TrackedRun
 from forebay.train.progress import EpochRecord
 from support.made_once import home_with
 
-NAMES = (*tracking.GIVEN, *tracking.GIVEN.values(), tracking.RUN_VARIABLE)
+NAMES = (*MLFLOW_VARIABLES, *MLFLOW_VARIABLES.values(), MLFLOW_RUN_ID)
 
 
 @pytest.fixture
@@ -44,7 +46,7 @@ def test_a_training_writes_into_the_run_that_was_begun_for_it_and_does_not_end_i
     client = tracking.client(home)
     experiment = tracking.experiment_id(client, home)
     begun = client.create_run(experiment, run_name="train").info.run_id
-    monkeypatch.setenv(tracking.RUN_VARIABLE, begun)
+    monkeypatch.setenv(MLFLOW_RUN_ID, begun)
     warnings: list[str] = []
     run = TrackedRun(home, "training-1", "resnet9", {"epochs": 1}, {"forebay.data": "d"}, warnings.append)
     run.log_epoch(

@@ -2,10 +2,21 @@
 
 from typing import Any
 
+from forebay.errors import ForebayError
+
 STEPS = ("ingest", "preprocess", "train", "evaluate", "register", "deploy")
 
 Event = dict[str, Any]
 Summary = dict[str, Any]
+
+
+class StepFailedError(ForebayError):
+    """A step failed; the message is the step's own."""
+
+    def __init__(self, summary: Summary, log: tuple[str, ...] = ()) -> None:
+        super().__init__(f"{summary['error']['step']}: {summary['error']['error']}")
+        self.summary = summary
+        self.log = log  # the end of the step's own output, where it is not on this machine
 
 
 def summarize(run_id: str, events: list[Event]) -> Summary:

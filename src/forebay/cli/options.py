@@ -74,20 +74,6 @@ def cluster_option(command: Command) -> Command:
     return command
 
 
-def refuse_without_cluster(**given: object) -> None:
-    """Find out that options for a cluster are given where none is meant.
-
-    Args:
-        given: values of the options, by their names.
-
-    Raises:
-        ConfigError: one of them is.
-    """
-    words = [f"--{name.replace('_', '-')}" for name, value in given.items() if value]
-    if words:
-        raise ConfigError(f"{', '.join(words)} go with --cluster; without it this machine is meant.")
-
-
 def require_writable(folder: Path, option: str) -> None:
     """Find out whether files can be written into a folder that need not exist yet; nothing is made.
 

@@ -7,6 +7,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.text import Text
 
 from forebay.backend.summary import Event
+from forebay.backend.summary_text import summary_rows
 from forebay.text import one_line
 
 PLAIN_EVERY = 0.25  # of a step's work, between two plain lines
@@ -93,32 +94,3 @@ def print_summary(console: Console, summary: dict[str, Any]) -> None:
     width = max((len(name) for name, _ in rows), default=0) + 2
     for name, text in rows:
         console.print(Text.assemble((name.ljust(width), "bold"), one_line(text)), soft_wrap=True)
-
-
-def summary_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
-    """The lines of the table: what a person wants to know of a run, as text."""
-    rows = []
-    if summary["run_id"]:  # a step called by itself belongs to no run
-        rows.append(("run", f"{summary['run_id']}  {summary.get('state', 'unfinished')}"))
-    if summary["data"]:
-        rows.append(("data", _data_text(summary["data"])))
-    rows += [(step["name"], "cached" if step["cached"] else f"{step['seconds']:.1f} s") for step in summary["steps"]]
-    if summary["accuracy"]:
-        value = summary["accuracy"]
-        interval = f"{value['low']:.2%} to {value['high']:.2%}"
-        rows.append(("accuracy", f"{value['value']:.2%}  ({interval}, {value['rows']:,} held-out rows)"))
-    if summary["gate"]:
-        verdict = "passed" if summary["gate"]["passed"] else "refused"
-        rows.append(("gate", f"{verdict}: {summary['gate']['reason']}"))
-    if summary["model"]:
-        version = summary["model"].get("version")
-        rows.append(("model", f"{summary['model']['name']} version {version}" if version else "not registered"))
-    rows += [(name, str(summary[name])) for name in ("url", "report") if summary.get(name)]
-    if summary["error"]:
-        rows.append(("error", f"{summary['error']['step']}: {summary['error']['error']}"))
-    return rows
-
-
-def _data_text(data: dict[str, Any]) -> str:
-    quarantined = ", ".join(f"{rows} {reason}" for reason, rows in data["quarantined"].items()) or "none"
-    return f"{data['rows']:,} rows, {data['classes']} classes, quarantined: {quarantined}"

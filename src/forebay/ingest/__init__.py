@@ -8,16 +8,25 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from forebay.contracts.manifest import DataManifest
+    from forebay.ingest.result import IngestExecutor
     from forebay.settings import IngestConfig
     from forebay.state import StepLog
 
 
-def ingest(out: Path, config: "IngestConfig", log: "StepLog") -> "DataManifest":
+def ingest(
+    out: Path, config: "IngestConfig", log: "StepLog", executor: "IngestExecutor | None" = None
+) -> "DataManifest":
     """Read a source into the artifact folder `out`.
 
     Writes `rows/*.parquet` (`contracts.rows.ROW_SCHEMA`), `quarantine/*.parquet` (`QUARANTINE_SCHEMA`),
     `manifest.json` and the completion marker. The same data gives the same digest, and the same files, on any number
     of cores.
+
+    Args:
+        out: folder of the artifact.
+        config: what to read, and how.
+        log: the step's log.
+        executor: reads where `ingest.executors` is above 0; None where only this process can.
 
     Raises:
         ConfigError: there is nothing at the path, or S3 refuses.
@@ -27,4 +36,4 @@ def ingest(out: Path, config: "IngestConfig", log: "StepLog") -> "DataManifest":
     """
     from forebay.ingest.step import ingest as run
 
-    return run(out, config, log)
+    return run(out, config, log, executor)

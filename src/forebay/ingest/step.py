@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ from forebay.ingest.detect import DetectedSource, find
 from forebay.ingest.fingerprint import source_fingerprint
 from forebay.ingest.image_index import INDEX, check_class_names, write_index
 from forebay.ingest.quarantine import check, keep_for_run, where_all_are, with_quarantine
+from forebay.ingest.result import IngestExecutor, IngestResult
 from forebay.ingest.spark.decode_task import JUDGED_TYPES, STAGED, DecodeJob, decode_part, read_judged, sample_outcomes
 from forebay.ingest.spark.session import TASKS_PER_CORE, in_words, map_parts, run_parts, spark_session
 from forebay.ingest.spark.task_storage import LocalStorage, TaskStorage
@@ -37,6 +38,7 @@ from forebay.ingest.target_format import (
     resolve,
 )
 from forebay.settings import IngestConfig
+from forebay.settings.cluster_only import check_for_this_machine
 from forebay.state import StepLog, seal
 from forebay.state.sealed import MARKER
 
@@ -48,24 +50,14 @@ SAMPLE_ROWS = 64
 Progress = Callable[[int, int, str], None]  # done, total, unit
 
 
-@dataclass(frozen=True, kw_only=True)
-class IngestResult:
-    """What was read and written, before anybody judges whether it is worth training on."""
-
-    manifest: DataManifest
-    images: int  # in the source, the quarantined ones included
-    digests: dict[str, str]  # sha256 of each file by name; empty where the files are in their place already
-    set_aside: int = 0  # of the images: quarantined as unlabelled, and meant to be
-
-
-def ingest(out: Path, config: IngestConfig, log: StepLog) -> DataManifest:
+def ingest(out: Path, config: IngestConfig, log: StepLog, executor: IngestExecutor | None = None) -> DataManifest:
     """Read a source into the row table, the quarantine table and the manifest; see `forebay.ingest`."""
+    if executor is None:
+        check_for_this_machine({"ingest.executors": config.executors})
     before = source_fingerprint(config.data, config.labels)
     with _work_folder(out) as work:
-        if config.executors:
-            from forebay.cluster.spark.ingest_with_executors import read_with_executors
-
-            reading = read_with_executors(out, config, log)
+        if config.executors and executor is not None:
+            reading = executor.read(out, config, log)
         else:
             reading = read_source(config, LocalStorage(work), LocalStorage(out.absolute()), work, log.progress)
     _check_unchanged(config, before)

@@ -13,8 +13,8 @@ from forebay import container_images
 from forebay.errors import ClusterError
 from forebay.kube.client import DEPLOYMENTS, PODS, Api, ApiError, Object
 from forebay.kube.ending import Ending
+from forebay.kube.environment import variables
 from forebay.kube.pod_problems import Obstacle, Subject, condition, of_pods
-from forebay.settings.cluster_environment import variables
 from forebay.settings.namespaces import PIPELINES, PLATFORM
 
 ACCOUNT = "pipeline-runner"  # that Kubeflow Pipelines runs steps as

@@ -5,6 +5,8 @@ from typing import ClassVar
 
 from forebay.settings.field import AUTO, StepConfig, at_least, between, matching, one_of, setting
 
+LOCAL, KSERVE = "local", "kserve"  # values of deploy.target
+
 
 @dataclass(frozen=True, kw_only=True)
 class RegisterConfig(StepConfig):
@@ -27,7 +29,7 @@ class DeployConfig(StepConfig):
         AUTO,
         meaning="local is a KServe server process on this machine, kserve an InferenceService on a cluster; auto is "
         "local where the command line runs the pipeline, else kserve",
-        rule=one_of(AUTO, "local", "kserve"),
+        rule=one_of(AUTO, LOCAL, KSERVE),
     )
     smoke_rows: int = setting(
         16,

@@ -3,14 +3,14 @@
 Importing this package is cheap; the library is imported with the first signature.
 """
 
+from forebay.settings.environment import SIGNING_KEY, SIGNING_PASSPHRASE, VERIFY_KEY
 from forebay.signing.bundle import is_signed, sign, verify, verify_if_asked
 from forebay.signing.keys import PublicKeys, SigningKey, server_variables, signing_key, verify_keys
 from forebay.signing.library import load_library, require_library
-from forebay.state.key_variables import PASSPHRASE, SIGNING_KEY, VERIFY_KEY
 
 __all__ = [
-    "PASSPHRASE",
     "SIGNING_KEY",
+    "SIGNING_PASSPHRASE",
     "VERIFY_KEY",
     "PublicKeys",
     "SigningKey",

@@ -16,10 +16,10 @@ from forebay.contracts.bundles.record import Record
 from forebay.contracts.bundles.regular_file import read_regular
 from forebay.contracts.bundles.spec import SIGNATURE
 from forebay.errors import ModelError
+from forebay.settings.environment import VERIFY_KEY
 from forebay.signing.keys import PublicKeys, SigningKey, verify_keys
 from forebay.signing.library import load_library
 from forebay.state.files import write_bytes
-from forebay.state.key_variables import VERIFY_KEY
 from forebay.text import one_line
 
 MISMATCH = "Signature mismatch"  # how model-signing begins to tell of files

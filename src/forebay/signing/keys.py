@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from forebay.errors import ConfigError
-from forebay.state.key_variables import PASSPHRASE, SIGNING_KEY, VERIFY_KEY
+from forebay.settings.environment import SIGNING_KEY, SIGNING_PASSPHRASE, VERIFY_KEY
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
@@ -61,7 +61,7 @@ def signing_key() -> SigningKey | None:
         raise ConfigError(
             f"{SIGNING_KEY} holds a key itself. Write it into a file that only you can read, and give its path."
         )
-    passphrase = os.environ.get(PASSPHRASE, "").encode() or None
+    passphrase = os.environ.get(SIGNING_PASSPHRASE, "").encode() or None
     return SigningKey(Path(value).absolute(), passphrase, _public_half(Path(value), passphrase))
 
 
@@ -99,10 +99,14 @@ def _public_half(path: Path, passphrase: bytes | None) -> PublicKeys:
     try:
         key = load_pem_private_key(content, passphrase)
     except TypeError as error:  # what the library raises where one of the two is missing
-        fix = f"has no passphrase, and {PASSPHRASE} is set: unset it" if passphrase else f"needs {PASSPHRASE}"
+        fix = (
+            f"has no passphrase, and {SIGNING_PASSPHRASE} is set: unset it"
+            if passphrase
+            else f"needs {SIGNING_PASSPHRASE}"
+        )
         raise ConfigError(f"{where}: the key {fix}.") from error
     except (ValueError, UnsupportedAlgorithm) as error:
-        wrong = f"{PASSPHRASE} does not open it, or it" if passphrase else "it"
+        wrong = f"{SIGNING_PASSPHRASE} does not open it, or it" if passphrase else "it"
         raise ConfigError(f"{where}: {wrong} is no private key in PEM. {MAKE}.") from error
     return PublicKeys(dict([_named(key.public_key(), where)]))
 

@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 from forebay.errors import DamagedError
+from forebay.settings.environment import MLFLOW_URI
 from forebay.state.home import Home
 from forebay.state.mask import without_passwords
 
-URI_VARIABLE = "MLFLOW_TRACKING_URI"
 USERNAME, PASSWORD, TOKEN = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"
 REFUSED = {"UNAUTHENTICATED": 401, "CUSTOMER_UNAUTHORIZED": 401, "PERMISSION_DENIED": 403}
 OUT_OF_DATE = "out-of-date database schema"
@@ -71,9 +71,9 @@ def in_words(error: BaseException, where: str = "") -> str:
         where: the server, for the message; the one of the environment where it is not given.
     """
     found = _DAMAGE.search(str(error)) if is_of_damage(error) else None
-    if found and not os.environ.get(URI_VARIABLE):
+    if found and not os.environ.get(MLFLOW_URI):
         return str(damage(Home.find().mlflow_database, found[0]))
-    where = where or without_passwords(os.environ.get(URI_VARIABLE, "")) or "the state folder"
+    where = where or without_passwords(os.environ.get(MLFLOW_URI, "")) or "the state folder"
     status = refused_status(error)
     if status:
         return f"MLflow at {where} refuses the login ({status}). {login_advice()}"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from forebay import tracking
 from forebay.errors import ForebayError
+from forebay.settings.environment import MLFLOW_RUN_ID
 from forebay.state import Home, mlflow_words
 from forebay.train.progress import EpochRecord
 
@@ -78,7 +79,7 @@ class TrackedRun:
             )
 
     def _open(self, client: "MlflowClient") -> str:
-        given = os.environ.get(tracking.RUN_VARIABLE)
+        given = os.environ.get(MLFLOW_RUN_ID)
         if given:
             return self._adopt(client, given)
         experiment = tracking.experiment_id(client, self._home)

@@ -4,7 +4,7 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -18,6 +18,7 @@ from forebay.models import save_bundle
 from forebay.object_store import HURRIED, ObjectFolder
 from forebay.settings import TrainConfig
 from forebay.settings.cluster_environment import CHECKPOINT_STORE
+from forebay.settings.cluster_only import check_for_this_machine
 from forebay.state import StepLog, seal, write_json
 from forebay.train.batches import Batches
 from forebay.train.checkpoint import Checkpoints, Saved, from_bytes, to_bytes
@@ -28,6 +29,7 @@ from forebay.train.mlflow_run import TrackedRun
 from forebay.train.plan import Plan, check_learnable
 from forebay.train.progress import EpochRecord, Progress, begin
 from forebay.train.resolve import Resolved, resolve
+from forebay.train.result import TrainExecutor, TrainResult
 from forebay.train.stop import StopRequest, stop_request
 from forebay.train.team import ALONE, Team
 from forebay.version import code_version
@@ -37,15 +39,14 @@ END_FLUSH_S = 60.0  # and after the last step
 KILLED_TIMEOUT_S = 5.0  # for MLflow after an error
 
 
-@dataclass(frozen=True, kw_only=True)
-class TrainResult:
-    """What a training came to."""
-
-    spec: ModelSpec
-    metrics: dict[str, float]  # finite: losses, accuracies, epochs, images_per_s
-
-
-def fit(dataset: Path, out: Path, config: TrainConfig, log: StepLog, team: Team = ALONE) -> TrainResult:
+def fit(
+    dataset: Path,
+    out: Path,
+    config: TrainConfig,
+    log: StepLog,
+    team: Team = ALONE,
+    executor: TrainExecutor | None = None,
+) -> TrainResult:
     """Train a network on a prepared dataset and write its bundle.
 
     A training that was interrupted goes on from its last checkpoint and ends with the weights it would have had; a
@@ -56,8 +57,8 @@ def fit(dataset: Path, out: Path, config: TrainConfig, log: StepLog, team: Team 
         out: receives `model.json`, `weights.safetensors`, `history.json` and a few test rows as examples.
         config: settings; `auto` is resolved from the dataset's manifest.
         log: progress, warnings and results; its home holds the checkpoints.
-        team: of which this is rank 0, the others calling `follow`. Alone, with `train.nodes` above 1, the cluster is
-            asked for machines.
+        team: of which this is rank 0, the others calling `follow`.
+        executor: trains where `train.nodes` is above 1; None where only this machine can.
 
     Raises:
         DataError: nothing can be learned from the rows.
@@ -67,9 +68,10 @@ def fit(dataset: Path, out: Path, config: TrainConfig, log: StepLog, team: Team 
         SystemExit: SIGTERM or SIGINT arrived; a checkpoint is written.
     """
     if config.nodes > 1 and team.size == 1:
-        from forebay.cluster.training.train_on_nodes import fit_on_nodes
-
-        return fit_on_nodes(dataset, out, config, log)
+        if executor is None:
+            check_for_this_machine({"train.nodes": config.nodes})
+        else:
+            return executor.train(dataset, out, config, log)
     plan = _plan(dataset, config, team)
     checkpoints = Checkpoints(log.home.checkpoints / plan.key, _mirror(plan.key, log))
     with checkpoints.lock.held(f"the train step of run {log.run_id or 'unknown'}"), _threads(plan.settings.threads):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from forebay import registry, tracking
+from forebay import registry
 from forebay.cluster.rollout import rollout
 from forebay.cluster.rollout.rollback import _errand
 from forebay.cluster.rollout.served_versions import remembered, roll_back, service
@@ -14,6 +14,8 @@ from forebay.contracts.bundles.spec import SPEC
 from forebay.errors import DeployError, ModelError
 from forebay.kube.client import INFERENCE_SERVICES, connect
 from forebay.settings import DeployConfig, ServeConfig
+from forebay.settings.cluster_environment import MLFLOW_VARIABLES
+from forebay.settings.environment import MLFLOW_URI
 from forebay.signing import VERIFY_KEY
 from support.connection_faults import wired
 from support.fake_cluster import ClusterDouble, cluster_double
@@ -24,7 +26,7 @@ from support.key_pairs import make_pair
 from support.mlflow_server import mlflow_server
 
 NAMESPACE = DeployConfig().namespace
-MLFLOW = tracking.GIVEN[tracking.URI_VARIABLE]
+MLFLOW = MLFLOW_VARIABLES[MLFLOW_URI]
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from forebay.local.runs.kfp_local import compiled_pipeline
+from forebay.backend.compiled_file import compiled_pipeline
 from support.fake_pipelines_api import KfpDouble, kfp_double, recorded
 from support.forebay_command import Forebay
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from kubernetes.config import kube_config
 
-from forebay.backend.summary import Event
+from forebay.backend.summary import Event, StepFailedError
 from forebay.cluster.runs.follow import Follower
 from forebay.cluster.runs.login import Login
 from forebay.cluster.runs.nodes import steps_of
@@ -16,7 +16,6 @@ from forebay.cluster.runs.pipelines_client import BackendError, connect
 from forebay.cluster.runs.run import follow
 from forebay.errors import ClusterError, ConfigError
 from forebay.kube.retries import BEGIN_S, Patience
-from forebay.local.runs.run import StepFailedError
 from support.fake_pipelines_api import KfpDouble, kfp_double, recorded
 from support.loopback_server import kubeconfig
 

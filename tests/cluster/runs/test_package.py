@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from forebay.backend.compiled_file import compiled_pipeline
 from forebay.cluster.runs.package import package, revision, run_parameters
 from forebay.errors import ConfigError
-from forebay.local.runs.kfp_local import compiled_pipeline
 from support.s3_server import S3Store
 
 ALL = frozenset({"ingest_data", "train_epochs", "deploy_target"})

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from forebay.cluster.executors import SparkApplicationExecutor
 from forebay.cluster.spark import ingest_with_executors
 from forebay.contracts.manifest import DataManifest
 from forebay.errors import ConfigError, DataError
@@ -157,7 +158,7 @@ def test_a_step_with_executors_ends_as_one_without_and_leaves_nothing_in_the_sto
     ours = hashlib.sha256(str(out).encode()).hexdigest()[:16]
     s3.client.put_object(Bucket="executors", Key=f"work/ingest/{ours}/killed/staged/part-00000.parquet", Body=b"x")
     s3.client.put_object(Bucket="executors", Key="work/ingest/somebody-elses/running/index.parquet", Body=b"x")
-    there = ingest(out, IngestConfig(data=source, executors=2, max_quarantine=0.5), steplog)
+    there = ingest(out, IngestConfig(data=source, executors=2, max_quarantine=0.5), steplog, SparkApplicationExecutor())
     assert events_of(steplog, "result")[0]["data"]["digest"] == there.digest
     here = run_ingest(source, tmp_path / "here", max_quarantine=0.5)
     assert there == here == DataManifest.read(out)
@@ -189,7 +190,7 @@ def test_the_drivers_error_is_the_steps_own_and_nothing_is_left(
 
     double, _ = cluster(work_off)
     with pytest.raises(DataError) as there:
-        ingest(tmp_path / "there", IngestConfig(data=uri, executors=2), steplog)
+        ingest(tmp_path / "there", IngestConfig(data=uri, executors=2), steplog, SparkApplicationExecutor())
     with pytest.raises(DataError) as here:
         run_ingest(uri, tmp_path / "here")
     assert str(there.value) == str(here.value)
@@ -203,7 +204,7 @@ def test_an_application_that_fails_without_a_word_of_the_driver_fails_in_the_ope
 ) -> None:
     cluster(lambda application: False)
     with pytest.raises(JobError, match=r"SparkApplication kubeflow/forebay-ingest-\w+ failed: driver container failed"):
-        ingest(tmp_path / "out", IngestConfig(data=source, executors=2), steplog)
+        ingest(tmp_path / "out", IngestConfig(data=source, executors=2), steplog, SparkApplicationExecutor())
     assert not (tmp_path / "out" / "manifest.json").exists()
 
 
@@ -214,7 +215,7 @@ def test_what_nobody_tried_again_is_removed_after_a_day(
     monkeypatch.setattr(ingest_with_executors, "STALE", -timedelta(days=1))
     cluster(lambda application: False)
     with pytest.raises(JobError):
-        ingest(tmp_path / "out", IngestConfig(data=source, executors=2), steplog)
+        ingest(tmp_path / "out", IngestConfig(data=source, executors=2), steplog, SparkApplicationExecutor())
     assert left() == []
 
 
@@ -224,12 +225,12 @@ def test_what_the_chart_does_not_give_is_named_with_the_value_that_gives_it(
 ) -> None:
     monkeypatch.delenv(variable)
     with pytest.raises(ConfigError, match=rf"ingest\.executors needs {variable}, .* spark\.enabled=true"):
-        ingest(tmp_path / "out", IngestConfig(data=source, executors=2), steplog)
+        ingest(tmp_path / "out", IngestConfig(data=source, executors=2), steplog, SparkApplicationExecutor())
 
 
 def test_outside_a_pod_the_step_says_so(source: str, tmp_path: Path, steplog: StepLog) -> None:
     with pytest.raises(ConfigError, match="This is no step of Kubeflow Pipelines in a pod"):
-        ingest(tmp_path / "out", IngestConfig(data=source, executors=2), steplog)
+        ingest(tmp_path / "out", IngestConfig(data=source, executors=2), steplog, SparkApplicationExecutor())
 
 
 @pytest.mark.parametrize("store", ["/work", "https://bucket/work"])
@@ -238,4 +239,4 @@ def test_a_work_store_that_is_none_is_refused(
 ) -> None:
     monkeypatch.setenv("FOREBAY_WORK_STORE", store)
     with pytest.raises(ConfigError, match="FOREBAY_WORK_STORE must look like s3://BUCKET/PREFIX"):
-        ingest(tmp_path / "out", IngestConfig(data=source, executors=2), steplog)
+        ingest(tmp_path / "out", IngestConfig(data=source, executors=2), steplog, SparkApplicationExecutor())

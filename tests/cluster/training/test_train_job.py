@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
+from forebay.cluster.executors import TrainJobExecutor
 from forebay.cluster.training.train_job import Nodes, train_job, verdict
 from forebay.errors import ConfigError, DataError
 from forebay.kube import followed_resource as job_module
@@ -165,7 +166,7 @@ def test_two_machines_train_and_the_step_goes_on_with_their_bundle(
     small: Callable[..., TrainConfig],
 ) -> None:  # fmt: skip
     lenet5 = {"model": "lenet5", "width": "auto", "dropout": 0.0, "precision": "fp32"}
-    result = fit(dataset, tmp_path / "two", small(**lenet5, nodes=2), steplog)
+    result = fit(dataset, tmp_path / "two", small(**lenet5, nodes=2), steplog, executor=TrainJobExecutor())
     (wanted,) = working.applied
     assert wanted["metadata"]["name"] == NAME
     assert wanted["metadata"]["namespace"] == "kubeflow"
@@ -190,7 +191,9 @@ def test_settings_that_fit_no_model_fail_the_step_in_words_and_leave_no_job(
     small: Callable[..., TrainConfig],
 ) -> None:  # fmt: skip
     with pytest.raises(JobError, match=f"TrainJob kubeflow/{NAME} failed: 65"):
-        fit(dataset, tmp_path / "out", small(model="lenet5", nodes=2), steplog)  # lenet5 has no width
+        fit(
+            dataset, tmp_path / "out", small(model="lenet5", nodes=2), steplog, executor=TrainJobExecutor()
+        )  # lenet5 has no width
     assert NAME not in double.services
 
 
@@ -199,6 +202,13 @@ def test_outside_a_cluster_several_machines_are_refused(
 ) -> None:
     monkeypatch.delenv("KFP_POD_NAME", raising=False)
     with pytest.raises(ConfigError, match="no step of Kubeflow Pipelines in a pod"):
+        fit(dataset, tmp_path / "out", small(nodes=2), steplog, executor=TrainJobExecutor())
+
+
+def test_without_an_executor_several_machines_are_refused_in_words(
+    dataset: Path, tmp_path: Path, steplog: StepLog, small: Callable[..., TrainConfig]
+) -> None:
+    with pytest.raises(ConfigError, match=r"train\.nodes=2 needs Kubeflow Trainer of a cluster"):
         fit(dataset, tmp_path / "out", small(nodes=2), steplog)
 
 

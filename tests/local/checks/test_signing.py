@@ -10,14 +10,14 @@ from forebay.local.checks.preflight import check_before_run
 from forebay.local.checks.signing import check_keys, signing_keys
 from forebay.local.server.launch import Address
 from forebay.serving.state import ServerInfo, ServingFiles, write_server
-from forebay.signing import PASSPHRASE, SIGNING_KEY, VERIFY_KEY, PublicKeys, verify_keys
+from forebay.signing import SIGNING_KEY, SIGNING_PASSPHRASE, VERIFY_KEY, PublicKeys, verify_keys
 from forebay.state import FileLock, Home
 from support.key_pairs import KeyPair, make_pair
 
 
 @pytest.fixture
 def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> KeyPair:
-    for name in (SIGNING_KEY, PASSPHRASE, VERIFY_KEY):
+    for name in (SIGNING_KEY, SIGNING_PASSPHRASE, VERIFY_KEY):
         monkeypatch.delenv(name, raising=False)
     return make_pair(tmp_path / "keys")
 

@@ -13,7 +13,7 @@ from forebay.local.server import control
 from forebay.local.server.launch import Address
 from forebay.local.server.publish import publish
 from forebay.serving.state import DesiredModel
-from forebay.signing import PASSPHRASE, SIGNING_KEY, VERIFY_KEY, sign, signing_key
+from forebay.signing import SIGNING_PASSPHRASE, SIGNING_KEY, VERIFY_KEY, sign, signing_key
 from forebay.state import Home
 from support.key_pairs import KeyPair, make_pair
 from support.tiny_inference_server import served, serving
@@ -26,7 +26,7 @@ def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> KeyPair:
     """A pair whose public half is set."""
     found = make_pair(tmp_path / "keys")
     monkeypatch.setenv(SIGNING_KEY, str(found.private))
-    monkeypatch.setenv(PASSPHRASE, "")
+    monkeypatch.setenv(SIGNING_PASSPHRASE, "")
     monkeypatch.setenv(VERIFY_KEY, str(found.public))
     return found
 
@@ -53,7 +53,7 @@ def test_the_local_server_serves_what_is_signed_and_keeps_it_when_the_next_is_no
         assert f"is not signed: it has no {SIGNATURE}, and {VERIFY_KEY} is set" in loaded.error
         environment = Path(f"/proc/{info.pid}/environ").read_bytes()
         assert SIGNING_KEY.encode() not in environment
-        assert PASSPHRASE.encode() not in environment
+        assert SIGNING_PASSPHRASE.encode() not in environment
         pair.public.unlink()  # it has the key itself
         assert publish(home, lambda _: {"tiny": good}, 60).loaded["tiny"].error == ""
         monkeypatch.setenv(VERIFY_KEY, str(make_pair(tmp_path / "other").public))

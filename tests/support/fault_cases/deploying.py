@@ -11,6 +11,7 @@ from forebay.deploy import deploy
 from forebay.errors import ForebayError
 from forebay.local.server.handle_requests import handle_request
 from forebay.local.server.launch import Address
+from forebay.select_backend import step_backend
 from forebay.settings import DeployConfig
 from forebay.state import Home, Run, step
 from forebay.state.home import HOME_VARIABLE
@@ -125,7 +126,7 @@ def _wake(pid: int | None) -> None:
 def _deploy(home: Home, run: Run, released: Released) -> None:
     os.environ |= {HOME_VARIABLE: str(home.root), EVENTS_VARIABLE: str(run.events)}
     with step("deploy") as log:
-        deploy(released.evaluation, released.version, DeployConfig(), log)
+        deploy(released.evaluation, released.version, DeployConfig(), log, step_backend(log))
 
 
 def _check_said(run: Run, words: tuple[str, ...]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from forebay import tracking
 from forebay.settings.cluster_environment import CHECKPOINT_STORE
+from forebay.settings.environment import MLFLOW_URI
 from support.closable_proxy import OPEN, SHUT, Gate
 from support.fault_cases.case import Act, Ground
 from support.fault_cases.place import NAME, Place
@@ -81,14 +82,14 @@ def _checkpoint_store(order: bytes, seconds: float | None, ground: Ground, step:
 
 @contextmanager
 def _at(gate: Gate) -> Iterator[None]:
-    before = os.environ.get(tracking.URI_VARIABLE)
-    os.environ[tracking.URI_VARIABLE] = gate.url
+    before = os.environ.get(MLFLOW_URI)
+    os.environ[MLFLOW_URI] = gate.url
     try:
         yield
     finally:
-        del os.environ[tracking.URI_VARIABLE]
+        del os.environ[MLFLOW_URI]
         if before is not None:
-            os.environ[tracking.URI_VARIABLE] = before
+            os.environ[MLFLOW_URI] = before
 
 
 def forget_registered(gate: Gate, folder: Path) -> None:

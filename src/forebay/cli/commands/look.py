@@ -4,28 +4,27 @@ import contextlib
 import json
 import os
 import re
-import shlex
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from forebay.backend.summary import STEPS, summarize
+from forebay.backend.summary import STEPS
 from forebay.cli.command import command
-from forebay.cli.options import cluster_option, json_option, refuse_without_cluster
-from forebay.errors import ConfigError, DamagedError
-from forebay.local.server import control, words
+from forebay.cli.options import cluster_option, json_option
+from forebay.errors import ConfigError
+from forebay.local.runs.history import find_run, load_summary
+from forebay.select_backend import command_backend
 from forebay.serving.log_file import log_files
 from forebay.serving.state import ServingFiles
-from forebay.state import Home, Run, read_object
+from forebay.state import Home, Run
 from forebay.state.steplog import damaged_lines, read_events
 from forebay.text import one_line, plain
 
 Result = TypeVar("Result")
-NO_RUN = summarize("", []) | {"run_id": None, "state": None, "seconds": None}  # every key of a run's summary
 
 
 @command("status")
@@ -39,33 +38,28 @@ def status_command(cluster: bool, context: str, namespace: str, as_json: bool) -
 
     With --cluster: the newest run of Kubeflow Pipelines, and every served model with what keeps it from answering.
     """
-    if cluster:
-        from forebay.cli.commands.cluster_status import show_cluster
+    from forebay.cluster.backend import ClusterBackend
+    from forebay.local.backend import LocalBackend
 
-        show_cluster(context, namespace, as_json=as_json)
-        return 0
-    refuse_without_cluster(context=context, namespace=namespace)
-    home = Home.find().open()
-    problems: list[str] = []
-    run = _latest(home)
-    summary = load_summary(run, problems.append) if run else NO_RUN
-    server = _or_none(lambda: control.status(home), problems)
-    models = _or_none(lambda: control.current_models(home), problems) or {}
+    backend = command_backend(
+        cluster,
+        local=lambda: LocalBackend(home=Home.find().open()),
+        cluster=lambda: ClusterBackend(context=context, namespace=namespace),
+        cluster_options={"--context": context, "--namespace": namespace},
+    )
+    status = backend.status()
     if as_json:
-        facts = {"server": words.server_object(home, server, models), "restarts": words.restarts_object(home, server)}
-        click.echo(json.dumps({**summary, **facts, "problems": problems}, allow_nan=False))
-        return 2 if problems else 0
-    if run:
+        click.echo(json.dumps(status.facts, allow_nan=False))
+        return 2 if status.problems else 0
+    if status.run:
         from rich.console import Console
 
         from forebay.cli.render import print_summary
 
-        print_summary(Console(), summary)
-    else:
-        click.echo(f"No run yet in {home.root}. Start with `forebay run`.")
-    for line in words.server_lines(home, server, models):
+        print_summary(Console(), status.run)
+    for line in status.lines:
         click.echo(one_line(line))
-    return _told(problems)
+    return _told(status.problems)
 
 
 @command("runs")
@@ -190,51 +184,7 @@ def _end_tree(pid: int) -> None:
             process.kill()
 
 
-def load_summary(run: Run, tell: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
-    """The summary of a run; rebuilt from its events when the run never ended, or the file is damaged.
-
-    Args:
-        run: whose summary.
-        tell: called with what is damaged.
-    """
-    try:
-        summary = read_object(run.summary, lost="how the run ended, and its seconds", mend="The rest is in its events.")
-        if _is_whole(summary):
-            return summary
-        tell(f"{run.summary} is damaged: facts are missing. Lost: how the run ended. The rest is in its events.")
-    except FileNotFoundError:
-        pass
-    except DamagedError as error:
-        tell(str(error))
-    rebuilt = summarize(run.run_id, read_events(run.events)[0]) | {"state": "unfinished", "seconds": None}
-    if _is_whole(rebuilt):
-        return rebuilt
-    folder = shlex.quote(str(run.folder))
-    tell(f"{run.events} is damaged. Lost: what is known of the run; rm -r {folder} removes the rest of it.")
-    return NO_RUN | {"run_id": run.run_id, "state": "unfinished"}
-
-
-def _is_whole(summary: dict[str, Any]) -> bool:
-    """Whether a summary has what people are shown of it."""
-    from forebay.cli.render import summary_rows
-
-    try:
-        summary_rows(summary)
-        return isinstance(summary["state"], str) and isinstance(summary["run_id"], str)
-    except (KeyError, TypeError, AttributeError, ValueError):
-        return False
-
-
-def _or_none(look: Callable[[], Result], problems: list[str]) -> Result | None:
-    """What a look finds; a damaged file is a problem, and hides nothing else."""
-    try:
-        return look()
-    except DamagedError as error:
-        problems.append(str(error))
-        return None
-
-
-def _told(problems: list[str]) -> int:
+def _told(problems: Iterable[str]) -> int:
     for problem in problems:
         click.echo(f"Error: {plain(problem)}", err=True)
     return 2 if problems else 0
@@ -265,22 +215,6 @@ def _last_with(home: Home, step: str) -> Run:
     unread = [run.events for run in home.list_runs() if not read_events(run.events)[0] and run.events.exists()]
     damaged = f" {unread[0]} is damaged, or its run said nothing." if unread else ""
     raise ConfigError(f"No run in {home.root} came to {step} yet.{damaged} `forebay runs` lists them.")
-
-
-def find_run(home: Home, run_id: str | None) -> Run:
-    """The run of an id, or the newest.
-
-    Raises:
-        ConfigError: there is none.
-    """
-    runs = home.list_runs()
-    if run_id is None and runs:
-        return runs[0]
-    for run in runs:
-        if run.run_id == run_id:
-            return run
-    known = ", ".join(run.run_id for run in runs[:5]) or "none yet"
-    raise ConfigError(f"There is no run {run_id or ''} in {home.root}. Newest runs: {known}.")
 
 
 def _print_file(path: Any) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from forebay.cli.command import command
-from forebay.cli.commands.look import find_run
 from forebay.cli.options import json_option
 from forebay.errors import ConfigError, DamagedError
+from forebay.local.runs.history import find_run
 from forebay.state import Home, Run
 from forebay.state.home import read_plan
 from forebay.state.steplog import read_events

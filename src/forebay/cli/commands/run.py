@@ -19,7 +19,8 @@ from forebay.state.private import hand_over
 from forebay.state.runners import Runner
 
 if TYPE_CHECKING:
-    from forebay.local.runs.run import RunRequest
+    from forebay.backend.protocol import RunRequest
+    from forebay.local.backend import LocalBackend
 
 REFUSED = 3
 
@@ -62,33 +63,27 @@ def run_command(
         return 0
     settings = given_settings(assignments, ingest_data=data, train_model=model, evaluate_name=name, train_seed=seed)
     check_for_this_machine(settings)
-    from forebay.local.runs.run import RunRequest
+    from forebay.backend.protocol import RunRequest
+    from forebay.local.backend import LocalBackend
 
     home = Home.find().open(writing=True)
-    address = server_address(home, host, port, runner, settings)
-    return _run(home, RunRequest(settings=settings, address=address, fresh=fresh, wait=wait), as_json=as_json)
+    backend = LocalBackend(home=home, address=server_address(home, host, port, runner, settings))
+    return _run(backend, RunRequest(settings=settings, fresh=fresh, wait=wait), as_json=as_json)
 
 
-def _run(home: Home, request: "RunRequest", *, as_json: bool) -> int:
+def _run(backend: "LocalBackend", request: "RunRequest", *, as_json: bool) -> int:
     from rich.console import Console
 
     from forebay.cli.render import RunView, print_summary
-    from forebay.local.checks.logins import check_checkpoint_store, check_mlflow, check_source
-    from forebay.local.checks.preflight import check_before_run
-    from forebay.local.runs.run import run_pipeline
 
     end_like_ctrl_c()
-    check_before_run(home, request.address)
-    check_mlflow(home)
-    check_source(str(request.settings.get("ingest.data", "")))
-    check_checkpoint_store()
     with RunView(Console(stderr=True)) as view:
-        summary = run_pipeline(home, request, view.show)
+        summary = backend.run(request, view.show)
     if as_json:
         click.echo(json.dumps(summary, allow_nan=False))
     else:
         print_summary(Console(), summary)
-        _print_next(home, summary)
+        _print_next(backend.home, summary)
     return 0 if summary["state"] == "done" else REFUSED
 
 

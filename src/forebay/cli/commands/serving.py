@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,15 +15,19 @@ from forebay.cli.address import (
     server_settings_option,
 )
 from forebay.cli.command import command
-from forebay.cli.commands.look import load_summary
-from forebay.cli.options import INTERRUPTED, cluster_option, json_option, refuse_without_cluster
+from forebay.cli.options import cluster_option, json_option
 from forebay.errors import ConfigError
+from forebay.local.runs.history import default_model
 from forebay.local.server import control
 from forebay.local.server.standing import model_lines
+from forebay.select_backend import command_backend
 from forebay.serving.state import ServerInfo
 from forebay.state import Home
 from forebay.state.runners import Runner
 from forebay.text import one_line
+
+if TYPE_CHECKING:
+    from forebay.local.backend import LocalBackend
 
 
 @command("serve")
@@ -62,7 +67,7 @@ def predict_command(image: Path, name: str | None, url: str | None, as_json: boo
     from forebay.serving.client import predict
 
     home = Home.find().open()
-    name = name or _default_model(home)
+    name = name or default_model(home)
     prediction = predict(url or _running(home).url, name, image.read_bytes())
     if as_json:
         click.echo(json.dumps(prediction))
@@ -90,7 +95,7 @@ def rollback_command(
     context: str,
     namespace: str,
     image: str,
-) -> int:
+) -> None:
     """Make the version that was champion before the present one champion again, and serve it.
 
     With --cluster: the InferenceService NAME, by a short-lived pod beside the steps of pipelines, which knows registry
@@ -101,46 +106,25 @@ def rollback_command(
     forebay rollback digits
     forebay rollback digits --cluster --context NAME
     """
-    if cluster:
-        if assignments:
-            raise ConfigError(
-                "--set goes without --cluster: there a version is served the way it was when it was proved."
-            )
-        return _roll_back_on_cluster(name, context, namespace, image)
-    refuse_without_cluster(context=context, namespace=namespace, image=image)
-    from forebay import registry
-    from forebay.local.checks.logins import check_mlflow
-    from forebay.local.server.champions import bring_up, earlier_champion
+    from forebay.cluster.backend import ClusterBackend
+
+    backend = command_backend(
+        cluster,
+        local=lambda: _server_backend(host, port, runner, assignments),
+        cluster=lambda: ClusterBackend(context=context, namespace=namespace, image=image),
+        local_options={"--set": assignments},
+        cluster_options={"--context": context, "--namespace": namespace, "--image": image},
+    )
+    done = backend.roll_back(name or "", lambda line: click.echo(line, err=True))
+    click.echo(f"{done.name} version {done.version} is champion again and answers at {done.url}.")
+
+
+def _server_backend(host: str, port: int, runner: Runner, assignments: tuple[str, ...]) -> "LocalBackend":
+    from forebay.local.backend import LocalBackend
 
     settings = server_settings(assignments)
     home = Home.find().open(writing=True)
-    check_mlflow(home)
-    name = name or _default_model(home)
-    version = earlier_champion(home, name)
-    server = bring_up(home, (f"{name}/{version}",), server_address(home, host, port, runner, settings))
-    registry.set_champion(home, name, version, back=True)
-    click.echo(f"{name} version {version} is champion again and answers at {server.url}.")
-    return 0
-
-
-def _roll_back_on_cluster(name: str | None, context: str, namespace: str, image: str) -> int:
-    from forebay.cluster.rollout.rollback import send
-    from forebay.settings import DeployConfig
-
-    if not name:
-        raise ConfigError("Name the model; `forebay status --cluster` lists those that are served.")
-    config = DeployConfig(namespace=namespace) if namespace else DeployConfig()
-    try:
-        outcome = send(name, config.namespace, context, image, lambda line: click.echo(line, err=True))
-    except KeyboardInterrupt:
-        click.echo(
-            "Ended in the middle; the pod is told to end, and then serves again what was served before, unless it was "
-            "done already. `forebay status --cluster` shows what answers: look before you try again.",
-            err=True,
-        )
-        return INTERRUPTED
-    click.echo(f"{name} version {outcome.version} is champion again and answers at {outcome.url}.")
-    return 0
+    return LocalBackend(home=home, address=server_address(home, host, port, runner, settings))
 
 
 @command("stop")
@@ -157,17 +141,3 @@ def _running(home: Home) -> ServerInfo:
             "No server is running. `forebay run` trains and serves one, `forebay serve` brings champions up."
         )
     return server
-
-
-def _default_model(home: Home) -> str:
-    """The model of the newest run that is served now, else the only one that is."""
-    served = control.current_models(home)
-    for run in home.list_runs():
-        name = (load_summary(run)["model"] or {}).get("name")
-        if name in served:
-            return str(name)
-    if len(served) == 1:
-        return next(iter(served))
-    raise ConfigError(
-        f"Name the model, one of: {', '.join(sorted(served)) or 'none is served; start with `forebay run`'}."
-    )

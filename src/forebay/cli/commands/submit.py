@@ -14,8 +14,7 @@ from forebay.errors import ClusterError, ConfigError
 from forebay.settings.namespaces import PIPELINES
 
 if TYPE_CHECKING:
-    from forebay.cluster.runs.follow import Follower
-    from forebay.cluster.runs.pipelines_client import Backend
+    from forebay.cluster.backend import ClusterBackend
     from forebay.cluster.runs.run import Started
 
 OnInterrupt = Literal["ask", "leave", "terminate"]
@@ -108,26 +107,20 @@ def submit_command(
     )
     if run_id and (settings or pipeline or no_wait):
         raise ConfigError("--follow looks at a run that is there already: give no settings, --pipeline or --no-wait.")
+    from forebay.backend.protocol import RunRequest
+    from forebay.cluster.backend import ClusterBackend
     from forebay.cluster.runs.login import login
-    from forebay.cluster.runs.pipelines_client import connect
-    from forebay.kube.retries import BEGIN_S, Patience
+    from forebay.cluster.runs.run import Started
 
     end_like_ctrl_c()
-    backend = connect(login(host, namespace, context, ca), Patience(BEGIN_S))
+    backend = ClusterBackend(
+        login=login(host, namespace, context, ca), compiled=pipeline, experiment=experiment, run_name=run_name
+    )
     if run_id:
-        from forebay.cluster.runs.run import Started
-
-        backend.run(run_id)
-        started = Started(run_id=run_id, url=backend.run_url(run_id), version="")
+        backend.pipelines.run(run_id)
+        started = Started(run_id=run_id, url=backend.pipelines.run_url(run_id), version="")
     else:
-        from forebay.cluster.runs.run import Submission, submit
-        from forebay.local.runs.kfp_local import compiled_pipeline
-
-        wanted = Submission(
-            compiled=pipeline or compiled_pipeline(),
-            settings=settings, experiment=experiment, run_name=run_name, fresh=fresh,
-        )  # fmt: skip
-        started = submit(backend, wanted, _warn)
+        started = backend.start(RunRequest(settings=settings, fresh=fresh), _warn)
     click.echo(f"Run {started.run_id}: {started.url or _way_to_ui(namespace, started.run_id)}", err=True)
     if no_wait:
         if as_json:
@@ -137,24 +130,22 @@ def submit_command(
     return _follow(backend, started, on_interrupt, as_json=as_json)
 
 
-def _follow(backend: "Backend", started: "Started", on_interrupt: OnInterrupt, *, as_json: bool) -> int:
+def _follow(backend: "ClusterBackend", started: "Started", on_interrupt: OnInterrupt, *, as_json: bool) -> int:
     from rich.console import Console
 
+    from forebay.backend.summary import StepFailedError
     from forebay.cli.render import RunView, print_summary
-    from forebay.cluster.runs.follow import Follower
-    from forebay.cluster.runs.run import follow
-    from forebay.local.runs.run import StepFailedError
 
     again = f"`forebay submit --follow {started.run_id}`"
     try:
         with RunView(Console(stderr=True)) as view:
-            follower = Follower(backend, started.run_id, view.show)
-            summary = follow(follower, started.warnings) | {"run_url": started.url}
+            summary = backend.follow(started.run_id, view.show, started.warnings) | {"run_url": started.url}
     except KeyboardInterrupt:
         return _interrupted(backend, started.run_id, on_interrupt, again)
     except StepFailedError as error:
         error.summary["run_url"] = started.url
-        _print_log(follower)
+        for line in error.log:
+            click.echo(line, err=True)
         raise
     except (ClusterError, ConfigError) as error:
         raise ClusterError(f"{error} The run is not touched by that: {again} looks at it again.") from error
@@ -165,7 +156,7 @@ def _follow(backend: "Backend", started: "Started", on_interrupt: OnInterrupt, *
     return 0 if summary["state"] == "done" else REFUSED
 
 
-def _interrupted(backend: "Backend", run_id: str, on_interrupt: OnInterrupt, again: str) -> int:
+def _interrupted(backend: "ClusterBackend", run_id: str, on_interrupt: OnInterrupt, again: str) -> int:
     if on_interrupt == "ask" and sys.stdin.isatty():
         question = "\nThe run goes on in the cluster. Leave it (l) or terminate it (t)?"
         try:
@@ -174,19 +165,11 @@ def _interrupted(backend: "Backend", run_id: str, on_interrupt: OnInterrupt, aga
             answer = "l"
         on_interrupt = "terminate" if answer == "t" else "leave"
     if on_interrupt == "terminate":
-        backend.terminate(run_id)
+        backend.pipelines.terminate(run_id)
         click.echo(f"Run {run_id} is being terminated; what its steps have done stays cached.", err=True)
     else:
         click.echo(f"Run {run_id} goes on. {again} follows it.", err=True)
     return INTERRUPTED
-
-
-def _print_log(follower: "Follower") -> None:
-    lines = follower.last_lines()
-    if lines:
-        click.echo(f"The last lines of {follower.failed_pod}:", err=True)
-    for line in lines:
-        click.echo(f"  {line}", err=True)
 
 
 def _way_to_ui(namespace: str, run_id: str) -> str:

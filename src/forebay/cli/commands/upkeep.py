@@ -3,19 +3,21 @@
 import contextlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import click
 
 from forebay.cli.address import address_options, server_port
 from forebay.cli.command import command
-from forebay.cli.options import INTERRUPTED, cluster_option, json_option, refuse_without_cluster
+from forebay.cli.options import INTERRUPTED, cluster_option, json_option
 from forebay.errors import ForebayError
+from forebay.select_backend import command_backend
 from forebay.state import Home
 
 if TYPE_CHECKING:
     from forebay.backend.check import Check
+    from forebay.local.backend import LocalBackend
 
 
 @command("doctor")
@@ -38,29 +40,30 @@ def doctor_command(host: str, port: int, cluster: bool, context: str, no_probe: 
     forebay doctor
     forebay doctor --cluster --context NAME
     """
-    if cluster:
-        return _report_until_ctrl_c(_of_cluster(context, probed=not no_probe, image=image), as_json=as_json)
-    refuse_without_cluster(context=context, no_probe=no_probe, image=image)
-    from forebay.local.checks.all_checks import all_checks
+    from forebay.cluster.backend import ClusterBackend
+
+    backend = command_backend(
+        cluster,
+        local=lambda: _machine(host, port),
+        cluster=lambda: ClusterBackend(context=context, probed=not no_probe, image=image),
+        cluster_options={"--context": context, "--no-probe": no_probe, "--image": image},
+    )
+    try:
+        return _report(backend.check(), as_json=as_json)
+    except KeyboardInterrupt:
+        if not cluster:
+            raise
+        click.echo("Ended in the middle; the probe's pod, where there was one, is deleted.", err=True)
+        return INTERRUPTED
+
+
+def _machine(host: str, port: int) -> "LocalBackend":
+    from forebay.local.backend import DEFAULT_ADDRESS, LocalBackend
 
     home = Home.find()
     with contextlib.suppress(OSError, ForebayError):  # a state folder that cannot be read is one of the checks
         port = server_port(home, port)
-    return _report(all_checks(home, host, port), as_json=as_json)
-
-
-def _of_cluster(context: str, *, probed: bool, image: str) -> "Iterator[Check]":
-    from forebay.cluster.checks.all_checks import all_checks
-
-    return all_checks(context, probed=probed, image=image)
-
-
-def _report_until_ctrl_c(checks: "Iterator[Check]", *, as_json: bool) -> int:
-    try:
-        return _report(checks, as_json=as_json)
-    except KeyboardInterrupt:
-        click.echo("Ended in the middle; the probe's pod, where there was one, is deleted.", err=True)
-        return INTERRUPTED
+    return LocalBackend(home=home, address=replace(DEFAULT_ADDRESS, host=host, port=port))
 
 
 def _report(checks: "Iterator[Check]", *, as_json: bool) -> int:

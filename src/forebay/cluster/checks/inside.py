@@ -17,15 +17,14 @@ from urllib.parse import urlsplit
 from forebay.backend.check import Check, failed, passed
 from forebay.cluster.checks import clock
 from forebay.cluster.checks.given import STORES
-from forebay.local.checks.storage import ENDPOINT_VARIABLES, quick_client
+from forebay.object_store import ENDPOINT_VARIABLES, quick_client
+from forebay.settings import cluster_environment
 from forebay.state.mask import without_passwords
-from forebay.tracking import GIVEN, URI_VARIABLE
 
 MARK = "forebay_doctor"  # the key of the line that the probe prints
 API_CERTIFICATE_VARIABLE = "FOREBAY_DOCTOR_CA"
 TIMEOUT_S = 5.0
-USER, PASSWORD = (name for variable, name in GIVEN.items() if variable != URI_VARIABLE)
-MLFLOW = GIVEN[URI_VARIABLE]
+(MLFLOW,), (USER, PASSWORD) = cluster_environment.MLFLOW, cluster_environment.MLFLOW_LOGIN
 CHART = "The chart writes the ConfigMap and the Secret forebay-steps: `forebay up` installs them again."
 NETWORK = (
     "See that its pods run (`kubectl get pods --namespace forebay`), and that no NetworkPolicy keeps those of this "

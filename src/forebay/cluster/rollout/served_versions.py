@@ -32,6 +32,11 @@ RUN_ID = "run_id"  # kept with them: it is on the pods, and makes them others
 Tell = Callable[[str], None]
 
 
+def resolve_patiently(home: Home, reference: str, tell: Tell) -> RegisteredBundle:
+    """As `registry.resolve`; a registry that is away for a moment is asked again."""
+    return insist(Patience(WORK_S, tell), partial(registry.resolve, home, reference))
+
+
 def roll_out(
     home: Home, bundle: RegisteredBundle, smoke: Smoke, config: DeployConfig, run_id: str, tell: Tell,
     serve: ServeConfig = NOTHING_GIVEN,

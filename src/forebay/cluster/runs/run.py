@@ -8,13 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from forebay.backend.summary import Event, Summary, summarize
+from forebay.backend.summary import Event, StepFailedError, Summary, summarize
 from forebay.cluster.runs.follow import Follower
 from forebay.cluster.runs.package import package, run_parameters
 from forebay.cluster.runs.pipelines_client import Backend
 from forebay.contracts.evaluation import EVALUATION
 from forebay.errors import ClusterError
-from forebay.local.runs.run import StepFailedError
 from forebay.settings.keys import Scalar
 
 MOUNTS = {"/s3/": "s3://", "/gcs/": "gs://", "/minio/": "minio://"}  # where KFP's launcher shows a step its store
@@ -66,6 +65,10 @@ def submit(backend: Backend, wanted: Submission, show: Callable[[Event], None]) 
 def follow(follower: Follower, warnings: list[str]) -> Summary:
     """Follow a run to its end.
 
+    Args:
+        follower: of the run.
+        warnings: what was warned of before the run began.
+
     Returns:
         What `forebay run` returns: `state` is done or refused.
 
@@ -73,24 +76,27 @@ def follow(follower: Follower, warnings: list[str]) -> Summary:
         StepFailedError: a step failed.
         ClusterError: the run was ended by somebody, or never came to a step.
     """
-    start = time.monotonic()
+    start, run_id = time.monotonic(), follower.run_id
     ended = follower.follow()
-    summary = summarize(follower.run_id, follower.events) | {"seconds": _seconds(follower.run, start)}
+    summary = summarize(run_id, follower.events) | {"seconds": _seconds(follower.run, start)}
     summary["warnings"] = [*warnings, *summary["warnings"]]
     summary["report"] = _address(summary["report"])
     if ended == "SUCCEEDED":
         summary["gate"] = _gate(follower, summary["report"]) or summary["gate"]
     summary["state"] = _state(ended, summary)
     if was_terminated(follower.run):
-        raise ClusterError(
-            f"Run {follower.run_id} was terminated before its end. Submit it again; done steps are cached."
-        )
+        raise ClusterError(f"Run {run_id} was terminated before its end. Submit it again; done steps are cached.")
     if summary["state"] == "failed":
         if summary["error"] is None:
             summary["error"] = {"step": "run", "error": _why(follower.run)}
-        raise StepFailedError(summary)
+        raise StepFailedError(summary, _log_of_failed_pod(follower))
     summary["error"] = None  # of a try that another one mended
     return summary
+
+
+def _log_of_failed_pod(follower: Follower) -> tuple[str, ...]:
+    lines = follower.last_lines()
+    return (f"The last lines of {follower.failed_pod}:", *(f"  {line}" for line in lines)) if lines else ()
 
 
 def _gate(follower: Follower, report: str | None) -> dict[str, Any] | None:

@@ -5,9 +5,10 @@ from typing import Any
 
 from forebay.ingest.spark.session import JVM_OPTIONS, SETTINGS
 from forebay.kube.client import Resource
+from forebay.kube.environment import variables
 from forebay.kube.followed_resource import Job, Verdict
 from forebay.kube.pod_problems import Subject
-from forebay.settings.cluster_environment import STORE, STORE_KEYS, variables
+from forebay.settings.cluster_environment import STORE, STORE_KEYS
 from forebay.settings.field import memory_MiB
 from forebay.version import VERSION
 

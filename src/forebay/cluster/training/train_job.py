@@ -5,9 +5,9 @@ from typing import Any
 
 from forebay.kube.access import of_job, single_rights
 from forebay.kube.client import Resource
+from forebay.kube.environment import variables as given_variables
 from forebay.kube.followed_resource import Job, Verdict
 from forebay.kube.pod_problems import Subject
-from forebay.settings import cluster_environment
 from forebay.settings.cluster_environment import CHECKPOINT_STORE, MLFLOW, MLFLOW_LOGIN, STORE, STORE_KEYS
 from forebay.version import VERSION
 
@@ -104,7 +104,7 @@ def _environment(variables: dict[str, str]) -> list[Object]:
     return [
         {"name": "FOREBAY_HOME", "value": "/tmp/forebay"},  # noqa: S108 - the one folder that a pod may write
         *({"name": name, "value": value} for name, value in sorted(variables.items())),
-        *cluster_environment.variables(PLAIN, SECRET),
+        *given_variables(PLAIN, SECRET),
     ]
 
 

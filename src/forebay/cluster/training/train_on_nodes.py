@@ -13,15 +13,15 @@ from forebay.errors import ConfigError, MachineError
 from forebay.object_store import ObjectFolder
 from forebay.settings import TrainConfig
 from forebay.settings.cluster_environment import CHECKPOINT_STORE
+from forebay.settings.environment import MLFLOW_RUN_ID
 from forebay.state import StepLog, empty_folder, is_sealed
-from forebay.tracking import RUN_VARIABLE
 from forebay.train.nodes.transfer import forget_folder, get_folder, is_there, put_folder
 from forebay.train.plan import check_learnable
-from forebay.train.step import TrainResult
+from forebay.train.result import TrainResult
 from forebay.version import code_version
 
 TIMEOUT_S = 71 * 3600  # an hour less than Kubernetes grants the step itself
-PASSED_ON = (RUN_VARIABLE, "FOREBAY_FRESH")
+PASSED_ON = (MLFLOW_RUN_ID, "FOREBAY_FRESH")
 
 
 def fit_on_nodes(dataset: Path, out: Path, config: TrainConfig, log: StepLog) -> TrainResult:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from forebay import tracking
 from forebay.backend.check import Check, explained, passed
 from forebay.errors import ConfigError, MachineError
-from forebay.local.checks.storage import CREDENTIAL_VARIABLES, quick_client
-from forebay.object_store import SCHEME, ObjectFolder
+from forebay.local.checks.storage import CREDENTIAL_VARIABLES
+from forebay.object_store import SCHEME, ObjectFolder, quick_client
 from forebay.settings.cluster_environment import CHECKPOINT_STORE
+from forebay.settings.environment import MLFLOW_URI
 from forebay.settings.ingest import S3_SPELLINGS
 from forebay.state import Home
 from forebay.state.mask import without_passwords
@@ -27,7 +28,6 @@ from forebay.state.mlflow_words import (
     upgrade_advice,
 )
 from forebay.state.surroundings import variables
-from forebay.tracking import URI_VARIABLE
 
 if TYPE_CHECKING:
     from requests import Response
@@ -67,11 +67,11 @@ def check_mlflow(home: Home, *, needed: bool = True) -> None:
     tracking.bring_up_to_date(home)
     uri = tracking.tracking_uri(home)
     if uri.startswith("sqlite:"):
-        if os.environ.get(URI_VARIABLE):
+        if os.environ.get(MLFLOW_URI):
             _check_schema(uri)
         return
     if re.match(r"[\w.-]+:\d+(/|$)", uri):
-        raise ConfigError(f"{URI_VARIABLE}={uri} has no scheme. Write http://{uri} or https://{uri}.")
+        raise ConfigError(f"{MLFLOW_URI}={uri} has no scheme. Write http://{uri} or https://{uri}.")
     if not uri.startswith(("http://", "https://")) or _has_another_login():
         places = _ask_with_mlflow(home, needed=needed)
     else:
@@ -183,7 +183,7 @@ def _check_schema(uri: str) -> None:
     advice = (
         f"{upgrade_advice(uri)}" if found in known else "Use the version of MLflow that made it, or another address."
     )
-    raise ConfigError(f"{URI_VARIABLE}={uri} is a database of another MLflow (schema {found}). {advice}")
+    raise ConfigError(f"{MLFLOW_URI}={uri} is a database of another MLflow (schema {found}). {advice}")
 
 
 def _ask(uri: str, *, needed: bool) -> Places:
@@ -197,7 +197,7 @@ def _ask(uri: str, *, needed: bool) -> Places:
     except (requests.RequestException, ValueError) as error:
         if needed:
             raise MachineError(
-                f"MLflow does not answer at {shown} ({_cause(error)}). Start that server, correct {URI_VARIABLE}, or "
+                f"MLflow does not answer at {shown} ({_cause(error)}). Start that server, correct {MLFLOW_URI}, or "
                 "unset it: the state folder has an MLflow of its own."
             ) from error
         return {}
@@ -216,7 +216,7 @@ def _judge(answer: "Response", shown: str, *, needed: bool) -> Places:
     said = "a page" if answer.status_code == 200 else f"status {answer.status_code}"
     where = f" after a redirect to {without_passwords(answer.url).split('?')[0]}" if answer.history else ""
     raise MachineError(
-        f"{shown} answers with {said}{where}, not as MLflow's API does. Correct {URI_VARIABLE} (with the path, where "
+        f"{shown} answers with {said}{where}, not as MLflow's API does. Correct {MLFLOW_URI} (with the path, where "
         f"MLflow has one); behind a login page of its own, set {TOKEN}."
     )
 
@@ -229,7 +229,7 @@ def _ask_with_mlflow(home: Home, *, needed: bool) -> Places:
     except Exception as error:  # its stores let errors of database drivers and of HTTP through
         if needed or refused_status(error):
             words = in_words(error) if is_mlflows(error) else _cause(error)
-            raise MachineError(f"{words} Correct {URI_VARIABLE} ({tracking.shown_uri(home)}).") from error
+            raise MachineError(f"{words} Correct {MLFLOW_URI} ({tracking.shown_uri(home)}).") from error
         return {}
 
 

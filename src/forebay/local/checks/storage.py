@@ -1,18 +1,15 @@
 """Check of S3, for `s3://` sources. No credential is ever printed."""
 
 import os
-from typing import Any
 
 from forebay.backend.check import Check, failed, passed
+from forebay.object_store import ENDPOINT_VARIABLES, quick_client
 
-ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 CREDENTIAL_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 PROFILE_VARIABLES = (
     "AWS_PROFILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE",
     "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
 )  # fmt: skip
-CONNECT_TIMEOUT_S = 3
-READ_TIMEOUT_S = 5
 
 
 def s3() -> Check:
@@ -37,30 +34,6 @@ def s3() -> Check:
     except (BotoCoreError, ValueError) as error:
         return failed("s3", f"no answer: {error}", "Correct AWS_ENDPOINT_URL (http://host:port), or start that server.")
     return passed("s3", f"{where} answers, {buckets} buckets visible")
-
-
-def quick_client(*, like_mlflow: bool = False) -> Any:
-    """A client that gives up within seconds; of the environment, as ingest's.
-
-    Args:
-        like_mlflow: as MLflow makes it, which reads `~/.aws/` and has a variable of its own for the address.
-    """
-    import boto3
-    from botocore.config import Config
-
-    from forebay.object_store import environment_session
-
-    endpoint = os.environ.get("MLFLOW_S3_ENDPOINT_URL") if like_mlflow else None
-    own = endpoint or any(os.environ.get(name) for name in ENDPOINT_VARIABLES)
-    config = Config(
-        s3={"addressing_style": "path" if own else "auto"},  # own servers rarely have a name per bucket
-        connect_timeout=CONNECT_TIMEOUT_S,
-        read_timeout=READ_TIMEOUT_S,
-        retries={"total_max_attempts": 1},
-    )
-    session = boto3.Session() if like_mlflow else environment_session()
-    lax = like_mlflow and os.environ.get("MLFLOW_S3_IGNORE_TLS", "").lower() in ("true", "1")
-    return session.client("s3", config=config, endpoint_url=endpoint or None, verify=False if lax else None)
 
 
 def _answered(where: str, code: str) -> Check:

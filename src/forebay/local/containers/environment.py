@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from forebay.errors import ConfigError
-from forebay.state.key_variables import PASSPHRASE, SIGNER, SIGNING_KEY
-from forebay.tracking import URI_VARIABLE
+from forebay.settings.environment import MLFLOW_URI, SIGNING_KEY, SIGNING_PASSPHRASE
+from forebay.state.key_variables import SIGNER
 
 PREFIXES = ("AWS_", "MLFLOW_")  # nothing else of the shell does
 FILES = (
@@ -31,7 +31,7 @@ def passed_on(step: str) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
         for name, file in PROFILE_FILES.items():
             variables.setdefault(name, str(Path.home() / ".aws" / file))
     if step == SIGNER:
-        variables |= {name: os.environ[name] for name in (SIGNING_KEY, PASSPHRASE) if name in os.environ}
+        variables |= {name: os.environ[name] for name in (SIGNING_KEY, SIGNING_PASSPHRASE) if name in os.environ}
     paths = [Path(variables[name]) for name in (*FILES, SIGNING_KEY) if name in variables]
     volumes: dict[str, Any] = {str(path): {"bind": str(path), "mode": "ro"} for path in paths if path.is_file()}
     return variables, volumes
@@ -43,9 +43,9 @@ def check_environment() -> None:
     Raises:
         ConfigError: MLflow's store is a file, which would lie in another place inside.
     """
-    uri = os.environ.get(URI_VARIABLE, "")
+    uri = os.environ.get(MLFLOW_URI, "")
     if uri.startswith(("sqlite:", "file:", "/", ".")):
         raise ConfigError(
-            f"{URI_VARIABLE}={uri} names a file, which containers do not see. Unset it (the state folder has a store "
+            f"{MLFLOW_URI}={uri} names a file, which containers do not see. Unset it (the state folder has a store "
             "of its own), give the address of a tracking server, or run without `--runner docker`."
         )

@@ -11,7 +11,6 @@ import signal
 import sys
 import warnings
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,11 +21,6 @@ from forebay.state.watch import end_with_supervisor
 
 if TYPE_CHECKING:
     from forebay.local.containers.steps import Containers
-
-
-def compiled_pipeline() -> Path:
-    """The compiled file that ships with the package; it is what runs, here and on a cluster."""
-    return Path(str(resources.files("forebay.pipelines") / "compiled" / "training.yaml"))
 
 
 def compile_pipeline(out: Path, images: Mapping[str, str] | None = None) -> None:

@@ -11,9 +11,9 @@ from pathlib import Path
 import psutil
 
 from forebay.search_path import SAFE_PATH
+from forebay.settings.environment import SIGNING_KEY
 from forebay.state import Home, Run
 from forebay.state.home import HOME_VARIABLE
-from forebay.state.key_variables import SIGNING_KEY
 from forebay.state.private import UMASK
 from forebay.state.steplog import EVENTS_VARIABLE, FRESH_VARIABLE
 from forebay.state.watch import GRACE_S, SUPERVISOR_VARIABLE

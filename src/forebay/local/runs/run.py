@@ -3,18 +3,18 @@
 import contextlib
 import os
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from forebay.backend.summary import Event, Summary, summarize, unfinished_step
+from forebay.backend.compiled_file import compiled_pipeline
+from forebay.backend.protocol import RunRequest
+from forebay.backend.summary import Event, StepFailedError, Summary, summarize, unfinished_step
 from forebay.errors import DamagedError, ForebayError, MachineError
 from forebay.ingest.fingerprint import absolute_labels, source_fingerprint
 from forebay.local.runs.cache import forget_damaged, forget_entries
 from forebay.local.runs.ended import ended_run, exit_status
-from forebay.local.runs.kfp_local import compiled_pipeline
 from forebay.local.runs.process import POLL_S, EngineProcess, last_lines
 from forebay.local.server.champions import champion_url
 from forebay.local.server.handle_requests import handle_request
@@ -31,30 +31,13 @@ from forebay.version import code_version
 ENDING = "Ending the step; training writes its checkpoint first. A second Ctrl-C does not wait for it."
 
 
-@dataclass(frozen=True, kw_only=True)
-class RunRequest:
-    """What a run is asked to do."""
-
-    settings: dict[str, Scalar]  # by key, only those that differ from the defaults
-    address: Address  # of the server, and what runs server and steps
-    fresh: bool = False
-    wait: bool = False
-
-
-class StepFailedError(ForebayError):
-    """A step failed; the message is the step's own."""
-
-    def __init__(self, summary: Summary) -> None:
-        super().__init__(f"{summary['error']['step']}: {summary['error']['error']}")
-        self.summary = summary
-
-
-def run_pipeline(home: Home, request: RunRequest, show: Callable[[Event], None]) -> Summary:
+def run_pipeline(home: Home, request: RunRequest, address: Address, show: Callable[[Event], None]) -> Summary:
     """Run the compiled pipeline and return its summary, which is also written into the run's folder.
 
     Args:
         home: the state folder, open.
-        request: settings and serving address.
+        request: what the run is asked to do.
+        address: of the server, and what runs server and steps.
         show: called with every event as it arrives.
 
     Raises:
@@ -70,25 +53,25 @@ def run_pipeline(home: Home, request: RunRequest, show: Callable[[Event], None])
     with home.lock.held(ours, wait=request.wait, waiting=say):
         if request.fresh:
             forget_entries(home.cache)
-        _end_leftover_containers(home, request.address.runner)
+        _end_leftover_containers(home, address.runner)
         parameters = _parameters(request.settings)  # only now: while we waited for the lock the data may have changed
         run = home.new_run()
-        write_json(run.plan, _plan(request, parameters))
+        write_json(run.plan, _plan(request, parameters, address.runner))
         start = time.monotonic()
         try:
-            exit_code = _watch(home, run, request, show)
+            exit_code = _watch(home, run, request, address, show)
         except KeyboardInterrupt as error:
             events, _ = read_events(run.events)
             raise ended_run(home, summarize(run.run_id, events), events, exit_status(error) or 130) from error
-        return _conclude(home, run, request, exit_code, time.monotonic() - start, show)
+        return _conclude(home, run, address, exit_code, time.monotonic() - start, show)
 
 
-def _plan(request: RunRequest, parameters: dict[str, Scalar]) -> dict[str, Any]:
+def _plan(request: RunRequest, parameters: dict[str, Scalar], runner: Runner) -> dict[str, Any]:
     sources = (str(parameters["ingest_data"]), str(parameters["ingest_labels"]))
     return {
         "pipeline": str(compiled_pipeline()),
         "parameters": parameters,
-        "runner": request.address.runner,
+        "runner": runner,
         "sources": [path for path in sources if Path(path).is_absolute()],
         "fresh": request.fresh,
         "pid": os.getpid(),
@@ -116,7 +99,7 @@ def _may_have_containers(run: Run) -> bool:
         return True
 
 
-def _parameters(settings: dict[str, Scalar]) -> dict[str, Scalar]:
+def _parameters(settings: Mapping[str, Scalar]) -> dict[str, Scalar]:
     given = {parameter_name(key): value for key, value in settings.items()}
     data = _absolute(str(given.get("ingest_data", IngestConfig.data)))
     labels = absolute_labels(data, str(given.get("ingest_labels", IngestConfig.labels)))
@@ -130,30 +113,43 @@ def _absolute(data: str) -> str:
     return data if data == DIGITS or "://" in data else str(Path(data).expanduser().absolute())
 
 
-def _watch(home: Home, run: Run, request: RunRequest, show: Callable[[Event], None]) -> int:
+def _watch(home: Home, run: Run, request: RunRequest, address: Address, show: Callable[[Event], None]) -> int:
     with EngineProcess(home, run, fresh=request.fresh) as engine:
         try:
-            return _followed(engine, home, run, request, show)
+            return follow_events(run, show, engine.exit_code, lambda: handle_request(home, run, address))
         except KeyboardInterrupt:
             show({"kind": "waiting", "text": ENDING})
             raise
 
 
-def _followed(engine: EngineProcess, home: Home, run: Run, request: RunRequest, show: Callable[[Event], None]) -> int:
+def follow_events(
+    run: Run, show: Callable[[Event], None], ended: Callable[[], int | None], between: Callable[[], object] = bool
+) -> int:
+    """Show the events of a run as they come, until it has ended.
+
+    Args:
+        run: the run, whichever process it belongs to.
+        show: called with every event.
+        ended: the run's exit code, or None while it goes on.
+        between: called between two looks.
+
+    Returns:
+        The exit code.
+    """
     offset = 0
     while True:
-        exit_code = engine.exit_code()  # before the events, so that none written before the end is missed
+        exit_code = ended()  # before the events, so that none written before the end is missed
         events, offset = read_events(run.events, offset)
         for event in events:
             show(event)
         if exit_code is not None:
             return exit_code
-        handle_request(home, run, request.address)
+        between()
         time.sleep(POLL_S)
 
 
 def _conclude(
-    home: Home, run: Run, request: RunRequest, exit_code: int, seconds: float, show: Callable[[Event], None]
+    home: Home, run: Run, address: Address, exit_code: int, seconds: float, show: Callable[[Event], None]
 ) -> Summary:
     events, _ = read_events(run.events)
     summary = summarize(run.run_id, events) | {"seconds": round(seconds, 1)}
@@ -163,7 +159,7 @@ def _conclude(
         summary["error"] = _unexplained(run, events)
     write_json(run.summary, summary)
     if summary["state"] == "refused":
-        summary["url"] = _champion_url(home, summary["model"]["name"], request.address, show)
+        summary["url"] = _champion_url(home, summary["model"]["name"], address, show)
         write_json(run.summary, summary)
     if summary["state"] == "failed":
         forget_damaged(home.cache, events)

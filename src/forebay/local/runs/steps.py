@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from forebay.backend.summary import Event, Summary, failure, summarize
+from forebay.backend.summary import Event, StepFailedError, Summary, failure, summarize
 from forebay.errors import EndedBySignal, ExitCode
 from forebay.ingest.fingerprint import source_fingerprint
 from forebay.local.runs.ended import ended_steps, exit_status
-from forebay.local.runs.run import StepFailedError
 from forebay.settings import EvaluateConfig, IngestConfig, PreprocessConfig, TrainConfig, step_config
 from forebay.settings.keys import Scalar
 from forebay.state import Home, step

@@ -1,46 +1,32 @@
-"""`forebay status --cluster`: the newest run and the served models of a cluster."""
+"""What `forebay status --cluster` says: the newest run and the served models of a cluster."""
 
-import json
 from dataclasses import asdict
 from typing import Any
 
-import click
-
+from forebay.backend.protocol import BackendStatus
 from forebay.cluster.rollout.served_models import ANSWERS, ServedModel, served_models
 from forebay.errors import ClusterError, ConfigError
 from forebay.kube.client import connect
 from forebay.kube.retries import LOOK_S, Patience
-from forebay.settings import DeployConfig
 from forebay.settings.namespaces import PIPELINES
 
 
-def show_cluster(context: str, namespace: str, *, as_json: bool) -> None:
-    """Print it, for people or as one object.
+def cluster_status(context: str, namespace: str) -> BackendStatus:
+    """Look at a cluster.
 
     Args:
-        context: of the kubeconfig; empty for the current one.
-        namespace: of served models; empty for the one where nobody sets another.
+        context: context of the kubeconfig; empty for the current one.
+        namespace: namespace of the served models.
     """
-    config = DeployConfig(namespace=namespace) if namespace else DeployConfig()
-    models = served_models(connect(context, Patience(LOOK_S)), config.namespace)
+    models = served_models(connect(context, Patience(LOOK_S)), namespace)
     run, problem = _newest_run(context)
-    if as_json:
-        served = [asdict(model) for model in models]
-        click.echo(json.dumps({"run": run, "run_problem": problem or None, "models": served}))
-        return
-    if problem:
-        click.echo(f"Kubeflow Pipelines does not tell its newest run: {problem}")
-    elif run is None:
-        click.echo("No run yet in Kubeflow Pipelines. Start with `forebay submit`.")
-    else:
-        click.echo(f"newest run  {run['name']}  {run['state']}  {run['created_at']}")
-        click.echo(f"            `forebay submit --follow {run['run_id']}` shows it")
-    click.echo("")
+    lines = [*_run_lines(run, problem), ""]
     for model in models:
-        for line in _lines(model):
-            click.echo(line)
+        lines += _model_lines(model)
     if not models:
-        click.echo(f"No model is served in the namespace {config.namespace}.")
+        lines.append(f"No model is served in the namespace {namespace}.")
+    facts = {"run": run, "run_problem": problem or None, "models": [asdict(model) for model in models]}
+    return BackendStatus(facts=facts, lines=tuple(lines))
 
 
 def _newest_run(context: str) -> tuple[dict[str, Any] | None, str]:
@@ -59,7 +45,18 @@ def _newest_run(context: str) -> tuple[dict[str, Any] | None, str]:
     return run | {"state": str(found.get("state", "unknown")).lower()}, ""
 
 
-def _lines(model: ServedModel) -> list[str]:
+def _run_lines(run: dict[str, Any] | None, problem: str) -> list[str]:
+    if problem:
+        return [f"Kubeflow Pipelines does not tell its newest run: {problem}"]
+    if run is None:
+        return ["No run yet in Kubeflow Pipelines. Start with `forebay submit`."]
+    return [
+        f"newest run  {run['name']}  {run['state']}  {run['created_at']}",
+        f"            `forebay submit --follow {run['run_id']}` shows it",
+    ]
+
+
+def _model_lines(model: ServedModel) -> list[str]:
     ready = "?" if model.ready_pods is None else model.ready_pods
     lines = [f"{model.name} version {model.version}: {model.state} ({ready} of {model.wanted_pods} pods ready)"]
     lines += [f"  url   {model.url}", f"  from  run {model.run_id}, code {model.code_version}"]

@@ -1,0 +1,151 @@
+"""A Kubernetes cluster as a backend: Kubeflow Pipelines runs the compiled pipeline, and KServe serves the models."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from forebay.backend.check import Check
+from forebay.backend.protocol import BackendStatus, RolledBack, RunRequest, ShowEvent
+from forebay.backend.summary import Summary
+from forebay.cluster.executors import SparkApplicationExecutor, TrainJobExecutor
+from forebay.errors import ConfigError, EndedBySignal
+from forebay.settings import DeployConfig
+
+if TYPE_CHECKING:
+    from forebay.cluster.runs.login import Login
+    from forebay.cluster.runs.pipelines_client import Backend as PipelinesClient
+    from forebay.cluster.runs.run import Started
+    from forebay.deploy.smoke import Smoke
+    from forebay.registry import RegisteredBundle
+    from forebay.settings import ServeConfig
+    from forebay.state import StepLog
+
+ROLLBACK_INTERRUPTED = (
+    "Ended in the middle; the pod is told to end, and then serves again what was served before, unless it was "
+    "done already. `forebay status --cluster` shows what answers: look before you try again."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterBackend:
+    """See `forebay.backend.protocol.Backend`.
+
+    Attributes:
+        context: context of the kubeconfig; empty for the current one, or for the cluster that this pod runs in.
+        namespace: namespace of the served models; empty for the default of `deploy.namespace`.
+        image: container image of the pods that a command runs; empty for that of the pipelines.
+        probed: whether `check` looks from inside the cluster as well, from a short-lived pod.
+        login: how Kubeflow Pipelines is reached; None through the kubeconfig.
+        compiled: the compiled pipeline; None for the one that came with the package.
+        experiment, run_name: names in Kubeflow Pipelines; an empty run name is made from pipeline, revision and time.
+    """
+
+    context: str = ""
+    namespace: str = ""
+    image: str = ""
+    probed: bool = True
+    login: "Login | None" = None
+    compiled: Path | None = None
+    experiment: str = "forebay"
+    run_name: str = ""
+    ingest_executor: SparkApplicationExecutor = field(default_factory=SparkApplicationExecutor)
+    train_executor: TrainJobExecutor = field(default_factory=TrainJobExecutor)
+
+    def registered_bundle(self, reference: str, log: "StepLog") -> "RegisteredBundle":
+        """As `DeployTarget.registered_bundle`; a registry that is away for a moment is asked again."""
+        from forebay.cluster.rollout.served_versions import resolve_patiently
+
+        return resolve_patiently(log.home, reference, log.warn)
+
+    def serve(
+        self, bundle: "RegisteredBundle", smoke: "Smoke", config: DeployConfig, serve: "ServeConfig", log: "StepLog"
+    ) -> str:
+        """As `DeployTarget.serve`: an InferenceService of KServe, rolled out, proved and promoted, or put back."""
+        from forebay.cluster.rollout.served_versions import roll_out
+
+        return roll_out(log.home, bundle, smoke, config, log.run_id, log.warn, serve)
+
+    def run(self, request: RunRequest, show: ShowEvent) -> Summary:
+        """As `Backend.run`, on Kubeflow Pipelines."""
+        started = self.start(request, show)
+        show({"kind": "waiting", "text": f"Run {started.run_id}: {started.url}"})
+        return self.follow(started.run_id, show, started.warnings)
+
+    def start(self, request: RunRequest, show: ShowEvent) -> "Started":
+        """Submit a run, and follow it no further.
+
+        Raises:
+            ConfigError: the file or a setting cannot be used there; nothing was uploaded.
+            BackendError: the cluster refused.
+        """
+        from forebay.backend.compiled_file import compiled_pipeline
+        from forebay.cluster.runs.run import Submission, submit
+
+        wanted = Submission(
+            compiled=self.compiled or compiled_pipeline(),
+            settings=dict(request.settings),
+            experiment=self.experiment,
+            run_name=self.run_name,
+            fresh=request.fresh,
+        )
+        return submit(self.pipelines, wanted, show)
+
+    def follow(self, run_id: str, show: ShowEvent, warnings: list[str] | None = None) -> Summary:
+        """As `Backend.follow`.
+
+        Args:
+            run_id: id that Kubeflow Pipelines gave the run.
+            show: called with every event.
+            warnings: what was warned of before the run began; it becomes part of the summary.
+
+        Raises:
+            ClusterError: somebody ended the run, or it never came to a step.
+        """
+        from forebay.cluster.runs.follow import Follower
+        from forebay.cluster.runs.run import follow
+
+        return follow(Follower(self.pipelines, run_id, show), warnings or [])
+
+    def roll_back(self, name: str, show: Callable[[str], None]) -> RolledBack:
+        """As `Backend.roll_back`, by a short-lived pod beside the steps.
+
+        Raises:
+            ClusterError: the pod could not do its work.
+            EndedBySignal: Ctrl-C.
+        """
+        from forebay.cluster.rollout.rollback import send
+
+        if not name:
+            raise ConfigError("Name the model; `forebay status --cluster` lists those that are served.")
+        try:
+            outcome = send(name, self._models_namespace, self.context, self.image, show)
+        except KeyboardInterrupt:
+            raise EndedBySignal(ROLLBACK_INTERRUPTED, 130) from None
+        return RolledBack(name=name, version=outcome.version, url=outcome.url)
+
+    def status(self) -> BackendStatus:
+        """As `Backend.status`: the newest run of Kubeflow Pipelines, and every InferenceService of ours."""
+        from forebay.cluster.status import cluster_status
+
+        return cluster_status(self.context, self._models_namespace)
+
+    def check(self) -> Iterator[Check]:
+        """As `Backend.check`: API server, nodes, storage, kinds, deployments, rights, and a look from inside."""
+        from forebay.cluster.checks.all_checks import all_checks
+
+        return all_checks(self.context, probed=self.probed, image=self.image)
+
+    @cached_property
+    def pipelines(self) -> "PipelinesClient":
+        """The connection to Kubeflow Pipelines."""
+        from forebay.cluster.runs.login import Login
+        from forebay.cluster.runs.pipelines_client import connect
+        from forebay.kube.retries import BEGIN_S, Patience
+
+        return connect(self.login or Login(host="", context=self.context), Patience(BEGIN_S))
+
+    @property
+    def _models_namespace(self) -> str:
+        return (DeployConfig(namespace=self.namespace) if self.namespace else DeployConfig()).namespace

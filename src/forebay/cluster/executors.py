@@ -1,0 +1,31 @@
+"""What a cluster's steps hand work to: a SparkApplication for ingest, a TrainJob for train."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from forebay.ingest.result import IngestResult
+from forebay.settings import IngestConfig, TrainConfig
+from forebay.state import StepLog
+from forebay.train.result import TrainResult
+
+
+@dataclass(frozen=True)
+class SparkApplicationExecutor:
+    """Reads a source with executors of the Spark Operator; see `forebay.ingest.result.IngestExecutor`."""
+
+    def read(self, out: Path, config: IngestConfig, log: StepLog) -> IngestResult:
+        """As `IngestExecutor.read`."""
+        from forebay.cluster.spark.ingest_with_executors import read_with_executors
+
+        return read_with_executors(out, config, log)
+
+
+@dataclass(frozen=True)
+class TrainJobExecutor:
+    """Trains on several machines through Kubeflow Trainer; see `forebay.train.result.TrainExecutor`."""
+
+    def train(self, dataset: Path, out: Path, config: TrainConfig, log: StepLog) -> TrainResult:
+        """As `TrainExecutor.train`."""
+        from forebay.cluster.training.train_on_nodes import fit_on_nodes
+
+        return fit_on_nodes(dataset, out, config, log)

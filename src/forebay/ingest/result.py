@@ -1,0 +1,31 @@
+"""What was read from a source, and who else may read it: executors of a cluster, where one machine does not do."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from forebay.contracts.manifest import DataManifest
+from forebay.settings import IngestConfig
+from forebay.state import StepLog
+
+
+@dataclass(frozen=True, kw_only=True)
+class IngestResult:
+    """What was read and written, before anybody judges whether it is worth training on."""
+
+    manifest: DataManifest
+    images: int  # in the source, the quarantined ones included
+    digests: dict[str, str]  # sha256 of each file by name; empty where the files are in their place already
+    set_aside: int = 0  # of the images: quarantined as unlabelled, and meant to be
+
+
+class IngestExecutor(Protocol):
+    """Reads a source on several machines; the ingest step is handed one where `ingest.executors` may be above 0."""
+
+    def read(self, out: Path, config: IngestConfig, log: StepLog) -> IngestResult:
+        """Read the source, and leave the rows and the quarantine table in `out`.
+
+        Raises:
+            ConfigError: the place is not set up for it; the message says with what.
+            DataError, MachineError: as the step raises them.
+        """

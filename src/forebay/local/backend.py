@@ -1,0 +1,88 @@
+"""This machine as a backend: the compiled pipeline runs here, and a server of the state folder serves the models."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from forebay.backend.check import Check
+from forebay.backend.protocol import BackendStatus, RolledBack, RunRequest, ShowEvent
+from forebay.backend.summary import StepFailedError, Summary
+from forebay.local.server.deploy_target import LocalServer
+from forebay.local.server.launch import Address
+from forebay.state import Home
+
+DEFAULT_ADDRESS = Address("127.0.0.1", 8090, "process")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalBackend(LocalServer):
+    """See `forebay.backend.protocol.Backend`.
+
+    Attributes:
+        home: the state folder.
+        address: where the server listens, should this backend start it, and what runs steps and server.
+    """
+
+    home: Home
+    address: Address = DEFAULT_ADDRESS
+    ingest_executor: None = None
+    train_executor: None = None
+
+    def run(self, request: RunRequest, show: ShowEvent) -> Summary:
+        """As `Backend.run`, in processes or containers of this machine.
+
+        Raises:
+            BusyError: another run holds the state folder.
+            EndedBySignal: Ctrl-C, or a signal that ends like it.
+        """
+        from forebay.local.checks.logins import check_checkpoint_store, check_mlflow, check_source
+        from forebay.local.checks.preflight import check_before_run
+        from forebay.local.runs.run import run_pipeline
+
+        check_before_run(self.home, self.address)
+        check_mlflow(self.home)
+        check_source(str(request.settings.get("ingest.data", "")))
+        check_checkpoint_store()
+        return run_pipeline(self.home, request, self.address, show)
+
+    def follow(self, run_id: str, show: ShowEvent) -> Summary:
+        """As `Backend.follow`, for a run of another process; one that was killed ends as unfinished."""
+        from forebay.local.runs.history import find_run, load_summary
+        from forebay.local.runs.run import follow_events
+
+        run = find_run(self.home, run_id)
+
+        def ended() -> int | None:
+            going_on = not run.summary.is_file() and self.home.lock.is_held()
+            return None if going_on else 0
+
+        follow_events(run, show, ended)
+        summary = load_summary(run)
+        if summary["state"] == "failed":
+            raise StepFailedError(summary)
+        return summary
+
+    def roll_back(self, name: str, show: Callable[[str], None]) -> RolledBack:
+        """As `Backend.roll_back`, on the server of this state folder; without a name, the model that it serves."""
+        from forebay import registry
+        from forebay.local.checks.logins import check_mlflow
+        from forebay.local.runs.history import default_model
+        from forebay.local.server.champions import bring_up, earlier_champion
+
+        check_mlflow(self.home)
+        name = name or default_model(self.home)
+        version = earlier_champion(self.home, name)
+        server = bring_up(self.home, (f"{name}/{version}",), self.address)
+        registry.set_champion(self.home, name, version, back=True)
+        return RolledBack(name=name, version=version, url=server.url)
+
+    def status(self) -> BackendStatus:
+        """As `Backend.status`."""
+        from forebay.local.status import local_status
+
+        return local_status(self.home)
+
+    def check(self) -> Iterator[Check]:
+        """As `Backend.check`: Python, Java, PyTorch, disk, memory, port, state folder and S3."""
+        from forebay.local.checks.all_checks import all_checks
+
+        return all_checks(self.home, self.address.host, self.address.port)

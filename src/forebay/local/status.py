@@ -1,0 +1,41 @@
+"""What `forebay status` says of this machine: the newest run of the state folder, and its server."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from forebay.backend.protocol import BackendStatus
+from forebay.errors import DamagedError
+from forebay.local.runs.history import NO_RUN, load_summary
+from forebay.local.server import control, words
+from forebay.state import Home
+
+Result = TypeVar("Result")
+
+
+def local_status(home: Home) -> BackendStatus:
+    """Look at the state folder; a damaged file is a problem, and hides nothing else."""
+    problems: list[str] = []
+    run = next(iter(home.list_runs()), None)
+    summary = load_summary(run, problems.append) if run else None
+    server = _or_none(lambda: control.status(home), problems)
+    models = _or_none(lambda: control.current_models(home), problems) or {}
+    first = () if run else (f"No run yet in {home.root}. Start with `forebay run`.",)
+    return BackendStatus(
+        facts={
+            **(summary or NO_RUN),
+            "server": words.server_object(home, server, models),
+            "restarts": words.restarts_object(home, server),
+            "problems": problems,
+        },
+        run=summary,
+        lines=(*first, *words.server_lines(home, server, models)),
+        problems=tuple(problems),
+    )
+
+
+def _or_none(read: Callable[[], Result], problems: list[str]) -> Result | None:
+    try:
+        return read()
+    except DamagedError as error:
+        problems.append(str(error))
+        return None

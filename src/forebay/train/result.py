@@ -1,0 +1,24 @@
+"""What a training came to, and who else may train: machines of a cluster, where one does not do."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from forebay.contracts.bundles.spec import ModelSpec
+from forebay.settings import TrainConfig
+from forebay.state import StepLog
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainResult:
+    """What a training came to."""
+
+    spec: ModelSpec
+    metrics: dict[str, float]  # finite: losses, accuracies, epochs, images_per_s
+
+
+class TrainExecutor(Protocol):
+    """Trains on several machines; the train step is handed one where `train.nodes` may be above 1."""
+
+    def train(self, dataset: Path, out: Path, config: TrainConfig, log: StepLog) -> TrainResult:
+        """As `forebay.train.fit`."""
