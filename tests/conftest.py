@@ -114,3 +114,11 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Store]:
     """A real S3 server with no buckets; clients need its `environment`."""
     with running(tmp_path_factory.mktemp("s3")) as store:
         yield store
+
+
+@pytest.fixture
+def no_aws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment in which S3 is not set up, whatever this machine's is."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
