@@ -13,7 +13,7 @@ from forebay.local.server import control
 from forebay.local.server.launch import Address
 from forebay.local.server.publish import publish
 from forebay.serving.state import DesiredModel
-from forebay.signing import SIGNING_PASSPHRASE, SIGNING_KEY, VERIFY_KEY, sign, signing_key
+from forebay.signing import SIGNING_KEY, SIGNING_PASSPHRASE, VERIFY_KEY, sign, signing_key
 from forebay.state import Home
 from support.key_pairs import KeyPair, make_pair
 from support.tiny_inference_server import served, serving

@@ -17,8 +17,8 @@ from forebay.errors import ConfigError, DataError
 from forebay.ingest.distributed import driver
 from forebay.ingest.distributed.exchange import OUT, read_result, write_task
 from forebay.ingest.files import s3
-from forebay.ingest.spark.task_storage import S3Storage, file_digest
 from forebay.ingest.result import IngestResult
+from forebay.ingest.spark.task_storage import S3Storage, file_digest
 from forebay.kube.client import Api, connect
 from forebay.kube.followed_resource import JobError, run_job
 from forebay.kube.own_pod import OwnPod, image_of, own_pod

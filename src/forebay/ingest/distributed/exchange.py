@@ -7,8 +7,8 @@ from typing import Any
 
 from forebay.contracts.manifest import DataManifest
 from forebay.errors import ConfigError, DataError, ForebayError, MachineError
-from forebay.ingest.spark.task_storage import S3Storage
 from forebay.ingest.result import IngestResult
+from forebay.ingest.spark.task_storage import S3Storage
 from forebay.settings import IngestConfig
 
 TASK = "task.json"  # by the step: the settings
