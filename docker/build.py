@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from forebay.container_images import TARGETS, image
+from forebay.container_images import TARGETS, image_name
 from forebay.local.containers.client import CODE_LABEL
 from forebay.version import VERSION, code_version
 
@@ -45,13 +45,13 @@ def main() -> int:
         for target in options.targets or TARGETS:
             start = time.monotonic()
             labels = [word for name, value in _labels(target).items() for word in ("--label", f"{name}={value}")]
-            code = _build(docker, context, target, [*labels, "--tag", image(target)])
+            code = _build(docker, context, target, [*labels, "--tag", image_name(target)])
             if code == 0 and options.sbom:
                 code = _list_contents(docker, context, target, options.sbom)
             if code:
-                print(f"The image {image(target)} was not built; what is wrong stands above.", file=sys.stderr)
+                print(f"The image {image_name(target)} was not built; what is wrong stands above.", file=sys.stderr)
                 return code
-            print(_facts(docker, image(target), time.monotonic() - start), flush=True)
+            print(_facts(docker, image_name(target), time.monotonic() - start), flush=True)
     return 0
 
 
@@ -123,7 +123,7 @@ def _build(docker: str, context: Path, target: str, arguments: list[str]) -> int
 
 def _list_contents(docker: str, context: Path, target: str, folder: Path) -> int:
     """Write what an image holds to FOLDER/TARGET.cdx.json (CycloneDX) and FOLDER/TARGET.txt."""
-    facts = {"OF": target, "NAME": image(target).rpartition(":")[0], "VERSION": VERSION}
+    facts = {"OF": target, "NAME": image_name(target).rpartition(":")[0], "VERSION": VERSION}
     arguments = [word for name, value in facts.items() for word in ("--build-arg", f"{name}={value}")]
     written = context / "sbom.id"
     code = _build(docker, context, "sbom", [*arguments, "--iidfile", str(written)])

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from forebay.container_images import mirrored
+from forebay.container_images import mirrored_name
 
 HERE = Path(__file__).parent
 HEADER = "# Written by manifests/write.py from manifests/versions.yaml; change that.\n"
@@ -107,7 +107,7 @@ def kserve_texts(keys: list[str]) -> dict[str, Any]:
 
 def airgap(images: list[str], registry: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The overlay and its transformers, which find images in containers and wherever a whole text is one."""
-    names = {image.rpartition(":")[0]: mirrored(image, registry).rpartition(":")[0] for image in images}
+    names = {image.rpartition(":")[0]: mirrored_name(image, registry).rpartition(":")[0] for image in images}
     transformers = [
         {
             "apiVersion": "builtin",
@@ -121,7 +121,7 @@ def airgap(images: list[str], registry: str) -> tuple[dict[str, Any], list[dict[
     targets = {f"kserve/{name}": kserve_texts(keys) for name, keys in KSERVE_TEXTS.items()}
     targets |= {"argoproj/argoexec": EXECUTOR}
     literals = {
-        name.rpartition("/")[2]: next(mirrored(image, registry) for image in images if f"{name}:" in image)
+        name.rpartition("/")[2]: next(mirrored_name(image, registry) for image in images if f"{name}:" in image)
         for name in targets
     }
     replacements = [

@@ -1,4 +1,4 @@
-"""The one owner of image names and tags: which image runs which step, and how another registry's are named."""
+"""The one owner of the names and tags of our container images: which runs which step, and its name in a registry."""
 
 import re
 from collections.abc import Iterable
@@ -14,54 +14,54 @@ _REGISTRY = re.compile(r"[a-z0-9][a-z0-9.-]*(:\d+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
-def image(target: str, registry: str = "", digest: str = "") -> str:
-    """The image built from a Dockerfile target, tagged with the package version, never `latest`.
+def image_name(target: str, registry: str = "", digest: str = "") -> str:
+    """The name of the container image built from a Dockerfile target; its tag is the package version, never `latest`.
 
     Args:
         target: one of `TARGETS`.
-        registry: what stands before the name, such as `registry.example.com/team`; empty for this machine's engine.
-        digest: `sha256:` and 64 hex digits, which decide over the tag wherever both are given.
+        registry: a host and a path, such as `registry.example.com/team`; empty for this machine's engine.
+        digest: `sha256:` and 64 hex digits; it decides over the tag where both are given.
     """
     return "/".join(filter(None, (registry, REPOSITORY, f"{target}:{VERSION}"))) + (f"@{digest}" if digest else "")
 
 
-PIPELINE = image("pipeline")  # register, deploy
-SPARK = image("spark")  # ingest
-TRAIN = image("train")  # preprocess, train, evaluate
-SERVE = image("serve")  # the server
-MLFLOW = image("mlflow")  # a tracking server, for a stand or a cluster
-OF_A_RUN = (PIPELINE, SPARK, TRAIN, SERVE)
+PIPELINE = image_name("pipeline")  # register, deploy
+SPARK = image_name("spark")  # ingest
+TRAIN = image_name("train")  # preprocess, train, evaluate
+SERVE = image_name("serve")  # the server
+MLFLOW = image_name("mlflow")  # a tracking server, for a stand or a cluster
+RUN_IMAGES = (PIPELINE, SPARK, TRAIN, SERVE)
 
 
 def check_registry(registry: str) -> None:
-    """Find out whether a word can stand before an image's name.
+    """Refuse a registry that cannot be the first part of a container image's name.
 
     Raises:
-        ConfigError: it cannot.
+        ConfigError: it is no host and path.
     """
     if not _REGISTRY.fullmatch(registry):
         raise ConfigError(f"--registry takes a host and a path such as registry.example.com/team, got {registry!r}.")
 
 
-def mirrored(name: str, registry: str) -> str:
-    """What an image of anybody's is called in a registry that copies of many lie in: its path without the host."""
+def mirrored_name(name: str, registry: str) -> str:
+    """The name of a copy of any container image in a registry: its path there, without the host that it came from."""
     host, slash, path = name.partition("/")
     if not slash:
-        path = f"library/{name}"  # as Docker Hub calls it in full
+        path = f"library/{name}"  # its full name on Docker Hub
     elif "." not in host and ":" not in host:
         path = name
     return f"{registry}/{path}"
 
 
-def renamed(registry: str, digests: Iterable[str]) -> dict[str, str]:
-    """What the images of the steps are called in a registry, by their names here.
+def registry_names(registry: str, digests: Iterable[str]) -> dict[str, str]:
+    """The names of the steps' container images in a registry, by their names without one.
 
     Args:
-        registry: as in `image`.
-        digests: `TARGET=sha256:…`, for the targets to pin.
+        registry: as in `image_name`.
+        digests: `TARGET=sha256:…` for each target to pin.
 
     Raises:
-        ConfigError: a word is none of these.
+        ConfigError: the registry is no host and path, or a digest names no target or is malformed.
     """
     if registry:
         check_registry(registry)
@@ -74,4 +74,4 @@ def renamed(registry: str, digests: Iterable[str]) -> dict[str, str]:
                 f"got {word!r}. `docker push` prints the digest."
             )
         pins[target] = digest
-    return {image(target): image(target, registry, pins.get(target, "")) for target in STEP_TARGETS}
+    return {image_name(target): image_name(target, registry, pins.get(target, "")) for target in STEP_TARGETS}

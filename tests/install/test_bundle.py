@@ -32,7 +32,7 @@ def test_every_image_that_the_chart_runs_and_every_step_is_in_it(found: list[Ima
     names = {image.name for image in found}
     of_chart = {container["image"] for pod in pods(objects(scenario("kind"))) for container in pod.spec["containers"]}
     assert of_chart <= names
-    assert set(container_images.OF_A_RUN) <= names
+    assert set(container_images.RUN_IMAGES) <= names
     assert len(names) == len(found)
 
 
@@ -65,7 +65,7 @@ def test_loading_tags_and_pushes_every_image_under_its_path_without_the_host(fou
     assert lines[0] == "docker load --quiet --input /tmp/platform.tar"
     assert len(lines) == 1 + 2 * len(found)
     assert f"docker push --quiet {REGISTRY}/library/mysql:8.4" in lines
-    assert f"docker tag {container_images.TRAIN} {container_images.image('train', REGISTRY)}" in lines
+    assert f"docker tag {container_images.TRAIN} {container_images.image_name('train', REGISTRY)}" in lines
 
 
 def test_the_list_names_whose_an_image_is_or_how_its_digest_is_found() -> None:

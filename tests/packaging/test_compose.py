@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from forebay.container_images import TARGETS, image
+from forebay.container_images import TARGETS, image_name
 from support.paths import ROOT
 
 FILE = ROOT / "docker" / "compose.yaml"
@@ -35,7 +35,7 @@ def test_a_misspelt_word_would_be_found(right: str, wrong: str, tmp_path: Path) 
 
 def test_our_images_are_those_of_this_version() -> None:
     ours = {service["image"] for service in SERVICES.values() if service["image"].startswith("forebay/")}
-    assert ours <= {image(target) for target in TARGETS}
+    assert ours <= {image_name(target) for target in TARGETS}
 
 
 def test_the_images_of_others_have_a_version() -> None:

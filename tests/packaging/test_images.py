@@ -32,7 +32,7 @@ def test_every_image_of_the_compiled_pipeline_is_a_target_of_the_dockerfile() ->
     assert set(container_images.TARGETS) <= stages
     compiled = yaml.safe_load_all((ROOT / "pipelines" / "compiled" / "training.yaml").read_text())
     executors = next(compiled)["deploymentSpec"]["executors"].values()
-    assert {executor["container"]["image"] for executor in executors} == set(container_images.OF_A_RUN) - {
+    assert {executor["container"]["image"] for executor in executors} == set(container_images.RUN_IMAGES) - {
         container_images.SERVE
     }
 

@@ -151,7 +151,7 @@ def test_images_of_a_registry_are_named_and_pinned_when_it_is_compiled(tmp_path:
 )
 def test_a_word_that_pins_nothing_is_refused(registry: str, digest: str, said: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(said)):
-        container_images.renamed(registry, [digest] if digest else [])
+        container_images.registry_names(registry, [digest] if digest else [])
 
 
 def test_kfp_loads_the_golden_file_with_every_parameter(documents: list[dict[str, Any]]) -> None:

@@ -20,7 +20,7 @@ READS = (
     ("kubectl", "config"), ("kubectl", "get"), ("kubectl", "auth"), ("kubectl", "api-resources"), ("helm", "history"),
     ("kind", "get"), ("docker", "image"), ("docker", "exec"),
 )  # fmt: skip
-IMAGES = [container_images.image(target) for target in container_images.TARGETS]
+IMAGES = [container_images.image_name(target) for target in container_images.TARGETS]
 EMPTY: dict[str, Any] = {
     "calls": [], "failures": [], "context": "work", "contexts": ["work"], "answers": True, "minor": "33",
     "admin": True, "allocatable": {"cpu": "4", "memory": "8Gi"}, "requests": [], "classes": {"standard": True},

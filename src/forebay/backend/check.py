@@ -1,44 +1,45 @@
-"""What a check returns, and how a failed one becomes an error."""
+"""The result of a check, and how a failed one becomes an error."""
 
 from dataclasses import dataclass
 
 from forebay.errors import ForebayError, MachineError
 
 REINSTALL = (
-    "Install again what constraints.txt of this version holds: `make setup` in a checkout; for a wheel, docs/supply.md."
+    "Install the packages that this version's constraints.txt lists: `make setup` in a checkout; for a wheel, see "
+    "docs/supply.md."
 )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Check:
-    """One thing that was looked at."""
+class CheckResult:
+    """What one check found."""
 
     name: str
     ok: bool
-    detail: str  # what was found, in one sentence without its full stop
-    fix: str = ""  # what mends it; empty when nothing needs mending
+    detail: str  # one sentence without its full stop
+    fix: str = ""  # what repairs it; empty where nothing is wrong, or where `detail` says it
 
 
-def passed(name: str, detail: str) -> Check:
-    """A check that found what it wants."""
-    return Check(name=name, ok=True, detail=detail)
+def passed(name: str, detail: str) -> CheckResult:
+    """The result of a check that found nothing wrong."""
+    return CheckResult(name=name, ok=True, detail=detail)
 
 
-def failed(name: str, detail: str, fix: str) -> Check:
-    """A check that found something wrong, and what mends it."""
-    return Check(name=name, ok=False, detail=detail, fix=fix)
+def failed(name: str, detail: str, fix: str) -> CheckResult:
+    """The result of a check that found something wrong, with what repairs it."""
+    return CheckResult(name=name, ok=False, detail=detail, fix=fix)
 
 
-def explained(name: str, error: ForebayError) -> Check:
-    """A check whose probe raised one of our errors, which say the fix themselves."""
-    return Check(name=name, ok=False, detail=str(error))
+def failed_with(name: str, error: ForebayError) -> CheckResult:
+    """The result of a check that raised one of our errors; its message says the fix."""
+    return CheckResult(name=name, ok=False, detail=str(error))
 
 
-def require(check: Check) -> None:
-    """Do nothing when the check passed.
+def require_passed(result: CheckResult) -> None:
+    """Raise the result of a failed check as an error.
 
     Raises:
-        MachineError: it did not.
+        MachineError: the check failed.
     """
-    if not check.ok:
-        raise MachineError(f"{check.detail}. {check.fix}")
+    if not result.ok:
+        raise MachineError(f"{result.detail}. {result.fix}")

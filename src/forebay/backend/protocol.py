@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from forebay.backend.check import Check
+from forebay.backend.check import CheckResult
 from forebay.backend.summary import Event, Summary
 from forebay.deploy.target import DeployTarget
 from forebay.ingest.result import IngestExecutor
@@ -81,5 +81,5 @@ class Backend(DeployTarget, Protocol):
     def status(self) -> BackendStatus:
         """Look at the newest run and at the served models; nothing is changed."""
 
-    def check(self) -> Iterator[Check]:
+    def check(self) -> Iterator[CheckResult]:
         """Look at everything that a run needs here; a check is made when it is asked for."""

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from forebay.backend.check import Check
+from forebay.backend.check import CheckResult
 from forebay.backend.protocol import BackendStatus, RolledBack, RunRequest, ShowEvent
 from forebay.backend.summary import Summary
 from forebay.cluster.executors import SparkApplicationExecutor, TrainJobExecutor
@@ -131,7 +131,7 @@ class ClusterBackend:
 
         return cluster_status(self.context, self._models_namespace)
 
-    def check(self) -> Iterator[Check]:
+    def check(self) -> Iterator[CheckResult]:
         """As `Backend.check`: API server, nodes, storage, kinds, deployments, rights, and a look from inside."""
         from forebay.cluster.checks.all_checks import all_checks
 

@@ -34,12 +34,12 @@ class Image:
 
     def mirrored(self, registry: str) -> str:
         """Its name in a registry of the user's."""
-        return container_images.mirrored(self.name, registry)
+        return container_images.mirrored_name(self.name, registry)
 
 
 def images(sources: Sources) -> list[Image]:
     """Every image that the platform runs: ours, the chart's, and upstream's with the optional pieces."""
-    ours = [Image(container_images.image(target), "forebay", ours=True) for target in container_images.TARGETS]
+    ours = [Image(container_images.image_name(target), "forebay", ours=True) for target in container_images.TARGETS]
     values = read_yaml(sources.chart / "values.yaml")["images"]
     upstream = [Image(each["image"], each["piece"]) for each in sources.images()]
     return [*ours, *(Image(values[key], "chart") for key in CHART_IMAGES), *upstream]
@@ -69,7 +69,7 @@ def chart_words(given: Mapping[str, Any], registry: str) -> tuple[str, ...]:
     """
     if not registry:
         return ()
-    others = (f"images.{key}={container_images.mirrored(given['images'][key], registry)}" for key in CHART_IMAGES)
+    others = (f"images.{key}={container_images.mirrored_name(given['images'][key], registry)}" for key in CHART_IMAGES)
     return tuple(word for each in (f"images.registry={registry}", *others) for word in ("--set", each))
 
 

@@ -140,7 +140,7 @@ def image(api: Api, wanted: str) -> str:
     prefix = next((each.partition("forebay/mlflow")[0] for each in images if "forebay/mlflow" in each), None)
     if prefix is None:
         raise ClusterError(f"No deployment {name} with an image of ours tells where ours are. {GIVE}")
-    return container_images.image("pipeline", prefix.rstrip("/"))
+    return container_images.image_name("pipeline", prefix.rstrip("/"))
 
 
 def begin(api: Api, errand: Errand, name: str, takes: str) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from forebay.backend.check import Check
+from forebay.backend.check import CheckResult
 from forebay.backend.protocol import BackendStatus, RolledBack, RunRequest, ShowEvent
 from forebay.backend.summary import StepFailedError, Summary
 from forebay.local.server.deploy_target import LocalServer
@@ -81,7 +81,7 @@ class LocalBackend(LocalServer):
 
         return local_status(self.home)
 
-    def check(self) -> Iterator[Check]:
+    def check(self) -> Iterator[CheckResult]:
         """As `Backend.check`: Python, Java, PyTorch, disk, memory, port, state folder and S3."""
         from forebay.local.checks.all_checks import all_checks
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from forebay.backend.check import Check
+from forebay.backend.check import CheckResult
 from forebay.cluster.checks.all_checks import all_checks
 from forebay.cluster.checks.given import PLAIN, UNASKED
 from forebay.kube import client
@@ -18,15 +18,15 @@ from support.helm_chart import CHART, objects, scenario
 from support.paths import ROOT
 
 
-def looked(context: str = "") -> list[Check]:
+def looked(context: str = "") -> list[CheckResult]:
     return list(all_checks(context, probed=False))
 
 
-def failures() -> list[Check]:
+def failures() -> list[CheckResult]:
     return [check for check in looked() if not check.ok]
 
 
-def failure() -> Check:
+def failure() -> CheckResult:
     found = failures()
     assert len(found) == 1, found
     return found[0]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from forebay.backend.check import Check
+from forebay.backend.check import CheckResult
 from forebay.cluster.checks import probe
 from forebay.cluster.checks.place import Place
 from forebay.cluster.checks.probe import PROBE
@@ -68,15 +68,15 @@ def inside(double: ClusterDouble, mlflow: MLflow, s3_server: S3Store, no_aws: No
     return double
 
 
-def probed(image: str = "") -> list[Check]:
+def probed(image: str = "") -> list[CheckResult]:
     return probe.probe(Place(connect()), image)
 
 
-def failure(name: str) -> Check:
+def failure(name: str) -> CheckResult:
     return failures(name)[0]
 
 
-def failures(name: str) -> list[Check]:
+def failures(name: str) -> list[CheckResult]:
     found = [check for check in probed() if check.name == name and not check.ok]
     assert found
     return found

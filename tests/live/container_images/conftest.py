@@ -23,7 +23,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def engine() -> "Iterator[DockerClient]":
     try:
-        check(container_images.OF_A_RUN)
+        check(container_images.RUN_IMAGES)
     except MachineError as error:
         pytest.fail(str(error))
     with connected() as client:

@@ -47,13 +47,13 @@ def inside(engine: "DockerClient", image: str, *command: str, **options: Any) ->
     return output.decode()
 
 
-@pytest.mark.parametrize("image", container_images.OF_A_RUN)
+@pytest.mark.parametrize("image", container_images.RUN_IMAGES)
 def test_it_runs_without_root_and_holds_the_code_under_test(engine: "DockerClient", image: str) -> None:
     script = "import os; from forebay.version import code_version; print(os.getuid(), os.getgid(), code_version())"
     assert inside(engine, image, "python3", "-c", script).split() == ["10001", "0", code_version()]
 
 
-@pytest.mark.parametrize("image", container_images.OF_A_RUN)
+@pytest.mark.parametrize("image", container_images.RUN_IMAGES)
 def test_any_other_uid_may_run_it_as_well(engine: "DockerClient", image: str) -> None:
     script = "import forebay, os; print(os.getuid())"
     assert inside(engine, image, "python3", "-c", script, user="54321:0").strip() == "54321"
@@ -69,7 +69,7 @@ def test_spark_starts_under_a_uid_that_no_image_knows(engine: "DockerClient", tm
     assert inside(engine, SPARK, "python3", "-c", script, user="54321:0", volumes=volumes).split()[-1] == "3"
 
 
-@pytest.mark.parametrize("image", container_images.OF_A_RUN)
+@pytest.mark.parametrize("image", container_images.RUN_IMAGES)
 def test_what_its_steps_import_is_there_and_what_they_do_not_is_not(engine: "DockerClient", image: str) -> None:
     script = (
         "import importlib, importlib.util as u, sys\n"
@@ -129,7 +129,7 @@ def test_the_server_is_small_beside_torch(engine: "DockerClient") -> None:
     assert size - torch <= 600e6
 
 
-@pytest.mark.parametrize("image", container_images.OF_A_RUN)
+@pytest.mark.parametrize("image", container_images.RUN_IMAGES)
 def test_no_compiler_and_no_package_managers_cache_is_left(engine: "DockerClient", image: str) -> None:
     script = (
         "for name in gcc cc g++; do command -v $name; done; "
@@ -142,10 +142,10 @@ def test_no_compiler_and_no_package_managers_cache_is_left(engine: "DockerClient
 @pytest.mark.parametrize("target", container_images.TARGETS)
 def test_no_program_in_it_changes_its_user(engine: "DockerClient", target: str) -> None:
     script = "find / -xdev -type f -perm /6000 2>/dev/null; true"
-    assert inside(engine, container_images.image(target), "sh", "-c", script) == ""
+    assert inside(engine, container_images.image_name(target), "sh", "-c", script) == ""
 
 
-@pytest.mark.parametrize("image", container_images.OF_A_RUN)
+@pytest.mark.parametrize("image", container_images.RUN_IMAGES)
 def test_its_labels_say_where_it_came_from(engine: "DockerClient", image: str) -> None:
     labels = engine.images.get(image).labels
     assert labels["org.opencontainers.image.version"] == VERSION
@@ -153,7 +153,7 @@ def test_its_labels_say_where_it_came_from(engine: "DockerClient", image: str) -
     assert labels["org.opencontainers.image.source"].startswith("https://")
 
 
-@pytest.mark.parametrize("image", container_images.OF_A_RUN)
+@pytest.mark.parametrize("image", container_images.RUN_IMAGES)
 def test_no_build_argument_is_in_its_history(engine: "DockerClient", image: str) -> None:
     """An index URL may carry a password: the stages that get it are not part of the image."""
     lines = [layer["CreatedBy"] for layer in engine.images.get(image).history()]

@@ -26,7 +26,7 @@ def test_a_socket_that_nobody_serves_is_no_engine(tmp_path: Path, monkeypatch: p
         dead.bind(str(path))
     monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
     with pytest.raises(MachineError, match="No container engine answers"):
-        client.check(container_images.OF_A_RUN)
+        client.check(container_images.RUN_IMAGES)
 
 
 def test_a_socket_that_one_may_not_use_is_told_from_a_missing_engine(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,7 +38,7 @@ def test_a_socket_that_one_may_not_use_is_told_from_a_missing_engine(monkeypatch
     monkeypatch.delenv("DOCKER_HOST", raising=False)
     monkeypatch.setattr(UnixHTTPConnection, "connect", refuse)
     with pytest.raises(MachineError, match="usermod -aG docker"):
-        client.check(container_images.OF_A_RUN)
+        client.check(container_images.RUN_IMAGES)
 
 
 def test_an_unknown_runner_is_wrong_use(tmp_path: Path) -> None:

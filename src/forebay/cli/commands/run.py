@@ -134,10 +134,10 @@ def _print_settings(as_json: bool) -> None:
 )
 def compile_command(output: Path, registry: str, digests: tuple[str, ...]) -> None:
     """Write the compiled pipeline, ready to upload to the Kubeflow UI; the same code gives the same bytes."""
-    from forebay.container_images import renamed
+    from forebay.container_images import registry_names
     from forebay.local.runs.kfp_local import compile_pipeline
 
-    images = renamed(registry, digests)
+    images = registry_names(registry, digests)
     require_writable(output.absolute().parent, "--out")
     compile_pipeline(output, images)
     hand_over(output)

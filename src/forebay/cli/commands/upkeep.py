@@ -16,7 +16,7 @@ from forebay.select_backend import command_backend
 from forebay.state import Home
 
 if TYPE_CHECKING:
-    from forebay.backend.check import Check
+    from forebay.backend.check import CheckResult
     from forebay.local.backend import LocalBackend
 
 
@@ -66,7 +66,7 @@ def _machine(host: str, port: int) -> "LocalBackend":
     return LocalBackend(home=home, address=replace(DEFAULT_ADDRESS, host=host, port=port))
 
 
-def _report(checks: "Iterator[Check]", *, as_json: bool) -> int:
+def _report(checks: "Iterator[CheckResult]", *, as_json: bool) -> int:
     """Print checks as they come, or all of them as one object."""
     made = []
     for check in checks:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from forebay.backend.check import Check, explained
+from forebay.backend.check import CheckResult, failed_with
 from forebay.cluster.checks import definitions, given, nodes, probe, reach, rights, storage, workloads
 from forebay.cluster.checks.place import Place
 from forebay.errors import ConfigError
@@ -11,7 +11,7 @@ from forebay.kube.client import connect
 from forebay.kube.retries import LOOK_S, Patience
 
 
-def all_checks(context: str, *, probed: bool, image: str = "") -> Iterator[Check]:
+def all_checks(context: str, *, probed: bool, image: str = "") -> Iterator[CheckResult]:
     """Look at everything the platform needs of a cluster; a check is made when it is asked for.
 
     Args:
@@ -22,7 +22,7 @@ def all_checks(context: str, *, probed: bool, image: str = "") -> Iterator[Check
     try:
         place = Place(connect(context, Patience(LOOK_S)), context)
     except ConfigError as error:
-        yield explained("kubeconfig", error)
+        yield failed_with("kubeconfig", error)
         return
     reached = list(reach.server(place, sources.find().kubernetes()["minimum"]))
     yield from reached

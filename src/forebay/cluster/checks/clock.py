@@ -2,13 +2,13 @@
 
 from datetime import UTC, datetime
 
-from forebay.backend.check import Check, failed, passed
+from forebay.backend.check import CheckResult, failed, passed
 
 TOLERANCE_S = 60.0
 FIX = "Set the clock that is wrong by NTP: `timedatectl set-ntp true` on that machine."
 
 
-def agreement(name: str, whose: str, now: datetime, server: datetime | None) -> Check:
+def agreement(name: str, whose: str, now: datetime, server: datetime | None) -> CheckResult:
     """A clock goes as the API server's does.
 
     Args:

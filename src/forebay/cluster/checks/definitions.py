@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from forebay.backend.check import Check, failed, passed
+from forebay.backend.check import CheckResult, failed, passed
 from forebay.cluster.checks.place import RUNTIMES, Place, guarded
 from forebay.kube.client import INFERENCE_SERVICES
 
@@ -32,13 +32,13 @@ NEEDED = (
 )
 
 
-def definitions(place: Place) -> Iterator[Check]:
+def definitions(place: Place) -> Iterator[CheckResult]:
     """One check for each group; what is optional and absent passes, and what adds it is said."""
     for needed in NEEDED:
         yield guarded(needed.name, partial(_served, place, needed))
 
 
-def _served(place: Place, needed: Needed) -> Check:
+def _served(place: Place, needed: Needed) -> CheckResult:
     api = f"{needed.group}/{needed.version}"
     there = place.api.kinds(needed.group, needed.version)
     absent = [kind for kind in needed.kinds if kind not in (there or ())]

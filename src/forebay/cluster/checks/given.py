@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from forebay.backend.check import Check, failed, passed
+from forebay.backend.check import CheckResult, failed, passed
 from forebay.cluster.checks import workloads
 from forebay.cluster.checks.place import CONFIG_MAPS, MODELS, RUNTIMES, SECRETS, Place, guarded
 from forebay.kube.client import Resource
@@ -53,7 +53,7 @@ HELD = (
 )
 
 
-def given(place: Place) -> Iterator[Check]:
+def given(place: Place) -> Iterator[CheckResult]:
     """The objects that steps and servers take their environment from, and the server's runtime."""
     for held in HELD:
         yield guarded(held.name, partial(_held, place, held))
@@ -61,7 +61,7 @@ def given(place: Place) -> Iterator[Check]:
     yield guarded("signing", partial(_signing, place))
 
 
-def _held(place: Place, held: Held) -> Check:
+def _held(place: Place, held: Held) -> CheckResult:
     where = f"{held.kind} {held.object} in {held.namespace}"
     found = place.api.keys(held.resource, held.namespace, held.object)
     chart = f"The chart writes it (pipelines.enabled): {place.up} installs it again."
@@ -79,7 +79,7 @@ def _held(place: Place, held: Held) -> Check:
     return passed(held.name, f"{where} holds {', '.join(sorted(found)) or 'nothing'}{note}")
 
 
-def _signing(place: Place) -> Check:
+def _signing(place: Place) -> CheckResult:
     if SIGNING_KEY not in (place.api.keys(CONFIG_MAPS, PIPELINES, GIVEN) or ()):
         return passed("signing", "register signs no models (signing.enabled)")
     where = f"Secret {SIGNING_SECRET} in {PIPELINES}"
@@ -93,7 +93,7 @@ def _signing(place: Place) -> Check:
     )
 
 
-def _runtime(place: Place) -> Check:
+def _runtime(place: Place) -> CheckResult:
     if place.api.find(RUNTIMES, MODELS, RUNTIME) is not None:
         return passed("runtime", f"ServingRuntime {RUNTIME} in {MODELS}")
     return failed(

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
-from forebay.backend.check import Check, failed, passed
+from forebay.backend.check import CheckResult, failed, passed
 from forebay.cluster.checks import clock
 from forebay.cluster.checks.given import STORES
 from forebay.object_store import ENDPOINT_VARIABLES, quick_client
@@ -37,7 +37,7 @@ def main() -> None:
     print(json.dumps({MARK: [asdict(check) for check in look()]}))
 
 
-def look() -> Iterator[Check]:
+def look() -> Iterator[CheckResult]:
     """All checks from here."""
     yield _names()
     yield from _stores()
@@ -45,7 +45,7 @@ def look() -> Iterator[Check]:
     yield _clock()
 
 
-def _names() -> Check:
+def _names() -> CheckResult:
     endpoints = [os.environ.get(name, "") for name in (MLFLOW, *ENDPOINT_VARIABLES)]
     hosts = sorted({host for each in endpoints if (host := urlsplit(each).hostname)})
     unknown = []
@@ -64,7 +64,7 @@ def _names() -> Check:
     )
 
 
-def _stores() -> Iterator[Check]:
+def _stores() -> Iterator[CheckResult]:
     """One check for each bucket; several stores may be in one."""
     seen = set()
     for variable in STORES:
@@ -75,7 +75,7 @@ def _stores() -> Iterator[Check]:
         seen.add(bucket)
 
 
-def _store(variable: str, uri: str) -> Check:
+def _store(variable: str, uri: str) -> CheckResult:
     from botocore.exceptions import BotoCoreError, ClientError
 
     if not uri:
@@ -93,7 +93,7 @@ def _store(variable: str, uri: str) -> Check:
     return passed("s3", f"{client.meta.endpoint_url} lists the bucket {bucket}, {took_ms:.0f} ms")
 
 
-def _refused(bucket: str, where: str, code: str) -> Check:
+def _refused(bucket: str, where: str, code: str) -> CheckResult:
     if code in ("NoSuchBucket", "404"):
         return failed(
             "s3", f"{where} has no bucket {bucket}", "Make it, or name another (buckets in the values of the chart)."
@@ -105,7 +105,7 @@ def _refused(bucket: str, where: str, code: str) -> Check:
     )
 
 
-def _mlflow(uri: str) -> Check:
+def _mlflow(uri: str) -> CheckResult:
     shown = without_passwords(uri)
     if not uri:
         return failed("mlflow", f"{MLFLOW} is not set", CHART)
@@ -123,7 +123,7 @@ def _mlflow(uri: str) -> Check:
     return passed("mlflow", f"{shown} answers and knows the login, {took_ms:.0f} ms")
 
 
-def _answered(shown: str, code: int) -> Check:
+def _answered(shown: str, code: int) -> CheckResult:
     if code == 401:
         return failed(
             "mlflow",
@@ -137,7 +137,7 @@ def _answered(shown: str, code: int) -> Check:
     return failed("mlflow", f"{shown} answers {code}", fix)
 
 
-def _clock() -> Check:
+def _clock() -> CheckResult:
     """The API server's clock is in any of its answers, refusals too, so no token is needed."""
     host, port = os.environ.get("KUBERNETES_SERVICE_HOST", ""), os.environ.get("KUBERNETES_SERVICE_PORT", "443")
     address = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"

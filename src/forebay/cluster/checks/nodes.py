@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from decimal import Decimal
 
-from forebay.backend.check import Check, failed, passed
+from forebay.backend.check import CheckResult, failed, passed
 from forebay.cluster.checks.place import NODES, Place, unseen
 from forebay.install.facts.facts import allocatable
 from forebay.kube.client import ApiError, Object
@@ -13,7 +13,7 @@ from forebay.kube.pod_problems import condition, said
 GPU = re.compile(r"nvidia\.com/(gpu(\.shared)?|mig-.+)|amd\.com/gpu|gpu\.intel\.com/.+")  # as device plugins name them
 
 
-def nodes(place: Place) -> Iterator[Check]:
+def nodes(place: Place) -> Iterator[CheckResult]:
     """Ready nodes, then GPUs."""
     try:
         found = place.api.all(NODES, "")
@@ -24,7 +24,7 @@ def nodes(place: Place) -> Iterator[Check]:
     yield _gpus(allocatable(found))
 
 
-def closed(place: Place) -> Check | None:
+def closed(place: Place) -> CheckResult | None:
     """That no node takes a pod without tolerations, and why; None where one does, or where it cannot be known."""
     try:
         found = place.api.all(NODES, "")
@@ -34,7 +34,7 @@ def closed(place: Place) -> Check | None:
     return _ready(place, len(found), away) if len(away) == len(found) else None
 
 
-def _ready(place: Place, count: int, away: list[str]) -> Check:
+def _ready(place: Place, count: int, away: list[str]) -> CheckResult:
     if len(away) < count:
         note = f"; the others do not: {', '.join(away)}" if away else ""
         return passed("nodes", f"{count - len(away)} of {count} take pods{note}")
@@ -67,7 +67,7 @@ def _taint(each: Object) -> str:
     return f"{each['key']}{value}:{each['effect']}"
 
 
-def _gpus(there: dict[str, Decimal]) -> Check:
+def _gpus(there: dict[str, Decimal]) -> CheckResult:
     found = {name: count for name, count in there.items() if GPU.fullmatch(name) and count}
     if not found:
         return passed("gpus", "no node offers one; train.gpus=0 and deploy.gpus=0 only")

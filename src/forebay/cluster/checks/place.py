@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from forebay.backend.check import Check, explained, passed
+from forebay.backend.check import CheckResult, failed_with, passed
 from forebay.kube.client import Api, ApiError, Resource
 from forebay.settings import DeployConfig
 from forebay.settings.namespaces import PIPELINES, PLATFORM
@@ -37,7 +37,7 @@ class Place:
         return f"`forebay up --cluster current{f' --context {self.context}' if self.context else ''}`"
 
 
-def guarded(name: str, look: Callable[[], Check]) -> Check:
+def guarded(name: str, look: Callable[[], CheckResult]) -> CheckResult:
     """The check that a look gives, or why it gave none."""
     try:
         return look()
@@ -45,8 +45,8 @@ def guarded(name: str, look: Callable[[], Check]) -> Check:
         return unseen(name, error)
 
 
-def unseen(name: str, error: ApiError) -> Check:
+def unseen(name: str, error: ApiError) -> CheckResult:
     """What may not be looked at is said, and is no failure of the cluster's; a cluster that breaks off is one."""
     if error.status == 403:
         return passed(name, f"not looked at, you may not: {error.said}")
-    return explained(name, error)
+    return failed_with(name, error)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 
-from forebay.backend.check import Check, explained, failed, passed
+from forebay.backend.check import CheckResult, failed, failed_with, passed
 from forebay.cluster.checks.given import PLAIN
 from forebay.cluster.checks.inside import API_CERTIFICATE_VARIABLE, MARK
 from forebay.cluster.checks.nodes import closed
@@ -36,7 +36,7 @@ WORDS = Subject(
 )
 
 
-def probe(place: Place, wanted: str) -> list[Check]:
+def probe(place: Place, wanted: str) -> list[CheckResult]:
     """Run the pod and say what it found; whatever happens, Ctrl-C too, the pod is deleted before this returns.
 
     Args:
@@ -54,7 +54,7 @@ def probe(place: Place, wanted: str) -> list[Check]:
     except ClusterError as error:
         return [failed("probe", str(error), "")]
     except ApiError as error:
-        return [explained("probe", error)]
+        return [failed_with("probe", error)]
     with ended_by_signals(like_ctrl_c) as ending, place.api.patience.longer(BEGIN_S):
         place.api.patience.obey(ending)
         try:
@@ -67,7 +67,7 @@ def probe(place: Place, wanted: str) -> list[Check]:
             return [*found, *_delete(place, name)]
 
 
-def _run(place: Place, name: str, takes: str, ending: Ending) -> Iterator[Check]:
+def _run(place: Place, name: str, takes: str, ending: Ending) -> Iterator[CheckResult]:
     """What the pod says once there may be one, or why there is none."""
     try:
         one_shot_pod.begin(place.api, PROBE, name, takes)
@@ -78,7 +78,7 @@ def _run(place: Place, name: str, takes: str, ending: Ending) -> Iterator[Check]
         yield _refused(place, error)
 
 
-def _delete(place: Place, name: str) -> list[Check]:
+def _delete(place: Place, name: str) -> list[CheckResult]:
     """Nothing, or that it did not work."""
     try:
         one_shot_pod.remove(place.api, name)
@@ -88,7 +88,7 @@ def _delete(place: Place, name: str) -> list[Check]:
     return []
 
 
-def _refused(place: Place, error: ApiError) -> Check:
+def _refused(place: Place, error: ApiError) -> CheckResult:
     if error.is_about_rights:
         return failed(
             "probe",
@@ -98,14 +98,14 @@ def _refused(place: Place, error: ApiError) -> Check:
     if error.status == 403:  # quota, Pod Security, no such service account
         fix = f"Steps of a run meet the same rule. {place.up} sets quota, Pod Security and accounts as they are needed."
         return failed("probe", f"the cluster refuses the pod: {error.said}", fix)
-    return explained("probe", error)
+    return failed_with("probe", error)
 
 
-def _said(place: Place, takes: str, ended: Ended) -> Iterator[Check]:
+def _said(place: Place, takes: str, ended: Ended) -> Iterator[CheckResult]:
     said = next((line for line in reversed(ended.lines) if line.startswith(f'{{"{MARK}"')), None)
     if said is not None:
         yield passed("image", f"{takes} runs on the node {ended.pod['spec'].get('nodeName', 'of the pod')}")
-        yield from (Check(**each) for each in json.loads(said)[MARK])
+        yield from (CheckResult(**each) for each in json.loads(said)[MARK])
         return
     if ended.lacks_module:
         fix = "Build the images of this version and push or load them (`make images`), then try again."
@@ -116,7 +116,7 @@ def _said(place: Place, takes: str, ended: Ended) -> Iterator[Check]:
     yield failed("probe", pod_logs.explained(place.api, PIPELINES, found) if found else f"{name} said nothing", "")
 
 
-def _hindered(place: Place, error: HinderedError) -> Check:
+def _hindered(place: Place, error: HinderedError) -> CheckResult:
     found = error.obstacle
     if found is None:
         look = place.kubectl(f"describe pods --namespace {PIPELINES} --selector {PROBE.selector}")
@@ -124,7 +124,7 @@ def _hindered(place: Place, error: HinderedError) -> Check:
     return _obstacle(place, found)
 
 
-def _obstacle(place: Place, found: Obstacle) -> Check:
+def _obstacle(place: Place, found: Obstacle) -> CheckResult:
     if found.kind == "Image":
         return failed(
             "image",

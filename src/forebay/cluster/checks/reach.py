@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from forebay.backend.check import Check, explained, failed, passed
+from forebay.backend.check import CheckResult, failed, failed_with, passed
 from forebay.cluster.checks import clock
 from forebay.cluster.checks.place import Place
 from forebay.kube.client import ApiError
@@ -11,7 +11,7 @@ from forebay.kube.client import ApiError
 ANONYMOUS = "system:anonymous"
 
 
-def server(place: Place, minimum: str) -> Iterator[Check]:
+def server(place: Place, minimum: str) -> Iterator[CheckResult]:
     """What can be known from the first answers; where one of `api` and `login` fails, no other check can be made.
 
     Args:
@@ -21,7 +21,7 @@ def server(place: Place, minimum: str) -> Iterator[Check]:
     try:
         found = place.api.server()
     except ApiError as error:
-        yield explained("api", error)
+        yield failed_with("api", error)
         return
     now = datetime.now(UTC)
     yield passed("api", f"{place.api.host} answers")
@@ -30,13 +30,13 @@ def server(place: Place, minimum: str) -> Iterator[Check]:
     yield _login(place)
 
 
-def _login(place: Place) -> Check:
+def _login(place: Place) -> CheckResult:
     """The version is told to everybody, so only this tells whether the kubeconfig brought a login at all."""
     try:
         name = place.api.user()
     except ApiError as error:
         if error.status != 403 or ANONYMOUS not in error.said:
-            return explained("login", error)
+            return failed_with("login", error)
         name = ANONYMOUS
     if name != ANONYMOUS:
         return passed("login", f"the API server knows you as {name}")
@@ -47,7 +47,7 @@ def _login(place: Place) -> Check:
     )
 
 
-def _version(found: tuple[int, int], release: str, minimum: str) -> Check:
+def _version(found: tuple[int, int], release: str, minimum: str) -> CheckResult:
     major, minor = minimum.split(".")[:2]
     if found >= (int(major), int(minor)):
         return passed("kubernetes", f"{release}, {minimum} or newer is needed")

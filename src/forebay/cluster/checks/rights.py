@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from forebay.backend.check import Check, failed, passed
+from forebay.backend.check import CheckResult, failed, passed
 from forebay.cluster.checks.place import CONFIG_MAPS, MODELS, OURS, Place, guarded
 from forebay.cluster.rollout import access
 from forebay.cluster.spark.access import STEP_ACCESS
@@ -72,13 +72,13 @@ OF_STEPS = frozenset(
 )
 
 
-def rights(place: Place) -> Iterator[Check]:
+def rights(place: Place) -> Iterator[CheckResult]:
     """The service account's, then the person's own."""
     yield guarded("step rights", partial(_of_steps, place))
     yield guarded("your rights", partial(_of_person, place))
 
 
-def _of_steps(place: Place) -> Check:
+def _of_steps(place: Place) -> CheckResult:
     groups = ("system:serviceaccounts", f"system:serviceaccounts:{PIPELINES}", "system:authenticated")
     wanted = OF_STEPS
     if SPARK_ACCOUNT in (place.api.keys(CONFIG_MAPS, PIPELINES, GIVEN) or ()):
@@ -106,7 +106,7 @@ def _has_training_runtime(place: Place) -> bool:
         raise
 
 
-def _of_person(place: Place) -> Check:
+def _of_person(place: Place) -> CheckResult:
     name = place.api.user()
     missing = _denied(place, OWN_REVIEWS, OF_PERSON, {})
     if not missing:

@@ -3,20 +3,20 @@
 from collections.abc import Iterator
 from functools import partial
 
-from forebay.backend.check import Check, failed, passed
+from forebay.backend.check import CheckResult, failed, passed
 from forebay.cluster.checks.place import CLAIMS, STORAGE_CLASSES, Place, guarded
 from forebay.install.facts.facts import MARK_DEFAULT, is_default
 from forebay.kube.client import Object
 from forebay.settings.namespaces import PIPELINES, PLATFORM
 
 
-def storage(place: Place) -> Iterator[Check]:
+def storage(place: Place) -> Iterator[CheckResult]:
     """Storage classes, then claims."""
     yield guarded("storage", partial(_classes, place))
     yield guarded("volumes", partial(_claims, place))
 
 
-def _classes(place: Place) -> Check:
+def _classes(place: Place) -> CheckResult:
     found = {each["metadata"]["name"]: is_default(each) for each in place.api.all(STORAGE_CLASSES, "")}
     known = ", ".join(found) or "none at all"
     named = {each["spec"].get("storageClassName") or "" for each in _ours(place)}
@@ -37,7 +37,7 @@ def _classes(place: Place) -> Check:
     )
 
 
-def _claims(place: Place) -> Check:
+def _claims(place: Place) -> CheckResult:
     found = _ours(place)
     waiting = [each for each in found if (each.get("status") or {}).get("phase") != "Bound"]
     if not waiting:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from functools import partial
 
-from forebay.backend.check import Check, failed, passed
+from forebay.backend.check import CheckResult, failed, passed
 from forebay.cluster.checks.place import STATEFUL_SETS, Place, guarded
 from forebay.kube.client import DEPLOYMENTS, Object
 from forebay.settings.namespaces import PIPELINES, PLATFORM
@@ -12,13 +12,13 @@ PIECES = ("cert-manager", "kserve")  # namespaces of ours; where somebody else i
 STORE = f"{PLATFORM}-s3"  # the chart's own object store
 
 
-def workloads(place: Place) -> Iterator[Check]:
+def workloads(place: Place) -> Iterator[CheckResult]:
     """One check for each namespace."""
     for namespace in (*PIECES, PIPELINES, PLATFORM):
         yield guarded(f"in {namespace}", partial(_available, place, namespace))
 
 
-def _available(place: Place, namespace: str) -> Check:
+def _available(place: Place, namespace: str) -> CheckResult:
     name = f"in {namespace}"
     wanted = [each for each in _of(place, namespace) if each["spec"].get("replicas", 1)]
     if not wanted and namespace in PIECES:

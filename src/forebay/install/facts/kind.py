@@ -14,7 +14,7 @@ from forebay.install.plan.up import KindFacts
 NODE = f"{KIND_CLUSTER}-control-plane"
 MARKER = "kind-is-being-made"
 MADE = "kind-was-made"  # by an `up` of this state folder; one of the same name may be somebody's own
-IMAGES = tuple(container_images.image(target) for target in container_images.TARGETS)
+IMAGES = tuple(container_images.image_name(target) for target in container_images.TARGETS)
 
 
 def read_kind(folder: Path, *, with_images: bool) -> KindFacts:

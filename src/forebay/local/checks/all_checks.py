@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 
-from forebay.backend.check import Check, explained, failed, passed
+from forebay.backend.check import CheckResult, failed, failed_with, passed
 from forebay.errors import ConfigError, MachineError
 from forebay.local.checks import java, libraries, logins, machine, signing, storage
 from forebay.local.server import control
@@ -14,7 +14,7 @@ from forebay.state import Home
 from forebay.state.home import FORMAT, HOME_VARIABLE
 
 
-def all_checks(home: Home, host: str, port: int) -> Iterator[Check]:
+def all_checks(home: Home, host: str, port: int) -> Iterator[CheckResult]:
     """Look at everything a run needs; a check is made when it is asked for, so a caller can print as they come.
 
     Args:
@@ -46,7 +46,7 @@ def all_checks(home: Home, host: str, port: int) -> Iterator[Check]:
     yield machine.clock()
 
 
-def state_folder(home: Home) -> Check:
+def state_folder(home: Home) -> CheckResult:
     """The state folder has our format and can be written."""
     probe = home.root / ".doctor"
     try:
@@ -54,7 +54,7 @@ def state_folder(home: Home) -> Check:
         probe.write_bytes(b"")
         probe.unlink()
     except ConfigError as error:
-        return explained("state", error)
+        return failed_with("state", error)
     except OSError as error:
         return failed(
             "state",
@@ -64,7 +64,7 @@ def state_folder(home: Home) -> Check:
     return passed("state", f"{home.root}, format {FORMAT}")
 
 
-def server_port(home: Home, host: str, port: int) -> Check:
+def server_port(home: Home, host: str, port: int) -> CheckResult:
     """The server of this state folder runs, or its port is free."""
     try:
         running = control.status(home)
@@ -74,7 +74,7 @@ def server_port(home: Home, host: str, port: int) -> Check:
             return passed("port", "our server is being started again; `forebay status` says why")
         control.check_port(home, host, port)
     except (ConfigError, MachineError) as error:
-        return explained("port", error)
+        return failed_with("port", error)
     return passed("port", f"{host}:{port} is free")
 
 

@@ -5,7 +5,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from forebay.backend.check import REINSTALL, Check, failed, passed
+from forebay.backend.check import REINSTALL, CheckResult, failed, passed
 from forebay.ingest.spark.session import java_home
 from forebay.state.surroundings import other_spark_variables, without_other_spark
 
@@ -22,14 +22,14 @@ def spark_java() -> Path:
     return java_home() / "bin" / "java"
 
 
-def java_present(program: Path) -> Check:
+def java_present(program: Path) -> CheckResult:
     """There is such a program; costs nothing."""
     if os.access(program, os.X_OK):
         return passed("java", str(program))
     return failed("java", f"{program}, which Spark needs, does not exist or cannot be started", FIX)
 
 
-def java_starts(program: Path) -> Check:
+def java_starts(program: Path) -> CheckResult:
     """The program really starts, and is new enough for Spark."""
     try:
         with without_other_spark():
@@ -47,7 +47,7 @@ def java_starts(program: Path) -> Check:
     return passed("java", f"Java {found[1]} at {program}")
 
 
-def spark_environment() -> Check:
+def spark_environment() -> CheckResult:
     """What the shell says to another Spark; ours does not listen, which is worth knowing."""
     found = other_spark_variables()
     if not found:

@@ -8,7 +8,7 @@ from importlib import metadata
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from forebay.backend.check import REINSTALL, Check, explained, failed, passed
+from forebay.backend.check import REINSTALL, CheckResult, failed, failed_with, passed
 from forebay.errors import DamagedError
 from forebay.state import Home
 from forebay.state.mask import without_passwords
@@ -17,7 +17,7 @@ from forebay.state.surroundings import hiding_modules
 from forebay.tracking import SCHEMA, client, is_used, known_revisions, schema_revision, shown_uri
 
 
-def python_version(version: tuple[int, ...] = sys.version_info[:3]) -> Check:
+def python_version(version: tuple[int, ...] = sys.version_info[:3]) -> CheckResult:
     """The interpreter is one that the package supports."""
     found = ".".join(map(str, version))
     wanted = metadata.metadata("forebay")["Requires-Python"]
@@ -30,7 +30,7 @@ def python_version(version: tuple[int, ...] = sys.version_info[:3]) -> Check:
     )
 
 
-def packages(requirements: list[str] | None = None) -> Check:
+def packages(requirements: list[str] | None = None) -> CheckResult:
     """Every direct dependency is installed in its pinned version."""
     wanted = metadata.requires("forebay") or [] if requirements is None else requirements
     parsed = [Requirement(text) for text in wanted]
@@ -51,7 +51,7 @@ def _mismatch(wanted: Requirement) -> str | None:
     return f"{wanted.name} is {found}, {wanted.specifier} is needed"
 
 
-def hidden_modules() -> Check:
+def hidden_modules() -> CheckResult:
     """No folder of PYTHONPATH has a module that is taken for one of Python's or of a package that we need."""
     names = frozenset(sys.stdlib_module_names) | frozenset(metadata.packages_distributions())
     found = [path for path in hiding_modules(names) if not path.is_relative_to(sysconfig.get_path("purelib"))]
@@ -65,7 +65,7 @@ def hidden_modules() -> Check:
     )
 
 
-def torch_build() -> Check:
+def torch_build() -> CheckResult:
     """PyTorch and torchvision import together."""
     try:
         import torch
@@ -79,7 +79,7 @@ def torch_build() -> Check:
     return passed("torch", f"torch {torch.__version__} ({build}), torchvision {vision.__version__}")
 
 
-def processor() -> Check:
+def processor() -> CheckResult:
     """What training will choose its threads and precision from; never wrong, only worth knowing."""
     from forebay.train.machine import inspect_machine
 
@@ -89,7 +89,7 @@ def processor() -> Check:
     return passed("processor", f"trains on {found.device_name} in {precision}; {found.cores} CPU cores: {flags}")
 
 
-def mlflow_store(home: Home) -> Check:
+def mlflow_store(home: Home) -> CheckResult:
     """The tracking store and registry answer."""
     if not is_used(home):
         return passed("mlflow", "no run has been recorded yet")
@@ -103,7 +103,7 @@ def mlflow_store(home: Home) -> Check:
         versions = len(client(home).search_model_versions(max_results=1000))
     except Exception as error:  # its stores let errors of the database driver and of HTTP through
         if is_of_damage(error):
-            return Check(name="mlflow", ok=False, detail=in_words(error))
+            return CheckResult(name="mlflow", ok=False, detail=in_words(error))
         if status := refused_status(error):
             return failed("mlflow", f"{uri} refuses the login ({status})", login_advice())
         first_line = without_passwords(str(error).strip() or type(error).__name__).splitlines()[0]
@@ -116,12 +116,12 @@ def mlflow_store(home: Home) -> Check:
     return passed("mlflow", f"{versions} model versions in {uri}")
 
 
-def _of_schema(home: Home, uri: str) -> Check | None:
+def _of_schema(home: Home, uri: str) -> CheckResult | None:
     """What there is to say of the database before MLflow looks at it; None where it can be used as it is."""
     try:
         found = schema_revision(home.mlflow_database)
     except DamagedError as error:
-        return explained("mlflow", error)
+        return failed_with("mlflow", error)
     if found in (None, SCHEMA) or found == (known := known_revisions())[0]:
         return None
     if found in known:

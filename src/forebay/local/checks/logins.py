@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forebay import tracking
-from forebay.backend.check import Check, explained, passed
+from forebay.backend.check import CheckResult, failed_with, passed
 from forebay.errors import ConfigError, MachineError
 from forebay.local.checks.storage import CREDENTIAL_VARIABLES
 from forebay.object_store import SCHEME, ObjectFolder, quick_client
@@ -166,12 +166,12 @@ def check_source(data: str) -> None:
             return
 
 
-def checkpoint_store() -> Check:
+def checkpoint_store() -> CheckResult:
     """The store of checkpoints as a check of the doctor's."""
     try:
         check_checkpoint_store()
     except (ConfigError, MachineError) as error:
-        return explained("checkpoints", error)
+        return failed_with("checkpoints", error)
     return passed("checkpoints", f"copied to {os.environ.get(CHECKPOINT_STORE) or 'no store: none is set'}")
 
 

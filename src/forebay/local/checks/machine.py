@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from forebay.backend.check import Check, failed, passed
+from forebay.backend.check import CheckResult, failed, passed
 from forebay.state.home import HOME_VARIABLE
 
 GIB = 2**30
@@ -16,7 +16,7 @@ MIN_FREE_MEMORY_BYTES = 2 * GIB  # Spark's JVM and PyTorch, one after the other,
 CLOCK_TOLERANCE_S = 24 * 3600.0
 
 
-def step_interpreter(executable: Path | None = None) -> Check:
+def step_interpreter(executable: Path | None = None) -> CheckResult:
     """The pipeline's steps, which are started as `python3` from the interpreter's folder, will find it."""
     executable = Path(sys.executable) if executable is None else executable
     wanted = executable.parent / "python3"
@@ -30,7 +30,7 @@ def step_interpreter(executable: Path | None = None) -> Check:
     )
 
 
-def free_disk(folder: Path, minimum_bytes: int = MIN_FREE_DISK_BYTES) -> Check:
+def free_disk(folder: Path, minimum_bytes: int = MIN_FREE_DISK_BYTES) -> CheckResult:
     """The file system of the state folder, which need not exist yet, has room."""
     existing = next(path for path in [folder, *folder.parents] if _is_dir(path))
     free = shutil.disk_usage(existing).free
@@ -44,7 +44,7 @@ def free_disk(folder: Path, minimum_bytes: int = MIN_FREE_DISK_BYTES) -> Check:
     )
 
 
-def free_memory(minimum_bytes: int = MIN_FREE_MEMORY_BYTES) -> Check:
+def free_memory(minimum_bytes: int = MIN_FREE_MEMORY_BYTES) -> CheckResult:
     """Spark and PyTorch fit."""
     import psutil
 
@@ -55,7 +55,7 @@ def free_memory(minimum_bytes: int = MIN_FREE_MEMORY_BYTES) -> Check:
     return failed("memory", f"{detail}, a run needs {_gib(minimum_bytes)}", "End other programs, or add swap.")
 
 
-def clock(now: datetime | None = None) -> Check:
+def clock(now: datetime | None = None) -> CheckResult:
     """The clock is not before the moment this code was installed: S3 signatures and run names need the time."""
     now = datetime.now(UTC) if now is None else now
     installed = Path(__file__).stat().st_mtime

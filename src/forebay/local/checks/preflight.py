@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from forebay import container_images
-from forebay.backend.check import require
+from forebay.backend.check import require_passed
 from forebay.local.checks.java import java_present, spark_java
 from forebay.local.checks.machine import free_disk, step_interpreter
 from forebay.local.checks.signing import check_keys
@@ -26,13 +26,13 @@ def check_before_run(home: Home, address: Address) -> None:
         MachineError: the disk is full, the environment is broken, Java is missing, the port is taken, containers
             cannot be run, or models cannot be signed or verified here.
     """
-    require(step_interpreter())
-    require(free_disk(home.root))
+    require_passed(step_interpreter())
+    require_passed(free_disk(home.root))
     if address.runner == "docker":
         check_environment()
-        containers.check(container_images.OF_A_RUN)
+        containers.check(container_images.RUN_IMAGES)
     else:
-        require(java_present(spark_java()))
+        require_passed(java_present(spark_java()))
     check_keys(home, installed=address.runner != "docker")
     control.check_port(home, address.host, address.port)
 
@@ -47,6 +47,6 @@ def check_before_steps(out: Path, *, spark: bool) -> None:
     Raises:
         MachineError: the disk is full, or Java is missing.
     """
-    require(free_disk(out.absolute()))
+    require_passed(free_disk(out.absolute()))
     if spark:
-        require(java_present(spark_java()))
+        require_passed(java_present(spark_java()))

@@ -1,6 +1,6 @@
 """The keys that sign and verify models: whether they can be used, and belong to each other."""
 
-from forebay.backend.check import Check, explained, passed
+from forebay.backend.check import CheckResult, failed_with, passed
 from forebay.errors import ConfigError, MachineError
 from forebay.local.server import control
 from forebay.local.server.keys import check_signs_for, check_verifies
@@ -8,13 +8,13 @@ from forebay.signing import SIGNING_KEY, VERIFY_KEY, require_library, signing_ke
 from forebay.state import Home
 
 
-def signing_keys() -> Check:
+def signing_keys() -> CheckResult:
     """The keys that are set can be used with what is installed."""
     try:
         key, public = signing_key(), verify_keys()
         require_library()
     except (ConfigError, MachineError) as error:
-        return explained("signing", error)
+        return failed_with("signing", error)
     signs = f"register signs with the key {key.public.fingerprints[:12]}…" if key else "register signs nothing"
     verifies = f"servers verify by {len(public.by_fingerprint)} key(s)" if public else "servers verify nothing"
     return passed("signing", f"{signs}, {verifies}")

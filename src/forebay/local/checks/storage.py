@@ -2,7 +2,7 @@
 
 import os
 
-from forebay.backend.check import Check, failed, passed
+from forebay.backend.check import CheckResult, failed, passed
 from forebay.object_store import ENDPOINT_VARIABLES, quick_client
 
 CREDENTIAL_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
@@ -12,7 +12,7 @@ PROFILE_VARIABLES = (
 )  # fmt: skip
 
 
-def s3() -> Check:
+def s3() -> CheckResult:
     """The S3 server that the environment names answers and knows the credentials; passes where none is named."""
     named = [name for name in (*ENDPOINT_VARIABLES, *CREDENTIAL_VARIABLES, *PROFILE_VARIABLES) if os.environ.get(name)]
     if not named:
@@ -36,7 +36,7 @@ def s3() -> Check:
     return passed("s3", f"{where} answers, {buckets} buckets visible")
 
 
-def _answered(where: str, code: str) -> Check:
+def _answered(where: str, code: str) -> CheckResult:
     if code == "AccessDenied":  # the right to list all buckets is not needed to read one
         return passed("s3", f"{where} answers; these credentials may not list buckets")
     return failed(
