@@ -16,7 +16,7 @@ from forebay.backend.summary import summarize
 from forebay.cli.main import group
 from forebay.cli.render import RunView, print_summary
 from forebay.errors import ConfigError, DataError
-from forebay.ingest.detect import find
+from forebay.ingest.detect import detect_source
 from forebay.ingest.image_index import check_class_names
 from forebay.log_lines import LineFormatter
 from forebay.serving.follow import find_bundles
@@ -83,7 +83,7 @@ def test_a_run_is_not_submitted_under_a_name_of_several_lines(option: str) -> No
 
 def test_a_class_of_a_hostile_name_is_refused(tmp_path: Path) -> None:
     in_folder(tmp_path / "data", (f"{name}/{number}.png" for name in (HOSTILE, "dog") for number in range(2)))
-    index = find(IngestConfig(data=str(tmp_path / "data")), tmp_path).index()
+    index = detect_source(IngestConfig(data=str(tmp_path / "data")), tmp_path).index()
     with pytest.raises(DataError, match=r"the class name 'cat\\r\\n.*' holds \\r, .*Rename the folder"):
         check_class_names(index, "data")
 

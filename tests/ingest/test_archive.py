@@ -12,8 +12,8 @@ import pytest
 
 from forebay.errors import DataError
 from forebay.ingest.archives import open_archive
-from forebay.ingest.archives.compressed import unpack
-from forebay.ingest.detect import find
+from forebay.ingest.archives.compressed import decompress_file
+from forebay.ingest.detect import detect_source
 from forebay.ingest.files.files import SourceFile, list_files, read
 from forebay.settings import IngestConfig
 
@@ -146,7 +146,7 @@ def test_a_gzip_bomb_stops_at_the_space_that_is_left(tmp_path: Path, monkeypatch
     (tmp_path / "bomb.gz").write_bytes(gzip.compress(bytes(8 << 20)))
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=2 << 20))
     with pytest.raises(DataError, match=r"unpacks to more than \d+ bytes, the space left"):
-        unpack(only(tmp_path / "bomb.gz"), tmp_path)
+        decompress_file(only(tmp_path / "bomb.gz"), tmp_path)
 
 
 def test_absolute_names_are_read_as_tar_would(tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ def test_a_folder_of_archives_is_read_as_folders_of_their_names(tmp_path: Path) 
             for name in classes:
                 add(tar, f"{name}/1.png", name.encode() + split.encode())
     (tmp_path / "set" / "README.md").write_text("about")
-    found = find(IngestConfig(data=str(tmp_path / "set")), tmp_path)
+    found = detect_source(IngestConfig(data=str(tmp_path / "set")), tmp_path)
     rows = found.index().sort_by("position").to_pylist()
     assert found.kind == "tar"
     assert [(row["source"], row["label_name"], row["split"]) for row in rows] == [
@@ -226,6 +226,6 @@ def test_archives_beside_images_are_passed_over_and_named(tmp_path: Path) -> Non
     (tmp_path / "set" / "cat").mkdir(parents=True)
     (tmp_path / "set" / "cat" / "1.png").write_bytes(b"x")
     (tmp_path / "set" / "all.zip").write_bytes(b"PK\x05\x06" + bytes(18))
-    found = find(IngestConfig(data=str(tmp_path / "set")), tmp_path)
+    found = detect_source(IngestConfig(data=str(tmp_path / "set")), tmp_path)
     assert len(found.index()) == 1
     assert [note.text for note in found.notes] == ["Passed over as no images: 1 file (.zip (1)), such as all.zip."]

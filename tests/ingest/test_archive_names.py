@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from forebay.errors import DataError
-from forebay.ingest.detect import DetectedSource, find
+from forebay.ingest.detect import DetectedSource, detect_source
 from forebay.settings import IngestConfig
 
 UTF8_FLAG = 1 << 11
@@ -36,7 +36,7 @@ def as_tar(path: Path, names: Sequence[str]) -> Path:
 
 
 def read(path: Path, **settings: str) -> tuple[list[tuple[str, str | None, str | None]], DetectedSource]:
-    found = find(IngestConfig(data=str(path), **settings), path.parent)
+    found = detect_source(IngestConfig(data=str(path), **settings), path.parent)
     rows = found.index().sort_by("position").to_pylist()
     return [(row["source"], row["label_name"], row["reason"]) for row in rows], found
 

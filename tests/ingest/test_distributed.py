@@ -131,7 +131,7 @@ def test_executors_write_what_the_steps_own_process_writes(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_address_in_the_index_is_one_machines_own(work: Work, kind: str, s3: S3Store, tmp_path: Path) -> None:
-    with work.places[kind].opened(INDEX) as source:
+    with work.places[kind].open_file(INDEX) as source:
         uris = {uri.decode() for uri in pq.read_table(source)["uri"].to_pylist()}
     assert all(uri.startswith("s3://") for uri in uris)
     assert any("/unpacked/" in uri for uri in uris) == (kind in ("gz", "idx"))

@@ -14,7 +14,14 @@ from PIL import Image
 from forebay.contracts.manifest import DataManifest
 from forebay.images import Depth
 from forebay.ingest.image_warnings import image_warnings
-from forebay.ingest.target_format import DecodeOutcome, ImageShape, TargetFormat, count_outcomes, outcome_batch, resolve
+from forebay.ingest.target_format import (
+    DecodeOutcome,
+    ImageShape,
+    TargetFormat,
+    choose_target_format,
+    count_outcomes,
+    outcome_batch,
+)
 from forebay.settings import IngestConfig
 from support.small_images import draw
 
@@ -167,7 +174,7 @@ def test_strangers_among_the_images_are_named_in_the_quarantine_table(run_ingest
     ],
 )
 def test_no_side_that_auto_takes_is_above_the_ceiling(size: tuple[int, int], stored: tuple[int, int]) -> None:
-    target = resolve(counted((ImageShape(*size, 3), 9)), IngestConfig())
+    target = choose_target_format(counted((ImageShape(*size, 3), 9)), IngestConfig())
     assert (target.shape[:2], target.size) == (stored, size)
 
 

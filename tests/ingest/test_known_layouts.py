@@ -7,7 +7,7 @@ import pytest
 
 from forebay.errors import DataError
 from forebay.ingest.deduplication import class_warnings
-from forebay.ingest.detect import find
+from forebay.ingest.detect import detect_source
 from forebay.settings import IngestConfig
 from support.image_folders import EMPTY, in_folder
 
@@ -22,7 +22,7 @@ def read(root: Path, names: Iterable[str], **settings: str) -> Read:
     """What is read of a folder `photos`: (class, split) of its images, what is said, and how many are set aside."""
     in_folder(root / "photos", names)
     (root / "work").mkdir()
-    found = find(IngestConfig(data=str(root / "photos"), **settings), root / "work")
+    found = detect_source(IngestConfig(data=str(root / "photos"), **settings), root / "work")
     rows = found.index().to_pylist()
     notes = [note.text for note in found.notes]
     return {(row["label_name"], row["split"]) for row in rows}, notes, sum(note.set_aside for note in found.notes)

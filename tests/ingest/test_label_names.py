@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from forebay.errors import ConfigError, DataError
-from forebay.ingest.detect import find
+from forebay.ingest.detect import detect_source
 from forebay.ingest.fingerprint import source_fingerprint
 from forebay.ingest.labels.name_matcher import NameMatcher
 from forebay.settings import IngestConfig
@@ -45,7 +45,7 @@ def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     def index(names: list[str], table: str, name: str = "l.csv", **settings: Any) -> tuple[dict[str, Any], list[str]]:
         in_folder(tmp_path / "photos", names)
         (tmp_path / "photos" / name).write_text(table)
-        found = find(IngestConfig(data="photos", **{"labels": name, **settings}), tmp_path / "work")
+        found = detect_source(IngestConfig(data="photos", **{"labels": name, **settings}), tmp_path / "work")
         rows = found.index().to_pylist()
         return {row["source"]: (row["label_name"], row["split"]) for row in rows}, [note.text for note in found.notes]
 
@@ -123,7 +123,7 @@ def test_a_table_in_an_archive_is_named_as_it_lies_there(tmp_path: Path) -> None
     archive = packed(tmp_path / "birds.zip", ("birds/1.png", b"1"), ("birds/2.png", b"2"), table)
     for labels in ("labels.csv", "birds/labels.csv"):
         assert source_fingerprint(str(archive), labels) == source_fingerprint(str(archive))
-        rows = find(IngestConfig(data=str(archive), labels=labels), tmp_path).index()
+        rows = detect_source(IngestConfig(data=str(archive), labels=labels), tmp_path).index()
         assert sorted(rows["label_name"].to_pylist()) == ["jay", "owl"]
 
 
@@ -131,7 +131,7 @@ def test_a_name_that_two_tables_of_the_source_have_is_refused(tmp_path: Path) ->
     names = ["a/labels.csv", "b/labels.csv", "a/1.png"]
     archive = packed(tmp_path / "set.zip", *((name, io.BytesIO(name.encode()).read()) for name in names))
     with pytest.raises(DataError, match=r"is the name of 2 files of the source \(a/labels\.csv, b/labels\.csv\)"):
-        find(IngestConfig(data=str(archive), labels="labels.csv"), tmp_path).index()
+        detect_source(IngestConfig(data=str(archive), labels="labels.csv"), tmp_path).index()
 
 
 def test_a_table_that_is_nowhere_is_wrong_use_before_the_step(tmp_path: Path) -> None:

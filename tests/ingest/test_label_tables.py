@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from forebay.errors import ConfigError, DataError
-from forebay.ingest.detect import find
+from forebay.ingest.detect import detect_source
 from forebay.settings import IngestConfig
 from support.image_folders import in_folder
 
@@ -28,7 +28,7 @@ def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
             data = text if isinstance(text, bytes) else text.encode()
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name).write_bytes(data)
-        found = find(IngestConfig(data="photos", **settings), tmp_path / "work")
+        found = detect_source(IngestConfig(data="photos", **settings), tmp_path / "work")
         rows = found.index().to_pylist()
         assert found.kind == "labels"
         return {row["source"]: (row["label_name"], row["split"]) for row in rows}, [note.text for note in found.notes]
@@ -107,7 +107,7 @@ def test_folders_are_the_split_where_the_table_has_none(read: Any) -> None:
 def test_a_split_folder_without_any_label_is_set_aside(tmp_path: Path) -> None:
     in_folder(tmp_path / "p", ("train/1.png", "train/2.png", "test/3.png", "test/4.png", "train/5.png"))
     (tmp_path / "p" / "train.csv").write_text("id,label\n1,x\n2,y\n")
-    found = find(IngestConfig(data=str(tmp_path / "p"), labels="train.csv"), tmp_path)
+    found = detect_source(IngestConfig(data=str(tmp_path / "p"), labels="train.csv"), tmp_path)
     found.index()
     assert [note.set_aside for note in found.notes] == [2]
 
@@ -213,7 +213,7 @@ def test_hugging_faces_imagefolder_brings_its_tables(read: Any) -> None:
 def test_captions_leave_the_classes_to_the_folders(tmp_path: Path) -> None:
     in_folder(tmp_path / "p", ("cat/1.png", "dog/2.png"))
     (tmp_path / "p" / "metadata.csv").write_text("file_name,text\ncat/1.png,a cat\n")
-    found = find(IngestConfig(data=str(tmp_path / "p")), tmp_path)
+    found = detect_source(IngestConfig(data=str(tmp_path / "p")), tmp_path)
     assert (found.index()["label_name"].to_pylist(), found.kind) == (["cat", "dog"], "folder")
 
 
@@ -234,7 +234,7 @@ def test_a_webdataset_gives_classes_from_cls_and_splits_from_the_names_of_its_ta
         samples = [(f"{number:06d}.{kind}", data) for number in (first, first + 1)
                    for kind, data in (("jpg", b"p%d" % number), ("cls", b"%d\n" % (number % 2)))]  # fmt: skip
         shard(tmp_path / "set" / f"{name}.tar", *samples)
-    found = find(IngestConfig(data=str(tmp_path / "set")), tmp_path)
+    found = detect_source(IngestConfig(data=str(tmp_path / "set")), tmp_path)
     rows = found.index().sort_by("position")
     assert (found.kind, found.notes) == ("webdataset", [])
     assert rows["label_name"].to_pylist() == ["0", "1"] * 3
@@ -246,7 +246,7 @@ def test_a_webdataset_may_hold_its_labels_in_json_and_more_beside(tmp_path: Path
     samples = [("x/1.png", b"one"), ("x/1.seg.png", b"mask"), ("x/1.json", b'{"label": "cat", "width": 2}'),
                ("x/2.png", b"two"), ("x/2.json", b'{"width": 2}'), ("x/3.jpg", b"three")]  # fmt: skip
     shard(tmp_path / "set.tar", *[(name.removeprefix("x/"), data) for name, data in samples])
-    found = find(IngestConfig(data=str(tmp_path / "set.tar")), tmp_path)
+    found = detect_source(IngestConfig(data=str(tmp_path / "set.tar")), tmp_path)
     rows = found.index().sort_by("position").to_pylist()
     assert found.kind == "webdataset"
     assert [(row["source"], row["label_name"], row["reason"]) for row in rows] == [
@@ -256,5 +256,5 @@ def test_a_webdataset_may_hold_its_labels_in_json_and_more_beside(tmp_path: Path
 
 def test_captions_in_json_beside_class_folders_make_no_webdataset(tmp_path: Path) -> None:
     shard(tmp_path / "set.tar", ("cat/1.png", b"x"), ("cat/1.json", b'{"label": "z"}'), ("dog/2.png", b"y"))
-    found = find(IngestConfig(data=str(tmp_path / "set.tar")), tmp_path)
+    found = detect_source(IngestConfig(data=str(tmp_path / "set.tar")), tmp_path)
     assert (found.kind, found.index()["label_name"].to_pylist()) == ("tar", ["cat", "dog"])

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from forebay.errors import DataError
-from forebay.ingest.detect import DetectedSource, find
-from forebay.ingest.labels.splits import own_split, split_word, split_words
+from forebay.ingest.detect import DetectedSource, detect_source
+from forebay.ingest.labels.splits import parse_split, parse_splits, split_roles
 from forebay.settings import IngestConfig
 from support.image_folders import EMPTY, REFUSED, in_folder
 from support.paths import ROOT
@@ -27,7 +27,7 @@ def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     def index(*names: str, **settings: Any) -> tuple[list[Row], list[str], DetectedSource]:
         in_folder(tmp_path / "photos", names)
         monkeypatch.chdir(tmp_path)
-        found = find(IngestConfig(data="photos", **settings), tmp_path / "work")
+        found = detect_source(IngestConfig(data="photos", **settings), tmp_path / "work")
         rows = found.index().sort_by("position").to_pylist()
         return (
             [(row["source"], row["label_name"], row["split"]) for row in rows],
@@ -96,12 +96,12 @@ def test_splits_are_recognised_by_the_usual_words_and_nested_once(
     ],
 )  # fmt: skip
 def test_a_compound_counts_where_nothing_else_is_named(name: str, side: str | None) -> None:
-    assert split_word(name) == side
+    assert parse_split(name) == side
 
 
 def test_names_beside_each_other_may_differ_in_nothing_but_the_word() -> None:
-    assert split_words(["birds-train", "birds-valid"]) == {"birds-train": "train", "birds-valid": "validation"}
-    assert split_words(["bullet_train", "passenger_ferry"]) == {}
+    assert parse_splits(["birds-train", "birds-valid"]) == {"birds-train": "train", "birds-valid": "validation"}
+    assert parse_splits(["bullet_train", "passenger_ferry"]) == {}
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_names_beside_each_other_may_differ_in_nothing_but_the_word() -> None:
     ],
 )
 def test_test_rows_are_held_out_else_validation_rows(sides: set[str], meanings: dict[str, str]) -> None:
-    assert own_split(sides) == meanings
+    assert split_roles(sides) == meanings
 
 
 def test_flat_images_beside_class_folders_are_set_aside_and_counted(read: Any) -> None:

@@ -12,9 +12,9 @@ import pytest
 from forebay.contracts.manifest import DataManifest
 from forebay.errors import DataError
 from forebay.ingest.quarantine import check
-from forebay.ingest.summary import lost_split
+from forebay.ingest.summary import lost_split_warnings
 from forebay.settings import IngestConfig
-from support.parquet_tables import LIMIT, class_folders, find, png, read, splits_of, texts_of, write
+from support.parquet_tables import LIMIT, class_folders, detect, png, read, splits_of, texts_of, write
 
 # --- Parquet and other files in one place
 
@@ -24,7 +24,7 @@ def test_a_stray_parquet_file_leaves_an_image_folder_one(tmp_path: Path, name: s
     root = class_folders(tmp_path / "d")
     (root / name).parent.mkdir(exist_ok=True)
     pq.write_table(pa.table({"file_name": ["cat/0.png"], "taken": ["2024-05-01"]}), root / name)
-    found = find(str(root), tmp_path)
+    found = detect(str(root), tmp_path)
     assert found.kind == "folder"
     if not name.startswith("_"):
         assert [record["source"] for record in found.index().to_pylist() if "parquet" in record["source"]] == []
@@ -34,14 +34,14 @@ def test_a_stray_parquet_file_leaves_an_image_folder_one(tmp_path: Path, name: s
 @pytest.mark.parametrize("bytes_", [b"", b"PAR1 damaged"])
 def test_a_damaged_stray_is_a_stray(tmp_path: Path, bytes_: bytes) -> None:
     (class_folders(tmp_path / "d") / "x.parquet").write_bytes(bytes_)
-    assert find(str(tmp_path / "d"), tmp_path).kind == "folder"
+    assert detect(str(tmp_path / "d"), tmp_path).kind == "folder"
 
 
 def test_thumbnails_in_parquet_do_not_outvote_class_folders_but_a_large_table_outvotes_examples(tmp_path: Path) -> None:
     write(class_folders(tmp_path / "d"), "thumbnails.parquet", 6, label=["x"] * 6)
-    assert find(str(tmp_path / "d"), tmp_path).kind == "folder"
+    assert detect(str(tmp_path / "d"), tmp_path).kind == "folder"
     write(tmp_path / "d", "large.parquet", 60, label=["x"] * 60)
-    found = find(str(tmp_path / "d"), tmp_path)
+    found = detect(str(tmp_path / "d"), tmp_path)
     assert found.kind == "parquet"
     found.index()
     assert texts_of(found) == ["Images beside Parquet are passed over: cat/0.png, cat/1.png, cat/2.png and 3 more."]
@@ -52,7 +52,7 @@ def test_parquet_with_a_preview_beside_it_stays_parquet(tmp_path: Path, name: st
     write(tmp_path / "d", "data/train.parquet", label=["a", "b"])
     (tmp_path / "d" / name).parent.mkdir(exist_ok=True)
     (tmp_path / "d" / name).write_bytes(png(1))
-    found = find(str(tmp_path / "d"), tmp_path)
+    found = detect(str(tmp_path / "d"), tmp_path)
     assert found.kind == "parquet"
     assert len(found.index()) == 2
     assert f"Images beside Parquet are passed over: {name}." in texts_of(found)
@@ -161,8 +161,8 @@ def test_a_dangling_link_is_named(tmp_path: Path) -> None:
 
 def test_a_test_side_of_which_nothing_is_usable_is_said_to_drop_the_split(tmp_path: Path) -> None:
     index = pa.table({"split": ["train", "test", None]})
-    assert lost_split(index, {"train": 1, "test": 1}) == []
-    assert lost_split(index, {"train": 1}) == [
+    assert lost_split_warnings(index, {"train": 1, "test": 1}) == []
+    assert lost_split_warnings(index, {"train": 1}) == [
         "No usable image is left of the source's test rows, so its split is dropped. Rows are held out by content "
         "instead (preprocess.holdout)."
     ]
@@ -192,11 +192,11 @@ def test_a_column_name_with_a_dot_and_a_split_column_of_nulls_are_read(tmp_path:
     table = pa.table({"my.image": images, "my.label": ["a", "b"], "split": pa.nulls(2)})
     pq.write_table(table, tmp_path / "a.parquet")
     config = IngestConfig(data=str(tmp_path / "a.parquet"), label_column="my.label")
-    found = find(config.data, tmp_path, config)
+    found = detect(config.data, tmp_path, config)
     assert list(found.source.read(found.index(), LIMIT)) == [png(1), png(2)]
     assert texts_of(found) == []
 
 
 def test_a_pipe_beside_images_is_not_opened(tmp_path: Path) -> None:
     os.mkfifo(class_folders(tmp_path / "d") / "x.parquet")
-    assert find(str(tmp_path / "d"), tmp_path).kind == "folder"
+    assert detect(str(tmp_path / "d"), tmp_path).kind == "folder"

@@ -11,7 +11,7 @@ import pytest
 from forebay.errors import ConfigError, DataError
 from forebay.images import ImageError
 from forebay.settings import IngestConfig
-from support.parquet_tables import LIMIT, class_folders, find, names_of, png, read, texts_of, write
+from support.parquet_tables import LIMIT, class_folders, detect, names_of, png, read, texts_of, write
 
 # --- columns
 
@@ -26,7 +26,7 @@ def test_images_are_found_by_name_and_by_type(tmp_path: Path, name: str, form: s
         "struct": pa.array([{"bytes": each, "path": "x"} for each in data]),
     }[form]
     pq.write_table(pa.table({name: column, "label": ["a", "b"], "note": ["x", "y"]}), tmp_path / "a.parquet")
-    found = find(str(tmp_path / "a.parquet"), tmp_path)
+    found = detect(str(tmp_path / "a.parquet"), tmp_path)
     assert list(found.source.read(found.index(), LIMIT)) == data
     assert texts_of(found) == []
 
@@ -60,7 +60,7 @@ def test_of_two_columns_with_images_the_named_one_counts_and_the_setting_overrul
     write(tmp_path, "a.parquet", label=["a", "b"], mask=masks)
     for settings, data in (({}, [png(0), png(1)]), ({"image_column": "mask"}, [png(8), png(9)])):
         config = IngestConfig(data=str(tmp_path / "a.parquet"), **settings)  # type: ignore[arg-type]
-        found = find(config.data, tmp_path, config)
+        found = detect(config.data, tmp_path, config)
         assert list(found.source.read(found.index(), LIMIT)) == data
         told = ["The images are taken from image, not from mask; ingest.image_column says otherwise."]
         assert texts_of(found) == ([] if settings else told)
@@ -165,7 +165,7 @@ def test_a_column_for_a_source_that_is_no_parquet_is_refused(tmp_path: Path, key
         ConfigError,
         match=rf"ingest\.{key}=img names a column of Parquet files or of a table of labels, and .* holds none",
     ):
-        find(str(tmp_path / "d"), tmp_path, IngestConfig(**{key: "img"}))  # type: ignore[arg-type]
+        detect(str(tmp_path / "d"), tmp_path, IngestConfig(**{key: "img"}))  # type: ignore[arg-type]
 
 
 # --- paths instead of images
@@ -185,7 +185,7 @@ def test_a_table_of_paths_without_bytes_is_refused_by_name(tmp_path: Path, empty
 def test_a_row_with_a_path_only_is_unreadable_and_says_so(tmp_path: Path) -> None:
     images = pa.array([{"bytes": png(1), "path": None}, {"bytes": None, "path": "x.png"}, None])
     pq.write_table(pa.table({"image": images, "label": [0, 1, 1]}), tmp_path / "a.parquet")
-    found = find(str(tmp_path / "a.parquet"), tmp_path)
+    found = detect(str(tmp_path / "a.parquet"), tmp_path)
     first, second, third = found.source.read(found.index(), LIMIT)
     assert first == png(1)
     assert isinstance(second, ImageError)
@@ -226,7 +226,7 @@ def test_sparks_images_are_read_as_grey_and_as_red_green_blue(tmp_path: Path) ->
         None,
     ]
     pq.write_table(pa.table({"image": pa.array(images, SPARK_TYPE), "label": range(8)}), tmp_path / "a.parquet")
-    found = find(str(tmp_path / "a.parquet"), tmp_path)
+    found = detect(str(tmp_path / "a.parquet"), tmp_path)
     grey, colour, alpha, *bad = found.source.read(found.index(), LIMIT)
     np.testing.assert_array_equal(grey, bgra[:, :, :1])
     np.testing.assert_array_equal(colour, bgra[:, :, 2::-1])

@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from forebay.ingest.labels.splits import mentioned_side, own_split
+from forebay.ingest.labels.splits import find_split, split_roles
 from support.parquet_tables import read, splits_of, write
 
 # --- words for a split
@@ -21,7 +21,7 @@ from support.parquet_tables import read, splits_of, write
     ],
 )
 def test_usual_words_and_their_compounds_stand_for_a_side_of_a_split(name: str, side: str | None) -> None:
-    assert mentioned_side(name) == side
+    assert find_split(name) == side
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_usual_words_and_their_compounds_stand_for_a_side_of_a_split(name: str, 
 def test_test_words_hold_out_and_validation_words_do_where_there_is_no_test(
     words: set[str], uses: dict[str, str]
 ) -> None:
-    assert own_split(words) == uses
+    assert split_roles(words) == uses
 
 
 # --- split from names and folders
@@ -165,8 +165,8 @@ def test_the_column_counts_where_names_say_another_split(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("name", ["TrainData", "trainLabels", "my_TrainSet"])
 def test_capitals_tell_words_apart(name: str) -> None:
-    assert mentioned_side(name) == "train"
-    assert mentioned_side(name.replace("rain", "est").replace("Test", "PublicTest")) == "test"
+    assert find_split(name) == "train"
+    assert find_split(name.replace("rain", "est").replace("Test", "PublicTest")) == "test"
 
 
 @pytest.mark.parametrize("missing", [pa.array([-1, -1]), pa.nulls(2), pa.array([None, None], pa.int64())])

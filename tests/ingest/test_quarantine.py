@@ -12,7 +12,7 @@ from forebay.cli.main import group
 from forebay.contracts.manifest import DataManifest
 from forebay.errors import DataError
 from forebay.ingest import ingest
-from forebay.ingest.quarantine import where_all_are
+from forebay.ingest.quarantine import quarantine_location
 from forebay.settings import IngestConfig
 from forebay.state import Home, Run, StepLog, write_json
 from support.small_images import draw, plant_bad_files, write_folder
@@ -104,9 +104,9 @@ def test_where_the_whole_table_is_hangs_on_where_the_step_runs(home: Home, tmp_p
     in_run = StepLog(name="ingest", run_id=run.run_id, home=home, events=run.events)
     alone = StepLog(name="ingest", run_id="x", home=home, events=tmp_path / "events.jsonl")
     in_pod = StepLog(name="ingest", run_id="x", home=home)
-    assert where_all_are(tmp_path, in_run) == f"`forebay quarantine {run.run_id}` lists them all"
-    assert where_all_are(tmp_path, alone) == f"`forebay quarantine {tmp_path}` lists them all"
-    assert where_all_are(tmp_path, in_pod) == f"{tmp_path / 'quarantine'} (Parquet) holds them all"
+    assert quarantine_location(tmp_path, in_run) == f"`forebay quarantine {run.run_id}` lists them all"
+    assert quarantine_location(tmp_path, alone) == f"`forebay quarantine {tmp_path}` lists them all"
+    assert quarantine_location(tmp_path, in_pod) == f"{tmp_path / 'quarantine'} (Parquet) holds them all"
 
 
 @pytest.mark.parametrize(

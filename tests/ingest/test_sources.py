@@ -21,15 +21,14 @@ from PIL import Image
 from forebay.errors import DataError
 from forebay.images import ImageError
 from forebay.ingest.dataset_name import dataset_name
-from forebay.ingest.detect import DetectedSource
-from forebay.ingest.detect import find as recognise
+from forebay.ingest.detect import DetectedSource, detect_source
 from forebay.settings import IngestConfig
 
 LIMIT = 1 << 20
 
 
 def find(data: str, work: Path) -> DetectedSource:
-    return recognise(IngestConfig(data=data), work)
+    return detect_source(IngestConfig(data=data), work)
 
 
 def index_of(data: Path | str, work: Path) -> list[dict[str, Any]]:

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from forebay.errors import DataError
-from forebay.ingest.spark.session import in_words, run_parts
+from forebay.ingest.spark.session import explain_spark_errors, run_parts
 
 TWO_SESSIONS = """
 import json, sys
 from pathlib import Path
 import psutil
 from forebay.errors import DataError
-from forebay.ingest.spark.session import in_words, run_parts, spark_session
+from forebay.ingest.spark.session import explain_spark_errors, run_parts, spark_session
 
 def children():
     return psutil.Process().children(recursive=True)
@@ -33,7 +33,7 @@ with spark_session(work) as session:
     found |= {"java": java[0].exe(), "options": java[0].cmdline(), "listening": listening}
 found["left"] = [child.name() for child in children()]
 try:
-    with spark_session(work) as session, in_words("some data"):
+    with spark_session(work) as session, explain_spark_errors("some data"):
         run_parts(session, 1, kill_java, "x long")
 except DataError as error:
     found["killed"] = str(error)
@@ -99,7 +99,7 @@ def test_what_a_task_raised_is_said_in_one_line_without_its_trace(spark: object)
     def work(part: int) -> object:
         raise OSError(f"s3://bucket/image-{part}.png: slow down")
 
-    with pytest.raises(DataError) as caught, in_words("s3://bucket"):
+    with pytest.raises(DataError) as caught, explain_spark_errors("s3://bucket"):
         run_parts(spark, 1, work, "x long")  # type: ignore[arg-type]
     assert str(caught.value) == (
         "s3://bucket: reading it failed: OSError: s3://bucket/image-0.png: slow down. "

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from forebay.errors import DataError
-from forebay.ingest.detect import find
+from forebay.ingest.detect import detect_source
 from forebay.settings import IngestConfig
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n"
@@ -32,7 +32,7 @@ def test_a_stand_in_is_named_in_every_source(tmp_path: Path, names: list[str], c
         (tmp_path / "set" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "set" / name).write_bytes(content)
     with pytest.raises(DataError, match=words):
-        find(IngestConfig(data=str(tmp_path / "set")), tmp_path).index()
+        detect_source(IngestConfig(data=str(tmp_path / "set")), tmp_path).index()
 
 
 def test_a_pointer_gives_no_names_of_classes(tmp_path: Path) -> None:
@@ -40,4 +40,4 @@ def test_a_pointer_gives_no_names_of_classes(tmp_path: Path) -> None:
     (tmp_path / "set" / "data_batch_1.bin").write_bytes(bytes(3073))
     (tmp_path / "set" / "batches.meta.txt").write_bytes(POINTER)
     with pytest.raises(DataError, match=r"batches\.meta\.txt: it is a Git LFS pointer"):
-        find(IngestConfig(data=str(tmp_path / "set")), tmp_path).index()
+        detect_source(IngestConfig(data=str(tmp_path / "set")), tmp_path).index()

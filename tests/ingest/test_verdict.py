@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from forebay.contracts.rows import content_digest
-from forebay.ingest.deduplication import class_order, class_warnings, judge
+from forebay.ingest.deduplication import class_warnings, judge, order_classes
 from forebay.ingest.image_index import ImageRecord, build_index, part_starts
 from forebay.ingest.target_format import ImageShape
 
@@ -72,8 +72,8 @@ def test_nothing_readable_gives_an_empty_verdict() -> None:
 
 
 def test_numeric_names_sort_by_number_and_others_by_text() -> None:
-    assert class_order(["10", "9", "1"]) == ["1", "9", "10"]
-    assert class_order(["10", "9", "x"]) == ["10", "9", "x"]
+    assert order_classes(["10", "9", "1"]) == ["1", "9", "10"]
+    assert order_classes(["10", "9", "x"]) == ["10", "9", "x"]
 
 
 def test_few_rows_uneven_classes_and_a_lost_class_are_said() -> None:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from forebay.errors import DataError
 from forebay.images import ImageError
 from forebay.ingest.archives import open_archive
-from forebay.ingest.archives.zip import plain
-from forebay.ingest.detect import find
+from forebay.ingest.archives.zip import seekable_file
+from forebay.ingest.detect import detect_source
 from forebay.ingest.files.files import SourceFile, list_files, read_file
 from forebay.settings import IngestConfig
 
@@ -45,14 +45,14 @@ def test_members_are_read_where_they_lie(tmp_path: Path, method: int) -> None:
 
 def test_images_of_a_zip_reach_a_task_unpacked(tmp_path: Path) -> None:
     packed(tmp_path / "a.zip", ("cat/1.png", TEXT), ("dog/2.png", b"second"))
-    found = find(IngestConfig(data=str(tmp_path / "a.zip")), tmp_path)
+    found = detect_source(IngestConfig(data=str(tmp_path / "a.zip")), tmp_path)
     assert found.kind == "zip"
     assert list(found.source.read(found.index(), LIMIT)) == [TEXT, b"second"]
 
 
 def test_a_member_larger_than_the_limit_is_not_unpacked(tmp_path: Path) -> None:
     packed(tmp_path / "a.zip", ("cat/bomb.png", bytes(4 * LIMIT)), ("dog/2.png", b"second"))
-    found = find(IngestConfig(data=str(tmp_path / "a.zip")), tmp_path)
+    found = detect_source(IngestConfig(data=str(tmp_path / "a.zip")), tmp_path)
     bomb, small = found.source.read(found.index(), LIMIT)
     assert (isinstance(bomb, ImageError), small) == (True, b"second")
     assert str(bomb) == f"too_large: {4 * LIMIT} bytes, at most {LIMIT} are read"
@@ -62,7 +62,7 @@ def test_a_member_that_is_larger_than_announced_is_never_unpacked_beyond(tmp_pat
     path = packed(tmp_path / "a.zip", ("cat/1.png", bytes(4 * LIMIT)), ("dog/2.png", b"second"))
     data = path.read_bytes()
     path.write_bytes(data.replace(struct.pack("<L", 4 * LIMIT), struct.pack("<L", 100)))
-    found = find(IngestConfig(data=str(path)), tmp_path)
+    found = detect_source(IngestConfig(data=str(path)), tmp_path)
     lying, small = found.source.read(found.index(), LIMIT)
     assert (str(lying), small) == ("unreadable: its zip member has 101 bytes, 100 are announced", b"second")
 
@@ -70,7 +70,7 @@ def test_a_member_that_is_larger_than_announced_is_never_unpacked_beyond(tmp_pat
 def test_a_flipped_bit_is_found_by_the_checksum(tmp_path: Path) -> None:
     path = packed(tmp_path / "a.zip", ("cat/1.png", TEXT), ("dog/2.png", b"second"), method=zipfile.ZIP_STORED)
     path.write_bytes(path.read_bytes().replace(b"more or less", b"more or l3ss", 1))
-    found = find(IngestConfig(data=str(path)), tmp_path)
+    found = detect_source(IngestConfig(data=str(path)), tmp_path)
     damaged, _ = found.source.read(found.index(), LIMIT)
     assert str(damaged) == "unreadable: its zip member is damaged: the checksum differs"
 
@@ -119,7 +119,7 @@ def test_damaged_zips_are_refused_or_read_never_anything_else(tmp_path: Path, da
         whole[place] = value
     (tmp_path / "a.zip").write_bytes(bytes(whole[: data.draw(st.integers(0, len(whole)))]))
     try:
-        found = find(IngestConfig(data=str(tmp_path / "a.zip")), tmp_path)
+        found = detect_source(IngestConfig(data=str(tmp_path / "a.zip")), tmp_path)
         images = list(found.source.read(found.index(), LIMIT))
     except DataError:
         return
@@ -132,7 +132,7 @@ def test_mnist_in_a_zip_is_read_as_in_a_folder(tmp_path: Path) -> None:
     for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         names = (("m/train-images.idx3-ubyte", images), ("m/train-labels.idx1-ubyte", labels))
         packed(tmp_path / "m.zip", *names, method=method)
-        found = find(IngestConfig(data=str(tmp_path / "m.zip")), tmp_path)
+        found = detect_source(IngestConfig(data=str(tmp_path / "m.zip")), tmp_path)
         index = found.index()
         assert (found.kind, index["label_name"].to_pylist()) == ("idx", ["7", "1"])
         assert [image.ravel().tolist() for image in found.source.read(index, LIMIT)] == [[0, 1, 2, 3], [4, 5, 6, 7]]
@@ -140,8 +140,8 @@ def test_mnist_in_a_zip_is_read_as_in_a_folder(tmp_path: Path) -> None:
 
 def test_a_stored_member_is_not_copied(tmp_path: Path) -> None:
     (file,) = members(packed(tmp_path / "a.zip", ("x.bin", TEXT), method=zipfile.ZIP_STORED))
-    found = plain(file, tmp_path)
-    assert (found.uri, found.zipped) == (file.uri, 0)
+    found = seekable_file(file, tmp_path)
+    assert (found.uri, found.zipped_bytes) == (file.uri, 0)
     assert read_file(found) == TEXT
 
 

@@ -10,8 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from forebay.ingest.detect import DetectedSource
-from forebay.ingest.detect import find as recognise
+from forebay.ingest.detect import DetectedSource, detect_source
 from forebay.settings import IngestConfig
 
 LIMIT = 1 << 20
@@ -34,8 +33,8 @@ def write(root: Path, name: str, /, rows: int = 2, metadata: dict[str, Any] | No
     return root
 
 
-def find(data: str, work: Path, config: IngestConfig | None = None) -> DetectedSource:
-    return recognise(replace(config or IngestConfig(), data=data), work)
+def detect(data: str, work: Path, config: IngestConfig | None = None) -> DetectedSource:
+    return detect_source(replace(config or IngestConfig(), data=data), work)
 
 
 def texts_of(found: DetectedSource) -> list[str]:
@@ -44,7 +43,7 @@ def texts_of(found: DetectedSource) -> list[str]:
 
 def read(data: Path, work: Path, **settings: str) -> tuple[list[dict[str, Any]], list[str]]:
     """Records by position, and notes."""
-    found = find(str(data), work, IngestConfig(data=str(data), **settings))  # type: ignore[arg-type]
+    found = detect(str(data), work, IngestConfig(data=str(data), **settings))  # type: ignore[arg-type]
     return found.index().sort_by("position").to_pylist(), texts_of(found)
 
 

@@ -9,8 +9,8 @@ from anyascii import anyascii
 
 from forebay.settings.ingest import DIGITS
 
-NAME_CHARACTERS = 63  # of a registered model
-GENERIC = frozenset((
+MAX_NAME_CHARACTERS = 63  # of a registered model
+GENERIC_NAMES = frozenset((
     "data", "dataset", "datasets", "images", "image", "imgs", "pictures", "photos", "files", "folder", "input", "train",
     "training", "out", "output", "tmp", "downloads",
 ))  # fmt: skip  # what many datasets are called: the gate would compare two of them
@@ -25,7 +25,7 @@ def dataset_name(data: str) -> str:
     """
     last = _last(data)
     stem = _SUFFIX.sub("", last.lower())
-    name = re.sub(r"[^a-z0-9]+", "-", anyascii(stem).lower()).strip("-")[:NAME_CHARACTERS].strip("-")
+    name = re.sub(r"[^a-z0-9]+", "-", anyascii(stem).lower()).strip("-")[:MAX_NAME_CHARACTERS].strip("-")
     return name or f"data-{hashlib.sha256(unicodedata.normalize('NFC', last).encode()).hexdigest()[:8]}"
 
 
@@ -34,7 +34,7 @@ def name_warning(data: str, name: str) -> str | None:
     last = _last(data)
     if data == DIGITS:
         return None
-    if name in GENERIC:
+    if name in GENERIC_NAMES:
         return (
             f"The dataset is called {name!r} after its path, and so is the registered model; other data of that name "
             "would be compared with it. --name (evaluate.name) gives the model another one."

@@ -52,7 +52,7 @@ def count_values(column: pa.ChunkedArray) -> dict[str, int]:
     return {item["values"].as_py(): item["counts"].as_py() for item in counted}
 
 
-def class_order(names: Iterable[str]) -> list[str]:
+def order_classes(names: Iterable[str]) -> list[str]:
     """Class names in label order: by number where all of them are numbers, else by code point."""
     names = list(names)
     if all(name.isascii() and name.isdigit() for name in names):
@@ -69,7 +69,7 @@ def class_warnings(class_rows: dict[str, int], seen: Iterable[str], min_class_ro
         min_class_rows: a class with fewer rows is named.
     """
     warnings = []
-    lost = class_order(set(seen) - set(class_rows))
+    lost = order_classes(set(seen) - set(class_rows))
     if lost:
         warnings.append(f"No usable image is left of {_named(lost)}; the model will not know it.")
     if alike := _alike(class_rows):
@@ -96,7 +96,7 @@ def _alike(names: Iterable[str]) -> list[str]:
     return [", ".join(map(repr, sorted(alike))) for alike in forms.values() if len(alike) > 1][:10]
 
 
-def one_sided_classes(kept: pa.Table) -> list[str]:
+def one_sided_class_warnings(kept: pa.Table) -> list[str]:
     """What to say of classes that stand on one side of the source's own split only.
 
     Args:
@@ -107,9 +107,9 @@ def one_sided_classes(kept: pa.Table) -> list[str]:
     if not all(sides.values()):
         return []
     warnings = []
-    if only := class_order(sides["train"] - sides["test"]):
+    if only := order_classes(sides["train"] - sides["test"]):
         warnings.append(f"Only among the training rows: {_named(only)}. Nothing says how well the model knows them.")
-    if only := class_order(sides["test"] - sides["train"]):
+    if only := order_classes(sides["test"] - sides["train"]):
         warnings.append(
             f"Only among the held-out rows: {_named(only)}. The model cannot learn them; add training images."
         )

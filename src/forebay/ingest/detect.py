@@ -8,10 +8,10 @@ import pyarrow as pa
 
 from forebay.errors import ConfigError, DataError
 from forebay.ingest.archives import open_archive, open_archives
-from forebay.ingest.archives.open import is_named_archive, without_suffix
+from forebay.ingest.archives.open import has_archive_suffix, without_archive_suffix
 from forebay.ingest.files.files import SourceFile, SourceListing, list_source
 from forebay.ingest.image_index import ImageRecord, build_index
-from forebay.ingest.layout import is_sidecar
+from forebay.ingest.layout import has_sidecar_suffix
 from forebay.ingest.source_note import SourceNote
 from forebay.ingest.sources import SOURCE_KINDS, SourceContents, SourceKind, labelled_images, parquet, webdataset
 from forebay.settings import AUTO, IngestConfig
@@ -24,7 +24,7 @@ KINDS = (
 )
 
 
-BESIDE_ARCHIVES = (".idx", ".index", "license", "readme", "copying", "checksums", "md5sums", "sha256sums")
+ARCHIVE_COMPANIONS = (".idx", ".index", "license", "readme", "copying", "checksums", "md5sums", "sha256sums")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class DetectedSource:
 
     kind: str
     source: SourceKind
-    visible: SourceContents
+    contents: SourceContents
     work: Path
     notes: list[SourceNote] = field(default_factory=list)  # what a person should know; `index` adds to them
 
@@ -45,19 +45,19 @@ class DetectedSource:
         """
         table = build_index(self._records())
         if len(table) == 0:
-            problem = f"no image among its files ({_few(self.visible.files)})"
-            raise DataError(source=self.visible.config.data, problem=problem, fix=_advice(self.visible.files))
+            problem = f"no image among its files ({_few(self.contents.files)})"
+            raise DataError(source=self.contents.config.data, problem=problem, fix=_advice(self.contents.files))
         return table
 
     def _records(self) -> Iterator[ImageRecord]:
-        for found in self.source.index(self.visible, self.work):
+        for found in self.source.index(self.contents, self.work):
             if isinstance(found, SourceNote):
                 self.notes.append(found)
             else:
                 yield found
 
 
-def find(config: IngestConfig, work: Path) -> DetectedSource:
+def detect_source(config: IngestConfig, work: Path) -> DetectedSource:
     """Recognise a source by its files' names, and an archive by its first bytes.
 
     Args:
@@ -68,25 +68,25 @@ def find(config: IngestConfig, work: Path) -> DetectedSource:
         DataError: it is empty, or an archive that cannot be read.
     """
     listing = SourceListing(files=[], empty_folders=[]) if config.data == DIGITS else list_source(config.data)
-    packed, visible = _opened(config, listing, work)
-    source = _source(visible)
+    packed, contents = _opened(config, listing, work)
+    source = _source(contents)
     kind = packed if packed and source.kind == "folder" else source.kind
     notes: list[SourceNote] = []
     if source is not parquet.KIND:
-        visible, notes = parquet.without_strays(visible)
-    return DetectedSource(kind=kind, source=source, visible=visible, work=work, notes=notes)
+        contents, notes = parquet.drop_stray_parquet(contents)
+    return DetectedSource(kind=kind, source=source, contents=contents, work=work, notes=notes)
 
 
-def _source(visible: SourceContents) -> SourceKind:
-    config = visible.config
-    source = next((source for source in SOURCE_KINDS if source.accepts(visible)), None)
+def _source(contents: SourceContents) -> SourceKind:
+    config = contents.config
+    source = next((source for source in SOURCE_KINDS if source.accepts(contents)), None)
     if source is None:
         raise DataError(source=config.data, problem="it holds no files (hidden ones do not count)", fix=KINDS)
     named = {"image_column": config.image_column, "label_column": config.label_column}
     key = next((key for key, column in named.items() if column != AUTO), None)
     if key is None or source in (labelled_images.KIND, webdataset.KIND):
         return source
-    if not any(parquet.is_parquet(file) for file in visible.files):
+    if not any(parquet.is_parquet(file) for file in contents.files):
         raise ConfigError(
             f"ingest.{key}={named[key]} names a column of Parquet files or of a table of labels, and {config.data} "
             f"holds none. Leave it at {AUTO}, give Parquet, or name a table with ingest.labels."
@@ -101,22 +101,24 @@ def _opened(config: IngestConfig, listing: SourceListing, work: Path) -> tuple[s
         if opened is not None:
             kind, members = opened
             return kind, SourceContents(config=config, listing=members, archives=("",))
-    archives = [file for file in listing.files if is_named_archive(file)]
-    beside = [file for file in listing.files if not is_named_archive(file)]
-    if archives and all(is_sidecar(file.name) or file.name.lower().endswith(BESIDE_ARCHIVES) for file in beside):
+    archives = [file for file in listing.files if has_archive_suffix(file)]
+    beside = [file for file in listing.files if not has_archive_suffix(file)]
+    if archives and all(
+        has_sidecar_suffix(file.name) or file.name.lower().endswith(ARCHIVE_COMPANIONS) for file in beside
+    ):
         kind, members = open_archives(archives, work)
-        together = SourceListing.of(
+        together = SourceListing.of_visible(
             [*members.files, *beside], members.empty_folders
         )  # a table of labels may lie beside
         return kind, SourceContents(
-            config=config, listing=together, archives=tuple(without_suffix(file.path) for file in archives)
+            config=config, listing=together, archives=tuple(without_archive_suffix(file.path) for file in archives)
         )
     return "", SourceContents(config=config, listing=listing)
 
 
 def _advice(files: Sequence[SourceFile]) -> str:
     """What to give instead of files among which no image is."""
-    if any(is_named_archive(file) for file in files):
+    if any(has_archive_suffix(file) for file in files):
         return (
             "Archives are read where nothing but them and texts lies in a folder, and not inside other archives: "
             "unpack the outer one, or give an archive itself."

@@ -4,7 +4,7 @@ import hashlib
 from importlib.metadata import version
 from pathlib import Path
 
-from forebay.ingest.archives.open import is_named_archive
+from forebay.ingest.archives.open import has_archive_suffix
 from forebay.ingest.files.files import SourceFile, list_files
 from forebay.settings.ingest import DIGITS
 
@@ -43,7 +43,7 @@ def _is_inside(labels: str, files: list[SourceFile]) -> bool:
         return True
     if "://" in labels or Path(labels).expanduser().exists():
         return False
-    archives = len(files) == 1 or any(is_named_archive(file) for file in files)
+    archives = len(files) == 1 or any(has_archive_suffix(file) for file in files)
     return archives or any(file.path.endswith(f"/{wanted}") for file in files)
 
 

@@ -35,7 +35,7 @@ class ImageRecord(NamedTuple):
     planar: bool = False  # raw pixels as C x H x W, not H x W x C
     reason: str | None = None  # quarantined already: a word of contracts.rows.REASONS
     detail: str | None = None
-    zipped: int = 0  # bytes that an image takes in its zip archive, from its header on; 0 elsewhere
+    zipped_bytes: int = 0  # bytes that an image takes in its zip archive, from its header on; 0 elsewhere
     column: str | None = None  # of a Parquet source: the one that holds the images
 
 
@@ -53,7 +53,7 @@ RECORD_SCHEMA = pa.schema(
         ("planar", pa.bool_()),
         ("reason", pa.string()),
         ("detail", pa.string()),
-        ("zipped", pa.int64()),
+        ("zipped_bytes", pa.int64()),
         ("column", pa.string()),
     ]
 )
@@ -72,7 +72,7 @@ def build_index(records: Iterable[ImageRecord]) -> pa.Table:
             pa.array(column, field.type) for column, field in zip(zip(*chunk, strict=True), RECORD_SCHEMA, strict=True)
         ]
         batches.append(pa.record_batch(columns, schema=RECORD_SCHEMA))
-    table = _one_form(pa.Table.from_batches(batches, RECORD_SCHEMA))
+    table = _unify_unicode_forms(pa.Table.from_batches(batches, RECORD_SCHEMA))
     table = table.append_column("position", _ranks(table)).append_column("label_number", _numbers(table["label_name"]))
     return table.sort_by([("uri", "ascending"), ("offset", "ascending"), ("position", "ascending")])
 
@@ -126,7 +126,7 @@ def read_part(source: Path | BinaryIO, part: int) -> pa.Table:
         return file.read_row_group(part)
 
 
-def _one_form(table: pa.Table) -> pa.Table:
+def _unify_unicode_forms(table: pa.Table) -> pa.Table:
     """Label names that differ only in how Unicode writes them are one class, as their names look the same.
 
     macOS writes an accent as a letter of its own, other systems do not; a name that occurs in one form is left alone.
@@ -134,7 +134,7 @@ def _one_form(table: pa.Table) -> pa.Table:
     forms: dict[str, set[str]] = {}
     for name in pc.unique(table["label_name"].drop_null()).to_pylist():
         forms.setdefault(unicodedata.normalize("NFC", name), set()).add(name)
-    twice = {name: composed for composed, names in forms.items() if len(names) > 1 for name in names}
+    twice = {name: nfc for nfc, names in forms.items() if len(names) > 1 for name in names}
     if not twice:
         return table
     names = pa.array([twice.get(name, name) for name in table["label_name"].to_pylist()], pa.string())

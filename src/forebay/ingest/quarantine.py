@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from forebay.contracts.manifest import DataManifest
 from forebay.contracts.rows import QUARANTINE, QUARANTINE_SCHEMA
 from forebay.errors import DamagedError, DataError
-from forebay.ingest.layout.tree import commonest_suffixes
+from forebay.ingest.layout.tree import most_common_suffixes
 from forebay.settings import AUTO, IngestConfig
 from forebay.state import StepLog
 
@@ -42,13 +42,13 @@ def quarantine_rows(folder: Path, files: str = "*.parquet") -> Iterator[dict[str
             ) from error
 
 
-def with_quarantine(manifest: DataManifest, out: Path, images: int, where: str) -> DataManifest:
+def add_quarantine_warning(manifest: DataManifest, out: Path, images: int, where: str) -> DataManifest:
     """The manifest with what its warnings say of the quarantined images, before all others.
 
     Args:
         out: ingest's output folder, which holds the table.
         images: in the source.
-        where: `where_all_are`.
+        where: `quarantine_location`.
     """
     if not manifest.quarantined:
         return manifest
@@ -61,7 +61,7 @@ def examples(out: Path) -> str:
     """The first quarantined images with what was found, and the commonest suffixes."""
     rows = list(islice(quarantine_rows(out / QUARANTINE), SUFFIXES_OF))
     first = "; ".join(f"{row['source']}: {row['detail']}" for row in _varied(rows))
-    return f"The first: {first}. Suffixes: {commonest_suffixes(row['source'] for row in rows)}."
+    return f"The first: {first}. Suffixes: {most_common_suffixes(row['source'] for row in rows)}."
 
 
 def _varied(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -78,7 +78,7 @@ def by_reason(quarantined: dict[str, int]) -> str:
     return ", ".join(f"{count} {reason}" for reason, count in sorted(quarantined.items()))
 
 
-def keep_for_run(out: Path, log: StepLog) -> None:
+def copy_to_run(out: Path, log: StepLog) -> None:
     """Put the table into the run's folder, where `forebay quarantine` finds it when the step's folder is long gone."""
     if log.events is None or not any((out / QUARANTINE).glob("*.parquet")):
         return
@@ -92,7 +92,7 @@ def keep_for_run(out: Path, log: StepLog) -> None:
     temporary.replace(kept)
 
 
-def where_all_are(out: Path, log: StepLog) -> str:
+def quarantine_location(out: Path, log: StepLog) -> str:
     """Where a person sees the whole table: by a command here, in the step's folder on a cluster."""
     if log.events is None:
         return f"{out / QUARANTINE} (Parquet) holds them all"
@@ -107,7 +107,7 @@ def check(manifest: DataManifest, config: IngestConfig, rows: int, set_aside: in
         rows: images in the source.
         set_aside: of them, those that are unlabelled and meant to be.
         out: ingest's output folder.
-        where: `where_all_are`.
+        where: `quarantine_location`.
 
     Raises:
         DataError: too much is quarantined, or fewer than two classes are left.

@@ -18,24 +18,31 @@ import pyarrow.parquet as pq
 from forebay.contracts.manifest import MANIFEST, DataManifest
 from forebay.contracts.rows import QUARANTINE, ROWS
 from forebay.errors import DataError
-from forebay.ingest.deduplication import DeduplicationResult, class_order, count_values, judge
-from forebay.ingest.detect import DetectedSource, find
+from forebay.ingest.deduplication import DeduplicationResult, count_values, judge, order_classes
+from forebay.ingest.detect import DetectedSource, detect_source
 from forebay.ingest.fingerprint import source_fingerprint
 from forebay.ingest.image_index import INDEX, check_class_names, write_index
-from forebay.ingest.quarantine import check, keep_for_run, where_all_are, with_quarantine
+from forebay.ingest.quarantine import add_quarantine_warning, check, copy_to_run, quarantine_location
 from forebay.ingest.result import IngestExecutor, IngestResult
-from forebay.ingest.spark.decode_task import JUDGED_TYPES, STAGED, DecodeJob, decode_part, read_judged, sample_outcomes
-from forebay.ingest.spark.session import TASKS_PER_CORE, in_words, map_parts, run_parts, spark_session
+from forebay.ingest.spark.decode_task import (
+    METADATA_DDL,
+    STAGED,
+    DecodeJob,
+    decode_part,
+    read_staged_metadata,
+    sample_outcomes,
+)
+from forebay.ingest.spark.session import TASKS_PER_CORE, explain_spark_errors, map_parts, run_parts, spark_session
 from forebay.ingest.spark.task_storage import LocalStorage, TaskStorage
 from forebay.ingest.spark.write_task import REPEATED, WriteJob, write_part
 from forebay.ingest.summary import make_manifest
 from forebay.ingest.target_format import (
-    NO_TARGET,
-    OUTCOME_TYPES,
+    OUTCOME_DDL,
+    UNKNOWN_FORMAT,
     DecodeOutcome,
+    choose_target_format,
     count_outcomes,
     outcome_batch,
-    resolve,
 )
 from forebay.settings import IngestConfig
 from forebay.settings.cluster_only import check_for_this_machine
@@ -61,10 +68,10 @@ def ingest(out: Path, config: IngestConfig, log: StepLog, executor: IngestExecut
         else:
             reading = read_source(config, LocalStorage(work), LocalStorage(out.absolute()), work, log.progress)
     _check_unchanged(config, before)
-    where = where_all_are(out, log)
-    manifest = with_quarantine(reading.manifest, out, reading.images, where)
+    where = quarantine_location(out, log)
+    manifest = add_quarantine_warning(reading.manifest, out, reading.images, where)
     log.result(data=_facts(manifest))  # before anything is refused: a failed run then says what was read as well
-    keep_for_run(out, log)
+    copy_to_run(out, log)
     for warning in manifest.warnings:
         log.warn(warning)
     check(manifest, config, reading.images, reading.set_aside, out, where)
@@ -89,16 +96,16 @@ def read_source(
         ConfigError, DataError, MachineError: as `forebay.ingest`.
     """
     with ThreadPoolExecutor(1) as pool:
-        found = find(config, scratch)
+        found = detect_source(config, scratch)
         indexing = pool.submit(found.index)  # while Java starts
-        with spark_session(scratch) as session, in_words(config.data):
-            index = work.shared(indexing.result())
+        with spark_session(scratch) as session, explain_spark_errors(config.data):
+            index = work.share_index(indexing.result())
             check_class_names(index, config.data)
-            with work.writing(INDEX) as path:
+            with work.write_file(INDEX) as path:
                 parts = write_index(index, path)
             job, outcomes = _decode(session, _first_job(found, index, config, work), index, parts, config, progress)
             verdict = judge(_groups(session, work, parts), index)
-            classes = class_order(count_values(verdict.kept["label_name"]))
+            classes = order_classes(count_values(verdict.kept["label_name"]))
             digests = _write(session, job, parts, verdict, classes, out)
     manifest = make_manifest(found, config, job.target, outcomes, verdict, index)
     set_aside = sum(note.set_aside for note in found.notes)
@@ -140,14 +147,14 @@ def _first_job(found: DetectedSource, index: pa.Table, config: IngestConfig, wor
     job = DecodeJob(
         work=work,
         kind=found.source.kind,
-        target=NO_TARGET,
+        target=UNKNOWN_FORMAT,
         fit=config.fit,
         resize=config.on_size == "resize",
         max_pixels=config.max_pixels,
         max_file_bytes=config.max_file_bytes,
     )
     sample = index.take(np.unique(np.linspace(0, len(index) - 1, SAMPLE_ROWS).astype(np.int64)))
-    return replace(job, target=resolve(sample_outcomes(job, sample), config))
+    return replace(job, target=choose_target_format(sample_outcomes(job, sample), config))
 
 
 def _decode(
@@ -159,7 +166,7 @@ def _decode(
     which is nearly always right and saves a pass; where it was wrong, the images are staged once more.
     """
     outcomes = _stage(session, job, index, parts, progress)
-    target = resolve(outcomes, config)
+    target = choose_target_format(outcomes, config)
     if target != job.target and any(outcome.found for outcome in outcomes):
         job = replace(job, target=target)
         outcomes = _stage(session, job, index, parts, progress)
@@ -175,7 +182,7 @@ def _stage(
     def tell(finished: int) -> None:
         progress(len(index) * finished // parts, len(index), "images")
 
-    return count_outcomes(run_parts(session, parts, work, OUTCOME_TYPES, tell).to_pylist())
+    return count_outcomes(run_parts(session, parts, work, OUTCOME_DDL, tell).to_pylist())
 
 
 def _groups(session: "SparkSession", work: TaskStorage, parts: int) -> pa.Table:
@@ -199,8 +206,8 @@ def _groups(session: "SparkSession", work: TaskStorage, parts: int) -> pa.Table:
 def _staged(session: "SparkSession", work: TaskStorage, parts: int) -> "DataFrame":
     """What is known of each staged image; Spark itself reads S3 only with libraries that it does not bring."""
     if isinstance(work, LocalStorage):
-        return session.read.schema(JUDGED_TYPES).parquet(_literal(work.folder / STAGED))
-    return map_parts(session, parts, lambda part: read_judged(work, part), JUDGED_TYPES, TASKS_PER_CORE)
+        return session.read.schema(METADATA_DDL).parquet(_literal(work.folder / STAGED))
+    return map_parts(session, parts, lambda part: read_staged_metadata(work, part), METADATA_DDL, TASKS_PER_CORE)
 
 
 def _literal(path: Path) -> str:
@@ -216,7 +223,7 @@ def _write(
     classes: list[str],
     out: TaskStorage,
 ) -> dict[str, str]:
-    with staged.work.writing(REPEATED) as path:
+    with staged.work.write_file(REPEATED) as path:
         pq.write_table(verdict.repeated, path)
     digests = not isinstance(out, LocalStorage)
     job = WriteJob(work=staged.work, out=out, classes=classes, shape=staged.target.shape, digests=digests)

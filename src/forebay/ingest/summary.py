@@ -10,17 +10,20 @@ from forebay.contracts.rows import content_digest
 from forebay.ingest.dataset_name import dataset_name, name_warning
 from forebay.ingest.deduplication import (
     DeduplicationResult,
-    class_order,
     class_warnings,
     count_values,
-    one_sided_classes,
+    one_sided_class_warnings,
+    order_classes,
 )
 from forebay.ingest.detect import DetectedSource
 from forebay.ingest.image_warnings import image_warnings
-from forebay.ingest.target_format import DecodeOutcome, TargetFormat, found_shapes
+from forebay.ingest.target_format import DecodeOutcome, TargetFormat, count_source_shapes
 from forebay.settings import IngestConfig
 
-PLACING = ("executors", "executor_memory")  # where the work is done: the data is the same, and so is its manifest
+EXECUTOR_SETTINGS = (
+    "executors",
+    "executor_memory",
+)  # where the work is done: the data is the same, and so is its manifest
 
 
 def make_manifest(
@@ -33,17 +36,17 @@ def make_manifest(
 ) -> DataManifest:
     """Everything that is known of the dataset, once its rows are written."""
     class_rows = count_values(verdict.kept["label_name"])
-    classes = class_order(class_rows)
+    classes = order_classes(class_rows)
     quarantined = Counter(verdict.counts)
     for outcome, count in outcomes.items():
         if outcome.reason is not None:
             quarantined[outcome.reason] += count
     sizes: Counter[str] = Counter()
-    for found_shape, count in found_shapes(outcomes).items():
+    for found_shape, count in count_source_shapes(outcomes).items():
         sizes[f"{found_shape.height}x{found_shape.width}"] += count
     splits = count_values(verdict.kept["split"])
     settings = {
-        **{key: value for key, value in asdict(config).items() if key not in PLACING},
+        **{key: value for key, value in asdict(config).items() if key not in EXECUTOR_SETTINGS},
         "size": f"{target.shape.height}x{target.shape.width}",
         "channels": str(target.shape.channels),
         "bits": str(target.bits),
@@ -73,15 +76,15 @@ def _warnings(found: DetectedSource, config: IngestConfig, verdict: Deduplicatio
     texts = [note.text for note in found.notes]
     named = name_warning(config.data, dataset_name(config.data))
     texts += [named] if named else []
-    texts += lost_split(index, count_values(verdict.kept["split"]))
+    texts += lost_split_warnings(index, count_values(verdict.kept["split"]))
     if class_rows:
         seen = index["label_name"].drop_null().unique().to_pylist()
         texts += class_warnings(class_rows, seen, config.min_class_rows)
-        texts += one_sided_classes(verdict.kept)
+        texts += one_sided_class_warnings(verdict.kept)
     return texts
 
 
-def lost_split(index: pa.Table, splits: dict[str, int]) -> list[str]:
+def lost_split_warnings(index: pa.Table, splits: dict[str, int]) -> list[str]:
     """A warning where the source brings a split, but no row of one side can be used."""
     lost = sorted(set(index["split"].drop_null().unique().to_pylist()) - set(splits))
     if not lost:

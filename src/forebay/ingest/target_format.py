@@ -11,7 +11,7 @@ from forebay.images.depth import FULL
 from forebay.settings import AUTO, IngestConfig
 
 # Of `outcome_batch`, in Spark's words.
-OUTCOME_TYPES = "height int, width int, channels int, reason string, bits int, most_bits int, rows long"
+OUTCOME_DDL = "height int, width int, channels int, reason string, bits int, most_bits int, rows long"
 
 
 class ImageShape(NamedTuple):
@@ -30,7 +30,7 @@ class TargetFormat(NamedTuple):
     bits: int  # of 16-bit images: what stands for white
 
 
-NO_TARGET = TargetFormat(ImageShape(1, 1, 1), (1, 1), FULL)  # while nothing is known
+UNKNOWN_FORMAT = TargetFormat(ImageShape(1, 1, 1), (1, 1), FULL)  # while nothing is known
 
 
 class DecodeOutcome(NamedTuple):
@@ -68,7 +68,7 @@ def count_outcomes(rows: Iterable[dict[str, Any]]) -> Counter[DecodeOutcome]:
     return counted
 
 
-def found_shapes(outcomes: Counter[DecodeOutcome]) -> Counter[ImageShape]:
+def count_source_shapes(outcomes: Counter[DecodeOutcome]) -> Counter[ImageShape]:
     """How many readable images have each shape, as found in the source."""
     shapes: Counter[ImageShape] = Counter()
     for outcome, count in outcomes.items():
@@ -77,7 +77,7 @@ def found_shapes(outcomes: Counter[DecodeOutcome]) -> Counter[ImageShape]:
     return shapes
 
 
-def resolve(outcomes: Counter[DecodeOutcome], config: IngestConfig) -> TargetFormat:
+def choose_target_format(outcomes: Counter[DecodeOutcome], config: IngestConfig) -> TargetFormat:
     """What to bring images to.
 
     - Size: as set, whatever it is. Else the commonest (of equally common ones the largest), each side at most
@@ -85,7 +85,7 @@ def resolve(outcomes: Counter[DecodeOutcome], config: IngestConfig) -> TargetFor
     - Channels: as set, else 1 where every image is grey.
     - Bits: as set, else the smallest depth that holds every value of every 16-bit image; 16 where there is none.
     """
-    shapes = found_shapes(outcomes)
+    shapes = count_source_shapes(outcomes)
     if config.size != AUTO:
         height, width = map(int, config.size.split("x"))
         size = stored = (height, width)

@@ -5,15 +5,15 @@ import shutil
 from pathlib import Path
 
 from forebay.errors import DataError
-from forebay.ingest.archives.magic import BROKEN_STREAM, GZIP, OPENERS, ByteStream, stranger
+from forebay.ingest.archives.magic import DECOMPRESSORS, GZIP, STREAM_ERRORS, ByteStream, wrong_file_error
 from forebay.ingest.files.files import SourceFile, open_file
 
-CHUNK = 1 << 20
+CHUNK_BYTES = 1 << 20
 SUFFIXES = (".gz", ".bz2", ".xz")
-FIX = "Get the file again, or pack it again."
+REPACK_ADVICE = "Get the file again, or pack it again."
 
 
-def unpack(packed: SourceFile, work: Path, kind: str = GZIP) -> SourceFile:
+def decompress_file(packed: SourceFile, work: Path, kind: str = GZIP) -> SourceFile:
     """The content of a compressed file, as a file of the work folder.
 
     Args:
@@ -22,19 +22,19 @@ def unpack(packed: SourceFile, work: Path, kind: str = GZIP) -> SourceFile:
     Raises:
         DataError: it is no such file, is damaged or cut off, or unpacks to more than the disk can take.
     """
-    if (error := stranger(packed)) is not None:
+    if (error := wrong_file_error(packed)) is not None:
         raise error
     limit = shutil.disk_usage(work).free * 9 // 10
     size = 0
     # Named after its path: the index is sorted by address, so a name by chance would give other files each time.
     unpacked = work / f"unpacked-{hashlib.sha256(packed.path.encode()).hexdigest()[:16]}"
     with open_file(packed) as raw, unpacked.open("wb") as target:
-        stream = OPENERS[kind](raw)
+        stream = DECOMPRESSORS[kind](raw)
         while chunk := _chunk(packed.path, kind, stream):
             size += len(chunk)
             if size > limit:
                 problem = f"it unpacks to more than {limit} bytes, the space left in {work}"
-                raise DataError(source=packed.path, problem=problem, fix=FIX)
+                raise DataError(source=packed.path, problem=problem, fix=REPACK_ADVICE)
             target.write(chunk)
     path = packed.path
     for suffix in SUFFIXES:
@@ -44,6 +44,6 @@ def unpack(packed: SourceFile, work: Path, kind: str = GZIP) -> SourceFile:
 
 def _chunk(path: str, kind: str, stream: ByteStream) -> bytes:
     try:
-        return stream.read(CHUNK)
-    except BROKEN_STREAM as error:
-        raise DataError(source=path, problem=f"not a whole {kind} file ({error})", fix=FIX) from error
+        return stream.read(CHUNK_BYTES)
+    except STREAM_ERRORS as error:
+        raise DataError(source=path, problem=f"not a whole {kind} file ({error})", fix=REPACK_ADVICE) from error

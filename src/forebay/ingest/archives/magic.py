@@ -21,12 +21,12 @@ class ByteStream(Protocol):
 
 HEAD_BYTES = 512  # enough for every kind; the size of a tar header
 TAR, ZIP, GZIP, BZIP2, XZ = "tar", "zip", "gzip", "bzip2", "xz"
-OPENERS: dict[str, Callable[[BinaryIO], ByteStream]] = {
+DECOMPRESSORS: dict[str, Callable[[BinaryIO], ByteStream]] = {
     GZIP: lambda stream: gzip.GzipFile(fileobj=stream),
     BZIP2: bz2.BZ2File,
     XZ: lzma.LZMAFile,
 }
-BROKEN_STREAM = (gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError, OSError, ValueError)
+STREAM_ERRORS = (gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError, OSError, ValueError)
 _MAGIC = (
     (b"\x1f\x8b", GZIP),
     (b"BZh", BZIP2),
@@ -35,7 +35,7 @@ _MAGIC = (
     (b"PK\x05\x06", ZIP),
     (b"PK\x07\x08", ZIP),
 )
-_UNREAD = (
+_UNSUPPORTED = (
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
     (b"Rar!\x1a\x07", "a RAR archive"),
     (b"\x28\xb5\x2f\xfd", "a Zstandard file"),
@@ -46,13 +46,13 @@ _UNREAD = (
 )
 
 
-def head(file: SourceFile) -> bytes:
+def read_head(file: SourceFile) -> bytes:
     """The first bytes."""
     with open_file(file) as stream:
         return stream.read(HEAD_BYTES)
 
 
-def kind_of(start: bytes) -> str:
+def archive_kind(start: bytes) -> str:
     """The kind of archive or compression that begins so; empty where it is none that is read."""
     for magic, kind in _MAGIC:
         if start.startswith(magic):
@@ -60,26 +60,26 @@ def kind_of(start: bytes) -> str:
     return TAR if _is_tar(start) else ""
 
 
-def named(start: bytes) -> str:
+def describe_unsupported(start: bytes) -> str:
     """What begins so, where it is a thing that people take for an archive and that is not read; else empty."""
     if start.lstrip()[:14].lower().startswith((b"<!doctype html", b"<html")):
         return "a web page, such as one that asks for a login"
-    return next((name for magic, name in _UNREAD if start.startswith(magic)), "")
+    return next((name for magic, name in _UNSUPPORTED if start.startswith(magic)), "")
 
 
-def stranger(file: SourceFile) -> DataError | None:
+def wrong_file_error(file: SourceFile) -> DataError | None:
     """The error for a file that is a thing which people take for a data file, such as a Git LFS pointer."""
-    found = named(head(file))
+    found = describe_unsupported(read_head(file))
     fix = "Run `git lfs pull` in its folder." if "LFS" in found else "Get the file again."
     return DataError(source=file.path, problem=f"it is {found}", fix=fix) if found else None
 
 
-def head_inside(file: SourceFile, kind: str) -> bytes:
+def read_compressed_head(file: SourceFile, kind: str) -> bytes:
     """The first bytes of what a compressed file holds; empty where it is damaged from the start."""
     with open_file(file) as raw:
         try:
-            return OPENERS[kind](raw).read(HEAD_BYTES)
-        except BROKEN_STREAM:
+            return DECOMPRESSORS[kind](raw).read(HEAD_BYTES)
+        except STREAM_ERRORS:
             return b""
 
 

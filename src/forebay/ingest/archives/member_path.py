@@ -7,7 +7,7 @@ from forebay.ingest.files.files import printable
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
-def path_inside(name: str) -> str:
+def member_path(name: str) -> str:
     """The path of a member, as nothing is extracted: leading slashes and drives do no harm.
 
     A name without a slash that has backslashes was written by a program on Windows, whatever others are like.

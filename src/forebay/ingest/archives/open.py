@@ -4,8 +4,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from forebay.errors import DataError
-from forebay.ingest.archives.compressed import unpack
-from forebay.ingest.archives.magic import OPENERS, TAR, ZIP, head, head_inside, kind_of, named
+from forebay.ingest.archives.compressed import decompress_file
+from forebay.ingest.archives.magic import (
+    DECOMPRESSORS,
+    TAR,
+    ZIP,
+    archive_kind,
+    describe_unsupported,
+    read_compressed_head,
+    read_head,
+)
 from forebay.ingest.archives.tar import tar_members
 from forebay.ingest.archives.zip import zip_members
 from forebay.ingest.files.files import SourceFile, SourceListing
@@ -15,7 +23,7 @@ ARCHIVE_SUFFIXES = (
 )  # fmt: skip
 
 
-def is_named_archive(file: SourceFile) -> bool:
+def has_archive_suffix(file: SourceFile) -> bool:
     """Tell a file that is called like an archive."""
     return file.name.lower().endswith(ARCHIVE_SUFFIXES)
 
@@ -32,21 +40,21 @@ def open_archive(file: SourceFile, work: Path) -> tuple[str, SourceListing] | No
     Raises:
         DataError: it is damaged, or is called an archive and is none that is read.
     """
-    start = head(file)
-    kind = kind_of(start)
-    if kind in OPENERS:
-        inside = kind_of(head_inside(file, kind))
-        if inside not in (TAR, ZIP) and not is_named_archive(file):
+    start = read_head(file)
+    kind = archive_kind(start)
+    if kind in DECOMPRESSORS:
+        inside = archive_kind(read_compressed_head(file, kind))
+        if inside not in (TAR, ZIP) and not has_archive_suffix(file):
             return None
-        file = replace(unpack(file, work, kind), path=file.path)
-        start = head(file)
-        kind = kind_of(start)
+        file = replace(decompress_file(file, work, kind), path=file.path)
+        start = read_head(file)
+        kind = archive_kind(start)
     if kind == ZIP:
         return ZIP, zip_members(file)
     if kind == TAR:
         return TAR, tar_members(file)
-    if is_named_archive(file):
-        raise _no_archive(file, start)
+    if has_archive_suffix(file):
+        raise _unreadable_archive(file, start)
     return None
 
 
@@ -64,21 +72,23 @@ def open_archives(files: list[SourceFile], work: Path) -> tuple[str, SourceListi
         if opened is not None:
             kind, listing = opened
             kinds.add(kind)
-            above = without_suffix(file.path)
+            above = without_archive_suffix(file.path)
             members += [replace(member, path=f"{above}/{member.path}") for member in listing.files]
             folders += [f"{above}/{folder}" for folder in listing.empty_folders]
-    return "+".join(sorted(kinds)), SourceListing.of(members, folders)
+    return "+".join(sorted(kinds)), SourceListing.of_visible(members, folders)
 
 
-def without_suffix(path: str) -> str:
+def without_archive_suffix(path: str) -> str:
     """The path of an archive without what says that it is one: the folder that it stands for."""
     known = [suffix for suffix in ARCHIVE_SUFFIXES if path.lower().endswith(suffix)]
     return path[: -max(map(len, known))] if known else path
 
 
-def _no_archive(file: SourceFile, start: bytes) -> DataError:
+def _unreadable_archive(file: SourceFile, start: bytes) -> DataError:
     kind = next(suffix for suffix in ARCHIVE_SUFFIXES if file.name.lower().endswith(suffix))
-    found = named(start) or (f"something else, which begins with {start[:8].hex(' ')}" if start else "empty")
+    found = describe_unsupported(start) or (
+        f"something else, which begins with {start[:8].hex(' ')}" if start else "empty"
+    )
     fix = "Get the file again, or pack it again as .tar, .tar.gz or .zip."
     if "LFS" in found:
         fix = "Run `git lfs pull` in its folder."

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import BinaryIO
 
 from forebay.errors import DataError
-from forebay.ingest.archives.compressed import FIX
-from forebay.ingest.archives.member_path import path_inside
+from forebay.ingest.archives.compressed import REPACK_ADVICE
+from forebay.ingest.archives.member_path import member_path
 from forebay.ingest.files.files import SourceFile, SourceListing, open_file, printable
 
 BLOCK = 512  # bytes, of the tar format
@@ -34,17 +34,17 @@ def tar_members(archive: SourceFile) -> SourceListing:
     with open_file(archive) as stream:
         for info in _headers(archive.path, stream):
             if info.isdir():
-                folders.append(path_inside(info.name))
+                folders.append(member_path(info.name))
                 continue
             if info.islnk():
-                links[len(files)] = path_inside(info.linkname)
+                links[len(files)] = member_path(info.linkname)
             files.append(_member(archive, info))
     if links:
-        _follow(links, files)
-    return SourceListing.of(files, folders)
+        _resolve_hard_links(links, files)
+    return SourceListing.of_visible(files, folders)
 
 
-def _follow(links: dict[int, str], files: list[SourceFile]) -> None:
+def _resolve_hard_links(links: dict[int, str], files: list[SourceFile]) -> None:
     """Give hard links the bytes of the member that they name, which lies before them in the archive."""
     members = {file.path: place for place, file in enumerate(files) if place not in links}
     for place, target in links.items():
@@ -86,7 +86,7 @@ def _headers(archive: str, stream: BinaryIO) -> Iterator[tarfile.TarInfo]:
 def _member(archive: SourceFile, info: tarfile.TarInfo) -> SourceFile:
     problem = _problem(info)
     return SourceFile(
-        path=path_inside(info.name),
+        path=member_path(info.name),
         uri=archive.uri,
         offset=archive.offset + info.offset_data,
         size=0 if problem else info.size,
@@ -96,7 +96,7 @@ def _member(archive: SourceFile, info: tarfile.TarInfo) -> SourceFile:
 
 
 def _problem(info: tarfile.TarInfo) -> str:
-    if ".." in path_inside(info.name).split("/"):
+    if ".." in member_path(info.name).split("/"):
         return "its name leads outside the archive"
     if info.islnk():
         return ""  # its bytes are those of another member
@@ -108,4 +108,4 @@ def _problem(info: tarfile.TarInfo) -> str:
 
 
 def _damaged(path: str, problem: str) -> DataError:
-    return DataError(source=path, problem=problem, fix=FIX)
+    return DataError(source=path, problem=problem, fix=REPACK_ADVICE)

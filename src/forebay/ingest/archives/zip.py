@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from forebay.errors import DataError
-from forebay.ingest.archives.compressed import CHUNK, FIX
-from forebay.ingest.archives.member_path import path_inside
+from forebay.ingest.archives.compressed import CHUNK_BYTES, REPACK_ADVICE
+from forebay.ingest.archives.member_path import member_path
 from forebay.ingest.files.files import SourceFile, SourceListing, open_file, printable, read
 from forebay.ingest.files.unzip import DEFLATED, LOCAL_HEADER, STORED
 
@@ -33,20 +33,22 @@ def zip_members(archive: SourceFile) -> SourceListing:
             with zipfile.ZipFile(stream) as opened:
                 members, end = opened.infolist(), opened.start_dir
         except (zipfile.BadZipFile, NotImplementedError, ValueError, OverflowError, MemoryError) as error:
-            raise DataError(source=archive.path, problem=f"not a whole zip archive ({error})", fix=FIX) from error
-    room = _rooms(archive, members, end)
+            raise DataError(
+                source=archive.path, problem=f"not a whole zip archive ({error})", fix=REPACK_ADVICE
+            ) from error
+    room = _member_extents(archive, members, end)
     files = [_file(archive, member, room[member.header_offset]) for member in members if not _is_folder(member)]
-    return SourceListing.of(files, (_path(member) for member in members if _is_folder(member)))
+    return SourceListing.of_visible(files, (_path(member) for member in members if _is_folder(member)))
 
 
-def _rooms(archive: SourceFile, members: Iterable[zipfile.ZipInfo], end: int) -> dict[int, int]:
+def _member_extents(archive: SourceFile, members: Iterable[zipfile.ZipInfo], end: int) -> dict[int, int]:
     """How many bytes lie between each member's header and what comes next, by offset."""
     rooms: dict[int, int] = {}
     for member in sorted(members, key=lambda member: member.header_offset, reverse=True):
         room = end - member.header_offset
         if room < LOCAL_HEADER.size + member.compress_size or member.header_offset in rooms:
             problem = f"its member {printable(member.filename)!r} overlaps another one"
-            raise DataError(source=archive.path, problem=problem, fix=FIX)
+            raise DataError(source=archive.path, problem=problem, fix=REPACK_ADVICE)
         rooms[member.header_offset] = min(room, LOCAL_HEADER.size + 2 * EXTRA_BYTES + member.compress_size)
         end = member.header_offset
     return rooms
@@ -62,7 +64,7 @@ def _path(member: zipfile.ZipInfo) -> str:
     if not member.flag_bits & UTF8 and not name.isascii():
         with contextlib.suppress(UnicodeError):
             name = name.encode("cp437").decode("utf-8")
-    return path_inside(name)
+    return member_path(name)
 
 
 def _file(archive: SourceFile, member: zipfile.ZipInfo, room: int) -> SourceFile:
@@ -74,7 +76,7 @@ def _file(archive: SourceFile, member: zipfile.ZipInfo, room: int) -> SourceFile
         size=0 if problem else member.file_size,
         version=archive.version,
         problem=problem,
-        zipped=room,
+        zipped_bytes=room,
     )
 
 
@@ -91,7 +93,7 @@ def _problem(member: zipfile.ZipInfo) -> str:
     return ""
 
 
-def plain(file: SourceFile, work: Path) -> SourceFile:
+def seekable_file(file: SourceFile, work: Path) -> SourceFile:
     """A file whose bytes can be read from any place: itself, or a zip member where it lies stored or is unpacked to.
 
     Args:
@@ -100,31 +102,35 @@ def plain(file: SourceFile, work: Path) -> SourceFile:
     Raises:
         DataError: the member is damaged, or larger than announced.
     """
-    if not file.zipped:
+    if not file.zipped_bytes:
         return file
     if file.problem:
-        raise DataError(source=file.path, problem=file.problem, fix=FIX)
+        raise DataError(source=file.path, problem=file.problem, fix=REPACK_ADVICE)
     header = read(file.uri, file.offset, LOCAL_HEADER.size)
     _, _, _, method, *_, name_bytes, extra_bytes = LOCAL_HEADER.unpack(header)
     start = LOCAL_HEADER.size + name_bytes + extra_bytes
     if method == STORED:
-        return replace(file, offset=file.offset + start, zipped=0)
+        return replace(file, offset=file.offset + start, zipped_bytes=0)
     target = work / f"unpacked-{hashlib.sha256(file.path.encode()).hexdigest()[:16]}"
-    _inflate(replace(file, offset=file.offset + start, size=file.zipped - start, zipped=0), target, file.size)
+    _inflate(
+        replace(file, offset=file.offset + start, size=file.zipped_bytes - start, zipped_bytes=0), target, file.size
+    )
     return SourceFile(path=file.path, uri=str(target), size=file.size, version=file.version)
 
 
 def _inflate(packed: SourceFile, target: Path, size: int) -> None:
     inflating, written = zlib.decompressobj(-zlib.MAX_WBITS), 0
     with open_file(packed) as stream, target.open("wb") as out:
-        while not inflating.eof and (chunk := stream.read(CHUNK)):
+        while not inflating.eof and (chunk := stream.read(CHUNK_BYTES)):
             try:
                 content = inflating.decompress(chunk)  # at most some thousand times as large as the chunk
             except zlib.error as error:
-                raise DataError(source=packed.path, problem=f"its zip member is damaged ({error})", fix=FIX) from error
+                raise DataError(
+                    source=packed.path, problem=f"its zip member is damaged ({error})", fix=REPACK_ADVICE
+                ) from error
             written += out.write(content)
             if written > size:
                 break
     if written != size or not inflating.eof:
         problem = f"its zip member has not the {size} bytes that are announced"
-        raise DataError(source=packed.path, problem=problem, fix=FIX)
+        raise DataError(source=packed.path, problem=problem, fix=REPACK_ADVICE)

@@ -11,8 +11,8 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from forebay.ingest.spark.passwd_entry import ensure_name
-from forebay.ingest.spark.session import JVM_OPTIONS, MISSING_MODULE, java_home, wrapped_java
+from forebay.ingest.spark.passwd_entry import ensure_username
+from forebay.ingest.spark.session import JVM_OPTIONS, VECTOR_MODULE_OPTION, java_home, wrap_java
 
 EXECUTOR_CLASS = "org.apache.spark.scheduler.cluster.k8s.KubernetesExecutorBackend"
 OPTION = re.compile(r"SPARK_JAVA_OPT_(\d+)")
@@ -32,7 +32,7 @@ def executor_command(home: Path, java: Path, given: Mapping[str, str]) -> list[s
         KeyError: Spark did not say who the executor is.
     """
     numbered = {int(found[1]): value for name, value in given.items() if (found := OPTION.fullmatch(name))}
-    options = [numbered[number] for number in sorted(numbered) if numbered[number] != MISSING_MODULE]
+    options = [numbered[number] for number in sorted(numbered) if numbered[number] != VECTOR_MODULE_OPTION]
     memory = given["SPARK_EXECUTOR_MEMORY"]
     jars = [given.get("SPARK_CONF_DIR") or "", str(home / "jars" / "*"), given.get("SPARK_EXTRA_CLASSPATH") or ""]
     facts = {
@@ -69,11 +69,11 @@ def main() -> None:
 
 
 def _set_up(home: Path) -> None:
-    ensure_name()
+    ensure_username()
     work = Path(tempfile.mkdtemp(prefix="forebay-spark-"))
     os.environ |= {
         "SPARK_HOME": str(home),
-        "JAVA_HOME": str(wrapped_java(java_home(), work)),
+        "JAVA_HOME": str(wrap_java(java_home(), work)),
         "SPARK_LAUNCHER_OPTS": JVM_OPTIONS,
         "PYSPARK_PYTHON": sys.executable,
     }

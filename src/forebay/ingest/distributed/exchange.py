@@ -60,10 +60,10 @@ def _error(facts: Mapping[str, str]) -> ForebayError:
 
 
 def _write(place: S3Storage, name: str, value: Any) -> None:
-    with place.writing(name) as path:
+    with place.write_file(name) as path:
         path.write_text(json.dumps(value, allow_nan=False))
 
 
 def _read(place: S3Storage, name: str) -> Any:
-    with place.opened(name) as stream:
+    with place.open_file(name) as stream:
         return json.loads(stream.read())

@@ -18,7 +18,7 @@ from forebay.ingest.files import s3
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-LITTER = frozenset((
+SYSTEM_FILES = frozenset((
     "__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r",  # of file managers
     "@eadir", "@recycle", "@recently-snapshot", "#recycle", "#snapshot", "lost+found",  # of network storage and Linux
     "$recycle.bin", "system volume information", "found.000", "recycler", "recycled",  # of Windows
@@ -37,7 +37,7 @@ class SourceFile:
     size: int  # bytes
     version: str = ""  # changes whenever the bytes may have
     problem: str = ""  # why it must not be read (a link in an archive, a device), else empty
-    zipped: int = 0  # bytes that the member takes in its zip archive, from its header on; 0 elsewhere
+    zipped_bytes: int = 0  # bytes that the member takes in its zip archive, from its header on; 0 elsewhere
 
     @property
     def name(self) -> str:
@@ -53,7 +53,7 @@ class SourceListing:
     empty_folders: list[str]  # paths inside the source of folders in which nothing lies, sorted
 
     @classmethod
-    def of(cls, files: Iterable[SourceFile], folders: Iterable[str]) -> "SourceListing":
+    def of_visible(cls, files: Iterable[SourceFile], folders: Iterable[str]) -> "SourceListing":
         """The visible ones of some files and folders.
 
         Args:
@@ -87,7 +87,7 @@ def list_source(data: str, key: str = "ingest.data") -> SourceListing:
         files = [
             SourceFile(path=path, uri=uri, size=size, version=tag) for path, uri, size, tag in found if path[-1:] != "/"
         ]
-        return SourceListing.of(files, (path.rstrip("/") for path, *_ in found if path[-1:] == "/"))
+        return SourceListing.of_visible(files, (path.rstrip("/") for path, *_ in found if path[-1:] == "/"))
     if "://" in data:
         raise ConfigError(f"{key} takes a local path or s3://bucket/prefix, got {data!r}")
     try:
@@ -101,7 +101,7 @@ def is_visible(path: str) -> bool:
     if path.lower().endswith("zone.identifier"):  # where Windows had a file from, as WSL and copies write it beside it
         return False
     parts = path.split("/")  # ".." in an archive counts as visible: it is refused, not passed over
-    return not any((part.startswith(".") and part not in (".", "..")) or part.lower() in LITTER for part in parts)
+    return not any((part.startswith(".") and part not in (".", "..")) or part.lower() in SYSTEM_FILES for part in parts)
 
 
 def read_file(file: SourceFile) -> bytes:
@@ -111,10 +111,10 @@ def read_file(file: SourceFile) -> bytes:
         OSError: it cannot be read.
         ValueError: it lies damaged in its archive.
     """
-    from forebay.ingest.files.unzip import unzip
+    from forebay.ingest.files.unzip import unzip_member
 
-    data = read(file.uri, file.offset, file.zipped or file.size)
-    return unzip(data, file.size) if file.zipped else data
+    data = read(file.uri, file.offset, file.zipped_bytes or file.size)
+    return unzip_member(data, file.size) if file.zipped_bytes else data
 
 
 def read(uri: str, offset: int, size: int) -> bytes:
@@ -193,7 +193,7 @@ class _RangeReader(io.RawIOBase):
 
 def _local_listing(root: Path, key: str) -> SourceListing:
     if root.is_file():
-        return SourceListing.of([_local_file(root, root.name)], [])
+        return SourceListing.of_visible([_local_file(root, root.name)], [])
     if root.is_dir():
         walked = [(folder, folder.relative_to(root).as_posix(), names) for folder, names in _walk(root, set())]
         files = [
@@ -201,7 +201,7 @@ def _local_listing(root: Path, key: str) -> SourceListing:
             for folder, inside, names in walked
             for name in names
         ]
-        return SourceListing.of(files, (printable(inside) for _, inside, _ in walked if inside != "."))
+        return SourceListing.of_visible(files, (printable(inside) for _, inside, _ in walked if inside != "."))
     if root.exists():
         raise ConfigError(f"{key}: {root} is neither a file nor a folder. Give a folder of images or an archive.")
     raise ConfigError(f"{key}: there is nothing at {root}. Give an existing file or folder, an s3:// URI, or digits.")

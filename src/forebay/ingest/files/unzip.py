@@ -6,10 +6,10 @@ import zlib
 LOCAL_HEADER = struct.Struct("<4s5H3L2H")
 SIGNATURE = b"PK\x03\x04"
 STORED, DEFLATED = 0, 8
-LATER = 1 << 3  # flag: the checksum follows the content
+DATA_DESCRIPTOR = 1 << 3  # flag: the checksum follows the content
 
 
-def unzip(data: bytes, size: int) -> bytes:
+def unzip_member(data: bytes, size: int) -> bytes:
     """Unpack a member.
 
     Args:
@@ -26,7 +26,7 @@ def unzip(data: bytes, size: int) -> bytes:
     content = data[start : start + size] if method == STORED else _inflate(data[start:], size)
     if len(content) != size:
         raise ValueError(f"its zip member has {len(content)} bytes, {size} are announced")
-    if not flags & LATER and zlib.crc32(content) != checksum:
+    if not flags & DATA_DESCRIPTOR and zlib.crc32(content) != checksum:
         raise ValueError("its zip member is damaged: the checksum differs")
     return content
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from forebay.errors import DataError
-from forebay.ingest.archives.magic import HEAD_BYTES, kind_of, named
+from forebay.ingest.archives.magic import HEAD_BYTES, archive_kind, describe_unsupported
 from forebay.ingest.files.files import SourceFile, read_file
-from forebay.ingest.labels.splits import mentioned_side
+from forebay.ingest.labels.splits import find_split
 from forebay.ingest.layout import is_image
 from forebay.settings import AUTO, IngestConfig
 
@@ -98,7 +98,7 @@ def read_label_table(
 def _split_column(columns: Sequence[str], rows: Rows) -> int:
     """The place of the column of splits; one that only may be one needs a word for a split."""
     for place, name in enumerate(columns):
-        known = any(mentioned_side(_cell(row, place)) for _, row in rows) if name.lower() in SPLIT_COLUMNS else False
+        known = any(find_split(_cell(row, place)) for _, row in rows) if name.lower() in SPLIT_COLUMNS else False
         if known or name.lower() == "split":
             return place
     return -1
@@ -163,11 +163,16 @@ def _check_text(file: SourceFile, data: bytes) -> None:
     Raises:
         DataError: says what it is and what to do.
     """
-    found = named(data[:HEAD_BYTES])
+    found = describe_unsupported(data[:HEAD_BYTES])
     if "LFS" in found:
         raise DataError(source=file.path, problem=f"it is {found}", fix="Run `git lfs pull` in its folder.")
     unicode = data.startswith((b"\xff\xfe", b"\xfe\xff"))
-    if found or data.startswith(_NO_TEXT) or kind_of(data[:HEAD_BYTES]) or (not unicode and b"\0" in data[:HEAD_BYTES]):
+    if (
+        found
+        or data.startswith(_NO_TEXT)
+        or archive_kind(data[:HEAD_BYTES])
+        or (not unicode and b"\0" in data[:HEAD_BYTES])
+    ):
         what = found or "no text: an Excel workbook, an archive or the like"
         fix = "Save it as CSV (UTF-8), or as JSON lines, and name that file."
         raise DataError(source=file.path, problem=f"it is {what}", fix=fix)

@@ -5,14 +5,14 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 
 
-def composed(name: str) -> str:
-    """A name in Unicode's composed form: macOS writes accents into file names as letters of their own."""
+def nfc(name: str) -> str:
+    """A name in Unicode's composed form (NFC): macOS writes accents into file names as letters of their own."""
     return unicodedata.normalize("NFC", name)
 
 
-def without_case(name: str) -> str:
+def casefolded(name: str) -> str:
     """A name as Windows and macOS compare it."""
-    return composed(composed(name).casefold())
+    return nfc(nfc(name).casefold())
 
 
 class NameMatcher:
@@ -21,7 +21,7 @@ class NameMatcher:
     def __init__(self, paths: Sequence[str]) -> None:
         """Take the paths of all images, inside the source."""
         self._given = set(paths)
-        self._names = _NameIndex(paths, composed)
+        self._names = _NameIndex(paths, nfc)
         self._paths = paths
 
     def find(self, written: str, folder: str) -> list[str]:
@@ -42,13 +42,13 @@ class NameMatcher:
         found = self._names.find(parts, folder)
         if len(found) == 1:
             return found
-        loose = self._without_case.find(parts, folder)
+        loose = self._casefolded.find(parts, folder)
         return loose if len(loose) == 1 or not found else found
 
     @cached_property
-    def _without_case(self) -> "_NameIndex":
+    def _casefolded(self) -> "_NameIndex":
         """Made when it is asked for: most tables write names as they are."""
-        return _NameIndex(self._paths, without_case)
+        return _NameIndex(self._paths, casefolded)
 
 
 class _NameIndex:

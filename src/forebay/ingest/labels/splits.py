@@ -20,7 +20,7 @@ _TOKEN = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_]+")
 _LETTERS = re.compile(r"[^\W\d_]+")
 
 
-def split_word(name: str) -> str | None:
+def parse_split(name: str) -> str | None:
     """The side that a name stands for: `train`, `validation` or `test`, else None.
 
     `Train`, `seg_train`, `training_set`, `train2017` and `TestImages` count; `test_tube` and `bullet_train` do not.
@@ -33,7 +33,7 @@ def split_word(name: str) -> str | None:
     return None
 
 
-def mentioned_side(name: str) -> str | None:
+def find_split(name: str) -> str | None:
     """The side that a name mentions, whatever else it says: the file `birds-train-00000-of-00002` is of train.
 
     Words may be told apart by capitals: `trainLabels`, `PublicTest`.
@@ -48,13 +48,13 @@ def mentioned_side(name: str) -> str | None:
     return None
 
 
-def split_words(names: Iterable[str]) -> dict[str, str]:
+def parse_splits(names: Iterable[str]) -> dict[str, str]:
     """The sides that names beside each other stand for; those that stand for none are left out.
 
     Beside each other `birds-train` and `birds-valid` count as well: they differ in nothing but the word.
     """
     names = list(names)
-    found = {name: side for name in names if (side := split_word(name))}
+    found = {name: side for name in names if (side := parse_split(name))}
     rests: dict[str, dict[str, str]] = {}
     for name in names:
         tokens = [token.lower() for token in _LETTERS.findall(name)]
@@ -68,7 +68,7 @@ def split_words(names: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def own_split(sides: Iterable[str]) -> dict[str, str]:
+def split_roles(sides: Iterable[str]) -> dict[str, str]:
     """What each side of a source means: `train` or `test`; empty where there are not two sides.
 
     Test rows are held out. Where there are none, the validation rows are; else they join the training rows, of which

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from forebay.errors import DataError
-from forebay.ingest.labels.splits import split_word
+from forebay.ingest.labels.splits import parse_split
 from forebay.ingest.layout.tree import SourceFolder
 
 LEVEL = "set ingest.class_level=1 to take the first folder as the class all the same"
@@ -36,7 +36,7 @@ class LayoutErrors:
         )
 
     def check_class_names(
-        self, base: SourceFolder, classes: Sequence[SourceFolder], no_classes: Collection[SourceFolder]
+        self, base: SourceFolder, classes: Sequence[SourceFolder], non_classes: Collection[SourceFolder]
     ) -> None:
         """Refuse classes with names that folders of classes do not have.
 
@@ -45,13 +45,13 @@ class LayoutErrors:
         """
         several = sum(folder.all_images() > 0 for folder in base.folders.values())
         for folder in classes:
-            if split_word(folder.name):
+            if parse_split(folder.name):
                 raise DataError(
                     source=self.data,
                     problem=f"the folder {folder.path}/ would become a class, and its name stands for a split",
                     fix=f"Rename it if it is a class, move it out of {base.path or self.data}/ if not, or {LEVEL}.",
                 )
-            if folder in no_classes:
+            if folder in non_classes:
                 raise DataError(
                     source=self.data,
                     problem=f"the folder {folder.path}/ would become a class, and its name says that it is none",
@@ -62,7 +62,7 @@ class LayoutErrors:
     def same_folders(self, first: SourceFolder, second: SourceFolder, level: int, names: Sequence[str]) -> DataError:
         """The error for two classes that hold the same folders, so many levels below the top or the split."""
         problem = f"the folders {first.path}/ and {second.path}/ would become classes, and both hold {_some(names)}"
-        if all(split_word(name) for name in names):
+        if all(parse_split(name) for name in names):
             above = ", ".join(f"{name}/{first.name}/" for name in sorted(names, reverse=True)[:2])
             fix = (
                 f"Put each split above its classes ({above}), or set ingest.class_level=1 to split the rows by content."

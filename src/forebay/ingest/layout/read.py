@@ -7,8 +7,14 @@ import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from forebay.ingest.labels.splits import TRAIN, own_split, split_words
-from forebay.ingest.layout.folder_names import ANNOTATIONS, CONTAINERS, annotations_in, no_classes, stated_as_class
+from forebay.ingest.labels.splits import TRAIN, parse_splits, split_roles
+from forebay.ingest.layout.folder_names import (
+    ANNOTATION_NAMES,
+    WRAPPER_NAMES,
+    annotation_folders,
+    is_negated_beside,
+    non_class_folders,
+)
 from forebay.ingest.layout.layout_errors import LayoutErrors
 from forebay.ingest.layout.tree import SourceFolder, counted
 from forebay.ingest.source_note import SourceNote
@@ -30,7 +36,7 @@ class ImageLabel:
 class FolderLayout:
     """What each folder of a source means."""
 
-    places: dict[str, ImageLabel] = field(default_factory=dict)  # by path of the folder
+    labels: dict[str, ImageLabel] = field(default_factory=dict)  # by path of the folder
     notes: list[SourceNote] = field(default_factory=list)
 
 
@@ -63,12 +69,12 @@ class _LayoutReader:
     def read(self, top: SourceFolder) -> None:
         base = self._descend(top)
         folders = self._beside(base)
-        sides = split_words(folder.name for folder in folders)
+        sides = parse_splits(folder.name for folder in folders)
         splits = {
             folder.name: self._inside_split(folder, sides[folder.name]) for folder in folders if folder.name in sides
         }
         classes = {name: names for name, folder in splits.items() if (names := self._class_names(folder))}
-        strangers = {} if self.class_level else _strangers(classes, sides)
+        strangers = {} if self.class_level else _unlabelled_splits(classes, sides)
         with_classes = [name for name in classes if name not in strangers]
         others = [folder for folder in folders if folder.name not in sides]
         if with_classes and (len(set(sides.values())) > 1 or not others):
@@ -95,12 +101,12 @@ class _LayoutReader:
 
     def _is_beside_texts(self, filled: Sequence[SourceFolder]) -> bool:
         """Tell `images/` beside `meta/`, as Food-101 and CUB have it: the only folder with images, and no class."""
-        return self.class_level is None and len(filled) == 1 and filled[0].name.lower() in CONTAINERS
+        return self.class_level is None and len(filled) == 1 and filled[0].name.lower() in WRAPPER_NAMES
 
     def _beside(self, folder: SourceFolder) -> list[SourceFolder]:
         """The folders in it that may be splits or classes: with images or empty, and no annotations of others."""
         below = list(folder.folders.values())
-        kept = [each for each in below if each.name.lower() not in ANNOTATIONS or stated_as_class(each, below)]
+        kept = [each for each in below if each.name.lower() not in ANNOTATION_NAMES or is_negated_beside(each, below)]
         return kept if _filled(kept) else below
 
     def _class_names(self, split: SourceFolder) -> set[str]:
@@ -110,8 +116,8 @@ class _LayoutReader:
         """The folder with a split's classes: `seg_train/seg_train` and `train/images` are nested."""
         while len(below := self._beside(folder)) == 1 and not folder.images:
             name = below[0].name
-            nested = split_words([name]).get(name) == side or name.lower() == folder.name.lower()
-            if not nested and name.lower() not in CONTAINERS:
+            nested = parse_splits([name]).get(name) == side or name.lower() == folder.name.lower()
+            if not nested and name.lower() not in WRAPPER_NAMES:
                 break
             folder = below[0]
         return folder
@@ -119,7 +125,7 @@ class _LayoutReader:
     def _read_splits(
         self, splits: dict[str, SourceFolder], sides: dict[str, str], with_classes: list[str], strangers: dict[str, str]
     ) -> None:
-        meanings = own_split(sides[name] for name in with_classes)
+        meanings = split_roles(sides[name] for name in with_classes)
         for name, folder in splits.items():
             if name in with_classes:
                 self._read_classes(folder, meanings.get(sides[name]))
@@ -140,7 +146,7 @@ class _LayoutReader:
             if stranger
             else ("which has no class folders as other splits have")
         )
-        self.layout.places |= {each.path: ImageLabel(detail=detail) for each in folder.below()}
+        self.layout.labels |= {each.path: ImageLabel(detail=detail) for each in folder.below()}
         if images:
             self._note(
                 f"Unlabelled and set aside: {counted(images, 'image')} of {folder.path}/, {why}.",
@@ -150,16 +156,16 @@ class _LayoutReader:
     def _read_classes(self, base: SourceFolder, split: str | None) -> None:
         classes = list(base.folders.values()) if self.class_level == 1 else self._beside(base)
         if self.class_level is None:
-            self.errors.check_class_names(base, classes, no_classes(classes))
+            self.errors.check_class_names(base, classes, non_class_folders(classes))
             self._check_no_level_above(base, classes)
             self._check_no_splits_inside(classes)
         self._leave_out_annotations(base, classes, " ingest.class_level=1 makes it a class.")
-        self.layout.places[base.path] = ImageLabel(split=split)
+        self.layout.labels[base.path] = ImageLabel(split=split)
         beside: list[SourceFolder] = []
         for folder in _at_level(base, (self.class_level or 1) - 1, self.layout, split):
             place = ImageLabel(label=folder.name, split=split)
-            self.layout.places |= {each.path: place for each in folder.below()}
-            beside += [mark for each in folder.below() for mark in annotations_in(each)]
+            self.layout.labels |= {each.path: place for each in folder.below()}
+            beside += [mark for each in folder.below() for mark in annotation_folders(each)]
             if not folder.all_images():
                 self._note(
                     f"The folder {folder.path}/ holds no image; the model learns nothing of {folder.name!r} there."
@@ -177,7 +183,7 @@ class _LayoutReader:
                 f"{_listed([each.path for each in marks[:SHOWN]])}{more}."
             )
         for mark in marks:
-            self.layout.places |= {each.path: ImageLabel(left_out=True) for each in mark.below()}
+            self.layout.labels |= {each.path: ImageLabel(left_out=True) for each in mark.below()}
 
     def _check_no_level_above(self, base: SourceFolder, classes: Sequence[SourceFolder]) -> None:
         """Refuse `day/cat, day/dog, night/cat, night/dog`: what looks like classes lies above the classes."""
@@ -192,7 +198,7 @@ class _LayoutReader:
                     shared.setdefault(owner.path, []).append(each.name)
             for names in shared.values():
                 twice.update(names)
-                if len(names) > 1 or len(twice) > 1 or split_words(names):
+                if len(names) > 1 or len(twice) > 1 or parse_splits(names):
                     raise self.errors.same_folders(first[names[0]][0], folder, level, names)
 
     def _check_no_splits_inside(self, classes: Sequence[SourceFolder]) -> None:
@@ -201,7 +207,7 @@ class _LayoutReader:
             inner = folder
             while not inner.images and len(below := _filled(inner.folders.values())) == 1:
                 inner = below[0]
-            splits = split_words(each.name for each in _filled(inner.folders.values()))
+            splits = parse_splits(each.name for each in _filled(inner.folders.values()))
             if len(set(splits.values())) > 1:
                 beside = [each for each in classes if each is not folder]
                 raise self.errors.holds_splits(folder, sorted(splits), beside)
@@ -221,7 +227,7 @@ class _LayoutReader:
 
     def _leave_out(self, folders: Iterable[SourceFolder], why: str, otherwise: str = "") -> None:
         for folder in folders:
-            self.layout.places |= {each.path: ImageLabel(left_out=True) for each in folder.below()}
+            self.layout.labels |= {each.path: ImageLabel(left_out=True) for each in folder.below()}
             images = folder.all_images()
             end = otherwise if images else ""
             self._note(f"The folder {folder.path}/ is left out ({counted(images, 'image')}): {why}.{end}")
@@ -233,26 +239,26 @@ class _LayoutReader:
 def _at_level(base: SourceFolder, above: int, layout: FolderLayout, split: str | None) -> list[SourceFolder]:
     """The folders that name classes, so many levels below those of the base; what lies above them is unlabelled."""
     level = list(base.folders.values())
-    level = [folder for folder in level if folder.path not in layout.places]
+    level = [folder for folder in level if folder.path not in layout.labels]
     for _ in range(above):
         place = ImageLabel(
             split=split, detail=f"above the folders that ingest.class_level={above + 1} takes as classes"
         )
-        layout.places |= {folder.path: place for folder in level}
+        layout.labels |= {folder.path: place for folder in level}
         level = [below for folder in level for below in folder.folders.values()]
     return level
 
 
 def _class_like(folder: SourceFolder) -> tuple[list[SourceFolder], int]:
     """The folders in a class and their level: 2, or 3 in its only folder where that is called `images` or so."""
-    marks = annotations_in(folder)
+    marks = annotation_folders(folder)
     below = [each for each in folder.folders.values() if each not in marks]
-    if len(below) == 1 and below[0].name.lower() in CONTAINERS:
+    if len(below) == 1 and below[0].name.lower() in WRAPPER_NAMES:
         return list(below[0].folders.values()), 3
     return below, 2
 
 
-def _strangers(classes: dict[str, set[str]], sides: dict[str, str]) -> dict[str, str]:
+def _unlabelled_splits(classes: dict[str, set[str]], sides: dict[str, str]) -> dict[str, str]:
     """Splits whose only folder is no class of the others, by name: `test/unknown` holds what has no label.
 
     A model could not learn that class from other splits anyway, and where it is all of the held-out rows, nothing

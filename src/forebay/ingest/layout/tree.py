@@ -25,7 +25,7 @@ def is_image(name: str) -> bool:
     return name.lower().endswith(SUFFIXES)
 
 
-def is_sidecar(name: str) -> bool:
+def has_sidecar_suffix(name: str) -> bool:
     """Tell a file that lies beside images and is none, by its suffix."""
     return name.lower().endswith(SIDECARS)
 
@@ -63,27 +63,27 @@ def folder_tree(listing: SourceListing, name: str) -> SourceFolder:
         name: of the top folder.
     """
     top = SourceFolder("", name)
-    files = [file for file in listing.files if not leads_outside(file.path)]
-    counts = Counter(folder_of(file.path) for file in files if _counts(file))
-    folders = {folder_of(file.path) for file in files} | {folder_of(f"{path}/") for path in listing.empty_folders}
+    files = [file for file in listing.files if not escapes_archive(file.path)]
+    counts = Counter(folder_path(file.path) for file in files if _counts(file))
+    folders = {folder_path(file.path) for file in files} | {folder_path(f"{path}/") for path in listing.empty_folders}
     for path in sorted(folders):
         _folder(top, path).images = counts[path]
     return top
 
 
-def leads_outside(path: str) -> bool:
+def escapes_archive(path: str) -> bool:
     """Tell a member of an archive that would be written beside it: it is quarantined, and its folders are none."""
     return ".." in path.split("/")
 
 
-def folder_of(path: str) -> str:
+def folder_path(path: str) -> str:
     """The path of the `SourceFolder` in which a file lies."""
     return "/".join(path.split("/", DEPTH + 1)[:-1][:DEPTH]) if path.count("/") > DEPTH else path.rpartition("/")[0]
 
 
 def _counts(file: SourceFile) -> bool:
     """In a class folder every file but a sidecar is taken for an image; at the top only what is called one."""
-    return is_image(file.name) or ("/" in file.path and not is_sidecar(file.name))
+    return is_image(file.name) or ("/" in file.path and not has_sidecar_suffix(file.name))
 
 
 def _folder(top: SourceFolder, path: str) -> SourceFolder:
@@ -100,7 +100,7 @@ def counted(number: int, thing: str) -> str:
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
-def commonest_suffixes(names: Iterable[str], most: int = 3) -> str:
+def most_common_suffixes(names: Iterable[str], most: int = 3) -> str:
     """For people: `.txt (12), .json (3)`."""
     counted = Counter(suffix_of(name) for name in names)
     return ", ".join(f"{suffix} ({count:,})" for suffix, count in counted.most_common(most))

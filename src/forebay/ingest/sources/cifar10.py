@@ -10,11 +10,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from forebay.errors import DataError
-from forebay.ingest.archives.magic import stranger
-from forebay.ingest.archives.zip import plain
+from forebay.ingest.archives.magic import wrong_file_error
+from forebay.ingest.archives.zip import seekable_file
 from forebay.ingest.files.files import SourceFile, read, read_file
 from forebay.ingest.image_index import ImageRecord
-from forebay.ingest.sources.source_kind import SourceContents, SourceKind, bad_file, read_ranges, split_or_none
+from forebay.ingest.sources.source_kind import (
+    SourceContents,
+    SourceKind,
+    complete_split,
+    invalid_file,
+    read_byte_ranges,
+)
 
 BINARY = re.compile(r"(data_batch_\d+|test_batch)\.bin")
 PICKLED = re.compile(r"data_batch_\d+|test_batch|batches\.meta")
@@ -25,14 +31,14 @@ ROW_BYTES = 1 + PIXEL_BYTES
 ROWS_AT_ONCE = 4096
 
 
-def _accepts(visible: SourceContents) -> bool:
-    names = [file.name for file in visible.files]
+def _accepts(contents: SourceContents) -> bool:
+    names = [file.name for file in contents.files]
     return any(BINARY.fullmatch(name) or PICKLED.fullmatch(name) for name in names)
 
 
-def _index(visible: SourceContents, work: Path) -> Iterator[ImageRecord]:
-    files = visible.files
-    batches = [plain(file, work) for file in files if BINARY.fullmatch(file.name)]
+def _index(contents: SourceContents, work: Path) -> Iterator[ImageRecord]:
+    files = contents.files
+    batches = [seekable_file(file, work) for file in files if BINARY.fullmatch(file.name)]
     if not batches:
         raise DataError(
             source=files[0].path,
@@ -42,7 +48,7 @@ def _index(visible: SourceContents, work: Path) -> Iterator[ImageRecord]:
     names = _names(files)
     present = {_split(file) for file in batches}
     for file in batches:
-        yield from _records(file, names, split_or_none(_split(file), present))
+        yield from _records(file, names, complete_split(_split(file), present))
 
 
 def _split(file: SourceFile) -> str:
@@ -53,7 +59,7 @@ def _names(files: Sequence[SourceFile]) -> list[str]:
     """The class names in label order; their numbers where the file of names is missing."""
     for file in files:
         if file.name == NAMES:
-            if not file.zipped and (error := stranger(file)) is not None:
+            if not file.zipped_bytes and (error := wrong_file_error(file)) is not None:
                 raise error
             return read_file(file).decode("utf-8", "replace").split()
     return [str(number) for number in range(10)]
@@ -61,7 +67,9 @@ def _names(files: Sequence[SourceFile]) -> list[str]:
 
 def _records(file: SourceFile, names: Sequence[str], split: str | None) -> Iterator[ImageRecord]:
     if file.size == 0 or file.size % ROW_BYTES:
-        raise stranger(file) or bad_file(file, f"its {file.size} bytes are not whole rows of {ROW_BYTES} bytes")
+        raise wrong_file_error(file) or invalid_file(
+            file, f"its {file.size} bytes are not whole rows of {ROW_BYTES} bytes"
+        )
     uri = os.fsencode(file.uri)
     for row, label in enumerate(_labels(file)):
         start = file.offset + row * ROW_BYTES + 1
@@ -80,4 +88,4 @@ def _labels(file: SourceFile) -> Iterator[int]:
         yield from read(file.uri, file.offset + start, min(step, file.size - start))[::ROW_BYTES]
 
 
-KIND = SourceKind(kind="cifar10", accepts=_accepts, index=_index, read=read_ranges)
+KIND = SourceKind(kind="cifar10", accepts=_accepts, index=_index, read=read_byte_ranges)

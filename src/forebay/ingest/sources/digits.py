@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from forebay.ingest.image_index import ImageRecord
-from forebay.ingest.sources.source_kind import SourceContents, SourceKind, read_ranges
+from forebay.ingest.sources.source_kind import SourceContents, SourceKind, read_byte_ranges
 from forebay.settings.ingest import DIGITS
 
 GREY_LEVEL_MAX = 16
 
 
-def _index(visible: SourceContents, work: Path) -> Iterator[ImageRecord]:
+def _index(contents: SourceContents, work: Path) -> Iterator[ImageRecord]:
     from sklearn.datasets import load_digits
 
     levels_NF, labels_N = load_digits(return_X_y=True)
@@ -27,4 +27,6 @@ def _index(visible: SourceContents, work: Path) -> Iterator[ImageRecord]:
         yield ImageRecord(f"digits#{row:04d}", str(label), None, os.fsencode(path), row * 64, 64, 8, 8, 1)
 
 
-KIND = SourceKind(kind=DIGITS, accepts=lambda visible: visible.config.data == DIGITS, index=_index, read=read_ranges)
+KIND = SourceKind(
+    kind=DIGITS, accepts=lambda contents: contents.config.data == DIGITS, index=_index, read=read_byte_ranges
+)

@@ -12,12 +12,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 from forebay.errors import DataError
-from forebay.ingest.archives.compressed import unpack
-from forebay.ingest.archives.magic import stranger
-from forebay.ingest.archives.zip import plain
+from forebay.ingest.archives.compressed import decompress_file
+from forebay.ingest.archives.magic import wrong_file_error
+from forebay.ingest.archives.zip import seekable_file
 from forebay.ingest.files.files import SourceFile, read
 from forebay.ingest.image_index import ImageRecord
-from forebay.ingest.sources.source_kind import SourceContents, SourceKind, bad_file, read_ranges, split_or_none
+from forebay.ingest.sources.source_kind import (
+    SourceContents,
+    SourceKind,
+    complete_split,
+    invalid_file,
+    read_byte_ranges,
+)
 
 NAME = re.compile(r"(?P<part>train|t10k|test)-(?P<role>images|labels)[-.]idx[13]-ubyte(\.gz)?")
 UINT8 = 0x08
@@ -30,15 +36,15 @@ class IdxHeader(NamedTuple):
     data_offset: int  # bytes
 
 
-def _accepts(visible: SourceContents) -> bool:
-    return any(NAME.fullmatch(file.name) for file in visible.files)
+def _accepts(contents: SourceContents) -> bool:
+    return any(NAME.fullmatch(file.name) for file in contents.files)
 
 
-def _index(visible: SourceContents, work: Path) -> Iterator[ImageRecord]:
-    pairs = _pairs(visible.files)
+def _index(contents: SourceContents, work: Path) -> Iterator[ImageRecord]:
+    pairs = _pairs(contents.files)
     present = {_split(part) for part in pairs}
     for part, (images, labels) in sorted(pairs.items()):
-        split = split_or_none(_split(part), present)
+        split = complete_split(_split(part), present)
         yield from _records(images, _plain(images, work), labels, _plain(labels, work), split)
 
 
@@ -68,8 +74,8 @@ def _is_gzip(file: SourceFile) -> bool:
 
 
 def _plain(file: SourceFile, work: Path) -> SourceFile:
-    file = plain(file, work)
-    return unpack(file, work) if _is_gzip(file) else file
+    file = seekable_file(file, work)
+    return decompress_file(file, work) if _is_gzip(file) else file
 
 
 def _records(
@@ -78,7 +84,7 @@ def _records(
     rows, height, width = header(images, dimensions=3).shape
     label_rows, labels_at = header(labels, dimensions=1).shape[0], header(labels, dimensions=1).data_offset
     if rows != label_rows:
-        raise bad_file(named_labels, f"it holds {label_rows} labels and {named.path} holds {rows} images")
+        raise invalid_file(named_labels, f"it holds {label_rows} labels and {named.path} holds {rows} images")
     start, size, uri = images.offset + header(images, dimensions=3).data_offset, height * width, os.fsencode(images.uri)
     for row, label in enumerate(read(labels.uri, labels.offset + labels_at, rows)):
         source = f"{named.path}#{row:08d}"
@@ -94,9 +100,9 @@ def header(file: SourceFile, *, dimensions: int) -> IdxHeader:
     data_offset = 4 + 4 * dimensions
     data = read(file.uri, file.offset, min(data_offset, file.size))
     if len(data) < data_offset:
-        raise bad_file(file, f"it ends after {len(data)} bytes, inside the header")
+        raise invalid_file(file, f"it ends after {len(data)} bytes, inside the header")
     if data[:4] != bytes([0, 0, UINT8, dimensions]):
-        raise stranger(file) or bad_file(
+        raise wrong_file_error(file) or invalid_file(
             file, f"its magic number is 0x{data[:4].hex()}, not 0x0000080{dimensions} (IDX, uint8)"
         )
     shape = struct.unpack(f">{dimensions}I", data[4:])
@@ -104,8 +110,8 @@ def header(file: SourceFile, *, dimensions: int) -> IdxHeader:
     for length in shape:
         values *= length
     if values == 0 or values != file.size - data_offset:
-        raise bad_file(file, f"its header says {'x'.join(map(str, shape))} bytes, {file.size - data_offset} follow")
+        raise invalid_file(file, f"its header says {'x'.join(map(str, shape))} bytes, {file.size - data_offset} follow")
     return IdxHeader(shape, data_offset)
 
 
-KIND = SourceKind(kind="idx", accepts=_accepts, index=_index, read=read_ranges)
+KIND = SourceKind(kind="idx", accepts=_accepts, index=_index, read=read_byte_ranges)

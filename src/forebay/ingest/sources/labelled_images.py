@@ -14,27 +14,27 @@ from forebay.ingest.files.files import SourceFile, list_files
 from forebay.ingest.image_index import ImageRecord
 from forebay.ingest.labels.label_table import LabelTable, MissingColumnError, read_label_table
 from forebay.ingest.labels.name_matcher import NameMatcher
-from forebay.ingest.labels.splits import mentioned_side, split_word
-from forebay.ingest.layout import ImageLabel, is_image, is_sidecar
+from forebay.ingest.labels.splits import find_split, parse_split
+from forebay.ingest.layout import ImageLabel, has_sidecar_suffix, is_image
 from forebay.ingest.layout.tree import counted
 from forebay.ingest.source_note import SourceNote
 from forebay.ingest.sources.folder import record, sidecar_notes
 from forebay.ingest.sources.parquet.split_values import SplitNames
-from forebay.ingest.sources.source_kind import SourceContents, SourceKind, read_ranges
+from forebay.ingest.sources.source_kind import SourceContents, SourceKind, read_byte_ranges
 
 METADATA = ("metadata.csv", "metadata.jsonl")
 SHOWN = 3
 
 
-def _accepts(visible: SourceContents) -> bool:
-    return bool(visible.config.labels) or any(_hugging_face(visible))
+def _accepts(contents: SourceContents) -> bool:
+    return bool(contents.config.labels) or any(_hugging_face(contents))
 
 
-def _index(visible: SourceContents, work: Path) -> Iterator[ImageRecord | SourceNote]:
-    tables = [_given(visible)] if visible.config.labels else list(_hugging_face(visible))
+def _index(contents: SourceContents, work: Path) -> Iterator[ImageRecord | SourceNote]:
+    tables = [_given(contents)] if contents.config.labels else list(_hugging_face(contents))
     named = {table.file.path for table in tables}
-    files = [file for file in visible.files if file.path not in named]
-    images = [file for file in files if not is_sidecar(file.name)]
+    files = [file for file in contents.files if file.path not in named]
+    images = [file for file in files if not has_sidecar_suffix(file.name)]
     labels: dict[str, tuple[str, str]] = {}  # by path: label and the word of the split
     matcher = NameMatcher([file.path for file in images])
     for table in tables:
@@ -58,15 +58,15 @@ def _index(visible: SourceContents, work: Path) -> Iterator[ImageRecord | Source
             unlisted.append(file.path)
             yield record(file, ImageLabel(detail=f"no line of {tables[0].file.path} names it"))
     yield from _unlisted_notes(unlisted, labels, tables)
-    yield from sidecar_notes([file for file in files if is_sidecar(file.name)])
+    yield from sidecar_notes([file for file in files if has_sidecar_suffix(file.name)])
 
 
-def _hugging_face(visible: SourceContents) -> Iterator[LabelTable]:
+def _hugging_face(contents: SourceContents) -> Iterator[LabelTable]:
     """The tables of an `imagefolder` that have labels; captions and boxes leave the classes to the folders."""
-    for file in visible.files:
+    for file in contents.files:
         if file.name.lower() in METADATA:
             try:
-                yield read_label_table(file, visible.config, required_file_column="file_name")
+                yield read_label_table(file, contents.config, required_file_column="file_name")
             except MissingColumnError:
                 continue
 
@@ -77,7 +77,7 @@ def _split_words(labels: dict[str, tuple[str, str]]) -> SplitNames:
     for path, (label, split) in labels.items():
         if label:
             words.add(_split_word(path, split), 1, path)
-            side, place = mentioned_side(split), _side_of(path)
+            side, place = find_split(split), _side_of(path)
             words.clash = words.clash or (path if side and place and side != place else "")
     return words
 
@@ -86,16 +86,16 @@ def _split_word(path: str, split: str) -> str | None:
     return split or _side_of(path)
 
 
-def _given(visible: SourceContents) -> LabelTable:
+def _given(contents: SourceContents) -> LabelTable:
     """The table that `ingest.labels` names: a file of the source, else one elsewhere.
 
     What has no file elsewhere may lie deeper in the source, as tables do in an archive with one top folder.
     """
-    config = visible.config
+    config = contents.config
     wanted = config.labels.removeprefix("./")
-    inside = [file for file in visible.files if file.path == wanted]
+    inside = [file for file in contents.files if file.path == wanted]
     if not inside and not s3.is_uri(wanted) and not Path(wanted).expanduser().exists():
-        inside = [file for file in visible.files if file.path.endswith(f"/{wanted}")]
+        inside = [file for file in contents.files if file.path.endswith(f"/{wanted}")]
     if len(inside) > 1:
         paths = ", ".join(file.path for file in inside[:SHOWN])
         problem = f"ingest.labels is the name of {len(inside)} files of the source ({paths})"
@@ -109,7 +109,7 @@ def _given(visible: SourceContents) -> LabelTable:
             source=config.labels, problem="ingest.labels must name one table of labels, and this is a folder",
             fix="Name a .csv, .tsv or .jsonl file, by its path in the source or anywhere else.",
         )  # fmt: skip
-    same = (file for file in visible.files if file.uri == found[0].uri and not file.offset and not file.zipped)
+    same = (file for file in contents.files if file.uri == found[0].uri and not file.offset and not file.zipped_bytes)
     if (file := next(same, None)) is not None:
         return read_label_table(file, config)
     return read_label_table(found[0], config, outside=True)
@@ -124,7 +124,7 @@ def _match(table: LabelTable, matcher: NameMatcher, labels: dict[str, tuple[str,
     absent = []
     for line in table.lines:
         found = matcher.find(line.file, table.folder)
-        if len(found) > 1 and (side := mentioned_side(line.split) or mentioned_side(table.file.name.partition(".")[0])):
+        if len(found) > 1 and (side := find_split(line.split) or find_split(table.file.name.partition(".")[0])):
             found = [path for path in found if _side_of(path) == side] or found  # trainLabels.csv is of train/
         if len(found) > 1:
             raise DataError(
@@ -161,7 +161,7 @@ def _nothing_matches(tables: Sequence[LabelTable], images: Sequence[SourceFile])
 
 def _side_of(path: str) -> str | None:
     """The split that one of the folders above an image stands for."""
-    return next((side for part in path.split("/")[:-1] if (side := split_word(part))), None)
+    return next((side for part in path.split("/")[:-1] if (side := parse_split(part))), None)
 
 
 def _unlisted_notes(
@@ -172,11 +172,11 @@ def _unlisted_notes(
         return
     labelled = {path.partition("/")[0] for path in labels}
     flat = Counter(path.partition("/")[0] for path in unlisted if "/" in path)
-    aside = sum(rows for top, rows in flat.items() if top not in labelled and split_word(top))
+    aside = sum(rows for top, rows in flat.items() if top not in labelled and parse_split(top))
     first = ", ".join(unlisted[:SHOWN])
     where = ", ".join(table.file.path for table in tables[:SHOWN])
     text = f"Unlabelled, because no line of {where} names them: {counted(len(unlisted), 'image')}, such as {first}."
     yield SourceNote(text, set_aside=aside)
 
 
-KIND = SourceKind(kind="labels", accepts=_accepts, index=_index, read=read_ranges)
+KIND = SourceKind(kind="labels", accepts=_accepts, index=_index, read=read_byte_ranges)

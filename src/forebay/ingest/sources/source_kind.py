@@ -17,7 +17,7 @@ from forebay.errors import DataError
 from forebay.images import ImageError
 from forebay.ingest.files import s3
 from forebay.ingest.files.files import LocalReader, SourceFile, SourceListing, read
-from forebay.ingest.files.unzip import unzip
+from forebay.ingest.files.unzip import unzip_member
 from forebay.ingest.image_index import ImageRecord
 from forebay.ingest.source_note import SourceNote
 from forebay.settings import IngestConfig
@@ -53,10 +53,10 @@ class SourceKind:
     # the number is the largest image file in bytes
 
 
-def read_ranges(rows: pa.Table, max_file_bytes: int) -> Iterator[SourceImage]:
+def read_byte_ranges(rows: pa.Table, max_file_bytes: int) -> Iterator[SourceImage]:
     """Read images that are byte ranges: encoded ones, or raw pixels where the index gives their shape."""
     records = rows.select(
-        ["uri", "offset", "size", "height", "width", "channels", "planar", "reason", "zipped"]
+        ["uri", "offset", "size", "height", "width", "channels", "planar", "reason", "zipped_bytes"]
     ).to_pylist()
     if records and s3.is_uri(os.fsdecode(records[0]["uri"])):
         yield from _in_threads(partial(_image, read=read, max_file_bytes=max_file_bytes), records)
@@ -78,29 +78,29 @@ def _in_threads(
 def _image(record: dict[str, Any], *, read: Callable[[str, int, int], bytes], max_file_bytes: int) -> SourceImage:
     if record["reason"] is not None:
         return ImageError(record["reason"], "")  # judged already: not worth a read
-    refused = too_many_bytes(max(record["size"], record["zipped"]), max_file_bytes)
+    refused = size_error(max(record["size"], record["zipped_bytes"]), max_file_bytes)
     if refused is not None:
         return refused
     try:
-        data = read(os.fsdecode(record["uri"]), record["offset"], record["zipped"] or record["size"])
-        data = unzip(data, record["size"]) if record["zipped"] else data
+        data = read(os.fsdecode(record["uri"]), record["offset"], record["zipped_bytes"] or record["size"])
+        data = unzip_member(data, record["size"]) if record["zipped_bytes"] else data
     except (FileNotFoundError, PermissionError) as error:  # of one file; any other error ends the step
         return ImageError("unreadable", error.strerror or str(error))
     except ValueError as error:
         return ImageError("unreadable", str(error))
     if record["height"] == 0:
         return data
-    return as_pixels(data, record["height"], record["width"], record["channels"], planar=record["planar"])
+    return pixels_from_bytes(data, record["height"], record["width"], record["channels"], planar=record["planar"])
 
 
-def too_many_bytes(size: int, max_file_bytes: int) -> ImageError | None:
+def size_error(size: int, max_file_bytes: int) -> ImageError | None:
     """The error for an image file above the limit, before it is read."""
     if size <= max_file_bytes:
         return None
     return ImageError("too_large", f"{size} bytes, at most {max_file_bytes} are read")
 
 
-def as_pixels(data: bytes, height: int, width: int, channels: int, *, planar: bool = False) -> SourceImage:
+def pixels_from_bytes(data: bytes, height: int, width: int, channels: int, *, planar: bool = False) -> SourceImage:
     """Raw bytes as (H, W, C), or a `ImageError` where their number does not fit the shape."""
     if min(height, width) < 1 or channels not in (1, 3) or len(data) != height * width * channels:
         return ImageError("unreadable", f"{len(data)} bytes are not {height}x{width}x{channels} pixels")
@@ -110,11 +110,11 @@ def as_pixels(data: bytes, height: int, width: int, channels: int, *, planar: bo
     return pixels.reshape(height, width, channels)
 
 
-def bad_file(file: SourceFile, problem: str, fix: str = "Get the file again.") -> DataError:
+def invalid_file(file: SourceFile, problem: str, fix: str = "Get the file again.") -> DataError:
     """The error for a file that is not what its name says."""
     return DataError(source=file.path, problem=problem, fix=fix)
 
 
-def split_or_none(split: str, present: set[str]) -> str | None:
+def complete_split(split: str, present: set[str]) -> str | None:
     """A source has its own split only where it brings both sides."""
     return split if present == {"train", "test"} else None

@@ -16,11 +16,11 @@ from forebay.ingest.files import s3
 from forebay.ingest.files.files import SourceFile, read_file
 from forebay.ingest.image_index import ImageRecord
 from forebay.ingest.labels.label_table import label_text
-from forebay.ingest.labels.splits import own_split, split_words
+from forebay.ingest.labels.splits import parse_splits, split_roles
 from forebay.ingest.layout import ImageLabel, is_image
 from forebay.ingest.source_note import SourceNote
 from forebay.ingest.sources.folder import record, sidecar_notes
-from forebay.ingest.sources.source_kind import S3_THREADS, SourceContents, SourceKind, read_ranges
+from forebay.ingest.sources.source_kind import S3_THREADS, SourceContents, SourceKind, read_byte_ranges
 from forebay.settings import AUTO
 
 CLS, JSON = ".cls", ".json"
@@ -30,29 +30,33 @@ LOOKED_AT = 20  # descriptions, of which one must hold a label: some samples may
 ORDER = (".jpg", ".jpeg", ".png", ".webp")  # of several images of a sample the first of these, else by name
 
 
-def _accepts(visible: SourceContents) -> bool:
-    if not visible.archives:
+def _accepts(contents: SourceContents) -> bool:
+    if not contents.archives:
         return False
-    if any(file.name.lower().endswith(CLS) for file in visible.files):
+    if any(file.name.lower().endswith(CLS) for file in contents.files):
         return True
-    folders = {file.path.rpartition("/")[0] for file in visible.files if is_image(file.name)}
-    described = (file for file in visible.files if file.name.lower().endswith(JSON) and (file.offset or file.zipped))
-    return folders <= set(visible.archives) and any(_json_label(file, visible) for file in islice(described, LOOKED_AT))
+    folders = {file.path.rpartition("/")[0] for file in contents.files if is_image(file.name)}
+    described = (
+        file for file in contents.files if file.name.lower().endswith(JSON) and (file.offset or file.zipped_bytes)
+    )
+    return folders <= set(contents.archives) and any(
+        _json_label(file, contents) for file in islice(described, LOOKED_AT)
+    )
 
 
-def _index(visible: SourceContents, work: Path) -> Iterator[ImageRecord | SourceNote]:
-    samples = _samples(visible.files)
+def _index(contents: SourceContents, work: Path) -> Iterator[ImageRecord | SourceNote]:
+    samples = _samples(contents.files)
     images = {key: image for key, files in samples.items() if (image := _image(files)) is not None}
     named = {key: _label_file(samples[key]) for key in images}
-    labels = dict(zip(named, _in_parallel(lambda file: _label(file, visible), list(named.values())), strict=True))
-    words = split_words({_shard(file) for file in images.values()})
-    meanings = own_split(words.values())
+    labels = dict(zip(named, _in_parallel(lambda file: _label(file, contents), list(named.values())), strict=True))
+    words = parse_splits({_shard(file) for file in images.values()})
+    meanings = split_roles(words.values())
     for key, file in images.items():
         split = meanings.get(words.get(_shard(file), ""))
         detail = "no .cls file and no label in a .json file beside it"
         yield record(file, ImageLabel(label=labels[key], split=split, detail=detail))
     used = {id(file) for file in (*images.values(), *named.values()) if file is not None}
-    yield from sidecar_notes([file for file in visible.files if id(file) not in used])
+    yield from sidecar_notes([file for file in contents.files if id(file) not in used])
 
 
 def _samples(files: Sequence[SourceFile]) -> dict[str, list[SourceFile]]:
@@ -89,20 +93,20 @@ def _in_parallel(
         yield from map(label, files)
 
 
-def _label(file: SourceFile | None, visible: SourceContents) -> str | None:
+def _label(file: SourceFile | None, contents: SourceContents) -> str | None:
     if file is None or file.problem:
         return None
     if file.name.lower().endswith(JSON):
-        return _json_label(file, visible)
+        return _json_label(file, contents)
     return label_text(_content(file).decode("utf-8", "replace").strip()) or None
 
 
-def _json_label(file: SourceFile, visible: SourceContents) -> str | None:
+def _json_label(file: SourceFile, contents: SourceContents) -> str | None:
     try:
         facts = json.loads(_content(file))
     except ValueError as error:
         raise DataError(source=file.path, problem=f"not JSON ({error})", fix="Write the shard again.") from error
-    wanted = visible.config.label_column
+    wanted = contents.config.label_column
     keys = LABEL_KEYS if wanted == AUTO else (wanted,)
     value = next((facts[key] for key in keys if isinstance(facts, dict) and key in facts), None)
     return None if isinstance(value, dict | list | None) else label_text(str(value).strip()) or None
@@ -122,4 +126,4 @@ def _shard(file: SourceFile) -> str:
     return file.path.rpartition("/")[0].partition("/")[0] or Path(file.uri).name.partition(".")[0]
 
 
-KIND = SourceKind(kind="webdataset", accepts=_accepts, index=_index, read=read_ranges)
+KIND = SourceKind(kind="webdataset", accepts=_accepts, index=_index, read=read_byte_ranges)

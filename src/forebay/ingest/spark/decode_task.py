@@ -21,8 +21,8 @@ from forebay.ingest.target_format import DecodeOutcome, ImageShape, TargetFormat
 BATCH_BYTES = 16 << 20  # of pixels held at once, beside the one image being decoded
 
 STAGED = "staged"  # folder of the work place
-JUDGED_COLUMNS = ["position", "label_number", "reason", "sha256"]
-JUDGED_TYPES = "position long, label_number int, reason string, sha256 string"  # the same, in Spark's words
+METADATA_COLUMNS = ["position", "label_number", "reason", "sha256"]
+METADATA_DDL = "position long, label_number int, reason string, sha256 string"  # the same, in Spark's words
 
 STAGED_SCHEMA = pa.schema(
     [
@@ -61,7 +61,7 @@ def decode_part(job: DecodeJob, part: int) -> Counter[DecodeOutcome]:
     """Stage one part; doing it again replaces the same file."""
     outcomes: Counter[DecodeOutcome] = Counter()
     with (
-        job.work.writing(f"{STAGED}/{part_name(part)}") as path,
+        job.work.write_file(f"{STAGED}/{part_name(part)}") as path,
         pq.ParquetWriter(path, STAGED_SCHEMA, compression="lz4", use_dictionary=["label_name"]) as writer,
     ):
         for batch in _batches(_rows(job, part, outcomes), job.target.shape):
@@ -69,12 +69,12 @@ def decode_part(job: DecodeJob, part: int) -> Counter[DecodeOutcome]:
     return outcomes
 
 
-def read_judged(work: TaskStorage, part: int) -> pa.RecordBatch:
+def read_staged_metadata(work: TaskStorage, part: int) -> pa.RecordBatch:
     """What is known of each image of a staged part, without its pixels."""
-    with work.opened(f"{STAGED}/{part_name(part)}") as source, pq.ParquetFile(source) as file:
-        table = file.read(JUDGED_COLUMNS).combine_chunks()
+    with work.open_file(f"{STAGED}/{part_name(part)}") as source, pq.ParquetFile(source) as file:
+        table = file.read(METADATA_COLUMNS).combine_chunks()
         return pa.RecordBatch.from_arrays(
-            [pa.chunked_array(column).combine_chunks() for column in table.columns], names=JUDGED_COLUMNS
+            [pa.chunked_array(column).combine_chunks() for column in table.columns], names=METADATA_COLUMNS
         )
 
 
@@ -98,7 +98,7 @@ def _batches(rows: Iterator[dict[str, Any]], shape: ImageShape) -> Iterator[list
 
 
 def _rows(job: DecodeJob, part: int, outcomes: Counter[DecodeOutcome]) -> Iterator[dict[str, Any]]:
-    with job.work.opened(INDEX) as index:
+    with job.work.open_file(INDEX) as index:
         table = read_part(index, part)
     kept = ["position", "source", "label_name", "label_number", "split", "reason", "detail"]
     images = get_source_kind(job.kind).read(table, job.max_file_bytes)

@@ -15,7 +15,7 @@ PASSWD = Path("/etc/passwd")
 IMAGE_LIST = ".image"  # suffix of the list that the image came with
 
 
-def ensure_name(passwd: Path = PASSWD) -> None:
+def ensure_username(passwd: Path = PASSWD) -> None:
     """Give this process's uid a name where it has none.
 
     Args:

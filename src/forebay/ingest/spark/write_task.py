@@ -36,11 +36,11 @@ def write_part(job: WriteJob, part: int) -> dict[str, str]:
     Returns:
         The sha256 of each file by its name, where they have a way to go.
     """
-    with job.work.opened(REPEATED) as source:
+    with job.work.open_file(REPEATED) as source:
         repeated = pq.read_table(source)
     rows = _ParquetOutput(job, f"{ROWS}/{part_name(part)}", ROW_SCHEMA)
     quarantine = _ParquetOutput(job, f"{QUARANTINE}/{part_name(part)}", QUARANTINE_SCHEMA)
-    with rows, quarantine, job.work.opened(f"{STAGED}/{part_name(part)}") as source:
+    with rows, quarantine, job.work.open_file(f"{STAGED}/{part_name(part)}") as source:
         for staged in _row_groups(source):
             judged = _judged(staged, repeated)
             kept = pc.is_null(judged["reason"])
@@ -94,7 +94,7 @@ class _ParquetOutput:
             return
         if self._writer is None:
             texts = [name for name in ("label_name", "split", "reason") if name in self._schema.names]
-            path = self._stack.enter_context(self._job.out.writing(self.name))
+            path = self._stack.enter_context(self._job.out.write_file(self.name))
             self._stack.push(self._told(path))
             self._writer = self._stack.enter_context(
                 pq.ParquetWriter(path, self._schema, compression="lz4", use_dictionary=texts)

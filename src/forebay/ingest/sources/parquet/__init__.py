@@ -8,9 +8,9 @@
 
 from forebay.ingest.sources.parquet.images import read
 from forebay.ingest.sources.parquet.index import index
-from forebay.ingest.sources.parquet.mixed_folder import accepts, is_parquet, without_strays
+from forebay.ingest.sources.parquet.mixed_folder import accepts, drop_stray_parquet, is_parquet
 from forebay.ingest.sources.source_kind import SourceKind
 
 KIND = SourceKind(kind="parquet", accepts=accepts, index=index, read=read)
 
-__all__ = ["KIND", "is_parquet", "without_strays"]
+__all__ = ["KIND", "drop_stray_parquet", "is_parquet"]

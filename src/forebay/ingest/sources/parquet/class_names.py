@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from forebay.ingest.sources.parquet.columns import features
+from forebay.ingest.sources.parquet.columns import hugging_face_features
 
 NO_LABEL = ("", "nan", "<na>")  # as pandas writes what is missing
 _WHOLE = re.compile(r"([+-]?\d+)\.0+")
@@ -19,7 +19,7 @@ def class_names(schema: pa.Schema, column: str) -> list[str] | None:
 
     They are a list, or a mapping from number to name (or from name to number), as dataset cards have it.
     """
-    feature = features(schema).get(column)
+    feature = hugging_face_features(schema).get(column)
     if not isinstance(feature, dict):
         return None
     inner = feature.get("dtype")
@@ -46,7 +46,7 @@ def _numbered(names: Mapping[str, Any]) -> dict[int, str] | None:
     return {int(number): str(name) for number, name in names.items()}
 
 
-def text_of(value: Any) -> str | None:
+def value_text(value: Any) -> str | None:
     """A value as text: whole floats as whole numbers; None where it is missing, NaN (also as text) or blank."""
     if isinstance(value, bytes):
         try:
@@ -60,7 +60,7 @@ def text_of(value: Any) -> str | None:
     return None if value is None or str(value).strip().lower() in NO_LABEL else str(value)
 
 
-def folder_text(value: str | None) -> str | None:
+def partition_text(value: str | None) -> str | None:
     """A folder's value as the class is called; writers put floats into label=1.0/ where a label is missing."""
     whole = _WHOLE.fullmatch(value or "")
     return whole[1] if whole else value
@@ -73,7 +73,7 @@ def label_name(value: Any, names: Sequence[str] | None) -> tuple[str | None, str
         value: of the label column.
         names: of the classes by number, where the file has them. Below 0 is Hugging Face's word for unlabelled.
     """
-    text = text_of(value)
+    text = value_text(value)
     if text is None:
         return None, f"no label ({value!r})"
     number = _number(value)

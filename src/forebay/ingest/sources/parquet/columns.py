@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from forebay.errors import DataError
 from forebay.ingest.files.files import SourceFile
-from forebay.ingest.sources.source_kind import bad_file
+from forebay.ingest.sources.source_kind import invalid_file
 from forebay.settings import AUTO, IngestConfig
 
 OWN = ("pixels", "height", "width", "channels", "label_name")  # of `contracts.rows`: pixels as they are, not encoded
@@ -103,7 +103,7 @@ def is_text(kind: pa.DataType) -> bool:
     return any(test(kind) for test in (*tests, pa.types.is_large_binary, pa.types.is_binary_view))
 
 
-def features(schema: pa.Schema) -> dict[str, Any]:
+def hugging_face_features(schema: pa.Schema) -> dict[str, Any]:
     """What the Hugging Face metadata says of each column; empty where there is none, or none of a known form."""
     try:
         found = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
@@ -135,7 +135,7 @@ def _image(file: SourceFile, schema: pa.Schema, wanted: str) -> tuple[str, list[
 def _likely_images(schema: pa.Schema) -> list[str]:
     """Columns whose name or whose type says that they hold images, preferred names first."""
     fitting = [field.name for field in _fields(schema) if is_image(field.type)]
-    known = {name for name, feature in features(schema).items() if _kind(feature) == "Image"}
+    known = {name for name, feature in hugging_face_features(schema).items() if _kind(feature) == "Image"}
     typed = [name for name in fitting if name in known or pa.types.is_struct(schema.field(name).type)]
     return list(dict.fromkeys([*_by_name(fitting, IMAGE_NAMES), *typed]))
 
@@ -147,7 +147,11 @@ def _label(
     fitting = list(dict.fromkeys([*columns, *folders]))
     if wanted != AUTO:
         return _as_set(file, schema, "label", wanted, fitting), []
-    known = [name for name, feature in features(schema).items() if _kind(feature) == "ClassLabel" and name in columns]
+    known = [
+        name
+        for name, feature in hugging_face_features(schema).items()
+        if _kind(feature) == "ClassLabel" and name in columns
+    ]
     likely = (
         _by_name(fitting, LABEL_NAMES)
         or [name for name in known if name.lower() not in SPLIT_NAMES]
@@ -168,7 +172,7 @@ def _first(
     if len(likely) == 1:
         return likely[0], []
     if likely[0].lower() not in names:
-        raise bad_file(
+        raise invalid_file(
             file,
             f"several columns fit as {which}: {', '.join(likely)}",
             f"Say which one with ingest.{which}_column, such as --set ingest.{which}_column={likely[0]}",
@@ -185,14 +189,14 @@ def _as_set(file: SourceFile, schema: pa.Schema, which: str, wanted: str, fittin
     else:
         problem = f"ingest.{which}_column={wanted} is not there; {_listed(schema)}"
     fits = ", ".join(name for name in fitting if name != wanted) or "none"
-    raise bad_file(file, problem, f"Columns that fit as {which}: {fits}.")
+    raise invalid_file(file, problem, f"Columns that fit as {which}: {fits}.")
 
 
 def _no_images(file: SourceFile, schema: pa.Schema) -> DataError:
     texts = _by_name([field.name for field in _fields(schema) if is_text(field.type)], IMAGE_NAMES)
     if texts:
-        return only_paths(file, texts[0])
-    return bad_file(
+        return only_paths_error(file, texts[0])
+    return invalid_file(
         file,
         f"no column holds images; {_listed(schema)}",
         "Give Parquet with columns image (encoded images: binary, or a struct with a field bytes) and label, or "
@@ -200,10 +204,10 @@ def _no_images(file: SourceFile, schema: pa.Schema) -> DataError:
     )
 
 
-def only_paths(file: SourceFile, column: str, example: str | None = None) -> DataError:
+def only_paths_error(file: SourceFile, column: str, example: str | None = None) -> DataError:
     """The error for a table that says where images are, but does not hold them."""
     shown = f" (such as {example!r})" if example else ""
-    return bad_file(
+    return invalid_file(
         file,
         f"its column {column} holds only paths{shown}, no bytes of images",
         "Write the images into the table (Hugging Face datasets: push_to_hub or to_parquet after "
@@ -216,7 +220,7 @@ def _no_label(
 ) -> DataError:
     keys = f", its partition folders {', '.join(f'{key}=…' for key in folders)}" if folders else ""
     fits = f" (fits: {', '.join(fitting)})" if fitting else ""
-    return bad_file(
+    return invalid_file(
         file,
         f"no column holds the label; {_listed(schema)}{keys}",
         "A label is text, a whole number or true/false, in a column label, labels, class, category or target or in a "

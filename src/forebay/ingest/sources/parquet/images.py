@@ -12,7 +12,7 @@ from PIL import Image
 from forebay.images import ImageError
 from forebay.ingest.files.files import SourceFile, open_file
 from forebay.ingest.sources.parquet.columns import OWN, SPARK_IMAGE
-from forebay.ingest.sources.source_kind import SourceImage, as_pixels, too_many_bytes
+from forebay.ingest.sources.source_kind import SourceImage, pixels_from_bytes, size_error
 
 BATCH_ROWS = 256
 BYTE_MODES = {0: 1, 16: 3, 24: 4}  # OpenCV's numbers of types with a byte per channel: their channels
@@ -33,7 +33,7 @@ def read(rows: pa.Table, max_file_bytes: int) -> Iterator[SourceImage]:
 def _own_image(row: dict[str, Any]) -> SourceImage:
     if any(value is None for value in row.values()):
         return ImageError("unreadable", "pixels or their shape are missing")
-    return as_pixels(row["pixels"], row["height"], row["width"], row["channels"])
+    return pixels_from_bytes(row["pixels"], row["height"], row["width"], row["channels"])
 
 
 def _image(value: Any, max_file_bytes: int) -> SourceImage:
@@ -43,7 +43,7 @@ def _image(value: Any, max_file_bytes: int) -> SourceImage:
     image = value.get("bytes") if isinstance(value, dict) else value
     if not isinstance(image, bytes):
         return ImageError("unreadable", f"only a path ({path!r}), no bytes" if path else "the image is missing")
-    return too_many_bytes(len(image), max_file_bytes) or image
+    return size_error(len(image), max_file_bytes) or image
 
 
 def _spark_image(image: dict[str, Any]) -> SourceImage:

@@ -12,16 +12,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from forebay.ingest.archives.magic import stranger
+from forebay.ingest.archives.magic import wrong_file_error
 from forebay.ingest.files.files import SourceFile, open_file
 from forebay.ingest.image_index import ImageRecord
-from forebay.ingest.labels.splits import mentioned_side
+from forebay.ingest.labels.splits import find_split
 from forebay.ingest.source_note import SourceNote
-from forebay.ingest.sources.parquet.class_names import class_names, folder_text, label_name
-from forebay.ingest.sources.parquet.columns import ColumnChoice, choose, is_text, only_paths
-from forebay.ingest.sources.parquet.mixed_folder import beside_tables, is_parquet
-from forebay.ingest.sources.parquet.split_values import SplitNames, folder_values, place_word
-from forebay.ingest.sources.source_kind import SourceContents, bad_file
+from forebay.ingest.sources.parquet.class_names import class_names, label_name, partition_text
+from forebay.ingest.sources.parquet.columns import ColumnChoice, choose, is_text, only_paths_error
+from forebay.ingest.sources.parquet.mixed_folder import is_parquet, other_file_notes
+from forebay.ingest.sources.parquet.split_values import SplitNames, partition_values, split_in_path
+from forebay.ingest.sources.source_kind import SourceContents, invalid_file
 from forebay.settings import IngestConfig
 
 SHOWN = 3
@@ -42,16 +42,16 @@ class ParquetTable:
     place: str | None  # word for a split of the file's name or folders
 
 
-def index(visible: SourceContents, work: Path) -> Iterator[ImageRecord | SourceNote]:
+def index(contents: SourceContents, work: Path) -> Iterator[ImageRecord | SourceNote]:
     """Records of every row, and notes on what was chosen, dropped and passed over."""
-    words, files, config = SplitNames(), visible.files, visible.config
+    words, files, config = SplitNames(), contents.files, contents.config
     tables = [table for file in files if is_parquet(file) and (table := _survey(file, config, words)) is not None]
     _check_classes(tables)
     yield from words.set_aside()
     choices = dict.fromkeys(choice for table in tables for choice in table.columns.choices)
     yield from (SourceNote(text) for text in [*choices, *_mixed(tables)])
     yield from words.notes()
-    yield from beside_tables(files)
+    yield from other_file_notes(files)
     uses = words.uses()
     for table in tables:
         with _open(table.file, table.metadata) as opened:
@@ -61,13 +61,13 @@ def index(visible: SourceContents, work: Path) -> Iterator[ImageRecord | SourceN
 def _survey(file: SourceFile, config: IngestConfig, words: SplitNames) -> ParquetTable | None:
     """What is taken from where in a file; None where it has no rows."""
     if file.problem:
-        raise bad_file(file, file.problem, "Mend it, or take it out of the folder.")
-    if file.offset or file.zipped:
-        raise bad_file(file, "Parquet inside an archive is not read", "Unpack it and give the folder.")
+        raise invalid_file(file, file.problem, "Mend it, or take it out of the folder.")
+    if file.offset or file.zipped_bytes:
+        raise invalid_file(file, "Parquet inside an archive is not read", "Unpack it and give the folder.")
     with _open(file) as opened:
         if not opened.metadata.num_rows:
             return None
-        schema, folders = opened.schema_arrow, folder_values(file.path)
+        schema, folders = opened.schema_arrow, partition_values(file.path)
         columns = choose(file, schema, folders, config)
         _check_bytes(file, opened, columns)
         table = ParquetTable(
@@ -79,7 +79,7 @@ def _survey(file: SourceFile, config: IngestConfig, words: SplitNames) -> Parque
             names=class_names(schema, columns.label),
             split_names=class_names(schema, columns.split) if columns.split else None,
             folders=folders,
-            place=place_word(file.path, folders),
+            place=split_in_path(file.path, folders),
         )
         return _count_words(table, opened, words)
 
@@ -92,13 +92,13 @@ def _count_words(table: ParquetTable, opened: Any, words: SplitNames) -> Parquet
     """Count the words for a split of a file's rows. A column that only may be a split needs one that is known."""
     path, split = table.file.path, table.columns.split
     counted = [(_split_of(table, value), rows) for value, rows in _values(opened, split)]
-    known = any(name is not None and mentioned_side(name) for name, _ in counted)
+    known = any(name is not None and find_split(name) for name, _ in counted)
     if split is None or (split.lower() != "split" and not known):
         words.add(table.place, opened.metadata.num_rows, path, labelled=_has_labels(table, opened))
         return replace(table, columns=replace(table.columns, split=None))
     for name, rows in counted:
         words.add(name or table.place, rows, path)
-        if name and table.place and mentioned_side(name) and mentioned_side(name) != mentioned_side(table.place):
+        if name and table.place and find_split(name) and find_split(name) != find_split(table.place):
             words.clash = words.clash or path
     return table
 
@@ -134,7 +134,7 @@ def _check_bytes(file: SourceFile, opened: Any, columns: ColumnChoice) -> None:
         paths = opened.read_row_group(0, columns=[f"{columns.image}.path"])[columns.image]
         example = next((row["path"] for row in paths.to_pylist() if row and row["path"]), None)
         if example is not None:
-            raise only_paths(file, columns.image, str(example))
+            raise only_paths_error(file, columns.image, str(example))
 
 
 def _all_null(opened: Any, leaf: str) -> bool:
@@ -165,7 +165,7 @@ def _check_classes(tables: Sequence[ParquetTable]) -> None:
     for table in numbered:
         first = numbered[0]
         if table.names != first.names:
-            raise bad_file(
+            raise invalid_file(
                 table.file,
                 f"its labels are numbers of {_classes(table.names)}, those of {first.file.path} of "
                 f"{_classes(first.names)}",
@@ -221,7 +221,7 @@ def _labels_and_splits(table: ParquetTable, opened: Any, group: int) -> Iterator
 
 def _folder_label(table: ParquetTable) -> Any:
     """The label of a folder's name; digits are a number where the file names the classes of numbers."""
-    value = folder_text(table.folders[table.columns.label])
+    value = partition_text(table.folders[table.columns.label])
     return int(value) if value and table.names and value.isascii() and value.isdigit() else value
 
 
@@ -232,6 +232,6 @@ def _open(file: SourceFile, metadata: Any = None) -> Iterator[Any]:
         with open_file(file) as stream, pq.ParquetFile(stream, metadata=metadata) as table:
             yield table
     except pa.ArrowException as error:
-        raise stranger(file) or bad_file(file, f"not a whole Parquet file ({error})") from error
+        raise wrong_file_error(file) or invalid_file(file, f"not a whole Parquet file ({error})") from error
     except OSError as error:  # Arrow's own for damaged pages, or the disk's or the store's
-        raise bad_file(file, f"reading it failed ({error})") from error
+        raise invalid_file(file, f"reading it failed ({error})") from error

@@ -25,16 +25,16 @@ def is_parquet(file: SourceFile) -> bool:
     return file.name.lower().endswith(ENDINGS) and not any(f"/{folder}" in f"/{file.path}" for folder in BOOKKEEPING)
 
 
-def accepts(visible: SourceContents) -> bool:
+def accepts(contents: SourceContents) -> bool:
     """Tell whether the Parquet files are the dataset.
 
     Where there are images as well, the Parquet files are opened: those without images are no dataset, unless all
     that lies beside them is a preview or two; and class folders are outvoted only by ten times as many rows.
     """
-    tables = [file for file in visible.files if is_parquet(file)]
-    others = [file for file in visible.files if not is_parquet(file)]
+    tables = [file for file in contents.files if is_parquet(file)]
+    others = [file for file in contents.files if not is_parquet(file)]
     images = [file for file in others if is_image(file.name)]
-    beside = replace(visible, listing=SourceListing(files=others, empty_folders=[]))
+    beside = replace(contents, listing=SourceListing(files=others, empty_folders=[]))
     known = any(source.accepts(beside) for source in (cifar10.KIND, idx.KIND))
     if not tables or not (images or known):
         return bool(tables)
@@ -46,17 +46,17 @@ def accepts(visible: SourceContents) -> bool:
     return not known and (len(folders) < 2 or rows >= OUTVOTED * inside)
 
 
-def without_strays(visible: SourceContents) -> tuple[SourceContents, list[SourceNote]]:
+def drop_stray_parquet(contents: SourceContents) -> tuple[SourceContents, list[SourceNote]]:
     """A dataset that is not Parquet, without the Parquet files in it, and what to say of those."""
-    strays = [file.path for file in visible.files if is_parquet(file)]
+    strays = [file.path for file in contents.files if is_parquet(file)]
     if not strays:
-        return visible, []
+        return contents, []
     text = f"Parquet beside images is passed over: {_named(strays)}. Give such a file itself to read it."
-    files = [file for file in visible.files if not is_parquet(file)]
-    return replace(visible, listing=replace(visible.listing, files=files)), [SourceNote(text)]
+    files = [file for file in contents.files if not is_parquet(file)]
+    return replace(contents, listing=replace(contents.listing, files=files)), [SourceNote(text)]
 
 
-def beside_tables(files: Sequence[SourceFile]) -> list[SourceNote]:
+def other_file_notes(files: Sequence[SourceFile]) -> list[SourceNote]:
     """What to say of files that lie beside the tables of a Parquet dataset."""
     images = [file.path for file in files if is_image(file.name)]
     notes = []

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
-from forebay.ingest.labels.splits import mentioned_side, own_split
+from forebay.ingest.labels.splits import find_split, split_roles
 from forebay.ingest.source_note import SourceNote
 from forebay.ingest.sources.parquet.columns import SPLIT_NAMES
 
@@ -16,20 +16,20 @@ BY_CONTENT = "Rows are held out by content instead (preprocess.holdout)."
 SHOWN = 5
 
 
-def folder_values(path: str) -> dict[str, str | None]:
+def partition_values(path: str) -> dict[str, str | None]:
     """What the folders of a path say in Hive's form, key=value, percent-decoded; None stands for null."""
     pairs = [found for part in path.split("/")[:-1] if (found := PAIR.fullmatch(part))]
     return {unquote(pair[1]): None if pair[2] in NULL else unquote(pair[2]) for pair in pairs}
 
 
-def place_word(path: str, folders: Mapping[str, str | None]) -> str | None:
+def split_in_path(path: str, folders: Mapping[str, str | None]) -> str | None:
     """The word for a split of a file's place: of split=train/, else of its name, else of the folder closest to it."""
     for key, value in folders.items():
-        if key.lower() in SPLIT_NAMES and value is not None and (key.lower() == "split" or mentioned_side(value)):
+        if key.lower() in SPLIT_NAMES and value is not None and (key.lower() == "split" or find_split(value)):
             return value
     *above, name = path.split("/")
     parts = (name, *(part for part in reversed(above) if not PAIR.fullmatch(part)))
-    return next((side for part in parts if (side := mentioned_side(part))), None)
+    return next((side for part in parts if (side := find_split(part))), None)
 
 
 @dataclass
@@ -59,7 +59,7 @@ class SplitNames:
 
     def sides(self) -> set[str]:
         """The sides that words stand for."""
-        return {side for word in self.rows if word is not None and (side := mentioned_side(word))}
+        return {side for word in self.rows if word is not None and (side := find_split(word))}
 
     def uses(self) -> dict[str | None, str | None]:
         """What the rows of each word are used as: train, test, or nothing certain (None).
@@ -68,19 +68,19 @@ class SplitNames:
         out never is.
         """
         sides = self.sides()
-        if not all(word is not None and mentioned_side(word) for word in self.rows):
-            sides = sides if own_split(sides) else sides | {"train"}
-        split = own_split(sides)
+        if not all(word is not None and find_split(word) for word in self.rows):
+            sides = sides if split_roles(sides) else sides | {"train"}
+        split = split_roles(sides)
         return {word: self._use(word, split) for word in self.rows}
 
     def _use(self, word: str | None, split: Mapping[str, str]) -> str | None:
         if not split or word is None:
             return None
-        return split.get(mentioned_side(word) or "", "train")
+        return split.get(find_split(word) or "", "train")
 
     def notes(self) -> list[SourceNote]:
         """What a person should know of the split."""
-        unknown = sorted(word for word in self.rows if word is not None and not mentioned_side(word))
+        unknown = sorted(word for word in self.rows if word is not None and not find_split(word))
         texts = self._guessed(unknown) if any(self.uses().values()) else self._dropped(unknown)
         if self.clash:
             texts.append(f"The split column of {self.clash} says another split than its place does; the column counts.")
@@ -89,7 +89,7 @@ class SplitNames:
     def _dropped(self, unknown: list[str]) -> list[str]:
         sides = sorted(self.sides())
         if sides:
-            word = next(word for word in self.rows if word is not None and mentioned_side(word))
+            word = next(word for word in self.rows if word is not None and find_split(word))
             also = f", and {_quoted(unknown)}, which is no word for a split" if unknown else ""
             return [
                 f"The source's split is dropped: it names only {' and '.join(sides)} rows (such as {self.first[word]})"
