@@ -1,6 +1,7 @@
 """What a cluster lacks is refused before anything is written; what it has already, the chart keeps."""
 
 import base64
+import json
 import re
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 import yaml
 from helm_python import Chart, Config
 
-from support.fake_kube_api import FakeApi, fake_api
+from support.fake_kube import FakeKubeApi, fake_kube_api
 from support.helm_chart import CHART, RELEASE, SCENARIOS, Object, Values, existing_secrets, scenario
 from support.manifest_checks import check_upgrade
 
@@ -30,15 +31,18 @@ CLASSES = [named("StorageClass", name, None, provisioner="x") for name in ("gp3"
 SIGNING = named("Secret", "forebay-signing", "kubeflow", data={"key.pem": "eA=="})
 
 
-def install(api: FakeApi, values: Values) -> None:
+def install(api: FakeKubeApi, values: Values) -> None:
     """`helm install`, not a dry run: what is refused has written nothing."""
-    with Config(kubeconfig_content=api.kubeconfig(), namespace=RELEASE) as config:
+    with Config(kubeconfig_content=json.dumps(api.kubeconfig()), namespace=RELEASE) as config:
         config.install(str(CHART), RELEASE, values, namespace=RELEASE)
 
 
-def live(api: FakeApi, values: Values, **more: Any) -> dict[str, Object]:
+def live(api: FakeKubeApi, values: Values, **more: Any) -> dict[str, Object]:
     """Rendered objects by kind and name, with what the cluster answers."""
-    with Config(kubeconfig_content=api.kubeconfig(), namespace=RELEASE) as config, Chart.load(CHART) as chart:
+    with (
+        Config(kubeconfig_content=json.dumps(api.kubeconfig()), namespace=RELEASE) as config,
+        Chart.load(CHART) as chart,
+    ):
         rendered = config.render(chart, values, name=RELEASE, namespace=RELEASE, **more)
     texts = [text for path, text in rendered.items() if path.endswith(".yaml")]
     found = [each for text in texts for each in yaml.safe_load_all(text) if each]
@@ -88,18 +92,18 @@ def live(api: FakeApi, values: Values, **more: Any) -> dict[str, Object]:
 def test_what_the_cluster_lacks_is_refused_and_nothing_is_written(
     values: Values, cluster: list[Object], said: str
 ) -> None:
-    with fake_api(cluster) as api, pytest.raises(helm_python.HelmError, match=re.escape(said)):
+    with fake_kube_api(cluster) as api, pytest.raises(helm_python.HelmError, match=re.escape(said)):
         install(api, values)
     assert api.writes == []
 
 
 def test_an_old_cluster_is_refused_by_its_version_and_a_clouds_suffix_is_none() -> None:
     said = "chart requires kubeVersion: >=1.30.0-0 which is incompatible with Kubernetes v1.29.9"
-    with fake_api(SPACES, "v1.29.9") as api, pytest.raises(helm_python.HelmError, match=said):
+    with fake_kube_api(SPACES, "v1.29.9") as api, pytest.raises(helm_python.HelmError, match=said):
         install(api, {})
     assert api.writes == []
     with (
-        fake_api(SPACES[:2], "v1.30.4-eks-a1b2c3") as api,
+        fake_kube_api(SPACES[:2], "v1.30.4-eks-a1b2c3") as api,
         pytest.raises(helm_python.HelmError, match="no such namesp"),
     ):
         install(api, {})  # it got as far as the look-ups
@@ -109,20 +113,20 @@ def test_an_old_cluster_is_refused_by_its_version_and_a_clouds_suffix_is_none() 
 def test_a_cluster_that_has_everything_is_taken(name: str) -> None:
     values = scenario(name)
     others = [secret(each, *keys) for each, keys in existing_secrets(values).items()]
-    with fake_api([*SPACES, *CLASSES, *others, SIGNING]) as api:
+    with fake_kube_api([*SPACES, *CLASSES, *others, SIGNING]) as api:
         assert len(live(api, values)) > 10
 
 
 def test_a_class_that_is_gone_stops_no_upgrade_of_a_claim_that_has_its_volume() -> None:
     claim = named("PersistentVolumeClaim", "data-forebay-postgres-0")
-    with fake_api([*SPACES, claim]) as api:
+    with fake_kube_api([*SPACES, claim]) as api:
         assert "StatefulSet/forebay-postgres" in live(
             api, {"postgres": {"storage": {"className": "gp2"}}}, is_upgrade=True
         )
 
 
 def test_an_upgrade_keeps_the_passwords_that_were_made_and_the_volumes() -> None:
-    with fake_api([*SPACES]) as api:
+    with fake_kube_api([*SPACES]) as api:
         first = live(api, {})
         made = {name: each for name, each in first.items() if each["kind"] == "Secret"}
         for each in made.values():

@@ -26,7 +26,7 @@ from forebay.settings.cluster_environment import MLFLOW_VARIABLES, MODEL_STORE
 from forebay.settings.environment import MLFLOW_URI
 from forebay.settings.serve import NOTHING_GIVEN
 from forebay.state import Home
-from support.fake_custom_resources import ApiDouble, Object, api_double
+from support.fake_kube import FakeKubeApi, Object, fake_kube_api
 from support.paths import RECORDED
 from support.tiny_inference_server import write_bundle
 
@@ -42,7 +42,7 @@ class ClusterStation:
     home: Home
     folder: Path
     given: dict[str, str]  # what the chart gives to steps, less the login and the store's keys
-    double: ApiDouble = field(init=False)
+    double: FakeKubeApi = field(init=False)
     bundles: dict[str, Path] = field(default_factory=dict)  # by version
 
     def release(self, seed: int) -> str:
@@ -97,7 +97,7 @@ class ClusterStation:
     @property
     def service(self) -> Object:
         """The model's InferenceService."""
-        return self.double.services[NAME]
+        return self.double.custom_objects[NAME]
 
     @property
     def champion(self) -> str | None:
@@ -114,7 +114,7 @@ def cluster_station(folder: Path, mlflow: str) -> Iterator[ClusterStation]:
     """
     given = {MLFLOW_VARIABLES[MLFLOW_URI]: mlflow, MODEL_STORE: "s3://mlflow"}
     station = ClusterStation(Home(folder / "home").open(), folder, given)
-    with api_double(station.becomes) as station.double:
+    with fake_kube_api(controller=station.becomes) as station.double:
         try:
             yield station
         finally:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from forebay.cluster.rollout.inference_service import VERSION_LABEL, Deployment, Resources, inference_service, marks
-from support.fake_custom_resources import ApiDouble, Object
+from support.fake_kube import FakeKubeApi, Object
 from support.paths import RECORDED
 
 RollOut = Callable[..., str]
@@ -44,11 +44,11 @@ class Registry:
     knows: bool = True
 
 
-def memory(double: ApiDouble) -> str:
-    limits: dict[str, str] = double.services["digits"]["spec"]["predictor"]["model"]["resources"]["limits"]
+def memory(double: FakeKubeApi) -> str:
+    limits: dict[str, str] = double.custom_objects["digits"]["spec"]["predictor"]["model"]["resources"]["limits"]
     return limits["memory"]
 
 
-def served(double: ApiDouble) -> str:
-    version: str = double.services["digits"]["metadata"]["labels"][VERSION_LABEL]
+def served(double: FakeKubeApi) -> str:
+    version: str = double.custom_objects["digits"]["metadata"]["labels"][VERSION_LABEL]
     return version

@@ -1,11 +1,12 @@
 """A cluster on the wire, for the tests of this folder."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from support.fake_cluster import ClusterDouble, cluster_double
+from support.fake_kube import FakeCluster, fake_cluster
 
 
 def point_at(kubeconfig: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -16,9 +17,9 @@ def point_at(kubeconfig: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def double(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ClusterDouble]:
+def double(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCluster]:
     """A cluster on which everything is well, and the kubeconfig of this process that names it."""
-    with cluster_double(tmp_path) as made:
-        (tmp_path / "kubeconfig").write_text(made.kubeconfig())
+    with fake_cluster(tmp_path) as made:
+        (tmp_path / "kubeconfig").write_text(json.dumps(made.kubeconfig()))
         point_at(tmp_path / "kubeconfig", monkeypatch)
         yield made

@@ -11,14 +11,11 @@ from forebay.cluster.checks.place import Place
 from forebay.kube import retries
 from forebay.kube.client import PODS, REQUEST, ApiError, connect
 from support.connection_faults import Wire
-from support.fake_cluster import ClusterDouble
-from support.fake_kube_api import Object
+from support.fake_kube import FakeCluster, Object
 
 
 @pytest.mark.parametrize("kind", ["reset", "half", "busy", "roleless"])
-def test_every_check_is_as_it_is_without_cuts(
-    kind: str, double: ClusterDouble, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_check_is_as_it_is_without_cuts(kind: str, double: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retries, "wait", lambda seconds: None)  # all of them together are more than is borne
     wanted = [(check.name, check.ok, check.detail) for check in all_checks("", probed=False)]
     double.wire = Wire(kind, each=True)
@@ -43,9 +40,9 @@ def test_every_check_is_as_it_is_without_cuts(
     ],
 )
 def test_where_no_node_takes_pods_the_probe_says_why_at_once_and_makes_none(
-    double: ClusterDouble, changes: dict[str, Any] | None, why: str
+    double: FakeCluster, changes: dict[str, Any] | None, why: str
 ) -> None:
-    node: Object = double.the("Node", "node")
+    node: Object = double.find_object("Node", "node")
     if changes is None:
         double.remove("Node", "node")
     else:
@@ -55,10 +52,10 @@ def test_where_no_node_takes_pods_the_probe_says_why_at_once_and_makes_none(
     assert not check.ok
     assert check.detail == f"it was not sent: none of {int(changes is not None)} takes pods: {why}"
     assert "`kubectl uncordon NAME`" in check.fix
-    assert not double.made.is_set()
+    assert not double.pod_created.is_set()
 
 
-def test_an_object_of_somebody_elses_is_never_taken_for_the_own_one(double: ClusterDouble) -> None:
+def test_an_object_of_somebody_elses_is_never_taken_for_the_own_one(double: FakeCluster) -> None:
     api, pod = connect(bears=retries.Patience(20.0)), probe.PROBE.pod("forebay-doctor-1", "x:1")
     double.objects.append({**pod, "metadata": {**pod["metadata"], "annotations": {REQUEST: "another"}}})
     double.wire = Wire("busy", 0)
@@ -67,10 +64,10 @@ def test_an_object_of_somebody_elses_is_never_taken_for_the_own_one(double: Clus
 
 
 def test_a_pod_that_no_scheduler_looks_at_is_not_waited_for_to_its_end(
-    double: ClusterDouble, monkeypatch: pytest.MonkeyPatch
+    double: FakeCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(probe, "PROBE", replace(probe.PROBE, room_s=0.0))
     double.pod_status, double.pod_node = {"phase": "Pending"}, ""
     [check] = probe.probe(Place(connect()), "")
     assert check.detail.startswith("No scheduler has looked at the pod forebay-doctor-")
-    assert double.pods == []
+    assert double.pod_names == []

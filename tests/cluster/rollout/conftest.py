@@ -9,18 +9,18 @@ import pytest
 from forebay.cluster.rollout import rollout
 from forebay.cluster.rollout.rollout import Rollout
 from forebay.kube.client import Api
-from support.fake_custom_resources import ApiDouble, api_double, connected
+from support.fake_kube import FakeKubeApi, connected, fake_kube_api
 from support.fake_rollout import Registry, RollOut, becomes, wanted
 
 
 @pytest.fixture
-def double() -> Iterator[ApiDouble]:
-    with api_double(becomes) as running:
+def double() -> Iterator[FakeKubeApi]:
+    with fake_kube_api(controller=becomes) as running:
         yield running
 
 
 @pytest.fixture
-def api(double: ApiDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Api:
+def api(double: FakeKubeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Api:
     monkeypatch.setattr(rollout, "STAYS_S", 0.0)
     return connected(double, tmp_path, monkeypatch)
 

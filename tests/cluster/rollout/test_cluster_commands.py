@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from forebay.cluster.rollout.inference_service import VERSION_LABEL, Deployment, inference_service, marks
-from support.fake_cluster import ClusterDouble, cluster_with_pipelines
-from support.fake_kube_api import Object
+from support.fake_kube import FakeCluster, Object, cluster_with_pipelines
 from support.fake_pipelines_api import recorded
 from support.forebay_command import Forebay, ForebayHere
 from support.paths import RECORDED
@@ -21,7 +20,7 @@ SERVICE_LABEL = "serving.kserve.io/inferenceservice"
 
 
 @pytest.fixture
-def double(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ClusterDouble]:
+def double(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCluster]:
     with cluster_with_pipelines(tmp_path, monkeypatch) as made:
         yield made
 
@@ -31,7 +30,7 @@ def forebay(tmp_path: Path) -> Forebay:
     return ForebayHere(tmp_path)
 
 
-def serve(double: ClusterDouble, name: str, version: str, status: Object, *pods: Object) -> None:
+def serve(double: FakeCluster, name: str, version: str, status: Object, *pods: Object) -> None:
     """An InferenceService and its pods; a pod is its version and its status."""
     service = inference_service(
         Deployment(
@@ -47,7 +46,7 @@ def serve(double: ClusterDouble, name: str, version: str, status: Object, *pods:
 
 
 def test_a_model_that_answers_is_shown_with_its_origin_beside_the_newest_run(
-    double: ClusterDouble, forebay: Forebay
+    double: FakeCluster, forebay: Forebay
 ) -> None:
     status = {"conditions": READY, "address": {"url": "http://digits-predictor.forebay-models.svc"}}
     serve(double, "digits", "3", status, {"version": "3", "status": {"conditions": READY}})
@@ -61,7 +60,7 @@ def test_a_model_that_answers_is_shown_with_its_origin_beside_the_newest_run(
 
 
 def test_a_server_that_crashes_says_so_and_one_that_an_older_version_stands_in_for(
-    double: ClusterDouble, forebay: Forebay
+    double: FakeCluster, forebay: Forebay
 ) -> None:
     (pod,) = CRASH["pods"]
     serve(double, "broken", "1", copy.deepcopy(CRASH["service"]["status"]), {"version": "1", "status": pod["status"]})
@@ -80,14 +79,14 @@ def test_a_server_that_crashes_says_so_and_one_that_an_older_version_stands_in_f
     assert found["run_problem"] is None
 
 
-def test_a_person_who_may_not_look_at_pods_sees_what_kserve_says(double: ClusterDouble, forebay: Forebay) -> None:
+def test_a_person_who_may_not_look_at_pods_sees_what_kserve_says(double: FakeCluster, forebay: Forebay) -> None:
     serve(double, "digits", "3", {"conditions": READY})
-    double.denied = {("forebay-models", "pods", "list"), ("forebay-models", "events", "list")}
+    double.rights.denied = {("forebay-models", "pods", "list"), ("forebay-models", "events", "list")}
     assert "digits version 3: answers (? of 1 pods ready)" in forebay("status", "--cluster").stdout
 
 
-def test_models_are_shown_where_pipelines_do_not_answer(double: ClusterDouble, forebay: Forebay) -> None:
-    double.kfp = None
+def test_models_are_shown_where_pipelines_do_not_answer(double: FakeCluster, forebay: Forebay) -> None:
+    double.pipelines = None
     found = forebay.json("status", "--cluster")
     assert found["models"] == []
     assert found["run"] is None
@@ -98,7 +97,7 @@ def test_models_are_shown_where_pipelines_do_not_answer(double: ClusterDouble, f
 
 
 def test_a_cluster_without_kserve_and_one_that_is_not_there_are_named(
-    double: ClusterDouble, forebay: Forebay, tmp_path: Path
+    double: FakeCluster, forebay: Forebay, tmp_path: Path
 ) -> None:
     del double.resources["/apis/serving.kserve.io/v1beta1"]
     assert "Does this cluster have what `forebay up` installs" in forebay("status", "--cluster", expect=1).stderr
@@ -123,13 +122,13 @@ def test_options_of_a_cluster_without_one_are_wrong_use(forebay: Forebay, words:
     ],
 )
 def test_what_a_rollback_cannot_be_about_is_said_before_anything_is_done(
-    double: ClusterDouble, forebay: Forebay, words: tuple[str, ...], fix: str
+    double: FakeCluster, forebay: Forebay, words: tuple[str, ...], fix: str
 ) -> None:
     assert fix in forebay(*words, expect=2).stderr
-    assert not double.made.is_set()
+    assert not double.pod_created.is_set()
 
 
-def _scripted(double: ClusterDouble, log: str, code: int = 1) -> None:
+def _scripted(double: FakeCluster, log: str, code: int = 1) -> None:
     """Pods end at once, and have said this."""
     state = {"terminated": {"exitCode": code, "reason": "Error"}}
     ended = {"name": "forebay-rollback", "image": "x:1", "state": state, "ready": False}
@@ -148,42 +147,42 @@ def _scripted(double: ClusterDouble, log: str, code: int = 1) -> None:
     ],
 )
 def test_a_rollback_that_does_not_work_says_why_and_leaves_no_pod(
-    double: ClusterDouble, forebay: Forebay, log: str, said: str
+    double: FakeCluster, forebay: Forebay, log: str, said: str
 ) -> None:
     _scripted(double, log)
     assert said in forebay("rollback", "digits", "--cluster", expect=1).stderr
-    assert double.pods == []
+    assert double.pod_names == []
 
 
-def test_a_person_who_may_make_no_pods_is_sent_to_the_doctor(double: ClusterDouble, forebay: Forebay) -> None:
-    double.denied = {("kubeflow", "pods", "create")}
+def test_a_person_who_may_make_no_pods_is_sent_to_the_doctor(double: FakeCluster, forebay: Forebay) -> None:
+    double.rights.denied = {("kubeflow", "pods", "create")}
     said = forebay("rollback", "digits", "--cluster", expect=1).stderr
     assert 'User "jane@example.com" cannot create resource "pods"' in said
     assert "`forebay doctor --cluster` names the rights that you lack" in said
 
 
-def test_a_pod_that_admission_refuses_is_no_matter_of_rights(double: ClusterDouble, forebay: Forebay) -> None:
-    double.refuses_pods = "exceeded quota: small, requested: requests.memory=128Mi"
+def test_a_pod_that_admission_refuses_is_no_matter_of_rights(double: FakeCluster, forebay: Forebay) -> None:
+    double.pod_refusal = "exceeded quota: small, requested: requests.memory=128Mi"
     said = forebay("rollback", "digits", "--cluster", expect=1).stderr
     assert "exceeded quota: small" in said
     assert "Steps of a run meet the same rule." in said
 
 
-def test_a_rollback_whose_pod_does_not_start_says_what_hinders_it(double: ClusterDouble, forebay: Forebay) -> None:
+def test_a_rollback_whose_pod_does_not_start_says_what_hinders_it(double: FakeCluster, forebay: Forebay) -> None:
     waiting = {"reason": "ErrImagePull", "message": "not found"}
     container = {"name": "forebay-rollback", "image": "x:1", "state": {"waiting": waiting}, "ready": False}
     double.pod_status = {"phase": "Pending", "containerStatuses": [container]}
     said = forebay("rollback", "digits", "--cluster", "--image", "x:1", expect=1).stderr
     assert "The image x:1 cannot be pulled (ErrImagePull): not found." in said
-    assert double.pods == []
+    assert double.pod_names == []
 
 
-def test_ctrl_c_deletes_the_pod_and_says_what_it_does(double: ClusterDouble, forebay: Forebay) -> None:
+def test_ctrl_c_deletes_the_pod_and_says_what_it_does(double: FakeCluster, forebay: Forebay) -> None:
     double.pod_status = {"phase": "Pending"}
     with forebay.start("rollback", "digits", "--cluster") as process:
-        assert double.made.wait(60)
+        assert double.pod_created.wait(60)
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=600)
     assert process.returncode == 130
     assert "the pod is told to end, and then serves again what was served before" in said
-    assert double.pods == []
+    assert double.pod_names == []

@@ -8,7 +8,7 @@ import pytest
 
 from forebay.cluster.rollout.inference_service import Deployment, inference_service, marks
 from support.connection_faults import Wire
-from support.fake_cluster import ClusterDouble, cluster_with_pipelines
+from support.fake_kube import FakeCluster, cluster_with_pipelines
 from support.forebay_command import Forebay, ForebayHere
 
 READY = [{"type": "Ready", "status": "True"}]
@@ -18,7 +18,7 @@ DONE = {
 
 
 @pytest.fixture
-def double(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ClusterDouble]:
+def double(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCluster]:
     with cluster_with_pipelines(tmp_path, monkeypatch) as made:
         yield made
 
@@ -28,7 +28,7 @@ def forebay(tmp_path: Path) -> Forebay:
     return ForebayHere(tmp_path)
 
 
-def _served(double: ClusterDouble) -> None:
+def _served(double: FakeCluster) -> None:
     service = inference_service(
         Deployment(
             name="digits", namespace="forebay-models", version="3", storage_uri="s3://b/m", weights_sha256="a" * 64,
@@ -42,7 +42,7 @@ def _served(double: ClusterDouble) -> None:
 
 
 @pytest.mark.parametrize("kind", ["reset", "half", "busy", "roleless"])
-def test_the_status_is_the_same_whichever_request_is_cut(kind: str, double: ClusterDouble, forebay: Forebay) -> None:
+def test_the_status_is_the_same_whichever_request_is_cut(kind: str, double: FakeCluster, forebay: Forebay) -> None:
     _served(double)
     wanted = forebay.json("status", "--cluster")
     assert [model["state"] for model in wanted["models"]] == ["answers"]
@@ -55,9 +55,9 @@ def test_the_status_is_the_same_whichever_request_is_cut(kind: str, double: Clus
 
 
 def test_a_server_that_stays_away_is_told_once_and_given_up_after_seconds(
-    double: ClusterDouble, forebay: Forebay, clock_of_patience: list[float]
+    double: FakeCluster, forebay: Forebay, clock_of_patience: list[float]
 ) -> None:
-    double.refuses = (429, "too many requests")
+    double.refusal = (429, "too many requests")
     ended = forebay("status", "--cluster", expect=1)
     assert "answers 429" in ended.stderr
     assert ended.stderr.count("It is asked again for up to 20 s.") == 1
@@ -66,7 +66,7 @@ def test_a_server_that_stays_away_is_told_once_and_given_up_after_seconds(
 
 @pytest.mark.parametrize("kind", ["reset", "unanswered", "half", "busy", "roleless"])
 def test_a_rollback_runs_one_pod_and_leaves_none_whichever_request_is_cut(
-    kind: str, double: ClusterDouble, forebay: Forebay
+    kind: str, double: FakeCluster, forebay: Forebay
 ) -> None:
     state = {"terminated": {"exitCode": 0, "reason": "Completed"}}
     ended = {"name": "forebay-rollback", "image": "x:1", "state": state, "ready": False}
@@ -75,9 +75,9 @@ def test_a_rollback_runs_one_pod_and_leaves_none_whichever_request_is_cut(
     forebay("rollback", "digits", "--cluster")
     count = len(double.wire.asked)
     for at in range(count):
-        double.wire, double.deleted = Wire(kind, at), []
+        double.wire, double.deleted_pods = Wire(kind, at), []
         said = forebay("rollback", "digits", "--cluster").stdout
         assert said.startswith("digits version 1 is champion again"), at
-        assert (double.pods, len(double.deleted)) == ([], 1), at
+        assert (double.pod_names, len(double.deleted_pods)) == ([], 1), at
         assert double.wire.cuts == 1
     assert count > 5

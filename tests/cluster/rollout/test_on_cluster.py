@@ -1,5 +1,6 @@
 """Deployments and rollbacks on a cluster: a real registry on a real MLflow server, a real server behind the wire."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,9 +19,8 @@ from forebay.settings.cluster_environment import MLFLOW_VARIABLES
 from forebay.settings.environment import MLFLOW_URI
 from forebay.signing import VERIFY_KEY
 from support.connection_faults import wired
-from support.fake_cluster import ClusterDouble, cluster_double
-from support.fake_custom_resources import connected
 from support.fake_kserve_cluster import NAME, TOO_LITTLE, ClusterStation, cluster_station
+from support.fake_kube import FakeCluster, connected, fake_cluster
 from support.forebay_command import ForebayHere
 from support.key_pairs import make_pair
 from support.mlflow_server import mlflow_server
@@ -47,13 +47,13 @@ def station(tmp_path_factory: pytest.TempPathFactory, mlflow_database: Path) -> 
 
 
 @pytest.fixture
-def pods(station: ClusterStation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ClusterDouble]:
+def pods(station: ClusterStation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCluster]:
     """The API server as a person sees it; a pod that it runs speaks to the station's."""
-    with cluster_double(tmp_path) as made:
-        (tmp_path / "kubeconfig").write_text(made.kubeconfig())
+    with fake_cluster(tmp_path) as made:
+        (tmp_path / "kubeconfig").write_text(json.dumps(made.kubeconfig()))
         monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
         made.pods_kubeconfig = station.folder / "config"
-        made.give("ConfigMap", "forebay-steps", station.given)
+        made.set_data("ConfigMap", "forebay-steps", station.given)
         yield made
 
 
@@ -161,15 +161,15 @@ def test_with_a_public_key_no_unsigned_version_is_rolled_out_nor_back(
 
 
 def test_the_command_does_it_from_a_machine_that_reaches_the_api_server_alone(
-    station: ClusterStation, pods: ClusterDouble, tmp_path: Path
+    station: ClusterStation, pods: FakeCluster, tmp_path: Path
 ) -> None:
     """The pod really runs here, with what the chart gives to steps."""
     registry.remember_served(station.home, NAME, "1", kept("1", station) | {"memory": "3Gi"})
     answer = ForebayHere(tmp_path)("rollback", NAME, "--cluster")
     assert answer.stdout.startswith(f"{NAME} version 1 is champion again and answers at http://127.0.0.1:")
     assert (station.champion, memory(station)) == ("1", "3Gi")
-    assert pods.pods == []
-    assert len(pods.deleted) == 1
+    assert pods.pod_names == []
+    assert len(pods.deleted_pods) == 1
 
 
 def test_where_a_version_is_served_that_is_not_champion_a_rollback_serves_the_champion(station: ClusterStation) -> None:
@@ -182,12 +182,12 @@ def test_where_a_version_is_served_that_is_not_champion_a_rollback_serves_the_ch
     assert (station.champion, memory(station)) == ("1", "3Gi")
 
 
-def test_where_there_is_nothing_to_go_back_to_the_command_is_wrong_use(pods: ClusterDouble, tmp_path: Path) -> None:
+def test_where_there_is_nothing_to_go_back_to_the_command_is_wrong_use(pods: FakeCluster, tmp_path: Path) -> None:
     answer = ForebayHere(tmp_path)("rollback", NAME, "--cluster", expect=2)
     assert f"{NAME} has no champion to go back to. Only version 1 was ever champion." in answer.stderr
     answer = ForebayHere(tmp_path)("rollback", "nothing", "--cluster", expect=2)
     assert "nothing has no champion to go back to" in answer.stderr
-    assert pods.pods == []
+    assert pods.pod_names == []
 
 
 def test_pods_are_told_the_digest_and_refuse_what_became_another_bundle_on_its_way(station: ClusterStation) -> None:

@@ -7,11 +7,11 @@ import pytest
 from forebay.cluster.rollout.inference_service import VERSION_LABEL
 from forebay.errors import DeployError
 from forebay.kube.client import INFERENCE_SERVICES, Api, ApiError
-from support.fake_custom_resources import ApiDouble, Object
+from support.fake_kube import FakeKubeApi, Object
 from support.fake_rollout import CRASH, Registry, RollOut, memory, served, wanted
 
 
-def test_a_first_version_that_fails_leaves_nothing(roll_out: RollOut, double: ApiDouble) -> None:
+def test_a_first_version_that_fails_leaves_nothing(roll_out: RollOut, double: FakeKubeApi) -> None:
     double.log = "usage: python -m forebay.serving\nerror: unrecognized arguments: --nope\n"
     with pytest.raises(DeployError) as caught:
         roll_out("bad")
@@ -19,7 +19,7 @@ def test_a_first_version_that_fails_leaves_nothing(roll_out: RollOut, double: Ap
     assert "digits version bad was not made champion: The server does not stay up: kserve-container of probe-" in said
     assert "Its last lines: usage: python -m forebay.serving | error: unrecognized arguments: --nope" in said
     assert said.endswith("Nothing is served instead.")
-    assert double.services == {}
+    assert double.custom_objects == {}
 
 
 INVALID = (
@@ -38,11 +38,11 @@ def rejection(message: str, uid: str = "e-1", about: str = "digits") -> Object:
 
 
 def test_a_deployment_that_the_cluster_refuses_is_not_waited_out(
-    roll_out: RollOut, double: ApiDouble, registry: Registry
+    roll_out: RollOut, double: FakeKubeApi, registry: Registry
 ) -> None:
     """Limits below requests: KServe tries for ever, and tells nobody but by an event."""
     roll_out("1")
-    plan, old = double.plan, double.pods
+    plan, old = double.controller, double.pods
 
     def refused(service: Object) -> tuple[Object, list[Object]]:
         if service["metadata"]["labels"][VERSION_LABEL] == "1":
@@ -50,7 +50,7 @@ def test_a_deployment_that_the_cluster_refuses_is_not_waited_out(
         double.events.append(rejection(INVALID, "e-2"))
         return {}, old
 
-    double.events, double.plan = [rejection("of an earlier try is invalid: x")], refused
+    double.events, double.controller = [rejection("of an earlier try is invalid: x")], refused
     with pytest.raises(DeployError) as caught:
         roll_out("2")
     said = str(caught.value)
@@ -70,31 +70,31 @@ def test_a_deployment_that_the_cluster_refuses_is_not_waited_out(
     ],
 )
 def test_what_kserve_mends_itself_and_what_is_another_models_ends_no_rollout(
-    roll_out: RollOut, double: ApiDouble, registry: Registry, event: Object
+    roll_out: RollOut, double: FakeKubeApi, registry: Registry, event: Object
 ) -> None:
-    plan = double.plan
+    plan = double.controller
 
     def late(service: Object) -> tuple[Object, list[Object]]:
         double.events.append(event)
-        double.later = [({}, []), ({}, []), plan(service)]
+        double.next_states = [({}, []), ({}, []), plan(service)]
         return {}, []
 
-    double.plan = late
+    double.controller = late
     roll_out("1")
     assert (served(double), registry.champion) == ("1", "1")
 
 
-def test_the_version_before_is_put_back_whole_and_answers(roll_out: RollOut, double: ApiDouble) -> None:
+def test_the_version_before_is_put_back_whole_and_answers(roll_out: RollOut, double: FakeKubeApi) -> None:
     roll_out("1")
     with pytest.raises(DeployError, match=r"Version 1 keeps answering\.$"):
         roll_out("bad")
-    assert {key: double.services["digits"][key] for key in ("apiVersion", "kind", "spec")} == {
+    assert {key: double.custom_objects["digits"][key] for key in ("apiVersion", "kind", "spec")} == {
         key: wanted("1")[key] for key in ("apiVersion", "kind", "spec")
     }
-    assert double.services["digits"]["metadata"]["labels"] == wanted("1")["metadata"]["labels"]
+    assert double.custom_objects["digits"]["metadata"]["labels"] == wanted("1")["metadata"]["labels"]
 
 
-def test_a_version_that_answers_otherwise_is_put_back_too(roll_out: RollOut, double: ApiDouble) -> None:
+def test_a_version_that_answers_otherwise_is_put_back_too(roll_out: RollOut, double: FakeKubeApi) -> None:
     roll_out("1")
 
     def otherwise(url: str) -> None:
@@ -105,7 +105,7 @@ def test_a_version_that_answers_otherwise_is_put_back_too(roll_out: RollOut, dou
     assert served(double) == "1"
 
 
-def test_what_a_killed_rollout_left_is_not_what_is_put_back(api: Api, roll_out: RollOut, double: ApiDouble) -> None:
+def test_what_a_killed_rollout_left_is_not_what_is_put_back(api: Api, roll_out: RollOut, double: FakeKubeApi) -> None:
     roll_out("1")
     api.apply(INFERENCE_SERVICES, wanted("bad"))  # and its pod was killed before anything else
     with pytest.raises(DeployError, match=r"Version 1 keeps answering\.$"):
@@ -114,27 +114,27 @@ def test_what_a_killed_rollout_left_is_not_what_is_put_back(api: Api, roll_out: 
 
 
 def test_a_champion_that_was_applied_anew_and_never_came_up_is_put_back_as_it_was_proved(
-    api: Api, roll_out: RollOut, double: ApiDouble
+    api: Api, roll_out: RollOut, double: FakeKubeApi
 ) -> None:
     roll_out("1")
     api.apply(INFERENCE_SERVICES, wanted("1", "1Mi"))
-    double.services["digits"]["status"] = CRASH["service"]["status"]
+    double.custom_objects["digits"]["status"] = CRASH["service"]["status"]
     with pytest.raises(DeployError, match=r"Version 1 keeps answering\.$"):
         roll_out("bad")
     assert memory(double) == "1Gi"
 
 
 def test_a_first_version_that_was_killed_and_fails_when_it_is_tried_again_leaves_nothing(
-    api: Api, roll_out: RollOut, double: ApiDouble
+    api: Api, roll_out: RollOut, double: FakeKubeApi
 ) -> None:
     api.apply(INFERENCE_SERVICES, wanted("bad"))
     with pytest.raises(DeployError, match=r"Nothing is served instead\.$"):
         roll_out("bad")
-    assert double.services == {}
+    assert double.custom_objects == {}
 
 
 def test_where_nobody_knows_how_the_champion_was_served_what_is_there_stays(
-    api: Api, roll_out: RollOut, double: ApiDouble, registry: Registry
+    api: Api, roll_out: RollOut, double: FakeKubeApi, registry: Registry
 ) -> None:
     registry.champion, registry.knows = "7", False
     api.apply(INFERENCE_SERVICES, wanted("1"))
@@ -142,19 +142,19 @@ def test_where_nobody_knows_how_the_champion_was_served_what_is_there_stays(
         roll_out("bad")
 
 
-def test_what_was_never_proved_is_not_said_to_answer(api: Api, roll_out: RollOut, double: ApiDouble) -> None:
+def test_what_was_never_proved_is_not_said_to_answer(api: Api, roll_out: RollOut, double: FakeKubeApi) -> None:
     api.apply(INFERENCE_SERVICES, wanted("1"))
     with pytest.raises(DeployError, match=r"Version 1 is there as before\.$"):
         roll_out("bad")
 
 
 def test_what_a_killed_rollout_left_is_put_right_although_nothing_was_applied(
-    api: Api, roll_out: RollOut, double: ApiDouble
+    api: Api, roll_out: RollOut, double: FakeKubeApi
 ) -> None:
     """It is not somebody else's."""
     roll_out("1")
     api.apply(INFERENCE_SERVICES, wanted("5"))
-    double.services["digits"]["status"] = {}
+    double.custom_objects["digits"]["status"] = {}
     apply = Api.apply
 
     def refused(self: Api, resource: Any, service: Object) -> Object:

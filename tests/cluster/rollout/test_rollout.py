@@ -9,11 +9,11 @@ from forebay.cluster.rollout.inference_service import marks
 from forebay.errors import ConfigError, DeployError, OtherVersionError
 from forebay.kube.client import INFERENCE_SERVICES, Api, ApiError, connect
 from forebay.serving.client import PredictionFailedError
-from support.fake_custom_resources import ApiDouble, Object
+from support.fake_kube import FakeKubeApi, Object
 from support.fake_rollout import READY, Registry, RollOut, served, wanted
 
 
-def test_a_version_is_applied_waited_for_and_proved(roll_out: RollOut, double: ApiDouble) -> None:
+def test_a_version_is_applied_waited_for_and_proved(roll_out: RollOut, double: FakeKubeApi) -> None:
     seen: list[str] = []
     assert roll_out("1", seen.append) == "http://digits-predictor.ml"
     assert seen == ["http://digits-predictor.ml"]
@@ -21,25 +21,25 @@ def test_a_version_is_applied_waited_for_and_proved(roll_out: RollOut, double: A
 
 
 def test_pods_of_the_same_version_with_other_settings_are_not_taken_for_the_new_ones(
-    roll_out: RollOut, double: ApiDouble
+    roll_out: RollOut, double: FakeKubeApi
 ) -> None:
     """KServe takes a moment: the first looks show the old pods, ready, and the old status."""
     roll_out("1")
     old = (READY, double.pods)
     looks: list[Object] = []
-    plan = double.plan
+    plan = double.controller
 
     def later(service: Object) -> tuple[Object, list[Object]]:
-        double.later = [old, old, plan(service)]
+        double.next_states = [old, old, plan(service)]
         return old
 
-    double.plan = later
+    double.controller = later
     roll_out("1", lambda url: looks.extend(double.pods), memory="2Gi")
     assert [pod["metadata"]["labels"] for pod in looks] == [marks(wanted("1", "2Gi"))]
 
 
 def test_a_rollout_that_another_one_overtakes_leaves_that_alone(
-    api: Api, roll_out: RollOut, double: ApiDouble, registry: Registry
+    api: Api, roll_out: RollOut, double: FakeKubeApi, registry: Registry
 ) -> None:
     roll_out("1")
 
@@ -56,7 +56,7 @@ def test_a_rollout_that_another_one_overtakes_leaves_that_alone(
 
 
 def test_a_version_that_was_promoted_meanwhile_is_not_overruled(
-    roll_out: RollOut, double: ApiDouble, registry: Registry
+    roll_out: RollOut, double: FakeKubeApi, registry: Registry
 ) -> None:
     roll_out("1")
     with pytest.raises(DeployError, match=r"Version 9 was made champion meanwhile\. It is left alone\."):
@@ -83,22 +83,22 @@ def test_a_pod_on_its_way_out_may_answer_for_a_moment(
 
 
 def test_an_api_server_that_is_away_for_a_moment_ends_no_rollout(
-    roll_out: RollOut, double: ApiDouble, registry: Registry, monkeypatch: pytest.MonkeyPatch
+    roll_out: RollOut, double: FakeKubeApi, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rollout, "PAUSE_S", 0.0)
     roll_out("1")
-    plan = double.plan
+    plan = double.controller
 
     def away(service: Object) -> tuple[Object, list[Object]]:
-        double.refuses_once = (503, "the server is currently unable to handle the request")
+        double.next_refusal = (503, "the server is currently unable to handle the request")
         return plan(service)
 
-    double.plan = away
+    double.controller = away
     roll_out("2")
     assert registry.champion == "2"
 
     def otherwise(url: str) -> None:
-        double.refuses_once = (503, "the server is currently unable to handle the request")
+        double.next_refusal = (503, "the server is currently unable to handle the request")
         raise DeployError("probabilities differ.")
 
     with pytest.raises(DeployError, match=r"Version 2 keeps answering\.$"):
@@ -107,7 +107,7 @@ def test_an_api_server_that_is_away_for_a_moment_ends_no_rollout(
 
 
 def test_an_alias_that_moved_before_the_registry_broke_off_is_no_failure(
-    roll_out: RollOut, double: ApiDouble, registry: Registry
+    roll_out: RollOut, double: FakeKubeApi, registry: Registry
 ) -> None:
     def breaks_off() -> None:
         raise RuntimeError("MLflow went away")
@@ -118,7 +118,7 @@ def test_an_alias_that_moved_before_the_registry_broke_off_is_no_failure(
 
 
 def test_the_same_rollout_done_by_another_try_meanwhile_is_done(
-    roll_out: RollOut, double: ApiDouble, registry: Registry
+    roll_out: RollOut, double: FakeKubeApi, registry: Registry
 ) -> None:
     roll_out("1")
     roll_out("2", lambda url: setattr(registry, "champion", "2"))
@@ -126,7 +126,7 @@ def test_the_same_rollout_done_by_another_try_meanwhile_is_done(
 
 
 def test_another_version_that_goes_on_answering_is_a_failure(
-    roll_out: RollOut, double: ApiDouble, monkeypatch: pytest.MonkeyPatch
+    roll_out: RollOut, double: FakeKubeApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rollout, "SETTLES_S", 0.0)
 
@@ -137,12 +137,12 @@ def test_another_version_that_goes_on_answering_is_a_failure(
         roll_out("2", prove)
 
 
-def test_a_service_of_somebody_elses_is_never_touched(roll_out: RollOut, double: ApiDouble) -> None:
+def test_a_service_of_somebody_elses_is_never_touched(roll_out: RollOut, double: FakeKubeApi) -> None:
     theirs = {"metadata": {"name": "digits", "namespace": "ml", "resourceVersion": "1"}, "spec": {"predictor": {}}}
-    double.services["digits"] = theirs
+    double.custom_objects["digits"] = theirs
     with pytest.raises(DeployError, match="that Forebay did not make"):
         roll_out("1")
-    assert double.services["digits"] == theirs
+    assert double.custom_objects["digits"] == theirs
 
 
 @pytest.mark.parametrize(
@@ -150,9 +150,9 @@ def test_a_service_of_somebody_elses_is_never_touched(roll_out: RollOut, double:
     [(401, "has expired: log in again"), (403, "Ask for that right"), (422, "breaks a rule"), (500, "Try again")],
 )
 def test_what_the_server_refuses_is_said_in_its_words_with_the_fix(
-    api: Api, double: ApiDouble, status: int, fix: str
+    api: Api, double: FakeKubeApi, status: int, fix: str
 ) -> None:
-    double.refuses = (status, "the server's own words.")
+    double.refusal = (status, "the server's own words.")
     with pytest.raises(ApiError) as caught:
         api.apply(INFERENCE_SERVICES, wanted("1"))
     said = str(caught.value)
@@ -163,7 +163,7 @@ def test_what_the_server_refuses_is_said_in_its_words_with_the_fix(
 
 
 def test_a_server_that_is_gone_and_a_context_that_is_none_are_named(
-    api: Api, double: ApiDouble, tmp_path: Path
+    api: Api, double: FakeKubeApi, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigError, match=r"There is no cluster to talk to: .*nowhere"):
         connect("nowhere")

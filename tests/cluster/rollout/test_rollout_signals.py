@@ -9,13 +9,13 @@ from test.support import catch_unraisable_exception
 from forebay.errors import DeployError
 from forebay.kube.client import Api
 from forebay.kube.ending import ended_by_signals
-from support.fake_custom_resources import ApiDouble
+from support.fake_kube import FakeKubeApi
 from support.fake_rollout import Registry, RollOut, served
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
 def test_a_signal_puts_back_what_was_and_ends_the_step(
-    roll_out: RollOut, double: ApiDouble, number: signal.Signals, status: int
+    roll_out: RollOut, double: FakeKubeApi, number: signal.Signals, status: int
 ) -> None:
     roll_out("1")
     with pytest.raises(SystemExit) as caught:
@@ -24,14 +24,14 @@ def test_a_signal_puts_back_what_was_and_ends_the_step(
     assert served(double) == "1"
 
 
-def test_a_signal_to_a_first_version_leaves_nothing(roll_out: RollOut, double: ApiDouble) -> None:
+def test_a_signal_to_a_first_version_leaves_nothing(roll_out: RollOut, double: FakeKubeApi) -> None:
     with pytest.raises(SystemExit):
         roll_out("1", lambda url: signal.raise_signal(signal.SIGTERM))
-    assert double.services == {}
+    assert double.custom_objects == {}
 
 
 def test_a_signal_while_the_alias_moves_comes_too_late(
-    roll_out: RollOut, double: ApiDouble, registry: Registry
+    roll_out: RollOut, double: FakeKubeApi, registry: Registry
 ) -> None:
     roll_out("1")
     roll_out("2", then=lambda: signal.raise_signal(signal.SIGTERM))
@@ -52,7 +52,7 @@ def test_a_signal_whose_exception_python_drops_is_obeyed_all_the_same() -> None:
 
 @pytest.mark.parametrize("verb", ["DELETE", "PATCH"])
 def test_a_signal_in_the_middle_of_putting_back_comes_after_it(
-    roll_out: RollOut, double: ApiDouble, monkeypatch: pytest.MonkeyPatch, verb: str
+    roll_out: RollOut, double: FakeKubeApi, monkeypatch: pytest.MonkeyPatch, verb: str
 ) -> None:
     if verb == "PATCH":
         roll_out("1")
@@ -60,7 +60,7 @@ def test_a_signal_in_the_middle_of_putting_back_comes_after_it(
     before = getattr(Api, method)
 
     def interrupted(self: Api, *words: Any) -> Any:
-        if double.services and served(double) == "2":
+        if double.custom_objects and served(double) == "2":
             signal.raise_signal(signal.SIGTERM)
         return before(self, *words)
 
@@ -70,4 +70,4 @@ def test_a_signal_in_the_middle_of_putting_back_comes_after_it(
 
     with pytest.raises(SystemExit):
         roll_out("2", otherwise)
-    assert [served(double)] == ["1"] if verb == "PATCH" else double.services == {}
+    assert [served(double)] == ["1"] if verb == "PATCH" else double.custom_objects == {}

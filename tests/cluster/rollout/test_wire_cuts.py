@@ -11,11 +11,11 @@ from forebay.errors import DeployError
 from forebay.kube import retries
 from forebay.kube.retries import ENDING_S, STARTS_S, WORK_S
 from support.connection_faults import KINDS, RETRY_AFTER_S, ROLELESS, Wire
-from support.fake_custom_resources import ApiDouble, api_double, connected
+from support.fake_kube import FakeKubeApi, connected, fake_kube_api
 from support.fake_rollout import Registry, RollOut, becomes, served
 
 
-def requests(double: ApiDouble, roll_out: RollOut, version: str) -> int:
+def requests(double: FakeKubeApi, roll_out: RollOut, version: str) -> int:
     """How many requests a rollout makes that nothing disturbs."""
     double.wire = Wire()
     _try(roll_out, version)
@@ -33,7 +33,7 @@ def _try(roll_out: RollOut, version: str) -> str:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_version_is_served_and_champion_whichever_request_is_cut(
-    kind: str, double: ApiDouble, roll_out: RollOut, registry: Registry, clock_of_patience: list[float]
+    kind: str, double: FakeKubeApi, roll_out: RollOut, registry: Registry, clock_of_patience: list[float]
 ) -> None:
     roll_out("0")
     count = requests(double, roll_out, "1")
@@ -50,7 +50,7 @@ def test_a_version_is_served_and_champion_whichever_request_is_cut(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_version_that_fails_leaves_the_champion_served_whichever_request_is_cut(
-    kind: str, double: ApiDouble, roll_out: RollOut, registry: Registry
+    kind: str, double: FakeKubeApi, roll_out: RollOut, registry: Registry
 ) -> None:
     roll_out("1")
     count = requests(double, roll_out, "bad")
@@ -65,7 +65,7 @@ def test_a_server_that_is_started_while_a_rollout_begins_is_waited_for(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     roll_out: RollOut,
-    double: ApiDouble,
+    double: FakeKubeApi,
     clock_of_patience: list[float],
 ) -> None:
     """Nothing listens, then it refuses rights for want of roles, then in plain words, then it works."""
@@ -73,7 +73,7 @@ def test_a_server_that_is_started_while_a_rollout_begins_is_waited_for(
 
     def pause(seconds: float) -> None:
         clock_of_patience.append(seconds)
-        double.refuses_once = next(answers, None)
+        double.next_refusal = next(answers, None)
 
     monkeypatch.setattr(retries, "wait", pause)
     double.wire = Wire("reset", 0)
@@ -85,7 +85,7 @@ def test_a_server_that_is_started_while_a_rollout_begins_is_waited_for(
 def test_a_port_on_which_nothing_listens_yet_is_asked_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock_of_patience: list[float]
 ) -> None:
-    with api_double(becomes) as gone:
+    with fake_kube_api(controller=becomes) as gone:
         api = connected(gone, tmp_path, monkeypatch)
     told: list[str] = []
     api.patience.tell = told.append
@@ -107,20 +107,20 @@ def test_a_port_on_which_nothing_listens_yet_is_asked_again(
     ],
 )
 def test_what_does_not_pass_is_not_waited_for(
-    double: ApiDouble, roll_out: RollOut, clock_of_patience: list[float], answer: tuple[int, str], bears_s: float
+    double: FakeKubeApi, roll_out: RollOut, clock_of_patience: list[float], answer: tuple[int, str], bears_s: float
 ) -> None:
-    double.refuses = answer
+    double.refusal = answer
     with pytest.raises(Exception, match=str(answer[0])):
         roll_out("1")
     assert bears_s - 2 <= sum(clock_of_patience) <= bears_s + 2
 
 
-def _away(double: ApiDouble) -> None:
-    double.refuses = (503, "the server is currently unable to handle the request")
+def _away(double: FakeKubeApi) -> None:
+    double.refusal = (503, "the server is currently unable to handle the request")
 
 
 def test_a_server_that_stays_away_longer_than_is_borne_leaves_words_that_say_what_is_served_and_what_mends_it(
-    double: ApiDouble, roll_out: RollOut, registry: Registry, clock_of_patience: list[float]
+    double: FakeKubeApi, roll_out: RollOut, registry: Registry, clock_of_patience: list[float]
 ) -> None:
     roll_out("5")
     with pytest.raises(DeployError) as caught:
@@ -130,7 +130,7 @@ def test_a_server_that_stays_away_longer_than_is_borne_leaves_words_that_say_wha
     assert "Version 8 may go on being served, although version 5 is champion." in said
     assert "`forebay rollback digits --cluster` serves the champion again" in said
     assert (served(double), registry.champion) == ("8", "5")
-    double.refuses = None
+    double.refusal = None
     clock_of_patience.append(3600.0)
     with pytest.raises(DeployError, match=r"Version 5 keeps answering\.$"):
         roll_out("bad9")  # the next one goes back to the champion, not to what was left
@@ -138,13 +138,13 @@ def test_a_server_that_stays_away_longer_than_is_borne_leaves_words_that_say_wha
 
 
 def test_a_server_that_comes_back_while_the_old_version_is_put_back_is_waited_for(
-    double: ApiDouble, roll_out: RollOut, registry: Registry, monkeypatch: pytest.MonkeyPatch,
+    double: FakeKubeApi, roll_out: RollOut, registry: Registry, monkeypatch: pytest.MonkeyPatch,
     clock_of_patience: list[float],
 ) -> None:  # fmt: skip
     def pause(seconds: float) -> None:
         clock_of_patience.append(seconds)
         if sum(clock_of_patience) > 2 * WORK_S:
-            double.refuses = None
+            double.refusal = None
 
     roll_out("5")
     monkeypatch.setattr(retries, "wait", pause)
@@ -154,7 +154,7 @@ def test_a_server_that_comes_back_while_the_old_version_is_put_back_is_waited_fo
 
 
 def test_a_signal_ends_the_waiting_within_seconds_even_where_it_is_held_back(
-    double: ApiDouble, roll_out: RollOut, registry: Registry, monkeypatch: pytest.MonkeyPatch,
+    double: FakeKubeApi, roll_out: RollOut, registry: Registry, monkeypatch: pytest.MonkeyPatch,
     clock_of_patience: list[float],
 ) -> None:  # fmt: skip
     def pause(seconds: float) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.connection_faults import RETRY_AFTER_S, Wire
-from support.fake_cluster import ClusterDouble, cluster_with_pipelines
+from support.fake_kube import FakeCluster, cluster_with_pipelines
 from support.fake_pipelines_api import KfpDouble, kfp_double, recorded
 from support.forebay_command import Forebay, ForebayHere
 
@@ -35,18 +35,18 @@ def test_one_run_is_started_and_followed_to_its_end_whichever_request_is_cut(
 
 
 @pytest.fixture
-def through_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ClusterDouble]:
+def through_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCluster]:
     """Kubeflow Pipelines behind an API server, by the kubeconfig."""
     with cluster_with_pipelines(tmp_path, monkeypatch) as made:
         yield made
 
 
 def test_an_api_server_without_roles_is_waited_for_on_the_way_to_pipelines(
-    through_cluster: ClusterDouble, tmp_path: Path
+    through_cluster: FakeCluster, tmp_path: Path
 ) -> None:
     forebay = ForebayHere(tmp_path)
     forebay("submit", "--no-wait")
-    count, kfp = len(through_cluster.wire.asked), through_cluster.kfp
+    count, kfp = len(through_cluster.wire.asked), through_cluster.pipelines
     assert kfp is not None
     for at in range(count):
         through_cluster.wire = Wire("roleless", at)
@@ -55,10 +55,10 @@ def test_an_api_server_without_roles_is_waited_for_on_the_way_to_pipelines(
 
 
 def test_the_login_of_a_kubeconfig_that_has_expired_names_the_kubeconfig_and_no_variable(
-    through_cluster: ClusterDouble, tmp_path: Path
+    through_cluster: FakeCluster, tmp_path: Path
 ) -> None:
-    assert through_cluster.kfp is not None
-    through_cluster.kfp.token = "another"
+    assert through_cluster.pipelines is not None
+    through_cluster.pipelines.token = "another"
     said = ForebayHere(tmp_path)("submit", expect=1).stderr
     assert "answers 401" in said
     assert "The login of the kubeconfig (its current context) is absent, wrong or has expired: log in to the" in said

@@ -23,7 +23,7 @@ from forebay.kube.followed_resource import JobError
 from forebay.settings import IngestConfig
 from forebay.state import StepLog, is_sealed
 from forebay.state.steplog import read_events
-from support.fake_custom_resources import ApiDouble, Object, api_double
+from support.fake_kube import FakeKubeApi, Object, fake_kube_api
 from support.s3_server import S3Store
 from support.small_images import plant_bad_files, write_folder
 from support.spark_driver_pod import run_driver
@@ -90,14 +90,14 @@ def step_pod(tmp_path: Path, s3: S3Store, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.fixture
-def cluster(tmp_path: Path, step_pod: None) -> Iterator[Callable[..., tuple[ApiDouble, Operator]]]:
+def cluster(tmp_path: Path, step_pod: None) -> Iterator[Callable[..., tuple[FakeKubeApi, Operator]]]:
     """A cluster whose operator works applications off in the given way."""
-    with api_double(lambda wanted: ({}, [])) as double:
+    with fake_kube_api(controller=lambda wanted: ({}, [])) as double:
 
-        def start(work_off: Callable[[Object], bool]) -> tuple[ApiDouble, Operator]:
+        def start(work_off: Callable[[Object], bool]) -> tuple[FakeKubeApi, Operator]:
             operator = Operator(work_off)
-            double.plan, double.later = operator.plan, operator  # type: ignore[assignment]
-            double.services["ingest-pod"] = json.loads(json.dumps(POD))
+            double.controller, double.next_states = operator.plan, operator  # type: ignore[assignment]
+            double.custom_objects["ingest-pod"] = json.loads(json.dumps(POD))
             (tmp_path / "config").write_text(json.dumps(double.kubeconfig()))
             return double, operator
 
@@ -194,7 +194,7 @@ def test_the_drivers_error_is_the_steps_own_and_nothing_is_left(
     with pytest.raises(DataError) as here:
         run_ingest(uri, tmp_path / "here")
     assert str(there.value) == str(here.value)
-    assert list(double.services) == ["ingest-pod"]
+    assert list(double.custom_objects) == ["ingest-pod"]
     assert codes == [1]
     assert not [name for name in left() if "somebody" not in name]
 

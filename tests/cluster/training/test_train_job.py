@@ -23,7 +23,7 @@ from forebay.state import Home, StepLog, is_sealed
 from forebay.train import fit
 from forebay.train.nodes.transfer import get_folder, put_folder
 from forebay.version import VERSION
-from support.fake_custom_resources import ApiDouble, Object, api_double
+from support.fake_kube import FakeKubeApi, Object, fake_kube_api
 from support.made_once import home_with
 from support.s3_server import S3Store
 
@@ -132,18 +132,18 @@ def working(tmp_path: Path, mlflow_template: Path) -> Iterator[Working]:
 
 
 @pytest.fixture
-def double(working: Working) -> Iterator[ApiDouble]:
-    with api_double(working.plan) as running:
-        running.later = working  # type: ignore[assignment]
+def double(working: Working) -> Iterator[FakeKubeApi]:
+    with fake_kube_api(controller=working.plan) as running:
+        running.next_states = working  # type: ignore[assignment]
         containers = [{"name": "main", "image": IMAGE}]
         labels = {"pipeline/runid": "123e4567-e89b-12d3-a456-426655440000"}
-        running.services["step-pod"] = {"metadata": {"labels": labels}, "spec": {"containers": containers}}
+        running.custom_objects["step-pod"] = {"metadata": {"labels": labels}, "spec": {"containers": containers}}
         yield running
 
 
 @pytest.fixture
 def step_on_a_cluster(
-    double: ApiDouble, s3_server: S3Store, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    double: FakeKubeApi, s3_server: S3Store, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> ObjectFolder:
     """The environment of a step's pod; its store."""
     if "forebay" not in {found["Name"] for found in s3_server.client.list_buckets()["Buckets"]}:
@@ -187,14 +187,14 @@ def test_two_machines_train_and_the_step_goes_on_with_their_bundle(
 
 
 def test_settings_that_fit_no_model_fail_the_step_in_words_and_leave_no_job(
-    step_on_a_cluster: ObjectFolder, double: ApiDouble, dataset: Path, tmp_path: Path, steplog: StepLog,
+    step_on_a_cluster: ObjectFolder, double: FakeKubeApi, dataset: Path, tmp_path: Path, steplog: StepLog,
     small: Callable[..., TrainConfig],
 ) -> None:  # fmt: skip
     with pytest.raises(JobError, match=f"TrainJob kubeflow/{NAME} failed: 65"):
         fit(
             dataset, tmp_path / "out", small(model="lenet5", nodes=2), steplog, executor=TrainJobExecutor()
         )  # lenet5 has no width
-    assert NAME not in double.services
+    assert NAME not in double.custom_objects
 
 
 def test_outside_a_cluster_several_machines_are_refused(

@@ -1,16 +1,11 @@
-"""A Kubernetes API server as far as look-ups see it: objects from memory over HTTP; it takes no writes."""
+"""Objects in memory, and what an API server answers to whoever looks at them: lists, single objects, discovery."""
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
-
-from support.loopback_server import QuietHandler, serving
 
 Object = dict[str, Any]
 # Resource, kind, whether it lives in a namespace; by the path of its API.
 Resources = dict[str, list[tuple[str, str, bool]]]
-RESOURCES: Resources = {
+STORAGE: Resources = {
     "/api/v1": [
         ("secrets", "Secret", True),
         ("persistentvolumeclaims", "PersistentVolumeClaim", True),
@@ -20,28 +15,15 @@ RESOURCES: Resources = {
 }
 
 
-class FakeApi:
-    """What it holds, what it calls itself, and what somebody tried to write."""
+class ObjectStore:
+    """Objects, the version that the server calls itself, and the kinds that it knows."""
 
-    def __init__(self, objects: list[Object], version: str, resources: Resources | None = None) -> None:
+    def __init__(self, objects: list[Object], version: str, resources: Resources) -> None:
         self.objects = objects
         self.version = version
-        self.resources = resources or RESOURCES
-        self.writes: list[str] = []
-        self.url = ""
+        self.resources = resources
 
-    def kubeconfig(self) -> str:
-        """For a client that takes the text of one."""
-        return json.dumps(
-            {
-                "apiVersion": "v1", "kind": "Config", "current-context": "fake",
-                "clusters": [{"name": "fake", "cluster": {"server": self.url}}],
-                "contexts": [{"name": "fake", "context": {"cluster": "fake", "user": "nobody"}}],
-                "users": [{"name": "nobody", "user": {}}],
-            }
-        )  # fmt: skip
-
-    def answer(self, path: str) -> Object | None:
+    def look_up(self, path: str) -> Object | None:
         """What a GET of this path gives; None where there is nothing."""
         if path == "/version":
             major, minor, _ = self.version.removeprefix("v").split(".", 2)
@@ -74,28 +56,13 @@ class FakeApi:
                 return {"kind": f"{kind}List", "apiVersion": version, "metadata": {}, "items": there}
         return None
 
+    def find_object(self, kind: str, name: str) -> Object:
+        """One object, to change."""
+        return next(each for each in self.objects if each["kind"] == kind and each["metadata"]["name"] == name)
 
-@contextmanager
-def fake_api(objects: list[Object], version: str = "v1.33.0") -> Iterator[FakeApi]:
-    """Run one on a free port of loopback."""
-    api = FakeApi(objects, version)
-
-    class Handler(QuietHandler):
-        def do_GET(self) -> None:
-            found = api.answer(self.path.partition("?")[0])
-            self._answer(200 if found else 404, found or status(404, "NotFound"))
-
-        def _refuse(self) -> None:
-            api.writes.append(f"{self.command} {self.path}")
-            self._answer(403, status(403, "Forbidden"))
-
-        do_POST = do_PUT = do_PATCH = do_DELETE = _refuse  # noqa: N815 - http.server's names
-
-        def _answer(self, code: int, body: Object) -> None:
-            self.send(code, json.dumps(body).encode())
-
-    with serving(Handler) as api.url:
-        yield api
+    def remove(self, kind: str, name: str) -> None:
+        """Take one object away."""
+        self.objects.remove(self.find_object(kind, name))
 
 
 def _group(name: str, versions: list[str]) -> Object:
