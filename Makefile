@@ -5,7 +5,7 @@
 #   make setup TORCH_INDEX=<index>        torch from that index alone (CONTRIBUTING.md, "Set-up")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-quick fuzz lint format lock golden wheel sbom audit wheels images sboms test-faults test-images test-cluster test-platform bench clean
+.PHONY: help setup run test test-quick fuzz lint format lock golden docs wheel sbom audit wheels images sboms test-faults test-images test-cluster test-platform bench clean
 
 # Containers and CI often set this; the tests start hundreds of processes, and each would compile every module anew.
 export PYTHONDONTWRITEBYTECODE :=
@@ -56,11 +56,15 @@ format: setup ## let ruff rewrite what it can
 lock: setup ## write the hashes of constraints.txt anew, from the index that pip is configured for
 	$(BIN)/python .ci/renew_lock.py
 
-golden: setup ## compile the pipeline and render the chart anew into the golden files that the tests compare
+golden: setup ## compile the pipeline, render the chart and write the tables of docs/ anew, all of which tests compare
 	$(BIN)/forebay compile --out $(COMPILED)
 	$(BIN)/python manifests/write.py
 	FOREBAY_GOLDEN=write $(BIN)/pytest -q tests/helm -k golden
-	FOREBAY_GOLDEN=write $(BIN)/pytest -q tests/faults/test_page.py
+	FOREBAY_GOLDEN=write $(BIN)/pytest -q tests/faults/test_page.py tests/docs/test_settings_page.py
+
+docs: setup ## build the pages of docs/ into a site, build/site/index.html; nothing is fetched
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "Open build/site/index.html"
 
 wheel: setup ## build dist/forebay-*.whl, and list what it needs, with hashes: dist/requirements.txt
 	rm -rf build

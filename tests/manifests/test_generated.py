@@ -108,7 +108,7 @@ def test_the_table_counts_a_served_model_as_the_deploy_step_asks_for_it_and_adds
         f"| **all** | | **{sum(row[0] for row in asked.values()):.3f}** | **{memory}** |"
         in (MANIFESTS / "README.md").read_text()
     )
-    assert f"asks for 1 CPU and {memory / 1024:.1f} GiB ([table]" in (ROOT / "README.md").read_text()
+    assert f"asks for 1 CPU and {memory / 1024:.1f} GiB (table in" in (ROOT / "docs" / "kubernetes.md").read_text()
 
 
 @pytest.mark.parametrize("where", ["standins", "upstream"])
