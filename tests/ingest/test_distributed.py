@@ -15,14 +15,14 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from forebay.cluster.spark.ingest_with_executors import clear, fetch
+from forebay.cluster.spark.ingest_with_executors import fetch
 from forebay.cluster.spark.spark_application import Application, spark_application
 from forebay.contracts.manifest import DataManifest
 from forebay.errors import DataError
 from forebay.ingest.distributed.exchange import read_result, write_task
-from forebay.ingest.files import s3 as objects
 from forebay.ingest.image_index import INDEX
 from forebay.ingest.spark.task_storage import S3Storage
+from forebay.object_store import ObjectFolder
 from forebay.settings import IngestConfig
 from support.s3_server import S3Store
 from support.small_images import CLASSES, draw, plant_bad_files, write_folder, write_idx
@@ -167,5 +167,7 @@ def test_a_file_that_came_out_of_the_store_otherwise_than_it_went_in_is_refused(
 def test_clearing_leaves_what_lies_beside(s3: S3Store) -> None:
     s3.client.put_object(Bucket="distributed", Key="a/1/x", Body=b"x")
     s3.client.put_object(Bucket="distributed", Key="a/11/x", Body=b"x")
-    clear("s3://distributed/a/1")
-    assert [name for name, _ in objects.below("s3://distributed/a")] == ["11/x"]
+    parent = ObjectFolder.parse("s3://distributed/a", "a test")
+    first = parent.subfolder("1")
+    first.delete_all(first.names())
+    assert parent.names() == ["11/x"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from forebay.errors import ConfigError
-from forebay.object_store import HURRIED, ObjectFolder
+from forebay.object_store import SHORT_TIMEOUTS, ObjectFolder
 from forebay.settings import TrainConfig
 from forebay.settings.cluster_environment import CHECKPOINT_STORE
 from forebay.state import Home, StepLog
@@ -105,11 +105,11 @@ def stopped(dataset: Path, tmp_path: Path, small: Small, store: ObjectFolder, ml
 
 
 def damage(store: ObjectFolder, name: str, how: str) -> None:
-    data = store.get(name)
+    data = store.read(name)
     if how == "gone":
         store.delete(name)
     else:
-        store.put(name, {"cut": data[:-7], "empty": b"", "bit": data[:-1] + bytes([data[-1] ^ 1])}[how])
+        store.write(name, {"cut": data[:-7], "empty": b"", "bit": data[:-1] + bytes([data[-1] ^ 1])}[how])
 
 
 @pytest.mark.parametrize("how", ["cut", "empty", "bit", "gone"])
@@ -140,8 +140,8 @@ def test_what_has_the_right_digest_but_is_no_checkpoint_is_never_unpickled(
     data = b"\x80\x04not safetensors"
     digest = hashlib.sha256(data).hexdigest()
     name = f"{key}/step-0000000099.{digest}"
-    store.put(f"{name}.0", data)
-    store.put(f"{name}.json", json.dumps({"sha256": digest, "parts": [f"step-0000000099.{digest}.0"]}).encode())
+    store.write(f"{name}.0", data)
+    store.write(f"{name}.json", json.dumps({"sha256": digest, "parts": [f"step-0000000099.{digest}.0"]}).encode())
     log = elsewhere()
     assert fit(dataset, tmp_path / "out", small(), log).spec.weights_sha256 == undisturbed
     assert log.first == 35
@@ -204,7 +204,7 @@ def test_a_store_that_does_not_answer_is_one_warning_and_the_training_ends_as_ev
     assert fit(dataset, tmp_path / "out", small(), log).spec.weights_sha256 == undisturbed
     (text,) = warnings(log)
     assert text.startswith("The store of FOREBAY_CHECKPOINT_STORE keeps no checkpoints (s3://forebay/")
-    assert HURRIED.connect_s * HURRIED.attempts <= 10, "a store that is away costs seconds, not minutes"
+    assert SHORT_TIMEOUTS.connect_s * SHORT_TIMEOUTS.attempts <= 10, "a store that is away costs seconds, not minutes"
 
 
 def test_a_store_that_is_none_is_refused_before_anything_is_trained(

@@ -1,5 +1,6 @@
 """What the chart gives the steps of a cluster: a ConfigMap and a Secret in their namespace, with these keys."""
 
+from forebay.object_store import variables
 from forebay.settings import environment
 
 GIVEN = "forebay-steps"  # name of both
@@ -12,9 +13,8 @@ MLFLOW_VARIABLES = {
 }
 MLFLOW = (MLFLOW_VARIABLES[environment.MLFLOW_URI],)
 MLFLOW_LOGIN = (MLFLOW_VARIABLES[environment.MLFLOW_USERNAME], MLFLOW_VARIABLES[environment.MLFLOW_PASSWORD])
-ENDPOINT = "AWS_ENDPOINT_URL"  # absent where the store is AWS itself
-STORE = (ENDPOINT, "AWS_REGION", "AWS_REQUEST_CHECKSUM_CALCULATION", "AWS_RESPONSE_CHECKSUM_VALIDATION")
-STORE_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")  # absent where the pods' identity gives access
+STORE = (variables.ENDPOINT, variables.REGION, variables.REQUEST_CHECKSUM, variables.RESPONSE_CHECKSUM)
+STORE_KEYS = variables.CREDENTIAL_VARIABLES  # absent where the pods' identity gives access
 # Places in the store, each s3://BUCKET or s3://BUCKET/PREFIX:
 MODEL_STORE = "FOREBAY_MODEL_STORE"  # where MLflow's server keeps the artifacts that it hands out
 CHECKPOINT_STORE = "FOREBAY_CHECKPOINT_STORE"  # where a training's state survives its pod

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from forebay.errors import ConfigError
-from forebay.object_store import SCHEME
+from forebay.object_store import is_s3_uri
 from forebay.settings.field import (
     AUTO,
     StepConfig,
@@ -18,10 +18,6 @@ from forebay.settings.field import (
     setting,
 )
 
-S3_SPELLINGS = (
-    SCHEME,
-    "s3a://",
-)  # the second is what Hadoop calls it; the objects are the same, and so is every digest
 DIGITS = "digits"
 """The offline default source: the 1 797 real handwritten digits that scikit-learn ships."""
 
@@ -134,7 +130,7 @@ class IngestConfig(StepConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.executors and not self.data.startswith(S3_SPELLINGS):
+        if self.executors and not is_s3_uri(self.data):
             raise ConfigError(
                 f"ingest.executors={self.executors} needs images that all pods reach: ingest.data must "
                 f"start with s3:// or s3a://, got {self.data!r}. Put them there, or set ingest.executors=0."

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from forebay.errors import DamagedArtifactError
 from forebay.state import machine_words
+from forebay.state.file_digest import file_sha256
 from forebay.state.files import read_json, write_json
 
 MARKER = "_COMPLETE.json"
@@ -25,7 +26,7 @@ _AGAIN = {  # by the step that wrote the folder: the command that writes it outs
 def seal(folder: Path) -> None:
     """Mark an artifact folder as complete: the last thing a step writes into it."""
     names = _sizes(folder)
-    write_json(folder / MARKER, {"bytes": names, "sha256": {name: _digest(folder / name) for name in names}})
+    write_json(folder / MARKER, {"bytes": names, "sha256": {name: file_sha256(folder / name) for name in names}})
 
 
 def is_sealed(folder: Path) -> bool:
@@ -40,7 +41,7 @@ def is_sealed(folder: Path) -> bool:
         small = [name for name, size in sizes.items() if size <= SMALL_BYTES]
         have = _sizes(folder)
         return all(have.get(name) == size for name, size in sizes.items()) and all(
-            _digest(folder / name) == digests[name] for name in small
+            file_sha256(folder / name) == digests[name] for name in small
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
@@ -63,7 +64,7 @@ def check_content(folder: Path, maker: str, names: Iterable[str]) -> None:
         if name not in wanted:
             raise _damaged(folder, name, maker, f"{MARKER} does not list it")
         try:
-            found = _digest(folder / name)
+            found = file_sha256(folder / name)
         except OSError as error:
             if machine_words.in_words(error):  # too few descriptors or too little memory are no fault of the file
                 raise
@@ -102,13 +103,6 @@ def _sealed_digests(folder: Path, maker: str) -> dict[str, str]:
 def _damaged(folder: Path, name: str, maker: str, problem: str) -> DamagedArtifactError:
     fix = f"`forebay run` again makes it anew; in a folder that you gave to a command, `{_AGAIN[maker]}` does"
     return DamagedArtifactError(folder=folder, source=str(folder / name), problem=problem, fix=f"{fix}.")
-
-
-def _digest(path: Path) -> str:
-    import hashlib  # its libraries take 4 MB, which the server's supervisor does not need
-
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _sizes(folder: Path) -> dict[str, int]:

@@ -20,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from forebay.state import FileLock, read_json, write_bytes, write_json
+from forebay.state.file_digest import file_sha256
 from forebay.train.mirror import Mirror
 
 KEPT = 2
@@ -138,8 +139,7 @@ def from_bytes(data: bytes) -> Saved:
 
 def _read(path: Path) -> Saved:
     wanted = path.name.rpartition(".")[2]
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = file_sha256(path)
     if found != wanted:
         raise ValueError(f"its sha256 is {found[:12]}…, its name says {wanted[:12]}…")
     with safe_open(path, framework="pt") as stored:

@@ -40,9 +40,9 @@ class Mirror:
     def training_id(self, candidate: str) -> str:
         """The id that the store keeps for this training, which is the candidate where it has none yet."""
         try:
-            return str(json.loads(self.folder.get(TRAINING))["training_id"])
+            return str(json.loads(self.folder.read(TRAINING))["training_id"])
         except (FileNotFoundError, ValueError, KeyError, TypeError):
-            self._try(lambda: self.folder.put(TRAINING, json.dumps({"training_id": candidate}).encode()))
+            self._try(lambda: self.folder.write(TRAINING, json.dumps({"training_id": candidate}).encode()))
         except OSError as error:
             self._say(error)
         return candidate
@@ -60,8 +60,8 @@ class Mirror:
             OSError: they cannot be read.
             ValueError, KeyError, TypeError: the manifest is torn, or parts do not make up what it says.
         """
-        manifest = json.loads(self.folder.get(name + _MANIFEST))
-        data = b"".join(self.folder.get(part) for part in manifest["parts"])
+        manifest = json.loads(self.folder.read(name + _MANIFEST))
+        data = b"".join(self.folder.read(part) for part in manifest["parts"])
         found = hashlib.sha256(data).hexdigest()
         if found != manifest["sha256"]:
             raise ValueError(f"the sha256 of its parts is {found[:12]}…, its manifest says {manifest['sha256'][:12]}…")
@@ -108,9 +108,9 @@ class Mirror:
         parts = [f"{name}.{index}" for index in range(max(1, -(-len(data) // PART_BYTES)))]
         view = memoryview(data)
         for index, part in enumerate(parts):
-            self.folder.put(part, view[index * PART_BYTES : (index + 1) * PART_BYTES])
+            self.folder.write(part, view[index * PART_BYTES : (index + 1) * PART_BYTES])
         manifest = {"format": 1, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data), "parts": parts}
-        self.folder.put(name + _MANIFEST, json.dumps(manifest).encode())
+        self.folder.write(name + _MANIFEST, json.dumps(manifest).encode())
         self._drop_older()
 
     def _drop_older(self) -> None:
@@ -125,7 +125,7 @@ class Mirror:
 
     def _list(self) -> list[str]:
         try:
-            return list(self.folder.names())
+            return self.folder.names()
         except OSError as error:
             self._say(error)
             return []

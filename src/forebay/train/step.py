@@ -15,7 +15,7 @@ from forebay.contracts.manifest import SplitManifest
 from forebay.contracts.shards import Split, open_split
 from forebay.errors import DataError, TrainError
 from forebay.models import save_bundle
-from forebay.object_store import HURRIED, ObjectFolder
+from forebay.object_store import SHORT_TIMEOUTS, ObjectFolder
 from forebay.settings import TrainConfig
 from forebay.settings.cluster_environment import CHECKPOINT_STORE
 from forebay.settings.cluster_only import check_for_this_machine
@@ -114,7 +114,9 @@ def _plan(dataset: Path, config: TrainConfig, team: Team) -> Plan:
 
 def _mirror(key: str, log: StepLog) -> Mirror | None:
     store = os.environ.get(CHECKPOINT_STORE)
-    return Mirror(ObjectFolder.parse(store, CHECKPOINT_STORE, HURRIED).below(key), log.warn) if store else None
+    if not store:
+        return None
+    return Mirror(ObjectFolder.parse(store, CHECKPOINT_STORE, SHORT_TIMEOUTS).subfolder(key), log.warn)
 
 
 def _train(plan: Plan, checkpoints: Checkpoints, log: StepLog, team: Team) -> tuple[Progress, str | None]:

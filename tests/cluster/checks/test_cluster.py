@@ -11,7 +11,8 @@ from forebay.backend.check import CheckResult
 from forebay.cluster.checks.all_checks import all_checks
 from forebay.cluster.checks.given import PLAIN, UNASKED
 from forebay.kube import client
-from forebay.settings.cluster_environment import ENDPOINT, GIVEN, MLFLOW_LOGIN, SIGNING_KEY, STORE_KEYS
+from forebay.object_store.variables import ENDPOINT
+from forebay.settings.cluster_environment import GIVEN, MLFLOW_LOGIN, SIGNING_KEY, STORE_KEYS
 from support.fake_kube import FakeCluster, Object
 from support.helm_chart import CHART, objects, scenario
 from support.paths import ROOT

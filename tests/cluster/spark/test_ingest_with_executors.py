@@ -16,10 +16,10 @@ from forebay.cluster.spark import ingest_with_executors
 from forebay.contracts.manifest import DataManifest
 from forebay.errors import ConfigError, DataError
 from forebay.ingest import ingest
-from forebay.ingest.files import s3 as objects
 from forebay.kube import followed_resource as job_module
 from forebay.kube import own_pod
 from forebay.kube.followed_resource import JobError
+from forebay.object_store import ObjectFolder
 from forebay.settings import IngestConfig
 from forebay.state import StepLog, is_sealed
 from forebay.state.steplog import read_events
@@ -117,7 +117,7 @@ def files_of(out: Path) -> dict[str, str]:
 
 
 def left() -> list[str]:
-    return [name for name, _ in objects.below(WORK)]
+    return ObjectFolder.parse(WORK, "a test").names()
 
 
 def events_of(log: StepLog, kind: str) -> list[dict[str, Any]]:

@@ -8,9 +8,9 @@ from forebay.backend.check import CheckResult, failed, passed
 from forebay.cluster.checks import workloads
 from forebay.cluster.checks.place import CONFIG_MAPS, MODELS, RUNTIMES, SECRETS, Place, guarded
 from forebay.kube.client import Resource
+from forebay.object_store.variables import ENDPOINT
 from forebay.settings.cluster_environment import (
     CHECKPOINT_STORE,
-    ENDPOINT,
     GIVEN,
     MLFLOW,
     MLFLOW_LOGIN,

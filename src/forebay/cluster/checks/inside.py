@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 from forebay.backend.check import CheckResult, failed, passed
 from forebay.cluster.checks import clock
 from forebay.cluster.checks.given import STORES
-from forebay.object_store import ENDPOINT_VARIABLES, quick_client
+from forebay.object_store import CHECK_TIMEOUTS, error_code, new_client
+from forebay.object_store.variables import ENDPOINT_VARIABLES
 from forebay.settings import cluster_environment
 from forebay.state.mask import without_passwords
 
@@ -83,10 +84,10 @@ def _store(variable: str, uri: str) -> CheckResult:
     bucket = urlsplit(uri).netloc
     start = time.monotonic()
     try:
-        client = quick_client()
+        client = new_client(CHECK_TIMEOUTS)
         client.list_objects_v2(Bucket=bucket, MaxKeys=1)
     except ClientError as error:
-        return _refused(bucket, str(client.meta.endpoint_url), error.response.get("Error", {}).get("Code", "unknown"))
+        return _refused(bucket, str(client.meta.endpoint_url), error_code(error))
     except (BotoCoreError, ValueError) as error:
         return failed("s3", f"{uri} cannot be reached: {error}", f"Correct AWS_ENDPOINT_URL. {CHART} {NETWORK}")
     took_ms = (time.monotonic() - start) * 1000

@@ -15,7 +15,8 @@ from forebay.kube.ending import Ending, ended_by_signals, like_ctrl_c
 from forebay.kube.one_shot_pod import ACCOUNT, Ended, Errand, HinderedError
 from forebay.kube.pod_problems import Obstacle, Subject, of_pods
 from forebay.kube.retries import BEGIN_S
-from forebay.settings.cluster_environment import ENDPOINT, MLFLOW_LOGIN, STORE_KEYS
+from forebay.object_store.variables import ENDPOINT
+from forebay.settings.cluster_environment import MLFLOW_LOGIN, STORE_KEYS
 from forebay.settings.namespaces import PIPELINES
 
 CERTIFICATE = "/var/run/forebay-doctor"

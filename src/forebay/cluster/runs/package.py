@@ -1,6 +1,5 @@
 """What is submitted: the compiled file under a name that tells its content, and the parameters of a run."""
 
-import hashlib
 import os
 import subprocess
 import tempfile
@@ -12,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from forebay.errors import ConfigError
-from forebay.ingest.files import s3
 from forebay.ingest.fingerprint import source_fingerprint
+from forebay.object_store import is_s3_uri
 from forebay.settings import DeployConfig, IngestConfig, parameter_name
 from forebay.settings.ingest import DIGITS
 from forebay.settings.keys import Scalar
+from forebay.state.file_digest import file_sha256
 from forebay.state.steplog import FRESH_VARIABLE
 from forebay.version import VERSION
 
@@ -49,7 +49,7 @@ def package(compiled: Path, *, fresh: bool) -> Iterator[Package]:
     spec = documents[0]
     with tempfile.TemporaryDirectory(prefix="forebay-") as folder:
         path = _fresh(documents, Path(folder)) if fresh else compiled
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()[:LENGTH]
+        digest = file_sha256(path)[:LENGTH]
         yield Package(
             path=path,
             pipeline=str(spec["pipelineInfo"]["name"]),
@@ -80,7 +80,7 @@ def run_parameters(
             another version and has no such parameter.
     """
     data = str(settings.get("ingest.data", IngestConfig.data))
-    if data != DIGITS and not s3.is_uri(data):
+    if data != DIGITS and not is_s3_uri(data):
         raise ConfigError(
             f"ingest.data: the pods of a cluster cannot read {data!r} of this machine. Copy it into an object store "
             "and give s3://BUCKET/PREFIX."

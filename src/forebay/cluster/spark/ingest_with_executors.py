@@ -16,17 +16,17 @@ from forebay.contracts.rows import QUARANTINE, ROWS
 from forebay.errors import ConfigError, DataError
 from forebay.ingest.distributed import driver
 from forebay.ingest.distributed.exchange import OUT, read_result, write_task
-from forebay.ingest.files import s3
 from forebay.ingest.result import IngestResult
-from forebay.ingest.spark.task_storage import S3Storage, file_digest
+from forebay.ingest.spark.task_storage import S3Storage
 from forebay.kube.client import Api, connect
 from forebay.kube.followed_resource import JobError, run_job
 from forebay.kube.own_pod import OwnPod, image_of, own_pod
 from forebay.kube.retries import WORK_S, Patience
-from forebay.object_store import SCHEME
+from forebay.object_store import ObjectFolder
 from forebay.settings import IngestConfig
 from forebay.settings.cluster_environment import SPARK_ACCOUNT, WORK_STORE
 from forebay.state import StepLog
+from forebay.state.file_digest import file_sha256
 from forebay.state.steplog import event_in_log
 
 TIMEOUT_S = 5.5 * 3600  # the step's own limit is six hours
@@ -49,7 +49,7 @@ def read_with_executors(out: Path, config: IngestConfig, log: StepLog) -> Ingest
     pod = own_pod()
     store, account = _given(WORK_STORE), _given(SPARK_ACCOUNT)
     api = connect(bears=Patience(WORK_S, log.warn))
-    tries = f"{store.rstrip('/')}/ingest/{_key(out)}"
+    tries = ObjectFolder.parse(store, WORK_STORE).subfolder("ingest").subfolder(_key(out))
     with _work_place(tries, log) as place:
         write_task(place, config)
         wanted = _application(api, pod, config, f"forebay-ingest-{_key(out)}", place.uri, account)
@@ -87,8 +87,6 @@ def _given(variable: str) -> str:
             f"ingest.executors needs {variable}, which this step does not have. The chart gives it with "
             "spark.enabled=true and pipelines.enabled=true, in the ConfigMap forebay-steps; or set ingest.executors=0."
         )
-    if variable == WORK_STORE and not value.startswith(SCHEME):
-        raise ConfigError(f"{variable} must look like s3://BUCKET/PREFIX, got {value!r}.")
     return value
 
 
@@ -113,7 +111,7 @@ def _application(api: Api, pod: OwnPod, config: IngestConfig, name: str, work: s
 
 
 @contextlib.contextmanager
-def _work_place(tries: str, log: StepLog) -> Iterator[S3Storage]:
+def _work_place(tries: ObjectFolder, log: StepLog) -> Iterator[S3Storage]:
     """A place of its own for this try, gone afterwards, with all that killed tries left.
 
     Each try has another one: executors of a killed try, which may still write, write elsewhere.
@@ -123,10 +121,10 @@ def _work_place(tries: str, log: StepLog) -> Iterator[S3Storage]:
     except OSError as error:
         raise ConfigError(f"{WORK_STORE}: {error}. Give a bucket that this step may list and write.") from error
     try:
-        yield S3Storage(f"{tries}/{uuid.uuid4().hex[:8]}")
+        yield S3Storage(f"{tries.uri}/{uuid.uuid4().hex[:8]}")
     finally:
         try:
-            clear(tries)
+            tries.delete_all(tries.names())
         except OSError as error:
             log.warn(
                 f"What ingest passed on between its tasks is still in the store ({error}). The next ingest with "
@@ -134,25 +132,15 @@ def _work_place(tries: str, log: StepLog) -> Iterator[S3Storage]:
             )
 
 
-def _clear_stale(tries: str) -> None:
+def _clear_stale(tries: ObjectFolder) -> None:
     """Remove what earlier tries of this step left, and what is left of other steps that nobody tried again."""
-    ours, root = f"{tries.rpartition('/')[2]}/", tries.rpartition("/")[0]
-    limit = datetime.now(UTC) - STALE
-    _delete(root, [name for name, written in s3.below(root) if name.startswith(ours) or written < limit])
-
-
-def clear(uri: str) -> None:
-    """Remove every object below a prefix.
-
-    Raises:
-        OSError: S3 refuses or does not answer.
-    """
-    _delete(uri, [name for name, _ in s3.below(uri)])
-
-
-def _delete(root: str, names: list[str]) -> None:
-    with ThreadPoolExecutor(THREADS) as pool:
-        list(pool.map(lambda name: s3.delete(f"{root}/{name}"), names))
+    steps, limit = tries.parent, datetime.now(UTC) - STALE
+    stale = [
+        each.path
+        for each in steps.objects()
+        if f"{steps.prefix}{each.path}".startswith(tries.prefix) or each.modified < limit
+    ]
+    steps.delete_all(stale)
 
 
 def fetch(place: S3Storage, reading: IngestResult, out: Path) -> None:
@@ -167,10 +155,10 @@ def fetch(place: S3Storage, reading: IngestResult, out: Path) -> None:
         if not _NAME.fullmatch(name):
             raise _bad(uri, "it is no part of rows or quarantine")
         try:
-            s3.download(uri, out / name)
+            place.folder.download(f"{OUT}/{name}", out / name)
         except OSError as error:
             raise _bad(uri, f"it cannot be fetched: {error}") from error
-        if file_digest(out / name) != reading.digests[name]:
+        if file_sha256(out / name) != reading.digests[name]:
             raise _bad(uri, "its bytes are not those that were written")
 
     with ThreadPoolExecutor(THREADS) as pool:

@@ -1,6 +1,5 @@
 """The train step's part where several machines train: hand the shards over, run the job, take the bundle."""
 
-import hashlib
 import json
 import os
 from dataclasses import asdict, replace
@@ -15,6 +14,7 @@ from forebay.settings import TrainConfig
 from forebay.settings.cluster_environment import CHECKPOINT_STORE
 from forebay.settings.environment import MLFLOW_RUN_ID
 from forebay.state import StepLog, empty_folder, is_sealed
+from forebay.state.file_digest import file_sha256
 from forebay.train.nodes.transfer import forget_folder, get_folder, is_there, put_folder
 from forebay.train.plan import check_learnable
 from forebay.train.result import TrainResult
@@ -45,7 +45,7 @@ def fit_on_nodes(dataset: Path, out: Path, config: TrainConfig, log: StepLog) ->
     api = connect(bears=Patience(WORK_S, log.warn))
     itself = pod.look(api)
     name = f"forebay-train-{run_of(itself)[:18].rstrip('-')}"
-    shards, bundle = store.below("shards").below(_identity(dataset)), store.below("bundles").below(name)
+    shards, bundle = store.subfolder("shards").subfolder(_identity(dataset)), store.subfolder("bundles").subfolder(name)
     try:
         if not is_there(shards):
             put_folder(dataset, shards)
@@ -75,7 +75,7 @@ def _store() -> ObjectFolder:
 
 def _identity(dataset: Path) -> str:
     """Of the shards and what they are called: the manifest holds the digest of all else."""
-    return hashlib.sha256((dataset / MANIFEST).read_bytes()).hexdigest()[:32]
+    return file_sha256(dataset / MANIFEST)[:32]
 
 
 def _taken(bundle: ObjectFolder, out: Path, log: StepLog) -> TrainResult:

@@ -17,6 +17,7 @@ from forebay.contracts.bundles.record import Record
 from forebay.contracts.bundles.regular_file import not_regular, open_regular
 from forebay.contracts.bundles.spec import SIGNATURE
 from forebay.errors import ModelError
+from forebay.state.file_digest import stream_sha256
 from forebay.text import control_in, one_line
 
 MOST_FILES = 1000  # a bundle of ours holds fewer than ten
@@ -74,7 +75,7 @@ def stored_file(file: BufferedReader, path: Path) -> StoredFile:
     """
     try:
         start = file.tell()
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        sha256 = stream_sha256(file)
         return StoredFile(file.tell() - start, sha256)
     except OSError as error:
         raise ModelError(f"{one_line(str(path))} cannot be read: {error.strerror}.") from error

@@ -1,6 +1,5 @@
 """The model bundle: a folder with `model.json` (what to build, what it takes, where it came from) and safetensors."""
 
-import hashlib
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from forebay.contracts.bundles.regular_file import open_regular, read_regular
 from forebay.contracts.bundles.spec_rules import FORMAT, TASK, check_spec
 from forebay.contracts.bundles.strict_json import parse
 from forebay.errors import ModelError
+from forebay.state.file_digest import stream_sha256
 from forebay.state.files import write_json
 from forebay.state.sealed import EVERYTHING, MARKER, check_content
 
@@ -144,6 +144,6 @@ def file_sha256(path: Path) -> str:
     """
     with open_regular(path) as file:
         try:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            return stream_sha256(file)
         except OSError as error:
             raise ModelError(f"{path} cannot be read: {error.strerror}.") from error

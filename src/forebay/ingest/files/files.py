@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self, cast
 
 from forebay.errors import ConfigError
-from forebay.ingest.files import s3
+from forebay.object_store import is_s3_uri, list_objects, read_range
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -82,12 +82,14 @@ def list_source(data: str, key: str = "ingest.data") -> SourceListing:
     Raises:
         ConfigError: there is nothing at the local path, another scheme, or S3 refuses; the message says what to do.
     """
-    if s3.is_uri(data):
-        found = list(s3.list_objects(data))
+    if is_s3_uri(data):
+        found = list_objects(data, key)
         files = [
-            SourceFile(path=path, uri=uri, size=size, version=tag) for path, uri, size, tag in found if path[-1:] != "/"
+            SourceFile(path=each.path, uri=each.uri, size=each.size_bytes, version=each.etag)
+            for each in found
+            if not each.path.endswith("/")
         ]
-        return SourceListing.of_visible(files, (path.rstrip("/") for path, *_ in found if path[-1:] == "/"))
+        return SourceListing.of_visible(files, (each.path.rstrip("/") for each in found if each.path.endswith("/")))
     if "://" in data:
         raise ConfigError(f"{key} takes a local path or s3://bucket/prefix, got {data!r}")
     try:
@@ -123,8 +125,8 @@ def read(uri: str, offset: int, size: int) -> bytes:
     Raises:
         OSError: it cannot be read (S3's refusals included).
     """
-    if s3.is_uri(uri):
-        return s3.read(uri, offset, size)
+    if is_s3_uri(uri):
+        return read_range(uri, offset, size)
     with LocalReader() as reader:
         return reader.read(uri, offset, size)
 

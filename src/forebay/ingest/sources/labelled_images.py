@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from forebay.errors import DataError
-from forebay.ingest.files import s3
 from forebay.ingest.files.files import SourceFile, list_files
 from forebay.ingest.image_index import ImageRecord
 from forebay.ingest.labels.label_table import LabelTable, MissingColumnError, read_label_table

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from forebay.errors import DataError
 from forebay.images import ImageError
-from forebay.ingest.files import s3
 from forebay.ingest.files.files import LocalReader, SourceFile, SourceListing, read
 from forebay.ingest.files.unzip import unzip_member
 from forebay.ingest.image_index import ImageRecord
 from forebay.ingest.source_note import SourceNote
+from forebay.object_store import is_s3_uri
 from forebay.settings import IngestConfig
 
 S3_THREADS = 16  # a request waits for the network, not for a core
@@ -58,7 +58,7 @@ def read_byte_ranges(rows: pa.Table, max_file_bytes: int) -> Iterator[SourceImag
     records = rows.select(
         ["uri", "offset", "size", "height", "width", "channels", "planar", "reason", "zipped_bytes"]
     ).to_pylist()
-    if records and s3.is_uri(os.fsdecode(records[0]["uri"])):
+    if records and is_s3_uri(os.fsdecode(records[0]["uri"])):
         yield from _in_threads(partial(_image, read=read, max_file_bytes=max_file_bytes), records)
         return
     with LocalReader() as reader:

@@ -12,7 +12,6 @@ from itertools import islice
 from pathlib import Path
 
 from forebay.errors import DataError
-from forebay.ingest.files import s3
 from forebay.ingest.files.files import SourceFile, read_file
 from forebay.ingest.image_index import ImageRecord
 from forebay.ingest.labels.label_table import label_text
@@ -21,6 +20,7 @@ from forebay.ingest.layout import ImageLabel, is_image
 from forebay.ingest.source_note import SourceNote
 from forebay.ingest.sources.folder import record, sidecar_notes
 from forebay.ingest.sources.source_kind import S3_THREADS, SourceContents, SourceKind, read_byte_ranges
+from forebay.object_store import is_s3_uri
 from forebay.settings import AUTO
 
 CLS, JSON = ".cls", ".json"
@@ -86,7 +86,7 @@ def _in_parallel(
     label: Callable[[SourceFile | None], str | None], files: Sequence[SourceFile | None]
 ) -> Iterator[str | None]:
     """Labels in their order; a request to S3 waits for the network, not for a core."""
-    if files and files[0] is not None and s3.is_uri(files[0].uri):
+    if files and files[0] is not None and is_s3_uri(files[0].uri):
         with ThreadPoolExecutor(S3_THREADS) as pool:
             yield from pool.map(label, files)
     else:

@@ -1,6 +1,5 @@
 """Where tasks put what others take up: a folder that all of them see, or a prefix in an object store."""
 
-import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -12,8 +11,8 @@ from typing import BinaryIO, Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from forebay.ingest.files import s3
 from forebay.ingest.files.files import SourceFile, open_file
+from forebay.object_store import ObjectFolder, is_s3_uri, object_size
 
 
 class TaskStorage(Protocol):
@@ -59,34 +58,33 @@ class S3Storage:
 
     uri: str  # s3://bucket/prefix
 
+    @property
+    def folder(self) -> ObjectFolder:
+        """The objects below the prefix."""
+        return ObjectFolder.parse(self.uri, "The work folder of ingest")
+
     @contextmanager
     def write_file(self, name: str) -> Iterator[Path]:
         """As `TaskStorage.write_file`: an object appears when its upload is complete."""
         with tempfile.TemporaryDirectory(prefix="forebay-") as folder:
             path = Path(folder) / Path(name).name
             yield path
-            s3.upload(path, f"{self.uri}/{name}")
+            self.folder.upload(path, name)
 
     @contextmanager
     def open_file(self, name: str) -> Iterator[BinaryIO]:
         """As `TaskStorage.open_file`: only what is asked for is fetched."""
         uri = f"{self.uri}/{name}"
-        with open_file(SourceFile(path=name, uri=uri, size=s3.size(uri))) as stream:
+        with open_file(SourceFile(path=name, uri=uri, size=object_size(uri))) as stream:
             yield stream
 
     def share_index(self, index: pa.Table) -> pa.Table:
         """Local files that the index names (what compressed ones were unpacked to) are moved here."""
         kept = {uri: uri for uri in pc.unique(index["uri"]).to_pylist()}
-        for number, uri in enumerate(uri for uri in kept if not s3.is_uri(os.fsdecode(uri))):
-            moved = f"{self.uri}/unpacked/{number:05d}"
-            s3.upload(Path(os.fsdecode(uri)), moved)
+        for number, uri in enumerate(uri for uri in kept if not is_s3_uri(os.fsdecode(uri))):
+            name = f"unpacked/{number:05d}"
+            self.folder.upload(Path(os.fsdecode(uri)), name)
             Path(os.fsdecode(uri)).unlink()
-            kept[uri] = moved.encode()
+            kept[uri] = f"{self.uri}/{name}".encode()
         addresses = pa.array([kept[uri] for uri in index["uri"].to_pylist()], pa.binary())
         return index.set_column(index.schema.get_field_index("uri"), "uri", addresses)
-
-
-def file_digest(path: Path) -> str:
-    """The sha256 of a file's bytes, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

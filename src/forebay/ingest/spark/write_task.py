@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 
 from forebay.contracts.rows import QUARANTINE, QUARANTINE_SCHEMA, ROW_SCHEMA, ROWS
 from forebay.ingest.spark.decode_task import STAGED, part_name
-from forebay.ingest.spark.task_storage import TaskStorage, file_digest
+from forebay.ingest.spark.task_storage import TaskStorage
 from forebay.ingest.target_format import ImageShape
+from forebay.state.file_digest import file_sha256
 
 REPEATED = "repeated.parquet"  # of the work place: `DeduplicationResult.repeated`
 ID_DIGITS = 16  # hex digits of the sha256
@@ -106,7 +107,7 @@ class _ParquetOutput:
 
         def tell(kind: type[BaseException] | None, *rest: object) -> None:
             if kind is None and self._job.digests:
-                self.digest = file_digest(path)
+                self.digest = file_sha256(path)
 
         return tell
 

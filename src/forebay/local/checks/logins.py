@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 from forebay import tracking
 from forebay.backend.check import CheckResult, failed_with, passed
 from forebay.errors import ConfigError, MachineError
-from forebay.local.checks.storage import CREDENTIAL_VARIABLES
-from forebay.object_store import SCHEME, ObjectFolder, quick_client
+from forebay.object_store import CHECK_TIMEOUTS, ObjectFolder, error_code, is_s3_uri, new_client, new_mlflow_client
+from forebay.object_store.variables import CREDENTIAL_VARIABLES, ENDPOINT, MLFLOW_ENDPOINT
 from forebay.settings.cluster_environment import CHECKPOINT_STORE
 from forebay.settings.environment import MLFLOW_URI
-from forebay.settings.ingest import S3_SPELLINGS
 from forebay.state import Home
 from forebay.state.mask import without_passwords
 from forebay.state.mlflow_words import (
@@ -38,7 +37,6 @@ HURRY = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": 
 # Logins that only MLflow's own client knows how to use, for the price of importing it:
 OTHER_LOGINS = ("MLFLOW_TRACKING_AUTH", "MLFLOW_TRACKING_AWS_SIGV4", "MLFLOW_TRACKING_CLIENT_CERT_PATH")
 MLFLOWS_FIRST = "Default"  # the experiment that every server begins with: where new ones keep their artifacts, too
-S3_ENDPOINT = "MLFLOW_S3_ENDPOINT_URL"
 KEYS = " and ".join(CREDENTIAL_VARIABLES)
 REFUSALS = {  # by S3's code
     "NoSuchBucket": "there is no such bucket. Make it, or correct the name",
@@ -92,8 +90,8 @@ def check_store(uri: str, what: str) -> None:
         MachineError: no answer, no such bucket, or refused credentials.
     """
     folder = ObjectFolder.parse(uri, what)
-    with _s3_in_words(f"{what}={uri} cannot be listed", "AWS_ENDPOINT_URL"):
-        quick_client().list_objects_v2(Bucket=folder.bucket, Prefix=folder.prefix, MaxKeys=1)
+    with _s3_in_words(f"{what}={uri} cannot be listed", ENDPOINT):
+        new_client(CHECK_TIMEOUTS).list_objects_v2(Bucket=folder.bucket, Prefix=folder.prefix, MaxKeys=1)
 
 
 def check_artifacts(place: str) -> None:
@@ -105,16 +103,16 @@ def check_artifacts(place: str) -> None:
     Raises:
         MachineError: no answer, no such bucket, or no or wrong credentials.
     """
-    if not place.startswith(SCHEME):
+    if not is_s3_uri(place):
         return
     from botocore.exceptions import ClientError
 
     folder = ObjectFolder.parse(place, "MLflow's artifacts")
-    with _s3_in_words(f"MLflow keeps its artifacts in {place}, which cannot be reached", S3_ENDPOINT):
+    with _s3_in_words(f"MLflow keeps its artifacts in {place}, which cannot be reached", MLFLOW_ENDPOINT):
         try:
-            quick_client(like_mlflow=True).list_objects_v2(Bucket=folder.bucket, Prefix=folder.prefix, MaxKeys=1)
+            new_mlflow_client(CHECK_TIMEOUTS).list_objects_v2(Bucket=folder.bucket, Prefix=folder.prefix, MaxKeys=1)
         except ClientError as error:
-            if _code(error) != "AccessDenied":  # the right to list is not needed to write
+            if error_code(error) != "AccessDenied":  # the right to list is not needed to write
                 raise
 
 
@@ -136,7 +134,7 @@ def _s3_in_words(where: str, endpoint: str) -> Iterator[None]:
         names = " and ".join(missing or CREDENTIAL_VARIABLES)
         raise MachineError(f"{where}: there are no credentials. Set {names}.") from error
     except ClientError as error:
-        code = _code(error)
+        code = error_code(error)
         wrong = f"S3 refuses the credentials ({code}). Correct {KEYS} (and AWS_SESSION_TOKEN, where they are temporary)"
         raise MachineError(f"{where}: {REFUSALS.get(code, wrong)}.") from error
     except (CredentialRetrievalError, TokenRetrievalError) as error:
@@ -145,10 +143,6 @@ def _s3_in_words(where: str, endpoint: str) -> Iterator[None]:
     except (BotoCoreError, ValueError) as error:
         correct = f"Start that server, or correct {endpoint} and AWS_REGION."
         raise MachineError(f"{where}: S3 does not answer: {error}. {correct}") from error
-
-
-def _code(error: Any) -> str:
-    return str(error.response.get("Error", {}).get("Code", "unknown"))
 
 
 def check_checkpoint_store() -> None:
@@ -160,10 +154,8 @@ def check_checkpoint_store() -> None:
 
 def check_source(data: str) -> None:
     """The same for images in S3."""
-    for spelling in S3_SPELLINGS:
-        if data.startswith(spelling):
-            check_store(SCHEME + data.removeprefix(spelling), "ingest.data")
-            return
+    if is_s3_uri(data):
+        check_store(data, "ingest.data")
 
 
 def checkpoint_store() -> CheckResult:

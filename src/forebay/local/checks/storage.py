@@ -3,7 +3,8 @@
 import os
 
 from forebay.backend.check import CheckResult, failed, passed
-from forebay.object_store import ENDPOINT_VARIABLES, quick_client
+from forebay.object_store import CHECK_TIMEOUTS, error_code, new_client
+from forebay.object_store.variables import CREDENTIAL_VARIABLES, ENDPOINT_VARIABLES, IDENTITY_VARIABLES
 
 CREDENTIAL_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 PROFILE_VARIABLES = (
@@ -14,7 +15,7 @@ PROFILE_VARIABLES = (
 
 def s3() -> CheckResult:
     """The S3 server that the environment names answers and knows the credentials; passes where none is named."""
-    named = [name for name in (*ENDPOINT_VARIABLES, *CREDENTIAL_VARIABLES, *PROFILE_VARIABLES) if os.environ.get(name)]
+    named = [name for name in (*ENDPOINT_VARIABLES, *CREDENTIAL_VARIABLES, *IDENTITY_VARIABLES) if os.environ.get(name)]
     if not named:
         return passed(
             "s3", f"not set up; s3:// data needs {' and '.join(CREDENTIAL_VARIABLES)}, and AWS_ENDPOINT_URL off AWS"
@@ -24,13 +25,13 @@ def s3() -> CheckResult:
     missing = [name for name in CREDENTIAL_VARIABLES if not os.environ.get(name)]
     set_names = f"Set {' and '.join(missing or CREDENTIAL_VARIABLES)}."
     try:
-        client = quick_client()
+        client = new_client(CHECK_TIMEOUTS)
         where = client.meta.endpoint_url
         buckets = len(client.list_buckets()["Buckets"])
     except (NoCredentialsError, PartialCredentialsError):
         return failed("s3", f"{' and '.join(named)} set, but no whole credentials", set_names)
     except ClientError as error:
-        return _answered(where, error.response.get("Error", {}).get("Code", "unknown"))
+        return _answered(where, error_code(error))
     except (BotoCoreError, ValueError) as error:
         return failed("s3", f"no answer: {error}", "Correct AWS_ENDPOINT_URL (http://host:port), or start that server.")
     return passed("s3", f"{where} answers, {buckets} buckets visible")

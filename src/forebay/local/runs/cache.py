@@ -4,12 +4,12 @@ kfp writes no digest of an entry, so the engine keeps those of all entries in on
 run ends. An entry that has none yet (its run was killed) is taken as it is.
 """
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
 from forebay.backend.summary import Event
 from forebay.state import is_sealed, read_json, write_json
+from forebay.state.file_digest import file_sha256
 
 DIGESTS = "cache-digests.json"  # beside the cache folder, in which every file is an entry
 
@@ -37,7 +37,7 @@ def drop_broken_entries(cache: Path) -> list[str]:
 def keep_digests(cache: Path) -> None:
     """Remember the entries as they are: a run has just ended."""
     if cache.is_dir():
-        write_json(cache.parent / DIGESTS, {entry.name: _sha256(entry) for entry in sorted(cache.glob("*.json"))})
+        write_json(cache.parent / DIGESTS, {entry.name: file_sha256(entry) for entry in sorted(cache.glob("*.json"))})
 
 
 def forget_entries(cache: Path) -> None:
@@ -66,7 +66,7 @@ def artifact_paths(entry: Path) -> list[Path]:
 def _problem(entry: Path, sha256: str) -> str:
     """What is wrong with an entry; empty where it can be used."""
     try:
-        if sha256 and sha256 != _sha256(entry):
+        if sha256 and sha256 != file_sha256(entry):
             return f"{entry} is damaged: it is not as it was written"
         paths = artifact_paths(entry)
     except (OSError, ValueError, AttributeError, TypeError) as error:
@@ -89,7 +89,3 @@ def _read_digests(cache: Path) -> dict[str, str]:
     except (OSError, ValueError):
         return {}
     return {name: kept for name, kept in found.items() if isinstance(kept, str)} if isinstance(found, dict) else {}
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

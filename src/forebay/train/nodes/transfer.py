@@ -1,12 +1,12 @@
 """Folders on their way between machines: files in an object store, and a list of them with digests, written last."""
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 from forebay.errors import DataError
 from forebay.object_store import ObjectFolder
+from forebay.state.file_digest import file_sha256
 
 LIST = "files.json"
 
@@ -24,10 +24,9 @@ def put_folder(folder: Path, store: ObjectFolder, facts: dict[str, Any] | None =
     """
     files = {}
     for path in sorted(folder.iterdir()):
-        with path.open("rb") as file:
-            files[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
-        store.put_file(path.name, path)
-    store.put(LIST, json.dumps({"files": files, "facts": facts or {}}).encode())
+        files[path.name] = file_sha256(path)
+        store.upload(path, path.name)
+    store.write(LIST, json.dumps({"files": files, "facts": facts or {}}).encode())
 
 
 def is_there(store: ObjectFolder) -> bool:
@@ -47,10 +46,12 @@ def get_folder(store: ObjectFolder, folder: Path) -> dict[str, Any]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        listed: dict[str, Any] = json.loads(store.get(LIST))
+        listed: dict[str, Any] = json.loads(store.read(LIST))
         for name in listed["files"]:
             _require_plain(name)
-        damaged = [name for name, digest in listed["files"].items() if store.get_file(name, folder / name) != digest]
+        for name in listed["files"]:
+            store.download(name, folder / name)
+        damaged = [name for name, digest in listed["files"].items() if file_sha256(folder / name) != digest]
     except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
         raise _broken(store, str(error)) from error
     if damaged:

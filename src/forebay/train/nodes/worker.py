@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from forebay.errors import ForebayError
-from forebay.object_store import SCHEME, ObjectFolder
+from forebay.object_store import ObjectFolder, is_s3_uri
 from forebay.settings import TrainConfig
 from forebay.train.nodes.transfer import get_folder, put_folder
 
@@ -49,15 +49,15 @@ def _train(dataset: str, out: str, config: TrainConfig, mine: "Team") -> None:
         follow(shards, config, mine)
         return
     with step("train") as log:
-        folder = Path(tempfile.mkdtemp(prefix="forebay-bundle-")) if out.startswith(SCHEME) else Path(out)
+        folder = Path(tempfile.mkdtemp(prefix="forebay-bundle-")) if is_s3_uri(out) else Path(out)
         result = fit(shards, folder, config, log, mine)
-        if out.startswith(SCHEME):
+        if is_s3_uri(out):
             put_folder(folder, ObjectFolder.parse(out, "OUT"), {"metrics": result.metrics})
 
 
 def _fetched(dataset: str, mine: "Team") -> Path:
     """The dataset on this machine; its first process fetches it for all."""
-    if not dataset.startswith(SCHEME):
+    if not is_s3_uri(dataset):
         return Path(dataset)
     store = ObjectFolder.parse(dataset, "DATASET")
     folder = Path(tempfile.gettempdir()) / "forebay-shards" / store.uri.rpartition("/")[2]
