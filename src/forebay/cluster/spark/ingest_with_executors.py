@@ -48,8 +48,8 @@ def read_with_executors(out: Path, config: IngestConfig, log: StepLog) -> Ingest
     """
     pod = own_pod()
     store, account = _given(WORK_STORE), _given(SPARK_ACCOUNT)
-    api = connect(bears=Patience(WORK_S, log.warn))
     tries = ObjectFolder.parse(store, WORK_STORE).subfolder("ingest").subfolder(_key(out))
+    api = connect(bears=Patience(WORK_S, log.warn))
     with _work_place(tries, log) as place:
         write_task(place, config)
         wanted = _application(api, pod, config, f"forebay-ingest-{_key(out)}", place.uri, account)
