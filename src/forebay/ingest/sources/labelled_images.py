@@ -20,6 +20,7 @@ from forebay.ingest.source_note import SourceNote
 from forebay.ingest.sources.folder import record, sidecar_notes
 from forebay.ingest.sources.parquet.split_values import SplitNames
 from forebay.ingest.sources.source_kind import SourceContents, SourceKind, read_byte_ranges
+from forebay.object_store import is_s3_uri
 
 METADATA = ("metadata.csv", "metadata.jsonl")
 SHOWN = 3
@@ -93,7 +94,7 @@ def _given(contents: SourceContents) -> LabelTable:
     config = contents.config
     wanted = config.labels.removeprefix("./")
     inside = [file for file in contents.files if file.path == wanted]
-    if not inside and not s3.is_uri(wanted) and not Path(wanted).expanduser().exists():
+    if not inside and not is_s3_uri(wanted) and not Path(wanted).expanduser().exists():
         inside = [file for file in contents.files if file.path.endswith(f"/{wanted}")]
     if len(inside) > 1:
         paths = ", ".join(file.path for file in inside[:SHOWN])

@@ -6,12 +6,6 @@ from forebay.backend.check import CheckResult, failed, passed
 from forebay.object_store import CHECK_TIMEOUTS, error_code, new_client
 from forebay.object_store.variables import CREDENTIAL_VARIABLES, ENDPOINT_VARIABLES, IDENTITY_VARIABLES
 
-CREDENTIAL_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
-PROFILE_VARIABLES = (
-    "AWS_PROFILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-)  # fmt: skip
-
 
 def s3() -> CheckResult:
     """The S3 server that the environment names answers and knows the credentials; passes where none is named."""
