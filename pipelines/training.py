@@ -7,13 +7,14 @@ from kfp.dsl import PipelineTask
 from forebay import components
 from forebay.settings import cluster_environment
 from forebay.settings.cluster_environment import GIVEN, MLFLOW, MLFLOW_LOGIN, STORE, STORE_KEYS
+from forebay.settings.gpu import GPU_RESOURCE
+from forebay.settings.step_limits import STEP_LIMITS_S
 
-GPU = "nvidia.com/gpu"
 NAME = "forebay-training"
 DESCRIPTION = "Raw images in, a served and registered image classifier out."
 
 
-def _request(task: PipelineTask, *, cpu: str, memory: str, hours: int, cached: bool = True) -> None:
+def _request(task: PipelineTask, *, cpu: str, memory: str, limit_s: int, cached: bool = True) -> None:
     """What every step asks of its runner; the time limit exists only on Kubernetes, in the platform document.
 
     A request is what a node has to have free, not what a step may take: a laptop of two cores runs all of this.
@@ -21,7 +22,7 @@ def _request(task: PipelineTask, *, cpu: str, memory: str, hours: int, cached: b
     task.set_cpu_request(cpu).set_memory_request(memory)
     task.set_retry(num_retries=2, backoff_duration="2s", backoff_factor=2.0, backoff_max_duration="60s")
     task.set_caching_options(enable_caching=cached)
-    kubernetes.set_timeout(task, seconds=hours * 3600)
+    kubernetes.set_timeout(task, seconds=limit_s)
 
 
 def _give(task: PipelineTask, *, mlflow: bool = False, store: bool = False, more: tuple[str, ...] = ()) -> None:
@@ -50,20 +51,20 @@ def training(parameters: Parameters) -> None:
     code = {"code_version": parameters["code_version"]}
 
     ingest = components.ingest(**arguments_of("ingest", parameters), **code)
-    _request(ingest, cpu="500m", memory="3G", hours=6)
+    _request(ingest, cpu="500m", memory="3G", limit_s=STEP_LIMITS_S["ingest"])
     _give(ingest, store=True, more=(cluster_environment.WORK_STORE, cluster_environment.SPARK_ACCOUNT))
 
     preprocess = components.preprocess(rows=ingest.outputs["rows"], **arguments_of("preprocess", parameters), **code)
-    _request(preprocess, cpu="500m", memory="2G", hours=6)
+    _request(preprocess, cpu="500m", memory="2G", limit_s=STEP_LIMITS_S["preprocess"])
 
     train = components.train(
         shards=preprocess.outputs["shards"],
         **arguments_of("train", parameters, without=("train_gpus",)),
         **code,
     )
-    _request(train, cpu="500m", memory="4G", hours=72)
+    _request(train, cpu="500m", memory="4G", limit_s=STEP_LIMITS_S["train"])
     _give(train, mlflow=True, store=True, more=(cluster_environment.CHECKPOINT_STORE,))
-    train.set_accelerator_type(GPU).set_accelerator_limit(parameters["train_gpus"])
+    train.set_accelerator_type(GPU_RESOURCE).set_accelerator_limit(parameters["train_gpus"])
 
     evaluate = components.evaluate(
         shards=preprocess.outputs["shards"],
@@ -71,7 +72,7 @@ def training(parameters: Parameters) -> None:
         run_id=run_id,
         **arguments_of("evaluate", parameters),
     )
-    _request(evaluate, cpu="500m", memory="3G", hours=6, cached=False)
+    _request(evaluate, cpu="500m", memory="3G", limit_s=STEP_LIMITS_S["evaluate"], cached=False)
     _give(evaluate, mlflow=True)
 
     # kfp's local runner resolves a condition only on the default output name (2.17: others are silently false)
@@ -83,7 +84,7 @@ def training(parameters: Parameters) -> None:
             run_id=run_id,
             **arguments_of("register", parameters),
         )
-        _request(register, cpu="500m", memory="2G", hours=1, cached=False)
+        _request(register, cpu="500m", memory="2G", limit_s=STEP_LIMITS_S["register"], cached=False)
         _give(register, mlflow=True, more=(cluster_environment.SIGNING_KEY,))
         _give_signing_key(register)
 
@@ -100,5 +101,5 @@ def training(parameters: Parameters) -> None:
             serve_head_s=parameters["serve_head_s"],
             serve_body_s=parameters["serve_body_s"],
         )
-        _request(deploy, cpu="500m", memory="1G", hours=1, cached=False)
+        _request(deploy, cpu="500m", memory="1G", limit_s=STEP_LIMITS_S["deploy"], cached=False)
         _give(deploy, mlflow=True, more=(cluster_environment.MODEL_STORE, cluster_environment.VERIFY_KEY))

@@ -12,7 +12,8 @@ from forebay.errors import ConfigError
 from forebay.kube import followed_resource as job_module
 from forebay.kube import own_pod as own_pod_module
 from forebay.kube.client import Api, Resource
-from forebay.kube.followed_resource import MANAGER, MANAGER_LABEL, Job, JobError, Verdict, run_job
+from forebay.kube.followed_resource import Job, JobError, Verdict, run_job
+from forebay.kube.labels import MANAGER, MANAGER_LABEL
 from forebay.kube.own_pod import OwnPod, image_of, own_pod
 from forebay.kube.pod_problems import Subject
 from support.connection_faults import Wire

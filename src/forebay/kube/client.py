@@ -16,6 +16,7 @@ from forebay.errors import ConfigError
 from forebay.kube import retries
 from forebay.kube.api_errors import ApiError as ApiError
 from forebay.kube.api_errors import no_api_server, refused, unanswered
+from forebay.kube.labels import DOMAIN, MANAGER
 from forebay.kube.retries import Patience
 
 if TYPE_CHECKING:
@@ -23,10 +24,9 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 Result = TypeVar("Result")
-FIELD_MANAGER = "forebay"
 CONNECT_S = 10.0
 TIMEOUT_S = 30.0  # of one request; a watch has its own
-REQUEST = "forebay.dev/request"  # annotation: by which an object is known for the one that a call made
+REQUEST = f"{DOMAIN}/request"  # annotation: by which an object is known for the one that a call made
 EXPIRED = 410  # of HTTP: what is to be watched from is no longer known
 
 
@@ -132,7 +132,7 @@ class Api:
         Where the server broke off and has made it all the same, the next try meets it, and knows it by its annotation.
         """
         metadata = wanted.get("metadata") or {}
-        path, query = resource.path(metadata.get("namespace", "")), {"fieldManager": FIELD_MANAGER}
+        path, query = resource.path(metadata.get("namespace", "")), {"fieldManager": MANAGER}
         if not metadata.get("name"):
             return self._json("POST", path, query, wanted)
         ours = uuid.uuid4().hex
@@ -149,7 +149,7 @@ class Api:
         """Server-side apply: afterwards the object has every field of `wanted`, and what others set stays."""
         metadata = wanted["metadata"]
         path = resource.path(metadata["namespace"], metadata["name"])
-        query = {"fieldManager": FIELD_MANAGER, "force": "true"}
+        query = {"fieldManager": MANAGER, "force": "true"}
         return self._json("PATCH", path, query, wanted, "application/apply-patch+yaml")  # JSON is YAML
 
     def delete(self, resource: Resource, namespace: str, name: str) -> None:

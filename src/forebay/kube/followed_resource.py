@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from forebay.errors import ForebayError
 from forebay.kube.client import EVENTS, PODS, Api, ApiError, Object, Resource
 from forebay.kube.ending import Ending, ended_by_signals
+from forebay.kube.labels import MANAGER, MANAGER_LABEL, is_ours, not_ours
 from forebay.kube.own_pod import OwnPod
 from forebay.kube.pod_logs import explained
 from forebay.kube.pod_problems import Obstacle, Subject, of_pods, refused_pods
 
-MANAGER_LABEL, MANAGER = "app.kubernetes.io/managed-by", "forebay"
 SLICE_S = 5  # how long one watch lasts; pods are looked at after each
 UNSEEN_S = 60.0  # after which a job that nobody took up is said to be that
 HEARD = 20  # last lines of the speaker's log that are looked at each time
@@ -120,11 +120,8 @@ class _Following:
         before = self._find()
         if before is None:
             return
-        if (before["metadata"].get("labels") or {}).get(MANAGER_LABEL) != MANAGER:
-            raise JobError(
-                f"There is a {self.job.title} that Forebay did not make (it has no label {MANAGER_LABEL}={MANAGER}). "
-                "Remove it if it is not needed."
-            )
+        if not is_ours(before):
+            raise JobError(f"{not_ours(self.job.title)} Remove it if it is not needed.")
         self.api.delete(self.job.resource, self.job.namespace, self.job.name)
         end = time.monotonic() + GONE_S
         while before is not None:

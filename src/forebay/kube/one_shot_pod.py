@@ -15,6 +15,7 @@ from forebay.kube.client import DEPLOYMENTS, PODS, Api, ApiError, Object
 from forebay.kube.ending import Ending
 from forebay.kube.environment import variables
 from forebay.kube.pod_problems import Obstacle, Subject, condition, of_pods
+from forebay.kube.pod_security import restricted_container, restricted_pod
 from forebay.settings.namespaces import PIPELINES, PLATFORM
 
 ACCOUNT = "pipeline-runner"  # that Kubeflow Pipelines runs steps as
@@ -92,7 +93,7 @@ class Errand:
                 "activeDeadlineSeconds": self.patience_s,
                 "shareProcessNamespace": True,  # else Python were process 1, whom no signal ends before it asked for it
                 "terminationGracePeriodSeconds": 30 if self.speaks_to_cluster else 1,
-                "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+                "securityContext": restricted_pod(),
                 "containers": [
                     {
                         "name": self.kind,
@@ -106,11 +107,7 @@ class Errand:
                             "requests": {"cpu": "50m", "memory": "128Mi"},
                             "limits": {"memory": self.memory},
                         },
-                        "securityContext": {
-                            "allowPrivilegeEscalation": False,
-                            "readOnlyRootFilesystem": True,
-                            "capabilities": {"drop": ["ALL"]},
-                        },
+                        "securityContext": restricted_container(),
                         "volumeMounts": mounts,
                     }
                 ],

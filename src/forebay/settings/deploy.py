@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from forebay.settings.field import AUTO, StepConfig, at_least, between, matching, one_of, setting
+from forebay.settings.gpu import GPU_RESOURCE, gpu_resource_rule
 
 LOCAL, KSERVE = "local", "kserve"  # values of deploy.target
 
@@ -59,7 +60,7 @@ class DeployConfig(StepConfig):
     )
     gpus: int = setting(0, unit="GPUs", meaning="On a cluster: GPUs of one server", rule=between(0, 64))
     gpu_resource: str = setting(
-        "nvidia.com/gpu",
+        GPU_RESOURCE,
         meaning="On a cluster: what a GPU is called, such as nvidia.com/mig-1g.10gb for a MIG slice",
-        rule=matching(r"[a-z0-9.-]+/[A-Za-z0-9_.-]+", "nvidia.com/gpu"),
+        rule=gpu_resource_rule(),
     )

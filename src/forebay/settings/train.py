@@ -16,6 +16,7 @@ from forebay.settings.field import (
     one_of,
     setting,
 )
+from forebay.settings.gpu import GPU_RESOURCE, gpu_resource_rule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +94,7 @@ class TrainConfig(StepConfig):
     )
     gpus: str = setting(
         "0",
-        unit="nvidia.com/gpu",
+        unit=GPU_RESOURCE,
         meaning="GPUs that the step's pod or container asks for; text, because KFP's backend reads a number as empty",
         rule=matching(r"\d{1,3}", "0 or 1"),
     )
@@ -107,9 +108,9 @@ class TrainConfig(StepConfig):
         0, unit="GPUs", meaning="GPUs of each of these machines; each trains one process", rule=between(0, 64)
     )
     node_gpu_resource: str = setting(
-        "nvidia.com/gpu",
+        GPU_RESOURCE,
         meaning="What the cluster calls these GPUs: nvidia.com/gpu, or a MIG slice such as nvidia.com/mig-1g.10gb",
-        rule=matching(r"[a-z0-9.-]+/[A-Za-z0-9_.-]+", "nvidia.com/gpu"),
+        rule=gpu_resource_rule(),
     )
     node_memory: str = setting(
         "4Gi", meaning="Memory that each of these machines gives", rule=matching(r"[1-9]\d{0,5}(Mi|Gi)", "4Gi")

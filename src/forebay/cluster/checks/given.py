@@ -7,6 +7,7 @@ from functools import partial
 from forebay.backend.check import CheckResult, failed, passed
 from forebay.cluster.checks import workloads
 from forebay.cluster.checks.place import CONFIG_MAPS, MODELS, RUNTIMES, SECRETS, Place, guarded
+from forebay.cluster.rollout.inference_service import SERVING_RUNTIME
 from forebay.kube.client import Resource
 from forebay.object_store.variables import ENDPOINT
 from forebay.settings.cluster_environment import (
@@ -27,7 +28,6 @@ from forebay.settings.cluster_environment import (
 from forebay.settings.namespaces import PIPELINES
 
 MODELS_STORE = "forebay-models-store"  # Secret by which servers fetch models
-RUNTIME = "forebay"
 STORES = (MODEL_STORE, CHECKPOINT_STORE, WORK_STORE)
 UNASKED = (SPARK_ACCOUNT, SIGNING_KEY, VERIFY_KEY)  # there with spark.enabled, signing.enabled, signing.verifyKeys
 PLAIN = (*MLFLOW, *STORES, *(key for key in STORE if key != ENDPOINT))
@@ -94,10 +94,10 @@ def _signing(place: Place) -> CheckResult:
 
 
 def _runtime(place: Place) -> CheckResult:
-    if place.api.find(RUNTIMES, MODELS, RUNTIME) is not None:
-        return passed("runtime", f"ServingRuntime {RUNTIME} in {MODELS}")
+    if place.api.find(RUNTIMES, MODELS, SERVING_RUNTIME) is not None:
+        return passed("runtime", f"ServingRuntime {SERVING_RUNTIME} in {MODELS}")
     return failed(
         "runtime",
-        f"there is no ServingRuntime {RUNTIME} in {MODELS}, and every model is served by it",
+        f"there is no ServingRuntime {SERVING_RUNTIME} in {MODELS}, and every model is served by it",
         f"The chart brings it: {place.up} installs it again.",
     )

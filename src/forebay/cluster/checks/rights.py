@@ -99,7 +99,7 @@ def _of_steps(place: Place) -> CheckResult:
 def _has_training_runtime(place: Place) -> bool:
     """Whether the chart brought it, which it does together with the rights."""
     try:
-        return place.api.find(TRAINING_RUNTIMES, PIPELINES, train_job.RUNTIME) is not None
+        return place.api.find(TRAINING_RUNTIMES, PIPELINES, train_job.TRAINING_RUNTIME) is not None
     except ApiError as error:
         if error.status == 403:
             return False  # the rights may be there all the same; they are not asked for

@@ -8,16 +8,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from forebay.errors import ConfigError
+from forebay.kube.labels import DOMAIN, MANAGER, MANAGER_LABEL, component_labels
+from forebay.kube.pod_security import restricted_container, restricted_pod
+from forebay.settings.gpu import GPU_RESOURCE
 from forebay.version import VERSION
 
 API_VERSION = "serving.kserve.io/v1beta1"
-RUNTIME = "forebay"  # the ServingRuntime that the cluster install owns
-GPU_RUNTIME = "forebay-gpu"  # the same server where the GPUs are
+SERVING_RUNTIME = "forebay"  # the ServingRuntime that the cluster install owns
+GPU_SERVING_RUNTIME = "forebay-gpu"  # the same server where the GPUs are
 MODEL_FORMAT = "forebay"
-LABELS = "forebay.dev"
-VERSION_LABEL = f"{LABELS}/model-version"  # KServe gives it to the pods
-ROLLOUT_LABEL = f"{LABELS}/rollout"  # digest: pods of the same version with other settings or of another run differ
-MANAGER_LABEL, MANAGER = "app.kubernetes.io/managed-by", "forebay"
+VERSION_LABEL = f"{DOMAIN}/model-version"  # KServe gives it to the pods
+ROLLOUT_LABEL = f"{DOMAIN}/rollout"  # digest: pods of the same version with other settings or of another run differ
 SERVICE_ACCOUNT = "forebay-models"  # the chart gives it the store's credentials
 NAME_LENGTH = 50  # KServe appends -predictor and more to it, and a DNS label ends at 63
 
@@ -30,7 +31,7 @@ class Resources:
     memory: str = "1Gi"
     memory_limit: str = "2Gi"  # no limit on CPU: it would only slow down answers while cores idle
     gpus: int = 0
-    gpu_resource: str = "nvidia.com/gpu"  # or a MIG slice; the chart's gpu.resource
+    gpu_resource: str = GPU_RESOURCE  # or a MIG slice; the chart's gpu.resource
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,17 +63,15 @@ def inference_service(wanted: Deployment) -> dict[str, Any]:
     predictor = _predictor(wanted)
     annotations = {
         "serving.kserve.io/deploymentMode": "Standard",
-        f"{LABELS}/weights-sha256": wanted.weights_sha256,
-        **({f"{LABELS}/bundle-digest": wanted.bundle_digest} if wanted.bundle_digest else {}),
-        f"{LABELS}/data-digest": wanted.data_digest,
-        f"{LABELS}/code-version": wanted.code_version,
-        f"{LABELS}/run-id": wanted.run_id,
+        f"{DOMAIN}/weights-sha256": wanted.weights_sha256,
+        **({f"{DOMAIN}/bundle-digest": wanted.bundle_digest} if wanted.bundle_digest else {}),
+        f"{DOMAIN}/data-digest": wanted.data_digest,
+        f"{DOMAIN}/code-version": wanted.code_version,
+        f"{DOMAIN}/run-id": wanted.run_id,
     }
     reaches_pods = json.dumps([VERSION, annotations, predictor], sort_keys=True)  # KServe hands all of it on
     labels = {
-        "app.kubernetes.io/name": "forebay",
-        "app.kubernetes.io/component": "serve",
-        "app.kubernetes.io/version": VERSION,
+        **component_labels("serve"),
         MANAGER_LABEL: MANAGER,
         VERSION_LABEL: wanted.version,
         ROLLOUT_LABEL: hashlib.sha256(reaches_pods.encode()).hexdigest()[:16],
@@ -100,20 +99,16 @@ def _predictor(wanted: Deployment) -> dict[str, Any]:
         "maxReplicas": wanted.replicas,
         # The old pod answers until the new one is ready.
         "deploymentStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
-        "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+        "securityContext": restricted_pod(),
         "model": {
             "modelFormat": {"name": MODEL_FORMAT},
-            "runtime": GPU_RUNTIME if wanted.resources.gpus else RUNTIME,
+            "runtime": GPU_SERVING_RUNTIME if wanted.resources.gpus else SERVING_RUNTIME,
             "protocolVersion": "v2",
             "storageUri": wanted.storage_uri,
             "args": _arguments(wanted),
             **({"env": [{"name": k, "value": v} for k, v in wanted.variables.items()]} if wanted.variables else {}),
             "resources": _resources(wanted.resources),
-            "securityContext": {
-                "allowPrivilegeEscalation": False,
-                "readOnlyRootFilesystem": True,
-                "capabilities": {"drop": ["ALL"]},
-            },
+            "securityContext": restricted_container(),
         },
     }
 

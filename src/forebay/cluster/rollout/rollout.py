@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from forebay.cluster.rollout.inference_service import MANAGER, MANAGER_LABEL, VERSION_LABEL, marks
+from forebay.cluster.rollout.inference_service import VERSION_LABEL, marks
 from forebay.cluster.rollout.readiness import SERVICE_LABEL, obstacle, of_kserve, serves
 from forebay.errors import ConfigError, DeployError, ForebayError, OtherVersionError
 from forebay.kube.client import EVENTS, INFERENCE_SERVICES, PODS, Api
 from forebay.kube.ending import Ending, ended_by_signals
+from forebay.kube.labels import is_ours, not_ours
 from forebay.kube.pod_logs import explained
 from forebay.kube.pod_problems import Obstacle
 from forebay.kube.retries import PUT_BACK_S, Patience
@@ -336,13 +337,11 @@ def _refuse_other(present: Object, expected: list[dict[str, str]]) -> None:
 
 
 def _refuse_foreign(present: Object) -> None:
-    if (present["metadata"].get("labels") or {}).get(MANAGER_LABEL) == MANAGER:
+    if is_ours(present):
         return
     namespace, name, _ = _identity(present)
-    raise DeployError(
-        f"There is an InferenceService {namespace}/{name} that Forebay did not make (it has no label "
-        f"{MANAGER_LABEL}={MANAGER}). Give the model another name with evaluate.name, or remove that one."
-    )
+    what = not_ours(f"InferenceService {namespace}/{name}")
+    raise DeployError(f"{what} Give the model another name with evaluate.name, or remove that one.")
 
 
 def _conditions(service: Object) -> str:

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from forebay.cluster.rollout.inference_service import LABELS, MANAGER, MANAGER_LABEL, VERSION_LABEL, marks
+from forebay.cluster.rollout.inference_service import VERSION_LABEL, marks
 from forebay.cluster.rollout.readiness import SERVICE_LABEL, has, lives, obstacle, of_kserve, serves
 from forebay.cluster.rollout.rollout import service_url
 from forebay.kube.client import EVENTS, INFERENCE_SERVICES, PODS, Api, ApiError, Object, Resource
+from forebay.kube.labels import DOMAIN, MANAGED_BY_US
 from forebay.kube.pod_problems import condition, said
 from forebay.serving.client import predict_url
 
@@ -36,7 +37,7 @@ def served_models(api: Api, namespace: str) -> list[ServedModel]:
     Raises:
         ApiError: the server refuses, or has no InferenceServices.
     """
-    services = api.all(INFERENCE_SERVICES, namespace, labelSelector=f"{MANAGER_LABEL}={MANAGER}")
+    services = api.all(INFERENCE_SERVICES, namespace, labelSelector=MANAGED_BY_US)
     pods = _seen(api, PODS, namespace, labelSelector=SERVICE_LABEL)
     selectors = ("reason=FailedCreate", of_kserve())
     events = [each for selector in selectors for each in _seen(api, EVENTS, namespace, fieldSelector=selector) or []]
@@ -71,9 +72,9 @@ def _model(service: Object, all_pods: list[Object] | None, events: Sequence[Obje
         url=predict_url(service_url(service), name),
         ready_pods=None if all_pods is None else sum(_is_ready(each) and has(each, marks(service)) for each in pods),
         wanted_pods=int(service["spec"]["predictor"].get("minReplicas", 1)),
-        run_id=str(annotations.get(f"{LABELS}/run-id", "")),
-        code_version=str(annotations.get(f"{LABELS}/code-version", "")),
-        weights_sha256=str(annotations.get(f"{LABELS}/weights-sha256", "")),
+        run_id=str(annotations.get(f"{DOMAIN}/run-id", "")),
+        code_version=str(annotations.get(f"{DOMAIN}/code-version", "")),
+        weights_sha256=str(annotations.get(f"{DOMAIN}/weights-sha256", "")),
     )
 
 

@@ -25,11 +25,11 @@ from forebay.kube.retries import WORK_S, Patience
 from forebay.object_store import ObjectFolder
 from forebay.settings import IngestConfig
 from forebay.settings.cluster_environment import SPARK_ACCOUNT, WORK_STORE
+from forebay.settings.step_limits import SPARK_LIMIT_S
 from forebay.state import StepLog
 from forebay.state.file_digest import file_sha256
 from forebay.state.steplog import event_in_log
 
-TIMEOUT_S = 5.5 * 3600  # the step's own limit is six hours
 STALE = timedelta(days=1)  # no ingest lasts as long: what is older in the store, a killed one left
 THREADS = 16  # a request waits for the network, not for a core
 REFUSED = re.compile(r"is forbidden|exceeded quota")  # Spark's own error is a line of its driver's log
@@ -54,7 +54,7 @@ def read_with_executors(out: Path, config: IngestConfig, log: StepLog) -> Ingest
         write_task(place, config)
         wanted = _application(api, pod, config, f"forebay-ingest-{_key(out)}", place.uri, account)
         try:
-            run_job(api, job_of(spark_application(wanted)), TIMEOUT_S, log.warn, pod, _Passing(log).on)
+            run_job(api, job_of(spark_application(wanted)), SPARK_LIMIT_S, log.warn, pod, _Passing(log).on)
         except JobError:
             with contextlib.suppress(OSError):  # it said nothing: the job's own error stands
                 read_result(place)

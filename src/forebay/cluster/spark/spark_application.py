@@ -7,16 +7,17 @@ from forebay.ingest.spark.session import JVM_OPTIONS, SETTINGS
 from forebay.kube.client import Resource
 from forebay.kube.environment import variables
 from forebay.kube.followed_resource import Job, Verdict
+from forebay.kube.labels import DOMAIN, component_labels
 from forebay.kube.pod_problems import Subject
+from forebay.kube.pod_security import restricted_container, restricted_pod
 from forebay.settings.cluster_environment import STORE, STORE_KEYS
 from forebay.settings.field import memory_MiB
-from forebay.version import VERSION
 
 Object = dict[str, Any]
 SPARK_APPLICATIONS = Resource("sparkoperator.k8s.io", "v1beta2", "sparkapplications")
 SPARK_VERSION = "4.3.0"  # of the image; a test holds it equal to the package's
 NAME_LABEL = "sparkoperator.k8s.io/app-name"  # the operator gives it to driver and executors
-ROLE_LABEL = "forebay.dev/job"  # by it the chart's network policy knows them
+ROLE_LABEL = f"{DOMAIN}/job"  # by it the chart's network policy knows them
 ROLE = "ingest"
 DRIVER, EXECUTOR = "spark-kubernetes-driver", "spark-kubernetes-executor"  # containers, as the operator calls them
 DRIVER_MIB = 3072  # as much as the step's own pod asks for: it does what that does, less the decoding
@@ -52,9 +53,7 @@ def spark_application(wanted: Application) -> Object:
             "name": wanted.name,
             "namespace": wanted.namespace,
             "labels": {
-                "app.kubernetes.io/name": "forebay",
-                "app.kubernetes.io/component": "ingest",
-                "app.kubernetes.io/version": VERSION,
+                **component_labels("ingest"),
                 ROLE_LABEL: ROLE,  # the operator hands labels on to the pods
             },
         },
@@ -111,16 +110,12 @@ def _template(wanted: Application, container: str, *, token: bool) -> Object:
             "automountServiceAccountToken": token,
             "enableServiceLinks": False,
             "imagePullSecrets": [{"name": name} for name in wanted.pull_secrets],
-            "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+            "securityContext": restricted_pod(),
             "containers": [
                 {
                     "name": container,
                     "env": variables(STORE, STORE_KEYS),
-                    "securityContext": {
-                        "allowPrivilegeEscalation": False,
-                        "readOnlyRootFilesystem": True,
-                        "capabilities": {"drop": ["ALL"]},
-                    },
+                    "securityContext": restricted_container(),
                     "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108
                 }
             ],

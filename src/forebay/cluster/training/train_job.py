@@ -7,14 +7,14 @@ from forebay.kube.access import of_job, single_rights
 from forebay.kube.client import Resource
 from forebay.kube.environment import variables as given_variables
 from forebay.kube.followed_resource import Job, Verdict
+from forebay.kube.labels import component_labels
 from forebay.kube.pod_problems import Subject
 from forebay.settings.cluster_environment import CHECKPOINT_STORE, MLFLOW, MLFLOW_LOGIN, STORE, STORE_KEYS
-from forebay.version import VERSION
 
 Object = dict[str, Any]
 TRAIN_JOBS = Resource("trainer.kubeflow.org", "v1alpha1", "trainjobs")
 API_VERSION = f"{TRAIN_JOBS.group}/{TRAIN_JOBS.version}"
-RUNTIME = "forebay-train"  # the TrainingRuntime that the chart brings: pods under Pod Security restricted
+TRAINING_RUNTIME = "forebay-train"  # the TrainingRuntime that the chart brings: pods under Pod Security restricted
 PLAIN = (CHECKPOINT_STORE, *MLFLOW, *STORE)
 SECRET = (*MLFLOW_LOGIN, *STORE_KEYS)
 SUBJECT = Subject(
@@ -49,14 +49,10 @@ def train_job(wanted: Nodes) -> Object:
         "metadata": {
             "name": wanted.name,
             "namespace": wanted.namespace,
-            "labels": {
-                "app.kubernetes.io/name": "forebay",
-                "app.kubernetes.io/component": "train",
-                "app.kubernetes.io/version": VERSION,
-            },
+            "labels": component_labels("train"),
         },
         "spec": {
-            "runtimeRef": {"apiGroup": TRAIN_JOBS.group, "kind": "TrainingRuntime", "name": RUNTIME},
+            "runtimeRef": {"apiGroup": TRAIN_JOBS.group, "kind": "TrainingRuntime", "name": TRAINING_RUNTIME},
             "activeDeadlineSeconds": wanted.timeout_s,  # also where no step is left that would end it
             "trainer": {
                 "image": wanted.image,

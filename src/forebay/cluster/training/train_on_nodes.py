@@ -13,6 +13,7 @@ from forebay.object_store import ObjectFolder
 from forebay.settings import TrainConfig
 from forebay.settings.cluster_environment import CHECKPOINT_STORE
 from forebay.settings.environment import MLFLOW_RUN_ID
+from forebay.settings.step_limits import TRAIN_JOB_LIMIT_S
 from forebay.state import StepLog, empty_folder, is_sealed
 from forebay.state.file_digest import file_sha256
 from forebay.train.nodes.transfer import forget_folder, get_folder, is_there, put_folder
@@ -20,7 +21,6 @@ from forebay.train.plan import check_learnable
 from forebay.train.result import TrainResult
 from forebay.version import code_version
 
-TIMEOUT_S = 71 * 3600  # an hour less than Kubernetes grants the step itself
 PASSED_ON = (MLFLOW_RUN_ID, "FOREBAY_FRESH")
 
 
@@ -57,9 +57,9 @@ def fit_on_nodes(dataset: Path, out: Path, config: TrainConfig, log: StepLog) ->
         name=name, namespace=pod.namespace, image=image_of(itself),
         arguments=(shards.uri, bundle.uri, json.dumps(asdict(settings))),
         nodes=config.nodes, gpus=config.node_gpus, gpu_resource=config.node_gpu_resource, memory=config.node_memory,
-        timeout_s=TIMEOUT_S, variables={key: os.environ[key] for key in PASSED_ON if os.environ.get(key)},
+        timeout_s=TRAIN_JOB_LIMIT_S, variables={key: os.environ[key] for key in PASSED_ON if os.environ.get(key)},
     )  # fmt: skip
-    run_job(api, job(wanted), TIMEOUT_S, log.warn, pod)
+    run_job(api, job(wanted), TRAIN_JOB_LIMIT_S, log.warn, pod)
     return _taken(bundle, out, log)
 
 
