@@ -1,22 +1,33 @@
 """The errors a person may see. Each says where, which value, which rule and what to do next."""
 
+from enum import IntEnum
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-ExitCode = Literal[0, 1, 2, 3, 129, 130, 143]
+
+class ExitCode(IntEnum):
+    """What a command ends with. Those above 128 are 128 and the number of a signal."""
+
+    DONE = 0
+    FAILED = 1  # after the first step began
+    WRONG_USE = 2  # found before it
+    GATE_REFUSED = 3
+    HUNG_UP = 129
+    INTERRUPTED = 130
+    TERMINATED = 143
 
 
 class ForebayError(Exception):
     """Base of every error that is explained to the user in one paragraph, without a traceback."""
 
-    exit_code: ExitCode = 1  # failed after the first step began
+    exit_code = ExitCode.FAILED
 
 
 class UnexpectedError(ForebayError):
     """Something that no part of Forebay foresaw; its cause is the error itself."""
 
 
-class EndedBySignal(ForebayError):
+class EndedBySignalError(ForebayError):
     """Ctrl-C or another signal ended the command; the message says what was kept and how to go on."""
 
     def __init__(self, message: str, exit_code: ExitCode, summary: dict[str, Any] | None = None) -> None:
@@ -28,7 +39,7 @@ class EndedBySignal(ForebayError):
 class ConfigError(ForebayError):
     """A setting, an argument or the state folder cannot be used; found before anything ran."""
 
-    exit_code: ExitCode = 2
+    exit_code = ExitCode.WRONG_USE
 
 
 class DamagedError(ConfigError):
@@ -43,13 +54,13 @@ class DamagedError(ConfigError):
 class MachineError(ForebayError):
     """Something of the machine is missing or busy (Java, disk, port); the message names what mends it."""
 
-    exit_code: ExitCode = 2
+    exit_code = ExitCode.WRONG_USE
 
 
 class BusyError(ForebayError):
     """Another run holds the lock of this state folder or of this checkpoint."""
 
-    exit_code: ExitCode = 2
+    exit_code = ExitCode.WRONG_USE
 
 
 class DataError(ForebayError):

@@ -15,7 +15,8 @@ from click.testing import CliRunner
 
 from forebay.backend.summary import Event, summarize
 from forebay.cli.command import command
-from forebay.local.runs.ended import SignalInterrupt, ended_run, ended_steps, exit_status
+from forebay.local.runs.interruption import interrupted_run, interrupted_steps
+from forebay.signals import SignalInterrupt, exit_status
 from forebay.state import Home
 from support.forebay_command import Forebay
 from support.row_tables import digits_table
@@ -69,7 +70,7 @@ def checkpoint(home: Home) -> Home:
     ],
 )
 def test_what_a_run_kept_is_said_from_its_events(checkpoint: Home, events: list[Event], words: str) -> None:
-    ended = ended_run(checkpoint, summarize("run", events), events, 130)
+    ended = interrupted_run(checkpoint, summarize("run", events), events, 130)
     assert str(ended) == words
     assert ended.exit_code == 130
     assert ended.summary is not None
@@ -79,12 +80,12 @@ def test_what_a_run_kept_is_said_from_its_events(checkpoint: Home, events: list[
 
 def test_of_single_steps_only_the_checkpoint_is_kept(checkpoint: Home) -> None:
     events = PREPROCESSED + TRAINING
-    assert str(ended_steps(checkpoint, summarize("", events), events, 143)) == (
+    assert str(interrupted_steps(checkpoint, summarize("", events), events, 143)) == (
         "Ended by SIGTERM in train, at 34 of 1,200 steps. Kept: the training's checkpoint of step 34. "
         "The same command goes on from it."
     )
     assert "Kept: nothing. The same command begins again." in str(
-        ended_steps(checkpoint, summarize("", INGESTED[:1]), INGESTED[:1], 130)
+        interrupted_steps(checkpoint, summarize("", INGESTED[:1]), INGESTED[:1], 130)
     )
 
 

@@ -5,15 +5,13 @@ import functools
 import json
 import os
 import traceback
-from typing import Any, cast
+from typing import Any
 
 import click
 
-from forebay.cli.options import INTERRUPTED
-from forebay.errors import EndedBySignal, ExitCode, ForebayError, UnexpectedError
-from forebay.local.runs.ended import by, exit_status
+from forebay.errors import EndedBySignalError, ExitCode, ForebayError, UnexpectedError
+from forebay.signals import before_forced_exit, describe_cause, exit_status
 from forebay.state import machine_words, mlflow_words
-from forebay.state.ending import before_forced_end
 from forebay.state.mask import without_passwords
 from forebay.state.private import private_files
 from forebay.text import plain
@@ -42,15 +40,15 @@ class ForebayCommand(click.Command):
         as_json = bool(ctx.params.get("as_json"))
 
         def say(status: int, error: ForebayError | None) -> None:
-            _explain(error or _nothing_kept(status), as_json=as_json)
+            _explain(error or _nothing_kept(ExitCode(status)), as_json=as_json)
 
         try:
-            with private_files(), before_forced_end(say):
+            with private_files(), before_forced_exit(say):
                 code = super().invoke(ctx)
         except ForebayError as error:
             code = _explain(error, as_json=as_json)
         except KeyboardInterrupt as error:
-            code = _explain(_nothing_kept(exit_status(error) or INTERRUPTED), as_json=as_json)
+            code = _explain(_nothing_kept(exit_status(error) or ExitCode.INTERRUPTED), as_json=as_json)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:  # the last resort: nobody should have to read a traceback
@@ -69,9 +67,9 @@ def _keep_debug(ctx: click.Context, parameter: click.Parameter, value: bool) -> 
         os.environ[DEBUG_VARIABLE] = "1"  # steps run in other processes
 
 
-def _nothing_kept(status: int) -> EndedBySignal:
-    words = f"Ended by {by(status)} before it was done. Give the same command again."
-    return EndedBySignal(words, cast("ExitCode", status))
+def _nothing_kept(status: ExitCode) -> EndedBySignalError:
+    words = f"Ended by {describe_cause(status)} before it was done. Give the same command again."
+    return EndedBySignalError(words, status)
 
 
 def _unexpected(error: Exception) -> UnexpectedError:
@@ -97,6 +95,6 @@ def _explain(error: ForebayError, *, as_json: bool) -> int:
         traceback.print_exception(error)
     if as_json:
         click.echo(json.dumps(getattr(error, "summary", None) or {"error": {"step": None, "error": str(error)}}))
-    prefix = "" if isinstance(error, EndedBySignal) else "Error: "
+    prefix = "" if isinstance(error, EndedBySignalError) else "Error: "
     click.echo(plain(f"{prefix}{error}"), err=True)
     return error.exit_code

@@ -5,9 +5,9 @@ from typing import Any
 
 import click
 
+from forebay.errors import ExitCode
 from forebay.version import VERSION
 
-INTERRUPTED = 130
 COMMANDS = {
     "run": "forebay.cli.commands.run",
     "compile": "forebay.cli.commands.run",
@@ -46,7 +46,7 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             click.echo("Ended by Ctrl-C before anything was done.", err=True)
-            ctx.exit(INTERRUPTED)
+            ctx.exit(ExitCode.INTERRUPTED)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the module that defines the command."""

@@ -15,9 +15,6 @@ from forebay.text import control_in
 Command = Callable[..., Any]
 
 
-INTERRUPTED = 130  # exit code, as a shell reports Ctrl-C
-
-
 def setting_options(command: Command) -> Command:
     """Settings of a run: a short option for those that are given most, and `--set` for every one."""
     options = (

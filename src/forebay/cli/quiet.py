@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-from forebay.state.ending import before_forced_end
+from forebay.signals import before_forced_exit
 
 _OUT, _ERR = 1, 2
 
@@ -33,7 +33,7 @@ def libraries_print_to(log: Path) -> Iterator[TextIO]:
             os.dup2(screen.fileno(), _ERR)
 
         try:
-            with before_forced_end(put_back):
+            with before_forced_exit(put_back):
                 yield screen
         finally:
             put_back()

@@ -10,8 +10,9 @@ from forebay.backend.check import CheckResult
 from forebay.backend.protocol import BackendStatus, RolledBack, RunRequest, ShowEvent
 from forebay.backend.summary import Summary
 from forebay.cluster.executors import SparkApplicationExecutor, TrainJobExecutor
-from forebay.errors import ConfigError, EndedBySignal
+from forebay.errors import ConfigError, EndedBySignalError
 from forebay.settings import DeployConfig
+from forebay.signals import interrupt_status
 
 if TYPE_CHECKING:
     from forebay.cluster.runs.login import Login
@@ -113,7 +114,7 @@ class ClusterBackend:
 
         Raises:
             ClusterError: the pod could not do its work.
-            EndedBySignal: Ctrl-C.
+            EndedBySignalError: Ctrl-C.
         """
         from forebay.cluster.rollout.rollback import send
 
@@ -121,8 +122,8 @@ class ClusterBackend:
             raise ConfigError("Name the model; `forebay status --cluster` lists those that are served.")
         try:
             outcome = send(name, self._models_namespace, self.context, self.image, show)
-        except KeyboardInterrupt:
-            raise EndedBySignal(ROLLBACK_INTERRUPTED, 130) from None
+        except KeyboardInterrupt as interrupt:
+            raise EndedBySignalError(ROLLBACK_INTERRUPTED, interrupt_status(interrupt)) from None
         return RolledBack(name=name, version=outcome.version, url=outcome.url)
 
     def status(self) -> BackendStatus:

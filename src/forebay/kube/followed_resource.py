@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from forebay.errors import ForebayError
 from forebay.kube.client import EVENTS, PODS, Api, ApiError, Object, Resource
-from forebay.kube.ending import Ending, ended_by_signals
+from forebay.signals import SignalGuard, signal_guard
 from forebay.kube.labels import MANAGER, MANAGER_LABEL, is_ours, not_ours
 from forebay.kube.own_pod import OwnPod
 from forebay.kube.pod_logs import explained
@@ -87,9 +87,9 @@ def run_job(
         ApiError: the API server refuses.
         SystemExit: SIGTERM, SIGINT or SIGHUP arrived.
     """
-    with ended_by_signals() as ending:
-        api.patience.obey(ending)
-        following = _Following(api, job, timeout_s, tell, ending, hear)
+    with signal_guard() as guard:
+        api.patience.obey(guard)
+        following = _Following(api, job, timeout_s, tell, guard, hear)
         following.clear()
         try:
             following.begin(owner)
@@ -105,7 +105,7 @@ class _Following:
     job: Job
     timeout_s: float
     tell: Callable[[str], None]
-    ending: Ending
+    guard: SignalGuard
     hear: Callable[[str], None] | None = None
     last_heard: str = ""
     began: float = 0.0
@@ -125,7 +125,7 @@ class _Following:
         self.api.delete(self.job.resource, self.job.namespace, self.job.name)
         end = time.monotonic() + GONE_S
         while before is not None:
-            self.ending.check()
+            self.guard.raise_if_signalled()
             if time.monotonic() > end:
                 raise JobError(f"{self.job.title} of an earlier try is being deleted, and not gone after {GONE_S:g} s.")
             for event in self.api.watch(self.job.resource, before, SLICE_S):
@@ -149,7 +149,7 @@ class _Following:
         self.began = time.monotonic()
         end = self.began + self.timeout_s
         while time.monotonic() < end:
-            self.ending.check()
+            self.guard.raise_if_signalled()
             done = self._look()
             if done is not None:
                 return done

@@ -12,11 +12,11 @@ from datetime import UTC, datetime, timedelta
 from forebay import container_images
 from forebay.errors import ClusterError
 from forebay.kube.client import DEPLOYMENTS, PODS, Api, ApiError, Object
-from forebay.kube.ending import Ending
 from forebay.kube.environment import variables
 from forebay.kube.pod_problems import Obstacle, Subject, condition, of_pods
 from forebay.kube.pod_security import restricted_container, restricted_pod
 from forebay.settings.namespaces import PIPELINES, PLATFORM
+from forebay.signals import SignalGuard
 
 ACCOUNT = "pipeline-runner"  # that Kubeflow Pipelines runs steps as
 SLICE_S = 2
@@ -153,7 +153,7 @@ def begin(api: Api, errand: Errand, name: str, takes: str) -> None:
 
 
 def follow(
-    api: Api, errand: Errand, name: str, subject: Subject, ending: Ending, show: Callable[[str], None] | None = None
+    api: Api, errand: Errand, name: str, subject: Subject, guard: SignalGuard, show: Callable[[str], None] | None = None
 ) -> Ended:
     """Wait for the pod's end.
 
@@ -162,7 +162,7 @@ def follow(
         errand: what runs.
         name: of the pod.
         subject: for the words about what hinders it.
-        ending: whether this process is to end.
+        guard: whether this process is to end.
         show: receives each line of the log when it is written, and what else a person should see meanwhile.
 
     Raises:
@@ -172,7 +172,7 @@ def follow(
     following = _Following(api, errand, name, subject, show)
     end = time.monotonic() + errand.patience_s
     for seen in api.states(PODS, PIPELINES, name, end, SLICE_S):
-        ending.check()
+        guard.raise_if_signalled()
         if ended := following.look(seen):
             return ended
     why = following.found.text if following.found else "its node says no reason"

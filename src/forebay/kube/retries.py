@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from forebay.errors import ForebayError
-from forebay.kube.ending import Ending
+from forebay.signals import SignalGuard
 
 Result = TypeVar("Result")
 
@@ -71,16 +71,16 @@ class Patience:
     def __init__(self, bears_s: float, tell: Callable[[str], None] = on_screen) -> None:
         self.tell = tell
         self._bears_s = bears_s
-        self._ending: Ending | None = None
+        self._guard: SignalGuard | None = None
         self._away_since: float | None = None  # when the first call began that met it away
         self._is_told = False  # that it is away
         self._was_down = False  # and not merely busy: it may have been started anew
         self._starting_since: float | None = None  # of refusals that a server gives that starts
         self._refused_at = self._answered_at = self._signal_at = 0.0
 
-    def obey(self, ending: Ending) -> None:
+    def obey(self, guard: SignalGuard) -> None:
         """From now on a signal ends the waiting; where it is held back, a few seconds after it came."""
-        self._ending = ending
+        self._guard = guard
 
     @contextmanager
     def longer(self, bears_s: float) -> Iterator[None]:
@@ -134,15 +134,15 @@ class Patience:
             self._is_told = True
             self.tell(f"{error} It is asked again for up to {left_s:.0f} s.")
         wait(max(0.0, min(max(PAUSE_S, error.retry_after_s), left_s)))
-        if self._ending:
-            self._ending.check()
+        if self._guard:
+            self._guard.raise_if_signalled()
 
     def _end(self, since: float) -> float:
         """When to give up."""
         end = since + self._bears_s
         if self._starting_since is not None:
             end = min(end, self._starting_since + STARTS_S)
-        if self._ending and self._ending.number:
+        if self._guard and self._guard.signal_number:
             self._signal_at = self._signal_at or now()
             end = min(end, self._signal_at + ENDING_S)
         return end

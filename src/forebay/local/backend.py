@@ -32,7 +32,7 @@ class LocalBackend(LocalServer):
 
         Raises:
             BusyError: another run holds the state folder.
-            EndedBySignal: Ctrl-C, or a signal that ends like it.
+            EndedBySignalError: Ctrl-C, or a signal that ends like it.
         """
         from forebay.local.checks.logins import check_checkpoint_store, check_mlflow, check_source
         from forebay.local.checks.preflight import check_before_run

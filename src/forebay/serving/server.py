@@ -5,13 +5,11 @@ import gc
 import logging
 import os
 import secrets
-import signal
 import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
@@ -35,6 +33,7 @@ from forebay.serving.openapi import openapi
 from forebay.serving.repository import Models
 from forebay.serving.state import ServerInfo, ServingFiles, write_server
 from forebay.settings.serve import ServeConfig, serve_config
+from forebay.signals import raise_on_signals
 from forebay.signing import verify_keys
 from forebay.state import FileLock, Home
 from forebay.state.runners import CONTAINER_VARIABLE
@@ -223,10 +222,9 @@ def configure_process() -> None:
     gc.freeze()  # what imports made stays; walking it in every collection made large JSON bodies cost five times more
     log_to(sys.stderr)
     logging.getLogger("kserve.trace").setLevel(logging.WARNING)  # one line per probe otherwise
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _end)
+    raise_on_signals(_clean_exit)
 
 
-def _end(_: int, __: FrameType | None) -> None:
+def _clean_exit(number: int) -> SystemExit:
     end_after(Limits.end_s)  # where a load is in progress, too
-    sys.exit(0)
+    return SystemExit(0)

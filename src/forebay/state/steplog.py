@@ -14,7 +14,6 @@ Event kinds, each an object with `time` (ISO 8601, UTC), `step` and `kind`:
 import contextlib
 import json
 import os
-import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from forebay.errors import DamagedArtifactError, ForebayError
+from forebay.signals import signal_of
 from forebay.state import machine_words, mlflow_words
 from forebay.state.home import Home
 from forebay.state.key_variables import SIGNER, forget_signing_key
@@ -35,7 +35,6 @@ from forebay.text import one_line
 EVENTS_VARIABLE = "FOREBAY_EVENTS"  # the file to append to; set by the process that runs the pipeline
 FRESH_VARIABLE = "FOREBAY_FRESH"  # "1": forget checkpoints as well
 LOG_PREFIX = "forebay-event "  # where there is no such file, events stand among the other lines of a step's output
-SIGNALLED = 128  # and the signal's number: the exit status of a process that a signal ended
 PROGRESS_EVERY_S = 0.2
 _NUMBER = (int, float)
 _FACTS: dict[str, dict[str, Any]] = {  # what events of a kind have besides
@@ -225,8 +224,8 @@ def _is_final(error: BaseException) -> bool:
 
 
 def _in_words(error: BaseException) -> str:
-    if isinstance(error, SystemExit) and isinstance(error.code, int) and error.code > SIGNALLED:
-        return f"ended by {signal.Signals(error.code - SIGNALLED).name}"
+    if isinstance(error, SystemExit) and (number := signal_of(error.code)):
+        return f"ended by {number.name}"
     if not isinstance(error, ForebayError) and (words := machine_words.in_words(error)):
         return words
     if mlflow_words.is_mlflows(error) or mlflow_words.is_of_damage(error):

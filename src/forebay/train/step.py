@@ -19,6 +19,7 @@ from forebay.object_store import SHORT_TIMEOUTS, ObjectFolder
 from forebay.settings import TrainConfig
 from forebay.settings.cluster_environment import CHECKPOINT_STORE
 from forebay.settings.cluster_only import check_for_this_machine
+from forebay.signals import StopRequest, StopTimeouts, stop_request
 from forebay.state import StepLog, seal, write_json
 from forebay.train.batches import Batches
 from forebay.train.checkpoint import Checkpoints, Saved, from_bytes, to_bytes
@@ -30,7 +31,6 @@ from forebay.train.plan import Plan, check_learnable
 from forebay.train.progress import EpochRecord, Progress, begin
 from forebay.train.resolve import Resolved, resolve
 from forebay.train.result import TrainExecutor, TrainResult
-from forebay.train.stop import StopRequest, stop_request
 from forebay.train.team import ALONE, Team
 from forebay.version import code_version
 
@@ -90,11 +90,11 @@ def follow(dataset: Path, config: TrainConfig, team: Team) -> None:
     """
     plan = _plan(dataset, config, team)
     try:
-        with stop_request() as stop, _memory_advice(plan.settings), _threads(plan.settings.threads):
+        with stop_request(StopTimeouts()) as stop, _memory_advice(plan.settings), _threads(plan.settings.threads):
             train, validation = (_open(plan, split) for split in ("train", "validation"))
             progress = begin(plan.settings, plan.data, train)
             _restore(progress, None, team)
-            _loop(plan, progress, train, validation, team).run(silent(stop.answered))
+            _loop(plan, progress, train, validation, team).run(silent(stop.acknowledge))
     except Interrupted:
         raise SystemExit(stop.exit_status) from None
 
@@ -126,7 +126,7 @@ def _train(plan: Plan, checkpoints: Checkpoints, log: StepLog, team: Team) -> tu
         tags={"forebay.code_version": plan.code_version, "forebay.data": plan.data.name}, warn=log.warn,
     )  # fmt: skip
     try:
-        with stop_request() as stop, _memory_advice(plan.settings):
+        with stop_request(StopTimeouts()) as stop, _memory_advice(plan.settings):
             train, validation = (_open(plan, split) for split in ("train", "validation"))
             progress = begin(plan.settings, plan.data, train)
             _restore(progress, checkpoints.load(log.warn), team)
@@ -134,7 +134,7 @@ def _train(plan: Plan, checkpoints: Checkpoints, log: StepLog, team: Team) -> tu
                 tracked.log_epoch(record)  # it drops those that it has
             listeners = _listeners(plan, progress, checkpoints, tracked, stop, log)
             loop = _loop(plan, progress, train, validation, team)
-            stop.enforced = lambda: _enforced(loop, checkpoints, tracked, stop, log)
+            stop.before_forced_exit = lambda: _save_before_exit(loop, checkpoints, tracked, stop, log)
             loop.run(listeners)
     except Interrupted:
         checkpoints.flush(STOP_FLUSH_S)
@@ -147,7 +147,9 @@ def _train(plan: Plan, checkpoints: Checkpoints, log: StepLog, team: Team) -> tu
     return progress, tracked.finish("FINISHED")
 
 
-def _enforced(loop: Loop, checkpoints: Checkpoints, tracked: TrackedRun, stop: StopRequest, log: StepLog) -> None:
+def _save_before_exit(
+    loop: Loop, checkpoints: Checkpoints, tracked: TrackedRun, stop: StopRequest, log: StepLog
+) -> None:
     """Keep what there is while the main thread is in a step that lasts; the process ends after this.
 
     Of several processes none saves alone: their sums of the epoch belong together. What was saved last is what is kept.
@@ -210,7 +212,7 @@ def _listeners(
         epoch_ended=tracked.log_epoch,
         checkpoint=checkpoint,
         checkpoint_due=lambda: time.monotonic() - last >= plan.checkpoint_s,
-        should_stop=stop.answered,
+        should_stop=stop.acknowledge,
     )
 
 

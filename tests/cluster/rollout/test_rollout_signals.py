@@ -8,7 +8,7 @@ from test.support import catch_unraisable_exception
 
 from forebay.errors import DeployError
 from forebay.kube.client import Api
-from forebay.kube.ending import ended_by_signals
+from forebay.signals import signal_guard
 from support.fake_kube import FakeKubeApi
 from support.fake_rollout import Registry, RollOut, served
 
@@ -43,11 +43,11 @@ def test_a_signal_whose_exception_python_drops_is_obeyed_all_the_same() -> None:
         def __del__(self) -> None:
             signal.raise_signal(signal.SIGTERM)
 
-    with ended_by_signals() as ending:
+    with signal_guard() as guard:
         with catch_unraisable_exception():
             Ends()
         with pytest.raises(SystemExit):
-            ending.check()
+            guard.raise_if_signalled()
 
 
 @pytest.mark.parametrize("verb", ["DELETE", "PATCH"])

@@ -7,10 +7,11 @@ from pathlib import Path
 import click
 
 from forebay.cli.command import command
-from forebay.cli.options import INTERRUPTED, Command
+from forebay.cli.options import Command
 from forebay.errors import ConfigError
 from forebay.install.charts.sources import EXTRAS
 from forebay.install.request import CLUSTERS, Cluster, Request
+from forebay.signals import interrupt_status, raise_on_signals
 from forebay.state import Home
 
 
@@ -138,12 +139,10 @@ def _asker(yes: bool) -> Callable[[str], None]:
 
 
 def _until_ctrl_c(act: Callable[[], None], afterwards: str) -> int:
-    from forebay.cli.commands.run import end_like_ctrl_c
-
-    end_like_ctrl_c()
+    raise_on_signals()
     try:
         act()
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         click.echo(f"Ended in the middle. {afterwards}", err=True)
-        return INTERRUPTED
+        return interrupt_status(interrupt)
     return 0

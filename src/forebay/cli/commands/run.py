@@ -1,9 +1,7 @@
 """`forebay run` and `forebay compile`."""
 
 import json
-import signal
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,9 +9,10 @@ import click
 from forebay.cli.address import address_options, runner_option, server_address
 from forebay.cli.command import command
 from forebay.cli.options import given_settings, json_option, require_writable, setting_options
-from forebay.local.runs.ended import SignalInterrupt
+from forebay.errors import ExitCode
 from forebay.settings import all_settings
 from forebay.settings.cluster_only import check_for_this_machine
+from forebay.signals import raise_on_signals
 from forebay.state import Home
 from forebay.state.private import hand_over
 from forebay.state.runners import Runner
@@ -21,8 +20,6 @@ from forebay.state.runners import Runner
 if TYPE_CHECKING:
     from forebay.backend.protocol import RunRequest
     from forebay.local.backend import LocalBackend
-
-REFUSED = 3
 
 
 @command("run")
@@ -76,7 +73,7 @@ def _run(backend: "LocalBackend", request: "RunRequest", *, as_json: bool) -> in
 
     from forebay.cli.render import RunView, print_summary
 
-    end_like_ctrl_c()
+    raise_on_signals()
     with RunView(Console(stderr=True)) as view:
         summary = backend.run(request, view.show)
     if as_json:
@@ -84,19 +81,7 @@ def _run(backend: "LocalBackend", request: "RunRequest", *, as_json: bool) -> in
     else:
         print_summary(Console(), summary)
         _print_next(backend.home, summary)
-    return 0 if summary["state"] == "done" else REFUSED
-
-
-def end_like_ctrl_c() -> None:
-    """Let `kill` and the end of the terminal end this process like Ctrl-C."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup asks for a run that outlives its terminal
-        signal.signal(signal.SIGHUP, _interrupt)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    """End like Ctrl-C, so that the engine's process group is ended on the way out."""
-    raise SignalInterrupt(number)
+    return 0 if summary["state"] == "done" else ExitCode.GATE_REFUSED
 
 
 def _print_next(home: Home, summary: dict[str, Any]) -> None:

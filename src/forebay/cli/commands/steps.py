@@ -13,26 +13,24 @@ from rich.text import Text
 
 from forebay.backend.summary import Summary
 from forebay.cli.command import command
-from forebay.cli.commands.run import end_like_ctrl_c
 from forebay.cli.options import json_option, require_writable
 from forebay.cli.quiet import libraries_print_to
 from forebay.cli.render import RunView, print_summary
-from forebay.errors import ConfigError
+from forebay.errors import ConfigError, ExitCode
 from forebay.local.checks.logins import check_checkpoint_store, check_mlflow, check_source
 from forebay.local.checks.preflight import check_before_steps
 from forebay.local.evaluation.apart import result_lock, work_folder
 from forebay.settings import parse_assignments
 from forebay.settings.cluster_only import check_for_this_machine
 from forebay.settings.keys import Scalar
+from forebay.signals import before_forced_exit, raise_on_signals
 from forebay.state import Home
-from forebay.state.ending import before_forced_end
 from forebay.state.private import hand_over
 from forebay.state.sealed import MARKER
 
 if TYPE_CHECKING:
     from forebay.contracts.evaluation import Evaluation
 
-REFUSED = 3
 ROWS_FOLDER = ("rows", "quarantine", "manifest.json", ".work-*", MARKER)  # what a command writes into --out
 TRAIN_FOLDER = ("shards", "bundle")
 
@@ -169,7 +167,7 @@ def evaluate_command(model: str, data: str, out: Path | None, assignments: tuple
     else:
         print_summary(Console(), summary)
         Console().print(_class_table(evaluation))
-    return 0 if summary["gate"]["passed"] else REFUSED
+    return 0 if summary["gate"]["passed"] else ExitCode.GATE_REFUSED
 
 
 def _settings(assignments: tuple[str, ...] | list[str], *steps: str) -> dict[str, Scalar]:
@@ -205,11 +203,11 @@ def _call(body: Callable[[], Result]) -> tuple[Result, Summary]:
     from forebay.local.runs.steps import call_steps
 
     home = Home.find().open()
-    end_like_ctrl_c()
+    raise_on_signals()
     with (
         libraries_print_to(home.command_log) as screen,
         RunView(Console(file=screen)) as view,
-        before_forced_end(lambda *_: view.__exit__()),
+        before_forced_exit(lambda *_: view.__exit__()),
     ):
         return call_steps(body, view.show)
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from forebay.cli.command import command
-from forebay.cli.commands.run import REFUSED, end_like_ctrl_c
-from forebay.cli.options import INTERRUPTED, given_settings, json_option, one_line_text, setting_options
-from forebay.errors import ClusterError, ConfigError
+from forebay.cli.options import given_settings, json_option, one_line_text, setting_options
+from forebay.errors import ClusterError, ConfigError, ExitCode
 from forebay.settings.namespaces import PIPELINES
+from forebay.signals import interrupt_status, raise_on_signals
 
 if TYPE_CHECKING:
     from forebay.cluster.backend import ClusterBackend
@@ -112,7 +112,7 @@ def submit_command(
     from forebay.cluster.runs.login import login
     from forebay.cluster.runs.run import Started
 
-    end_like_ctrl_c()
+    raise_on_signals()
     backend = ClusterBackend(
         login=login(host, namespace, context, ca), compiled=pipeline, experiment=experiment, run_name=run_name
     )
@@ -140,8 +140,9 @@ def _follow(backend: "ClusterBackend", started: "Started", on_interrupt: OnInter
     try:
         with RunView(Console(stderr=True)) as view:
             summary = backend.follow(started.run_id, view.show, started.warnings) | {"run_url": started.url}
-    except KeyboardInterrupt:
-        return _interrupted(backend, started.run_id, on_interrupt, again)
+    except KeyboardInterrupt as interrupt:
+        _on_interrupt(backend, started.run_id, on_interrupt, again)
+        return interrupt_status(interrupt)
     except StepFailedError as error:
         error.summary["run_url"] = started.url
         for line in error.log:
@@ -153,10 +154,10 @@ def _follow(backend: "ClusterBackend", started: "Started", on_interrupt: OnInter
         click.echo(json.dumps(summary, allow_nan=False))
     else:
         print_summary(Console(), summary)
-    return 0 if summary["state"] == "done" else REFUSED
+    return 0 if summary["state"] == "done" else ExitCode.GATE_REFUSED
 
 
-def _interrupted(backend: "ClusterBackend", run_id: str, on_interrupt: OnInterrupt, again: str) -> int:
+def _on_interrupt(backend: "ClusterBackend", run_id: str, on_interrupt: OnInterrupt, again: str) -> None:
     if on_interrupt == "ask" and sys.stdin.isatty():
         question = "\nThe run goes on in the cluster. Leave it (l) or terminate it (t)?"
         try:
@@ -169,7 +170,6 @@ def _interrupted(backend: "ClusterBackend", run_id: str, on_interrupt: OnInterru
         click.echo(f"Run {run_id} is being terminated; what its steps have done stays cached.", err=True)
     else:
         click.echo(f"Run {run_id} goes on. {again} follows it.", err=True)
-    return INTERRUPTED
 
 
 def _way_to_ui(namespace: str, run_id: str) -> str:

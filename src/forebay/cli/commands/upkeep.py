@@ -10,9 +10,10 @@ import click
 
 from forebay.cli.address import address_options, server_port
 from forebay.cli.command import command
-from forebay.cli.options import INTERRUPTED, cluster_option, json_option
+from forebay.cli.options import cluster_option, json_option
 from forebay.errors import ForebayError
 from forebay.select_backend import command_backend
+from forebay.signals import interrupt_status
 from forebay.state import Home
 
 if TYPE_CHECKING:
@@ -50,11 +51,11 @@ def doctor_command(host: str, port: int, cluster: bool, context: str, no_probe: 
     )
     try:
         return _report(backend.check(), as_json=as_json)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         if not cluster:
             raise
         click.echo("Ended in the middle; the probe's pod, where there was one, is deleted.", err=True)
-        return INTERRUPTED
+        return interrupt_status(interrupt)
 
 
 def _machine(host: str, port: int) -> "LocalBackend":

@@ -11,13 +11,13 @@ from forebay.cluster.checks.place import Place
 from forebay.errors import ClusterError
 from forebay.kube import one_shot_pod, pod_logs
 from forebay.kube.client import ApiError
-from forebay.kube.ending import Ending, ended_by_signals, like_ctrl_c
 from forebay.kube.one_shot_pod import ACCOUNT, Ended, Errand, HinderedError
 from forebay.kube.pod_problems import Obstacle, Subject, of_pods
 from forebay.kube.retries import BEGIN_S
 from forebay.object_store.variables import ENDPOINT
 from forebay.settings.cluster_environment import MLFLOW_LOGIN, STORE_KEYS
 from forebay.settings.namespaces import PIPELINES
+from forebay.signals import SignalGuard, SignalInterrupt, signal_guard
 
 CERTIFICATE = "/var/run/forebay-doctor"
 PROBE = Errand(
@@ -56,23 +56,23 @@ def probe(place: Place, wanted: str) -> list[CheckResult]:
         return [failed("probe", str(error), "")]
     except ApiError as error:
         return [failed_with("probe", error)]
-    with ended_by_signals(like_ctrl_c) as ending, place.api.patience.longer(BEGIN_S):
-        place.api.patience.obey(ending)
+    with signal_guard(SignalInterrupt) as guard, place.api.patience.longer(BEGIN_S):
+        place.api.patience.obey(guard)
         try:
-            found = list(_run(place, name, takes, ending))
+            found = list(_run(place, name, takes, guard))
         except KeyboardInterrupt:
             for left in _delete(place, name):
                 raise ClusterError(f"Ended in the middle; {left.detail} {left.fix}") from None
             raise
-        with ending.held():
+        with guard.deferred():
             return [*found, *_delete(place, name)]
 
 
-def _run(place: Place, name: str, takes: str, ending: Ending) -> Iterator[CheckResult]:
+def _run(place: Place, name: str, takes: str, guard: SignalGuard) -> Iterator[CheckResult]:
     """What the pod says once there may be one, or why there is none."""
     try:
         one_shot_pod.begin(place.api, PROBE, name, takes)
-        yield from _said(place, takes, one_shot_pod.follow(place.api, PROBE, name, WORDS, ending))
+        yield from _said(place, takes, one_shot_pod.follow(place.api, PROBE, name, WORDS, guard))
     except HinderedError as error:
         yield _hindered(place, error)
     except ApiError as error:

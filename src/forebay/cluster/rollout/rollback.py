@@ -13,12 +13,12 @@ from forebay.cluster.rollout.inference_service import check_name
 from forebay.errors import ClusterError, ConfigError, DeployError, ForebayError
 from forebay.kube import one_shot_pod, pod_logs
 from forebay.kube.client import Api, ApiError, connect
-from forebay.kube.ending import ended_by_signals, like_ctrl_c
 from forebay.kube.one_shot_pod import Ended, Errand, HinderedError
 from forebay.kube.pod_problems import Subject, of_pods
 from forebay.kube.retries import BEGIN_S, WORK_S, Patience
 from forebay.settings.cluster_environment import MLFLOW, MLFLOW_LOGIN, MODEL_STORE, STORE, STORE_KEYS, VERIFY_KEY
 from forebay.settings.namespaces import PIPELINES
+from forebay.signals import SignalInterrupt, signal_guard
 from forebay.state import Home
 from forebay.state.mask import without_passwords
 
@@ -41,7 +41,7 @@ class Outcome:
 def main(words: list[str]) -> int:
     """Roll back, and print what it came to as the last line."""
     name, namespace = words
-    with ended_by_signals():  # a pod's first process ignores those that nobody asked for
+    with signal_guard():  # a pod's first process ignores those that nobody asked for
         outcome = _roll_back(name, namespace)
     print(json.dumps({MARK: asdict(outcome)}), flush=True)
     return 1 if outcome.error else 0
@@ -81,12 +81,12 @@ def send(name: str, namespace: str, context: str, image: str, show: Callable[[st
     wanted = _errand(name, namespace)
     pod = wanted.new_name()
     takes = one_shot_pod.image(api, image)
-    with ended_by_signals(like_ctrl_c) as ending:
-        api.patience.obey(ending)
+    with signal_guard(SignalInterrupt) as guard:
+        api.patience.obey(guard)
         try:
             one_shot_pod.begin(api, wanted, pod, takes)
             with api.patience.longer(WORK_S):
-                ended = one_shot_pod.follow(api, wanted, pod, WORDS, ending, lambda line: _show(line, show))
+                ended = one_shot_pod.follow(api, wanted, pod, WORDS, guard, lambda line: _show(line, show))
             return _outcome(api, takes, ended)
         except HinderedError as error:
             found = error.obstacle
@@ -99,7 +99,7 @@ def send(name: str, namespace: str, context: str, image: str, show: Callable[[st
             rest = doctor if error.is_about_rights else "Steps of a run meet the same rule."
             raise ClusterError(f"The rollback's pod cannot be made or watched: {error.said}. {rest}") from error
         finally:
-            with ending.held():
+            with guard.deferred():
                 _remove(api, pod, show)
 
 

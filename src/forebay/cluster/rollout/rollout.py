@@ -9,7 +9,7 @@ from forebay.cluster.rollout.inference_service import VERSION_LABEL, marks
 from forebay.cluster.rollout.readiness import SERVICE_LABEL, obstacle, of_kserve, serves
 from forebay.errors import ConfigError, DeployError, ForebayError, OtherVersionError
 from forebay.kube.client import EVENTS, INFERENCE_SERVICES, PODS, Api
-from forebay.kube.ending import Ending, ended_by_signals
+from forebay.signals import SignalGuard, signal_guard
 from forebay.kube.labels import is_ours, not_ours
 from forebay.kube.pod_logs import explained
 from forebay.kube.pod_problems import Obstacle
@@ -55,17 +55,17 @@ class Rollout:
             SystemExit: SIGTERM, SIGINT or SIGHUP came before it was promoted.
         """
         _, name, version = _identity(wanted)
-        with ended_by_signals() as ending:
-            self.api.patience.obey(ending)
-            self.registry_patience.obey(ending)
+        with signal_guard() as guard:
+            self.api.patience.obey(guard)
+            self.registry_patience.obey(guard)
             champion = self.champion()
-            before, expected = self._before(wanted, champion, ending)
+            before, expected = self._before(wanted, champion, guard)
             promoted = False
             try:
                 try:
-                    url = service_url(self._serve(wanted, expected, ending))
-                    self._prove(prove, url, ending)
-                    with ending.held():
+                    url = service_url(self._serve(wanted, expected, guard))
+                    self._prove(prove, url, guard)
+                    with guard.deferred():
                         self._refuse_superseded(wanted, champion)
                         self._promote(promote, version, champion)
                         promoted = True
@@ -73,7 +73,7 @@ class Rollout:
                     reason = str(error) if isinstance(error, ForebayError) else f"{type(error).__name__}: {error}"
                     after = "It is left alone."
                     if not isinstance(error, SupersededError):
-                        after = self._put_back(wanted, before, expected, champion, ending)
+                        after = self._put_back(wanted, before, expected, champion, guard)
                     raise DeployError(f"{name} version {version} was not made champion: {reason} {after}") from error
             except BaseException as error:
                 if not promoted and not isinstance(error, Exception):  # who ends this process gives it seconds
@@ -82,7 +82,7 @@ class Rollout:
         return url
 
     def _before(
-        self, wanted: Object, champion: str | None, ending: Ending
+        self, wanted: Object, champion: str | None, guard: SignalGuard
     ) -> tuple[Object | None, list[dict[str, str]]]:
         """What is to be served again where this version fails (None for nothing), and whose marks may be met then.
 
@@ -90,7 +90,7 @@ class Rollout:
         is brought back the way it was proved.
         """
         namespace, name, version = _identity(wanted)
-        present = self._settled(namespace, name, ending)
+        present = self._settled(namespace, name, guard)
         if present is None:
             return None, [marks(wanted)]
         _refuse_foreign(present)
@@ -112,7 +112,7 @@ class Rollout:
                 raise
             self.tell(f"Version {version} is champion; the registry was not written to its end: {error}")
 
-    def _serve(self, wanted: Object, expected: list[dict[str, str]], ending: Ending) -> Object:
+    def _serve(self, wanted: Object, expected: list[dict[str, str]], guard: SignalGuard) -> Object:
         """Apply an InferenceService; the object, once it serves the version that it names.
 
         Raises:
@@ -125,7 +125,7 @@ class Rollout:
         end = time.monotonic() + self.timeout_s
         look = _Look(self, wanted, [_state(event) for event in refusals])
         for service in self._states(namespace, name, end):
-            ending.check()
+            guard.raise_if_signalled()
             if look.at(service):
                 return service
         found = look.found
@@ -133,14 +133,14 @@ class Rollout:
         waited = f"{namespace}/{name} was not ready within {self.timeout_s:g} s (deploy.timeout_s)"
         raise DeployError(f"{waited}: {explained(self.api, namespace, found) if found else _conditions(service)}")
 
-    def _prove(self, prove: Prove, url: str, ending: Ending) -> None:
+    def _prove(self, prove: Prove, url: str, guard: SignalGuard) -> None:
         """Ask until it answers as it should: nodes learn a moment late which pods a service has now.
 
         Until then a pod that is on its way out still answers, or nothing does.
         """
         end = time.monotonic() + SETTLES_S
         while True:
-            ending.check()
+            guard.raise_if_signalled()
             try:
                 prove(url)
                 break
@@ -148,7 +148,7 @@ class Rollout:
                 if time.monotonic() > end:
                     raise
             time.sleep(PAUSE_S)
-        ending.check()
+        guard.raise_if_signalled()
 
     def _refuse_superseded(self, wanted: Object, champion: str | None) -> None:
         """Find out that somebody else rolled out or promoted a version since this rollout began."""
@@ -161,11 +161,11 @@ class Rollout:
         if now not in (champion, _identity(wanted)[2]):
             raise SupersededError(f"Version {now} was made champion meanwhile.")
 
-    def _settled(self, namespace: str, name: str, ending: Ending) -> Object | None:
+    def _settled(self, namespace: str, name: str, guard: SignalGuard) -> Object | None:
         """The service as it is, once one that is being deleted is gone: what is applied to that would go with it."""
         end = time.monotonic() + self.timeout_s
         while time.monotonic() < end:
-            ending.check()
+            guard.raise_if_signalled()
             service = self.api.find(INFERENCE_SERVICES, namespace, name)
             if service is None or not service["metadata"].get("deletionTimestamp"):
                 return service
@@ -190,23 +190,23 @@ class Rollout:
 
     def _put_back(
         self, wanted: Object, before: Object | None, expected: list[dict[str, str]], champion: str | None,
-        ending: Ending,
+        guard: SignalGuard,
     ) -> str:  # fmt: skip
         """Make the cluster what it was; what answers now, in words."""
         namespace, name, version = _identity(wanted)
         try:
             with self.api.patience.longer(PUT_BACK_S):
-                with ending.held():  # a signal is obeyed once the cluster knows what to go back to
+                with guard.deferred():  # a signal is obeyed once the cluster knows what to go back to
                     self._command(wanted, before, expected)
-                ending.check()
+                guard.raise_if_signalled()
                 if before is None:
-                    self._settled(namespace, name, ending)
+                    self._settled(namespace, name, guard)
                     return "Nothing is served instead."
-                self._serve(before, [*expected, marks(before)], ending)
+                self._serve(before, [*expected, marks(before)], guard)
         except SupersededError as error:
             return f"{error} It is left alone."
         except ForebayError as error:
-            ending.check()  # which tries once more
+            guard.raise_if_signalled()  # which tries once more
             return f"Putting back what was failed as well: {error} {_left(name, version, champion)}"
         version = _identity(before)[2]
         return f"Version {version} {'keeps answering' if version == champion else 'is there as before'}."

@@ -6,7 +6,6 @@ import os
 import re
 import resource
 import shlex
-import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from forebay.errors import DataError, MachineError
 from forebay.ingest.spark.passwd_entry import ensure_username
 from forebay.search_path import SAFE_PATH
+from forebay.signals import keep_ctrl_c
 from forebay.state.surroundings import without_other_spark
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def spark_session(work: Path) -> "Iterator[SparkSession]":
     if active is not None:
         yield active
         return
-    with without_other_spark(), _own_ctrl_c():
+    with without_other_spark(), keep_ctrl_c():
         session = _start(work.absolute())
         try:
             yield session
@@ -86,17 +86,6 @@ def _active() -> "SparkSession | None":
     from pyspark.sql import SparkSession
 
     return SparkSession.getActiveSession() if SparkContext._active_spark_context else None
-
-
-@contextlib.contextmanager
-def _own_ctrl_c() -> Iterator[None]:
-    """Spark takes over Ctrl-C in the main thread and, once ended, answers it with an error of its own."""
-    before = signal.getsignal(signal.SIGINT)
-    try:
-        yield
-    finally:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, before)
 
 
 def run_parts(

@@ -7,7 +7,6 @@ own keeps kfp's stream out of the command line's output and gives the run a proc
 import contextlib
 import logging
 import os
-import signal
 import sys
 import warnings
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from forebay.local.runs.cache import drop_broken_entries, keep_digests
 from forebay.settings import TrainConfig
+from forebay.signals import raise_on_signals, system_exit
 from forebay.state import Home, Run, StepLog, read_json, write_bytes
 from forebay.state.watch import end_with_supervisor
 
@@ -87,8 +87,7 @@ def _containers(plan: dict[str, Any], home: Home, run: Run) -> "Containers | Non
         return None
     from forebay.local.containers.steps import Containers
 
-    # kfp starts steps in the main thread: ended like this, the running step's container is ended on the way out
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    raise_on_signals(system_exit)  # kfp starts steps in the main thread, so the exception ends the step's container
     return Containers(
         home=home,
         run=run,

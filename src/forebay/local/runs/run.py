@@ -14,7 +14,7 @@ from forebay.backend.summary import Event, StepFailedError, Summary, summarize, 
 from forebay.errors import DamagedError, ForebayError, MachineError
 from forebay.ingest.fingerprint import absolute_labels, source_fingerprint
 from forebay.local.runs.cache import forget_damaged, forget_entries
-from forebay.local.runs.ended import ended_run, exit_status
+from forebay.local.runs.interruption import interrupted_run
 from forebay.local.runs.process import POLL_S, EngineProcess, last_lines
 from forebay.local.server.champions import champion_url
 from forebay.local.server.handle_requests import handle_request
@@ -22,6 +22,7 @@ from forebay.local.server.launch import Address
 from forebay.settings import IngestConfig, parameter_name
 from forebay.settings.ingest import DIGITS
 from forebay.settings.keys import Scalar
+from forebay.signals import interrupt_status
 from forebay.state import Home, Run, write_bytes, write_json
 from forebay.state.home import read_plan
 from forebay.state.runners import Runner
@@ -43,7 +44,7 @@ def run_pipeline(home: Home, request: RunRequest, address: Address, show: Callab
     Raises:
         BusyError: another run holds the state folder.
         StepFailedError: a step failed.
-        EndedBySignal: Ctrl-C, or a signal that ends like it.
+        EndedBySignalError: Ctrl-C, or a signal that ends like it.
     """
     ours = f"`forebay run` started {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
@@ -62,7 +63,7 @@ def run_pipeline(home: Home, request: RunRequest, address: Address, show: Callab
             exit_code = _watch(home, run, request, address, show)
         except KeyboardInterrupt as error:
             events, _ = read_events(run.events)
-            raise ended_run(home, summarize(run.run_id, events), events, exit_status(error) or 130) from error
+            raise interrupted_run(home, summarize(run.run_id, events), events, interrupt_status(error)) from error
         return _conclude(home, run, address, exit_code, time.monotonic() - start, show)
 
 

@@ -6,16 +6,16 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar
 
 from forebay.backend.summary import Event, StepFailedError, Summary, failure, summarize
-from forebay.errors import EndedBySignal, ExitCode
+from forebay.errors import EndedBySignalError, ExitCode
 from forebay.ingest.fingerprint import source_fingerprint
-from forebay.local.runs.ended import ended_steps, exit_status
+from forebay.local.runs.interruption import interrupted_steps
 from forebay.settings import EvaluateConfig, IngestConfig, PreprocessConfig, TrainConfig, step_config
 from forebay.settings.keys import Scalar
+from forebay.signals import before_forced_exit, exit_status
 from forebay.state import Home, step
-from forebay.state.ending import before_forced_end
 from forebay.state.steplog import EVENTS_VARIABLE, read_events
 from forebay.version import code_version
 
@@ -86,19 +86,19 @@ def call_steps(body: Callable[[], Result], show: Callable[[Event], None]) -> tup
 
     Raises:
         StepFailedError: a step failed.
-        EndedBySignal: Ctrl-C, or a signal that ends like it.
+        EndedBySignalError: Ctrl-C, or a signal that ends like it.
     """
     with tempfile.TemporaryDirectory(prefix="forebay-") as folder:
         events = Path(folder) / "events.jsonl"
         os.environ[EVENTS_VARIABLE] = str(events)
         try:
-            with _shown(events, show), before_forced_end(lambda status, _: _ended(events, status)):
+            with _shown(events, show), before_forced_exit(lambda status, _: _interrupted(events, ExitCode(status))):
                 result = body()
         except (KeyboardInterrupt, SystemExit) as error:
             status = exit_status(error)
             if status is None:
                 raise
-            raise _ended(events, status) from error
+            raise _interrupted(events, status) from error
         except Exception as error:
             recorded, _ = read_events(events)
             if failure(recorded) is None:
@@ -109,9 +109,9 @@ def call_steps(body: Callable[[], Result], show: Callable[[Event], None]) -> tup
         return result, _summary(read_events(events)[0])
 
 
-def _ended(events: Path, status: int) -> EndedBySignal:
+def _interrupted(events: Path, status: ExitCode) -> EndedBySignalError:
     recorded, _ = read_events(events)
-    return ended_steps(Home.find(), _summary(recorded), recorded, cast("ExitCode", status))
+    return interrupted_steps(Home.find(), _summary(recorded), recorded, status)
 
 
 def _summary(events: list[Event]) -> Summary:

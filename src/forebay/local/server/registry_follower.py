@@ -7,7 +7,6 @@ share a state folder and nothing else; the server is started by whoever runs the
 import argparse
 import os
 import shutil
-import signal
 import sys
 import threading
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from forebay.local.server import control
 from forebay.local.server.champions import LOAD_TIMEOUT_S, champions
 from forebay.local.server.publish import publish_or_restore
 from forebay.serving.state import DesiredModel, LoadStatus
+from forebay.signals import StopRequest, stop_request
 from forebay.state import Home
 from forebay.state.mask import without_passwords
 from forebay.state.mlflow_words import in_words, is_mlflows
@@ -27,21 +27,21 @@ from forebay.text import one_line
 EVERY_S = 10.0
 
 
-def follow(home: Home, every_s: float, ended: threading.Event) -> None:
+def follow(home: Home, every_s: float, stop: StopRequest) -> None:
     """Serve exactly the champions, until asked to end; what goes wrong is said once and tried again.
 
     Args:
         home: the state folder, open.
         every_s: time between two looks.
-        ended: set to end; a look in progress is finished first.
+        stop: asked between two looks; a look in progress is finished first.
     """
     told = ""
-    while not ended.is_set():
+    while not stop:
         said = one_line(_look(home))
         if said != told:
             print(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {said}", flush=True)
         told = said
-        ended.wait(every_s)
+        stop.wait(every_s)
 
 
 def _look(home: Home) -> str:
@@ -102,11 +102,9 @@ def main(arguments: list[str]) -> int:
     )
     options = parser.parse_args(arguments)
     os.umask(UMASK)
-    ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
     try:
-        follow(Home.find().open(), options.every, ended)
+        with stop_request() as stop:
+            follow(Home.find().open(), options.every, stop)
     except ForebayError as error:
         print(one_line(f"error: {error}"), file=sys.stderr)
         return error.exit_code

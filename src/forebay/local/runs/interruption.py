@@ -1,66 +1,39 @@
-"""What is left of work that Ctrl-C or another signal ended, and how to go on: words made of the steps' events."""
+"""The error of a command that a signal ended: it tells from the steps' events what is kept and how to go on."""
 
-import signal
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
 
 from forebay.backend.summary import STEPS, Event, Summary
-from forebay.errors import EndedBySignal, ExitCode
+from forebay.errors import EndedBySignalError, ExitCode
+from forebay.signals import describe_cause
 from forebay.state import Home
 
-SIGNALLED = 128
-NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "the end of the terminal"}
 
-
-class SignalInterrupt(KeyboardInterrupt):
-    """A signal that ends a command like Ctrl-C, but is not Ctrl-C."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__()
-        self.number = number
-
-
-def exit_status(error: BaseException) -> ExitCode | None:
-    """128 and the signal's number where a signal ended the work; None for any other end."""
-    if isinstance(error, SignalInterrupt):
-        return cast("ExitCode", SIGNALLED + error.number)
-    if isinstance(error, KeyboardInterrupt):
-        return 130
-    code = error.code if isinstance(error, SystemExit) else None
-    return cast("ExitCode", code) if isinstance(code, int) and code - SIGNALLED in tuple(NAMES) else None
-
-
-def by(status: int) -> str:
-    """Whatever ended the work, in words."""
-    return NAMES[signal.Signals(status - SIGNALLED)]
-
-
-def ended_run(home: Home, summary: Summary, events: list[Event], status: ExitCode) -> EndedBySignal:
-    """Of a pipeline run: steps that ended are cached."""
+def interrupted_run(home: Home, summary: Summary, events: list[Event], status: ExitCode) -> EndedBySignalError:
+    """The error of an interrupted pipeline run, which keeps the results of the steps that finished."""
     done = [each["name"] for each in summary["steps"] if each["name"] != _last_step(events)]
     done += [event["step"] for event in events if event["kind"] == "finished" and event["step"] not in done]
     kept = [f"{' and '.join(_listed(done))} (not done again)"] if done else []
     if _last_step(events) == "train":
         kept += _checkpoint(home, events)
     again = "`forebay run` with the same settings goes on from there." if kept else "`forebay run` begins again."
-    return _said(events, kept, again, status, summary | {"state": "interrupted"})
+    return _error(events, kept, again, status, summary | {"state": "interrupted"})
 
 
-def ended_steps(home: Home, summary: Summary, events: list[Event], status: ExitCode) -> EndedBySignal:
-    """Of `forebay ingest`, `train` or `evaluate`: only training keeps anything, its checkpoint."""
+def interrupted_steps(home: Home, summary: Summary, events: list[Event], status: ExitCode) -> EndedBySignalError:
+    """The error of an interrupted `forebay ingest`, `train` or `evaluate`; only train keeps something."""
     kept = _checkpoint(home, events) if _last_step(events) == "train" else []
     again = "The same command goes on from it." if kept else "The same command begins again."
-    return _said(events, kept, again, status, summary)
+    return _error(events, kept, again, status, summary)
 
 
-def _said(events: list[Event], kept: list[str], again: str, status: ExitCode, summary: Summary) -> EndedBySignal:
+def _error(events: list[Event], kept: list[str], again: str, status: ExitCode, summary: Summary) -> EndedBySignalError:
     step = _last_step(events)
     between = " between two steps" if events else " before the first step"
     where = f" in {step}{_how_far(events, step)}" if step else between
-    words = f"Ended by {by(status)}{where}. Kept: {'; '.join(kept) or 'nothing'}. {again}"
+    words = f"Ended by {describe_cause(status)}{where}. Kept: {'; '.join(kept) or 'nothing'}. {again}"
     summary["error"] = {"step": step, "error": words}
-    return EndedBySignal(words, status, summary)
+    return EndedBySignalError(words, status, summary)
 
 
 def _last_step(events: list[Event]) -> str | None:
