@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 from forebay.errors import ForebayError
 from forebay.kube.client import EVENTS, PODS, Api, ApiError, Object, Resource
-from forebay.signals import SignalGuard, signal_guard
 from forebay.kube.labels import MANAGER, MANAGER_LABEL, is_ours, not_ours
 from forebay.kube.own_pod import OwnPod
 from forebay.kube.pod_logs import explained
 from forebay.kube.pod_problems import Obstacle, Subject, of_pods, refused_pods
+from forebay.signals import SignalGuard, signal_guard
 
 SLICE_S = 5  # how long one watch lasts; pods are looked at after each
 UNSEEN_S = 60.0  # after which a job that nobody took up is said to be that

@@ -9,12 +9,12 @@ from forebay.cluster.rollout.inference_service import VERSION_LABEL, marks
 from forebay.cluster.rollout.readiness import SERVICE_LABEL, obstacle, of_kserve, serves
 from forebay.errors import ConfigError, DeployError, ForebayError, OtherVersionError
 from forebay.kube.client import EVENTS, INFERENCE_SERVICES, PODS, Api
-from forebay.signals import SignalGuard, signal_guard
 from forebay.kube.labels import is_ours, not_ours
 from forebay.kube.pod_logs import explained
 from forebay.kube.pod_problems import Obstacle
 from forebay.kube.retries import PUT_BACK_S, Patience
 from forebay.serving.client import PredictionFailedError
+from forebay.signals import SignalGuard, signal_guard
 
 Object = dict[str, Any]
 SLICE_S = 2  # how long one watch lasts; pods are looked at after each
