@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.case import Case, rate
 from forebay.contracts.manifest import SplitManifest
-from forebay.contracts.shards import SPLITS, Split, labels_name, open_split, sha256_name, shard_name
+from forebay.contracts.shards import SPLITS, DatasetSplit, labels_name, open_split, sha256_name, shard_name
 from forebay.models import build, standardize
 from forebay.models.torchvision_import import import_torchvision
 from forebay.settings import TrainConfig
@@ -43,8 +43,8 @@ class Prepared:
     """The same images as shards and as a folder of PNG files, in the same order."""
 
     data: SplitManifest
-    train: Split
-    validation: Split
+    train: DatasetSplit
+    validation: DatasetSplit
     images: Path
     settings: Resolved  # the defaults, for one epoch
 

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from forebay import tracking
 from forebay.contracts.bundles.digest import check_bundle
-from forebay.contracts.bundles.record import Record
+from forebay.contracts.bundles.record import BundleRecord
 from forebay.contracts.bundles.spec import SPEC, check_weights
 from forebay.errors import ModelError
 from forebay.state import Home
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 WEIGHTS_TAG = "forebay.weights_sha256"
-DIGEST_TAG = "forebay.bundle_digest"  # over every file of the bundle: `contracts.digest`
+DIGEST_TAG = "forebay.bundle_digest"  # over every file of the bundle: `contracts.bundles.digest`
 FILES_TAG = "forebay.bundle_files"  # the list that it is the digest of, to name the file that differs
 DATA_TAG = "forebay.data_digest"
 SERVED_TAG = "forebay.served"  # of a version: the settings with which a cluster served it when it was proved, as JSON
@@ -45,10 +45,10 @@ class Version:
     tags: dict[str, str]
 
     @property
-    def record(self) -> Record | None:
+    def record(self) -> BundleRecord | None:
         """Of every file of its bundle; None where the version is older than that."""
         digest = self.tags.get(DIGEST_TAG, "")
-        return Record(digest=digest, files=self.tags.get(FILES_TAG, "")) if digest else None
+        return BundleRecord(digest=digest, files=self.tags.get(FILES_TAG, "")) if digest else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,7 @@ class RegisteredBundle:
     folder: Path  # of the bundle: model.json and the weights
     uri: str  # of the same where the registry keeps it
     weights_sha256: str
-    record: Record | None  # of every file; None for a version from before there was one
+    record: BundleRecord | None  # of every file; None for a version from before there was one
 
     @property
     def note(self) -> str:
@@ -157,7 +157,7 @@ def champion_version(home: Home, name: str) -> str | None:
     return _champion_version(tracking.client(home), name) if tracking.is_used(home) else None
 
 
-def record_tags(record: Record) -> dict[str, str]:
+def record_tags(record: BundleRecord) -> dict[str, str]:
     """The tags that carry a bundle's record; a list of files that is too long for one is left out."""
     short = len(record.files) <= LONGEST_TAG
     return {DIGEST_TAG: record.digest, **({FILES_TAG: record.files} if short else {})}

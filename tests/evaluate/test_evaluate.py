@@ -11,7 +11,7 @@ import pytest
 
 from forebay import registry
 from forebay.contracts.bundles.spec import HISTORY, SPEC, WEIGHTS, read_spec, write_spec
-from forebay.contracts.evaluation import PREDICTIONS, Evaluation, read_smoke
+from forebay.contracts.evaluation import PREDICTIONS, EvaluationResult, read_smoke
 from forebay.contracts.manifest import SplitManifest
 from forebay.contracts.shards import open_split
 from forebay.errors import ModelError
@@ -31,7 +31,7 @@ def result(log: StepLog) -> dict[str, object]:
     return [event for event in read_events(log.events)[0] if event["kind"] == "result"][-1]
 
 
-def run(dataset: Path, bundle: Path, log: StepLog, out: str = "evaluation", **settings: object) -> Evaluation:
+def run(dataset: Path, bundle: Path, log: StepLog, out: str = "evaluation", **settings: object) -> EvaluationResult:
     return evaluate(dataset, bundle, log.home.root / out, EvaluateConfig(**settings), log)
 
 
@@ -55,7 +55,7 @@ def test_the_record_holds_what_the_model_answers(digits_shards: Path, digits_bun
     assert [row["support"] for row in found.per_class] == np.bincount(test.labels).tolist()
     assert all(np.isfinite(curve).all() and len(curve) <= 200 for curve in found.roc)
     assert is_sealed(found.folder)
-    assert Evaluation.read(found.folder) == found
+    assert EvaluationResult.read(found.folder) == found
 
 
 def test_the_recorded_result_is_what_summaries_read(digits_shards: Path, digits_bundle: Path, steplog: StepLog) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from forebay.contracts.evaluation import Evaluation
+from forebay.contracts.evaluation import EvaluationResult
 from forebay.evaluate import evaluate
 from forebay.evaluate.charts import Frame, Series, line_chart, padded, ticks
 from forebay.evaluate.report import history_charts
@@ -60,7 +60,9 @@ class Page(HTMLParser):
         return re.sub(r"\s+", " ", " ".join(self.words))
 
 
-def report_of(classes: list[str], tmp_path: Path, log: StepLog, rows: int = 400, name: str = "shapes") -> Evaluation:
+def report_of(
+    classes: list[str], tmp_path: Path, log: StepLog, rows: int = 400, name: str = "shapes"
+) -> EvaluationResult:
     """Evaluate a model that learned nothing on random images of these classes."""
     images = np.random.default_rng(0).integers(0, 256, (rows, 6, 6, 3), np.uint8)
     write_table(tmp_path / "table", images, [row % len(classes) for row in range(rows)], classes, name=name)
@@ -71,7 +73,9 @@ def report_of(classes: list[str], tmp_path: Path, log: StepLog, rows: int = 400,
 
 
 @pytest.fixture(scope="module")
-def digits_report(digits_shards: Path, digits_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
+def digits_report(
+    digits_shards: Path, digits_bundle: Path, tmp_path_factory: pytest.TempPathFactory
+) -> EvaluationResult:
     from forebay.state import Home
 
     root = tmp_path_factory.mktemp("report")
@@ -79,7 +83,7 @@ def digits_report(digits_shards: Path, digits_bundle: Path, tmp_path_factory: py
     return evaluate(digits_shards, digits_bundle, root / "evaluation", EvaluateConfig(), log)
 
 
-def test_it_asks_nothing_of_the_network_and_runs_no_script(digits_report: Evaluation) -> None:
+def test_it_asks_nothing_of_the_network_and_runs_no_script(digits_report: EvaluationResult) -> None:
     html = digits_report.report.read_text()
     page = Page(html)
     assert all(address.startswith("data:image/png;base64,") for address in page.addresses)
@@ -87,7 +91,7 @@ def test_it_asks_nothing_of_the_network_and_runs_no_script(digits_report: Evalua
     assert not re.search(r"https?://|@import|url\(", html)
 
 
-def test_it_says_decision_accuracy_and_where_everything_came_from(digits_report: Evaluation) -> None:
+def test_it_says_decision_accuracy_and_where_everything_came_from(digits_report: EvaluationResult) -> None:
     text = Page(digits_report.report.read_text()).text
     assert "✓ Passed" in text
     assert f"{digits_report.accuracy['value'] * 100:.2f} %" in text
@@ -99,7 +103,7 @@ def test_it_says_decision_accuracy_and_where_everything_came_from(digits_report:
         assert fact in text
 
 
-def test_every_mistake_is_there_as_its_own_image(digits_report: Evaluation) -> None:
+def test_every_mistake_is_there_as_its_own_image(digits_report: EvaluationResult) -> None:
     page = Page(digits_report.report.read_text())
     wrong = digits_report.accuracy["rows"] - round(digits_report.metrics["accuracy"] * digits_report.accuracy["rows"])
     images = [address for address in page.addresses if address.startswith("data:image/png")]
@@ -161,7 +165,7 @@ def test_a_model_without_mistakes_or_history_still_has_a_page(tmp_path: Path, st
 
 @pytest.mark.skipif(BROWSER is None, reason="no chromium on this machine to look at the report with")
 @pytest.mark.parametrize("width", [1200, 420])
-def test_a_real_browser_draws_it(digits_report: Evaluation, tmp_path: Path, width: int) -> None:
+def test_a_real_browser_draws_it(digits_report: EvaluationResult, tmp_path: Path, width: int) -> None:
     assert BROWSER is not None
     screenshot = tmp_path / "page.png"
     subprocess.run(

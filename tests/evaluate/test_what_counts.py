@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from forebay import registry
 from forebay.contracts.bundles.spec import read_spec, write_spec
-from forebay.contracts.evaluation import Evaluation
+from forebay.contracts.evaluation import EvaluationResult
 from forebay.contracts.holdout import content_fraction
 from forebay.contracts.manifest import SplitManifest
-from forebay.contracts.shards import Split, open_split
+from forebay.contracts.shards import DatasetSplit, open_split
 from forebay.errors import DataError
 from forebay.evaluate import evaluate
 from forebay.preprocess import preprocess
@@ -56,7 +56,7 @@ def prepare(tmp_path: Path, steplog: StepLog) -> Prepare:
     return run
 
 
-def judge(shards: Path, bundle: Path, log: StepLog, **settings: object) -> Evaluation:
+def judge(shards: Path, bundle: Path, log: StepLog, **settings: object) -> EvaluationResult:
     return evaluate(shards, bundle, log.home.root / "evaluation", EvaluateConfig(**settings), log)
 
 
@@ -196,7 +196,7 @@ def test_a_bundle_without_a_record_of_exceptions_is_judged_as_ever(
 
 def test_a_part_of_a_split_is_its_kept_rows_over_every_shards_edge() -> None:
     images = np.arange(11 * 4, dtype=np.uint8).reshape(11, 2, 2, 1)
-    split = Split(
+    split = DatasetSplit(
         [images[:4], images[4:5], images[5:]], np.arange(11), np.arange(11 * 32, dtype=np.uint8).reshape(11, 32)
     )
     for seed in range(20):

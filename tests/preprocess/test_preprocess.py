@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from forebay.contracts.manifest import SplitManifest
 from forebay.contracts.rows import ROWS, pixel_digest
-from forebay.contracts.shards import SPLITS, Split, open_split
+from forebay.contracts.shards import SPLITS, DatasetSplit, open_split
 from forebay.errors import DamagedArtifactError, DataError
 from forebay.preprocess import preprocess
 from forebay.settings import PreprocessConfig
@@ -26,7 +26,7 @@ def random_images(rows: int, seed: int = 0, shape: tuple[int, int, int] = (4, 5,
     return np.random.default_rng(seed).integers(0, 256, (rows, *shape), np.uint8)
 
 
-def run(dataset: Path, out: Path, log: StepLog, **settings: object) -> tuple[SplitManifest, dict[str, Split]]:
+def run(dataset: Path, out: Path, log: StepLog, **settings: object) -> tuple[SplitManifest, dict[str, DatasetSplit]]:
     manifest = preprocess(dataset, out, PreprocessConfig(**settings), log)
     return manifest, {name: open_split(out, manifest, name) for name in SPLITS}
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from forebay import registry, tracking
-from forebay.contracts.bundles.digest import bundle_digest, check_bundle, record_of
-from forebay.contracts.bundles.record import Record
+from forebay.contracts.bundles.digest import bundle_digest, bundle_record, check_bundle
+from forebay.contracts.bundles.record import BundleRecord
 from forebay.contracts.bundles.spec import HISTORY, SIGNATURE, SPEC, WEIGHTS, file_sha256, read_spec
 from forebay.errors import ModelError
 from forebay.evaluate import evaluate
@@ -37,7 +37,7 @@ def flip(path: Path, place: int) -> None:
 
 
 def test_one_changed_bit_of_any_file_is_refused_by_name(bundle: Path) -> None:
-    record = record_of(bundle)
+    record = bundle_record(bundle)
     check_bundle(bundle, record)
     for path in (path for path in bundle.rglob("*") if path.is_file()):
         whole = path.read_bytes()
@@ -63,7 +63,7 @@ def test_one_changed_bit_of_any_file_is_refused_by_name(bundle: Path) -> None:
     ],
 )
 def test_files_that_come_and_go_are_named(bundle: Path, change: Callable[[Path], None], words: str) -> None:
-    record = record_of(bundle)
+    record = bundle_record(bundle)
     change(bundle)
     with pytest.raises(ModelError, match=words):
         check_bundle(bundle, record)
@@ -78,7 +78,7 @@ def test_the_signature_is_over_the_digest_and_so_not_in_it(bundle: Path) -> None
 
 
 def test_a_list_of_files_that_is_not_the_digests_own_names_nothing(bundle: Path) -> None:
-    other = Record(digest="0" * 64, files=record_of(bundle).files)
+    other = BundleRecord(digest="0" * 64, files=bundle_record(bundle).files)
     with pytest.raises(ModelError, match=r"its digest is [0-9a-f]{12}…, not 000000000000…"):
         check_bundle(bundle, other)
 
@@ -86,7 +86,7 @@ def test_a_list_of_files_that_is_not_the_digests_own_names_nothing(bundle: Path)
 def test_an_empty_file_is_refused_before_kserve_leaves_it_behind(bundle: Path) -> None:
     (bundle / "empty").touch()
     with pytest.raises(ModelError, match="empty is empty, and KServe brings no empty files"):
-        record_of(bundle)
+        bundle_record(bundle)
 
 
 @pytest.fixture(scope="module")
@@ -124,14 +124,14 @@ def test_a_version_carries_digest_and_files_and_an_older_one_gets_them_when_regi
 ) -> None:
     version = register(digits_shards, digits_bundle, evaluation, RegisterConfig(), steplog)
     registered = registry.resolve(mlflow_home, "digits/1")
-    assert registered.record == record_of(digits_bundle)
+    assert registered.record == bundle_record(digits_bundle)
     assert registered.note == ""
     forget_record(mlflow_home, version)
     older = registry.resolve(mlflow_home, "digits/1")
     assert older.record is None
     assert "only its weights are checked" in older.note
     assert register(digits_shards, digits_bundle, evaluation, RegisterConfig(), steplog) == version
-    assert registry.resolve(mlflow_home, "digits/1").record == record_of(digits_bundle)
+    assert registry.resolve(mlflow_home, "digits/1").record == bundle_record(digits_bundle)
 
 
 def test_of_an_older_version_the_weights_are_what_was_registered(

@@ -13,7 +13,7 @@ import pytest
 
 from forebay import registry, tracking
 from forebay.contracts.bundles.spec import read_spec
-from forebay.contracts.evaluation import Evaluation, read_smoke
+from forebay.contracts.evaluation import EvaluationResult, read_smoke
 from forebay.errors import ModelError
 from forebay.evaluate import evaluate
 from forebay.register import register
@@ -40,16 +40,16 @@ register(dataset, model, evaluation, RegisterConfig(), StepLog("register", "run-
 
 
 @pytest.fixture
-def evaluation(digits_shards: Path, digits_bundle: Path, mlflow_home: Home, steplog: StepLog) -> Evaluation:
+def evaluation(digits_shards: Path, digits_bundle: Path, mlflow_home: Home, steplog: StepLog) -> EvaluationResult:
     return evaluate(digits_shards, digits_bundle, mlflow_home.root / "evaluation", EvaluateConfig(), steplog)
 
 
-def add(dataset: Path, bundle: Path, evaluation: Evaluation, log: StepLog) -> str:
+def add(dataset: Path, bundle: Path, evaluation: EvaluationResult, log: StepLog) -> str:
     return register(dataset, bundle, evaluation.folder, RegisterConfig(), log)
 
 
 def test_plain_mlflow_loads_the_version_and_answers_as_evaluate_did(
-    digits_shards: Path, digits_bundle: Path, evaluation: Evaluation, steplog: StepLog
+    digits_shards: Path, digits_bundle: Path, evaluation: EvaluationResult, steplog: StepLog
 ) -> None:
     assert add(digits_shards, digits_bundle, evaluation, steplog) == "1"
     images, probabilities = read_smoke(evaluation.folder)
@@ -65,7 +65,11 @@ def test_plain_mlflow_loads_the_version_and_answers_as_evaluate_did(
 
 
 def test_tags_and_metrics_join_the_version_to_data_code_run_and_image(
-    digits_shards: Path, digits_bundle: Path, evaluation: Evaluation, steplog: StepLog, monkeypatch: pytest.MonkeyPatch
+    digits_shards: Path,
+    digits_bundle: Path,
+    evaluation: EvaluationResult,
+    steplog: StepLog,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("FOREBAY_IMAGE", "forebay/pipeline:9")
     add(digits_shards, digits_bundle, evaluation, steplog)
@@ -114,7 +118,7 @@ def test_a_training_run_that_is_gone_is_replaced_and_said(
 
 
 def test_the_same_bundle_twice_gives_one_version_and_another_one_a_second(
-    digits_shards: Path, digits_bundle: Path, poor_digits_bundle: Path, evaluation: Evaluation, steplog: StepLog
+    digits_shards: Path, digits_bundle: Path, poor_digits_bundle: Path, evaluation: EvaluationResult, steplog: StepLog
 ) -> None:
     assert add(digits_shards, digits_bundle, evaluation, steplog) == "1"
     assert add(digits_shards, digits_bundle, evaluation, steplog) == "1"
@@ -129,7 +133,7 @@ def test_the_same_bundle_twice_gives_one_version_and_another_one_a_second(
 
 
 def test_killed_before_the_version_it_leaves_none_and_the_next_run_completes(
-    digits_shards: Path, digits_bundle: Path, evaluation: Evaluation, steplog: StepLog
+    digits_shards: Path, digits_bundle: Path, evaluation: EvaluationResult, steplog: StepLog
 ) -> None:
     arguments = [str(digits_shards), str(digits_bundle), str(evaluation.folder), str(steplog.home.root)]
     killed = subprocess.run(
@@ -143,7 +147,7 @@ def test_killed_before_the_version_it_leaves_none_and_the_next_run_completes(
 
 
 def test_a_version_whose_files_are_gone_is_registered_anew(
-    digits_shards: Path, digits_bundle: Path, evaluation: Evaluation, steplog: StepLog
+    digits_shards: Path, digits_bundle: Path, evaluation: EvaluationResult, steplog: StepLog
 ) -> None:
     add(digits_shards, digits_bundle, evaluation, steplog)
     shutil.rmtree(registry.resolve(steplog.home, "digits/1").folder)
@@ -153,7 +157,7 @@ def test_a_version_whose_files_are_gone_is_registered_anew(
 
 
 def test_nothing_in_the_registry_is_a_pickle(
-    digits_shards: Path, digits_bundle: Path, evaluation: Evaluation, steplog: StepLog
+    digits_shards: Path, digits_bundle: Path, evaluation: EvaluationResult, steplog: StepLog
 ) -> None:
     add(digits_shards, digits_bundle, evaluation, steplog)
     files = [path for path in steplog.home.mlflow_artifacts.rglob("*") if path.is_file()]
@@ -173,7 +177,7 @@ def is_pickle(data: bytes) -> bool:
 
 
 def test_a_bundle_that_was_not_the_one_evaluated_is_refused(
-    digits_shards: Path, poor_digits_bundle: Path, evaluation: Evaluation, steplog: StepLog
+    digits_shards: Path, poor_digits_bundle: Path, evaluation: EvaluationResult, steplog: StepLog
 ) -> None:
     with pytest.raises(ModelError, match=r"Evaluate this bundle before it is registered"):
         add(digits_shards, poor_digits_bundle, evaluation, steplog)

@@ -8,7 +8,7 @@ import pytest
 from forebay import registry
 from forebay.contracts.bundles.digest import bundle_digest
 from forebay.contracts.bundles.spec import SIGNATURE
-from forebay.contracts.evaluation import Evaluation
+from forebay.contracts.evaluation import EvaluationResult
 from forebay.errors import ConfigError, ForebayError, MachineError
 from forebay.evaluate import evaluate
 from forebay.register import register
@@ -20,7 +20,7 @@ from support.key_pairs import KeyPair, make_pair
 
 
 @pytest.fixture
-def evaluation(digits_shards: Path, digits_bundle: Path, mlflow_home: Home, steplog: StepLog) -> Evaluation:
+def evaluation(digits_shards: Path, digits_bundle: Path, mlflow_home: Home, steplog: StepLog) -> EvaluationResult:
     return evaluate(digits_shards, digits_bundle, mlflow_home.root / "evaluation", EvaluateConfig(), steplog)
 
 
@@ -34,7 +34,7 @@ def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> KeyPair:
 
 
 def test_with_a_key_the_version_is_signed_and_an_unsigned_one_is_replaced(
-    digits_shards: Path, digits_bundle: Path, evaluation: Evaluation, steplog: StepLog, pair: KeyPair,
+    digits_shards: Path, digits_bundle: Path, evaluation: EvaluationResult, steplog: StepLog, pair: KeyPair,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     def add() -> str:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from kserve import ModelRepository
 
-from forebay.contracts.bundles.digest import record_of
+from forebay.contracts.bundles.digest import bundle_record
 from forebay.contracts.bundles.examples import write_examples
 from forebay.errors import ModelError
 from forebay.models import Classifier, load_bundle
@@ -111,7 +111,7 @@ def test_a_settler_waits_for_what_loads_and_ends_when_asked(tmp_path: Path) -> N
 def test_a_changed_file_is_named_also_where_only_the_list_of_files_tells(tmp_path: Path) -> None:
     model = served(tmp_path / "zoo", "1")
     (tmp_path / "zoo" / "history.json").write_text("[]")
-    recorded = DesiredModel.from_record(tmp_path / "zoo", "1", model.weights_sha256, record_of(tmp_path / "zoo"))
+    recorded = DesiredModel.from_record(tmp_path / "zoo", "1", model.weights_sha256, bundle_record(tmp_path / "zoo"))
     open_bundle(recorded)
     (tmp_path / "zoo" / "history.json").write_text("{}")
     with pytest.raises(ModelError, match=r"history.json was changed"):

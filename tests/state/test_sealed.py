@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from forebay.contracts.bundles.spec import SIGNATURE, check_artifact
+from forebay.contracts.bundles.spec import SIGNATURE, check_train_output
 from forebay.errors import DamagedArtifactError
 from forebay.state import is_sealed, read_json, seal, write_json
 from forebay.state.sealed import MARKER, check_content
@@ -91,7 +91,7 @@ def test_a_bundle_is_compared_in_all_that_train_wrote_and_may_carry_a_signature(
     (tmp_path / "bundle" / "curves").write_text("1 2 3")
     seal(tmp_path / "bundle")
     (tmp_path / "bundle" / SIGNATURE).write_text("register writes it beside the others")
-    check_artifact(tmp_path / "bundle")
+    check_train_output(tmp_path / "bundle")
     (tmp_path / "bundle" / "curves").write_text("1 2 4")
     with pytest.raises(DamagedArtifactError, match="curves: its sha256 is"):
-        check_artifact(tmp_path / "bundle")
+        check_train_output(tmp_path / "bundle")

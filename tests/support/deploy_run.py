@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from forebay import registry, tracking
-from forebay.contracts.bundles.digest import record_of
+from forebay.contracts.bundles.digest import bundle_record
 from forebay.contracts.bundles.spec import HISTORY
-from forebay.contracts.evaluation import PASSED, Evaluation, write_smoke
+from forebay.contracts.evaluation import PASSED, EvaluationResult, write_smoke
 from forebay.deploy import deploy
 from forebay.local.server import control
 from forebay.local.server.handle_requests import handle_request
@@ -62,7 +62,7 @@ class Station:
             client.create_registered_model(NAME)
         tags = {registry.WEIGHTS_TAG: spec.weights_sha256, registry.DATA_TAG: "d" * 64}
         if recorded:
-            tags |= registry.record_tags(record_of(bundle))
+            tags |= registry.record_tags(bundle_record(bundle))
         version = client.create_model_version(NAME, str(artifact), tags=tags).version
         evaluation = self.folder / f"evaluation-{self.released}"
         evaluation.mkdir()
@@ -106,8 +106,8 @@ class Station:
         return {name: model.version for name, model in control.loaded_models(self.home).items()}
 
 
-def _evaluation(folder: Path, classes: list[str]) -> Evaluation:
-    return Evaluation(
+def _evaluation(folder: Path, classes: list[str]) -> EvaluationResult:
+    return EvaluationResult(
         folder=folder, name=NAME, decision=PASSED, gate={"passed": True, "reason": "test"}, model={}, data={},
         accuracy={}, metrics={}, classes=classes, per_class=[], confusion=[], roc=([], [], []), macro_roc=([], []),
         calibration=[], settings={},

@@ -13,7 +13,7 @@ from forebay import registry, tracking
 from forebay.cluster.rollout.inference_service import marks
 from forebay.cluster.rollout.registry_retries import insist
 from forebay.cluster.rollout.served_versions import roll_out
-from forebay.contracts.bundles.digest import record_of
+from forebay.contracts.bundles.digest import bundle_record
 from forebay.deploy.smoke import Smoke
 from forebay.kube.retries import WORK_S, Patience
 from forebay.local.server import control
@@ -56,7 +56,7 @@ class ClusterStation:
         if not registry.list_names(self.home):
             client.create_registered_model(NAME)
         tags = {registry.WEIGHTS_TAG: spec.weights_sha256, registry.DATA_TAG: "d" * 64}
-        tags |= registry.record_tags(record_of(artifact / "data" / "bundle"))
+        tags |= registry.record_tags(bundle_record(artifact / "data" / "bundle"))
         source = f"{client.get_run(run).info.artifact_uri}/model"
         version = str(client.create_model_version(NAME, source, run, tags=tags).version)
         self.bundles[version] = artifact / "data" / "bundle"

@@ -7,24 +7,24 @@ import pytest
 import torch
 
 from forebay.contracts.manifest import SplitManifest
-from forebay.contracts.shards import Split, open_split
+from forebay.contracts.shards import DatasetSplit, open_split
 from forebay.train.batches import Batches, augment, derive_seed, gather
 
 
 @pytest.fixture
-def split(dataset: Path) -> Split:
+def split(dataset: Path) -> DatasetSplit:
     """Training rows in two shards."""
     return open_split(dataset, SplitManifest.read(dataset), "train")
 
 
-def test_rows_come_out_of_several_shards_in_the_order_asked_for(split: Split) -> None:
+def test_rows_come_out_of_several_shards_in_the_order_asked_for(split: DatasetSplit) -> None:
     rows = np.array([319, 0, 200, 199, 5])
     whole = split.images_NHWC()
     assert len(split.shards) == 2
     assert np.array_equal(gather(split, rows), whole[rows])
 
 
-def test_an_epoch_visits_every_row_once_and_the_next_one_in_another_order(split: Split) -> None:
+def test_an_epoch_visits_every_row_once_and_the_next_one_in_another_order(split: DatasetSplit) -> None:
     batches = Batches(split, 32, seed=0, augment="none", device="cpu")
     first, second = batches.order(0), batches.order(1)
     assert sorted(first) == list(range(320))
@@ -33,7 +33,7 @@ def test_an_epoch_visits_every_row_once_and_the_next_one_in_another_order(split:
     assert len(batches) == 10
 
 
-def test_without_augmentation_images_and_labels_are_those_of_the_rows(split: Split) -> None:
+def test_without_augmentation_images_and_labels_are_those_of_the_rows(split: DatasetSplit) -> None:
     rows = np.array([3, 250])
     images, labels = Batches(split, 2, seed=0, augment="none", device="cpu").batch(rows)
     assert np.array_equal(images.permute(0, 2, 3, 1).numpy(), split.images_NHWC()[rows])

@@ -23,7 +23,7 @@ REFUSED = "refused"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluation:
+class EvaluationResult:
     """What a model showed on held-out rows, and what the gate said. Fractions are 0..1; every number is finite."""
 
     folder: Path  # where it lies; not stored
@@ -55,7 +55,7 @@ class Evaluation:
         write_json(self.folder / EVALUATION, values)
 
     @classmethod
-    def read(cls, folder: Path) -> "Evaluation":
+    def read(cls, folder: Path) -> "EvaluationResult":
         """Read `evaluation.json`.
 
         Raises:

@@ -18,7 +18,7 @@ SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
-class Split:
+class DatasetSplit:
     """One split, opened read-only; nothing is loaded until rows are taken."""
 
     shards: list[NDArray[np.uint8]]  # each N x H x W x C
@@ -43,7 +43,7 @@ class Split:
             )
         return np.concatenate(parts)
 
-    def part(self, keep: NDArray[np.bool_]) -> "Split":
+    def part(self, keep: NDArray[np.bool_]) -> "DatasetSplit":
         """The rows that are kept, still not loaded: slices of the shards. Cheap where they lie in few runs."""
         edges = np.cumsum([0, *map(len, self.shards)])
         breaks = np.flatnonzero(np.diff(keep)) + 1
@@ -53,7 +53,7 @@ class Split:
             if keep[start]:
                 index = int(np.searchsorted(edges, start, side="right")) - 1
                 shards.append(self.shards[index][start - edges[index] : stop - edges[index]])
-        return Split(shards, self.labels[keep], self.sha256[keep])
+        return DatasetSplit(shards, self.labels[keep], self.sha256[keep])
 
 
 def shard_name(split: str, index: int) -> str:
@@ -76,7 +76,7 @@ def split_files(manifest: SplitManifest, split: str) -> list[str]:
     return [*manifest.shards[split], labels_name(split), sha256_name(split)]
 
 
-def open_split(folder: Path, manifest: SplitManifest, split: str) -> Split:
+def open_split(folder: Path, manifest: SplitManifest, split: str) -> DatasetSplit:
     """Open one split of a preprocess artifact, whose files are read once for that.
 
     Raises:
@@ -87,7 +87,7 @@ def open_split(folder: Path, manifest: SplitManifest, split: str) -> Split:
     def load(name: str, mapped: bool) -> NDArray[np.generic]:
         return np.load(folder / name, mmap_mode="r" if mapped else None, allow_pickle=False)  # type: ignore[no-any-return]
 
-    return Split(
+    return DatasetSplit(
         shards=[load(name, True) for name in manifest.shards[split]],  # type: ignore[misc]
         labels=load(labels_name(split), False),  # type: ignore[arg-type]
         sha256=load(sha256_name(split), False),  # type: ignore[arg-type]

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from forebay.contracts.evaluation import Evaluation, read_smoke
+from forebay.contracts.evaluation import EvaluationResult, read_smoke
 from forebay.deploy.smoke import Smoke
 from forebay.deploy.target import DeployTarget
 from forebay.serving.example import write_example
@@ -37,7 +37,7 @@ def deploy(
         ConfigError: there is no cluster to talk to, or the name cannot be one there.
         ModelError: there is no such version.
     """
-    name = Evaluation.read(evaluation).name
+    name = EvaluationResult.read(evaluation).name
     bundle = target.registered_bundle(f"{name}/{version}", log)
     if bundle.note:
         log.warn(bundle.note)

@@ -1,6 +1,6 @@
 """Evaluate: measure a model on held-out rows, report, and decide whether it may be deployed."""
 
-from forebay.contracts.evaluation import Evaluation
+from forebay.contracts.evaluation import EvaluationResult
 from forebay.evaluate.step import evaluate
 
-__all__ = ["Evaluation", "evaluate"]
+__all__ = ["EvaluationResult", "evaluate"]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from forebay.contracts.class_names import listed
+from forebay.contracts.class_names import class_list
 from forebay.evaluate.gate import Flags, Verdict, mcnemar_p
 from forebay.settings import EvaluateConfig
 
@@ -92,7 +92,7 @@ def doubt(found: Baseline, judged: list[str], config: EvaluateConfig) -> str | N
         return None
     return (
         f"only {found.other_rows} of {found.rows} held-out rows are of another class than {found.class_name!r} "
-        f"({listed(others)}): too few to tell the model from always answering that (p {found.p_value:.2g}, "
+        f"({class_list(others)}): too few to tell the model from always answering that (p {found.p_value:.2g}, "
         f"evaluate.significance {config.significance}); it takes {needed}. Add images of other classes"
     )
 

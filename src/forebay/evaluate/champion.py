@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from forebay import registry
 from forebay.contracts.bundles.spec import ModelSpec
-from forebay.contracts.class_names import listed
-from forebay.contracts.shards import Split
+from forebay.contracts.class_names import class_list
+from forebay.contracts.shards import DatasetSplit
 from forebay.errors import ModelError
 from forebay.evaluate import baseline, gate
 from forebay.evaluate.predict import predict
@@ -19,7 +19,7 @@ from forebay.state import StepLog
 def decide(
     name: str,
     spec: ModelSpec,
-    test: Split,
+    test: DatasetSplit,
     split_kind: str,
     right: NDArray[np.bool_],
     config: EvaluateConfig,
@@ -39,7 +39,7 @@ def decide(
     support = np.bincount(test.labels, minlength=len(spec.classes))
     unjudged = [spec.classes[label] for label in np.flatnonzero(support == 0)]
     if unjudged:
-        log.warn(f"no held-out row shows {listed(unjudged)}: not judged, and in no average")
+        log.warn(f"no held-out row shows {class_list(unjudged)}: not judged, and in no average")
     verdict = gate.minimum(int(right.sum()), len(right), config.min_accuracy)
     constant = None
     hardly: list[str] = []
@@ -57,7 +57,7 @@ def decide(
 def _beside_champion(
     name: str,
     spec: ModelSpec,
-    test: Split,
+    test: DatasetSplit,
     split_kind: str,
     right: NDArray[np.bool_],
     config: EvaluateConfig,
@@ -75,7 +75,7 @@ def _beside_champion(
 def _challenge(
     bundle: registry.RegisteredBundle,
     spec: ModelSpec,
-    test: Split,
+    test: DatasetSplit,
     split_kind: str,
     right: NDArray[np.bool_],
     config: EvaluateConfig,
@@ -95,7 +95,7 @@ def _challenge(
     refusal = gate.incomparable(spec, champion.spec, name, version)
     if refusal:
         return refusal
-    if champion.spec.answers_as(spec):
+    if champion.spec.predicts_like(spec):
         return gate.same_weights(name, version)
     shared = gate.held_out_for(champion.spec, split_kind, test.sha256)
     if shared is None or not shared.any():

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forebay.contracts.bundles.spec import ModelSpec
-from forebay.contracts.class_names import listed
+from forebay.contracts.class_names import class_list
 from forebay.contracts.holdout import HASH, SOURCE, held_out_rows
 from forebay.settings import EvaluateConfig
 
@@ -36,9 +36,9 @@ class Verdict:
         """The same verdict, whose reason names the classes that no held-out row shows, or too few to tell."""
         reason = self.reason
         if hardly:
-            reason += f". Hardly judged, by too few held-out rows: {listed(hardly)}"
+            reason += f". Hardly judged, by too few held-out rows: {class_list(hardly)}"
         if unjudged:
-            reason += f". Not judged, without held-out rows: {listed(unjudged)}"
+            reason += f". Not judged, without held-out rows: {class_list(unjudged)}"
         return replace(self, reason=reason, unjudged=unjudged)
 
     def facts(self) -> dict[str, Any]:
@@ -170,7 +170,7 @@ def judge(comparison: Comparison, name: str, version: str, config: EvaluateConfi
         return Verdict(passed=False, reason=reason, champion=facts)
     reason = f"not worse than {against}: accuracy {both}, p {comparison.p_value:.2g}"
     if comparison.uncompared:
-        reason += f"; without any of these rows, so not compared: {listed(comparison.uncompared)}"
+        reason += f"; without any of these rows, so not compared: {class_list(comparison.uncompared)}"
     return Verdict(passed=True, reason=reason, champion=facts)
 
 

@@ -14,7 +14,7 @@ DIGITS = 6  # of the fractions in curves; a finer grid only makes files large
 
 @dataclass(frozen=True, kw_only=True)
 class Measures:
-    """The measured part of an `Evaluation`; the fields have the same names and meanings there."""
+    """The measured part of an `EvaluationResult`; the fields have the same names and meanings there."""
 
     accuracy: dict[str, Any]
     metrics: dict[str, float]

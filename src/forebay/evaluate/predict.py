@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from forebay.contracts.shards import Split
+from forebay.contracts.shards import DatasetSplit
 from forebay.errors import ModelError
 from forebay.state import StepLog
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 BATCH_BYTES = 8_388_608  # of pixels between two progress events
 
 
-def predict(classifier: "Classifier", split: Split, log: StepLog) -> NDArray[np.float32]:
+def predict(classifier: "Classifier", split: DatasetSplit, log: StepLog) -> NDArray[np.float32]:
     """Probabilities of every row; float32, N x K.
 
     Raises:

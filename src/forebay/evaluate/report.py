@@ -9,9 +9,8 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from forebay.contracts.bundles.spec import HISTORY
-from forebay.contracts.class_names import listed
-from forebay.contracts.evaluation import Evaluation
-from forebay.contracts.shards import SPLITS, Split
+from forebay.contracts.evaluation import EvaluationResult
+from forebay.contracts.shards import SPLITS, DatasetSplit
 from forebay.evaluate.baseline import Baseline, doubt, refusal
 from forebay.evaluate.charts import Frame, Series, line_chart, padded, reliability_chart
 from forebay.evaluate.images import heat_map, png_uri
@@ -45,7 +44,7 @@ class Cell:
 
 
 def write_report(
-    evaluation: Evaluation, test: Split, probabilities: NDArray[np.float32], model: Path, run_id: str
+    evaluation: EvaluationResult, test: DatasetSplit, probabilities: NDArray[np.float32], model: Path, run_id: str
 ) -> None:
     """Write `report.html` into the evaluation's folder.
 
@@ -65,7 +64,7 @@ def write_report(
     html = environment.get_template("report.html").render(
         evaluation=evaluation,
         run_id=run_id,
-        listed=listed,
+        listed=class_list,
         baseline_rule=_baseline_rule(evaluation),
         history_charts=history_charts(history),
         confusion=_confusion(evaluation),
@@ -98,7 +97,7 @@ def history_charts(history: list[dict[str, Any]]) -> list[Markup]:
     return charts
 
 
-def mistakes(test: Split, probabilities: NDArray[np.float32], classes: list[str]) -> list[Mistake]:
+def mistakes(test: DatasetSplit, probabilities: NDArray[np.float32], classes: list[str]) -> list[Mistake]:
     """The wrong answers that the model was surest of, surest first."""
     answers = probabilities.argmax(axis=1)
     confidence = probabilities.max(axis=1)
@@ -113,7 +112,7 @@ def mistakes(test: Split, probabilities: NDArray[np.float32], classes: list[str]
     ]  # fmt: skip
 
 
-def provenance(evaluation: Evaluation, run_id: str) -> dict[str, dict[str, Any]]:
+def provenance(evaluation: EvaluationResult, run_id: str) -> dict[str, dict[str, Any]]:
     """Where everything came from, by heading."""
     data, model = evaluation.data, evaluation.model
     lineage, training = model["lineage"], dict(model["training"])
@@ -141,7 +140,7 @@ def provenance(evaluation: Evaluation, run_id: str) -> dict[str, dict[str, Any]]
     }
 
 
-def _baseline_rule(evaluation: Evaluation) -> dict[str, Any] | None:
+def _baseline_rule(evaluation: EvaluationResult) -> dict[str, Any] | None:
     """What the gate wanted against the constant answer, what it found, and how sure that is; None without that rule."""
     if evaluation.gate["baseline"] is None:
         return None
@@ -160,7 +159,7 @@ def _curve(history: list[dict[str, Any]], key: str, name: str, style: str) -> Se
     return Series(name, [x for x, _ in points], [y for _, y in points], style)
 
 
-def _confusion(evaluation: Evaluation) -> dict[str, Any]:
+def _confusion(evaluation: EvaluationResult) -> dict[str, Any]:
     """The matrix as a table of cells or as an image, and the pairs most often mixed up."""
     matrix = np.array(evaluation.confusion)
     classes = evaluation.classes
@@ -184,14 +183,14 @@ def _cells(matrix: NDArray[np.int64]) -> list[list[Cell]]:
     ]
 
 
-def _per_class(evaluation: Evaluation) -> list[dict[str, Any]]:
+def _per_class(evaluation: EvaluationResult) -> list[dict[str, Any]]:
     rows = evaluation.per_class
     if len(rows) <= TABLE_CLASSES:
         return rows
     return sorted(rows, key=lambda row: 2.0 if row["recall"] is None else row["recall"])[:TABLE_CLASSES]
 
 
-def _roc_chart(evaluation: Evaluation) -> Markup | None:
+def _roc_chart(evaluation: EvaluationResult) -> Markup | None:
     fpr, tpr, _ = evaluation.roc
     if not fpr:
         return None

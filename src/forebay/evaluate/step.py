@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from forebay.contracts.bundles.digest import record_of
-from forebay.contracts.bundles.spec import ModelSpec, check_artifact
-from forebay.contracts.evaluation import PASSED, PREDICTIONS, REFUSED, Evaluation, write_smoke
+from forebay.contracts.bundles.digest import bundle_record
+from forebay.contracts.bundles.spec import ModelSpec, check_train_output
+from forebay.contracts.evaluation import PASSED, PREDICTIONS, REFUSED, EvaluationResult, write_smoke
 from forebay.contracts.holdout import HASH
 from forebay.contracts.manifest import SplitManifest
-from forebay.contracts.shards import Split, open_split
+from forebay.contracts.shards import DatasetSplit, open_split
 from forebay.errors import DataError, ModelError
 from forebay.evaluate.champion import decide
 from forebay.evaluate.gate import held_out_for
@@ -29,7 +29,7 @@ SMOKE_ROWS = 1000  # what deploy.smoke_rows may ask for at most
 SMOKE_BYTES = 33_554_432  # large images: fewer rows
 
 
-def evaluate(dataset: Path, model: Path, out: Path, config: EvaluateConfig, log: StepLog) -> Evaluation:
+def evaluate(dataset: Path, model: Path, out: Path, config: EvaluateConfig, log: StepLog) -> EvaluationResult:
     """Measure a model on the test rows that it was not trained on, and decide whether it may be deployed.
 
     Args:
@@ -45,8 +45,8 @@ def evaluate(dataset: Path, model: Path, out: Path, config: EvaluateConfig, log:
     from forebay.models import load_bundle
 
     data = SplitManifest.read(dataset)
-    check_artifact(model)
-    record = record_of(model)
+    check_train_output(model)
+    record = bundle_record(model)
     classifier = load_bundle(model, record)
     _check_fit(classifier.spec, data)
     test = _held_out(open_split(dataset, data, "test"), classifier.spec, data, log)
@@ -55,7 +55,7 @@ def evaluate(dataset: Path, model: Path, out: Path, config: EvaluateConfig, log:
     right = probabilities.argmax(axis=1) == test.labels
     resolved = replace(config, name=data.name if config.name == AUTO else config.name)
     verdict = decide(resolved.name, classifier.spec, test, data.split_kind, right, resolved, log)
-    evaluation = Evaluation(
+    evaluation = EvaluationResult(
         folder=out,
         name=resolved.name,
         decision=PASSED if verdict.passed else REFUSED,
@@ -86,7 +86,7 @@ def _check_fit(spec: ModelSpec, data: SplitManifest) -> None:
         )
 
 
-def _held_out(test: Split, spec: ModelSpec, data: SplitManifest, log: StepLog) -> Split:
+def _held_out(test: DatasetSplit, spec: ModelSpec, data: SplitManifest, log: StepLog) -> DatasetSplit:
     """The test rows that the model was not trained on: all of them where the data is its own."""
     keep = held_out_for(spec, data.split_kind, test.sha256)
     if keep is None:
@@ -124,7 +124,7 @@ def _data_facts(data: SplitManifest) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _write_predictions(out: Path, test: Split, probabilities: NDArray[np.float32]) -> None:
+def _write_predictions(out: Path, test: DatasetSplit, probabilities: NDArray[np.float32]) -> None:
     table = pa.table(
         {
             "sha256": pa.array([digest.tobytes().hex() for digest in test.sha256]),
@@ -137,7 +137,7 @@ def _write_predictions(out: Path, test: Split, probabilities: NDArray[np.float32
         pq.write_table(table, out / PREDICTIONS)
 
 
-def _recorded(evaluation: Evaluation) -> dict[str, Any]:
+def _recorded(evaluation: EvaluationResult) -> dict[str, Any]:
     """The facts that summaries and decisions are read from."""
     return {
         "data": {key: evaluation.data[key] for key in ("rows", "classes", "digest", "quarantined")},

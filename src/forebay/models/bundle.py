@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from forebay.contracts.bundles.opened import opened_bundle
-from forebay.contracts.bundles.record import Record
+from forebay.contracts.bundles.open_bundle import open_bundle
+from forebay.contracts.bundles.record import BundleRecord
 from forebay.contracts.bundles.spec import SPEC, WEIGHTS, ModelSpec, file_sha256, write_spec
 from forebay.errors import ModelError
 from forebay.models.fitting import UNFIT, check_finite, check_fit, open_tensors, unfit
@@ -89,7 +89,7 @@ def save_bundle(folder: Path, spec: ModelSpec, weights: Mapping[str, Tensor]) ->
     return written
 
 
-def load_bundle(folder: Path, record: Record | None = None) -> Classifier:
+def load_bundle(folder: Path, record: BundleRecord | None = None) -> Classifier:
     """Read a bundle and rebuild its network; nothing is unpickled.
 
     Args:
@@ -99,7 +99,7 @@ def load_bundle(folder: Path, record: Record | None = None) -> Classifier:
     Raises:
         ModelError: not a bundle, not the one on record, or an architecture that its weights do not fit.
     """
-    with opened_bundle(folder, record) as opened:
+    with open_bundle(folder, record) as opened:
         spec = opened.spec
         try:
             with open_tensors(opened.weights) as tensors:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from forebay.contracts.class_names import listed
+from forebay.contracts.class_names import class_list
 from forebay.contracts.holdout import HASH, SOURCE, content_fraction
 from forebay.contracts.shards import SPLITS
 from forebay.errors import DataError
@@ -139,7 +139,7 @@ def check_splits(keys: RowKeys, splits: NDArray[np.int8], classes: list[str], so
                 f"Add images of {them} to the source's training part, take {them} out of its test part, or set "
                 "preprocess.split=hash, which splits all rows by content"
             )
-        names = listed([classes[label] for label in missing])
+        names = class_list([classes[label] for label in missing])
         raise DataError(source=source, problem=f"no training rows for {names} {where}", fix=fix)
     if not (splits == TEST).any():
         raise DataError(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forebay.contracts.class_names import listed
+from forebay.contracts.class_names import class_list
 from forebay.contracts.holdout import HASH, HELD_OUT, TRAINED, exceptions
 from forebay.contracts.manifest import DataManifest, SplitManifest
 from forebay.contracts.shards import SPLITS
@@ -109,12 +109,12 @@ def _class_warnings(unjudged: list[str], kind: str, moved: dict[str, list[str]],
         )
     if unjudged and kind == HASH:
         texts.append(
-            f"{listed(unjudged)} with one image only: it is trained on, and nothing will show how well the model "
+            f"{class_list(unjudged)} with one image only: it is trained on, and nothing will show how well the model "
             "knows it. Add images"
         )
     elif unjudged:
         texts.append(
-            f"{listed(unjudged)} without test rows in the source's own split: nothing will show how well the model "
+            f"{class_list(unjudged)} without test rows in the source's own split: nothing will show how well the model "
             "knows it. Add images to the source's test part, or set preprocess.split=hash, which splits all rows by "
             "content"
         )

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forebay import tracking
-from forebay.contracts.bundles.digest import bundle_digest, record_of
-from forebay.contracts.bundles.record import Record
-from forebay.contracts.bundles.spec import ModelSpec, check_artifact, read_spec
-from forebay.contracts.evaluation import Evaluation
+from forebay.contracts.bundles.digest import bundle_digest, bundle_record
+from forebay.contracts.bundles.record import BundleRecord
+from forebay.contracts.bundles.spec import ModelSpec, check_train_output, read_spec
+from forebay.contracts.evaluation import EvaluationResult
 from forebay.contracts.manifest import SplitManifest
 from forebay.contracts.shards import open_split
 from forebay.errors import ModelError
@@ -46,9 +46,9 @@ def register(dataset: Path, model: Path, evaluation: Path, config: RegisterConfi
         ConfigError, MachineError: the signing key cannot be used, or not here.
     """
     key = usable_key()
-    facts = Evaluation.read(evaluation)
-    check_artifact(model)
-    record = record_of(model)
+    facts = EvaluationResult.read(evaluation)
+    check_train_output(model)
+    record = bundle_record(model)
     spec = read_spec(model)
     _check_evaluated(evaluation, facts, model, spec, record)
     client = tracking.client(log.home)
@@ -60,7 +60,9 @@ def register(dataset: Path, model: Path, evaluation: Path, config: RegisterConfi
     return version
 
 
-def _check_evaluated(evaluation: Path, facts: Evaluation, model: Path, spec: ModelSpec, record: Record) -> None:
+def _check_evaluated(
+    evaluation: Path, facts: EvaluationResult, model: Path, spec: ModelSpec, record: BundleRecord
+) -> None:
     """What is registered must be what was evaluated, to the last byte."""
     if facts.model["weights_sha256"] != spec.weights_sha256:
         raise ModelError(
@@ -75,7 +77,9 @@ def _check_evaluated(evaluation: Path, facts: Evaluation, model: Path, spec: Mod
         )
 
 
-def version_tags(spec: ModelSpec, facts: Evaluation, run_id: str, image: str, record: Record) -> dict[str, str]:
+def version_tags(
+    spec: ModelSpec, facts: EvaluationResult, run_id: str, image: str, record: BundleRecord
+) -> dict[str, str]:
     """What joins a version to its files, data, code, pipeline run and image."""
     return {
         WEIGHTS_TAG: spec.weights_sha256,
@@ -92,7 +96,12 @@ def version_tags(spec: ModelSpec, facts: Evaluation, run_id: str, image: str, re
 
 
 def _registered(
-    client: "MlflowClient", spec: ModelSpec, facts: Evaluation, log: StepLog, record: Record, key: SigningKey | None
+    client: "MlflowClient",
+    spec: ModelSpec,
+    facts: EvaluationResult,
+    log: StepLog,
+    record: BundleRecord,
+    key: SigningKey | None,
 ) -> str | None:
     """The newest version that answers as this bundle does, unless its files are gone, were changed or want a signature.
 
@@ -101,7 +110,7 @@ def _registered(
     for version in find_versions(client, facts.name, spec.weights_sha256):
         try:
             found = resolve(log.home, f"{facts.name}/{version}")
-            if not read_spec(found.folder).answers_as(spec):
+            if not read_spec(found.folder).predicts_like(spec):
                 continue
             if key is not None and not is_signed(found.folder, key.public):
                 log.warn(f"{facts.name} version {version} is not signed by this key. A signed one takes its place.")
@@ -121,10 +130,10 @@ def _create(
     dataset: Path,
     model: Path,
     spec: ModelSpec,
-    facts: Evaluation,
+    facts: EvaluationResult,
     config: RegisterConfig,
     log: StepLog,
-    record: Record,
+    record: BundleRecord,
 ) -> str:
     run_id = _training_run(client, spec, log)
     tags = version_tags(spec, facts, log.run_id, os.environ.get(IMAGE_VARIABLE, "local"), record)

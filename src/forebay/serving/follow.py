@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from forebay.contracts.bundles.spec import SPEC, read_spec_alone
+from forebay.contracts.bundles.spec import SPEC, read_unverified_spec
 from forebay.errors import ConfigError, ModelError
 from forebay.serving.repository import Models
 from forebay.serving.state import DesiredModel, LoadStatus, ServingFiles, read_desired, read_settings, write_loaded
@@ -123,7 +123,7 @@ def find_bundles(
 
 def _find_bundles(folder: Path, name: str | None, version: str | None, digest: str) -> dict[str, DesiredModel]:
     if os.path.lexists(folder / SPEC):
-        spec = read_spec_alone(folder)
+        spec = read_unverified_spec(folder)
         served = _served(folder, version or spec.weights_sha256[:12], spec.weights_sha256, digest)
         return {name or str(spec.data.get("name") or folder.name): served}
     inside = [path for path in sorted(folder.glob("*")) if os.path.lexists(path / SPEC)]
@@ -140,7 +140,7 @@ def _find_bundles(folder: Path, name: str | None, version: str | None, digest: s
 
 def _found(folder: Path, version: str | None, digest: str) -> DesiredModel:
     try:
-        weights_sha256 = read_spec_alone(folder).weights_sha256
+        weights_sha256 = read_unverified_spec(folder).weights_sha256
     except ModelError:  # which loading it says again
         weights_sha256 = ""
     return _served(folder, version or weights_sha256[:12] or UNKNOWN, weights_sha256, digest)

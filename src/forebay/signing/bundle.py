@@ -11,8 +11,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from forebay.contracts.bundles.digest import Files, bundle_files, digest_of, listing
-from forebay.contracts.bundles.record import Record
+from forebay.contracts.bundles.digest import BundleFiles, bundle_files, files_digest, files_json
+from forebay.contracts.bundles.record import BundleRecord
 from forebay.contracts.bundles.regular_file import read_regular
 from forebay.contracts.bundles.spec import SIGNATURE
 from forebay.errors import ModelError
@@ -44,7 +44,7 @@ def sign(folder: Path, key: SigningKey) -> None:
         write_bytes(folder / SIGNATURE, written.read_bytes())
 
 
-def verify_if_asked(folder: Path) -> Record | None:
+def verify_if_asked(folder: Path) -> BundleRecord | None:
     """Verify where `FOREBAY_VERIFY_KEY` is set; elsewhere a signature is not looked at.
 
     Returns:
@@ -68,7 +68,7 @@ def is_signed(folder: Path, keys: PublicKeys) -> bool:
     return True
 
 
-def verify(folder: Path, keys: PublicKeys) -> Record:
+def verify(folder: Path, keys: PublicKeys) -> BundleRecord:
     """Find out whether one of these keys signed the folder as it is, file by file and no other beside them.
 
     Returns:
@@ -88,7 +88,7 @@ def verify(folder: Path, keys: PublicKeys) -> Record:
     _compare(folder, files, content)
     if mismatch:
         raise ModelError(f"{folder} is not what was signed: {one_line(mismatch)}. {AGAIN}.")
-    return Record(digest=digest_of(files), files=listing(files))
+    return BundleRecord(digest=files_digest(files), files=files_json(files))
 
 
 def _hashing(library: Any) -> Any:
@@ -138,7 +138,7 @@ def _verified(library: Any, folder: Path, signature: Path, key: Path) -> str:
     return ""
 
 
-def _compare(folder: Path, files: Files, content: bytes) -> None:
+def _compare(folder: Path, files: BundleFiles, content: bytes) -> None:
     """Compare every file with the statement, which may say itself what model-signing is to pass over.
 
     Raises:

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from forebay.contracts.shards import Split
+from forebay.contracts.shards import DatasetSplit
 
 SHIFT = 8  # images move by up to 1/8 of their side: 3 pixels of 28, 4 of 32, 28 of 224
 
@@ -26,7 +26,7 @@ def derive_seed(seed: int, purpose: str, index: int = 0) -> int:
 class Batches:
     """The shuffled, augmented batches of the training split; the last incomplete one of an epoch is left out."""
 
-    split: Split
+    split: DatasetSplit
     batch_rows: int
     seed: int
     augment: str  # none, shift or shift_flip
@@ -58,7 +58,7 @@ class Batches:
         return changed.permute(0, 3, 1, 2), labels
 
 
-def gather(split: Split, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+def gather(split: DatasetSplit, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
     """Copy rows (N,) out of the shards: uint8 (N, H, W, C) in the given order."""
     if len(split.shards) == 1:
         return split.shards[0][rows]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from forebay.contracts.manifest import SplitManifest
-from forebay.contracts.shards import Split
+from forebay.contracts.shards import DatasetSplit
 from forebay.errors import TrainError
 from forebay.models import standardize
 from forebay.train.batches import Batches, derive_seed
@@ -59,7 +59,7 @@ class Loop:
         settings: Resolved,
         data: SplitManifest,
         batches: Batches,
-        validation: Split,
+        validation: DatasetSplit,
         team: Team = ALONE,
     ) -> None:
         self.team = team

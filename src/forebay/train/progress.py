@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from forebay.contracts.manifest import SplitManifest
-from forebay.contracts.shards import Split
+from forebay.contracts.shards import DatasetSplit
 from forebay.models import build, standardize
 from forebay.models.bundle import load_weights
 from forebay.models.networks import ResNet9
@@ -92,7 +92,7 @@ class Progress:
         return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
 
 
-def begin(settings: Resolved, data: SplitManifest, train: Split) -> Progress:
+def begin(settings: Resolved, data: SplitManifest, train: DatasetSplit) -> Progress:
     """A training at step 0: weights from the seed and some training rows, in channels_last on the device.
 
     Raises:

@@ -12,7 +12,7 @@ import torch
 from forebay.contracts.bundles.examples import example_rows, write_examples
 from forebay.contracts.bundles.spec import HISTORY, ModelSpec
 from forebay.contracts.manifest import SplitManifest
-from forebay.contracts.shards import Split, open_split
+from forebay.contracts.shards import DatasetSplit, open_split
 from forebay.errors import DataError, TrainError
 from forebay.models import save_bundle
 from forebay.object_store import SHORT_TIMEOUTS, ObjectFolder
@@ -177,13 +177,13 @@ def _restore(progress: Progress, saved: Saved | None, team: Team) -> None:
             progress.sums.zero_()
 
 
-def _loop(plan: Plan, progress: Progress, train: Split, validation: Split, team: Team) -> Loop:
+def _loop(plan: Plan, progress: Progress, train: DatasetSplit, validation: DatasetSplit, team: Team) -> Loop:
     settings = plan.settings
     batches = Batches(train, settings.batch_rows, settings.seed, settings.augment, settings.device)
     return Loop(progress, settings, plan.data, batches, validation, team)
 
 
-def _open(plan: Plan, name: str) -> Split:
+def _open(plan: Plan, name: str) -> DatasetSplit:
     split = open_split(plan.dataset, plan.data, name)
     if len(split) != plan.data.splits[name]:
         problem = f"{name} has {len(split)} labels, its manifest says {plan.data.splits[name]}"

@@ -29,7 +29,7 @@ from forebay.state.private import hand_over
 from forebay.state.sealed import MARKER
 
 if TYPE_CHECKING:
-    from forebay.contracts.evaluation import Evaluation
+    from forebay.contracts.evaluation import EvaluationResult
 
 ROWS_FOLDER = ("rows", "quarantine", "manifest.json", ".work-*", MARKER)  # what a command writes into --out
 TRAIN_FOLDER = ("shards", "bundle")
@@ -152,7 +152,7 @@ def evaluate_command(model: str, data: str, out: Path | None, assignments: tuple
 
     with result_lock(home, result_folder), work_folder(home) as work:
 
-        def steps() -> "Evaluation":
+        def steps() -> "EvaluationResult":
             with held_out_shards(data, work / "data", values) as shards:
                 return run_evaluate(shards, found.folder, result_folder, values)
 
@@ -216,7 +216,7 @@ def _print_json(summary: Summary, **facts: Any) -> None:
     click.echo(json.dumps({**facts, "steps": summary["steps"], "warnings": summary["warnings"]}, allow_nan=False))
 
 
-def _class_table(evaluation: "Evaluation") -> Table:
+def _class_table(evaluation: "EvaluationResult") -> Table:
     table = Table("class", "rows", "precision", "recall", box=None, padding=(0, 2, 0, 0))
     for row in evaluation.per_class:
         shares = ["-" if row[key] is None else f"{row[key]:.2%}" for key in ("precision", "recall")]

@@ -13,7 +13,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import NamedTuple
 
-from forebay.contracts.bundles.record import Record
+from forebay.contracts.bundles.record import BundleRecord
 from forebay.contracts.bundles.regular_file import not_regular, open_regular
 from forebay.contracts.bundles.spec import SIGNATURE
 from forebay.errors import ModelError
@@ -31,7 +31,7 @@ class StoredFile(NamedTuple):
     sha256: str
 
 
-Files = Mapping[str, StoredFile]  # by the path inside the bundle, with `/`
+BundleFiles = Mapping[str, StoredFile]  # by the path inside the bundle, with `/`
 Keep = Callable[[str, BufferedReader], None]
 
 
@@ -81,15 +81,15 @@ def stored_file(file: BufferedReader, path: Path) -> StoredFile:
         raise ModelError(f"{one_line(str(path))} cannot be read: {error.strerror}.") from error
 
 
-def listing(files: Files) -> str:
+def files_json(files: BundleFiles) -> str:
     """The list of files as one line of JSON, always the same for the same files."""
     rows = [[name, *files[name]] for name in sorted(files)]
     return json.dumps(rows, separators=(",", ":"))
 
 
-def digest_of(files: Files) -> str:
+def files_digest(files: BundleFiles) -> str:
     """The bundle's digest, sha256 in hex, from the list of its files."""
-    return hashlib.sha256(listing(files).encode()).hexdigest()
+    return hashlib.sha256(files_json(files).encode()).hexdigest()
 
 
 def bundle_digest(folder: Path) -> str:
@@ -98,10 +98,10 @@ def bundle_digest(folder: Path) -> str:
     Raises:
         ModelError: as `bundle_files`.
     """
-    return digest_of(bundle_files(folder))
+    return files_digest(bundle_files(folder))
 
 
-def record_of(folder: Path) -> Record:
+def bundle_record(folder: Path) -> BundleRecord:
     """What to put on record of a bundle as it is now.
 
     Raises:
@@ -111,10 +111,10 @@ def record_of(folder: Path) -> Record:
     empty = next((name for name, file in files.items() if not file.size), None)
     if empty is not None:
         raise ModelError(f"{folder / empty} is empty, and KServe brings no empty files to its pods. Remove it.")
-    return Record(digest=digest_of(files), files=listing(files))
+    return BundleRecord(digest=files_digest(files), files=files_json(files))
 
 
-def check_bundle(folder: Path, record: Record) -> None:
+def check_bundle(folder: Path, record: BundleRecord) -> None:
     """Compare a bundle with what is on record of it.
 
     Raises:
@@ -123,9 +123,9 @@ def check_bundle(folder: Path, record: Record) -> None:
     check_files(folder, bundle_files(folder), record)
 
 
-def check_files(folder: Path, found: Files, record: Record) -> None:
+def check_files(folder: Path, found: BundleFiles, record: BundleRecord) -> None:
     """As `check_bundle`, with the files as they were found."""
-    digest = digest_of(found)
+    digest = files_digest(found)
     if digest == record.digest:
         return
     what = _difference(_recorded(record), found) or f"its digest is {digest[:12]}…, not {record.digest[:12]}…"
@@ -135,14 +135,14 @@ def check_files(folder: Path, found: Files, record: Record) -> None:
     )
 
 
-def _recorded(record: Record) -> Files:
+def _recorded(record: BundleRecord) -> BundleFiles:
     """The files on record; none where the list is not the one that the digest stands for."""
     if hashlib.sha256(record.files.encode()).hexdigest() != record.digest:
         return {}
     return {name: StoredFile(size, sha256) for name, size, sha256 in json.loads(record.files)}
 
 
-def _difference(expected: Files, found: Files) -> str:
+def _difference(expected: BundleFiles, found: BundleFiles) -> str:
     if not expected:
         return ""
     changed = [name for name in sorted(expected.keys() & found.keys()) if expected[name] != found[name]]

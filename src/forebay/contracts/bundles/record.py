@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
-class Record:
+class BundleRecord:
     """What every file of a bundle must be, kept elsewhere than in it: the registry's word, never the folder's own."""
 
     digest: str
-    files: str = ""  # as `contracts.digest.listing` writes them, to name the one that differs; empty if not known
+    files: str = (
+        ""  # as `contracts.bundles.digest.files_json` writes them, to name the one that differs; empty if not known
+    )

@@ -41,7 +41,7 @@ class ModelSpec:
     task: str = TASK
     format: int = FORMAT
 
-    def answers_as(self, other: "ModelSpec") -> bool:
+    def predicts_like(self, other: "ModelSpec") -> bool:
         """Whether both answer every image alike: all but where they come from is the same."""
         return all(getattr(self, name) == getattr(other, name) for name in _BEHAVIOUR)
 
@@ -52,7 +52,7 @@ _BEHAVIOUR = (
 )  # fmt: skip
 
 
-def check_artifact(folder: Path) -> None:
+def check_train_output(folder: Path) -> None:
     """Compare train's output folder with what it was when train ended; a bundle from elsewhere has no seal to hold.
 
     Raises:
@@ -73,22 +73,22 @@ def read_spec(folder: Path) -> ModelSpec:
     Raises:
         ModelError: not a bundle, a field is against its rule, or the weights were changed.
     """
-    spec = read_spec_alone(folder)
+    spec = read_unverified_spec(folder)
     check_weights(folder, spec.weights_sha256)
     return spec
 
 
-def read_spec_alone(folder: Path) -> ModelSpec:
+def read_unverified_spec(folder: Path) -> ModelSpec:
     """Read `model.json` without a look at the weights.
 
     Raises:
         ModelError: as `read_spec`, but for the weights.
     """
-    check_is_bundle(folder)
+    require_bundle(folder)
     return parse_spec(folder, read_regular(folder / SPEC, LARGEST_SPEC))
 
 
-def check_is_bundle(folder: Path) -> None:
+def require_bundle(folder: Path) -> None:
     """Tell a bundle from another folder.
 
     Raises:

@@ -20,7 +20,7 @@ from forebay.state.steplog import EVENTS_VARIABLE, read_events
 from forebay.version import code_version
 
 if TYPE_CHECKING:
-    from forebay.contracts.evaluation import Evaluation
+    from forebay.contracts.evaluation import EvaluationResult
     from forebay.contracts.manifest import DataManifest, SplitManifest
     from forebay.train import TrainResult
 
@@ -66,7 +66,7 @@ def run_train(shards: Path, out: Path, values: Values) -> "TrainResult":
         return fit(shards, out, step_config(TrainConfig, values, code_version=code_version()), log)
 
 
-def run_evaluate(shards: Path, model: Path, out: Path, values: Values) -> "Evaluation":
+def run_evaluate(shards: Path, model: Path, out: Path, values: Values) -> "EvaluationResult":
     """Measure a bundle on the test rows of a preprocess output folder."""
     with step("evaluate") as log:
         from forebay.evaluate import evaluate

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from forebay import registry
-from forebay.contracts.bundles.digest import record_of
+from forebay.contracts.bundles.digest import bundle_record
 from forebay.contracts.bundles.spec import SPEC, read_spec
 from forebay.errors import ConfigError, DeployError, ModelError
 from forebay.local.server import control
@@ -31,7 +31,7 @@ def resolve(home: Home, reference: str) -> tuple[str, DesiredModel]:
             )
         with _as_config():
             return folder.name, DesiredModel.from_record(
-                folder, "0", read_spec(folder).weights_sha256, record_of(folder)
+                folder, "0", read_spec(folder).weights_sha256, bundle_record(folder)
             )
     with _as_config():
         return _served(registry.resolve(home, reference))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from forebay.contracts.bundles.record import Record
+from forebay.contracts.bundles.record import BundleRecord
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,17 +18,19 @@ class DesiredModel:
     candidate: bool = False  # staged for a smoke test; the next deploy drops what a killed one left behind
 
     @classmethod
-    def from_record(cls, folder: Path, version: str, weights_sha256: str, record: Record | None) -> "DesiredModel":
+    def from_record(
+        cls, folder: Path, version: str, weights_sha256: str, record: BundleRecord | None
+    ) -> "DesiredModel":
         """A bundle with the digest that the registry, not the folder itself, has of it."""
-        known = record or Record(digest="")
+        known = record or BundleRecord(digest="")
         return cls(
             bundle=str(folder), version=version, weights_sha256=weights_sha256, digest=known.digest, files=known.files
         )
 
     @property
-    def record(self) -> Record | None:
+    def record(self) -> BundleRecord | None:
         """What every file must be; None where only the digest of the weights is known."""
-        return Record(digest=self.digest, files=self.files) if self.digest else None
+        return BundleRecord(digest=self.digest, files=self.files) if self.digest else None
 
     @property
     def loaded_status(self) -> "LoadStatus":

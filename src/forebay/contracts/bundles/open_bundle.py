@@ -12,22 +12,22 @@ from numpy.typing import NDArray
 
 from forebay.contracts.bundles.digest import LARGEST_FILE, bundle_files, check_files, stored_file
 from forebay.contracts.bundles.examples import EXAMPLES, LARGEST_EXAMPLES, parse_examples
-from forebay.contracts.bundles.record import Record
+from forebay.contracts.bundles.record import BundleRecord
 from forebay.contracts.bundles.regular_file import open_regular, read_to_end
 from forebay.contracts.bundles.spec import (
     LARGEST_SPEC,
     SPEC,
     WEIGHTS,
     ModelSpec,
-    check_is_bundle,
     check_weights,
     parse_spec,
+    require_bundle,
 )
 from forebay.errors import ModelError
 
 
 @dataclass(frozen=True)
-class OpenedBundle:
+class OpenBundle:
     """The parts that a model is made from."""
 
     spec: ModelSpec
@@ -36,7 +36,7 @@ class OpenedBundle:
 
 
 @contextmanager
-def opened_bundle(folder: Path, record: Record | None = None) -> Iterator[OpenedBundle]:
+def open_bundle(folder: Path, record: BundleRecord | None = None) -> Iterator[OpenBundle]:
     """Check a bundle and hold its weights open.
 
     Args:
@@ -52,7 +52,7 @@ def opened_bundle(folder: Path, record: Record | None = None) -> Iterator[Opened
         spec = parse_spec(folder, files.content(SPEC, LARGEST_SPEC))
         check_weights(folder, spec.weights_sha256, weights_sha256)
         examples = parse_examples(folder, files.content(EXAMPLES, LARGEST_EXAMPLES), spec)
-        yield OpenedBundle(spec, files.opened[WEIGHTS], examples)
+        yield OpenBundle(spec, files.opened[WEIGHTS], examples)
 
 
 class _Kept:
@@ -65,7 +65,7 @@ class _Kept:
 
     def open_all(self) -> str:
         """Open them where nothing is on record; the digest of the weights."""
-        check_is_bundle(self._folder)
+        require_bundle(self._folder)
         for name in (SPEC, WEIGHTS, EXAMPLES):
             if name != EXAMPLES or os.path.lexists(self._folder / name):
                 self.opened[name] = self._stack.enter_context(open_regular(self._folder / name, LARGEST_FILE))
@@ -74,12 +74,12 @@ class _Kept:
         weights.seek(0)
         return found.sha256
 
-    def open_checked(self, record: Record) -> str:
+    def open_checked(self, record: BundleRecord) -> str:
         """Open them while every file is compared with what is on record; the digest of the weights."""
         found = bundle_files(self._folder, self._keep)
         check_files(self._folder, found, record)
         if SPEC not in found or WEIGHTS not in found:
-            check_is_bundle(self._folder)
+            require_bundle(self._folder)
             raise ModelError(f"{self._folder} holds no {WEIGHTS}. Train the model again.")
         return found[WEIGHTS].sha256
 
