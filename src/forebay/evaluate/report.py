@@ -9,6 +9,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from forebay.contracts.bundles.spec import HISTORY
+from forebay.contracts.class_names import class_list
 from forebay.contracts.evaluation import EvaluationResult
 from forebay.contracts.shards import SPLITS, DatasetSplit
 from forebay.evaluate.baseline import Baseline, doubt, refusal
@@ -64,7 +65,7 @@ def write_report(
     html = environment.get_template("report.html").render(
         evaluation=evaluation,
         run_id=run_id,
-        listed=class_list,
+        class_list=class_list,
         baseline_rule=_baseline_rule(evaluation),
         history_charts=history_charts(history),
         confusion=_confusion(evaluation),
