@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import yaml
 
 from support.markdown_pages import ROOT, navigation
 
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 FETCHED = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src"}  # loaded unasked, by tag
 PAGES = [name.replace(".md", ".html") for name in navigation()]
 NOWHERE = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
@@ -39,6 +41,7 @@ class Html(HTMLParser):
 class Site:
     """A site that was built."""
 
+    folder: Path
     files: set[str]
     pages: dict[str, Html]
 
@@ -51,7 +54,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     done = subprocess.run(build, cwd=ROOT, env=os.environ | NOWHERE, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
-    return Site(files, {name: Html((folder / name).read_text()) for name in files if name.endswith(".html")})
+    return Site(folder, files, {name: Html((folder / name).read_text()) for name in files if name.endswith(".html")})
 
 
 def test_every_page_is_built(site: Site) -> None:
@@ -71,6 +74,17 @@ def test_every_link_of_the_site_leads_somewhere_on_it(site: Site) -> None:
             path, _, anchor = link.partition("#")
             page = site.pages[name if path in ("", ".") else path]
             assert not anchor or anchor in page.anchors, f"{name}: {link}"
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no chromium on this machine to search the site with")
+def test_the_search_works_in_pages_that_are_opened_from_files(site: Site, tmp_path: Path) -> None:
+    assert BROWSER is not None
+    done = subprocess.run(
+        [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=20000", "--dump-dom",
+         f"--user-data-dir={tmp_path / 'profile'}", f"{(site.folder / 'index.html').as_uri()}?q=champion"],
+        check=True, capture_output=True, text=True, timeout=600,
+    )  # fmt: skip
+    assert len(re.findall('class="md-search-result__item"', done.stdout)) >= 3
 
 
 def test_make_docs_builds_strictly_and_into_a_folder_that_git_ignores() -> None:
