@@ -1,27 +1,25 @@
-"""Log records as lines: one a record, whatever names and messages hold."""
+"""Log records of one line each, whatever their messages hold."""
 
 import logging
 from types import TracebackType
 from typing import TextIO
 
-from forebay.text import one_line, plain
+from forebay.text import escape_controls, one_line
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-INDENT = "    "  # of a traceback, which alone may have several lines: none of them can be taken for a record
+INDENT = "    "  # before each line of a traceback, so that none of them can be taken for a record
 
-_Caught = (
-    tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
-)  # as `logging` names what `sys.exc_info` returns
+_ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
 
 class LineFormatter(logging.Formatter):
-    """Writes out control characters, and indents tracebacks."""
+    """Escapes control characters, and indents tracebacks."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         """The record without its traceback, in one line."""
         return one_line(super().formatMessage(record))
 
-    def formatException(self, ei: _Caught) -> str:
+    def formatException(self, ei: _ExcInfo) -> str:
         """The traceback, indented."""
         return _indented(super().formatException(ei))
 
@@ -31,11 +29,11 @@ class LineFormatter(logging.Formatter):
 
 
 def log_to(stream: TextIO, level: int = logging.INFO) -> None:
-    """Set this process's logging up, where nobody has yet."""
+    """Set up the logging of this process where nobody has yet."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(LineFormatter(FORMAT))
     logging.basicConfig(level=level, handlers=[handler])
 
 
 def _indented(text: str) -> str:
-    return "\n".join(INDENT + line for line in plain(text).splitlines())
+    return "\n".join(INDENT + line for line in escape_controls(text).splitlines())

@@ -1,7 +1,7 @@
-"""Text that others chose, where people and programs read it line by line.
+"""Control characters in text that others chose. Only this module says which characters those are.
 
 Names of classes and files, paths of requests and messages of libraries may hold line breaks, which would forge lines of
-a log, and escape sequences, which would rewrite a terminal. Here, and only here, stands which characters those are.
+a log, and escape sequences, which would rewrite a terminal.
 """
 
 import re
@@ -13,22 +13,22 @@ _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
 
 def one_line(text: str) -> str:
-    """The text with every control character written out, as Python would write it: `\\n`, `\\x1b`, `\\u202e`."""
-    return _CONTROL.sub(_written, text)
+    """The text with every control character escaped as Python does it: `\\n`, `\\x1b`, `\\u202e`."""
+    return _CONTROL.sub(_escaped, text)
 
 
-def plain(text: str) -> str:
-    """As `one_line`, but lines and tabs stay: for what is several lines by intent."""
-    return _CONTROL.sub(lambda found: found[0] if found[0] in "\n\t" else _written(found), text)
+def escape_controls(text: str) -> str:
+    """As `one_line`, but line feeds and tabs stay, for a text of several lines."""
+    return _CONTROL.sub(lambda found: found[0] if found[0] in "\n\t" else _escaped(found), text)
 
 
-def control_in(text: str) -> str:
-    """The first control character of a name, written out; empty where the name has none and may be used."""
+def find_control(text: str) -> str:
+    """The first control character of a name, escaped; empty where the name has none and may be used."""
     found = _CONTROL.search(text)
-    return _written(found) if found else ""
+    return _escaped(found) if found else ""
 
 
-def _written(found: "re.Match[str]") -> str:
+def _escaped(found: "re.Match[str]") -> str:
     character = found[0]
     code = ord(character)
     return _SHORT.get(character) or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")

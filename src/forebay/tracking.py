@@ -18,7 +18,7 @@ from forebay.settings.environment import MLFLOW_URI
 from forebay.state import FileLock, Home
 from forebay.state.home import HOME_VARIABLE
 from forebay.state.mask import without_passwords
-from forebay.state.mlflow_words import damage, upgrade_advice
+from forebay.state.mlflow_errors import damaged_database, upgrade_advice
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -133,14 +133,14 @@ def schema_revision(database: Path) -> str | None:
         DamagedError: it is no database any more.
     """
     if database.is_file() and not database.stat().st_size:
-        raise damage(database, "it is empty")
+        raise damaged_database(database, "it is empty")
     try:
         with closing(sqlite3.connect(f"file:{quote(str(database))}?mode=ro", uri=True)) as connection:
             return str(connection.execute("select version_num from alembic_version").fetchone()[0])
     except (sqlite3.OperationalError, TypeError):  # no such table, or somebody writes
         return None
     except sqlite3.DatabaseError as error:
-        raise damage(database, error) from error
+        raise damaged_database(database, error) from error
 
 
 def known_revisions() -> list[str]:

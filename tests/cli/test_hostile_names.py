@@ -23,7 +23,7 @@ from forebay.serving.follow import find_bundles
 from forebay.settings import IngestConfig, parse_assignments
 from forebay.state import Home, StepLog
 from forebay.state.steplog import EVENTS_VARIABLE, read_events, step
-from forebay.text import control_in, one_line, plain
+from forebay.text import escape_controls, find_control, one_line
 from support.image_folders import in_folder
 from support.tiny_inference_server import write_bundle
 
@@ -43,11 +43,11 @@ FORBIDDEN = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u
 def test_control_characters_are_written_out_and_nothing_else_is(text: str, line: str) -> None:
     assert one_line(text) == line
     assert one_line(line) == line
-    assert bool(control_in(text)) is (text != line)
+    assert bool(find_control(text)) is (text != line)
 
 
 def test_text_of_several_lines_keeps_them() -> None:
-    assert plain("one\n\ttwo\x1b[0m\r\n") == "one\n\ttwo\\x1b[0m\\r\n"
+    assert escape_controls("one\n\ttwo\x1b[0m\r\n") == "one\n\ttwo\\x1b[0m\\r\n"
 
 
 def test_a_record_of_the_log_is_one_line_and_its_traceback_is_indented() -> None:

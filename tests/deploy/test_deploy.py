@@ -117,9 +117,9 @@ def test_a_deployment_killed_between_promotion_and_alias_is_completed_by_the_nex
 
 def test_nobody_answering_is_said(station: Station) -> None:
     from forebay.local.server.requests import ask
-    from forebay.state import Run
+    from forebay.state import RunFolder
 
-    run = Run(station.log().home.new_run().folder)
+    run = RunFolder(station.log().home.new_run().folder)
     model = DesiredModel(bundle="x", version="1", weights_sha256="0")
     with pytest.raises(DeployError, match="nobody answered"):
         ask(run, Request(action="stage", name=NAME, model=model), 0.2)

@@ -14,7 +14,7 @@ from forebay.errors import DataError
 from forebay.ingest import ingest
 from forebay.ingest.quarantine import quarantine_location
 from forebay.settings import IngestConfig
-from forebay.state import Home, Run, StepLog, write_json
+from forebay.state import Home, RunFolder, StepLog, write_json
 from support.small_images import draw, plant_bad_files, write_folder
 
 Ingest = Callable[..., DataManifest]
@@ -24,7 +24,7 @@ def quarantine(*words: str) -> Result:
     return CliRunner().invoke(group, ["quarantine", *words])
 
 
-def ingest_run(home: Home, data: Path, **settings: float) -> Run:
+def ingest_run(home: Home, data: Path, **settings: float) -> RunFolder:
     """A run of this state folder in which ingest ran."""
     run = home.new_run()
     write_json(run.plan, {"parameters": {"ingest_data": str(data), "train_epochs": 3}})

@@ -13,7 +13,7 @@ from forebay.errors import ConfigError
 from forebay.settings.environment import SIGNING_KEY, SIGNING_PASSPHRASE
 from forebay.state import Home, step
 from forebay.state.steplog import EVENTS_VARIABLE, read_events
-from forebay.state.watch import SUPERVISOR_VARIABLE
+from forebay.state.supervisor_watch import SUPERVISOR_VARIABLE
 
 EVENTS = ["started", "finished"]
 

@@ -20,7 +20,7 @@ from forebay.local.server.launch import Address
 from forebay.models import load_bundle
 from forebay.select_backend import step_backend
 from forebay.settings import DeployConfig
-from forebay.state import Home, Run, StepLog, seal
+from forebay.state import Home, RunFolder, StepLog, seal
 from support.made_once import home_with
 from support.tiny_inference_server import write_bundle
 
@@ -83,7 +83,7 @@ class Station:
 
         def act() -> None:
             while not done.wait(0.02):
-                handle_request(self.home, Run(self.home.runs / log.run_id), Address("127.0.0.1", 0))
+                handle_request(self.home, RunFolder(self.home.runs / log.run_id), Address("127.0.0.1", 0))
 
         runner = threading.Thread(target=act)
         runner.start()

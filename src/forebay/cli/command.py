@@ -11,10 +11,11 @@ import click
 
 from forebay.errors import EndedBySignalError, ExitCode, ForebayError, UnexpectedError
 from forebay.signals import before_forced_exit, describe_cause, exit_status
-from forebay.state import machine_words, mlflow_words
+from forebay.state.file_modes import private_files
+from forebay.state.machine_errors import explain_machine_error
 from forebay.state.mask import without_passwords
-from forebay.state.private import private_files
-from forebay.text import plain
+from forebay.state.mlflow_errors import explain_mlflow_error, is_database_damage, is_mlflow_error
+from forebay.text import escape_controls
 
 DEBUG_VARIABLE = "FOREBAY_DEBUG"
 
@@ -73,12 +74,12 @@ def _nothing_kept(status: ExitCode) -> EndedBySignalError:
 
 
 def _unexpected(error: Exception) -> UnexpectedError:
-    if told := machine_words.in_words(error):
+    if told := explain_machine_error(error):
         unexpected = UnexpectedError(told)
         unexpected.__cause__ = error
         return unexpected
-    if mlflow_words.is_mlflows(error) or mlflow_words.is_of_damage(error):
-        unexpected = UnexpectedError(mlflow_words.in_words(error))
+    if is_mlflow_error(error) or is_database_damage(error):
+        unexpected = UnexpectedError(explain_mlflow_error(error))
         unexpected.__cause__ = error
         return unexpected
     words = without_passwords(" ".join(f"{type(error).__name__}: {error}".split()))
@@ -96,5 +97,5 @@ def _explain(error: ForebayError, *, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps(getattr(error, "summary", None) or {"error": {"step": None, "error": str(error)}}))
     prefix = "" if isinstance(error, EndedBySignalError) else "Error: "
-    click.echo(plain(f"{prefix}{error}"), err=True)
+    click.echo(escape_controls(f"{prefix}{error}"), err=True)
     return error.exit_code

@@ -10,7 +10,7 @@ import click
 from forebay.errors import ConfigError
 from forebay.settings import parse_assignments
 from forebay.settings.keys import Scalar
-from forebay.text import control_in
+from forebay.text import find_control
 
 Command = Callable[..., Any]
 
@@ -48,7 +48,7 @@ def given_settings(assignments: tuple[str, ...], **short: object) -> dict[str, S
 
 def one_line_text(_: click.Context, __: click.Parameter, value: str) -> str:
     """Callback of an option that gives a name: line breaks and other control characters are no part of one."""
-    forbidden = control_in(value)
+    forbidden = find_control(value)
     if forbidden:
         raise click.BadParameter(f"{value!r} holds {forbidden}; give text of one line.")
     return value

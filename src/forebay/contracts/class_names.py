@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from forebay.text import control_in
+from forebay.text import find_control
 
 LONGEST = 1000  # characters of a name
 
@@ -15,7 +15,7 @@ def name_problem(name: object) -> str:
         return "must not be empty"
     if len(name) > LONGEST:
         return f"must have at most {LONGEST} characters, has {len(name)}"
-    control = control_in(name)
+    control = find_control(name)
     return f"must not hold control characters such as {control}" if control else ""
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from forebay.errors import DataError
 from forebay.state.files import read_json, write_json
-from forebay.state.machine_words import naming
+from forebay.state.machine_errors import add_file_name
 from forebay.state.sealed import check_content
 
 EVALUATION = "evaluation.json"
@@ -76,7 +76,7 @@ class EvaluationResult:
 
 def write_smoke(folder: Path, images_NHWC: NDArray[np.uint8], probabilities: NDArray[np.float32]) -> None:
     """Write rows that a server must answer alike: images and the N x K probabilities that evaluate got for them."""
-    with naming(folder / SMOKE), (folder / SMOKE).open("wb") as file:
+    with add_file_name(folder / SMOKE), (folder / SMOKE).open("wb") as file:
         np.savez(file, allow_pickle=False, images=images_NHWC, probabilities=probabilities)
 
 

@@ -23,7 +23,7 @@ from forebay.evaluate.predict import predict
 from forebay.evaluate.report import write_report
 from forebay.settings import AUTO, EvaluateConfig
 from forebay.state import StepLog, empty_folder, seal
-from forebay.state.machine_words import naming
+from forebay.state.machine_errors import add_file_name
 
 SMOKE_ROWS = 1000  # what deploy.smoke_rows may ask for at most
 SMOKE_BYTES = 33_554_432  # large images: fewer rows
@@ -133,7 +133,7 @@ def _write_predictions(out: Path, test: DatasetSplit, probabilities: NDArray[np.
             "probabilities": pa.FixedSizeListArray.from_arrays(pa.array(probabilities.ravel()), probabilities.shape[1]),
         }
     )
-    with naming(out / PREDICTIONS):
+    with add_file_name(out / PREDICTIONS):
         pq.write_table(table, out / PREDICTIONS)
 
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from forebay.errors import DataError
-from forebay.text import control_in
+from forebay.text import find_control
 
 INDEX = "index.parquet"  # of the work place
 PART_ROWS = 1024  # of one Spark task; fixed numbers, so that the result is the same on any number of cores
@@ -88,7 +88,7 @@ def check_class_names(index: pa.Table, data: str) -> None:
         DataError: a class name holds a control character.
     """
     for name in pc.unique(index["label_name"].drop_null()).to_pylist():
-        forbidden = control_in(name)
+        forbidden = find_control(name)
         if forbidden:
             raise DataError(
                 source=data,

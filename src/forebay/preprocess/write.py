@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from forebay.contracts.shards import labels_name, sha256_name, shard_name
 from forebay.preprocess.split import RowKeys
-from forebay.state.machine_words import naming
+from forebay.state.machine_errors import add_file_name
 
 
 class SplitWriter:
@@ -45,7 +45,7 @@ class SplitWriter:
             (folder / labels_name(name), keys.labels[rows]),
             (folder / sha256_name(name), keys.sha256[rows]),
         ):
-            with naming(path):
+            with add_file_name(path):
                 np.save(path, values, allow_pickle=False)
 
     def put(self, first: int, images_NHWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -77,7 +77,7 @@ def _allocated(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     Raises:
         OSError: there is no such space; it names the file.
     """
-    with naming(path):
+    with add_file_name(path):
         images = open_memmap(path, "w+", np.uint8, shape)
         with path.open("r+b") as file:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)

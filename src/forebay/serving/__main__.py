@@ -13,8 +13,8 @@ from forebay.serving.state import ServingFiles, read_desired
 from forebay.settings.serve import from_environment, serve_config
 from forebay.signing import require_library, verify_keys
 from forebay.state import Home
-from forebay.state.private import UMASK
-from forebay.state.watch import end_with_supervisor
+from forebay.state.file_modes import UMASK
+from forebay.state.supervisor_watch import end_with_supervisor
 from forebay.text import one_line
 
 

@@ -11,7 +11,7 @@ from forebay.contracts.bundles.spec import SPEC, read_unverified_spec
 from forebay.errors import ConfigError, ModelError
 from forebay.serving.repository import Models
 from forebay.serving.state import DesiredModel, LoadStatus, ServingFiles, read_desired, read_settings, write_loaded
-from forebay.text import control_in
+from forebay.text import find_control
 
 logger = logging.getLogger(__name__)
 
@@ -152,7 +152,7 @@ def _served(folder: Path, version: str, weights_sha256: str, digest: str) -> Des
 
 def _callable(models: dict[str, DesiredModel]) -> dict[str, DesiredModel]:
     for name, served in models.items():
-        forbidden = control_in(name + served.version)
+        forbidden = find_control(name + served.version)
         if forbidden:
             raise ConfigError(f"A model cannot be called {name!r} (version {served.version!r}): it holds {forbidden}.")
     return models

@@ -37,7 +37,7 @@ from forebay.signals import raise_on_signals
 from forebay.signing import verify_keys
 from forebay.state import FileLock, Home
 from forebay.state.runners import CONTAINER_VARIABLE
-from forebay.state.watch import SUPERVISOR_VARIABLE
+from forebay.state.supervisor_watch import SUPERVISOR_VARIABLE
 from forebay.version import code_version
 
 logger = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from forebay.errors import ConfigError
 from forebay.settings import model_names
-from forebay.text import control_in
+from forebay.text import find_control
 from forebay.version import VERSION
 
 AUTO = "auto"  # resolved inside the step from the data's manifest, and recorded there
@@ -58,7 +58,7 @@ def check(key: str, value: Any, field: "dataclasses.Field[Any]") -> None:
     usable = isinstance(value, accepted) and not (wanted is not bool and isinstance(value, bool))
     if not usable:
         raise ConfigError(f"{key} must be {_TYPE_WORDS[wanted]}, got {value!r}")
-    forbidden = control_in(value) if isinstance(value, str) else ""
+    forbidden = find_control(value) if isinstance(value, str) else ""
     if forbidden:
         raise ConfigError(f"{key} must be text of one line, got {value!r}, which holds {forbidden}")
     if isinstance(value, float) and not math.isfinite(value):

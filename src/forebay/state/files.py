@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from forebay.errors import DamagedError
-from forebay.state.machine_words import naming
+from forebay.state.machine_errors import add_file_name
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -14,7 +14,7 @@ def write_bytes(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}")  # `check_out` knows names of this form
     try:
-        with naming(path):
+        with add_file_name(path):
             with temporary.open("xb") as file:  # unlike a file of `tempfile`'s, it has the modes that the umask says
                 file.write(data)
                 file.flush()

@@ -17,7 +17,7 @@ FORMAT = 1  # of the state folder; raise it when the layout changes in a way old
 
 
 @dataclass(frozen=True)
-class Run:
+class RunFolder:
     """The folder of one pipeline run."""
 
     folder: Path
@@ -175,20 +175,20 @@ class Home:
         """Held by the one run that may use this folder."""
         return FileLock(self.root / "lock")
 
-    def new_run(self) -> Run:
+    def new_run(self) -> RunFolder:
         """Make the folder of a new run; its name sorts by time, also within a second."""
         folder = self.runs / f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"
         folder.mkdir(parents=True)
-        return Run(folder)
+        return RunFolder(folder)
 
-    def list_runs(self) -> list[Run]:
+    def list_runs(self) -> list[RunFolder]:
         """Every run, newest first."""
         if not self.runs.is_dir():
             return []
-        return [Run(path) for path in sorted(self.runs.iterdir(), reverse=True) if path.is_dir()]
+        return [RunFolder(path) for path in sorted(self.runs.iterdir(), reverse=True) if path.is_dir()]
 
 
-def read_plan(run: Run) -> dict[str, Any]:
+def read_plan(run: RunFolder) -> dict[str, Any]:
     """What a run was asked to do; empty where it never came to be written.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Addresses as they may be shown: without the user and password that some carry."""
+"""Hides the user and password that an address may carry."""
 
 import re
 
@@ -6,5 +6,5 @@ _USERINFO = re.compile(r"(?<=://)[^/\s?#]*@")  # up to the last @ before the pat
 
 
 def without_passwords(text: str) -> str:
-    """The text with `***` for what stands between `://` and `@` in the addresses in it."""
+    """The text with `***` in place of what stands between `://` and `@` in every address."""
     return _USERINFO.sub("***@", text)

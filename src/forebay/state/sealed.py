@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from forebay.errors import DamagedArtifactError
-from forebay.state import machine_words
 from forebay.state.file_digest import file_sha256
 from forebay.state.files import read_json, write_json
+from forebay.state.machine_errors import explain_machine_error
 
 MARKER = "_COMPLETE.json"
 EVERYTHING = "/"  # all that was sealed
@@ -66,7 +66,7 @@ def check_content(folder: Path, maker: str, names: Iterable[str]) -> None:
         try:
             found = file_sha256(folder / name)
         except OSError as error:
-            if machine_words.in_words(error):  # too few descriptors or too little memory are no fault of the file
+            if explain_machine_error(error):  # too few descriptors or too little memory are no fault of the file
                 raise
             raise _damaged(folder, name, maker, f"cannot be read ({error.strerror or error})") from error
         if found != wanted[name]:
@@ -95,7 +95,7 @@ def _sealed_digests(folder: Path, maker: str) -> dict[str, str]:
     except KeyError as error:
         raise _damaged(folder, MARKER, maker, "an older version wrote it, without digests of the files") from error
     except (OSError, ValueError, TypeError, AttributeError) as error:
-        if machine_words.in_words(error):
+        if explain_machine_error(error):
             raise
         raise _damaged(folder, MARKER, maker, f"cannot be read ({error})") from error
 

@@ -24,12 +24,13 @@ from typing import Any
 
 from forebay.errors import DamagedArtifactError, ForebayError
 from forebay.signals import signal_of
-from forebay.state import machine_words, mlflow_words
+from forebay.state.file_modes import private_files
 from forebay.state.home import Home
 from forebay.state.key_variables import SIGNER, forget_signing_key
+from forebay.state.machine_errors import explain_machine_error
 from forebay.state.mask import without_passwords
-from forebay.state.private import private_files
-from forebay.state.watch import end_with_supervisor
+from forebay.state.mlflow_errors import explain_mlflow_error, is_database_damage, is_mlflow_error, is_permanent_error
+from forebay.state.supervisor_watch import end_with_supervisor
 from forebay.text import one_line
 
 EVENTS_VARIABLE = "FOREBAY_EVENTS"  # the file to append to; set by the process that runs the pipeline
@@ -79,7 +80,7 @@ class StepLog:
         """Record the end by a signal, of a step whose own end is skipped."""
         seconds = round(time.monotonic() - self.began, 3)
         self.emit(
-            "failed", seconds=seconds, error=_in_words(SystemExit(status)), error_type="SystemExit", permanent=False
+            "failed", seconds=seconds, error=_explain(SystemExit(status)), error_type="SystemExit", permanent=False
         )
 
     def emit(self, kind: str, **facts: Any) -> None:
@@ -207,7 +208,7 @@ def _recorded(log: StepLog) -> Iterator[None]:
         log.emit(
             "failed",
             seconds=round(time.monotonic() - start, 3),
-            error=one_line(_in_words(error)),
+            error=one_line(_explain(error)),
             error_type=type(error).__name__,
             permanent=_is_final(error),
             **({"damaged": str(error.folder)} if isinstance(error, DamagedArtifactError) else {}),
@@ -218,18 +219,18 @@ def _recorded(log: StepLog) -> Iterator[None]:
 
 def _is_final(error: BaseException) -> bool:
     """Whether another try, seconds later, would fail in the same way."""
-    if isinstance(error, ForebayError | ImportError) or mlflow_words.is_final(error):
+    if isinstance(error, ForebayError | ImportError) or is_permanent_error(error):
         return True
-    return machine_words.in_words(error) is not None
+    return explain_machine_error(error) is not None
 
 
-def _in_words(error: BaseException) -> str:
+def _explain(error: BaseException) -> str:
     if isinstance(error, SystemExit) and (number := signal_of(error.code)):
         return f"ended by {number.name}"
-    if not isinstance(error, ForebayError) and (words := machine_words.in_words(error)):
+    if not isinstance(error, ForebayError) and (words := explain_machine_error(error)):
         return words
-    if mlflow_words.is_mlflows(error) or mlflow_words.is_of_damage(error):
-        return mlflow_words.in_words(error)
+    if is_mlflow_error(error) or is_database_damage(error):
+        return explain_mlflow_error(error)
     return without_passwords(str(error) if isinstance(error, ForebayError) else f"{type(error).__name__}: {error}")
 
 

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from forebay import tracking
 from forebay.errors import ForebayError
 from forebay.settings.environment import MLFLOW_RUN_ID
-from forebay.state import Home, mlflow_words
+from forebay.state import Home
+from forebay.state.mlflow_errors import explain_mlflow_error, is_database_damage, login_advice, refused_status
 from forebay.train.progress import EpochRecord
 
 if TYPE_CHECKING:
@@ -72,10 +73,10 @@ class TrackedRun:
             self.run_id = self._open(client)
             self._follow(client, self.run_id)
         except Exception as error:  # whatever a store or a network may raise
-            refused = mlflow_words.refused_status(error)
+            refused = refused_status(error)
             self._warn(
                 f"MLflow could not be written ({refused or type(error).__name__}); the training is not affected. "
-                + (mlflow_words.login_advice() if refused else _advice(error))
+                + (login_advice() if refused else _advice(error))
             )
 
     def _open(self, client: "MlflowClient") -> str:
@@ -119,7 +120,7 @@ class TrackedRun:
 def _advice(error: Exception) -> str:
     if isinstance(error, ForebayError):
         return str(error)
-    return mlflow_words.in_words(error) if mlflow_words.is_of_damage(error) else CHECK
+    return explain_mlflow_error(error) if is_database_damage(error) else CHECK
 
 
 def _log_epoch(client: "MlflowClient", run_id: str, record: EpochRecord) -> None:

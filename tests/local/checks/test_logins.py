@@ -14,7 +14,8 @@ from click.testing import CliRunner
 from forebay.cli.main import group
 from forebay.errors import ConfigError, MachineError
 from forebay.local.checks.logins import check_mlflow, check_source, check_store
-from forebay.state import Home, mlflow_words, step
+from forebay.state import Home, step
+from forebay.state.mlflow_errors import explain_mlflow_error, refused_status
 from forebay.state.steplog import read_events
 from support.machine_speed import slowness
 from support.s3_server import S3Store
@@ -203,8 +204,8 @@ def test_mlflows_own_errors_become_one_sentence_and_a_refusal_is_final(
 
     with pytest.raises(MlflowException) as raised, step("evaluate"):
         registry.list_names(home)
-    assert mlflow_words.refused_status(raised.value) == 401
-    said = mlflow_words.in_words(raised.value)
+    assert refused_status(raised.value) == 401
+    said = explain_mlflow_error(raised.value)
     assert "refuses the login (401). MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD are not set" in said
     failed = read_events(events)[0][-1]
     assert failed["error"] == said

@@ -11,7 +11,7 @@ from forebay.cli.main import group
 from forebay.errors import BusyError
 from forebay.local.retention.prune import Inventory, RunFacts, plan, prune
 from forebay.serving.state import DesiredModel, ServingFiles, write_desired
-from forebay.state import FileLock, Home, Run, is_sealed, seal, write_json
+from forebay.state import FileLock, Home, RunFolder, is_sealed, seal, write_json
 
 DAY_S = 86_400
 
@@ -22,8 +22,8 @@ class Planted:
     def __init__(self, home: Home) -> None:
         self.home = home
 
-    def run(self, day: int, log: str = "") -> Run:
-        run = Run(self.home.runs / f"202611{day:02d}-120000-aaaa")
+    def run(self, day: int, log: str = "") -> RunFolder:
+        run = RunFolder(self.home.runs / f"202611{day:02d}-120000-aaaa")
         run.folder.mkdir(parents=True)
         write_json(run.plan, {})
         run.events.write_text("")

@@ -13,7 +13,7 @@ from forebay.local.server.handle_requests import handle_request
 from forebay.local.server.launch import Address
 from forebay.select_backend import step_backend
 from forebay.settings import DeployConfig
-from forebay.state import Home, Run, step
+from forebay.state import Home, RunFolder, step
 from forebay.state.home import HOME_VARIABLE
 from forebay.state.steplog import EVENTS_VARIABLE, read_events
 from support.deploy_run import NAME, Released, Station
@@ -100,10 +100,10 @@ def _deploys(station: Station, released: Released) -> None:
     assert station.loaded == {NAME: released.version}
 
 
-def _deploy_apart(station: Station, released: Released, *faults: Fault) -> tuple[int, Run]:
+def _deploy_apart(station: Station, released: Released, *faults: Fault) -> tuple[int, RunFolder]:
     """The step in a process of its own; this one acts on its requests, and wakes it where it is halted."""
     log = station.log()
-    run = Run(station.home.runs / log.run_id)
+    run = RunFolder(station.home.runs / log.run_id)
     body = partial(_deploy, station.home, run, released)
     process = started(body, run.folder / "output.txt", faults)
     while process.exitcode is None:
@@ -123,13 +123,13 @@ def _wake(pid: int | None) -> None:
         pass
 
 
-def _deploy(home: Home, run: Run, released: Released) -> None:
+def _deploy(home: Home, run: RunFolder, released: Released) -> None:
     os.environ |= {HOME_VARIABLE: str(home.root), EVENTS_VARIABLE: str(run.events)}
     with step("deploy") as log:
         deploy(released.evaluation, released.version, DeployConfig(), log, step_backend(log))
 
 
-def _check_said(run: Run, words: tuple[str, ...]) -> None:
+def _check_said(run: RunFolder, words: tuple[str, ...]) -> None:
     (failed,) = [event for event in read_events(run.events)[0] if event["kind"] == "failed"]
     for word in words:
         assert word in failed["error"], failed["error"]

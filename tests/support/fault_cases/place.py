@@ -9,8 +9,8 @@ from typing import Any
 
 from forebay.state import Home
 from forebay.state.home import HOME_VARIABLE
+from forebay.state.process_environment import environment_variables
 from forebay.state.steplog import EVENTS_VARIABLE, read_events
-from forebay.state.surroundings import variables
 
 STEPS = ("ingest", "preprocess", "train", "evaluate", "register", "deploy")
 OUTPUT = {"ingest": "rows", "preprocess": "shards", "train": "bundle", "evaluate": "evaluation"}
@@ -57,7 +57,7 @@ class Place:
     def tried(self) -> Iterator[None]:
         """The environment of one try, as the process that runs the pipeline gives it: a run folder of its own."""
         run = self.home.new_run()
-        with variables({HOME_VARIABLE: str(self.home.root), EVENTS_VARIABLE: str(run.events)}):
+        with environment_variables({HOME_VARIABLE: str(self.home.root), EVENTS_VARIABLE: str(run.events)}):
             yield
 
     def events(self) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ import click
 from forebay.cli.command import command
 from forebay.errors import ConfigError
 from forebay.state import Home
-from forebay.state.private import hand_over
+from forebay.state.file_modes import apply_user_umask
 
 if TYPE_CHECKING:
     from forebay.install.charts.sources import Sources
@@ -96,6 +96,6 @@ def _act(lying: "Sources", action: str, file: Path, registry: str, dry_run: bool
     again = f"forebay bundle {action} {file}" + (f" --registry {registry}" if registry else "")
     perform(actions, log, click.echo, again)
     if action == "save":
-        hand_over(file)
-        hand_over(manifests)
+        apply_user_umask(file)
+        apply_user_umask(manifests)
     click.echo(f"{len(found)} images are in {file if action == 'save' else registry}.")

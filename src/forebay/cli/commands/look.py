@@ -20,9 +20,9 @@ from forebay.local.runs.history import find_run, load_summary
 from forebay.select_backend import command_backend
 from forebay.serving.log_file import log_files
 from forebay.serving.state import ServingFiles
-from forebay.state import Home, Run
+from forebay.state import Home, RunFolder
 from forebay.state.steplog import damaged_lines, read_events
-from forebay.text import one_line, plain
+from forebay.text import escape_controls, one_line
 
 Result = TypeVar("Result")
 
@@ -186,11 +186,11 @@ def _end_tree(pid: int) -> None:
 
 def _told(problems: Iterable[str]) -> int:
     for problem in problems:
-        click.echo(f"Error: {plain(problem)}", err=True)
+        click.echo(f"Error: {escape_controls(problem)}", err=True)
     return 2 if problems else 0
 
 
-def step_output(run: Run, step: str) -> list[str]:
+def step_output(run: RunFolder, step: str) -> list[str]:
     """The lines of the engine's log that belong to one step, without kfp's colours."""
     if not run.engine_log.is_file():
         return []
@@ -203,11 +203,11 @@ def step_output(run: Run, step: str) -> list[str]:
     return lines
 
 
-def _latest(home: Home) -> Run | None:
+def _latest(home: Home) -> RunFolder | None:
     return next(iter(home.list_runs()), None)
 
 
-def _last_with(home: Home, step: str) -> Run:
+def _last_with(home: Home, step: str) -> RunFolder:
     """The newest run in which the step ran: in later ones it was cached."""
     for run in home.list_runs():
         if any(event["step"] == step for event in read_events(run.events)[0]):

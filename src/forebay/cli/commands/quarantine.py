@@ -12,7 +12,7 @@ from forebay.cli.command import command
 from forebay.cli.options import json_option
 from forebay.errors import ConfigError, DamagedError
 from forebay.local.runs.history import find_run
-from forebay.state import Home, Run
+from forebay.state import Home, RunFolder
 from forebay.state.home import read_plan
 from forebay.state.steplog import read_events
 from forebay.text import one_line
@@ -51,7 +51,7 @@ def _rows(where: str | None) -> Iterator[dict[str, Any]]:
     yield from quarantine_rows(run.folder, f"{QUARANTINE}.parquet")
 
 
-def _run_of_ingest(home: Home, run_id: str | None) -> Run:
+def _run_of_ingest(home: Home, run_id: str | None) -> RunFolder:
     """The run in which the ingest ran that a run used: itself, or an earlier one with the same parameters of ingest."""
     run = find_run(home, run_id)
     wanted = _ingest_parameters(run)
@@ -67,7 +67,7 @@ def _run_of_ingest(home: Home, run_id: str | None) -> Run:
     )
 
 
-def _ingest_parameters(run: Run) -> dict[str, Any]:
+def _ingest_parameters(run: RunFolder) -> dict[str, Any]:
     parameters = read_plan(run).get("parameters")
     if not isinstance(parameters, dict):
         return {}

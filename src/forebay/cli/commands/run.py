@@ -14,7 +14,7 @@ from forebay.settings import all_settings
 from forebay.settings.cluster_only import check_for_this_machine
 from forebay.signals import raise_on_signals
 from forebay.state import Home
-from forebay.state.private import hand_over
+from forebay.state.file_modes import apply_user_umask
 from forebay.state.runners import Runner
 
 if TYPE_CHECKING:
@@ -125,5 +125,5 @@ def compile_command(output: Path, registry: str, digests: tuple[str, ...]) -> No
     images = registry_names(registry, digests)
     require_writable(output.absolute().parent, "--out")
     compile_pipeline(output, images)
-    hand_over(output)
+    apply_user_umask(output)
     click.echo(f"Wrote {output}.")

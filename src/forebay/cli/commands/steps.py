@@ -25,7 +25,7 @@ from forebay.settings.cluster_only import check_for_this_machine
 from forebay.settings.keys import Scalar
 from forebay.signals import before_forced_exit, raise_on_signals
 from forebay.state import Home
-from forebay.state.private import hand_over
+from forebay.state.file_modes import apply_user_umask
 from forebay.state.sealed import MARKER
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def ingest_command(data: str, out: Path, assignments: tuple[str, ...], as_json: 
     config = ingest_config(values)
     check_before_steps(out, spark=True)
     manifest, summary = _call(lambda: run_ingest(out, config))
-    hand_over(out)
+    apply_user_umask(out)
     kept = {
         "rows": manifest.rows, "classes": len(manifest.classes), "digest": manifest.digest,
         "quarantined": manifest.quarantined,
@@ -102,7 +102,7 @@ def train_command(dataset: Path, out: Path, assignments: tuple[str, ...], as_jso
         return run_train(out / "shards", out / "bundle", values)
 
     result, summary = _call(steps)
-    hand_over(out)
+    apply_user_umask(out)
     bundle = out / "bundle"
     if as_json:
         model = {"architecture": result.spec.architecture, "weights_sha256": result.spec.weights_sha256}
@@ -158,7 +158,7 @@ def evaluate_command(model: str, data: str, out: Path | None, assignments: tuple
 
         evaluation, summary = _call(steps)
     if out:
-        hand_over(out)
+        apply_user_umask(out)
     if found.version:
         summary["model"]["version"] = found.version
     if as_json:

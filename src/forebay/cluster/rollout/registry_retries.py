@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from forebay.errors import ModelError
 from forebay.kube.retries import Patience, Refused
 from forebay.state.mask import without_passwords
-from forebay.state.surroundings import variables
+from forebay.state.process_environment import environment_variables
 
 if TYPE_CHECKING:
     from mlflow import MlflowException
@@ -46,7 +46,9 @@ def _asked(ask: Callable[[], Result]) -> Result:
     from mlflow import MlflowException
 
     try:
-        with variables({name: value for name, value in BRIEF.items() if name not in os.environ}):  # a person's stay
+        with environment_variables(
+            {name: value for name, value in BRIEF.items() if name not in os.environ}
+        ):  # a person's stay
             return ask()
     except MlflowException as error:
         raise RegistryError(error) from error

@@ -18,7 +18,7 @@ from forebay.contracts.bundles.regular_file import not_regular, open_regular
 from forebay.contracts.bundles.spec import SIGNATURE
 from forebay.errors import ModelError
 from forebay.state.file_digest import stream_sha256
-from forebay.text import control_in, one_line
+from forebay.text import find_control, one_line
 
 MOST_FILES = 1000  # a bundle of ours holds fewer than ten
 LARGEST_FILE = 8 << 30  # bytes; the largest networks have a third of it, and reading must end
@@ -175,5 +175,5 @@ def _paths(folder: Path) -> Iterator[tuple[str, Path, int]]:
 
 
 def _check_name(path: Path) -> None:
-    if control_in(path.name):  # or bytes that are no text
+    if find_control(path.name):  # or bytes that are no text
         raise ModelError(f"{one_line(str(path))}: the name of a bundle's file must be printable text.")

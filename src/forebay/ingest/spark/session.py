@@ -16,7 +16,7 @@ from forebay.errors import DataError, MachineError
 from forebay.ingest.spark.passwd_entry import ensure_username
 from forebay.search_path import SAFE_PATH
 from forebay.signals import keep_ctrl_c
-from forebay.state.surroundings import without_other_spark
+from forebay.state.process_environment import without_other_spark
 
 if TYPE_CHECKING:
     import pyarrow as pa

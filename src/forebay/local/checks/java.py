@@ -7,7 +7,7 @@ from pathlib import Path
 
 from forebay.backend.check import REINSTALL, CheckResult, failed, passed
 from forebay.ingest.spark.session import java_home
-from forebay.state.surroundings import other_spark_variables, without_other_spark
+from forebay.state.process_environment import other_spark_variables, without_other_spark
 
 MIN_JAVA = 17  # of Spark 4
 START_TIMEOUT_S = 30.0

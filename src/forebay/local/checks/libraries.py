@@ -12,8 +12,8 @@ from forebay.backend.check import REINSTALL, CheckResult, failed, failed_with, p
 from forebay.errors import DamagedError
 from forebay.state import Home
 from forebay.state.mask import without_passwords
-from forebay.state.mlflow_words import in_words, is_of_damage, login_advice, refused_status
-from forebay.state.surroundings import hiding_modules
+from forebay.state.mlflow_errors import explain_mlflow_error, is_database_damage, login_advice, refused_status
+from forebay.state.process_environment import shadowing_modules
 from forebay.tracking import SCHEMA, client, is_used, known_revisions, schema_revision, shown_uri
 
 
@@ -54,7 +54,7 @@ def _mismatch(wanted: Requirement) -> str | None:
 def hidden_modules() -> CheckResult:
     """No folder of PYTHONPATH has a module that is taken for one of Python's or of a package that we need."""
     names = frozenset(sys.stdlib_module_names) | frozenset(metadata.packages_distributions())
-    found = [path for path in hiding_modules(names) if not path.is_relative_to(sysconfig.get_path("purelib"))]
+    found = [path for path in shadowing_modules(names) if not path.is_relative_to(sysconfig.get_path("purelib"))]
     if not found:
         return passed("modules", "nothing in PYTHONPATH hides a library")
     listed = ", ".join(map(str, found[:3])) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
@@ -102,8 +102,8 @@ def mlflow_store(home: Home) -> CheckResult:
     try:
         versions = len(client(home).search_model_versions(max_results=1000))
     except Exception as error:  # its stores let errors of the database driver and of HTTP through
-        if is_of_damage(error):
-            return CheckResult(name="mlflow", ok=False, detail=in_words(error))
+        if is_database_damage(error):
+            return CheckResult(name="mlflow", ok=False, detail=explain_mlflow_error(error))
         if status := refused_status(error):
             return failed("mlflow", f"{uri} refuses the login ({status})", login_advice())
         first_line = without_passwords(str(error).strip() or type(error).__name__).splitlines()[0]

@@ -16,17 +16,17 @@ from forebay.settings.cluster_environment import CHECKPOINT_STORE
 from forebay.settings.environment import MLFLOW_URI
 from forebay.state import Home
 from forebay.state.mask import without_passwords
-from forebay.state.mlflow_words import (
+from forebay.state.mlflow_errors import (
     PASSWORD,
     TOKEN,
     USERNAME,
-    in_words,
-    is_mlflows,
+    explain_mlflow_error,
+    is_mlflow_error,
     login_advice,
     refused_status,
     upgrade_advice,
 )
-from forebay.state.surroundings import variables
+from forebay.state.process_environment import environment_variables
 
 if TYPE_CHECKING:
     from requests import Response
@@ -215,12 +215,12 @@ def _judge(answer: "Response", shown: str, *, needed: bool) -> Places:
 
 def _ask_with_mlflow(home: Home, *, needed: bool) -> Places:
     try:
-        with variables(HURRY):
+        with environment_variables(HURRY):
             found = tracking.client(home).search_experiments(max_results=1000)
         return {str(each.name): str(each.artifact_location) for each in found}
     except Exception as error:  # its stores let errors of database drivers and of HTTP through
         if needed or refused_status(error):
-            words = in_words(error) if is_mlflows(error) else _cause(error)
+            words = explain_mlflow_error(error) if is_mlflow_error(error) else _cause(error)
             raise MachineError(f"{words} Correct {MLFLOW_URI} ({tracking.shown_uri(home)}).") from error
         return {}
 

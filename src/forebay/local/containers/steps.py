@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 from forebay import container_images
 from forebay.local.containers.client import HOME_LABEL, common, connected, label_of, remove
 from forebay.local.containers.environment import passed_on
-from forebay.state import Home, Run
-from forebay.state.private import UMASK
+from forebay.state import Home, RunFolder
+from forebay.state.file_modes import UMASK
 from forebay.state.steplog import EVENTS_VARIABLE, FRESH_VARIABLE, StepLog, read_events
-from forebay.state.watch import GRACE_S
+from forebay.state.supervisor_watch import GRACE_S
 
 if TYPE_CHECKING:
     from docker.client import DockerClient
@@ -39,7 +39,7 @@ class Containers:
     """What the containers of one run have in common."""
 
     home: Home
-    run: Run
+    run: RunFolder
     sources: tuple[str, ...]  # local paths that steps may read
     gpus: str
     fresh: bool

@@ -14,9 +14,9 @@ from forebay import registry
 from forebay.errors import BusyError, DamagedError, MachineError
 from forebay.local.runs.cache import artifact_paths
 from forebay.local.server import control
-from forebay.state import FileLock, Home, Run
+from forebay.state import FileLock, Home, RunFolder
 from forebay.state.mask import without_passwords
-from forebay.state.mlflow_words import in_words, is_mlflows, is_of_damage
+from forebay.state.mlflow_errors import explain_mlflow_error, is_database_damage, is_mlflow_error
 from forebay.state.steplog import read_events
 from forebay.tracking import shown_uri
 
@@ -141,13 +141,13 @@ def _origins(inventory: Inventory) -> set[Path]:
     return set(oldest_last.values())
 
 
-def _run_facts(run: Run) -> RunFacts:
+def _run_facts(run: RunFolder) -> RunFacts:
     texts = [path.read_text(errors="replace") for path in (run.events, run.engine_log) if path.is_file()]
     started = (run.plan if run.plan.is_file() else run.folder).stat().st_mtime
     return RunFacts(folder=run.folder, started=started, text="\n".join(texts), registered=_registered(run))
 
 
-def _registered(run: Run) -> Version | None:
+def _registered(run: RunFolder) -> Version | None:
     for event in read_events(run.events)[0]:
         if event["step"] == "register" and event["kind"] == "result" and event.get("model"):
             return event["model"]["name"], str(event["model"]["version"])
@@ -175,8 +175,8 @@ def _versions(home: Home) -> set[Version]:
 def _words(error: Exception, home: Home) -> str:
     if isinstance(error, DamagedError):
         return str(error)
-    if is_mlflows(error) or is_of_damage(error):
-        return in_words(error, shown_uri(home))
+    if is_mlflow_error(error) or is_database_damage(error):
+        return explain_mlflow_error(error, shown_uri(home))
     return f"{without_passwords(' '.join(str(error).split()))}."
 
 

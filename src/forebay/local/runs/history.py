@@ -8,13 +8,13 @@ from forebay.backend.summary import summarize
 from forebay.backend.summary_text import summary_rows
 from forebay.errors import ConfigError, DamagedError
 from forebay.local.server import control
-from forebay.state import Home, Run, read_object
+from forebay.state import Home, RunFolder, read_object
 from forebay.state.steplog import read_events
 
 NO_RUN = summarize("", []) | {"run_id": None, "state": None, "seconds": None}  # every key of a run's summary
 
 
-def load_summary(run: Run, tell: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
+def load_summary(run: RunFolder, tell: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
     """The summary of a run; rebuilt from its events when the run never ended, or the file is damaged.
 
     Args:
@@ -47,7 +47,7 @@ def _is_whole(summary: dict[str, Any]) -> bool:
         return False
 
 
-def find_run(home: Home, run_id: str | None) -> Run:
+def find_run(home: Home, run_id: str | None) -> RunFolder:
     """The run of an id, or the newest.
 
     Raises:

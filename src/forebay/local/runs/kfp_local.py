@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from forebay.local.runs.cache import drop_broken_entries, keep_digests
 from forebay.settings import TrainConfig
 from forebay.signals import raise_on_signals, system_exit
-from forebay.state import Home, Run, StepLog, read_json, write_bytes
-from forebay.state.watch import end_with_supervisor
+from forebay.state import Home, RunFolder, StepLog, read_json, write_bytes
+from forebay.state.supervisor_watch import end_with_supervisor
 
 if TYPE_CHECKING:
     from forebay.local.containers.steps import Containers
@@ -82,7 +82,7 @@ def _docker_runner(containers: "Containers") -> Any:
     return local.DockerRunner()
 
 
-def _containers(plan: dict[str, Any], home: Home, run: Run) -> "Containers | None":
+def _containers(plan: dict[str, Any], home: Home, run: RunFolder) -> "Containers | None":
     if plan["runner"] != "docker":
         return None
     from forebay.local.containers.steps import Containers
@@ -106,7 +106,7 @@ def main(run_folder: str) -> int:
     # through PATH, on which this interpreter's folder comes first.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     sys.executable = "python3"
-    run, home = Run(Path(run_folder)), Home.find()
+    run, home = RunFolder(Path(run_folder)), Home.find()
     plan = read_json(run.plan)
     from forebay.local.runs.condition import ConditionError  # not above: the command line need not load what it loads
 

@@ -12,11 +12,11 @@ import psutil
 
 from forebay.search_path import SAFE_PATH
 from forebay.settings.environment import SIGNING_KEY
-from forebay.state import Home, Run
+from forebay.state import Home, RunFolder
+from forebay.state.file_modes import UMASK
 from forebay.state.home import HOME_VARIABLE
-from forebay.state.private import UMASK
 from forebay.state.steplog import EVENTS_VARIABLE, FRESH_VARIABLE
-from forebay.state.watch import GRACE_S, SUPERVISOR_VARIABLE
+from forebay.state.supervisor_watch import GRACE_S, SUPERVISOR_VARIABLE
 
 POLL_S = 0.05
 
@@ -24,7 +24,7 @@ POLL_S = 0.05
 class EngineProcess:
     """One running pipeline. Leaving the `with` block ends whatever of it is left."""
 
-    def __init__(self, home: Home, run: Run, *, fresh: bool) -> None:
+    def __init__(self, home: Home, run: RunFolder, *, fresh: bool) -> None:
         environment = os.environ | {
             HOME_VARIABLE: str(home.root),
             EVENTS_VARIABLE: str(run.events),

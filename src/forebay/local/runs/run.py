@@ -23,7 +23,7 @@ from forebay.settings import IngestConfig, parameter_name
 from forebay.settings.ingest import DIGITS
 from forebay.settings.keys import Scalar
 from forebay.signals import interrupt_status
-from forebay.state import Home, Run, write_bytes, write_json
+from forebay.state import Home, RunFolder, write_bytes, write_json
 from forebay.state.home import read_plan
 from forebay.state.runners import Runner
 from forebay.state.steplog import read_events
@@ -93,7 +93,7 @@ def _end_leftover_containers(home: Home, runner: Runner) -> None:
             end_leftovers(home)
 
 
-def _may_have_containers(run: Run) -> bool:
+def _may_have_containers(run: RunFolder) -> bool:
     try:
         return read_plan(run).get("runner") == "docker"
     except DamagedError:
@@ -114,7 +114,7 @@ def _absolute(data: str) -> str:
     return data if data == DIGITS or "://" in data else str(Path(data).expanduser().absolute())
 
 
-def _watch(home: Home, run: Run, request: RunRequest, address: Address, show: Callable[[Event], None]) -> int:
+def _watch(home: Home, run: RunFolder, request: RunRequest, address: Address, show: Callable[[Event], None]) -> int:
     with EngineProcess(home, run, fresh=request.fresh) as engine:
         try:
             return follow_events(run, show, engine.exit_code, lambda: handle_request(home, run, address))
@@ -124,7 +124,7 @@ def _watch(home: Home, run: Run, request: RunRequest, address: Address, show: Ca
 
 
 def follow_events(
-    run: Run, show: Callable[[Event], None], ended: Callable[[], int | None], between: Callable[[], object] = bool
+    run: RunFolder, show: Callable[[Event], None], ended: Callable[[], int | None], between: Callable[[], object] = bool
 ) -> int:
     """Show the events of a run as they come, until it has ended.
 
@@ -150,7 +150,7 @@ def follow_events(
 
 
 def _conclude(
-    home: Home, run: Run, address: Address, exit_code: int, seconds: float, show: Callable[[Event], None]
+    home: Home, run: RunFolder, address: Address, exit_code: int, seconds: float, show: Callable[[Event], None]
 ) -> Summary:
     events, _ = read_events(run.events)
     summary = summarize(run.run_id, events) | {"seconds": round(seconds, 1)}
@@ -185,7 +185,7 @@ def _state(exit_code: int, summary: dict[str, Any]) -> str:
     return "done" if gate["passed"] else "refused"
 
 
-def _keep_report(run: Run, report: str | None) -> str | None:
+def _keep_report(run: RunFolder, report: str | None) -> str | None:
     """Copy the report beside the summary, where it outlives pruned artifacts."""
     if report is None or not Path(report).is_file():
         return None
@@ -193,7 +193,7 @@ def _keep_report(run: Run, report: str | None) -> str | None:
     return str(run.report)
 
 
-def _unexplained(run: Run, events: list[Event]) -> dict[str, str]:
+def _unexplained(run: RunFolder, events: list[Event]) -> dict[str, str]:
     step = unfinished_step(events)
     if step:
         problem = "the step was killed before it could say why (out of memory is the commonest reason)"

@@ -15,7 +15,7 @@ from forebay.local.server.publish import publish_or_restore
 from forebay.serving.client import predict_url
 from forebay.serving.state import DesiredModel, ServerInfo
 from forebay.state import Home
-from forebay.text import control_in
+from forebay.text import find_control
 
 LOAD_TIMEOUT_S = 120.0
 
@@ -24,7 +24,7 @@ def resolve(home: Home, reference: str) -> tuple[str, DesiredModel]:
     """Name and bundle of a registry reference (`digits`, `digits@champion`, `digits/3`) or of a bundle folder."""
     folder = Path(reference).absolute()
     if (folder / SPEC).is_file():
-        forbidden = control_in(folder.name)
+        forbidden = find_control(folder.name)
         if forbidden:
             raise ConfigError(
                 f"{str(folder)!r} holds {forbidden} in its last part, by which the model would be called. Rename it."

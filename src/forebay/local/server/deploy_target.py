@@ -10,7 +10,7 @@ from forebay.registry import RegisteredBundle
 from forebay.serving.client import predict_url
 from forebay.serving.state import DesiredModel
 from forebay.settings import DeployConfig, ServeConfig
-from forebay.state import Run, StepLog
+from forebay.state import RunFolder, StepLog
 
 ANSWER_MARGIN_S = 120.0  # on top of deploy.timeout_s: for starting the server, and for putting back what was
 
@@ -26,7 +26,7 @@ class LocalServer:
         self, bundle: RegisteredBundle, smoke: Smoke, config: DeployConfig, serve: ServeConfig, log: StepLog
     ) -> str:
         """As `DeployTarget.serve`; the process that runs the pipeline has the server's settings already."""
-        run = Run(log.home.runs / log.run_id)
+        run = RunFolder(log.home.runs / log.run_id)
         served = DesiredModel.from_record(bundle.folder, bundle.version, bundle.weights_sha256, bundle.record)
         request = Request(action="stage", name=bundle.name, model=served, timeout_s=config.timeout_s)
         timeout_s = 2 * config.timeout_s + ANSWER_MARGIN_S

@@ -8,10 +8,10 @@ from forebay.local.server.launch import Address
 from forebay.local.server.publish import publish_or_restore
 from forebay.local.server.requests import Answer, Request, answer, candidate, pending
 from forebay.serving.state import DesiredModel
-from forebay.state import Home, Run
+from forebay.state import Home, RunFolder
 
 
-def handle_request(home: Home, run: Run, address: Address) -> bool:
+def handle_request(home: Home, run: RunFolder, address: Address) -> bool:
     """Serve the deploy step's request, if one waits; a failure becomes the answer.
 
     Returns:

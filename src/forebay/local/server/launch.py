@@ -16,8 +16,8 @@ from forebay.serving.state import ServerInfo, ServingFiles, read_server
 from forebay.settings.serve import from_environment, serve_variables
 from forebay.signing import server_variables
 from forebay.state import Home
+from forebay.state.file_modes import UMASK
 from forebay.state.key_variables import without_signing_key
-from forebay.state.private import UMASK
 from forebay.state.runners import Runner
 
 START_TIMEOUT_S = 180.0  # a server is up in under 5 s; on a machine that others use up, or a cold disk, minutes pass

@@ -19,9 +19,9 @@ from forebay.local.server.publish import publish_or_restore
 from forebay.serving.state import DesiredModel, LoadStatus
 from forebay.signals import StopRequest, stop_request
 from forebay.state import Home
+from forebay.state.file_modes import UMASK
 from forebay.state.mask import without_passwords
-from forebay.state.mlflow_words import in_words, is_mlflows
-from forebay.state.private import UMASK
+from forebay.state.mlflow_errors import explain_mlflow_error, is_mlflow_error
 from forebay.text import one_line
 
 EVERY_S = 10.0
@@ -59,7 +59,7 @@ def _look(home: Home) -> str:
         if not problems:
             _forget_downloads(home, wanted)
     except (ForebayError, MlflowException, OSError) as error:  # the tracking server is not up yet, or the server ended
-        words = in_words(error) if is_mlflows(error) else str(error)
+        words = explain_mlflow_error(error) if is_mlflow_error(error) else str(error)
         return without_passwords(f"{words} Trying again.")
     return without_passwords(" ".join([f"serving {_listed(control.loaded_models(home))}.", *problems]))
 

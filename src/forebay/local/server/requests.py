@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from forebay.errors import DeployError
 from forebay.serving.state import DesiredModel
-from forebay.state import Run, read_json, write_json
+from forebay.state import RunFolder, read_json, write_json
 
 Action = Literal["stage", "promote", "discard"]
 
@@ -55,7 +55,7 @@ def candidate(name: str) -> str:
     return f"{name}.candidate"  # `evaluate.name` allows no dot, so this is never a registered name
 
 
-def ask(run: Run, request: Request, timeout_s: float) -> Answer:
+def ask(run: RunFolder, request: Request, timeout_s: float) -> Answer:
     """Write the request and wait for its answer (called by the deploy step).
 
     Raises:
@@ -77,7 +77,7 @@ def ask(run: Run, request: Request, timeout_s: float) -> Answer:
     )
 
 
-def pending(run: Run) -> Request | None:
+def pending(run: RunFolder) -> Request | None:
     """The request that waits for an answer, if any (called by the process that runs the pipeline)."""
     try:
         value = read_json(run.serving_request)
@@ -88,12 +88,12 @@ def pending(run: Run) -> Request | None:
     return None if found is not None and found.id == request.id else request
 
 
-def answer(run: Run, reply: Answer) -> None:
+def answer(run: RunFolder, reply: Answer) -> None:
     """Write the answer to a request."""
     write_json(run.serving_answer, asdict(reply))
 
 
-def _read_answer(run: Run) -> Answer | None:
+def _read_answer(run: RunFolder) -> Answer | None:
     try:
         value = read_json(run.serving_answer)
     except FileNotFoundError:

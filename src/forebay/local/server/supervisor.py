@@ -8,8 +8,8 @@ holds `supervisor.lock` for as long as it lives, as the server holds its own. Th
   it lived less than a minute. It never gives up, with three exceptions: the server ended before it ever answered (who
   started it is told why); it ended with exit code 2 (a file or setting that a person must mend, so that no other start
   can succeed); or the state folder is gone.
-- Where the supervisor itself is killed, the server answers what it has begun and ends (`forebay.state.watch`): nothing
-  is left that no command knows of, and the next command starts both afresh.
+- Where the supervisor itself is killed, the server answers what it has begun and ends
+  (`forebay.state.supervisor_watch`): nothing is left that no command knows of, and the next command starts both afresh.
 
 Imports nothing heavy: it is there, with 15 MB, as long as the server.
 """
@@ -29,7 +29,7 @@ from forebay.local.server.record import Restarts
 from forebay.serving import log_file
 from forebay.serving.state import ServingFiles
 from forebay.state import FileLock, Home
-from forebay.state.watch import SUPERVISOR_VARIABLE
+from forebay.state.supervisor_watch import SUPERVISOR_VARIABLE
 from forebay.text import one_line
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from forebay.state.machine_words import in_words, naming
+from forebay.state.machine_errors import add_file_name, explain_machine_error
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ from forebay.state.machine_words import in_words, naming
     ],
 )
 def test_a_refusal_of_the_machine_is_said_with_what_mends_it(error: BaseException, words: str) -> None:
-    said = in_words(error)
+    said = explain_machine_error(error)
     assert said
     assert words in said
     assert said.endswith("and run again.")
@@ -34,10 +34,10 @@ def test_a_refusal_of_the_machine_is_said_with_what_mends_it(error: BaseExceptio
 
 @pytest.mark.parametrize("error", [ValueError("no"), FileNotFoundError(errno.ENOENT, "No such file", "/a")])
 def test_other_errors_are_left_to_others(error: BaseException) -> None:
-    assert in_words(error) is None
+    assert explain_machine_error(error) is None
 
 
 def test_an_error_of_a_write_gets_the_name_of_its_file(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match=r"a\.bin") as raised, naming(tmp_path / "a.bin"):
+    with pytest.raises(OSError, match=r"a\.bin") as raised, add_file_name(tmp_path / "a.bin"):
         os.write(99_999, b"")
     assert raised.value.filename == str(tmp_path / "a.bin")

@@ -1,7 +1,7 @@
-"""What a shell leaves in its environment that must not reach our Python and Java processes.
+"""Environment variables that a shell sets for other programs and that must not reach our Python and Java processes.
 
 People start `forebay` in the folder of another project, and in a shell that Jupyter, YARN or a module system has set
-up. Modules of that folder are never imported, and a Spark of ours takes nothing that is meant for another one.
+up. Our processes never import modules of that folder, and our Spark heeds no variable that is meant for another one.
 """
 
 import contextlib
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from forebay.search_path import PYTHON_PATH
 
-OTHER_SPARK = ("SPARK_", "PYSPARK_", "HADOOP_", "YARN_", "HIVE_")  # beginnings of names
+OTHER_SPARK = ("SPARK_", "PYSPARK_", "HADOOP_", "YARN_", "HIVE_")  # prefixes of names
 OTHER_JAVA = ("JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "CLASSPATH", "BASH_ENV")
 
 
@@ -23,7 +23,7 @@ def other_spark_variables(environment: Mapping[str, str] | None = None) -> list[
 
 @contextlib.contextmanager
 def without_other_spark() -> Iterator[None]:
-    """This process's environment without those variables for the block."""
+    """Remove those variables from the environment of this process for the block."""
     taken = {name: os.environ.pop(name) for name in list(os.environ) if _is_other(name)}
     try:
         yield
@@ -32,8 +32,8 @@ def without_other_spark() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def variables(values: Mapping[str, str]) -> Iterator[None]:
-    """This process's environment with these variables for the block; afterwards it is as it was."""
+def environment_variables(values: Mapping[str, str]) -> Iterator[None]:
+    """Set variables in the environment of this process for the block, and restore it afterwards."""
     before = {name: os.environ[name] for name in values if name in os.environ}
     os.environ.update(values)
     try:
@@ -44,8 +44,8 @@ def variables(values: Mapping[str, str]) -> Iterator[None]:
         os.environ.update(before)
 
 
-def hiding_modules(names: frozenset[str], environment: Mapping[str, str] | None = None) -> list[Path]:
-    """Files and packages in the folders of PYTHONPATH that hide a module of one of these names."""
+def shadowing_modules(names: frozenset[str], environment: Mapping[str, str] | None = None) -> list[Path]:
+    """Files and packages in folders of PYTHONPATH that shadow a module of one of these names."""
     environment = os.environ if environment is None else environment
     folders = [Path(entry) for entry in environment.get(PYTHON_PATH, "").split(os.pathsep) if entry]
     return [path for folder in folders for path in _listed(folder) if _module_name(path) in names]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from forebay.local.checks.libraries import hidden_modules
-from forebay.state.surroundings import other_spark_variables, without_other_spark
+from forebay.state.process_environment import other_spark_variables, without_other_spark
 
 LOOK = """
 import json, os, sys

@@ -1,4 +1,4 @@
-"""What the machine refuses (disk, quota, descriptors, memory) in one sentence with what mends it."""
+"""Errors of the machine (disk, quota, descriptors, memory) in one sentence each, with what mends them."""
 
 import errno
 import resource
@@ -9,11 +9,11 @@ from pathlib import Path
 from forebay.state.mask import without_passwords
 
 _NO_MEMORY = ("can't allocate memory", "Cannot allocate memory", "failed to map segment", "can't start new thread")
-_NO_DISK = ("database or disk is full", "disk I/O error", "No space left on device")  # of SQLite, and of Arrow
+_NO_DISK = ("database or disk is full", "disk I/O error", "No space left on device")  # SQLite's words, and Arrow's
 
 
-def in_words(error: BaseException) -> str | None:
-    """The sentence; None for an error of another kind."""
+def explain_machine_error(error: BaseException) -> str | None:
+    """The error as one sentence; None for an error that is not the machine's."""
     text = " ".join(without_passwords(str(error)).split())
     number = error.errno if isinstance(error, OSError) else None
     if number == errno.EFBIG:
@@ -33,8 +33,8 @@ def in_words(error: BaseException) -> str | None:
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Put the file's name into an error of the block that a system call raised without one."""
+def add_file_name(path: Path) -> Iterator[None]:
+    """Add the name of a file to an error that a system call raises in the block without one."""
     try:
         yield
     except OSError as error:
@@ -46,7 +46,9 @@ def naming(path: Path) -> Iterator[None]:
 def _named(error: BaseException) -> str:
     """`No space left on device: /data/shards/train-00000.npy`."""
     assert isinstance(error, OSError)
-    file = error.filename if error.filename2 is None else error.filename2  # of two, the copy is the one written
+    file = (
+        error.filename if error.filename2 is None else error.filename2
+    )  # where there are two names, the second is the file that was written
     name = f": {file}" if file is not None else ""
     return f"{error.strerror or error}{name}"
 

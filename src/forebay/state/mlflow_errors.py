@@ -1,4 +1,4 @@
-"""MLflow's errors in one sentence with what mends it. MLflow is not imported: its errors are known by their facts."""
+"""MLflow's errors in one sentence each, with what mends them. They are recognized without importing MLflow."""
 
 import os
 import re
@@ -12,47 +12,49 @@ from forebay.state.home import Home
 from forebay.state.mask import without_passwords
 
 USERNAME, PASSWORD, TOKEN = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"
-REFUSED = {"UNAUTHENTICATED": 401, "CUSTOMER_UNAUTHORIZED": 401, "PERMISSION_DENIED": 403}
+LOGIN_STATUS = {"UNAUTHENTICATED": 401, "CUSTOMER_UNAUTHORIZED": 401, "PERMISSION_DENIED": 403}
 OUT_OF_DATE = "out-of-date database schema"
-LONGEST = 300  # of what a server said, in a message
+MAX_SHOWN = 300  # a message repeats no more of what a server said
 
-_DAMAGE = re.compile(r"file is not a database|database disk image is malformed|malformed database schema")  # of sqlite
+_DAMAGE = re.compile(
+    r"file is not a database|database disk image is malformed|malformed database schema"
+)  # in sqlite's words
 _DATABASE_ERRORS = ("MlflowException", "DatabaseError")
 _STATUS = re.compile(r"failed with error code (\d{3})")
 _BODY = re.compile(r"\s*Response body:.*", re.DOTALL)
 
 
-def is_mlflows(error: BaseException) -> bool:
-    """Whether MLflow raised it: one of its own errors, or of its HTTP client."""
+def is_mlflow_error(error: BaseException) -> bool:
+    """Whether MLflow or its HTTP client raised the error."""
     return any(kind.__module__.partition(".")[0] == "mlflow" for kind in type(error).__mro__)
 
 
 def refused_status(error: BaseException) -> int | None:
-    """401 or 403 where the server refuses the login, which another try would not mend."""
-    if not is_mlflows(error):
+    """The HTTP status 401 or 403 where the server refuses the login; None for every other error."""
+    if not is_mlflow_error(error):
         return None
     found = _STATUS.search(str(error))
-    status = int(found[1]) if found else REFUSED.get(str(getattr(error, "error_code", "")), 0)
+    status = int(found[1]) if found else LOGIN_STATUS.get(str(getattr(error, "error_code", "")), 0)
     return status if status in (401, 403) else None
 
 
-def is_final(error: BaseException) -> bool:
+def is_permanent_error(error: BaseException) -> bool:
     """Whether another try would fail in the same way."""
-    if refused_status(error) is not None or is_of_damage(error):
+    if refused_status(error) is not None or is_database_damage(error):
         return True
-    return is_mlflows(error) and OUT_OF_DATE in str(error)
+    return is_mlflow_error(error) and OUT_OF_DATE in str(error)
 
 
-def is_of_damage(error: BaseException) -> bool:
-    """Whether sqlite found that its file is damaged, told by MLflow, by SQLAlchemy or by itself."""
+def is_database_damage(error: BaseException) -> bool:
+    """Whether sqlite found its file damaged; the error may be wrapped by MLflow or SQLAlchemy."""
     return (
         any(kind.__name__ in _DATABASE_ERRORS for kind in type(error).__mro__)
         and _DAMAGE.search(str(error)) is not None
     )
 
 
-def damage(database: Path, problem: object) -> DamagedError:
-    """The error for a damaged database of a state folder."""
+def damaged_database(database: Path, problem: object) -> DamagedError:
+    """The error that says that the database of a state folder is damaged."""
     path = shlex.quote(str(database))
     return DamagedError(
         database,
@@ -63,16 +65,16 @@ def damage(database: Path, problem: object) -> DamagedError:
     )
 
 
-def in_words(error: BaseException, where: str = "") -> str:
-    """One sentence, without passwords and without the page that a server may have sent.
+def explain_mlflow_error(error: BaseException, where: str = "") -> str:
+    """The error as one sentence, without passwords and without a web page that a server sent.
 
     Args:
-        error: one of MLflow's.
-        where: the server, for the message; the one of the environment where it is not given.
+        error: an error for which `is_mlflow_error` or `is_database_damage` holds.
+        where: the server's address for the message; empty takes the address from the environment.
     """
-    found = _DAMAGE.search(str(error)) if is_of_damage(error) else None
+    found = _DAMAGE.search(str(error)) if is_database_damage(error) else None
     if found and not os.environ.get(MLFLOW_URI):
-        return str(damage(Home.find().mlflow_database, found[0]))
+        return str(damaged_database(Home.find().mlflow_database, found[0]))
     where = where or without_passwords(os.environ.get(MLFLOW_URI, "")) or "the state folder"
     status = refused_status(error)
     if status:
@@ -80,11 +82,11 @@ def in_words(error: BaseException, where: str = "") -> str:
     text = " ".join(_BODY.sub("", without_passwords(str(error))).split())
     if OUT_OF_DATE in text:
         return f"{text.split('.')[0]}. {upgrade_advice(where)}"
-    return f"MLflow at {where} failed: {text[:LONGEST]}" + ("…" if len(text) > LONGEST else "")
+    return f"MLflow at {where} failed: {text[:MAX_SHOWN]}" + ("…" if len(text) > MAX_SHOWN else "")
 
 
 def login_advice() -> str:
-    """Which variables of the login are not set, or are wrong."""
+    """A sentence that names the login variables that are not set, or are wrong."""
     missing = [name for name in (USERNAME, PASSWORD) if not os.environ.get(name)]
     token = bool(os.environ.get(TOKEN))
     if not missing:  # MLflow then sends these
@@ -97,6 +99,6 @@ def login_advice() -> str:
 
 
 def upgrade_advice(uri: str) -> str:
-    """The whole command that migrates a database, with its path."""
+    """The command that migrates a database, with the full path of MLflow."""
     program = shlex.quote(str(Path(sys.executable).parent / "mlflow"))
     return f"Copy the database, then migrate it: {program} db upgrade {shlex.quote(uri)}"

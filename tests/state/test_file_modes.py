@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from forebay.cli.main import group
 from forebay.local.containers.steps import private
 from forebay.state import FileLock, Home, step, write_json
-from forebay.state.private import hand_over, private_files
+from forebay.state.file_modes import apply_user_umask, private_files
 from forebay.state.steplog import EVENTS_VARIABLE
 
 
@@ -61,7 +61,7 @@ def test_what_is_handed_over_has_the_modes_that_the_umask_says(tmp_path: Path) -
         write_json(result / "deep" / "file.json", {})
         (result / "program").touch(mode=0o700)
         (result / "link").symlink_to("/nowhere")
-        hand_over(result)
+        apply_user_umask(result)
     assert _mode(result) == _mode(result / "deep") == _mode(result / "program") == 0o775
     assert _mode(result / "deep" / "file.json") == 0o664
 

@@ -1,7 +1,8 @@
-"""No step outlives the process that runs the pipeline, and no server its supervisor, even where SIGKILL ends that one.
+"""Ends this process with its supervisor: a step with the process that runs the pipeline, a server with its supervisor.
 
 kfp starts a step under `sh`, which neither passes signals on nor dies with its parent. So the step itself watches
-the supervising process through a pidfd: the kernel reports its end at once, and a recycled pid is never mistaken.
+the supervisor through a pidfd: the kernel reports the end at once, even after SIGKILL, and no recycled pid is mistaken
+for the supervisor.
 """
 
 import contextlib
@@ -12,11 +13,11 @@ import threading
 import time
 
 SUPERVISOR_VARIABLE = "FOREBAY_SUPERVISOR_PID"
-GRACE_S = 10.0  # for a checkpoint; safety does not depend on it
+GRACE_S = 10.0  # training writes a checkpoint meanwhile; nothing is damaged where it cannot
 
 
 def end_with_supervisor() -> None:
-    """Start the watch where a supervisor is named; on its end this process gets SIGTERM, then SIGKILL."""
+    """Watch the supervisor that the environment names; when it ends, this process gets SIGTERM, then SIGKILL."""
     pid = os.environ.get(SUPERVISOR_VARIABLE)
     if not pid:
         return
