@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from forebay.images import MAX_PIXELS, ImageError, decode
+from forebay.images import MAX_PIXELS, UnusableImageError, decode
 from forebay.settings import IngestConfig
 from support.costly_images import chunk, grey_tiff, many_scans, png, segment, tiff
 
@@ -36,7 +36,7 @@ def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
 
 def refusal(data: bytes, max_pixels: int = MAX_PIXELS) -> str:
     start = time.thread_time()
-    with pytest.raises(ImageError) as caught:
+    with pytest.raises(UnusableImageError) as caught:
         decode(data, channels=None, max_pixels=max_pixels)
     assert time.thread_time() - start < QUICK_S
     assert caught.value.reason == "too_costly"
@@ -107,7 +107,7 @@ def test_what_stands_between_the_chunks_of_a_png_is_bounded() -> None:
 
 
 def test_a_gif_in_millions_of_empty_blocks_is_stopped_while_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("forebay.images.watch.MAX_READS", 100_000)
+    monkeypatch.setattr("forebay.images.decode_budget.MAX_READS", 100_000)
     data = b"GIF89a\x08\0\x08\0\0\0\0" + b"!\xfe\0" * 200_000
     assert "a file in pieces of a few bytes, of which at most 100000 are read" in refusal(data)
 
@@ -158,7 +158,7 @@ def test_a_binary_image_below_any_maximum_is_scaled_as_pillow_does(maximum: int,
     expected = np.asarray(Image.open(io.BytesIO(data))) >> (8 if bands == 1 and maximum > 255 else 0)
     found = decode(data, channels=None, max_pixels=77)
     np.testing.assert_array_equal(found.reshape(expected.shape), expected)
-    with pytest.raises(ImageError, match="unreadable: damaged"):
+    with pytest.raises(UnusableImageError, match="unreadable: damaged"):
         decode(data[:-1], channels=None, max_pixels=77)
 
 
@@ -169,7 +169,7 @@ def test_there_is_one_ceiling_of_pixels() -> None:
 def test_a_file_is_judged_by_its_bytes_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """A slow machine refuses nothing else: what is counted is refused before the clock is looked at."""
     clock: Callable[[], float] = iter(range(0, 1 << 30, 1000)).__next__
-    monkeypatch.setattr("forebay.images.watch.time.thread_time", clock)
+    monkeypatch.setattr("forebay.images.decode_budget.time.thread_time", clock)
     assert decode(encoded(photo(64, 64), "JPEG"), channels=None, max_pixels=64 * 64).shape == (64, 64, 3)
 
 
@@ -180,7 +180,7 @@ def patched(data: bytes, box: bytes, shift: int, values: bytes) -> bytes:
 
 
 def test_an_avif_is_judged_by_the_pixels_that_are_coded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("forebay.images.costs.boxes.MIN_TILE_PIXELS", 100_000)
+    monkeypatch.setattr("forebay.images.costs.heif.MIN_TILE_PIXELS", 100_000)
     for mode, more in (("RGB", {}), ("RGBA", {"save_all": True, "append_images": [Image.new("RGBA", (640, 480))]})):
         data = encoded(Image.new(mode, (640, 480)), "AVIF", **more)
         assert decode(data, channels=None, max_pixels=640 * 480).shape == (480, 640, 3)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from forebay.images import ImageError, decode
+from forebay.images import UnusableImageError, decode
 
 LIMIT = 1_000_000
 
@@ -62,7 +62,7 @@ def test_32_bit_grey_is_read_as_16_bit_and_refused_outside() -> None:
     values = np.array([[0, 512, 65535]], dtype=np.int32)
     pixels = decode(encoded(Image.fromarray(values), "TIFF"), channels=None, max_pixels=LIMIT)
     assert pixels[0, :, 0].tolist() == [0, 2, 255]
-    with pytest.raises(ImageError, match=r"unreadable: grey values outside 0\.\.65535"):
+    with pytest.raises(UnusableImageError, match=r"unreadable: grey values outside 0\.\.65535"):
         decode(encoded(Image.fromarray(values * 2), "TIFF"), channels=None, max_pixels=LIMIT)
 
 
@@ -71,7 +71,7 @@ def test_floating_point_grey_is_read_as_0_to_1_and_refused_outside() -> None:
     pixels = decode(encoded(Image.fromarray(values), "TIFF"), channels=None, max_pixels=LIMIT)
     assert pixels[0, :, 0].tolist() == [0, 128, 255]
     for bad in (values * 3, values * np.float32("nan")):
-        with pytest.raises(ImageError, match=r"unreadable: grey values outside 0\.\.1"):
+        with pytest.raises(UnusableImageError, match=r"unreadable: grey values outside 0\.\.1"):
             decode(encoded(Image.fromarray(bad), "TIFF"), channels=None, max_pixels=LIMIT)
 
 
@@ -139,7 +139,7 @@ def test_of_several_frames_the_first_counts() -> None:
     ],
 )
 def test_what_is_no_whole_image_is_unreadable(data: bytes, detail: str) -> None:
-    with pytest.raises(ImageError, match=detail) as caught:
+    with pytest.raises(UnusableImageError, match=detail) as caught:
         decode(data, channels=None, max_pixels=LIMIT)
     assert caught.value.reason == "unreadable"
 
@@ -153,7 +153,7 @@ def png_that_claims(height: int, width: int) -> bytes:
 
 @pytest.mark.parametrize(("height", "width"), [(30_000, 30_000), (1, 1_000_001)])
 def test_a_bomb_is_refused_from_its_header(height: int, width: int) -> None:
-    with pytest.raises(ImageError) as caught:
+    with pytest.raises(UnusableImageError) as caught:
         decode(png_that_claims(height, width), channels=None, max_pixels=LIMIT)
     assert caught.value.reason == "too_large"
 

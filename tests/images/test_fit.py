@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from forebay.images import Preparation, fit, resize
+from forebay.images import ImagePreparation, fit, resize
 
 WAYS = ("crop", "letterbox", "stretch")
 
@@ -52,4 +52,4 @@ def test_extreme_aspect_ratios_are_taken(shape: tuple[int, int], how: str) -> No
 
 
 def test_older_bundles_mean_stretch_and_the_high_byte() -> None:
-    assert Preparation() == Preparation(fit="stretch", bits=16)
+    assert ImagePreparation() == ImagePreparation(fit="stretch", bits=16)

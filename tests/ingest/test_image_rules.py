@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from forebay.contracts.manifest import DataManifest
-from forebay.images import Depth
+from forebay.images import BitDepth
 from forebay.ingest.image_warnings import image_warnings
 from forebay.ingest.target_format import (
     DecodeOutcome,
@@ -199,5 +199,5 @@ def test_a_few_images_of_another_aspect_ratio_are_worth_no_warning() -> None:
 def test_outcomes_travel_whole() -> None:
     outcomes = counted((ImageShape(1, 2, 3), 4))
     outcomes[DecodeOutcome(None, "unreadable")] = 5
-    outcomes[DecodeOutcome(ImageShape(7, 7, 1), "mis_sized", Depth(14, 12))] = 6
+    outcomes[DecodeOutcome(ImageShape(7, 7, 1), "mis_sized", BitDepth(14, 12))] = 6
     assert count_outcomes(outcome_batch(outcomes).to_pylist()) == outcomes

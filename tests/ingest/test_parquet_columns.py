@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from forebay.errors import ConfigError, DataError
-from forebay.images import ImageError
+from forebay.images import UnusableImageError
 from forebay.settings import IngestConfig
 from support.parquet_tables import LIMIT, class_folders, detect, names_of, png, read, texts_of, write
 
@@ -188,8 +188,8 @@ def test_a_row_with_a_path_only_is_unreadable_and_says_so(tmp_path: Path) -> Non
     found = detect(str(tmp_path / "a.parquet"), tmp_path)
     first, second, third = found.source.read(found.index(), LIMIT)
     assert first == png(1)
-    assert isinstance(second, ImageError)
-    assert isinstance(third, ImageError)
+    assert isinstance(second, UnusableImageError)
+    assert isinstance(third, UnusableImageError)
     assert (second.detail, third.detail) == ("only a path ('x.png'), no bytes", "the image is missing")
 
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from forebay.errors import DataError
-from forebay.images import ImageError
+from forebay.images import UnusableImageError
 from forebay.ingest.dataset_name import dataset_name
 from forebay.ingest.detect import DetectedSource, detect_source
 from forebay.settings import IngestConfig
@@ -122,7 +122,7 @@ def test_a_tar_of_a_folder_gives_the_same_images_and_a_too_large_file_is_not_rea
     assert find(str(tmp_path / "d.tar"), tmp_path).kind == "tar"
     images = images_of(tmp_path / "d.tar", tmp_path)
     assert images[:2] == [b"train/cat/1.png", b"train/dog/2.png"]
-    assert isinstance(images[2], ImageError)
+    assert isinstance(images[2], UnusableImageError)
     assert images[2].reason == "too_large"
 
 
@@ -247,7 +247,7 @@ def test_cifar10_binary_files_give_their_pixels_names_and_split(tmp_path: Path) 
     first, second, third = images_of(tmp_path / "c", tmp_path)
     np.testing.assert_array_equal(first, CIFAR[0])
     np.testing.assert_array_equal(second, CIFAR[1])
-    assert isinstance(third, ImageError)
+    assert isinstance(third, UnusableImageError)
 
 
 def test_the_published_tar_gz_of_cifar10_is_read_without_unpacking_it(tmp_path: Path) -> None:
@@ -321,8 +321,8 @@ def test_the_hubs_structs_and_class_names_are_understood(tmp_path: Path) -> None
     assert [record["label_name"] for record in index_of(tmp_path / "hub.parquet", tmp_path)] == ["dog", "cat", None]
     first, second, third = images_of(tmp_path / "hub.parquet", tmp_path)
     assert first == png(1)
-    assert isinstance(second, ImageError)
-    assert isinstance(third, ImageError)
+    assert isinstance(second, UnusableImageError)
+    assert isinstance(third, UnusableImageError)
 
 
 def test_parquet_with_other_columns_says_which_are_read(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from forebay.errors import DataError
-from forebay.images import ImageError
+from forebay.images import UnusableImageError
 from forebay.ingest.archives import open_archive
 from forebay.ingest.archives.zip import seekable_file
 from forebay.ingest.detect import detect_source
@@ -54,7 +54,7 @@ def test_a_member_larger_than_the_limit_is_not_unpacked(tmp_path: Path) -> None:
     packed(tmp_path / "a.zip", ("cat/bomb.png", bytes(4 * LIMIT)), ("dog/2.png", b"second"))
     found = detect_source(IngestConfig(data=str(tmp_path / "a.zip")), tmp_path)
     bomb, small = found.source.read(found.index(), LIMIT)
-    assert (isinstance(bomb, ImageError), small) == (True, b"second")
+    assert (isinstance(bomb, UnusableImageError), small) == (True, b"second")
     assert str(bomb) == f"too_large: {4 * LIMIT} bytes, at most {LIMIT} are read"
 
 
@@ -123,7 +123,7 @@ def test_damaged_zips_are_refused_or_read_never_anything_else(tmp_path: Path, da
         images = list(found.source.read(found.index(), LIMIT))
     except DataError:
         return
-    assert all(isinstance(image, bytes | ImageError) for image in images)
+    assert all(isinstance(image, bytes | UnusableImageError) for image in images)
 
 
 def test_mnist_in_a_zip_is_read_as_in_a_folder(tmp_path: Path) -> None:

@@ -87,6 +87,6 @@ def test_nothing_more_is_decoded_for_a_client_that_is_gone(file: bytes) -> None:
 
 
 def test_all_images_of_a_request_share_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("forebay.images.watch.time.thread_time", iter(range(1000)).__next__)
+    monkeypatch.setattr("forebay.images.decode_budget.time.thread_time", iter(range(1000)).__next__)
     with pytest.raises(RefusedError, match=r"instances\[10\].*too_costly: decoding was stopped after 10 s of a core"):
         from_files([png(b"")] * 100, (8, 8, 1), "instances")

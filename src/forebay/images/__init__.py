@@ -22,26 +22,27 @@ refused even where it can be opened as TIFF: that would be its preview.
 - Brought to a size (`fit`): cropped, letterboxed or stretched where the aspect ratio is another one.
 """
 
-from forebay.images.decode import Decoded, decode, decode_values, to_8_bits, to_channels
-from forebay.images.depth import Depth, depth_of
-from forebay.images.errors import AskerGoneError, ImageError
-from forebay.images.fit import Preparation, fit
+from forebay.images.bit_depth import BitDepth, bit_depth_of
+from forebay.images.decode import DecodedImage, decode, decode_values, to_8_bits, to_channels
+from forebay.images.decode_budget import CancellationToken, DecodeBudget
+from forebay.images.errors import DecodingCancelledError, UnusableImageError
+from forebay.images.fit import ImagePreparation, fit
 from forebay.images.limits import MAX_PIXELS
 from forebay.images.resize import resize
-from forebay.images.watch import Gone, Watch
 
 __all__ = [
     "MAX_PIXELS",
-    "AskerGoneError",
+    "BitDepth",
+    "CancellationToken",
+    "DecodeBudget",
     "Decoded",
-    "Depth",
-    "Gone",
-    "ImageError",
-    "Preparation",
-    "Watch",
+    "DecodedImage",
+    "DecodingCancelledError",
+    "ImagePreparation",
+    "UnusableImageError",
+    "bit_depth_of",
     "decode",
     "decode_values",
-    "depth_of",
     "fit",
     "resize",
     "to_8_bits",

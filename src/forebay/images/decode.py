@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
+from forebay.images.bit_depth import FULL_BITS, scale
 from forebay.images.costs import check_bytes, check_opened
-from forebay.images.depth import FULL, scale
-from forebay.images.errors import AskerGoneError, ImageError
-from forebay.images.kinds import FORMATS, NO_HEIC, is_heic, raw_image, what_it_is
+from forebay.images.decode_budget import DecodeBudget, MeteredFile, open_metered
+from forebay.images.errors import DecodingCancelledError, UnusableImageError
+from forebay.images.file_kinds import FORMATS, NO_HEIC, camera_raw_kind, describe_unreadable, is_heic
 from forebay.images.netpbm import scaled
-from forebay.images.watch import Watch, WatchedFile, open_watched
 
 DEEP_COLOUR = ("RGB;16", "RGBA;16")  # raw modes, with the order of bytes after them: L, B or N
 Admit = Callable[[int], None]
 OTHER_HALF = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
 
 
-class Decoded(NamedTuple):
+class DecodedImage(NamedTuple):
     """An image before its values are brought to 8 bits."""
 
     values: NDArray[np.uint8] | NDArray[np.uint16]  # (H, W, C), its own memory; 16 bits where the file has as many
@@ -35,8 +35,8 @@ def decode(
     *,
     channels: int | None,
     max_pixels: int,
-    bits: int = FULL,
-    watch: Watch | None = None,
+    bits: int = FULL_BITS,
+    budget: DecodeBudget | None = None,
     admit: Admit | None = None,
 ) -> NDArray[np.uint8]:
     """Decode an image file.
@@ -46,50 +46,50 @@ def decode(
         channels: 1 or 3, or None for what the image is by itself.
         max_pixels: largest height times width that is decoded.
         bits: of which 16-bit values make use.
-        watch: stops the work between two pieces of it; a new one for this image where there is none.
+        budget: stops the work between two pieces of it; a new one for this image where there is none.
         admit: is told how many pixels will be decoded; what it raises ends the decoding before it begins.
 
     Returns:
         uint8 (H, W, C), its own memory.
 
     Raises:
-        ImageError: it is no image, is damaged, is too large, or would cost too much.
-        AskerGoneError: the watch says that nobody waits any more.
+        UnusableImageError: it is no image, is damaged, is too large, or would cost too much.
+        DecodingCancelledError: the budget says that nobody waits any more.
     """
-    values = decode_values(data, max_pixels=max_pixels, deep=bits != FULL, watch=watch, admit=admit)
+    values = decode_values(data, max_pixels=max_pixels, deep=bits != FULL_BITS, budget=budget, admit=admit)
     pixels_HWC = to_8_bits(values, bits)
     return pixels_HWC if channels is None else to_channels(pixels_HWC, channels)
 
 
 def decode_values(
-    data: bytes, *, max_pixels: int, deep: bool = True, watch: Watch | None = None, admit: Admit | None = None
-) -> Decoded:
+    data: bytes, *, max_pixels: int, deep: bool = True, budget: DecodeBudget | None = None, admit: Admit | None = None
+) -> DecodedImage:
     """Decode an image file as far as it can be without knowing how many of 16 bits are in use; raises as `decode`.
 
     Args:
         data: the whole file.
         max_pixels: largest height times width that is decoded.
         deep: read all 16 bits of colours too, which takes a second pass; else their high byte.
-        watch, admit: as of `decode`.
+        budget, admit: as of `decode`.
     """
-    image, file = _open(data, max_pixels, watch)
+    image, file = _open(data, max_pixels, budget)
     if admit is not None:
         admit(image.width * image.height)
     with _in_words(data):
         deep = deep and _is_deep_colour(image)
         image = scaled(image, data)
         _load(image)
-        if isinstance(file, WatchedFile):
+        if isinstance(file, MeteredFile):
             file.check()
         if deep:
             return _deep_colour(image, file)
         if image.mode == "I" or image.mode.startswith("I;16"):
-            return Decoded(_whole_numbers(np.asarray(image))[:, :, None])
+            return DecodedImage(_whole_numbers(np.asarray(image))[:, :, None])
         pixels = np.array(_flatten(image), dtype=np.uint8)
-    return Decoded(pixels.reshape(*pixels.shape[:2], -1))
+    return DecodedImage(pixels.reshape(*pixels.shape[:2], -1))
 
 
-def to_8_bits(decoded: Decoded, bits: int) -> NDArray[np.uint8]:
+def to_8_bits(decoded: DecodedImage, bits: int) -> NDArray[np.uint8]:
     """The pixels of a decoded image, (H, W, C), where 16-bit values make use of `bits`."""
     if decoded.values.itemsize == 1:
         return cast("NDArray[np.uint8]", decoded.values)
@@ -109,20 +109,22 @@ def to_channels(pixels_HWC: NDArray[np.uint8], channels: int) -> NDArray[np.uint
     return np.array(Image.fromarray(pixels_HWC).convert("L"), dtype=np.uint8)[:, :, None]
 
 
-def _open(data: bytes, max_pixels: int, watch: Watch | None) -> tuple[Image.Image, io.BytesIO]:
+def _open(data: bytes, max_pixels: int, budget: DecodeBudget | None) -> tuple[Image.Image, io.BytesIO]:
     if not data:
-        raise ImageError("unreadable", what_it_is(data))
+        raise UnusableImageError("unreadable", describe_unreadable(data))
     with _in_words(data):
         check_bytes(data, max_pixels)
-        file = open_watched(data, watch)
+        file = open_metered(data, budget)
         heic = data[4:8] == b"ftyp" and is_heic(data)
         image: Image.Image = _open_heic(file) if heic else Image.open(file, formats=FORMATS)
         if image.width * image.height > max_pixels:
-            raise ImageError("too_large", f"{image.height}x{image.width} pixels, at most {max_pixels} are decoded")
+            raise UnusableImageError(
+                "too_large", f"{image.height}x{image.width} pixels, at most {max_pixels} are decoded"
+            )
         if check_opened(image, data, max_pixels):
-            cast(ImageFile, image).fp = file = open_watched(data, watch, by_scan=True)
-    if image.format == "TIFF" and (raw := raw_image(data)):
-        raise ImageError("unreadable", raw)
+            cast(ImageFile, image).fp = file = open_metered(data, budget, by_scan=True)
+    if image.format == "TIFF" and (raw := camera_raw_kind(data)):
+        raise UnusableImageError("unreadable", raw)
     return image, file
 
 
@@ -131,7 +133,7 @@ def _open_heic(file: io.BytesIO) -> Image.Image:
     try:
         from pillow_heif import as_plugin
     except ImportError:
-        raise ImageError("unreadable", NO_HEIC) from None
+        raise UnusableImageError("unreadable", NO_HEIC) from None
     plugin: Any = as_plugin  # it has types only where it is installed
     image: Image.Image = plugin.HeifImageFile(file)
     return image
@@ -147,16 +149,16 @@ def _load(image: Image.Image) -> None:
 def _in_words(data: bytes) -> Iterator[None]:
     try:
         yield
-    except (ImageError, AskerGoneError):
+    except (UnusableImageError, DecodingCancelledError):
         raise
     except UnidentifiedImageError:
-        raise ImageError("unreadable", what_it_is(data)) from None
+        raise UnusableImageError("unreadable", describe_unreadable(data)) from None
     except Image.DecompressionBombError as error:
-        raise ImageError("too_large", str(error)) from None
+        raise UnusableImageError("too_large", str(error)) from None
     except (
         Exception
     ) as error:  # Pillow's readers raise nearly anything on damaged bytes (SyntaxError, struct.error, ...)
-        raise ImageError("unreadable", f"damaged: {error or type(error).__name__}") from None
+        raise UnusableImageError("unreadable", f"damaged: {error or type(error).__name__}") from None
 
 
 def _is_deep_colour(image: Image.Image) -> bool:
@@ -173,14 +175,14 @@ def _raw_mode(arguments: Any) -> str:
     return str(arguments if isinstance(arguments, str) else (arguments or ("",))[0])
 
 
-def _deep_colour(high: Image.Image, file: io.BytesIO) -> Decoded:
+def _deep_colour(high: Image.Image, file: io.BytesIO) -> DecodedImage:
     """The high bytes are there; with the order of bytes turned round, Pillow reads the low ones."""
     file.seek(0)
     low = Image.open(file, formats=FORMATS)
     low.tile = [tile._replace(args=_turned_round(tile.args)) for tile in low.tile]
     _load(low)
     values_HWC: NDArray[np.uint16] = np.asarray(high)[:, :, :3] * np.uint16(256) + np.asarray(low)[:, :, :3]
-    return Decoded(values_HWC, high.getchannel("A") if high.mode == "RGBA" else None)
+    return DecodedImage(values_HWC, high.getchannel("A") if high.mode == "RGBA" else None)
 
 
 def _turned_round(arguments: Any) -> Any:
@@ -214,4 +216,4 @@ def _fractions(grey: NDArray[np.generic]) -> NDArray[np.uint8]:
 
 def _check_range(grey: NDArray[np.generic], high: int) -> None:
     if not (grey.min() >= 0 and grey.max() <= high):  # in this form it also refuses NaN
-        raise ImageError("unreadable", f"grey values outside 0..{high}")
+        raise UnusableImageError("unreadable", f"grey values outside 0..{high}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from forebay.images.depth import FULL
+from forebay.images.bit_depth import FULL_BITS
 from forebay.images.resize import resize
 
 CROP, LETTERBOX, STRETCH = "crop", "letterbox", "stretch"
@@ -14,11 +14,11 @@ PADDING = 0  # black, as of Pillow's ImageOps.pad, torchvision's Pad and TensorF
 
 
 @dataclass(frozen=True, kw_only=True)
-class Preparation:
+class ImagePreparation:
     """How ingest prepared the images that a model learned from; the defaults are those of older bundles."""
 
     fit: str = STRETCH
-    bits: int = FULL  # of 16-bit images
+    bits: int = FULL_BITS  # of 16-bit images
 
 
 def fit(pixels_HWC: NDArray[np.uint8], height: int, width: int, how: str) -> NDArray[np.uint8]:

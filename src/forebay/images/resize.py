@@ -4,11 +4,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels, of which there may be fractions
+CropBox = tuple[float, float, float, float]  # left, top, right, bottom in pixels, of which there may be fractions
 LONG = 1 << 20  # pixels of a side above which blocks are averaged first: the filter takes 16 bytes for each
 
 
-def resize(pixels_HWC: NDArray[np.uint8], height: int, width: int, box: Box | None = None) -> NDArray[np.uint8]:
+def resize(pixels_HWC: NDArray[np.uint8], height: int, width: int, box: CropBox | None = None) -> NDArray[np.uint8]:
     """Stretch an image, or a part of it, to `height` x `width`; the aspect ratio is not kept.
 
     Bilinear, averaging over the covered area where it shrinks (Pillow's filter), so large photographs do not alias.

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from forebay.images.depth import BITS
+from forebay.images.bit_depth import BITS
 from forebay.images.fit import CROP, LETTERBOX, STRETCH
 from forebay.ingest.target_format import DecodeOutcome, ImageShape, TargetFormat
 from forebay.settings import AUTO, IngestConfig

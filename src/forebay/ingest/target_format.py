@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from forebay.images import Depth
-from forebay.images.depth import FULL
+from forebay.images import BitDepth
+from forebay.images.bit_depth import FULL_BITS
 from forebay.settings import AUTO, IngestConfig
 
 # Of `outcome_batch`, in Spark's words.
@@ -30,7 +30,7 @@ class TargetFormat(NamedTuple):
     bits: int  # of 16-bit images: what stands for white
 
 
-UNKNOWN_FORMAT = TargetFormat(ImageShape(1, 1, 1), (1, 1), FULL)  # while nothing is known
+UNKNOWN_FORMAT = TargetFormat(ImageShape(1, 1, 1), (1, 1), FULL_BITS)  # while nothing is known
 
 
 class DecodeOutcome(NamedTuple):
@@ -38,7 +38,7 @@ class DecodeOutcome(NamedTuple):
 
     found: ImageShape | None  # as it is in the source; None where it could not be decoded
     reason: str | None
-    depth: Depth | None = None  # of an image that has 16 bits
+    depth: BitDepth | None = None  # of an image that has 16 bits
 
 
 def outcome_batch(outcomes: Counter[DecodeOutcome]) -> pa.RecordBatch:
@@ -63,7 +63,7 @@ def count_outcomes(rows: Iterable[dict[str, Any]]) -> Counter[DecodeOutcome]:
     counted: Counter[DecodeOutcome] = Counter()
     for row in rows:
         found = ImageShape(row["height"], row["width"], row["channels"]) if row["height"] else None
-        depth = Depth(row["bits"], row["most_bits"]) if row["bits"] else None
+        depth = BitDepth(row["bits"], row["most_bits"]) if row["bits"] else None
         counted[DecodeOutcome(found, row["reason"], depth)] += row["rows"]
     return counted
 
@@ -95,7 +95,7 @@ def choose_target_format(outcomes: Counter[DecodeOutcome], config: IngestConfig)
     channels = 1 if all(shape.channels == 1 for shape in shapes) else 3
     if config.channels != AUTO:
         channels = int(config.channels)
-    bits = max((outcome.depth.bits for outcome in outcomes if outcome.depth), default=FULL)
+    bits = max((outcome.depth.bits for outcome in outcomes if outcome.depth), default=FULL_BITS)
     if config.bits != AUTO:
         bits = int(config.bits)
     return TargetFormat(ImageShape(*stored, channels), size, bits)

@@ -7,7 +7,7 @@ import orjson
 from kserve.metrics import POST_HIST_TIME, PRE_HIST_TIME, PREDICT_HIST_TIME
 from numpy.typing import NDArray
 
-from forebay.images import Preparation
+from forebay.images import ImagePreparation
 from forebay.models import Classifier
 from forebay.models.bundle import batch_rows
 from forebay.serving.admission.inflight import Claim
@@ -118,9 +118,9 @@ def _probabilities(classifier: Classifier, images_NHWC: NDArray[np.uint8], gone:
     return np.concatenate(parts)
 
 
-def _preparation(model: ServedModel) -> Preparation:
+def _preparation(model: ServedModel) -> ImagePreparation:
     spec = model.classifier.spec
-    return Preparation(fit=spec.fit, bits=spec.bits)
+    return ImagePreparation(fit=spec.fit, bits=spec.bits)
 
 
 def _shape(model: ServedModel) -> tuple[int, int, int]:

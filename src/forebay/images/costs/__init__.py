@@ -1,11 +1,11 @@
 """What decoding a file would take, counted from its bytes; what asks for too much is refused before it is decoded.
 
-Pixels are `decode`'s to check. All functions here raise ImageError with the reason `too_costly`.
+Pixels are `decode`'s to check. All functions here raise UnusableImageError with the reason `too_costly`.
 """
 
 from PIL import Image
 
-from forebay.images.costs import boxes, jpeg, plain, png, tiff
+from forebay.images.costs import heif, jpeg, plain_netpbm, png, tiff
 from forebay.images.errors import too_costly
 from forebay.images.limits import MAX_EXIF_BYTES, SMALL_BYTES
 
@@ -16,15 +16,15 @@ def check_bytes(data: bytes, max_pixels: int) -> None:
     if head in tiff.MAGICS:
         tiff.check_bytes(data, max_pixels)
     elif data[4:8] == b"ftyp":
-        boxes.check_bytes(data)
+        heif.check_bytes(data)
     elif len(data) <= SMALL_BYTES:
         return
     elif head[:3] == jpeg.MAGIC:
         jpeg.check_bytes(data)
     elif head == png.MAGIC:
         png.check_bytes(data)
-    elif head[:2] in plain.MAGICS:
-        plain.check_bytes(data)
+    elif head[:2] in plain_netpbm.MAGICS:
+        plain_netpbm.check_bytes(data)
 
 
 def check_opened(image: Image.Image, data: bytes, max_pixels: int) -> bool:
@@ -35,7 +35,7 @@ def check_opened(image: Image.Image, data: bytes, max_pixels: int) -> bool:
     if image.format in ("JPEG", "MPO"):
         return jpeg.check_scans(image, data, max_pixels)
     if image.format in ("AVIF", "HEIF"):
-        boxes.check_pixels(data, image.width * image.height)
+        heif.check_pixels(data, image.width * image.height)
     if image.format == "PPM":
-        plain.check_samples(image)
+        plain_netpbm.check_samples(image)
     return False

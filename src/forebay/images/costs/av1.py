@@ -6,7 +6,7 @@ from forebay.images.limits import MAX_UNITS
 _SEQUENCE_HEADER, _WITH_SIZE, _WITH_EXTENSION, _NO_UNIT = 1, 2, 4, 128
 
 
-class _Bits:
+class _BitReader:
     def __init__(self, data: bytes) -> None:
         self._bits = int.from_bytes(data, "big")
         self._left = 8 * len(data)
@@ -18,12 +18,12 @@ class _Bits:
         return self._bits >> self._left & ((1 << count) - 1)
 
 
-def largest(data: bytes, at: int = 0) -> int:
-    """Pixels of the largest frame that a row of open bitstream units (OBUs) allows; 0 where there is no header.
+def largest_frame(data: bytes, at: int = 0) -> int:
+    """The pixels of the largest frame that a sequence of open bitstream units (OBUs) allows; 0 without a header.
 
     Raises:
         EOFError: a header is cut off.
-        ImageError: there are too many units.
+        UnusableImageError: there are too many units.
     """
     most, units = 0, 0
     while at < len(data):
@@ -33,7 +33,7 @@ def largest(data: bytes, at: int = 0) -> int:
         at += 2 if head & _WITH_EXTENSION else 1
         size, at = _leb128(data, at) if head & _WITH_SIZE else (len(data) - at, at)
         if head >> 3 & 15 == _SEQUENCE_HEADER:
-            most = max(most, _frame(data[at : at + min(size, 256)]))
+            most = max(most, _frame_pixels(data[at : at + min(size, 256)]))
         at += size
         units += 1
         if units > MAX_UNITS:
@@ -50,10 +50,10 @@ def _leb128(data: bytes, at: int) -> tuple[int, int]:
     return len(data), at
 
 
-def _frame(header: bytes) -> int:
-    bits = _Bits(header)
-    bits.take(4)  # profile, whether it is a still image
-    if bits.take(1):  # a short header
+def _frame_pixels(header: bytes) -> int:
+    bits = _BitReader(header)
+    bits.take(4)  # the profile, and whether it is a still image
+    if bits.take(1):  # reduced_still_picture_header
         bits.take(5)
     else:
         _skip_timing(bits)
@@ -61,7 +61,7 @@ def _frame(header: bytes) -> int:
     return (bits.take(across) + 1) * (bits.take(down) + 1)
 
 
-def _skip_timing(bits: _Bits) -> None:
+def _skip_timing(bits: _BitReader) -> None:
     delay, model = 0, 0
     if bits.take(1):  # timing_info_present_flag
         bits.take(64)
@@ -82,7 +82,7 @@ def _skip_timing(bits: _Bits) -> None:
             bits.take(4)
 
 
-def _skip_uvlc(bits: _Bits) -> None:
+def _skip_uvlc(bits: _BitReader) -> None:
     zeros = 0
     while not bits.take(1):
         zeros += 1

@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from forebay.errors import DataError
-from forebay.images import ImageError
+from forebay.images import UnusableImageError
 from forebay.ingest.files.files import LocalReader, SourceFile, SourceListing, read
 from forebay.ingest.files.unzip import unzip_member
 from forebay.ingest.image_index import ImageRecord
@@ -24,7 +24,7 @@ from forebay.settings import IngestConfig
 
 S3_THREADS = 16  # a request waits for the network, not for a core
 
-SourceImage = bytes | NDArray[np.uint8] | ImageError
+SourceImage = bytes | NDArray[np.uint8] | UnusableImageError
 """An encoded image, raw pixels (H, W, C), or why there are none."""
 
 
@@ -77,7 +77,7 @@ def _in_threads(
 
 def _image(record: dict[str, Any], *, read: Callable[[str, int, int], bytes], max_file_bytes: int) -> SourceImage:
     if record["reason"] is not None:
-        return ImageError(record["reason"], "")  # judged already: not worth a read
+        return UnusableImageError(record["reason"], "")  # judged already: not worth a read
     refused = size_error(max(record["size"], record["zipped_bytes"]), max_file_bytes)
     if refused is not None:
         return refused
@@ -85,25 +85,25 @@ def _image(record: dict[str, Any], *, read: Callable[[str, int, int], bytes], ma
         data = read(os.fsdecode(record["uri"]), record["offset"], record["zipped_bytes"] or record["size"])
         data = unzip_member(data, record["size"]) if record["zipped_bytes"] else data
     except (FileNotFoundError, PermissionError) as error:  # of one file; any other error ends the step
-        return ImageError("unreadable", error.strerror or str(error))
+        return UnusableImageError("unreadable", error.strerror or str(error))
     except ValueError as error:
-        return ImageError("unreadable", str(error))
+        return UnusableImageError("unreadable", str(error))
     if record["height"] == 0:
         return data
     return pixels_from_bytes(data, record["height"], record["width"], record["channels"], planar=record["planar"])
 
 
-def size_error(size: int, max_file_bytes: int) -> ImageError | None:
+def size_error(size: int, max_file_bytes: int) -> UnusableImageError | None:
     """The error for an image file above the limit, before it is read."""
     if size <= max_file_bytes:
         return None
-    return ImageError("too_large", f"{size} bytes, at most {max_file_bytes} are read")
+    return UnusableImageError("too_large", f"{size} bytes, at most {max_file_bytes} are read")
 
 
 def pixels_from_bytes(data: bytes, height: int, width: int, channels: int, *, planar: bool = False) -> SourceImage:
-    """Raw bytes as (H, W, C), or a `ImageError` where their number does not fit the shape."""
+    """Raw bytes as (H, W, C), or a `UnusableImageError` where their number does not fit the shape."""
     if min(height, width) < 1 or channels not in (1, 3) or len(data) != height * width * channels:
-        return ImageError("unreadable", f"{len(data)} bytes are not {height}x{width}x{channels} pixels")
+        return UnusableImageError("unreadable", f"{len(data)} bytes are not {height}x{width}x{channels} pixels")
     pixels = np.frombuffer(data, np.uint8)
     if planar:
         return np.ascontiguousarray(pixels.reshape(channels, height, width).transpose(1, 2, 0))

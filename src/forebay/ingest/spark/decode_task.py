@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from forebay.contracts.rows import pixel_digest
-from forebay.images import Decoded, ImageError, decode_values, depth_of, fit, to_8_bits, to_channels
+from forebay.images import DecodedImage, UnusableImageError, bit_depth_of, decode_values, fit, to_8_bits, to_channels
 from forebay.ingest.image_index import INDEX, read_part
 from forebay.ingest.sources import get_source_kind
 from forebay.ingest.spark.task_storage import TaskStorage
@@ -82,7 +82,7 @@ def sample_outcomes(job: DecodeJob, rows: pa.Table) -> Counter[DecodeOutcome]:
     """What the images of some rows of the index are like, as found; those that cannot be read are left out."""
     images = islice(get_source_kind(job.kind).read(rows, job.max_file_bytes), len(rows))  # of Parquet, whole row groups
     found = (_natural(image, job.max_pixels) for image in images)
-    return Counter(_as_found(decoded) for decoded in found if not isinstance(decoded, ImageError))
+    return Counter(_as_found(decoded) for decoded in found if not isinstance(decoded, UnusableImageError))
 
 
 def _batches(rows: Iterator[dict[str, Any]], shape: ImageShape) -> Iterator[list[dict[str, Any]]]:
@@ -105,7 +105,7 @@ def _rows(job: DecodeJob, part: int, outcomes: Counter[DecodeOutcome]) -> Iterat
     for record, image in zip(table.select(kept).to_pylist(), images, strict=True):
         outcome, result = _judge(record, image, job)
         outcomes[outcome] += 1
-        if isinstance(result, ImageError):
+        if isinstance(result, UnusableImageError):
             yield {**record, "reason": result.reason, "detail": result.detail}
         else:
             pixels = result.tobytes()
@@ -113,37 +113,39 @@ def _rows(job: DecodeJob, part: int, outcomes: Counter[DecodeOutcome]) -> Iterat
 
 
 def _judge(
-    record: dict[str, Any], image: bytes | NDArray[np.uint8] | ImageError, job: DecodeJob
-) -> tuple[DecodeOutcome, NDArray[np.uint8] | ImageError]:
+    record: dict[str, Any], image: bytes | NDArray[np.uint8] | UnusableImageError, job: DecodeJob
+) -> tuple[DecodeOutcome, NDArray[np.uint8] | UnusableImageError]:
     """The image as found and as stored, or why it is not."""
     if record["reason"] is not None:
-        return DecodeOutcome(None, record["reason"]), ImageError(record["reason"], record["detail"])
+        return DecodeOutcome(None, record["reason"]), UnusableImageError(record["reason"], record["detail"])
     decoded = _natural(image, job.max_pixels)
-    if isinstance(decoded, ImageError):
+    if isinstance(decoded, UnusableImageError):
         return DecodeOutcome(None, decoded.reason), decoded
     outcome = _as_found(decoded)
     if not job.resize and decoded.values.shape[:2] != job.target.size:
         found, wanted = ("x".join(map(str, size)) for size in (decoded.values.shape[:2], job.target.size))
-        error = ImageError("mis_sized", f"{found}, not {wanted}")
+        error = UnusableImageError("mis_sized", f"{found}, not {wanted}")
         return outcome._replace(reason=error.reason), error
     height, width, channels = job.target.shape
     pixels = to_channels(to_8_bits(decoded, job.target.bits), channels)
     return outcome, fit(pixels, height, width, job.fit)
 
 
-def _natural(image: bytes | NDArray[np.uint8] | ImageError, max_pixels: int) -> Decoded | ImageError:
-    if isinstance(image, ImageError):
+def _natural(
+    image: bytes | NDArray[np.uint8] | UnusableImageError, max_pixels: int
+) -> DecodedImage | UnusableImageError:
+    if isinstance(image, UnusableImageError):
         return image
     if not isinstance(image, bytes):
-        return Decoded(image)
+        return DecodedImage(image)
     try:
         return decode_values(image, max_pixels=max_pixels)
-    except ImageError as error:
+    except UnusableImageError as error:
         return error
 
 
-def _as_found(decoded: Decoded) -> DecodeOutcome:
+def _as_found(decoded: DecodedImage) -> DecodeOutcome:
     values = decoded.values
-    depth = depth_of(cast("NDArray[np.uint16]", values)) if values.itemsize == 2 else None
+    depth = bit_depth_of(cast("NDArray[np.uint16]", values)) if values.itemsize == 2 else None
     height, width, channels = values.shape
     return DecodeOutcome(ImageShape(height, width, channels), None, depth)

@@ -13,7 +13,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from forebay.images import Preparation
+from forebay.images import ImagePreparation
 from forebay.serving.admission.inflight import Claim
 from forebay.serving.http.refusal import RefusedError, shown
 from forebay.serving.protocol.encode import INPUT
@@ -49,7 +49,9 @@ class InferRequest:
     wanted: dict[str, Form] = field(default_factory=dict)  # outputs in order
 
 
-def decode_v1(body: bytes, shape: Shape, preparation: Preparation, claim: Claim | None = None) -> NDArray[np.uint8]:
+def decode_v1(
+    body: bytes, shape: Shape, preparation: ImagePreparation, claim: Claim | None = None
+) -> NDArray[np.uint8]:
     """Images (N, H, W, C) of a V1 request for a model that takes `shape` (H, W, C).
 
     `preparation` says how image files are brought to that shape; `claim` takes the memory for them.
@@ -115,7 +117,9 @@ def decode_v2(body: bytes, header_length: str | None, shape: Shape, claim: Claim
     return InferRequest(images_NHWC=images, id=_request_id(document), wanted=wanted)
 
 
-def decode_image(body: bytes, shape: Shape, preparation: Preparation, claim: Claim | None = None) -> NDArray[np.uint8]:
+def decode_image(
+    body: bytes, shape: Shape, preparation: ImagePreparation, claim: Claim | None = None
+) -> NDArray[np.uint8]:
     """The image (1, H, W, C) of a request whose body is an image file.
 
     Raises:

@@ -13,7 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forebay.images import MAX_PIXELS, AskerGoneError, ImageError, Preparation, Watch, decode, fit
+from forebay.images import (
+    MAX_PIXELS,
+    DecodeBudget,
+    DecodingCancelledError,
+    ImagePreparation,
+    UnusableImageError,
+    decode,
+    fit,
+)
 from forebay.serving.admission.inflight import Claim
 from forebay.serving.http.gone import ClientGoneError
 from forebay.serving.http.refusal import RefusedError, shown
@@ -25,7 +33,7 @@ MAX_INSTANCES = 4096  # images in one request
 MAX_BYTES = 256 << 20  # of all images of one request in the model's size; the files that ask for them are far smaller
 TOP = 255
 SCALED_TOP = 1.01  # of pixels that were scaled to 0..1: resizing and float16 leave them a little above 1
-OLDER = Preparation()  # of bundles that do not say
+OLDER = ImagePreparation()  # of bundles that do not say
 
 
 def check_count(count: int, what: str) -> None:
@@ -130,7 +138,7 @@ def _outside(low: Any, high: Any, what: str) -> RefusedError:
 
 
 def from_files(
-    encoded: Sequence[Any], shape: Shape, what: str, preparation: Preparation = OLDER, claim: Claim | None = None
+    encoded: Sequence[Any], shape: Shape, what: str, preparation: ImagePreparation = OLDER, claim: Claim | None = None
 ) -> NDArray[np.uint8]:
     """Images from `{"b64": …}` objects, decoded and brought to size by the rules that ingest used.
 
@@ -155,20 +163,20 @@ def from_files(
     claim.images(len(encoded), height, width)
     claim.decoded(len(encoded) * math.prod(shape))
     images = np.empty((len(encoded), height, width, channels), np.uint8)
-    left, watch = MAX_PIXELS, Watch(claim.peer.gone)
+    left, budget = MAX_PIXELS, DecodeBudget(claim.peer.gone)
     for row, item in enumerate(encoded):
         here = f"{what}[{row}]"
         try:
-            watch.check()
+            budget.check()
             file = item if isinstance(item, bytes) else unpack(item, here)
             bits, admit = preparation.bits, claim.decoded_source
-            pixels = decode(file, channels=channels, max_pixels=left, bits=bits, watch=watch, admit=admit)
-        except ImageError as error:
+            pixels = decode(file, channels=channels, max_pixels=left, bits=bits, budget=budget, admit=admit)
+        except UnusableImageError as error:
             raise RefusedError(
                 f"{here}: expected a PNG or JPEG file ({MAX_PIXELS} pixels in all of a request), got one that is "
                 f"{error.reason}: {error.detail}."
             ) from None
-        except AskerGoneError:
+        except DecodingCancelledError:
             raise ClientGoneError from None
         left -= pixels.shape[0] * pixels.shape[1]
         images[row] = fit(pixels, height, width, preparation.fit)

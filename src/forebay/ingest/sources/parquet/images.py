@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from forebay.images import ImageError
+from forebay.images import UnusableImageError
 from forebay.ingest.files.files import SourceFile, open_file
 from forebay.ingest.sources.parquet.columns import OWN, SPARK_IMAGE
 from forebay.ingest.sources.source_kind import SourceImage, pixels_from_bytes, size_error
@@ -32,7 +32,7 @@ def read(rows: pa.Table, max_file_bytes: int) -> Iterator[SourceImage]:
 
 def _own_image(row: dict[str, Any]) -> SourceImage:
     if any(value is None for value in row.values()):
-        return ImageError("unreadable", "pixels or their shape are missing")
+        return UnusableImageError("unreadable", "pixels or their shape are missing")
     return pixels_from_bytes(row["pixels"], row["height"], row["width"], row["channels"])
 
 
@@ -42,7 +42,7 @@ def _image(value: Any, max_file_bytes: int) -> SourceImage:
     path = value.get("path") if isinstance(value, dict) else None
     image = value.get("bytes") if isinstance(value, dict) else value
     if not isinstance(image, bytes):
-        return ImageError("unreadable", f"only a path ({path!r}), no bytes" if path else "the image is missing")
+        return UnusableImageError("unreadable", f"only a path ({path!r}), no bytes" if path else "the image is missing")
     return size_error(len(image), max_file_bytes) or image
 
 
@@ -50,10 +50,10 @@ def _spark_image(image: dict[str, Any]) -> SourceImage:
     """Spark's image: rows of blue, green, red (and alpha), or grey; laid on white as everywhere."""
     channels = BYTE_MODES.get(image["mode"])
     if channels is None or channels != image["nChannels"]:
-        return ImageError("unreadable", f"image of OpenCV type {image['mode']}, only 0, 16 and 24 are read")
+        return UnusableImageError("unreadable", f"image of OpenCV type {image['mode']}, only 0, 16 and 24 are read")
     height, width, data = image["height"] or 0, image["width"] or 0, image["data"] or b""
     if min(height, width) < 1 or len(data) != height * width * channels:
-        return ImageError("unreadable", f"{len(data)} bytes are not {height}x{width}x{channels} pixels")
+        return UnusableImageError("unreadable", f"{len(data)} bytes are not {height}x{width}x{channels} pixels")
     pixels = np.frombuffer(data, np.uint8).reshape(height, width, channels)
     if channels == 1:
         return pixels

@@ -4,7 +4,7 @@ import io
 import time
 from typing import Protocol
 
-from forebay.images.errors import AskerGoneError, too_costly
+from forebay.images.errors import DecodingCancelledError, too_costly
 from forebay.images.limits import MAX_CPU_S, MAX_READS, SMALL_BYTES
 
 PIECE = 4096  # bytes from which on a read counts as a piece
@@ -12,7 +12,7 @@ READS = 1024  # shorter reads that make a piece
 SCAN = b"\xff\xda"
 
 
-class Gone(Protocol):
+class CancellationToken(Protocol):
     """Whether who asked for the pixels is gone."""
 
     @property
@@ -20,14 +20,14 @@ class Gone(Protocol):
         """Whether nobody waits any more. Looked at from the decoding thread, often, so it must be quick."""
 
 
-class Watch:
+class DecodeBudget:
     """Holds the work of one request, or of one image, to `limits.MAX_CPU_S`.
 
     It counts what the thread that made it spends on a core, not what passes on a clock: a busy machine refuses no
     image that an idle one takes.
     """
 
-    def __init__(self, gone: Gone | None = None, cpu_s: float = MAX_CPU_S) -> None:
+    def __init__(self, gone: CancellationToken | None = None, cpu_s: float = MAX_CPU_S) -> None:
         self._gone = gone
         self._cpu_s = cpu_s
         self._end = time.thread_time() + cpu_s
@@ -36,28 +36,28 @@ class Watch:
         """Look at both.
 
         Raises:
-            ImageError: the time is over.
-            AskerGoneError: nobody waits.
+            UnusableImageError: the time is over.
+            DecodingCancelledError: nobody waits.
         """
         if self._gone is not None and self._gone.is_set:
-            raise AskerGoneError
+            raise DecodingCancelledError
         if time.thread_time() > self._end:
             raise too_costly(f"decoding was stopped after {self._cpu_s:g} s of a core")
 
 
-class WatchedFile(io.BytesIO):
-    """An image file in memory that hands out its bytes in pieces, with a look at the watch between them."""
+class MeteredFile(io.BytesIO):
+    """An image file in memory that hands out its bytes in pieces, with a look at the budget between them."""
 
-    def __init__(self, data: bytes, watch: Watch, *, by_scan: bool = False) -> None:
+    def __init__(self, data: bytes, budget: DecodeBudget, *, by_scan: bool = False) -> None:
         super().__init__(data)
         self._data = data
-        self._watch = watch
+        self._budget = budget
         self._reads = 0
         self._by_scan = by_scan  # no piece holds more than one scan of a JPEG
 
     def check(self) -> None:
-        """As `Watch.check`; ImageError as well for a file that is read in too many small pieces."""
-        self._watch.check()
+        """As `DecodeBudget.check`; UnusableImageError as well for a file that is read in too many small pieces."""
+        self._budget.check()
         if self._reads > MAX_READS:
             raise too_costly(f"a file in pieces of a few bytes, of which at most {MAX_READS} are read")
 
@@ -78,14 +78,14 @@ class WatchedFile(io.BytesIO):
         return size if found < 0 else found - start
 
 
-def open_watched(data: bytes, watch: Watch | None, *, by_scan: bool = False) -> io.BytesIO:
+def open_metered(data: bytes, budget: DecodeBudget | None, *, by_scan: bool = False) -> io.BytesIO:
     """An image file for Pillow to read: one that is small is not watched, because that alone bounds what Pillow does.
 
     Args:
         data: the file.
-        watch: a new one where there is none.
-        by_scan: watch it however small it is, one scan of a JPEG after the other.
+        budget: a new one where there is none.
+        by_scan: meter it however small it is, one scan of a JPEG after the other.
     """
     if len(data) <= SMALL_BYTES and not by_scan:
         return io.BytesIO(data)
-    return WatchedFile(data, Watch() if watch is None else watch, by_scan=by_scan)
+    return MeteredFile(data, DecodeBudget() if budget is None else budget, by_scan=by_scan)

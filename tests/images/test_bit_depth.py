@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from forebay.images import ImageError, decode, decode_values, depth_of, to_8_bits
+from forebay.images import UnusableImageError, bit_depth_of, decode, decode_values, to_8_bits
 
 LIMIT = 1_000_000
 
@@ -53,15 +53,15 @@ def tiff_12_packed(values_HW: NDArray[np.uint16]) -> bytes:
     ("top", "bits"), [(0, 8), (255, 8), (256, 10), (1023, 10), (4095, 12), (4096, 14), (16383, 14), (16384, 16)]
 )
 def test_the_depth_is_the_smallest_that_holds_every_value(top: int, bits: int) -> None:
-    assert depth_of(np.array([[[0], [top]]], np.uint16)).bits == bits
+    assert bit_depth_of(np.array([[[0], [top]]], np.uint16)).bits == bits
 
 
 def test_the_usual_depth_leaves_a_hot_pixel_out() -> None:
     values = np.full((40, 50, 1), 4000, np.uint16)
     values[3, 3] = 65535
-    assert depth_of(values) == (16, 12)
+    assert bit_depth_of(values) == (16, 12)
     values[:10] = 65535
-    assert depth_of(values) == (16, 16)
+    assert bit_depth_of(values) == (16, 16)
 
 
 def test_values_are_scaled_by_their_depth_rounded_and_clipped_above() -> None:
@@ -94,7 +94,7 @@ def test_a_depth_of_8_keeps_values_and_one_of_16_the_high_byte() -> None:
 )
 def test_16_bit_grey_of_every_kind_is_scaled(data: bytes) -> None:
     decoded = decode_values(data, max_pixels=LIMIT)
-    assert depth_of(decoded.values).bits == 12  # type: ignore[arg-type]
+    assert bit_depth_of(decoded.values).bits == 12  # type: ignore[arg-type]
     assert to_8_bits(decoded, 12)[0, :, 0].tolist() == [0, 255]
 
 
@@ -129,5 +129,5 @@ def test_what_uses_16_bits_is_the_high_byte_whichever_way_it_is_read(channels: i
 
 def test_32_bit_values_above_16_bits_stay_refused() -> None:
     data = encoded(Image.fromarray(np.array([[0, 70000]], np.int32)), "TIFF")
-    with pytest.raises(ImageError, match=r"grey values outside 0\.\.65535"):
+    with pytest.raises(UnusableImageError, match=r"grey values outside 0\.\.65535"):
         decode_values(data, max_pixels=LIMIT)

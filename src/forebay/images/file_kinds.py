@@ -65,14 +65,14 @@ _SUBFILE_TYPE, _PHOTOMETRIC, _SUB_IFDS, _DNG_VERSION = 254, 262, 330, 50706  # t
 _SENSOR = (32803, 34892)  # photometric: colour filter array, linear raw
 
 
-def what_it_is(data: bytes) -> str:
+def describe_unreadable(data: bytes) -> str:
     """Name the kind of a file that no reader took, and what to do where that is plain."""
     head = data[:HEAD]
     if not data:
         return "the file is empty"
     if not data.strip(b"\0"):
         return "only zero bytes, not an image: a copy or a download broke off; get the file again"
-    return _box(head) or _text(head) or raw_image(data) or _binary(head) or NOT_READ
+    return _box(head) or _text(head) or camera_raw_kind(data) or _binary(head) or NOT_READ
 
 
 def is_heic(data: bytes) -> bool:
@@ -81,7 +81,7 @@ def is_heic(data: bytes) -> bool:
     return brand in HEIC_BRANDS and not set(compatible) & set(AVIF_BRANDS)
 
 
-def raw_image(data: bytes) -> str | None:
+def camera_raw_kind(data: bytes) -> str | None:
     """Name a camera's raw image that looks like TIFF: readers of TIFF find a preview there, or the bare sensor."""
     if data[:4] not in (b"II*\0", b"MM\0*"):
         return None

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from forebay.images import ImageError, decode
+from forebay.images import UnusableImageError, decode
 
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
 NOT_READ = "not an image of a kind that is read (JPEG, PNG, GIF, BMP, WEBP, TIFF, PPM, AVIF)"
@@ -36,7 +36,7 @@ def tarred() -> bytes:
 
 
 def detail_of(data: bytes) -> str:
-    with pytest.raises(ImageError) as caught:
+    with pytest.raises(UnusableImageError) as caught:
         decode(data, channels=None, max_pixels=1_000_000)
     assert caught.value.reason == "unreadable"
     return caught.value.detail
@@ -106,7 +106,7 @@ def test_avif_is_read() -> None:
     pixels = decode(buffer.getvalue(), channels=None, max_pixels=999)
     assert pixels.shape == (16, 32, 3)
     assert np.abs(pixels.astype(int) - (200, 100, 50)).max() <= 4
-    with pytest.raises(ImageError, match="too_large"):
+    with pytest.raises(UnusableImageError, match="too_large"):
         decode(buffer.getvalue(), channels=None, max_pixels=99)
 
 
@@ -129,9 +129,9 @@ def test_heic_is_read_as_it_is_viewed_where_the_extra_is_installed() -> None:
     assert pixels.shape == (64, 32, 1)
     assert pixels[:30].min() > 200
     assert pixels[34:].max() < 50
-    with pytest.raises(ImageError, match="too_large"):
+    with pytest.raises(UnusableImageError, match="too_large"):
         decode(data, channels=None, max_pixels=99)
-    with pytest.raises(ImageError, match="unreadable"):
+    with pytest.raises(UnusableImageError, match="unreadable"):
         decode(data[:-200], channels=None, max_pixels=9999)
 
 

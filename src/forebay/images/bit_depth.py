@@ -7,23 +7,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 BITS = (8, 10, 12, 14, 16)  # what cameras, microscopes and scanners deliver in files of 16 bits
-FULL = 16  # read by the high byte, as Pillow reads 16-bit colours
+FULL_BITS = 16  # read by the high byte, as Pillow reads 16-bit colours
 HOT = 1000  # one value in so many may be a hot pixel
 
 
-class Depth(NamedTuple):
+class BitDepth(NamedTuple):
     """How many bits the values of one 16-bit image need."""
 
     bits: int  # the smallest of BITS that holds all of them
     most: int  # the same without the brightest thousandth, and without at least one value
 
 
-def depth_of(values: NDArray[np.uint16]) -> Depth:
+def bit_depth_of(values: NDArray[np.uint16]) -> BitDepth:
     """The depth of one image."""
     top, hot = int(values.max()), max(1, values.size // HOT)
     bits = next(bits for bits in BITS if top < 1 << bits)
     held = (most for most in BITS if most < bits and np.count_nonzero(values >= 1 << most) <= hot)
-    return Depth(bits, next(held, bits))
+    return BitDepth(bits, next(held, bits))
 
 
 def scale(values: NDArray[np.uint16], bits: int) -> NDArray[np.uint8]:
@@ -38,8 +38,8 @@ def scale(values: NDArray[np.uint16], bits: int) -> NDArray[np.uint8]:
 
 @functools.cache
 def _table(bits: int) -> NDArray[np.uint8]:
-    values = np.arange(1 << FULL, dtype=np.int64)
-    if bits == FULL:
+    values = np.arange(1 << FULL_BITS, dtype=np.int64)
+    if bits == FULL_BITS:
         return (values >> 8).astype(np.uint8)
     top = (1 << bits) - 1
     scaled: NDArray[np.uint8] = ((np.minimum(values, top) * 510 + top) // (2 * top)).astype(np.uint8)
