@@ -22,20 +22,18 @@ from forebay.models import build, standardize
 from forebay.models.torchvision_import import import_torchvision
 from forebay.settings import TrainConfig
 from forebay.state import seal
-from forebay.train.batches import Batches
-from forebay.train.loop import Listeners, Loop
-from forebay.train.machine import inspect_machine
-from forebay.train.progress import Progress, begin
-from forebay.train.resolve import Resolved, resolve
+from forebay.train.loop.batches import TrainingBatches
+from forebay.train.loop.callbacks import TrainingCallbacks
+from forebay.train.loop.training_loop import TrainingLoop
+from forebay.train.loop.training_state import TrainingState, initial_state
+from forebay.train.plan.hardware import inspect_hardware
+from forebay.train.plan.resolved_settings import ResolvedSettings, resolve_settings
 
 ROWS = 2048
 CLASSES = 10
 SIDE = 32
 LOADER_EPOCHS = 8  # of ours, whose epoch is too short to time
-SILENT = Listeners(
-    stepped=lambda done, total: None, epoch_ended=lambda record: None, checkpoint=lambda: None,
-    checkpoint_due=lambda: False, should_stop=lambda: False,
-)  # fmt: skip
+CALLBACKS = TrainingCallbacks.writing_nothing(should_stop=lambda: False)
 
 
 @dataclass(frozen=True)
@@ -46,13 +44,13 @@ class Prepared:
     train: DatasetSplit
     validation: DatasetSplit
     images: Path
-    settings: Resolved  # the defaults, for one epoch
+    settings: ResolvedSettings  # the defaults, for one epoch
 
     @property
-    def batches(self) -> Batches:
+    def batches(self) -> TrainingBatches:
         """Our input, as the step makes it."""
         settings = self.settings
-        return Batches(self.train, settings.batch_rows, settings.seed, settings.augment, settings.device)
+        return TrainingBatches(self.train, settings.batch_rows, settings.seed, settings.augment, settings.device)
 
 
 @contextlib.contextmanager
@@ -96,10 +94,10 @@ def _loading(prepared: Prepared) -> list[Case]:
     ]  # fmt: skip
 
 
-def _train_ours(prepared: Prepared) -> Progress:
-    progress = begin(prepared.settings, prepared.data, prepared.batches.split)
-    Loop(progress, prepared.settings, prepared.data, prepared.batches, prepared.validation).run(SILENT)
-    return progress
+def _train_ours(prepared: Prepared) -> TrainingState:
+    state = initial_state(prepared.settings, prepared.data, prepared.batches.split)
+    TrainingLoop(state, prepared.settings, prepared.data, prepared.batches, prepared.validation).run(CALLBACKS)
+    return state
 
 
 def _train_plain(prepared: Prepared) -> nn.Module:
@@ -171,7 +169,7 @@ def _check_learns(prepared: Prepared, train: Callable[[], nn.Module]) -> None:
 def _check_same_images(prepared: Prepared) -> None:
     """Without augmentation both ways give the same tensors and labels."""
     theirs = list(_folder_loader(prepared, augmented=False))
-    batches = Batches(prepared.train, ROWS, 0, "none", "cpu")
+    batches = TrainingBatches(prepared.train, ROWS, 0, "none", "cpu")
     images, labels = batches.batch(np.arange(ROWS))
     assert torch.equal(torch.cat([batch[1] for batch in theirs]), labels)
     ours = standardize(images, prepared.data.mean, prepared.data.std)
@@ -195,7 +193,7 @@ def _prepare(folder: Path) -> Prepared:
         path = folder / "images" / f"{label}" / f"{row:05d}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(path)
-    settings = resolve(TrainConfig(epochs="1", batch_rows="256"), data, inspect_machine())
+    settings = resolve_settings(TrainConfig(epochs="1", batch_rows="256"), data, inspect_hardware())
     train, validation = (open_split(folder, data, split) for split in ("train", "validation"))
     return Prepared(data, train, validation, folder / "images", settings)
 

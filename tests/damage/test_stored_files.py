@@ -24,7 +24,7 @@ from forebay.serving.curl import curl_command
 from forebay.serving.state import DesiredModel, ServerInfo, ServingFiles, write_desired, write_loaded, write_server
 from forebay.state import FileLock, Home, StepLog, is_sealed, seal, write_json
 from forebay.state.steplog import EVENTS_VARIABLE, read_events, step
-from forebay.train.checkpoint import Checkpoints
+from forebay.train.checkpoints.checkpoint_store import CheckpointStore
 
 RUN = "20260101-000000-000000"
 SUMMARY = {
@@ -205,7 +205,7 @@ def test_a_database_damaged_within_is_named_by_what_meets_it_and_no_step_tries_a
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_the_id_of_a_training_is_made_anew_with_a_warning(tmp_path: Path, damage: str) -> None:
     said: list[str] = []
-    checkpoints = Checkpoints(tmp_path)
+    checkpoints = CheckpointStore(tmp_path)
     first = checkpoints.training_id(said.append)
     path = tmp_path / "training.json"
     path.write_bytes(DAMAGES[damage](path.read_bytes()))

@@ -16,7 +16,7 @@ LONG_S = {  # of tests that start whole runs, trainings or clusters' programs
     "tests/readme": 300,
     "tests/local/retention/test_real_runs": 200,
     "tests/cli": 200,
-    "tests/train/test_team": 120,
+    "tests/train/test_process_group": 120,
     "tests/cluster/training/test_train_job": 120,
     "tests/ingest/test_distributed": 120,
     "tests/ingest/test_ingest": 90,

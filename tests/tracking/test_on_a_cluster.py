@@ -9,8 +9,8 @@ from forebay import tracking
 from forebay.settings.cluster_environment import MLFLOW_VARIABLES
 from forebay.settings.environment import MLFLOW_RUN_ID
 from forebay.state import Home
+from forebay.train.loop.history import EpochRecord
 from forebay.train.mlflow_run import TRAINING_TAG, TrackedRun
-from forebay.train.progress import EpochRecord
 from support.made_once import home_with
 
 NAMES = (*MLFLOW_VARIABLES, *MLFLOW_VARIABLES.values(), MLFLOW_RUN_ID)
@@ -55,7 +55,7 @@ def test_a_training_writes_into_the_run_that_was_begun_for_it_and_does_not_end_i
             validation_accuracy=None, images=10, seconds=1.0,
         )
     )  # fmt: skip
-    assert run.finish("FINISHED") == begun
+    assert run.finish("FINISHED", timeout_s=60) == begun
     assert warnings == []
     (found,) = client.search_runs([experiment])
     assert found.info.status == "RUNNING", "who began it ends it"

@@ -8,7 +8,8 @@ import torch
 
 from forebay.contracts.manifest import SplitManifest
 from forebay.contracts.shards import DatasetSplit, open_split
-from forebay.train.batches import Batches, augment, derive_seed, gather
+from forebay.train.loop.augmentation import augment
+from forebay.train.loop.batches import TrainingBatches, derive_seed, gather_rows
 
 
 @pytest.fixture
@@ -21,11 +22,11 @@ def test_rows_come_out_of_several_shards_in_the_order_asked_for(split: DatasetSp
     rows = np.array([319, 0, 200, 199, 5])
     whole = split.images_NHWC()
     assert len(split.shards) == 2
-    assert np.array_equal(gather(split, rows), whole[rows])
+    assert np.array_equal(gather_rows(split, rows), whole[rows])
 
 
 def test_an_epoch_visits_every_row_once_and_the_next_one_in_another_order(split: DatasetSplit) -> None:
-    batches = Batches(split, 32, seed=0, augment="none", device="cpu")
+    batches = TrainingBatches(split, 32, seed=0, augment="none", device="cpu")
     first, second = batches.order(0), batches.order(1)
     assert sorted(first) == list(range(320))
     assert not np.array_equal(first, second)
@@ -35,7 +36,7 @@ def test_an_epoch_visits_every_row_once_and_the_next_one_in_another_order(split:
 
 def test_without_augmentation_images_and_labels_are_those_of_the_rows(split: DatasetSplit) -> None:
     rows = np.array([3, 250])
-    images, labels = Batches(split, 2, seed=0, augment="none", device="cpu").batch(rows)
+    images, labels = TrainingBatches(split, 2, seed=0, augment="none", device="cpu").batch(rows)
     assert np.array_equal(images.permute(0, 2, 3, 1).numpy(), split.images_NHWC()[rows])
     assert labels.tolist() == split.labels[rows].tolist()
     assert images.is_contiguous(memory_format=torch.channels_last)

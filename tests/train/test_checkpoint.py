@@ -6,26 +6,27 @@ from pathlib import Path
 import pytest
 import torch
 
-from forebay.train.checkpoint import Checkpoints, checkpoint_key
+from forebay.train.checkpoints.checkpoint import checkpoint_key
+from forebay.train.checkpoints.checkpoint_store import CheckpointStore
 
 
 @pytest.fixture
-def checkpoints(tmp_path: Path) -> Checkpoints:
+def checkpoints(tmp_path: Path) -> CheckpointStore:
     """An empty folder for checkpoints."""
     folder = tmp_path / "key"
     folder.mkdir()
-    return Checkpoints(folder)
+    return CheckpointStore(folder)
 
 
 def refuse_warning(text: str) -> None:
     raise AssertionError(text)
 
 
-def save(checkpoints: Checkpoints, step: int) -> None:
+def save(checkpoints: CheckpointStore, step: int) -> None:
     checkpoints.save(step, {"weight": torch.full((2,), float(step))}, {"step": step, "loss": 0.1})
 
 
-def test_tensors_and_facts_come_back_exactly(checkpoints: Checkpoints) -> None:
+def test_tensors_and_facts_come_back_exactly(checkpoints: CheckpointStore) -> None:
     tensors = {"a": torch.tensor([0.1, 1e-40]), "b": torch.tensor(7), "c": torch.ones(2, dtype=torch.float64) / 3}
     checkpoints.save(3, tensors, {"step": 3, "loss": 0.1 + 0.2})
     saved = checkpoints.load(refuse_warning)
@@ -34,7 +35,7 @@ def test_tensors_and_facts_come_back_exactly(checkpoints: Checkpoints) -> None:
     assert all(torch.equal(saved.tensors[name], tensor) for name, tensor in tensors.items())
 
 
-def test_the_newest_is_read_and_only_two_are_kept(checkpoints: Checkpoints) -> None:
+def test_the_newest_is_read_and_only_two_are_kept(checkpoints: CheckpointStore) -> None:
     for step in (8, 9, 10):
         save(checkpoints, step)
     saved = checkpoints.load(refuse_warning)
@@ -45,7 +46,7 @@ def test_the_newest_is_read_and_only_two_are_kept(checkpoints: Checkpoints) -> N
 
 @pytest.mark.parametrize("damage", [b"", b"torn", None])
 def test_a_damaged_file_is_named_removed_and_the_one_before_is_read(
-    checkpoints: Checkpoints, damage: bytes | None
+    checkpoints: CheckpointStore, damage: bytes | None
 ) -> None:
     save(checkpoints, 1)
     save(checkpoints, 2)
@@ -60,7 +61,7 @@ def test_a_damaged_file_is_named_removed_and_the_one_before_is_read(
     assert not newest.exists()
 
 
-def test_a_file_with_a_right_digest_that_is_no_checkpoint_is_refused(checkpoints: Checkpoints) -> None:
+def test_a_file_with_a_right_digest_that_is_no_checkpoint_is_refused(checkpoints: CheckpointStore) -> None:
     data = b"\x80\x04not safetensors"
     (checkpoints.folder / f"step-0000000001.{hashlib.sha256(data).hexdigest()}").write_bytes(data)
     warnings: list[str] = []
@@ -68,12 +69,12 @@ def test_a_file_with_a_right_digest_that_is_no_checkpoint_is_refused(checkpoints
     assert len(warnings) == 1
 
 
-def test_forgetting_leaves_only_the_lock_and_gives_a_new_training_id(checkpoints: Checkpoints) -> None:
+def test_clearing_leaves_only_the_lock_and_gives_a_new_training_id(checkpoints: CheckpointStore) -> None:
     before = checkpoints.training_id(print)
     assert before == checkpoints.training_id(print)
     save(checkpoints, 1)
     with checkpoints.lock.held("a test"):
-        checkpoints.forget()
+        checkpoints.clear()
     assert [path.name for path in checkpoints.folder.iterdir()] == ["lock"]
     assert checkpoints.training_id(print) != before
 

@@ -19,8 +19,8 @@ from forebay.settings import TrainConfig
 from forebay.state import FileLock, Home, StepLog, is_sealed, seal
 from forebay.state.steplog import read_events
 from forebay.train import TrainResult, fit
-from forebay.train.plan import check_learnable
-from forebay.train.progress import check_fits
+from forebay.train.loop.training_state import check_memory
+from forebay.train.plan.training_plan import check_learnable
 from support.prepared_datasets import write_dataset
 
 Small = Callable[..., TrainConfig]
@@ -184,9 +184,9 @@ def test_too_little_memory_names_the_setting(train: Callable[..., TrainResult]) 
 
 def test_weights_and_gradients_must_fit_before_any_is_allocated() -> None:
     network = nn.Linear(1000, 1000, bias=False)  # 4 MB, and as much for gradients
-    check_fits(network, 8_000_000)
+    check_memory(network, 8_000_000)
     with pytest.raises(MemoryError, match="8000000 bytes are needed for weights and gradients, 7999999 are free"):
-        check_fits(network, 7_999_999)
+        check_memory(network, 7_999_999)
 
 
 def test_the_same_training_twice_at_once_is_refused_by_name(

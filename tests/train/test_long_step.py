@@ -17,8 +17,8 @@ from forebay.settings import TrainConfig
 from forebay.state import Home, StepLog
 from forebay.state.steplog import read_events
 from forebay.train import fit
-from forebay.train.guard import Guard
-from forebay.train.progress import Progress
+from forebay.train.loop.state_lock import StateLock
+from forebay.train.loop.training_state import TrainingState
 from support.machine_speed import slowness
 from support.prepared_datasets import SMALL_TRAINING
 from support.watched_training import FirstStep, last_step, wait_for_warning, warnings
@@ -74,25 +74,25 @@ def test_the_process_ends_within_five_seconds_and_the_next_one_ends_bit_equal(
 
 def test_what_another_thread_saves_in_a_step_is_the_state_before_it() -> None:
     network = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
-    progress = Progress(network, torch.optim.SGD(network.parameters(), lr=1.0), sums=torch.zeros(2).double())
-    guard = Guard(network)
-    before = {name: tensor.clone() for name, tensor in progress.tensors().items()}
-    guard.step_begins()
+    state = TrainingState(network, torch.optim.SGD(network.parameters(), lr=1.0), sums=torch.zeros(2).double())
+    lock = StateLock(network)
+    before = {name: tensor.clone() for name, tensor in state.tensors().items()}
+    lock.begin_step()
     network(torch.rand(5, 3)).sum().backward()
-    with guard.held():
-        saved = guard.tensors(progress)
+    with lock.held():
+        saved = lock.tensors(state)
     assert saved.keys() == before.keys()
     assert all(torch.equal(saved[name], before[name]) for name in before)
-    with guard.step_ends():
-        progress.optimizer.step()
-    assert not torch.equal(guard.tensors(progress)["network.0.weight"], before["network.0.weight"])
-    assert guard.tensors(progress)["network.1.num_batches_tracked"] == 1
+    with lock.finish_step():
+        state.optimizer.step()
+    assert not torch.equal(lock.tensors(state)["network.0.weight"], before["network.0.weight"])
+    assert lock.tensors(state)["network.1.num_batches_tracked"] == 1
 
 
 def test_the_step_of_the_optimizer_is_waited_for_and_none_follows_what_was_saved() -> None:
-    guard = Guard(nn.Linear(1, 1))
-    with ThreadPoolExecutor(1) as other, guard.step_ends():
-        assert not other.submit(guard.take, 0).result()
+    lock = StateLock(nn.Linear(1, 1))
+    with ThreadPoolExecutor(1) as other, lock.finish_step():
+        assert not other.submit(lock.acquire_for_good, 0).result()
     with ThreadPoolExecutor(1) as other:
-        assert other.submit(guard.take, 0).result()
-    assert not guard.take(0), "the main thread's next step would wait for good"
+        assert other.submit(lock.acquire_for_good, 0).result()
+    assert not lock.acquire_for_good(0), "the main thread's next step would wait for good"

@@ -9,9 +9,9 @@ import torch
 from forebay.contracts.manifest import SplitManifest
 from forebay.models import build
 from forebay.settings import TrainConfig
-from forebay.train.machine import inspect_machine
-from forebay.train.optimize import class_weights, learning_rate, make_optimizer
-from forebay.train.resolve import resolve
+from forebay.train.loop.optimize import class_weights, learning_rate, make_optimizer
+from forebay.train.plan.hardware import inspect_hardware
+from forebay.train.plan.resolved_settings import resolve_settings
 
 
 def test_onecycle_rises_to_its_peak_in_a_fifth_of_the_steps_and_falls_towards_zero() -> None:
@@ -37,7 +37,7 @@ def test_the_shortest_runs_have_a_positive_rate(total: int) -> None:
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 def test_only_kernels_and_matrices_decay(dataset: Path, optimizer: str) -> None:
-    settings = resolve(TrainConfig(optimizer=optimizer), SplitManifest.read(dataset), inspect_machine())
+    settings = resolve_settings(TrainConfig(optimizer=optimizer), SplitManifest.read(dataset), inspect_hardware())
     network = build("resnet9", {"width": 4}, 1, 8, 8, 3)
     decayed, plain = make_optimizer(network, replace(settings, weight_decay=0.01)).param_groups
     assert (decayed["weight_decay"], plain["weight_decay"]) == (0.01, 0.0)

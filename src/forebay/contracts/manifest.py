@@ -96,3 +96,13 @@ class SplitManifest(_Stored):
     fit: str = "stretch"  # of ingest, for the server; the defaults are what ingest did before these were recorded
     bits: int = 16
     format: int = 1
+
+    @property
+    def data_facts(self) -> dict[str, Any]:
+        """Where the data came from and how it was split, as bundle and evaluation record it."""
+        return {
+            "name": self.name, "source": self.source, "kind": self.kind,
+            "digest": self.data_digest, "split_digest": self.digest,
+            "rows": self.rows, "splits": self.splits, "holdout": self.holdout, "validation": self.validation,
+            "split_kind": self.split_kind, "exceptions": self.exceptions, "quarantined": self.quarantined,
+        }  # fmt: skip

@@ -117,11 +117,10 @@ def _model_facts(spec: ModelSpec) -> dict[str, Any]:
 
 
 def _data_facts(data: SplitManifest) -> dict[str, Any]:
-    return {
-        "name": data.name, "source": data.source, "kind": data.kind, "rows": data.rows, "classes": len(data.classes),
-        "digest": data.data_digest, "split_digest": data.digest, "quarantined": data.quarantined,
-        "splits": data.splits, "split_kind": data.split_kind, "holdout": data.holdout,
-    }  # fmt: skip
+    """The facts of the data; of the classes their number, and without the long list of exceptions."""
+    left_out = ("validation", "exceptions")
+    facts = {key: value for key, value in data.data_facts.items() if key not in left_out}
+    return {**facts, "classes": len(data.classes)}
 
 
 def _write_predictions(out: Path, test: DatasetSplit, probabilities: NDArray[np.float32]) -> None:

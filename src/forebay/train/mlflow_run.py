@@ -1,8 +1,8 @@
 """One MLflow run per training, written while it trains.
 
-A thread writes it: importing MLflow takes seconds and a tracking server may be slow or away, and neither may hold up
-or end a training. A training that was killed goes on in the run it began: the run is found by a tag, and only epochs
-that it has not yet are logged.
+A thread writes it: importing MLflow takes seconds, a tracking server may be slow or unreachable, and neither may delay
+or end a training. A training that was killed goes on in the run that it began: the run is found by a tag, and only
+epochs that the run does not have yet are logged.
 """
 
 import os
@@ -18,22 +18,21 @@ from forebay.errors import ForebayError
 from forebay.settings.environment import MLFLOW_RUN_ID
 from forebay.state import Home
 from forebay.state.mlflow_errors import explain_mlflow_error, is_database_damage, login_advice, refused_status
-from forebay.train.progress import EpochRecord
+from forebay.train.loop.history import EpochRecord
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 TRAINING_TAG = "forebay.training_id"
-FINISH_TIMEOUT_S = 60.0
 _CURVES = ("learning_rate", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "images_per_s")
 
-CHECK = "Check MLFLOW_TRACKING_URI, or the disk and mlflow.db of the state folder."
+ADVICE = "Check MLFLOW_TRACKING_URI, or the disk and mlflow.db of the state folder."
 
-Ending = Literal["FINISHED", "KILLED", "FAILED"]
+RunStatus = Literal["FINISHED", "KILLED", "FAILED"]
 
 
 class TrackedRun:
-    """The MLflow run of a training. Where MLflow cannot be reached, a warning is all that comes of it."""
+    """The MLflow run of a training. Where MLflow cannot be reached, it warns, and the training goes on."""
 
     def __init__(
         self, home: Home, training_id: str, name: str, parameters: dict[str, Any], tags: dict[str, str],
@@ -44,22 +43,22 @@ class TrackedRun:
         self._tags = {**tags, TRAINING_TAG: training_id, "mlflow.runName": name}
         self._parameters = parameters
         self._warn = warn
-        self._is_ours = True  # to begin and to end
-        self._queue: queue.SimpleQueue[EpochRecord | Ending] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._write, daemon=True, name="mlflow-run")
+        self._owns_run = True  # this class begins the run and ends it
+        self._queue: queue.SimpleQueue[EpochRecord | RunStatus] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, daemon=True, name="mlflow-run")
         self._thread.start()
 
     def log_epoch(self, record: EpochRecord) -> None:
         """Add a point to the curves."""
         self._queue.put(record)
 
-    def finish(self, ending: Ending, timeout_s: float = FINISH_TIMEOUT_S) -> str | None:
-        """End the run and wait until everything is written.
+    def finish(self, status: RunStatus, timeout_s: float) -> str | None:
+        """End the run, and wait until everything is written or the time is over.
 
         Returns:
             The run's id; None where it could not be begun.
         """
-        self._queue.put(ending)
+        self._queue.put(status)
         self._thread.join(timeout_s)
         if self._thread.is_alive():
             self._warn(
@@ -67,12 +66,12 @@ class TrackedRun:
             )
         return self.run_id
 
-    def _write(self) -> None:
+    def _run(self) -> None:
         try:
             client = tracking.client(self._home)
             self.run_id = self._open(client)
-            self._follow(client, self.run_id)
-        except Exception as error:  # whatever a store or a network may raise
+            self._write_epochs(client, self.run_id)
+        except Exception as error:  # a store or a network may raise anything
             refused = refused_status(error)
             self._warn(
                 f"MLflow could not be written ({refused or type(error).__name__}); the training is not affected. "
@@ -93,8 +92,8 @@ class TrackedRun:
         return run_id
 
     def _adopt(self, client: "MlflowClient", run_id: str) -> str:
-        """Write into the run that Kubeflow Pipelines began for this step, and ends: one run a training, not two."""
-        self._is_ours = False
+        """Write into the run that Kubeflow Pipelines began for this step and ends: one run per training, not two."""
+        self._owns_run = False
         for key in self._tags.keys() - {"mlflow.runName"}:
             client.set_tag(run_id, key, self._tags[key])
         self._log_parameters(client, run_id)
@@ -105,26 +104,26 @@ class TrackedRun:
 
         client.log_batch(run_id, params=[Param(key, str(value)) for key, value in self._parameters.items()])
 
-    def _follow(self, client: "MlflowClient", run_id: str) -> None:
-        """Write epochs as they come, until the run ends."""
+    def _write_epochs(self, client: "MlflowClient", run_id: str) -> None:
+        """Write epochs as they arrive, until the run ends."""
         logged = {metric.step for metric in client.get_metric_history(run_id, "train_loss")}
-        if self._is_ours and client.get_run(run_id).info.status != "FINISHED":
+        if self._owns_run and client.get_run(run_id).info.status != "FINISHED":
             client.update_run(run_id, status="RUNNING")
         while not isinstance(item := self._queue.get(), str):
             if item.epoch not in logged:
                 _log_epoch(client, run_id, item)
-        if self._is_ours:
+        if self._owns_run:
             client.set_terminated(run_id, item)
 
 
 def _advice(error: Exception) -> str:
     if isinstance(error, ForebayError):
         return str(error)
-    return explain_mlflow_error(error) if is_database_damage(error) else CHECK
+    return explain_mlflow_error(error) if is_database_damage(error) else ADVICE
 
 
 def _log_epoch(client: "MlflowClient", run_id: str, record: EpochRecord) -> None:
-    """All curves of an epoch in one batch, so that an epoch is there whole or not at all."""
+    """Log all curves of an epoch in one batch, so that an epoch is there whole or not at all."""
     from mlflow.entities import Metric
 
     values = {**asdict(record), "images_per_s": record.images_per_s}

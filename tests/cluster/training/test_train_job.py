@@ -21,7 +21,7 @@ from forebay.settings import TrainConfig
 from forebay.settings.cluster_environment import CHECKPOINT_STORE
 from forebay.state import Home, StepLog, is_sealed
 from forebay.train import fit
-from forebay.train.nodes.transfer import get_folder, put_folder
+from forebay.train.nodes.transfer import download_folder, upload_folder
 from forebay.version import VERSION
 from support.fake_kube import FakeKubeApi, Object, fake_kube_api
 from support.made_once import home_with
@@ -217,8 +217,8 @@ def test_a_name_that_leads_out_of_the_folder_is_refused_before_anything_is_writt
     step_on_a_cluster: ObjectFolder, tmp_path: Path, name: str
 ) -> None:
     step_on_a_cluster.put("files.json", json.dumps({"files": {name: "0"}, "facts": {}}).encode())
-    with pytest.raises(DataError, match="is no name of a file in it"):
-        get_folder(step_on_a_cluster, tmp_path / "to")
+    with pytest.raises(DataError, match="is no file name"):
+        download_folder(step_on_a_cluster, tmp_path / "to")
     assert list(tmp_path.rglob("outside")) == []
 
 
@@ -228,12 +228,12 @@ def test_a_folder_that_is_not_whole_in_the_store_is_refused(
 ) -> None:
     (tmp_path / "from").mkdir()
     (tmp_path / "from" / "a").write_bytes(b"12345")
-    put_folder(tmp_path / "from", step_on_a_cluster, {"metrics": {"loss": 0.1}})
-    assert get_folder(step_on_a_cluster, tmp_path / "to") == {"metrics": {"loss": 0.1}}
+    upload_folder(tmp_path / "from", step_on_a_cluster, {"metrics": {"loss": 0.1}})
+    assert download_folder(step_on_a_cluster, tmp_path / "to") == {"metrics": {"loss": 0.1}}
     assert (tmp_path / "to" / "a").read_bytes() == b"12345"
     if damage is None:
         step_on_a_cluster.delete("a")
     else:
         step_on_a_cluster.put("a", damage)
     with pytest.raises(DataError, match="it is not whole"):
-        get_folder(step_on_a_cluster, tmp_path / "again")
+        download_folder(step_on_a_cluster, tmp_path / "again")

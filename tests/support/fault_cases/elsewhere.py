@@ -17,7 +17,7 @@ class Elsewhere:
 
 _RUN = "e2e/test_failures.py::"
 _TRAIN = "train/test_resume.py::"
-_MIRROR = "train/test_mirror.py::"
+_REMOTE_CHECKPOINTS = "train/test_remote_checkpoints.py::"
 
 ELSEWHERE = [
     Elsewhere("SIGKILL of the run in every step", "each", RESUMED,

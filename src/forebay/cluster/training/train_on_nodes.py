@@ -16,8 +16,8 @@ from forebay.settings.environment import MLFLOW_RUN_ID
 from forebay.settings.step_limits import TRAIN_JOB_LIMIT_S
 from forebay.state import StepLog, empty_folder, is_sealed
 from forebay.state.file_digest import file_sha256
-from forebay.train.nodes.transfer import forget_folder, get_folder, is_there, put_folder
-from forebay.train.plan import check_learnable
+from forebay.train.nodes.transfer import delete_folder, download_folder, is_complete, upload_folder
+from forebay.train.plan.training_plan import check_learnable
 from forebay.train.result import TrainResult
 from forebay.version import code_version
 
@@ -47,9 +47,9 @@ def fit_on_nodes(dataset: Path, out: Path, config: TrainConfig, log: StepLog) ->
     name = f"forebay-train-{run_of(itself)[:18].rstrip('-')}"
     shards, bundle = store.subfolder("shards").subfolder(_identity(dataset)), store.subfolder("bundles").subfolder(name)
     try:
-        if not is_there(shards):
-            put_folder(dataset, shards)
-        forget_folder(bundle)  # of an earlier try
+        if not is_complete(shards):
+            upload_folder(dataset, shards)
+        delete_folder(bundle)  # of an earlier try
     except OSError as error:
         raise _away(error) from error
     settings = replace(config, code_version=config.code_version or code_version())
@@ -82,8 +82,8 @@ def _taken(bundle: ObjectFolder, out: Path, log: StepLog) -> TrainResult:
     """The bundle that rank 0 left in the store, in this step's folder."""
     empty_folder(out)
     try:
-        facts = get_folder(bundle, out)
-        forget_folder(bundle)
+        facts = download_folder(bundle, out)
+        delete_folder(bundle)
     except OSError as error:
         raise _away(error) from error
     if not is_sealed(out):

@@ -81,9 +81,9 @@ def torch_build() -> CheckResult:
 
 def processor() -> CheckResult:
     """What training will choose its threads and precision from; never wrong, only worth knowing."""
-    from forebay.train.machine import inspect_machine
+    from forebay.train.plan.hardware import inspect_hardware
 
-    found = inspect_machine()
+    found = inspect_hardware()
     precision = "bf16" if found.bf16 else "fp32 (no native bf16)"
     flags = " ".join(found.cpu_flags)
     return passed("processor", f"trains on {found.device_name} in {precision}; {found.cores} CPU cores: {flags}")

@@ -1,1 +1,1 @@
-"""Training on several machines: a TrainJob of Kubeflow Trainer's, and the processes that torchrun starts in it."""
+"""Training on several machines: the processes that torchrun starts in them, and how folders reach them."""

@@ -1,14 +1,14 @@
-"""What runs in each machine of a TrainJob: torchrun, from the variables that Kubeflow Trainer sets.
+"""The program of each machine in a TrainJob: it runs torchrun with the variables that Kubeflow Trainer sets.
 
-torchrun ends with 1 whatever a process ended with; here its status is that of the process, so that the cluster starts
-again what was preempted, and not what would fail again.
+torchrun ends with 1 whatever a process ended with. This program ends with the process's own status, so that the cluster
+restarts what was preempted and does not restart what would fail again.
 """
 
 import sys
 
 
 def main() -> int:
-    """Run torchrun with this program's arguments for the worker; the exit status of the first process that failed."""
+    """Run the worker under torchrun; returns the exit status of the first process that failed."""
     from torch.distributed import run
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 

@@ -1,4 +1,4 @@
-"""Folders on their way between machines: files in an object store, and a list of them with digests, written last."""
+"""Transfer folders between machines: the files lie in an object store, with a list of their digests, written last."""
 
 import json
 from pathlib import Path
@@ -8,16 +8,16 @@ from forebay.errors import DataError
 from forebay.object_store import ObjectFolder
 from forebay.state.file_digest import file_sha256
 
-LIST = "files.json"
+FILE_LIST = "files.json"
 
 
-def put_folder(folder: Path, store: ObjectFolder, facts: dict[str, Any] | None = None) -> None:
+def upload_folder(folder: Path, store: ObjectFolder, facts: dict[str, Any] | None = None) -> None:
     """Copy every file of a folder into the store.
 
     Args:
-        folder: without folders in it.
-        store: where to; it counts as there once the list is.
-        facts: JSON that travels with it.
+        folder: must hold no folders.
+        store: the target; the copy is complete once it holds the list.
+        facts: JSON to store with the list.
 
     Raises:
         OSError: the store refuses or does not answer.
@@ -26,55 +26,55 @@ def put_folder(folder: Path, store: ObjectFolder, facts: dict[str, Any] | None =
     for path in sorted(folder.iterdir()):
         files[path.name] = file_sha256(path)
         store.upload(path, path.name)
-    store.write(LIST, json.dumps({"files": files, "facts": facts or {}}).encode())
+    store.write(FILE_LIST, json.dumps({"files": files, "facts": facts or {}}).encode())
 
 
-def is_there(store: ObjectFolder) -> bool:
-    """Whether a whole folder is in the store."""
-    return LIST in store.names()
+def is_complete(store: ObjectFolder) -> bool:
+    """Whether the store holds a whole folder."""
+    return FILE_LIST in store.names()
 
 
-def get_folder(store: ObjectFolder, folder: Path) -> dict[str, Any]:
+def download_folder(store: ObjectFolder, folder: Path) -> dict[str, Any]:
     """Copy a folder out of the store.
 
     Returns:
-        The facts that travelled with it.
+        The facts that were stored with the list.
 
     Raises:
-        DataError: it is not whole.
+        DataError: the copy is not whole.
         OSError: the store refuses or does not answer, or the disk is full.
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        listed: dict[str, Any] = json.loads(store.read(LIST))
+        listed: dict[str, Any] = json.loads(store.read(FILE_LIST))
         for name in listed["files"]:
-            _require_plain(name)
+            _check_file_name(name)
         for name in listed["files"]:
             store.download(name, folder / name)
         damaged = [name for name, digest in listed["files"].items() if file_sha256(folder / name) != digest]
     except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
-        raise _broken(store, str(error)) from error
+        raise _incomplete(store, str(error)) from error
     if damaged:
-        raise _broken(store, f"the sha256 of {', '.join(damaged)} is not the one in {LIST}")
+        raise _incomplete(store, f"the sha256 of {', '.join(damaged)} is not the one in {FILE_LIST}")
     facts: dict[str, Any] = listed["facts"]
     return facts
 
 
-def forget_folder(store: ObjectFolder) -> None:
+def delete_folder(store: ObjectFolder) -> None:
     """Remove a folder, its list first."""
-    for name in sorted(store.names(), key=lambda name: name != LIST):
+    for name in sorted(store.names(), key=lambda name: name != FILE_LIST):
         store.delete(name)
 
 
-def _require_plain(name: str) -> None:
-    """Whoever may write in the store must not choose where a file goes here.
+def _check_file_name(name: str) -> None:
+    """Refuse a path: who can write to the store must not choose where files are written on this machine.
 
     Raises:
-        ValueError: it is more than a name.
+        ValueError: it is not a plain file name.
     """
     if name in ("", ".", "..") or "/" in name or "\0" in name:
-        raise ValueError(f"{name!r} in {LIST} is no name of a file in it")
+        raise ValueError(f"{name!r} in {FILE_LIST} is no file name")
 
 
-def _broken(store: ObjectFolder, problem: str) -> DataError:
+def _incomplete(store: ObjectFolder, problem: str) -> DataError:
     return DataError(source=store.uri, problem=f"it is not whole: {problem}", fix="Remove it and start the run again.")

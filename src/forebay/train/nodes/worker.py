@@ -1,7 +1,7 @@
-"""What torchrun starts in each process: `python -m forebay.train.nodes.worker DATASET OUT SETTINGS`.
+"""The program that torchrun starts in each process: `python -m forebay.train.nodes.worker DATASET OUT SETTINGS`.
 
-DATASET and OUT are folders or `s3://` URIs; SETTINGS is TrainConfig as JSON. Rank 0 writes into OUT and says in its log
-what it does; the others train with it.
+DATASET and OUT are folders or `s3://` URIs; SETTINGS is TrainConfig as JSON. Rank 0 writes into OUT and logs what it
+does; the others train with it.
 """
 
 import json
@@ -15,55 +15,55 @@ from typing import TYPE_CHECKING
 from forebay.errors import ForebayError
 from forebay.object_store import ObjectFolder, is_s3_uri
 from forebay.settings import TrainConfig
-from forebay.train.nodes.transfer import get_folder, put_folder
+from forebay.train.nodes.transfer import download_folder, upload_folder
 
 if TYPE_CHECKING:
-    from forebay.train.team import Team
+    from forebay.train.process_group import ProcessGroup
 
-PERMANENT = 65  # exit status of what another try would not mend
+PERMANENT_FAILURE = 65  # exit status of an error that another try would repeat
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Train as one process of several; the exit status."""
+    """Train as one process of several; returns the exit status."""
     dataset, out, settings = arguments
-    from forebay.train import team
+    from forebay.train.process_group import join_process_group, leave_process_group
 
     try:
-        mine = team.join()
+        group = join_process_group()
         try:
-            _train(dataset, out, TrainConfig(**json.loads(settings)), mine)
+            _train(dataset, out, TrainConfig(**json.loads(settings)), group)
         finally:
-            team.leave()
+            leave_process_group()
     except ForebayError as error:
         print(f"rank {os.environ.get('RANK', '0')}: {error}", file=sys.stderr, flush=True)
-        return PERMANENT
+        return PERMANENT_FAILURE
     return 0
 
 
-def _train(dataset: str, out: str, config: TrainConfig, mine: "Team") -> None:
+def _train(dataset: str, out: str, config: TrainConfig, group: "ProcessGroup") -> None:
     from forebay.state import step
-    from forebay.train.step import fit, follow
+    from forebay.train.step import fit, train_other_rank
 
-    shards = _fetched(dataset, mine)
-    if not mine.leads:
-        follow(shards, config, mine)
+    shards = _download(dataset, group)
+    if not group.is_rank0:
+        train_other_rank(shards, config, group)
         return
     with step("train") as log:
         folder = Path(tempfile.mkdtemp(prefix="forebay-bundle-")) if is_s3_uri(out) else Path(out)
-        result = fit(shards, folder, config, log, mine)
+        result = fit(shards, folder, config, log, group)
         if is_s3_uri(out):
-            put_folder(folder, ObjectFolder.parse(out, "OUT"), {"metrics": result.metrics})
+            upload_folder(folder, ObjectFolder.parse(out, "OUT"), {"metrics": result.metrics})
 
 
-def _fetched(dataset: str, mine: "Team") -> Path:
-    """The dataset on this machine; its first process fetches it for all."""
+def _download(dataset: str, group: "ProcessGroup") -> Path:
+    """Bring the dataset to this machine; its first process downloads it for all."""
     if not is_s3_uri(dataset):
         return Path(dataset)
     store = ObjectFolder.parse(dataset, "DATASET")
     folder = Path(tempfile.gettempdir()) / "forebay-shards" / store.uri.rpartition("/")[2]
     if os.environ.get("LOCAL_RANK", "0") == "0":
-        get_folder(store, folder)
-    mine.agree(True)  # none goes on before all have it
+        download_folder(store, folder)
+    group.any_rank(True)  # no process goes on before the dataset is on every machine
     return folder
 
 

@@ -1,4 +1,4 @@
-"""The state of a training between two steps: everything a checkpoint must hold, and nothing else."""
+"""The state of a training between two steps: everything that a checkpoint must hold, and nothing else."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -11,49 +11,31 @@ from forebay.contracts.shards import DatasetSplit
 from forebay.models import build, standardize
 from forebay.models.bundle import load_weights
 from forebay.models.networks import ResNet9
-from forebay.train.batches import derive_seed
-from forebay.train.checkpoint import Saved
-from forebay.train.machine import usable_memory_bytes
-from forebay.train.optimize import make_optimizer
-from forebay.train.resolve import Resolved
+from forebay.train.checkpoints.checkpoint import Checkpoint
+from forebay.train.loop.batches import derive_seed
+from forebay.train.loop.history import EpochRecord
+from forebay.train.loop.optimize import make_optimizer
+from forebay.train.plan.hardware import usable_memory_bytes
+from forebay.train.plan.resolved_settings import ResolvedSettings
 
-SAMPLE_ROWS = 4096  # from which a network may take what it must know of the data before it learns
-
-
-@dataclass(frozen=True, kw_only=True)
-class EpochRecord:
-    """One point of the curves; of the training rows, means over the epoch's augmented batches."""
-
-    epoch: int  # from 1
-    learning_rate: float  # of the last step
-    train_loss: float
-    train_accuracy: float
-    validation_loss: float | None  # None without a validation split
-    validation_accuracy: float | None
-    images: int
-    seconds: float  # `images` and `seconds` are of training steps in the process that finished the epoch
-
-    @property
-    def images_per_s(self) -> float:
-        """Training speed."""
-        return self.images / max(self.seconds, 1e-9)
+WHITENING_ROWS = 4096  # training rows from which resnet9 computes its fixed first layer
 
 
 @dataclass
-class Progress:
-    """Network, optimizer and position. Loaded from a checkpoint, training goes on with the same bits."""
+class TrainingState:
+    """Network, optimizer and position. Restored from a checkpoint, training goes on with the same bits."""
 
     network: nn.Module
     optimizer: torch.optim.Optimizer
     sums: Tensor  # float64 (2,) on the device: loss and hits of this epoch so far
-    step: int = 0  # optimizer steps done
+    step: int = 0  # number of optimizer steps done
     history: list[EpochRecord] = field(default_factory=list)
     best: dict[str, Tensor] = field(default_factory=dict)  # weights of the best epoch; only with early stop
     best_epoch: int = 0
     finished: bool = False
 
     def final_weights(self) -> dict[str, Tensor]:
-        """The weights to deliver: those of the best epoch where early stop is on, else the last."""
+        """The weights to deliver: with early stop those of the best epoch, else the last ones."""
         return self.best or self.network.state_dict()
 
     def remember_best(self) -> None:
@@ -75,25 +57,25 @@ class Progress:
         history = [asdict(record) for record in self.history]
         return {"step": self.step, "history": history, "best_epoch": self.best_epoch, "finished": self.finished}
 
-    def restore(self, saved: Saved) -> None:
-        """Take over a checkpoint."""
-        load_weights(self.network, _under("network.", saved.tensors))
-        self.best = _under("best.", saved.tensors)
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Take over the state of a checkpoint."""
+        load_weights(self.network, _under("network.", checkpoint.tensors))
+        self.best = _under("best.", checkpoint.tensors)
         for index, parameter in enumerate(self._parameters()):
-            for name, tensor in _under(f"optimizer.{index}.", saved.tensors).items():
-                self.optimizer.state[parameter][name] = _like(parameter, tensor)
-        self.sums.copy_(saved.tensors["sums"])
-        self.step = saved.facts["step"]
-        self.history = [EpochRecord(**record) for record in saved.facts["history"]]
-        self.best_epoch = saved.facts["best_epoch"]
-        self.finished = saved.facts["finished"]
+            for name, tensor in _under(f"optimizer.{index}.", checkpoint.tensors).items():
+                self.optimizer.state[parameter][name] = _in_layout_of(parameter, tensor)
+        self.sums.copy_(checkpoint.tensors["sums"])
+        self.step = checkpoint.facts["step"]
+        self.history = [EpochRecord(**record) for record in checkpoint.facts["history"]]
+        self.best_epoch = checkpoint.facts["best_epoch"]
+        self.finished = checkpoint.facts["finished"]
 
     def _parameters(self) -> list[nn.Parameter]:
         return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
 
 
-def begin(settings: Resolved, data: SplitManifest, train: DatasetSplit) -> Progress:
-    """A training at step 0: weights from the seed and some training rows, in channels_last on the device.
+def initial_state(settings: ResolvedSettings, data: SplitManifest, train: DatasetSplit) -> TrainingState:
+    """The state at step 0: weights from the seed and some training rows, in channels_last on the device.
 
     Raises:
         ModelError: the model cannot take such images.
@@ -101,25 +83,25 @@ def begin(settings: Resolved, data: SplitManifest, train: DatasetSplit) -> Progr
     """
     shape = (data.channels, data.height, data.width, len(data.classes))
     with torch.device("meta"):  # sizes without memory
-        check_fits(build(settings.model, settings.options, *shape))
+        check_memory(build(settings.model, settings.options, *shape))
     torch.manual_seed(derive_seed(settings.seed, "weights"))
     network = build(settings.model, settings.options, *shape)
     if isinstance(network, ResNet9):
         # Shards are in the order of the images' digests, so the first rows are a fair sample.
-        sample_NHWC = torch.from_numpy(train.images_NHWC(0, SAMPLE_ROWS))
+        sample_NHWC = torch.from_numpy(train.images_NHWC(0, WHITENING_ROWS))
         network.prepare(standardize(sample_NHWC.permute(0, 3, 1, 2), data.mean, data.std))
     network = network.to(settings.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     sums = torch.zeros(2, dtype=torch.float64, device=settings.device)
-    return Progress(network, make_optimizer(network, settings), sums=sums)
+    return TrainingState(network, make_optimizer(network, settings), sums=sums)
 
 
-def check_fits(network: nn.Module, usable_bytes: int | None = None) -> None:
-    """Find out before anything is allocated whether weights and gradients fit; the least that training takes.
+def check_memory(network: nn.Module, usable_bytes: int | None = None) -> None:
+    """Check, before anything is allocated, that weights and gradients fit; training takes at least these.
 
-    Linux hands out memory that it does not have and kills the process that touches it; nothing else would say a word.
+    Linux grants memory that it does not have and kills the process that touches it, without a message.
 
     Raises:
-        MemoryError: they do not.
+        MemoryError: they do not fit.
     """
     usable_bytes = usable_memory_bytes() if usable_bytes is None else usable_bytes
     needed_bytes = 2 * sum(parameter.nbytes for parameter in network.parameters())
@@ -131,7 +113,7 @@ def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
-def _like(parameter: nn.Parameter, saved: Tensor) -> Tensor:
+def _in_layout_of(parameter: nn.Parameter, saved: Tensor) -> Tensor:
     """The saved buffer in the parameter's memory layout: another layout may round differently in the last bit."""
     if saved.shape != parameter.shape:
         return saved  # a step counter

@@ -14,7 +14,7 @@ from forebay.settings import TrainConfig
 from forebay.settings.cluster_environment import CHECKPOINT_STORE
 from forebay.state import Home, StepLog
 from forebay.train import fit
-from forebay.train.mirror import Mirror
+from forebay.train.checkpoints.remote_checkpoints import RemoteCheckpoints
 from support.made_once import home_with
 from support.prepared_datasets import SMALL_TRAINING
 from support.s3_server import S3Store
@@ -157,7 +157,7 @@ def test_a_name_that_no_checkpoint_has_is_none_whatever_the_store_lists(
 ) -> None:
     good = f"step-0000000034.{'a' * 64}"  # AWS keeps keys with dots and slashes as they are; this server would not
     monkeypatch.setattr(ObjectFolder, "names", lambda folder: {planted: 1, f"{good}.json": 1})
-    assert Mirror(ObjectFolder(BUCKET, ""), print).names() == [good]
+    assert RemoteCheckpoints(ObjectFolder(BUCKET, ""), print).names() == [good]
 
 
 def test_a_local_checkpoint_that_is_as_new_is_read_without_the_store(
@@ -181,9 +181,9 @@ def test_a_finished_training_is_written_again_elsewhere_without_a_step(
 
 
 def test_the_training_keeps_its_id_elsewhere(store: ObjectFolder) -> None:
-    mirror = Mirror(store, pytest.fail)
-    assert mirror.training_id("one") == "one"
-    assert Mirror(store, pytest.fail).training_id("two") == "one"
+    remote = RemoteCheckpoints(store, pytest.fail)
+    assert remote.training_id("one") == "one"
+    assert RemoteCheckpoints(store, pytest.fail).training_id("two") == "one"
 
 
 def test_fresh_forgets_the_copies_too(

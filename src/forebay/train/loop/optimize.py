@@ -5,14 +5,14 @@ import math
 import torch
 from torch import Tensor, nn
 
-from forebay.train.resolve import Resolved
+from forebay.train.plan.resolved_settings import ResolvedSettings
 
-WARMUP = 0.2  # of all steps, for onecycle
+WARMUP_FRACTION = 0.2  # part of all steps; for onecycle
 MOMENTUM = 0.9
 
 
-def make_optimizer(network: nn.Module, settings: Resolved) -> torch.optim.Optimizer:
-    """SGD with Nesterov momentum, or AdamW; only matrices and kernels decay, not biases and norms."""
+def make_optimizer(network: nn.Module, settings: ResolvedSettings) -> torch.optim.Optimizer:
+    """SGD with Nesterov momentum, or AdamW; weight decay acts on matrices and kernels, not on biases and norms."""
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
     groups = [
         {"params": [each for each in parameters if each.ndim > 1], "weight_decay": settings.weight_decay},
@@ -25,25 +25,25 @@ def make_optimizer(network: nn.Module, settings: Resolved) -> torch.optim.Optimi
 
 
 def learning_rate(schedule: str, peak: float, step: int, total: int) -> float:
-    """The rate of a step (0-based).
+    """The learning rate of a step, counted from 0.
 
     Args:
         schedule: `onecycle` rises to the peak and falls to zero in straight lines (after Smith & Topin,
             "Super-convergence", 2017), `cosine` falls from the peak (Loshchilov & Hutter, "SGDR", 2016), `constant`
             stays.
-        peak: largest rate.
-        step, total: this step and the number of steps.
+        peak: the largest rate.
+        step, total: this step and the total number of steps.
     """
     if schedule == "constant":
         return peak
     if schedule == "cosine":
         return peak * 0.5 * (1 + math.cos(math.pi * step / total))
-    warmup = max(1.0, WARMUP * total)
+    warmup = max(1.0, WARMUP_FRACTION * total)
     return peak * min((step + 1) / warmup, (total - step) / max(1.0, total - warmup), 1.0)
 
 
 def class_weights(kind: str, class_rows: list[int]) -> Tensor | None:
-    """Weights of the loss per class: inverse frequency with mean 1 over the rows, or None for none."""
+    """The loss weight of each class: its inverse frequency, with mean 1 over the rows. None where `kind` is none."""
     if kind == "none":
         return None
     rows = torch.tensor(class_rows, dtype=torch.float32)

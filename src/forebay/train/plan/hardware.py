@@ -1,4 +1,4 @@
-"""What this machine computes with: the facts, never timings, that precision and thread count are chosen from."""
+"""The hardware of this machine: facts, never timings, from which precision and thread count are chosen."""
 
 import math
 import os
@@ -9,32 +9,32 @@ from pathlib import Path
 import psutil
 import torch
 
-_DECISIVE = (
+_KERNEL_FLAGS = (
     "avx2", "fma", "avx512f", "avx512vl", "avx512_vnni", "avx_vnni", "avx512_bf16", "avx512_fp16", "amx_tile",
     "amx_bf16", "amx_int8", "amx_fp16", "asimd", "asimdhp", "bf16", "sve", "sve2",
 )  # fmt: skip
-"""Flags that decide which kernels run and so, with threads and the torch build, the last bits of the weights."""
+"""CPU flags that decide which kernels run and so, with threads and the torch build, the last bits of the weights."""
 
 _CPU_BF16 = {"avx512_bf16", "amx_bf16"}  # native dot products; elsewhere bf16 is emulated and slower than fp32
 
 
 @dataclass(frozen=True, kw_only=True)
-class Machine:
-    """The facts that training depends on."""
+class HardwareInfo:
+    """The hardware facts that training depends on."""
 
     device: str  # cpu or cuda
     device_name: str
     cpu_flags: tuple[str, ...]
-    cores: int  # that this process may use
-    bf16: bool  # native on the device
-    torch: str
+    cores: int  # number of cores that this process may use
+    bf16: bool  # whether the device computes in bf16 natively
+    torch: str  # version
 
 
-def inspect_machine() -> Machine:
-    """Look at the machine this process runs on."""
+def inspect_hardware() -> HardwareInfo:
+    """Read the facts of the machine that this process runs on."""
     cuda = torch.cuda.is_available()
     flags = cpu_flags(_read("/proc/cpuinfo"))
-    return Machine(
+    return HardwareInfo(
         device="cuda" if cuda else "cpu",
         device_name=torch.cuda.get_device_name() if cuda else platform.machine(),
         cpu_flags=flags,
@@ -45,14 +45,14 @@ def inspect_machine() -> Machine:
 
 
 def cpu_flags(cpuinfo: str) -> tuple[str, ...]:
-    """The decisive flags in the text of `/proc/cpuinfo`, sorted."""
+    """The kernel flags in the text of `/proc/cpuinfo`, sorted."""
     lines = (line.partition(":") for line in cpuinfo.splitlines())
     flags = next((value.split() for key, _, value in lines if key.strip() in ("flags", "Features")), [])
-    return tuple(sorted(set(flags) & set(_DECISIVE)))
+    return tuple(sorted(set(flags) & set(_KERNEL_FLAGS)))
 
 
 def usable_cores(affinity: int, cpu_max: str) -> int:
-    """Cores of the affinity mask, less where the control group (`cpu.max`: quota and period) allows less."""
+    """Cores of the affinity mask, or fewer where the control group (`cpu.max`: quota and period) allows fewer."""
     quota, _, period = cpu_max.strip().partition(" ")
     if not (quota.isdigit() and period.isdigit()):
         return affinity
@@ -60,7 +60,7 @@ def usable_cores(affinity: int, cpu_max: str) -> int:
 
 
 def usable_memory_bytes() -> int:
-    """Free memory and swap, less where the control group (`memory.max`) allows less."""
+    """Free memory and swap, or less where the control group (`memory.max`) allows less."""
     free = int(psutil.virtual_memory().available) + int(psutil.swap_memory().free)
     limit = _read("/sys/fs/cgroup/memory.max").strip()
     return min(free, int(limit)) if limit.isdigit() else free

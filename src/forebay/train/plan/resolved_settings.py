@@ -1,4 +1,4 @@
-"""From settings with `auto` to the numbers that are used: a pure function of settings, data manifest and machine."""
+"""Replace every `auto` in the settings by a value: a pure function of settings, data manifest and hardware."""
 
 import math
 from dataclasses import asdict, dataclass
@@ -8,25 +8,25 @@ from forebay.contracts.manifest import SplitManifest
 from forebay.errors import TrainError
 from forebay.models.networks import LARGEST_STAGE
 from forebay.settings import AUTO, TrainConfig
-from forebay.train.machine import Machine
+from forebay.train.plan.hardware import HardwareInfo
 
 DEFAULT_MODEL = "resnet9"
-ROWS_SEEN = 800_000  # over all epochs, that auto aims at within the limits of EPOCHS
-EPOCHS = (8, 16)
-AUGMENTED_EPOCHS = (8, 20)  # an image that comes differently each time bears more passes
-STEPS = 350  # at least; few rows get more epochs for it, up to MOST_EPOCHS
+TARGET_ROWS_SEEN = 800_000  # over all epochs; auto aims at it within EPOCHS
+EPOCHS = (8, 16)  # fewest and most
+AUGMENTED_EPOCHS = (8, 20)  # an image that looks different each time can be shown more often
+FEWEST_STEPS = 350  # with few rows, auto takes more epochs to reach it, up to MOST_EPOCHS
 MOST_EPOCHS = 100
-BATCH_ROWS = (64, 256)
-STEPS_PER_EPOCH = 20  # that auto aims at within the limits of BATCH_ROWS
-PARALLEL_PIXELS = 65_536  # of a batch; below it threads wait for each other longer than they compute
-SHIFTABLE = 14  # pixels a side; in smaller images (digits: 8x8) a shift by one pixel costs accuracy
+BATCH_ROWS = (64, 256)  # smallest and largest
+TARGET_STEPS_PER_EPOCH = 20  # auto aims at it within BATCH_ROWS
+PARALLEL_PIXELS = 65_536  # in a smaller batch, threads wait for each other longer than they compute
+SHIFTABLE_SIDE = 14  # pixels; in smaller images (digits: 8x8) a shift by one pixel costs accuracy
 
-_RESIDUAL = ("resnet", "resnext", "wide_resnet", "densenet", "regnet")  # with batch norm throughout: SGD's home
-_SGD_BATCH_ROWS = 256  # that the peak rates below were found with
+_SGD_FAMILIES = ("resnet", "resnext", "wide_resnet", "densenet", "regnet")  # they have batch norm throughout
+_SGD_BATCH_ROWS = 256  # the peak rates below were found with this batch
 
 
 @dataclass(frozen=True, kw_only=True)
-class Resolved:
+class ResolvedSettings:
     """The train settings as used; together with data and code they decide the weights."""
 
     model: str
@@ -41,49 +41,47 @@ class Resolved:
     dropout: float
     class_weights: str
     augment: str
-    whiten: bool  # resnet9 only: begins with fixed, decorrelated patches
+    whiten: bool  # resnet9 only: it begins with fixed, decorrelated patches
     early_stop_epochs: int
     precision: str
     threads: int
     seed: int
     device: str
-    processes: int = 1  # that train together, each on its rows of a batch
+    processes: int = 1  # number of processes that train together, each on its rows of a batch
 
     @property
     def options(self) -> dict[str, Any]:
-        """For `forebay.models.build`."""
+        """The options for `forebay.models.build`."""
         sized = {} if self.width is None else {"width": self.width}
         ours = {"mirror": self.augment == "shift_flip", "whiten": self.whiten} if self.model == DEFAULT_MODEL else {}
         return {**sized, **ours, "dropout": self.dropout}
 
-    def record(self) -> dict[str, Any]:
-        """As JSON, for the bundle, the checkpoint key and MLflow."""
+    def as_dict(self) -> dict[str, Any]:
+        """The settings as JSON, for the bundle, the checkpoint key and MLflow."""
         return asdict(self)
 
 
-def resolve(config: TrainConfig, data: SplitManifest, machine: Machine, processes: int = 1) -> Resolved:
+def resolve_settings(
+    config: TrainConfig, data: SplitManifest, hardware: HardwareInfo, processes: int = 1
+) -> ResolvedSettings:
     """Fill in every `auto`.
 
     Args:
-        config: as given.
-        data: what is trained on.
-        machine: that trains.
-        processes: that train together.
+        config: the settings as given.
+        data: manifest of the dataset to train on.
+        hardware: facts of the machine that trains.
+        processes: number of processes that train together.
 
     Raises:
-        TrainError: a setting that has no meaning for the model or cannot be had on this machine.
+        TrainError: a setting has no meaning for the model, or this machine cannot provide it.
     """
     rows = data.splits["train"]
     model = DEFAULT_MODEL if config.model == AUTO else config.model
     batch_rows = min(_int(config.batch_rows, _batch_rows(rows)), rows)
-    if processes > 1 and batch_rows < 2 * processes:
-        raise TrainError(
-            f"train.batch_rows is {batch_rows}, and {processes} processes share each batch: batch norm needs two rows "
-            f"in each of them. Set train.batch_rows={2 * processes} or more, or fewer train.nodes."
-        )
+    _check_shareable(batch_rows, processes)
     optimizer = _text(config.optimizer, _optimizer(model))
     augment = _text(config.augment, _augment(data))
-    return Resolved(
+    return ResolvedSettings(
         model=model,
         width=_width(config, model, data),
         epochs=_int(config.epochs, _epochs(rows, rows // batch_rows, augment)),
@@ -98,12 +96,20 @@ def resolve(config: TrainConfig, data: SplitManifest, machine: Machine, processe
         augment=augment,
         whiten=_whiten(model, data),
         early_stop_epochs=_early_stop(config, data),
-        precision=_text(config.precision, "bf16" if machine.bf16 else "fp32"),
-        threads=_int(config.threads, _threads(batch_rows, data, machine)),
+        precision=_text(config.precision, "bf16" if hardware.bf16 else "fp32"),
+        threads=_int(config.threads, _threads(batch_rows, data, hardware)),
         seed=config.seed,
-        device=machine.device,
+        device=hardware.device,
         processes=processes,
     )
+
+
+def _check_shareable(batch_rows: int, processes: int) -> None:
+    if processes > 1 and batch_rows < 2 * processes:
+        raise TrainError(
+            f"train.batch_rows is {batch_rows}, and {processes} processes share each batch: batch norm needs two rows "
+            f"in each of them. Set train.batch_rows={2 * processes} or more, or fewer train.nodes."
+        )
 
 
 def _width(config: TrainConfig, model: str, data: SplitManifest) -> int | None:
@@ -119,8 +125,9 @@ def _width(config: TrainConfig, model: str, data: SplitManifest) -> int | None:
 
 
 def _whiten(model: str, data: SplitManifest) -> bool:
-    """Where it was found to help: on colour photos that the network sees in full resolution."""
-    return model == DEFAULT_MODEL and data.channels == 3 and SHIFTABLE <= min(data.height, data.width) <= LARGEST_STAGE
+    """Whitening was found to help on colour photos that the network sees in full resolution."""
+    side = min(data.height, data.width)
+    return model == DEFAULT_MODEL and data.channels == 3 and SHIFTABLE_SIDE <= side <= LARGEST_STAGE
 
 
 def _early_stop(config: TrainConfig, data: SplitManifest) -> int:
@@ -134,33 +141,33 @@ def _early_stop(config: TrainConfig, data: SplitManifest) -> int:
 
 def _epochs(rows: int, steps_per_epoch: int, augment: str) -> int:
     low, high = EPOCHS if augment == "none" else AUGMENTED_EPOCHS
-    by_rows = min(max(math.ceil(ROWS_SEEN / rows), low), high)
-    return max(by_rows, min(math.ceil(STEPS / steps_per_epoch), MOST_EPOCHS))
+    by_rows = min(max(math.ceil(TARGET_ROWS_SEEN / rows), low), high)
+    return max(by_rows, min(math.ceil(FEWEST_STEPS / steps_per_epoch), MOST_EPOCHS))
 
 
 def _batch_rows(rows: int) -> int:
-    """A power of two near a fixed number of steps per epoch."""
+    """A power of two that gives about TARGET_STEPS_PER_EPOCH."""
     low, high = BATCH_ROWS
-    wanted = max(rows // STEPS_PER_EPOCH, 1)
+    wanted = max(rows // TARGET_STEPS_PER_EPOCH, 1)
     return min(max(1 << round(math.log2(wanted)), low), high)
 
 
-def _threads(batch_rows: int, data: SplitManifest, machine: Machine) -> int:
-    return machine.cores if batch_rows * data.height * data.width >= PARALLEL_PIXELS else 1
+def _threads(batch_rows: int, data: SplitManifest, hardware: HardwareInfo) -> int:
+    return hardware.cores if batch_rows * data.height * data.width >= PARALLEL_PIXELS else 1
 
 
 def _augment(data: SplitManifest) -> str:
-    if min(data.height, data.width) < SHIFTABLE:
+    if min(data.height, data.width) < SHIFTABLE_SIDE:
         return "none"
     return "shift" if data.channels == 1 else "shift_flip"
 
 
 def _optimizer(model: str) -> str:
-    return "sgd" if model.startswith((DEFAULT_MODEL, *_RESIDUAL)) else "adamw"
+    return "sgd" if model.startswith((DEFAULT_MODEL, *_SGD_FAMILIES)) else "adamw"
 
 
 def _learning_rate(model: str, optimizer: str, batch_rows: int) -> float:
-    """Peak rate. For SGD it grows with the square root of the batch, so that small batches keep moving."""
+    """The peak rate. For SGD it grows with the square root of the batch, so that small batches keep moving."""
     if optimizer == "adamw":
         return 2e-3 if model in ("mlp", "lenet5", DEFAULT_MODEL) else 5e-4
     peak = 0.4 if model == DEFAULT_MODEL else 0.1

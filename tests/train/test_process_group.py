@@ -21,10 +21,10 @@ from forebay.contracts.shards import open_split
 from forebay.errors import TrainError
 from forebay.settings import TrainConfig
 from forebay.state.steplog import read_events
-from forebay.train.batches import Batches
-from forebay.train.machine import inspect_machine
-from forebay.train.resolve import resolve
-from forebay.train.team import Team
+from forebay.train.loop.batches import TrainingBatches
+from forebay.train.plan.hardware import inspect_hardware
+from forebay.train.plan.resolved_settings import resolve_settings
+from forebay.train.process_group import ProcessGroup
 from support.made_once import home_with
 from support.prepared_datasets import SMALL_TRAINING
 from support.watched_training import last_step, wait_for_step
@@ -126,14 +126,14 @@ def test_sigterm_to_any_process_stops_all_at_one_step_and_both_go_on_to_the_same
 @pytest.mark.parametrize(("size", "rows"), [(2, 32), (2, 33), (3, 32), (5, 7)])
 def test_every_row_is_changed_alike_whichever_process_takes_it(dataset: Path, size: int, rows: int) -> None:
     split = open_split(dataset, SplitManifest.read(dataset), "train")
-    batches = Batches(split, rows, seed=0, augment="shift_flip", device="cpu")
+    batches = TrainingBatches(split, rows, seed=0, augment="shift_flip", device="cpu")
     taken = np.arange(rows)
     torch.manual_seed(1)
     images, labels = batches.batch(taken)
     parts = []
     for rank in range(size):
         torch.manual_seed(1)
-        parts.append(batches.batch(taken, Team(rank, size).share(rows)))
+        parts.append(batches.batch(taken, ProcessGroup(rank, size).rank_slice(rows)))
     assert torch.equal(torch.cat([part[0] for part in parts]), images)
     assert torch.equal(torch.cat([part[1] for part in parts]), labels)
     assert max(len(part[1]) for part in parts) - min(len(part[1]) for part in parts) <= 1
@@ -141,7 +141,7 @@ def test_every_row_is_changed_alike_whichever_process_takes_it(dataset: Path, si
 
 def test_batches_too_small_to_share_are_refused(dataset: Path, small: Callable[..., TrainConfig]) -> None:
     with pytest.raises(TrainError, match=r"train\.batch_rows is 32, and 17 processes .* Set train\.batch_rows=34 or"):
-        resolve(small(), SplitManifest.read(dataset), inspect_machine(), processes=17)
+        resolve_settings(small(), SplitManifest.read(dataset), inspect_hardware(), processes=17)
 
 
 def test_what_fails_the_same_way_again_ends_with_a_status_of_its_own(torchrun: Torchrun) -> None:

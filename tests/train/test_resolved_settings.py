@@ -9,20 +9,20 @@ import pytest
 from forebay.contracts.manifest import SplitManifest
 from forebay.errors import TrainError
 from forebay.settings import TrainConfig
-from forebay.train.machine import Machine, cpu_flags, usable_cores
-from forebay.train.resolve import Resolved, resolve
+from forebay.train.plan.hardware import HardwareInfo, cpu_flags, usable_cores
+from forebay.train.plan.resolved_settings import ResolvedSettings, resolve_settings
 
-PLAIN = Machine(device="cpu", device_name="x86_64", cpu_flags=("avx2",), cores=2, bf16=False, torch="2.13.0")
+PLAIN = HardwareInfo(device="cpu", device_name="x86_64", cpu_flags=("avx2",), cores=2, bf16=False, torch="2.13.0")
 
 
-def resolved(dataset: Path, *, machine: Machine = PLAIN, rows: int = 320, size: tuple[int, int, int] = (8, 8, 1),
-             validation: int = 40, **settings: Any) -> Resolved:  # fmt: skip
+def resolved(dataset: Path, *, hardware: HardwareInfo = PLAIN, rows: int = 320, size: tuple[int, int, int] = (8, 8, 1),
+             validation: int = 40, **settings: Any) -> ResolvedSettings:  # fmt: skip
     height, width, channels = size
     data = replace(
         SplitManifest.read(dataset), height=height, width=width, channels=channels,
         splits={"train": rows, "validation": validation, "test": 30},
     )  # fmt: skip
-    return resolve(TrainConfig(**settings), data, machine)
+    return resolve_settings(TrainConfig(**settings), data, hardware)
 
 
 def test_digits_get_a_narrow_network_and_no_shifts(dataset: Path) -> None:
@@ -69,12 +69,12 @@ def test_every_given_value_wins_over_auto(dataset: Path) -> None:
 def test_precision_follows_the_flags_and_threads_the_cores(dataset: Path) -> None:
     size = (32, 32, 3)
     assert (resolved(dataset, size=size).precision, resolved(dataset, size=size).threads) == ("fp32", 2)
-    faster = resolved(dataset, size=size, machine=replace(PLAIN, bf16=True, cores=8))
+    faster = resolved(dataset, size=size, hardware=replace(PLAIN, bf16=True, cores=8))
     assert (faster.precision, faster.threads) == ("bf16", 8)
 
 
 def test_batches_too_small_to_share_are_computed_by_one_thread(dataset: Path) -> None:
-    assert resolved(dataset, size=(8, 8, 1), machine=replace(PLAIN, cores=8)).threads == 1
+    assert resolved(dataset, size=(8, 8, 1), hardware=replace(PLAIN, cores=8)).threads == 1
 
 
 def test_a_width_for_a_model_that_has_none_is_refused(dataset: Path) -> None:

@@ -1,0 +1,1 @@
+"""Checkpoints: what one holds, the folder that keeps them, and their copies in an object store."""

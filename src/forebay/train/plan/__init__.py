@@ -1,0 +1,1 @@
+"""What one training is, known before its first step: data, hardware and settings without `auto`."""
