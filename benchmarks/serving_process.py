@@ -27,10 +27,12 @@ def serve_forebay(descriptor: int, shape: tuple[int, int, int]) -> None:
     """Our server on that model."""
     from kserve import ModelRepository
 
-    from forebay.serving.admission.admission import Admission
-    from forebay.serving.http.access import Access
-    from forebay.serving.repository import Models, ServedModel
-    from forebay.serving.server import configure_process, run
+    from forebay.serving.admission.control import AdmissionControl
+    from forebay.serving.http.access import AccessPolicy
+    from forebay.serving.repository.kserve_model import KServeModel
+    from forebay.serving.repository.model_manager import ModelManager
+    from forebay.serving.server.process import configure_process
+    from forebay.serving.server.serve import run
     from forebay.serving.state import DesiredModel
     from forebay.settings.serve import ServeConfig
 
@@ -44,10 +46,10 @@ def serve_forebay(descriptor: int, shape: tuple[int, int, int]) -> None:
         bits=8,
     )
     classifier: Any = SimpleNamespace(spec=spec, predict=probabilities)
-    models = Models(ModelRepository())
-    models.repository.update(ServedModel(NAME, DesiredModel(bundle="", version="1", weights_sha256=""), classifier))
+    models = ModelManager(ModelRepository())
+    models.repository.update(KServeModel(NAME, DesiredModel(bundle="", version="1", weights_sha256=""), classifier))
     configure_process()
-    run(models, socket.socket(fileno=descriptor), Access(ServeConfig(), loopback=True), Admission())
+    run(models, socket.socket(fileno=descriptor), AccessPolicy(ServeConfig(), loopback=True), AdmissionControl())
 
 
 def serve_sdk(port: int) -> None:

@@ -19,7 +19,7 @@ from forebay.errors import ConfigError, DataError
 from forebay.ingest.detect import detect_source
 from forebay.ingest.image_index import check_class_names
 from forebay.log_lines import LineFormatter
-from forebay.serving.follow import find_bundles
+from forebay.serving.repository.bundle_folder import find_bundles
 from forebay.settings import IngestConfig, parse_assignments
 from forebay.state import Home, StepLog
 from forebay.state.steplog import EVENTS_VARIABLE, read_events, step

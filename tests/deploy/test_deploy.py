@@ -18,7 +18,7 @@ from forebay.local.server.publish import publish
 from forebay.local.server.requests import Request, candidate
 from forebay.serving.client import PredictionFailedError, infer, predict
 from forebay.serving.curl import curl_command
-from forebay.serving.example import image_path
+from forebay.serving.example import example_image_path
 from forebay.serving.state import DesiredModel
 from forebay.settings.cluster_environment import MODEL_STORE
 from forebay.state import seal
@@ -41,7 +41,7 @@ def test_the_printed_curl_and_the_example_image_get_an_answer(station: Station) 
     command = curl_command(station.home, f"{server.url}/v1/models/{NAME}:predict")
     assert len(command) < 500
     output = subprocess.run(shlex.split(command), check=True, capture_output=True, timeout=300).stdout
-    prediction = predict(server.url, NAME, image_path(station.home, NAME).read_bytes())
+    prediction = predict(server.url, NAME, example_image_path(station.home, NAME).read_bytes())
     assert prediction["label_name"].encode() in output
     assert prediction["model_version"] == station.champion
 

@@ -3,8 +3,8 @@
 import pytest
 
 from forebay.errors import ConfigError
-from forebay.serving.http.access import Access, is_loopback
-from forebay.serving.http.refusal import RefusedError
+from forebay.serving.http.access import AccessPolicy, is_loopback
+from forebay.serving.rejection import RequestRejectedError
 from forebay.settings import ServeConfig
 from forebay.settings.serve import from_environment, serve_config, serve_variables
 
@@ -29,17 +29,17 @@ FOREIGN = [
 ]
 
 
-def _refusal(access: Access, **headers: str) -> str:
+def _refusal(access: AccessPolicy, **headers: str) -> str:
     """Status and message that a request with these headers is refused with; empty where it passes."""
     try:
         access.check({name.encode(): value.encode("latin-1") for name, value in headers.items()})
-    except RefusedError as error:
+    except RequestRejectedError as error:
         return f"{error.status} {error}"
     return ""
 
 
-def _access(origins: str = "", hosts: str = "", *, loopback: bool = True) -> Access:
-    return Access(ServeConfig(cors_origins=origins, hosts=hosts), loopback=loopback)
+def _access(origins: str = "", hosts: str = "", *, loopback: bool = True) -> AccessPolicy:
+    return AccessPolicy(ServeConfig(cors_origins=origins, hosts=hosts), loopback=loopback)
 
 
 @pytest.mark.parametrize("host", OURS)
@@ -104,13 +104,13 @@ def test_a_page_of_another_origin_may_not_unless_it_is_listed(origin: str) -> No
 def test_a_listed_origin_may_ask_and_read(origins: str, origin: str) -> None:
     access = _access(origins)
     assert _refusal(access, host="localhost", origin=origin) == ""
-    headers = dict(access.shared(origin.encode()))
+    headers = dict(access.cors_headers(origin.encode()))
     assert headers[b"access-control-allow-origin"] == origin.encode()
     assert headers[b"vary"] == b"origin"
-    assert b"access-control-allow-origin" not in dict(access.shared(b"http://other.example"))
-    assert dict(access.shared(None)) == {b"vary": b"origin"}
-    assert dict(_access("*").shared(origin.encode()))[b"access-control-allow-origin"] == b"*"
-    assert _access().shared(origin.encode()) == []
+    assert b"access-control-allow-origin" not in dict(access.cors_headers(b"http://other.example"))
+    assert dict(access.cors_headers(None)) == {b"vary": b"origin"}
+    assert dict(_access("*").cors_headers(origin.encode()))[b"access-control-allow-origin"] == b"*"
+    assert _access().cors_headers(origin.encode()) == []
 
 
 @pytest.mark.parametrize("origin", ["http://app.example", "http://app.example:443", "https://app.example:80"])

@@ -1,4 +1,4 @@
-"""Memory, lanes and hang-ups: who is done when, who is turned away, and what is not done at all."""
+"""Memory, queues and disconnects: which request is processed when, which is turned away, and which not begun."""
 
 import base64
 import contextlib
@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from forebay.serving.admission.inflight import Budgets, Claim, TooLargeError
-from forebay.serving.http.gone import Peer
-from forebay.serving.http.limits import MIB, Limits
-from forebay.serving.http.refusal import RefusedError
-from forebay.serving.protocol.encode import encode_binary_request
+from forebay.serving.admission.limits import MIB, ServerLimits
+from forebay.serving.admission.memory_budget import MemoryBudgets
+from forebay.serving.admission.memory_reservation import MemoryReservation, NotSmallError
+from forebay.serving.admission.remote_client import RemoteClient
+from forebay.serving.protocol.client_request import encode_binary_request
+from forebay.serving.rejection import RequestRejectedError
 from support.rude_clients import connect, dripping, patience
 from support.tiny_inference_server import RunningServer, read_answer, serving, write_bundle
 
@@ -149,42 +150,50 @@ def test_sigterm_ends_within_ten_seconds_whatever_runs(heavy: Path, tmp_path: Pa
         assert all(b"503 Service Unavailable" in said for said in bodies.said.values())
 
 
+def _reserve(budgets: MemoryBudgets, address: str) -> MemoryReservation:
+    return MemoryReservation(budgets, RemoteClient(address))
+
+
 def test_bodies_take_memory_from_a_budget_and_small_ones_have_a_part_for_themselves() -> None:
-    budgets = Budgets(lambda: Limits(memory_bytes=100 * MIB))  # 75 for large bodies, 37.5 of them for one address
-    with Claim(budgets, Peer("a")) as first, Claim(budgets, Peer("b")) as second, Claim(budgets, Peer("c")) as third:
-        first.body(60 * MIB)  # whoever is alone always fits
-        with pytest.raises(RefusedError, match="bodies of your address") as caught, Claim(budgets, Peer("a")) as more:
-            more.body(10 * MIB)
+    limits = ServerLimits(memory_bytes=100 * MIB)  # 75 of them for large bodies, and 37.5 of these for one address
+    budgets = MemoryBudgets(lambda: limits)
+    with _reserve(budgets, "a") as first, _reserve(budgets, "b") as second, _reserve(budgets, "c") as third:
+        first.reserve_body(60 * MIB)  # the only request is always admitted
+        with (
+            pytest.raises(RequestRejectedError, match="bodies of your address") as caught,
+            _reserve(budgets, "a") as more,
+        ):
+            more.reserve_body(10 * MIB)
         assert caught.value.status == 429
-        second.body(12 * MIB)
-        with pytest.raises(RefusedError, match=r"serve\.memory_mib") as caught:
-            third.body(10 * MIB)
+        second.reserve_body(12 * MIB)
+        with pytest.raises(RequestRejectedError, match=r"serve\.memory_mib") as caught:
+            third.reserve_body(10 * MIB)
         assert caught.value.status == 503
         assert (b"retry-after", b"1") in caught.value.headers
-        third.body(MIB)
+        third.reserve_body(MIB)
         assert budgets.body_bytes == 73 * MIB
-        with pytest.raises(RefusedError):
-            third.growing_body(MIB + 1)  # takes more in steps, of the large ones' part
+        with pytest.raises(RequestRejectedError):
+            third.reserve_growing_body(MIB + 1)  # takes more in steps, of the large ones' part
     assert budgets.body_bytes == 0
 
 
 def test_what_turns_out_large_is_no_small_request() -> None:
-    budgets = Budgets(Limits)
-    with Claim(budgets, Peer()) as claim:
-        claim.body(1000)
-        claim.decoded(Limits.small_decoded_bytes - MIB)
+    budgets = MemoryBudgets(ServerLimits)
+    with MemoryReservation(budgets, RemoteClient()) as reservation:
+        reservation.reserve_body(1000)
+        reservation.reserve_decoded(ServerLimits.small_decoded_bytes - MIB)
         for asked in (
-            lambda: claim.decoded(2 * MIB),
-            lambda: claim.unpacked(2 * MIB),
-            lambda: claim.images(4096, 8, 8),
+            lambda: reservation.reserve_decoded(2 * MIB),
+            lambda: reservation.reserve_decompressed(2 * MIB),
+            lambda: reservation.check_image_count(4096, 8, 8),
         ):
-            with pytest.raises(TooLargeError):
+            with pytest.raises(NotSmallError):
                 asked()
-        claim.images(1, 4000, 4000)
-        claim.grow_large()
+        reservation.check_image_count(1, 4000, 4000)
+        reservation.restart_as_large()
         assert budgets.decoded_bytes == 0
-        claim.decoded(600 * MIB)
-        claim.unpacked(2 * MIB)
+        reservation.reserve_decoded(600 * MIB)
+        reservation.reserve_decompressed(2 * MIB)
     assert budgets.decoded_bytes == budgets.body_bytes == 0
 
 

@@ -19,9 +19,9 @@ from forebay.cli.commands.serving import serve_command
 from forebay.local.server import control
 from forebay.local.server.launch import Address
 from forebay.local.server.publish import publish
-from forebay.serving.openapi import READ, SENT
-from forebay.serving.repository import Models
-from forebay.serving.server import _sdk_application
+from forebay.serving.app.kserve_application import kserve_application
+from forebay.serving.app.openapi import GET_PATHS, POST_PATHS
+from forebay.serving.repository.model_manager import ModelManager
 from forebay.state import Home
 from support.tiny_inference_server import Reply, RunningServer, read_answer, served
 
@@ -35,7 +35,7 @@ def _named(path: str, model: str = "grey") -> str:
     return path.replace("{model_name}", model).replace("{model_version}", "7")
 
 
-@pytest.mark.parametrize("path", READ)
+@pytest.mark.parametrize("path", GET_PATHS)
 def test_head_has_the_status_and_headers_of_get_and_no_body(server: RunningServer, path: str) -> None:
     get, head = (server.request(method, _named(path)) for method in ("GET", "HEAD"))
     assert (get.status, head.status) == (200, 200)
@@ -60,7 +60,7 @@ def test_head_of_what_takes_post_is_405_as_get_is(server: RunningServer, path: s
         assert (reply.status, reply.headers["allow"]) == (405, "POST")
 
 
-@pytest.mark.parametrize("path", READ)
+@pytest.mark.parametrize("path", GET_PATHS)
 def test_what_is_only_read_takes_nothing_and_says_how_it_is_asked(server: RunningServer, path: str) -> None:
     for method in ("POST", "PUT", "DELETE"):
         reply = server.request(method, _named(path), b"{}")
@@ -80,12 +80,12 @@ def test_the_document_offers_what_answers_and_every_path_of_it_answers(server: R
             reply = server.request(method.upper(), _named(path), body)
             assert reply.status == 200, (method, path, reply.body)
             asked += 1
-    assert asked == 2 * len(READ) + len(SENT)
+    assert asked == 2 * len(GET_PATHS) + len(POST_PATHS)
 
 
 def test_nothing_answers_that_the_document_does_not_offer(server: RunningServer) -> None:
     paths = server.request("GET", "/openapi.json").json["paths"]
-    for path, method in _routes(_sdk_application(Models(ModelRepository()))):
+    for path, method in _routes(kserve_application(ModelManager(ModelRepository()))):
         reply = server.request(method, _named(path), b"{}" if method == "POST" else None)
         assert (reply.status not in (403, 404, 405)) is (method.lower() in paths.get(path, {})), (method, path)
     for path in ("/docs", "/redoc", "/v1/models/grey:explain", "/v2/models/grey/config", "/v1/models/grey/versions/7"):

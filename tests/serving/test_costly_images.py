@@ -7,11 +7,12 @@ import time
 
 import pytest
 
-from forebay.serving.admission.inflight import Budgets, Claim
-from forebay.serving.http.gone import ClientGoneError, Gone, Peer
-from forebay.serving.http.limits import Limits
-from forebay.serving.http.refusal import RefusedError
-from forebay.serving.protocol.pixels import from_files
+from forebay.serving.admission.limits import ServerLimits
+from forebay.serving.admission.memory_budget import MemoryBudgets
+from forebay.serving.admission.memory_reservation import MemoryReservation
+from forebay.serving.admission.remote_client import ClientDisconnectedError, DisconnectEvent, RemoteClient
+from forebay.serving.protocol.image_files import decode_image_files
+from forebay.serving.rejection import RequestRejectedError
 from support.costly_images import chunk, many_scans, png
 from support.machine_speed import slowness
 from support.tiny_inference_server import RunningServer
@@ -60,33 +61,35 @@ def test_one_costly_image_of_many_is_named(server: RunningServer) -> None:
     assert "too_costly: a JPEG of more than 100 scans, which is as many as are decoded" in reply.json["error"]
 
 
-class _Leaves(Gone):
-    """Hangs up after it was looked at so many times."""
+class _DisconnectAfter(DisconnectEvent):
+    """Is set after it was read so many times."""
 
-    def __init__(self, looks: int) -> None:
-        self.looks = 0
-        self._stays = looks
+    def __init__(self, reads: int) -> None:
+        self.reads = 0
+        self._limit = reads
         super().__init__()
 
     @property
     def is_set(self) -> bool:
-        self.looks += 1
-        return self.looks > self._stays
+        self.reads += 1
+        return self.reads > self._limit
 
     @is_set.setter
     def is_set(self, value: bool) -> None:
-        """Only looks count."""
+        """Only reads count."""
 
 
 @pytest.mark.parametrize("file", [png(b""), many_scans(1000, 1000, 24)])
 def test_nothing_more_is_decoded_for_a_client_that_is_gone(file: bytes) -> None:
-    gone = _Leaves(20)  # the first needs one look each, the second one for each scan
-    with pytest.raises(ClientGoneError):
-        from_files([file] * 30, (8, 8, 1), "instances", claim=Claim(Budgets(Limits), Peer(gone=gone)))
-    assert gone.looks == 21
+    disconnect = _DisconnectAfter(20)  # the first needs one read each, the second one for each scan
+    reservation = MemoryReservation(MemoryBudgets(ServerLimits), RemoteClient(disconnect=disconnect))
+    with pytest.raises(ClientDisconnectedError):
+        decode_image_files([file] * 30, (8, 8, 1), "instances", reservation=reservation)
+    assert disconnect.reads == 21
 
 
 def test_all_images_of_a_request_share_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("forebay.images.decode_budget.time.thread_time", iter(range(1000)).__next__)
-    with pytest.raises(RefusedError, match=r"instances\[10\].*too_costly: decoding was stopped after 10 s of a core"):
-        from_files([png(b"")] * 100, (8, 8, 1), "instances")
+    said = r"instances\[10\].*too_costly: decoding was stopped after 10 s of a core"
+    with pytest.raises(RequestRejectedError, match=said):
+        decode_image_files([png(b"")] * 100, (8, 8, 1), "instances")

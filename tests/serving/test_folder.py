@@ -10,8 +10,8 @@ import pytest
 from forebay.contracts.bundles.digest import bundle_digest
 from forebay.contracts.bundles.spec import WEIGHTS
 from forebay.errors import ConfigError, ModelError
-from forebay.serving.follow import find_bundles
-from forebay.serving.loading.bundle import open_bundle
+from forebay.serving.repository.bundle_folder import find_bundles
+from forebay.serving.repository.load_bundle import load_for_serving
 
 
 def test_a_bundle_itself_is_served_under_its_dataset_or_the_given_name(bundles: Path) -> None:
@@ -41,17 +41,17 @@ def test_changed_weights_are_refused(bundles: Path, tmp_path: Path) -> None:
     (tmp_path / "grey" / WEIGHTS).write_bytes(b"other")
     [found] = find_bundles(tmp_path).values()
     with pytest.raises(ModelError, match="changed or cut short"):
-        open_bundle(found)
+        load_for_serving(found)
 
 
 def test_a_digest_is_of_one_bundle_and_another_one_is_refused(bundles: Path) -> None:
     with pytest.raises(ConfigError, match=r"--bundle-digest abc was given for 2 bundles"):
         find_bundles(bundles, digest="abc")
     [found] = find_bundles(bundles / "grey", digest=bundle_digest(bundles / "grey")).values()
-    open_bundle(found)
+    load_for_serving(found)
     [found] = find_bundles(bundles / "grey", digest=bundle_digest(bundles / "colour")).values()
     with pytest.raises(ModelError, match="is not the bundle that was registered"):
-        open_bundle(found)
+        load_for_serving(found)
 
 
 def test_a_server_whose_only_bundle_is_another_one_ends_and_says_which_file(bundles: Path, tmp_path: Path) -> None:

@@ -7,11 +7,11 @@ import orjson
 import pytest
 from kserve import ModelRepository
 
-from forebay.serving.admission.admission import Admission
-from forebay.serving.app import Application, FrontDoor, Scope, Send
-from forebay.serving.http.access import Access
-from forebay.serving.http.body import Message, Receive
-from forebay.serving.repository import Models
+from forebay.serving.admission.control import AdmissionControl
+from forebay.serving.app.inference_app import InferenceApp
+from forebay.serving.http.access import AccessPolicy
+from forebay.serving.http.asgi import Application, Message, Receive, Scope, Send
+from forebay.serving.repository.model_manager import ModelManager
 from forebay.settings import ServeConfig
 
 
@@ -25,8 +25,9 @@ def _ask(sdk: Application) -> list[Message]:
     async def receive() -> Message:
         return {"type": "http.request", "body": b"", "more_body": False}
 
-    door = FrontDoor(Models(ModelRepository()), sdk, Access(ServeConfig(), loopback=True), Admission())
-    asyncio.run(door({"method": "GET", "path": "/v2", "headers": []}, receive, send))
+    access = AccessPolicy(ServeConfig(), loopback=True)
+    app = InferenceApp(ModelManager(ModelRepository()), sdk, access, AdmissionControl())
+    asyncio.run(app({"method": "GET", "path": "/v2", "headers": []}, receive, send))
     return sent
 
 

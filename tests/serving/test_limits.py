@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from forebay.serving.http.gone import counted_address
+from forebay.serving.admission.remote_client import counted_address
 from support.rude_clients import MIB, answer_of, connect, dripping, patience, send_body, send_head
 from support.tiny_inference_server import RunningServer, read_answer, serving, write_bundle
 

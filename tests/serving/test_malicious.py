@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from forebay.errors import ModelError
-from forebay.serving.follow import find_bundles
-from forebay.serving.loading.bundle import open_bundle
+from forebay.serving.repository.bundle_folder import find_bundles
+from forebay.serving.repository.load_bundle import load_for_serving
 from forebay.serving.state import DesiredModel
 from support.malicious_bundles import malicious_bundles
 from support.tiny_inference_server import serving
@@ -33,7 +33,7 @@ def test_each_is_refused_with_one_kind_of_error(bundles: list[Path], executed: P
     for bundle in bundles:
         began = time.monotonic()
         try:
-            open_bundle(DesiredModel(bundle=str(bundle), version="1", weights_sha256=""))
+            load_for_serving(DesiredModel(bundle=str(bundle), version="1", weights_sha256=""))
             wrong[bundle.name] = "served"
         except ModelError as error:
             if str(bundle) not in str(error):

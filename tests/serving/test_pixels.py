@@ -7,8 +7,9 @@ import tracemalloc
 import pytest
 from PIL import Image
 
-from forebay.serving.http.refusal import RefusedError
-from forebay.serving.protocol.pixels import MAX_BYTES, MAX_INSTANCES, from_files
+from forebay.serving.protocol.image_files import MAX_BYTES, decode_image_files
+from forebay.serving.protocol.pixel_numbers import MAX_INSTANCES
+from forebay.serving.rejection import RequestRejectedError
 
 LARGE = (1080, 1920, 3)
 
@@ -22,8 +23,10 @@ def _image() -> dict[str, str]:
 def test_many_small_files_for_a_large_model_are_refused_before_memory_is_taken() -> None:
     tracemalloc.start()
     try:
-        with pytest.raises(RefusedError, match="at most 43 images of this model fit into it, got 4096") as caught:
-            from_files([{}] * MAX_INSTANCES, LARGE, "instances")
+        with pytest.raises(
+            RequestRejectedError, match="at most 43 images of this model fit into it, got 4096"
+        ) as caught:
+            decode_image_files([{}] * MAX_INSTANCES, LARGE, "instances")
         assert tracemalloc.get_traced_memory()[1] < 1 << 20
     finally:
         tracemalloc.stop()
@@ -31,8 +34,7 @@ def test_many_small_files_for_a_large_model_are_refused_before_memory_is_taken()
     assert 43 * 1080 * 1920 * 3 <= MAX_BYTES < 44 * 1080 * 1920 * 3
 
 
-def test_a_single_image_fits_however_large_the_model_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("forebay.serving.protocol.pixels.MAX_BYTES", 8)
-    assert from_files([_image()], (4, 4, 1), "instances").shape == (1, 4, 4, 1)
-    with pytest.raises(RefusedError, match="at most 1 images"):
-        from_files([_image()] * 2, (4, 4, 1), "instances")
+def test_a_single_image_fits_however_large_the_model_takes_it() -> None:
+    assert decode_image_files([_image()], (4, 4, 1), "instances", max_bytes=8).shape == (1, 4, 4, 1)
+    with pytest.raises(RequestRejectedError, match="at most 1 images"):
+        decode_image_files([_image()] * 2, (4, 4, 1), "instances", max_bytes=8)

@@ -17,7 +17,7 @@ from PIL import Image
 from forebay.images import decode, fit
 from forebay.models import Classifier
 from forebay.serving.client import infer, predict_arrays
-from forebay.serving.protocol.encode import encode_binary_request
+from forebay.serving.protocol.client_request import encode_binary_request
 from support.tiny_inference_server import Reply, RunningServer
 
 CLOSE = 1e-5  # the server runs one thread per request, this process several

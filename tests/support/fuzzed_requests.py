@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from forebay.serving.protocol.encode import encode_binary_request
+from forebay.serving.protocol.client_request import encode_binary_request
 
 PATHS = (
     *("/v1/models/grey:predict", "/v2/models/grey/infer") * 4,

@@ -1,1 +1,1 @@
-"""The local model server and what the command line needs to run it; importing this package loads nothing heavy."""
+"""The inference server, and what the command line and the deploy step need to ask it; importing this is cheap."""

@@ -1,4 +1,4 @@
-"""`python -m forebay.serving`: the server as a process of its own, on a state folder or on a folder of bundles."""
+"""`python -m forebay.serving`: the server as a process of its own, for a state folder or for a folder of bundles."""
 
 import argparse
 import os
@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from forebay.errors import ForebayError
+from forebay.serving.admission.limits import MAX_BODY_BYTES, MIB
 from forebay.serving.log_file import redirect_output, start_rotation
 from forebay.serving.ports import KSERVE_PORT, PORT_VARIABLE, bind, container_port
 from forebay.serving.state import ServingFiles, read_desired
@@ -38,7 +39,7 @@ def _serve(options: argparse.Namespace) -> None:
         start_rotation(options.log)
     end_with_supervisor()
     settings = from_environment(os.environ)
-    serve_config(settings)  # a wrong value is found before a port is taken
+    serve_config(settings)  # so that a wrong value is reported before a port is taken
     if verify_keys() is not None:
         require_library()
     if options.listen_fd:
@@ -46,29 +47,28 @@ def _serve(options: argparse.Namespace) -> None:
     else:
         listener = bind(options.host, container_port() if options.port is None else options.port)
     if options.home:
-        read_desired(ServingFiles.of(Home(options.home)))  # a damaged file, like a busy port, is found at once
-    from forebay.serving import server  # seconds of imports
+        read_desired(ServingFiles.of(Home(options.home)))  # so that a damaged file is reported at once
+    from forebay.serving.server.process import configure_process  # takes seconds to import
+    from forebay.serving.server.serve import BundleOptions, serve_folder, serve_home
 
-    server.configure_process()
-    limit = options.max_body_mib << 20
+    configure_process()
+    max_body_bytes = options.max_body_mib * MIB
     if options.home:
-        server.serve_home(Home(options.home.absolute()).open(), listener, settings, limit)
+        serve_home(Home(options.home.absolute()).open(), listener, settings, max_body_bytes)
     else:
-        server.serve_folder(
-            options.models, listener, settings,
-            name=options.model_name, version=options.model_version, digest=options.bundle_digest, max_body_bytes=limit,
-        )  # fmt: skip
+        bundles = BundleOptions(name=options.model_name, version=options.model_version, digest=options.bundle_digest)
+        serve_folder(options.models, listener, settings, bundles, max_body_bytes)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m forebay.serving", description=__doc__)
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--home", type=Path, help="state folder; serves what serving/desired.json in it names")
-    what.add_argument("--models", type=Path, help="a model bundle, or a folder of bundles (KServe: /mnt/models)")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--home", type=Path, help="state folder; the models in its serving/desired.json are served")
+    source.add_argument("--models", type=Path, help="a model bundle, or a folder of bundles (KServe: /mnt/models)")
     parser.add_argument("--model-name", help="name of a single bundle (default: the name of its dataset)")
     parser.add_argument("--model-version", help="version to show (default: the beginning of the weights' sha256)")
     parser.add_argument(
-        "--bundle-digest", default="", help="of a single bundle, as the registry has it: another one is refused"
+        "--bundle-digest", default="", help="digest of a single bundle in the registry: any other bundle is refused"
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument(
@@ -76,12 +76,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--log", type=Path, help="append what the server prints to this file; a full one is renamed")
     parser.add_argument("--listen-fd", type=int, help=argparse.SUPPRESS)  # a listening socket from the parent
-    parser.add_argument("--max-body-mib", type=int, default=64, help="largest request body (default: %(default)s)")
+    parser.add_argument(
+        "--max-body-mib", type=int, default=MAX_BODY_BYTES // MIB, help="largest request body (default: %(default)s)"
+    )
     return parser
 
 
 def _exit_now(code: int) -> None:
-    """End without waiting for threads: a prediction that nobody waits for any more may run for minutes."""
+    """End without waiting for threads: a prediction may run for minutes after its client has left."""
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     os._exit(code)
@@ -90,5 +92,5 @@ def _exit_now(code: int) -> None:
 if __name__ == "__main__":
     try:
         _exit_now(main(sys.argv[1:]))
-    except SystemExit as ended:  # by a signal while it started, or by argparse
-        _exit_now(ended.code if isinstance(ended.code, int) else 0)
+    except SystemExit as exit_request:  # from a signal during the start, or from argparse
+        _exit_now(exit_request.code if isinstance(exit_request.code, int) else 0)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from forebay.errors import ConfigError, ForebayError
+from forebay.serving.protocol.names import JSON, JSON_LENGTH_HEADER, LABEL_NAME, OCTET_STREAM, PROBABILITIES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,12 +18,12 @@ TIMEOUT_S = 60.0
 
 
 class PredictionFailedError(ForebayError):
-    """The server answered something else than a prediction."""
+    """The server answered with an error, or with something that is not a prediction."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Predictions:
-    """What a model said about several images."""
+    """What a model predicted for several images."""
 
     version: str
     label_names: list[str]
@@ -30,19 +31,19 @@ class Predictions:
 
 
 def predict_url(server_url: str, name: str) -> str:
-    """The V1 address of a served model."""
+    """The URL at which a served model predicts over V1."""
     return f"{server_url.rstrip('/')}/v1/models/{quote(name, safe='')}:predict"
 
 
 def predict(server_url: str, name: str, image: bytes, timeout_s: float = TIMEOUT_S) -> dict[str, Any]:
-    """Ask what a PNG or JPEG of any size shows.
+    """Ask what an image file shows; PNG or JPEG, of any size.
 
     Returns:
         label, label_name, probabilities and model_version.
 
     Raises:
         ConfigError: nothing answers at the URL.
-        AnswerError: the server refused; the message is its own.
+        PredictionFailedError: the server answered with an error, whose message this one repeats.
     """
     instance = {"b64": base64.b64encode(image).decode()}
     prediction: dict[str, Any] = _predictions(server_url, name, [instance], timeout_s)[0]
@@ -50,53 +51,57 @@ def predict(server_url: str, name: str, image: bytes, timeout_s: float = TIMEOUT
 
 
 def predict_arrays(server_url: str, name: str, images_NHWC: "NDArray[np.uint8]", timeout_s: float) -> Predictions:
-    """Ask for images as V1 JSON arrays; raises like `predict`."""
+    """Send images as V1 JSON arrays; raises like `predict`."""
     import numpy as np
 
     rows = _predictions(server_url, name, images_NHWC.tolist(), timeout_s)
     return Predictions(
         version=rows[0]["model_version"],
-        label_names=[row["label_name"] for row in rows],
-        probabilities=np.array([row["probabilities"] for row in rows]),
+        label_names=[row[LABEL_NAME] for row in rows],
+        probabilities=np.array([row[PROBABILITIES] for row in rows]),
     )
 
 
 def infer(server_url: str, name: str, images_NHWC: "NDArray[np.uint8]", timeout_s: float) -> Predictions:
-    """Ask for images as a V2 binary tensor; raises like `predict`."""
+    """Send images as a V2 binary tensor; raises like `predict`."""
     import numpy as np
 
-    from forebay.serving.protocol.encode import encode_binary_request
+    from forebay.serving.protocol.client_request import encode_binary_request
 
     body, json_length = encode_binary_request(images_NHWC)
-    headers = {"Content-Type": "application/octet-stream", "Inference-Header-Content-Length": str(json_length)}
+    headers = {"Content-Type": OCTET_STREAM, JSON_LENGTH_HEADER: str(json_length)}
     reply = _post(server_url, f"/v2/models/{quote(name, safe='')}/infer", body, headers, timeout_s)
     try:
         outputs = {output["name"]: output for output in reply["outputs"]}
-        probabilities = outputs["probabilities"]
+        probabilities = outputs[PROBABILITIES]
         return Predictions(
             version=reply["model_version"],
-            label_names=outputs["label_name"]["data"],
+            label_names=outputs[LABEL_NAME]["data"],
             probabilities=np.array(probabilities["data"]).reshape(probabilities["shape"]),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise _foreign(server_url, f"/v2/models/{name}/infer") from error
+        raise _not_a_prediction(server_url, f"/v2/models/{name}/infer") from error
 
 
 def _predictions(server_url: str, name: str, instances: list[Any], timeout_s: float) -> list[Any]:
     body = json.dumps({"instances": instances}).encode()
     path = f"/v1/models/{quote(name, safe='')}:predict"
-    reply = _post(server_url, path, body, {"Content-Type": "application/json"}, timeout_s)
+    reply = _post(server_url, path, body, {"Content-Type": JSON}, timeout_s)
     predictions = reply.get("predictions")
-    if not isinstance(predictions, list) or len(predictions) != len(instances) or not all(map(_is_ours, predictions)):
-        raise _foreign(server_url, path)
+    if (
+        not isinstance(predictions, list)
+        or len(predictions) != len(instances)
+        or not all(map(_is_prediction, predictions))
+    ):
+        raise _not_a_prediction(server_url, path)
     return predictions
 
 
-def _is_ours(prediction: Any) -> bool:
-    return isinstance(prediction, dict) and {"label_name", "probabilities", "model_version"} <= prediction.keys()
+def _is_prediction(prediction: Any) -> bool:
+    return isinstance(prediction, dict) and {LABEL_NAME, PROBABILITIES, "model_version"} <= prediction.keys()
 
 
-def _foreign(server_url: str, path: str) -> PredictionFailedError:
+def _not_a_prediction(server_url: str, path: str) -> PredictionFailedError:
     return PredictionFailedError(
         f"{server_url}{path} answered with no prediction of Forebay's. Another server listens there; `forebay status` "
         "tells where ours is."
@@ -110,7 +115,7 @@ def _post(server_url: str, path: str, body: bytes, headers: dict[str, str], time
         response = connection.getresponse()
         status, answer = response.status, response.read()
     except (UnicodeError, http.client.InvalidURL) as error:
-        raise _no_address(server_url) from error
+        raise _invalid_url(server_url) from error
     except (OSError, http.client.HTTPException) as error:
         raise ConfigError(
             f"Nothing answers at {server_url}: {error or type(error).__name__}. `forebay status` tells where the "
@@ -118,27 +123,27 @@ def _post(server_url: str, path: str, body: bytes, headers: dict[str, str], time
         ) from error
     finally:
         connection.close()
-    return _parsed(f"{server_url}{path}", status, answer)
+    return _parse_response(f"{server_url}{path}", status, answer)
 
 
 def _connection(server_url: str, timeout_s: float) -> tuple[http.client.HTTPConnection, str]:
-    """A connection, not made yet, and what comes before the path."""
+    """A connection that is not open yet, and the prefix of every path."""
     try:
         parts = urlsplit(server_url)
         port = parts.port
     except ValueError as error:
-        raise _no_address(server_url) from error
+        raise _invalid_url(server_url) from error
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise _no_address(server_url)
+        raise _invalid_url(server_url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    return kind(parts.hostname, port, timeout=timeout_s), parts.path.rstrip("/")  # not urllib: it would ask a proxy
+    return kind(parts.hostname, port, timeout=timeout_s), parts.path.rstrip("/")  # urllib would go through a proxy
 
 
-def _no_address(server_url: str) -> ConfigError:
+def _invalid_url(server_url: str) -> ConfigError:
     return ConfigError(f"{server_url!r} is not the address of a server. Write it like http://127.0.0.1:8090.")
 
 
-def _parsed(url: str, status: int, answer: bytes) -> dict[str, Any]:
+def _parse_response(url: str, status: int, answer: bytes) -> dict[str, Any]:
     try:
         value = json.loads(answer)
     except ValueError:

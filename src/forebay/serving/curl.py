@@ -1,14 +1,14 @@
-"""The curl command that is printed at the end of a run and works as pasted."""
+"""The curl command that a run prints at its end; it works as pasted."""
 
 import json
 import shlex
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from forebay.serving.example import request_path
+from forebay.serving.example import example_request_path
 from forebay.state import Home
 
-INLINE_CHARACTERS = 1000
+MAX_INLINE_CHARACTERS = 1000
 
 
 def curl_command(home: Home, url: str) -> str:
@@ -16,15 +16,15 @@ def curl_command(home: Home, url: str) -> str:
 
     Args:
         home: the state folder, where deploy left the example.
-        url: of a model's predict path, as `run` prints it.
+        url: where a model predicts, as `run` prints it.
     """
     name = unquote(urlsplit(url).path.rpartition("/")[2].removesuffix(":predict"))
-    file = request_path(home, name)
-    return curl_line(url, file, _request(file))
+    file = example_request_path(home, name)
+    return curl_line(url, file, _read_request(file))
 
 
-def _request(file: Path) -> str | None:
-    """The request in a file; None where there is none, or a damaged one."""
+def _read_request(file: Path) -> str | None:
+    """The request in a file; None where the file is missing or damaged."""
     try:
         text = file.read_text()
         json.loads(text)
@@ -34,8 +34,11 @@ def _request(file: Path) -> str | None:
 
 
 def curl_line(url: str, file: Path, request: str | None) -> str:
-    """The command line: a short request inside it, a long one from its file, none where there is no example."""
+    """The command line; it holds a short request, and names the file of a long one.
+
+    Without a request it asks whether the model is ready.
+    """
     if request is None:
-        return f"curl {shlex.quote(url.removesuffix(':predict'))}"  # asks whether the model is ready
-    data = request if len(request) <= INLINE_CHARACTERS else f"@{file}"
+        return f"curl {shlex.quote(url.removesuffix(':predict'))}"
+    data = request if len(request) <= MAX_INLINE_CHARACTERS else f"@{file}"
     return f"curl {shlex.quote(url)} -H 'Content-Type: application/json' --data {shlex.quote(data)}"

@@ -1,6 +1,6 @@
-"""`python -m forebay.serving.health`: whether the server of this container answers; the image's HEALTHCHECK.
+"""`python -m forebay.serving.health`: whether this container's server answers; the container image's HEALTHCHECK.
 
-Standard library only: it starts every few seconds.
+It starts every few seconds, so it imports the standard library only.
 """
 
 import sys

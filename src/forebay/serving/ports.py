@@ -1,4 +1,4 @@
-"""Taking a port, and saying who has it when somebody else does."""
+"""Listening on a port, and naming the program that has it already."""
 
 import errno
 import os
@@ -6,21 +6,21 @@ import socket
 
 from forebay.errors import ConfigError, MachineError
 
-BACKLOG = 2048  # connections the kernel keeps for us while the loop is busy
-PORT_VARIABLE = "PORT"  # of a container, as KServe and Knative set it
+BACKLOG = 2048  # connections that the kernel queues while the event loop is busy
+PORT_VARIABLE = "PORT"  # KServe and Knative set it in a container
 KSERVE_PORT = 8080
 
 
 def bind(host: str, port: int, setting: str = "--port or FOREBAY_PORT") -> socket.socket:
-    """Take an address; connections queue up from now on. Port 0 takes any free one.
+    """Listen on an address; connections queue up from now on. Port 0 stands for any free one.
 
     Args:
         host, port: the address.
-        setting: what a person changes to choose another port, for the message.
+        setting: where a person chooses another port, for the message.
 
     Raises:
         ConfigError: there is no such address or port.
-        MachineError: the port is taken or needs privileges; the message names the settings that mend it.
+        MachineError: the port is taken or needs privileges; the message says what to do.
     """
     if not 0 <= port <= 65535:
         raise ConfigError(f"Port {port} is not between 0 and 65535. Set --port or FOREBAY_PORT to one that is.")
@@ -39,15 +39,15 @@ def bind(host: str, port: int, setting: str = "--port or FOREBAY_PORT") -> socke
         listener.listen(BACKLOG)  # at once: with SO_REUSEADDR two sockets may bind an address until one listens
     except OSError as error:
         listener.close()
-        raise _explain(error, host, port, setting) from error
+        raise _explained(error, host, port, setting) from error
     return listener
 
 
 def container_port() -> int:
-    """The port of a server that was told none: `PORT`, else KServe's.
+    """The port of a server that was given none: `PORT`, else KServe's default.
 
     Raises:
-        ConfigError: `PORT` is no number.
+        ConfigError: `PORT` is not a number.
     """
     text = os.environ.get(PORT_VARIABLE) or str(KSERVE_PORT)
     if not text.isascii() or not text.isdigit():
@@ -55,10 +55,11 @@ def container_port() -> int:
     return int(text)
 
 
-def _explain(error: OSError, host: str, port: int, setting: str) -> ConfigError | MachineError:
+def _explained(error: OSError, host: str, port: int, setting: str) -> ConfigError | MachineError:
     if error.errno == errno.EADDRINUSE:
         return MachineError(
-            f"Port {port} on {host} is taken{_by_whom(port)}. Stop that program, or choose another port with {setting}."
+            f"Port {port} on {host} is taken{_holder_name(port)}. Stop that program, or choose another port with "
+            f"{setting}."
         )
     if error.errno in (errno.EACCES, errno.EPERM):
         return MachineError(
@@ -67,9 +68,9 @@ def _explain(error: OSError, host: str, port: int, setting: str) -> ConfigError 
     return ConfigError(f"{host}:{port} cannot be used: {error.strerror}. Set --host to an address of this machine.")
 
 
-def _by_whom(port: int) -> str:
-    """Name the program that listens there, where this user may know."""
-    import psutil  # costs 30 ms, needed only for this message
+def _holder_name(port: int) -> str:
+    """The program that listens there; empty where this user may not know it."""
+    import psutil  # takes 30 ms, and only this message needs it
 
     try:
         holders = {

@@ -34,7 +34,7 @@ PRESENT = {
     PIPELINE: ("forebay.components.register", "forebay.components.deploy", "mlflow"),
     SPARK: ("forebay.components.ingest", "pyspark.sql", "sklearn.datasets"),
     TRAIN: ("forebay.components.train", "forebay.models", "mlflow"),
-    SERVE: ("forebay.serving.server", "forebay.models", "uvloop"),
+    SERVE: ("forebay.serving.server.serve", "forebay.models", "uvloop"),
 }
 
 

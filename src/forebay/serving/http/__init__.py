@@ -1,1 +1,1 @@
-"""Between the socket and the model: HTTP within limits, and the inference protocols as pure functions."""
+"""HTTP within limits: connections, access rules, bodies and responses."""

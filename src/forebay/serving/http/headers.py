@@ -1,14 +1,35 @@
-"""A request's headers by name."""
+"""Headers of requests and responses."""
 
 from collections.abc import Iterable
 
+from forebay.serving.rejection import RequestRejectedError
 
-def joined(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    """Each name once, in small letters; one that came several times as the list that it stands for (RFC 9110, 5.3).
+RawHeaders = list[tuple[bytes, bytes]]  # as they are sent
+HeaderMap = dict[bytes, bytes]  # of a request, by name in lower case
 
-    A header that may come only once is then none that is taken: two hosts are no name of this server.
+
+def join_headers(headers: Iterable[tuple[bytes, bytes]]) -> HeaderMap:
+    """Each name once, in lower case; values of a repeated name are joined into a list (RFC 9110, section 5.3).
+
+    A header that may come only once is then not accepted: two hosts joined are not a name of this server.
     """
-    found: dict[bytes, bytes] = {}
+    joined: HeaderMap = {}
     for name, value in headers:
-        found[name] = found[name] + b", " + value if name in found else value
-    return found
+        joined[name] = joined[name] + b", " + value if name in joined else value
+    return joined
+
+
+def content_length(headers: HeaderMap) -> int | None:
+    """The length of the body that the request announces; None for a chunked body."""
+    found = headers.get(b"content-length")
+    return None if found is None else int(found)  # the HTTP parser lets only digits through
+
+
+def require_post(method: str) -> None:
+    """Accept POST alone.
+
+    Raises:
+        RequestRejectedError: it is another method (405).
+    """
+    if method != "POST":
+        raise RequestRejectedError(f"expected POST, got {method}.", 405, ((b"allow", b"POST"),))

@@ -1,20 +1,19 @@
-"""Parameters of the V2 protocol, its extensions among them: what is known, what is harmless, and what is refused.
+"""Parameters of the V2 protocol and its extensions: which are known, which are ignored and which are rejected.
 
-A parameter that nobody follows would change the answer without a word, so an unknown one is refused by name. Those that
-only ask for order, patience or state, which a model without state has no use for, are passed over: clients send them
-to every server.
+To ignore an unknown parameter could change the answer silently, so it is rejected by name. Parameters that only concern
+order, timeouts or state, of which a stateless model has no use, are ignored: clients send them to every server.
 """
 
 from typing import Any
 
-from forebay.serving.http.refusal import RefusedError, shown
+from forebay.serving.rejection import RequestRejectedError, short_repr
 
 BINARY_OUTPUT = "binary_data_output"
 BINARY_SIZE = "binary_data_size"
 BINARY = "binary_data"
 CLASSIFICATION = "classification"
-CONTENT_TYPE = "content_type"  # MLServer's clients say by it that a tensor is one
-HARMLESS = (
+CONTENT_TYPE = "content_type"  # MLServer's clients mark tensors with it
+IGNORED = (
     "priority",
     "timeout",
     "sequence_id",
@@ -22,46 +21,54 @@ HARMLESS = (
     "sequence_end",
     "triton_enable_empty_final_response",
 )
-OF_REQUEST = (BINARY_OUTPUT, CONTENT_TYPE, *HARMLESS)
-OF_INPUT = (BINARY_SIZE, CONTENT_TYPE)
-OF_OUTPUT = (BINARY, CLASSIFICATION)
+REQUEST_PARAMETERS = (BINARY_OUTPUT, CONTENT_TYPE, *IGNORED)
+INPUT_PARAMETERS = (BINARY_SIZE, CONTENT_TYPE)
+OUTPUT_PARAMETERS = (BINARY, CLASSIFICATION)
 
 
-def known_parameters(holder: dict[str, Any], what: str, known: tuple[str, ...]) -> dict[str, Any]:
+def known_parameters(owner: dict[str, Any], field: str, known: tuple[str, ...]) -> dict[str, Any]:
     """The parameters of a request or a tensor.
 
+    Args:
+        owner: the JSON object that has them.
+        field: what the object is called in messages.
+        known: the parameters that it may have.
+
     Raises:
-        RefusedError: they are no object, or hold one that is not known.
+        RequestRejectedError: they are not an object, or one of them is not known.
     """
-    found = holder.get("parameters")
+    found = owner.get("parameters")
     if found is None:
         return {}
     if not isinstance(found, dict):
-        raise RefusedError(f"{what}: expected parameters to be an object, got {shown(found)}.")
+        raise RequestRejectedError(f"{field}: expected parameters to be an object, got {short_repr(found)}.")
     for name, value in found.items():
         if name not in known:
-            raise RefusedError(
-                f"{what}: there is no parameter {shown(name)}. Known here: {', '.join(known)}.{_elsewhere(name)}"
+            raise RequestRejectedError(
+                f"{field}: there is no parameter {short_repr(name)}. Known here: {', '.join(known)}."
+                f"{_right_place(name)}"
             )
         if name == CONTENT_TYPE and value != "np":
-            raise RefusedError(f"{what}: expected parameter {name} to be np, a tensor, got {shown(value)}.")
+            raise RequestRejectedError(
+                f"{field}: expected parameter {name} to be np, a tensor, got {short_repr(value)}."
+            )
     return found
 
 
-def _elsewhere(name: str) -> str:
-    """Where a parameter belongs that stands in the wrong place."""
-    places = (("the request", OF_REQUEST), ("an input", OF_INPUT), ("an output", OF_OUTPUT))
+def _right_place(name: str) -> str:
+    """Where a misplaced parameter belongs, as a sentence; empty for one that is not known at all."""
+    places = (("the request", REQUEST_PARAMETERS), ("an input", INPUT_PARAMETERS), ("an output", OUTPUT_PARAMETERS))
     place = next((place for place, names in places if name in names), None)
     return f" It is a parameter of {place}." if place else ""
 
 
-def flag(parameters: dict[str, Any], key: str, what: str, default: bool) -> bool:
-    """A parameter that is true or false.
+def bool_parameter(parameters: dict[str, Any], name: str, field: str, default: bool) -> bool:
+    """The value of a parameter that is true or false.
 
     Raises:
-        RefusedError: it is neither.
+        RequestRejectedError: it is neither.
     """
-    found = parameters.get(key, default)
+    found = parameters.get(name, default)
     if not isinstance(found, bool):
-        raise RefusedError(f"{what}: expected parameter {key} to be true or false, got {shown(found)}.")
+        raise RequestRejectedError(f"{field}: expected parameter {name} to be true or false, got {short_repr(found)}.")
     return found

@@ -1,0 +1,116 @@
+"""From a whole inference request to its response: decode, predict, encode. Runs in a thread of the pool."""
+
+import numpy as np
+from kserve.metrics import POST_HIST_TIME, PRE_HIST_TIME, PREDICT_HIST_TIME
+from numpy.typing import NDArray
+
+from forebay.images import ImagePreparation
+from forebay.models import Classifier
+from forebay.models.bundle import batch_rows
+from forebay.serving.admission.memory_reservation import MemoryReservation
+from forebay.serving.admission.remote_client import DisconnectEvent
+from forebay.serving.http.headers import HeaderMap, require_post
+from forebay.serving.http.response import JSON_TYPE, HttpResponse
+from forebay.serving.protocol.image_files import decode_image_files
+from forebay.serving.protocol.names import IMAGE_PREFIX, JSON, JSON_LENGTH_HEADER, OCTET_STREAM
+from forebay.serving.protocol.prediction import BatchPrediction
+from forebay.serving.protocol.v1 import decode_v1, encode_v1
+from forebay.serving.protocol.v2_request import decode_v2, request_for_images
+from forebay.serving.protocol.v2_response import encode_v2
+from forebay.serving.rejection import RequestRejectedError, short_repr
+from forebay.serving.repository.kserve_model import KServeModel
+
+# What `curl -d` sends by default is accepted, as KServe does; what is surely not a tensor is not.
+ACCEPTED_TYPES = (JSON, OCTET_STREAM, "application/x-www-form-urlencoded", "text/json", "")
+_JSON_LENGTH = JSON_LENGTH_HEADER.lower().encode()
+_BINARY_TYPE = (b"content-type", OCTET_STREAM.encode())
+
+
+def check_head(method: str, headers: HeaderMap) -> str:
+    """Check an inference request before its body is read; returns its media type.
+
+    Raises:
+        RequestRejectedError: it is not POST (405), or its body is of a kind that is not accepted (415).
+    """
+    require_post(method)
+    media_type = headers.get(b"content-type", b"").split(b";")[0].strip().lower().decode("latin-1")
+    if media_type not in ACCEPTED_TYPES and not media_type.startswith(IMAGE_PREFIX):
+        advice = ""
+        if media_type.startswith("multipart/"):
+            advice = " Send an image as the body itself: `curl --data-binary @FILE -H 'Content-Type: image/jpeg'`."
+        raise RequestRejectedError(
+            f"expected Content-Type {JSON}, {OCTET_STREAM} or image/… (an image file as body), got "
+            f"{short_repr(media_type)}.{advice}",
+            415,
+        )
+    return media_type
+
+
+def predict_v1(model: KServeModel, media_type: str, body: bytes, reservation: MemoryReservation) -> HttpResponse:
+    """Answer a V1 request, or an image file in its place."""
+    with PRE_HIST_TIME.labels(model.name).time():
+        if media_type.startswith(IMAGE_PREFIX):
+            images = _decode_image_body(model, body, reservation)
+        else:
+            images = decode_v1(body, _shape(model), _preparation(model), reservation)
+    prediction = _predict(model, images, reservation)
+    with POST_HIST_TIME.labels(model.name).time():
+        return HttpResponse(200, encode_v1(prediction), [JSON_TYPE])
+
+
+def predict_v2(
+    model: KServeModel, media_type: str, headers: HeaderMap, body: bytes, reservation: MemoryReservation
+) -> HttpResponse:
+    """Answer a V2 request, or an image file in its place."""
+    length = headers.get(_JSON_LENGTH)
+    with PRE_HIST_TIME.labels(model.name).time():
+        if media_type.startswith(IMAGE_PREFIX):
+            request = request_for_images(_decode_image_body(model, body, reservation))
+        else:
+            request = decode_v2(body, None if length is None else length.decode("latin-1"), _shape(model), reservation)
+    prediction = _predict(model, request.images_NHWC, reservation)
+    with POST_HIST_TIME.labels(model.name).time():
+        encoded, json_length = encode_v2(request, prediction)
+    if json_length is None:
+        return HttpResponse(200, encoded, [JSON_TYPE])
+    return HttpResponse(200, encoded, [_BINARY_TYPE, (_JSON_LENGTH, str(json_length).encode())])
+
+
+def _decode_image_body(model: KServeModel, body: bytes, reservation: MemoryReservation) -> NDArray[np.uint8]:
+    return decode_image_files([bytes(body)], _shape(model), "body", _preparation(model), reservation)
+
+
+def _predict(model: KServeModel, images_NHWC: NDArray[np.uint8], reservation: MemoryReservation) -> BatchPrediction:
+    reservation.check_image_count(*images_NHWC.shape[:3])
+    with PREDICT_HIST_TIME.labels(model.name).time():
+        probabilities = _probabilities(model.classifier, images_NHWC, reservation.client.disconnect)
+    return BatchPrediction(
+        model=model.name,
+        version=model.version,
+        classes=model.classifier.spec.classes,
+        probabilities=probabilities,
+    )
+
+
+def _probabilities(
+    classifier: Classifier, images_NHWC: NDArray[np.uint8], disconnect: DisconnectEvent
+) -> NDArray[np.float32]:
+    """Predict in the batches that the classifier would make by itself, as long as the client is connected."""
+    rows = batch_rows(classifier.spec)
+    if len(images_NHWC) <= rows:
+        return classifier.predict(images_NHWC)
+    parts = []
+    for start in range(0, len(images_NHWC), rows):
+        disconnect.check()
+        parts.append(classifier.predict(images_NHWC[start : start + rows]))
+    return np.concatenate(parts)
+
+
+def _preparation(model: KServeModel) -> ImagePreparation:
+    spec = model.classifier.spec
+    return ImagePreparation(fit=spec.fit, bits=spec.bits)
+
+
+def _shape(model: KServeModel) -> tuple[int, int, int]:
+    spec = model.classifier.spec
+    return spec.height, spec.width, spec.channels

@@ -1,0 +1,18 @@
+"""Prometheus metrics of the inference paths; `/metrics` exports them beside the KServe SDK's own."""
+
+from prometheus_client import Counter, Histogram
+
+UNKNOWN_MODEL = "-"  # stands for every unknown name, which must not become a label, or anyone could grow the table
+
+_REQUESTS = Counter(
+    "forebay_requests", "Inference requests by model, protocol and HTTP status", ["model_name", "protocol", "code"]
+)
+_SECONDS = Histogram(
+    "forebay_request_seconds", "From the first byte of an inference request to its answer", ["model_name", "protocol"]
+)
+
+
+def count_request(model: str, protocol: str, code: int, seconds: float) -> None:
+    """Count one inference request that was answered."""
+    _REQUESTS.labels(model, protocol, code).inc()
+    _SECONDS.labels(model, protocol).observe(seconds)

@@ -1,0 +1,56 @@
+"""The paths of the server, and which model a path is about."""
+
+import re
+from dataclasses import dataclass
+
+from forebay.serving.app.openapi import GET_PATHS
+
+METRICS = "/metrics"
+REPOSITORY = "/v2/repository/"
+INDEX = "/v2/repository/index"
+PREDICT = "POST /v1/models/NAME:predict or /v2/models/NAME/infer"
+PATHS = f"{PREDICT}; GET /v2/models/NAME, /v2/health/ready or /metrics"
+
+_INFERENCE = re.compile(
+    r"/(?P<protocol>v1)/models/(?P<v1>[^/]+):predict|"
+    r"/(?P<v2>v2)/models/(?P<name>[^/]+)(?:/versions/(?P<version>[^/]+))?/infer"
+)
+_METADATA = re.compile(
+    r"(?P<v1>/v1/models/(?P<v1_name>[^/]+))|"
+    r"(?P<v2>/v2/models/(?P<v2_name>[^/]+))(?:/versions/(?P<version>[^/]+))?(?P<rest>/ready)?"
+)
+_GET = re.compile("|".join(re.sub(r"\{\w+\}", "[^/:]+", path).replace(".", r"\.") for path in GET_PATHS))
+
+
+@dataclass(frozen=True)
+class InferenceTarget:
+    """The model that a request is about."""
+
+    protocol: str  # v1 or v2
+    name: str
+    version: str | None = None
+
+
+def inference_target(path: str) -> InferenceTarget | None:
+    """The model that should predict; None where the path is not one of inference."""
+    match = _INFERENCE.fullmatch(path)
+    if match is None:
+        return None
+    if match["protocol"]:
+        return InferenceTarget("v1", match["v1"])
+    return InferenceTarget("v2", match["name"], match["version"])
+
+
+def metadata_target(path: str) -> tuple[InferenceTarget, str] | None:
+    """The model whose metadata or state is asked for, and the path without its version; None for other paths."""
+    match = _METADATA.fullmatch(path)
+    if match is None:
+        return None
+    if match["v1"]:
+        return InferenceTarget("v1", match["v1_name"]), match["v1"]
+    return InferenceTarget("v2", match["v2_name"], match["version"]), match["v2"] + (match["rest"] or "")
+
+
+def is_get_path(path: str) -> bool:
+    """Whether the path answers GET and HEAD, and nothing else."""
+    return _GET.fullmatch(path) is not None

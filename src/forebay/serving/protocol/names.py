@@ -1,0 +1,10 @@
+"""Names of the inference protocols that several modules write or read: tensors, headers and media types."""
+
+INPUT = "pixels"  # the only input tensor
+LABEL, LABEL_NAME, PROBABILITIES = "label", "label_name", "probabilities"
+OUTPUTS = (LABEL, LABEL_NAME, PROBABILITIES)
+
+JSON = "application/json"
+OCTET_STREAM = "application/octet-stream"
+IMAGE_PREFIX = "image/"  # of the media types of image files
+JSON_LENGTH_HEADER = "Inference-Header-Content-Length"  # length of the JSON part, where binary tensors follow it

@@ -1,0 +1,42 @@
+"""The test of a model that was just loaded: images must give probabilities, whatever they show."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forebay.errors import ModelError
+from forebay.models import Classifier
+
+RANDOM_IMAGES = 2
+SUM_TOLERANCE = 1e-3  # for the sum of a row's fp32 probabilities
+
+
+def verify_predictions(classifier: Classifier, name: str) -> None:
+    """Let a model predict the held-out images of its bundle, where there are some, and black, white and random images.
+
+    This also warms the model up, so that the first client waits no longer than the next one.
+
+    Args:
+        classifier: the model.
+        name: of its folder, for the message.
+
+    Raises:
+        ModelError: a prediction is not a distribution over the classes.
+    """
+    for what, images_NHWC in _images(classifier):
+        predictions = classifier.predict(images_NHWC)
+        if not np.isfinite(predictions).all():
+            raise ModelError(f"{name} answers {what} with numbers that are not finite. Train the model again.")
+        if (predictions < 0).any() or (np.abs(predictions.sum(axis=1) - 1) > SUM_TOLERANCE).any():
+            raise ModelError(f"{name} answers {what} with numbers that are not probabilities. Train the model again.")
+
+
+def _images(classifier: Classifier) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    spec = classifier.spec
+    shape = (spec.height, spec.width, spec.channels)
+    if len(classifier.examples_NHWC):
+        yield "its own held-out images", classifier.examples_NHWC
+    yield "a black image", np.zeros((1, *shape), np.uint8)
+    yield "a white image", np.full((1, *shape), 255, np.uint8)
+    yield "random pixels", np.random.default_rng(0).integers(0, 256, (RANDOM_IMAGES, *shape), np.uint8)
