@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 ABSENT = {
     PIPELINE: ("torch", "pyspark"),
     SPARK: ("torch", "mlflow", "kserve"),
-    TRAIN: ("pyspark", "kserve"),
+    TRAIN: ("pyspark", "kserve", "sklearn", "scipy"),
     SERVE: ("pyspark", "kfp", "mlflow", "pip", "scipy"),
 }
 LOCK = {pin.name: pin.version for pin in lockfile.read((ROOT / "constraints.txt").read_text())}
