@@ -66,7 +66,8 @@ class LazyGroup(click.Group):
 )
 @click.version_option(VERSION, prog_name="forebay")
 def group() -> None:
-    """Raw images in, a served image classifier out: one compiled Kubeflow pipeline, on this machine.
+    """Raw images in, a served image classifier out: one compiled Kubeflow pipeline, here and on a cluster.
 
-    Start with `forebay run`: it needs no settings. `forebay run --data FOLDER` takes your own images.
+    Start with `forebay run`: it needs no settings. `forebay run --data FOLDER` takes your own images. `forebay up` installs
+    the platform on a Kubernetes cluster, and `forebay submit` runs the same pipeline there.
     """

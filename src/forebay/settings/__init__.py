@@ -1,7 +1,7 @@
 """Every setting of the pipeline: one frozen, keyword-only object per step, checked when it is built.
 
-The defaults here are the only ones: the pipeline's parameters, `forebay run --settings` and the README table are
-made from these classes.
+The defaults here are the only ones: the pipeline's parameters, `forebay run --settings` and the tables of
+docs/settings.md are made from these classes.
 """
 
 from forebay.settings.deploy import DeployConfig, RegisterConfig

@@ -23,7 +23,7 @@ def setting(default: Any, *, meaning: str, unit: str = "", rule: Rule | None = N
 
     Args:
         default: its type is the setting's type; KFP parameters are typed scalars, so str, int, float or bool.
-        meaning: one sentence for `--settings`, the Kubeflow UI and the README.
+        meaning: one sentence for `--settings`, the Kubeflow UI and docs/settings.md.
         unit: what a number counts.
         rule: checked when the settings object is built.
     """

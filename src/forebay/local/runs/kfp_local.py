@@ -1,4 +1,4 @@
-"""The one module of the package that imports kfp: it compiles the pipeline and runs the compiled file.
+"""Compiles the pipeline and runs the compiled file: the one module that does either with kfp.
 
 As a program, `python -m forebay.local.runs.kfp_local RUN_FOLDER`, it is the engine process of one run. A process of its
 own keeps kfp's stream out of the command line's output and gives the run a process group that can be ended whole.
