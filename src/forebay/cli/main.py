@@ -68,6 +68,6 @@ class LazyGroup(click.Group):
 def group() -> None:
     """Raw images in, a served image classifier out: one compiled Kubeflow pipeline, here and on a cluster.
 
-    Start with `forebay run`: it needs no settings. `forebay run --data FOLDER` takes your own images. `forebay up` installs
-    the platform on a Kubernetes cluster, and `forebay submit` runs the same pipeline there.
+    Start with `forebay run`: it needs no settings. `forebay run --data FOLDER` takes your own images.
+    `forebay up` installs the platform on a Kubernetes cluster, and `forebay submit` runs the same pipeline there.
     """
