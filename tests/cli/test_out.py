@@ -3,15 +3,16 @@
 from pathlib import Path
 
 import pytest
+from forebay.cli.step_calls import check_output_folder
 
-from forebay.cli.commands.steps import ROWS_FOLDER, check_out
+from forebay.cli.commands.steps import ROWS_FOLDER
 from forebay.errors import ConfigError
 
 
 def test_a_killed_commands_temporary_file_neither_hinders_the_next_nor_stays(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text("{}")
     (tmp_path / ".manifest.json.x1y2z3_a").write_text("{")
-    check_out(tmp_path, ROWS_FOLDER)
+    check_output_folder(tmp_path, ROWS_FOLDER)
     assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
 
 
@@ -19,5 +20,5 @@ def test_hidden_files_of_other_programs_are_refused_because_the_folder_would_be_
     (tmp_path / ".git").mkdir()
     (tmp_path / ".manifest.json.x1y2z3_a").write_text("{")
     with pytest.raises(ConfigError, match=r"holds '\.git'"):
-        check_out(tmp_path, ROWS_FOLDER)
+        check_output_folder(tmp_path, ROWS_FOLDER)
     assert len(list(tmp_path.iterdir())) == 2

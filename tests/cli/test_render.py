@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console
 
 from forebay.backend.summary import summarize
-from forebay.cli.commands.steps import _class_table
+from forebay.cli.commands.steps import class_table
 from forebay.cli.render import print_summary
 
 LONG = "/data/[old]/" + "a-long-folder-name/" * 8 + "report.html"
@@ -43,5 +43,5 @@ def test_the_table_of_classes_shows_a_name_that_looks_like_markup() -> None:
         per_class = ({"name": "[/b]", "support": 3, "precision": None, "recall": 1.0},)
 
     screen = io.StringIO()
-    Console(file=screen, width=60).print(_class_table(Measured()))  # type: ignore[arg-type]
+    Console(file=screen, width=60).print(class_table(Measured()))  # type: ignore[arg-type]
     assert screen.getvalue().splitlines()[1].split() == ["[/b]", "3", "-", "100.00%"]

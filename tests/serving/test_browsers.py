@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from kserve import ModelRepository
 from starlette.routing import Route
 
-from forebay.cli.commands.serving import serve_command
+from forebay.cli.commands.serve import serve_command
 from forebay.local.server import control
 from forebay.local.server.launch import Address
 from forebay.local.server.publish import publish

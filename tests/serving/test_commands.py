@@ -2,8 +2,9 @@
 
 import pytest
 from click.testing import CliRunner
+from forebay.cli.commands.rollback import rollback_command
 
-from forebay.cli.commands.serving import rollback_command, serve_command
+from forebay.cli.commands.serve import serve_command
 from forebay.cli.main import group
 from forebay.local.server import control
 from forebay.serving.ports import bind

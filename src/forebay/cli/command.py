@@ -5,6 +5,7 @@ import functools
 import json
 import os
 import traceback
+from collections.abc import Collection
 from typing import Any
 
 import click
@@ -61,6 +62,13 @@ class ForebayCommand(click.Command):
 
 command = functools.partial(click.command, cls=ForebayCommand)
 """`click.command` for every command of ours."""
+
+
+def show_problems(problems: Collection[str]) -> ExitCode:
+    """Tell a person what is damaged; the exit code says whether anything is."""
+    for problem in problems:
+        click.echo(f"Error: {escape_controls(problem)}", err=True)
+    return ExitCode.WRONG_USE if problems else ExitCode.DONE
 
 
 def _keep_debug(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:

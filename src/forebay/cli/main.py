@@ -1,6 +1,7 @@
-"""The command group: imports one command's module at a time, because the heavy libraries cost seconds."""
+"""The command group. It imports the module of one command only, because heavy libraries cost seconds."""
 
 import importlib
+from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -8,37 +9,51 @@ import click
 from forebay.errors import ExitCode
 from forebay.version import VERSION
 
+
+@dataclass(frozen=True)
+class CommandEntry:
+    """A command as `forebay --help` lists it, without importing it."""
+
+    module: str  # module of `forebay.cli.commands`
+    short_help: str  # the first sentence of the command's own help; a test holds the two equal
+
+
 COMMANDS = {
-    "run": "forebay.cli.commands.run",
-    "compile": "forebay.cli.commands.run",
-    "submit": "forebay.cli.commands.submit",
-    "ingest": "forebay.cli.commands.steps",
-    "train": "forebay.cli.commands.steps",
-    "evaluate": "forebay.cli.commands.steps",
-    "serve": "forebay.cli.commands.serving",
-    "predict": "forebay.cli.commands.serving",
-    "status": "forebay.cli.commands.look",
-    "runs": "forebay.cli.commands.look",
-    "logs": "forebay.cli.commands.look",
-    "quarantine": "forebay.cli.commands.quarantine",
-    "report": "forebay.cli.commands.look",
-    "rollback": "forebay.cli.commands.serving",
-    "ui": "forebay.cli.commands.look",
-    "stop": "forebay.cli.commands.serving",
-    "prune": "forebay.cli.commands.upkeep",
-    "doctor": "forebay.cli.commands.upkeep",
-    "up": "forebay.cli.commands.cluster",
-    "down": "forebay.cli.commands.cluster",
-    "bundle": "forebay.cli.commands.bundle",
+    "run": CommandEntry("run", "Run the whole pipeline on this machine."),
+    "compile": CommandEntry("compile", "Write the compiled pipeline, ready to upload to Kubeflow."),
+    "submit": CommandEntry("submit", "Run the pipeline on a Kubeflow Pipelines cluster."),
+    "ingest": CommandEntry("steps", "Read images into a folder of Parquet tables."),
+    "train": CommandEntry("steps", "Fit a model on what `forebay ingest` wrote."),
+    "evaluate": CommandEntry("steps", "Measure a model on held-out rows and let the gate judge it."),
+    "serve": CommandEntry("serve", "Serve models on this machine."),
+    "predict": CommandEntry("predict", "Send an image to a served model and show its answer."),
+    "status": CommandEntry("status", "Show the newest run and the served models."),
+    "runs": CommandEntry("runs", "List every run, newest first."),
+    "logs": CommandEntry("runs", "Print what a step wrote."),
+    "quarantine": CommandEntry("quarantine", "List the images that ingest did not take, with reasons."),
+    "report": CommandEntry("runs", "Print the path of the HTML report."),
+    "rollback": CommandEntry("rollback", "Serve the version that was champion before."),
+    "ui": CommandEntry("ui", "Open MLflow's user interface on the state folder."),
+    "stop": CommandEntry("serve", "End the server; requests in flight are answered first."),
+    "prune": CommandEntry("prune", "Remove what old runs left and nothing needs any more."),
+    "doctor": CommandEntry("doctor", "Check this machine or a cluster, and say what to mend."),
+    "up": CommandEntry("install", "Install the platform on a Kubernetes cluster."),
+    "down": CommandEntry("install", "Remove the platform from a Kubernetes cluster."),
+    "bundle": CommandEntry("bundle", "Carry the platform's container images behind an air gap."),
 }  # in the order that `--help` shows
 
 
 class LazyGroup(click.Group):
-    """A group that knows the names of its commands and imports a command's module on use."""
+    """A group that imports the module of a command only when the command is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The commands in the order of use."""
+        """The names of the commands in the order of use."""
         return list(COMMANDS)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands for `--help` without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.short_help) for name, entry in COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
         """Call the command; Ctrl-C while its module is still being imported ends as it does later."""
@@ -50,9 +65,10 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the module that defines the command."""
-        if cmd_name not in COMMANDS:
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
             return None
-        module = importlib.import_module(COMMANDS[cmd_name])
+        module = importlib.import_module(f"forebay.cli.commands.{entry.module}")
         command: click.Command = getattr(module, f"{cmd_name}_command")
         return command
 
@@ -61,8 +77,9 @@ class LazyGroup(click.Group):
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="State lies in .forebay/, or where FOREBAY_HOME says. "
-    "Exit codes: 0 done; 1 failed after the first step began; "
-    "2 wrong use, found before it; 3 the gate said no; 130 Ctrl-C (143 SIGTERM).",
+    f"Exit codes: {ExitCode.DONE:d} done; {ExitCode.FAILED:d} failed after the first step began; "
+    f"{ExitCode.WRONG_USE:d} wrong use, found before it; {ExitCode.GATE_REFUSED:d} the gate said no; "
+    f"{ExitCode.INTERRUPTED:d} Ctrl-C ({ExitCode.TERMINATED:d} SIGTERM).",
 )
 @click.version_option(VERSION, prog_name="forebay")
 def group() -> None:

@@ -64,7 +64,7 @@ def cluster_option(command: Command) -> Command:
     """`--cluster` and `--context`: a Kubernetes cluster instead of this machine."""
     options = (
         click.option("--cluster", is_flag=True, help="On a Kubernetes cluster instead of this machine."),
-        click.option("--context", metavar="NAME", default="", help="Of --cluster: of the kubeconfig."),
+        click.option("--context", metavar="NAME", default="", help="With --cluster: context of the kubeconfig."),
     )
     for option in reversed(options):
         command = option(command)

@@ -25,17 +25,19 @@ ACTIONS = ("list", "save", "load")
     type=click.Path(file_okay=False, path_type=Path),
     help="Your own copy of manifests/, in place of the one that came with the package.",
 )
-@click.option("--registry", metavar="HOST/PATH", default="", help="Of load: where every image goes.")
-@click.option("--digests", is_flag=True, help="Of list: the command that prints each image's digest.")
+@click.option("--registry", metavar="HOST/PATH", default="", help="With load: where every container image goes.")
+@click.option(
+    "--digests", is_flag=True, help="With list: print for each container image the command that prints its digest."
+)
 @click.option("--dry-run", is_flag=True, help="Print every command in its order, and change nothing.")
 def bundle_command(
     action: str, file: Path | None, manifests: Path | None, registry: str, digests: bool, dry_run: bool
 ) -> int:
-    """Carry the platform's images to a cluster that reaches no registry but one of yours.
+    """Carry the platform's container images behind an air gap.
 
-    list names every image, ours and others'. save pulls what is missing, writes one file, and beside it a folder of
-    manifests that fetch nothing any more. load reads the file and pushes every image to a registry; log in to that with
-    `docker login` first.
+    A cluster there reaches no registry but one of yours. `list` names every container image, ours and others'. `save`
+    pulls what is missing, and writes one file and beside it a folder of manifests that fetch nothing any more. `load`
+    reads the file and pushes every container image to a registry; log in there with `docker login` first.
 
     \b
     forebay bundle list --digests

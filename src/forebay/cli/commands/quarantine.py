@@ -22,10 +22,11 @@ from forebay.text import one_line
 @click.argument("where", metavar="[RUN_ID|DIR]", required=False)
 @json_option
 def quarantine_command(where: str | None, as_json: bool) -> None:
-    """List what ingest quarantined: path, class, reason and what was found, one image a line.
+    """List the images that ingest did not take, with reasons.
 
-    Of the newest run, of RUN_ID, or of DIR, a folder that `forebay ingest` wrote. Where ingest was cached, the table is
-    that of the run in which it ran.
+    Each line holds path, class, reason and what was found. The images are those of the newest run, of RUN_ID, or of
+    DIR, a folder that `forebay ingest` wrote. Where a run took ingest from the cache, the list is that of the run in
+    which ingest ran.
     """
     rows = list(_rows(where))
     if as_json:

@@ -1,20 +1,18 @@
-"""`forebay run` and `forebay compile`."""
+"""`forebay run`: the whole pipeline on this machine."""
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from forebay.cli.address import address_options, runner_option, server_address
 from forebay.cli.command import command
-from forebay.cli.options import given_settings, json_option, require_writable, setting_options
+from forebay.cli.options import given_settings, json_option, setting_options
+from forebay.cli.server_options import address_options, runner_option, server_address
 from forebay.errors import ExitCode
 from forebay.settings import all_settings
 from forebay.settings.cluster_only import check_for_this_machine
 from forebay.signals import raise_on_signals
 from forebay.state import Home
-from forebay.state.file_modes import apply_user_umask
 from forebay.state.runners import Runner
 
 if TYPE_CHECKING:
@@ -50,10 +48,11 @@ def run_command(
     runner: Runner,
     as_json: bool,
 ) -> int:
-    """Run the whole pipeline here: ingest, preprocess, train, evaluate, register, deploy.
+    """Run the whole pipeline on this machine.
 
-    The first run on the default data (1 797 handwritten digits) takes less than a minute and ends with a model
-    that answers over REST. A second run does again only what has changed.
+    The steps are ingest, preprocess, train, evaluate, register and deploy. The first run on the default data (1 797
+    handwritten digits) takes less than a minute and ends with a model that answers over REST. A second run does again
+    only what has changed.
     """
     if list_settings:
         _print_settings(as_json)
@@ -102,28 +101,3 @@ def _print_settings(as_json: bool) -> None:
     for setting in settings:
         unit = f" {setting.unit}" if setting.unit else ""
         click.echo(f"{setting.key} = {setting.default}{unit}\n    {setting.meaning}.")
-
-
-@command("compile")
-@click.option(
-    "--out",
-    "output",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=Path("training.yaml"),
-    show_default=True,
-)
-@click.option("--registry", metavar="HOST/PATH", default="", help="Where the images were pushed to.")
-@click.option(
-    "--digest", "digests", metavar="TARGET=sha256:…", multiple=True, help="Pin the image of a target; repeatable."
-)
-def compile_command(output: Path, registry: str, digests: tuple[str, ...]) -> None:
-    """Write the compiled pipeline, ready to upload to the Kubeflow UI; the same code gives the same bytes."""
-    from forebay.container_images import registry_names
-    from forebay.local.runs.kfp_local import compile_pipeline
-
-    images = registry_names(registry, digests)
-    require_writable(output.absolute().parent, "--out")
-    compile_pipeline(output, images)
-    apply_user_umask(output)
-    click.echo(f"Wrote {output}.")

@@ -1,4 +1,4 @@
-"""`forebay submit`."""
+"""`forebay submit`: the pipeline on a Kubeflow Pipelines cluster."""
 
 import json
 import sys
@@ -26,7 +26,7 @@ OnInterrupt = Literal["ask", "leave", "terminate"]
     metavar="URL",
     default="",
     envvar=["FOREBAY_KFP_HOST", "KF_PIPELINES_ENDPOINT"],
-    help="Of Kubeflow Pipelines (FOREBAY_KFP_HOST); where it is not given, through the kubeconfig.",
+    help="Address of Kubeflow Pipelines (FOREBAY_KFP_HOST); without it, the kubeconfig leads there.",
 )
 @click.option(
     "--namespace",
@@ -35,9 +35,9 @@ OnInterrupt = Literal["ask", "leave", "terminate"]
     show_default=True,
     envvar="FOREBAY_KFP_NAMESPACE",
     show_envvar=True,
-    help="Of Kubeflow Pipelines, or your own where it has many users.",
+    help="Namespace of Kubeflow Pipelines, or your own where it has many users.",
 )
-@click.option("--context", metavar="NAME", default="", help="Of the kubeconfig, in place of the current one.")
+@click.option("--context", metavar="NAME", default="", help="Context of the kubeconfig, in place of the current one.")
 @click.option(
     "--ca",
     metavar="FILE",
@@ -52,18 +52,25 @@ OnInterrupt = Literal["ask", "leave", "terminate"]
     type=click.Path(path_type=Path),
     help="A file of `forebay compile`, in place of the one that came with the package.",
 )
-@click.option("--experiment", metavar="NAME", default="forebay", show_default=True, callback=one_line_text)
+@click.option(
+    "--experiment",
+    metavar="NAME",
+    default="forebay",
+    show_default=True,
+    callback=one_line_text,
+    help="Experiment of the run.",
+)
 @click.option(
     "--run-name",
     metavar="NAME",
     default="",
     callback=one_line_text,
-    help="Pipeline, revision and time where it is not given.",
+    help="Name of the run; without it, pipeline, revision and time.",
 )
 @click.option("--data", metavar="URI", help="Short for --set ingest.data=…: s3://BUCKET/PREFIX, or digits.")
 @click.option("--gpus", metavar="N", help="Short for --set train.gpus=…: GPUs of the train step's pod.")
 @setting_options
-@click.option("--no-wait", is_flag=True, help="Start the run and end.")
+@click.option("--no-wait", is_flag=True, help="Start the run, and do not follow it.")
 @click.option("--follow", "run_id", metavar="RUN_ID", default="", help="Follow a run that was submitted before.")
 @click.option(
     "--on-interrupt",
@@ -93,10 +100,10 @@ def submit_command(
     on_interrupt: OnInterrupt,
     as_json: bool,
 ) -> int:
-    """Run the pipeline on a Kubeflow Pipelines cluster, and follow it to its end.
+    """Run the pipeline on a Kubeflow Pipelines cluster.
 
-    The compiled file is uploaded as a pipeline version named by the git revision. The token is taken from
-    FOREBAY_KFP_TOKEN, or from the file that FOREBAY_KFP_TOKEN_FILE names.
+    The run is followed to its end. The compiled file is uploaded as a pipeline version named by the git revision. The
+    token is taken from FOREBAY_KFP_TOKEN, or from the file that FOREBAY_KFP_TOKEN_FILE names.
 
     \b
     forebay submit                                  through the kubeconfig, on the default data

@@ -13,7 +13,7 @@ _OUT, _ERR = 1, 2
 
 
 @contextlib.contextmanager
-def libraries_print_to(log: Path) -> Iterator[TextIO]:
+def redirect_output_to(log: Path) -> Iterator[TextIO]:
     """Point this process's standard output and error at a file for the block.
 
     The file descriptors themselves are moved, because Spark's Java process writes to them.

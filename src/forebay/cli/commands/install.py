@@ -22,9 +22,11 @@ def cluster_options(command: Command) -> Command:
             "--cluster",
             type=click.Choice(CLUSTERS),
             required=True,
-            help="kind: one on this machine in containers, made where it is not there. current: one that you have.",
+            help="kind: a cluster in containers of this machine, made where there is none. current: one that you have.",
         ),
-        click.option("--context", metavar="NAME", default="", help="Of the kubeconfig, in place of the current one."),
+        click.option(
+            "--context", metavar="NAME", default="", help="Context of the kubeconfig, in place of the current one."
+        ),
         click.option("--yes", is_flag=True, help="Ask nothing."),
         click.option("--dry-run", is_flag=True, help="Print every command in its order, and change nothing."),
     )
@@ -63,7 +65,10 @@ def cluster_options(command: Command) -> Command:
     help="Values for the chart (helm/forebay/values.yaml lists them); repeatable, the last one wins.",
 )
 @click.option(
-    "--registry", metavar="HOST/PATH", default="", help="Of --overlay airgap: where every image was copied to."
+    "--registry",
+    metavar="HOST/PATH",
+    default="",
+    help="With --overlay airgap: where every container image was copied to.",
 )
 def up_command(
     cluster: Cluster,
@@ -77,11 +82,12 @@ def up_command(
     values: tuple[Path, ...],
     registry: str,
 ) -> int:
-    """Install the platform on a Kubernetes cluster, or complete what an earlier try left.
+    """Install the platform on a Kubernetes cluster.
 
-    Checks tools, cluster and values first and refuses what cannot work before anything is changed. Then it applies
-    cert-manager, KServe, the chart with MLflow and Kubeflow Pipelines, and waits for each. Given again it changes
-    nothing. Underneath are plain kubectl, helm and kind commands: --dry-run prints them.
+    The command first checks tools, cluster and values, and refuses what cannot work before anything is changed. Then it
+    applies cert-manager, KServe, the chart with MLflow and Kubeflow Pipelines, and waits for each. Given again, it
+    completes what an earlier try left, or changes nothing. It runs plain kubectl, helm and kind commands, which
+    --dry-run prints.
 
     \b
     forebay up --cluster kind
@@ -99,12 +105,15 @@ def up_command(
 
 @command("down")
 @cluster_options
-@click.option("--delete-data", is_flag=True, help="Volumes, passwords and namespaces too; for kind the whole cluster.")
+@click.option(
+    "--delete-data", is_flag=True, help="Remove volumes, passwords and namespaces too; for kind the whole cluster."
+)
 def down_command(cluster: Cluster, context: str, yes: bool, dry_run: bool, delete_data: bool) -> int:
-    """Remove the platform from a Kubernetes cluster; volumes, passwords and namespaces stay unless --delete-data.
+    """Remove the platform from a Kubernetes cluster.
 
-    Asks first, and names what goes. Served models (InferenceServices) and pipeline runs' objects go with it: their
-    definitions are removed. Namespaces that were there before `forebay up` always stay.
+    The command names what it removes and asks first. Volumes, passwords and namespaces stay unless --delete-data is
+    given. Served models (InferenceServices) and objects of pipeline runs are removed with their definitions. Namespaces
+    that existed before `forebay up` always stay.
 
     \b
     forebay down --cluster kind

@@ -27,7 +27,7 @@ def address_options(command: Command) -> Command:
         show_default=True,
         envvar="FOREBAY_PORT",
         show_envvar=True,
-        help="Port of the server; 0 takes any free one; the last server's where it is not given.",
+        help="Port of the server; 0 takes any free one. Without it, the last server's port is taken again.",
     )
     host = click.option(
         "--host",
@@ -49,7 +49,7 @@ def runner_option(command: Command) -> Command:
         show_default=True,
         envvar=RUNNER_VARIABLE,
         show_envvar=True,
-        help="What steps and server run in: processes, or containers (needs an engine and `make images`).",
+        help="What runs steps and server: processes, or containers (needs a container engine and `make images`).",
     )
     return option(command)
 

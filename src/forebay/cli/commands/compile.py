@@ -1,0 +1,45 @@
+"""`forebay compile`: the compiled pipeline as a file."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from forebay.cli.command import command
+from forebay.cli.options import require_writable
+from forebay.state.file_modes import apply_user_umask
+
+if TYPE_CHECKING:
+    pass
+
+
+@command("compile")
+@click.option(
+    "--out",
+    "output",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("training.yaml"),
+    show_default=True,
+)
+@click.option("--registry", metavar="HOST/PATH", default="", help="Where the container images were pushed to.")
+@click.option(
+    "--digest",
+    "digests",
+    metavar="TARGET=sha256:…",
+    multiple=True,
+    help="Pin the container image of a target; repeatable.",
+)
+def compile_command(output: Path, registry: str, digests: tuple[str, ...]) -> None:
+    """Write the compiled pipeline, ready to upload to Kubeflow.
+
+    The same code gives the same bytes.
+    """
+    from forebay.container_images import registry_names
+    from forebay.local.runs.kfp_local import compile_pipeline
+
+    images = registry_names(registry, digests)
+    require_writable(output.absolute().parent, "--out")
+    compile_pipeline(output, images)
+    apply_user_umask(output)
+    click.echo(f"Wrote {output}.")

@@ -1,0 +1,59 @@
+"""`forebay serve` and `forebay stop`: the server of this machine."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from forebay.cli.command import command
+from forebay.cli.server_options import (
+    address_options,
+    runner_option,
+    server_address,
+    server_settings,
+    server_settings_option,
+)
+from forebay.local.server import control
+from forebay.local.server.standing import model_lines
+from forebay.state import Home
+from forebay.state.runners import Runner
+from forebay.text import one_line
+
+if TYPE_CHECKING:
+    pass
+
+
+@command("serve")
+@click.argument("models", nargs=-1, metavar="[MODEL]...")
+@address_options
+@runner_option
+@server_settings_option
+def serve_command(models: tuple[str, ...], host: str, port: int, runner: Runner, assignments: tuple[str, ...]) -> None:
+    """Serve models on this machine.
+
+    Without MODEL, every champion is served, also after a reboot. MODEL is NAME, NAME@champion, NAME/3 or a bundle
+    folder.
+    """
+    from forebay.contracts.bundles.spec import SPEC
+    from forebay.local.checks.logins import check_mlflow
+    from forebay.local.server.champions import bring_up
+
+    settings = server_settings(assignments)
+    home = Home.find().open(writing=True)
+    if not models or not all((Path(model) / SPEC).is_file() for model in models):
+        check_mlflow(home)
+    server = bring_up(home, models, server_address(home, host, port, runner, settings))
+    click.echo(f"{server.url} ({server.runs_as}), log {server.log}")
+    for line in model_lines(control.current_models(home), control.loaded_models(home)):
+        click.echo(one_line(line))
+    for name, value in sorted(control.settings(home).items()):
+        click.echo(f"  serve.{name} = {value or '(none)'}")
+    click.echo("It answers until `forebay stop`.")
+
+
+@command("stop")
+def stop_command() -> None:
+    """End the server; requests in flight are answered first."""
+    home = Home.find().open()
+    click.echo("The server has ended." if control.stop(home) else "No server is running.", file=sys.stderr)
