@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from forebay.cli.step_calls import check_output_folder
 
 from forebay.cli.commands.steps import ROWS_FOLDER
+from forebay.cli.step_calls import check_output_folder
 from forebay.errors import ConfigError
 
 

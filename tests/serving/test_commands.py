@@ -2,8 +2,8 @@
 
 import pytest
 from click.testing import CliRunner
-from forebay.cli.commands.rollback import rollback_command
 
+from forebay.cli.commands.rollback import rollback_command
 from forebay.cli.commands.serve import serve_command
 from forebay.cli.main import group
 from forebay.local.server import control
