@@ -1,4 +1,51 @@
-"""The errors a person may see. Each says where, which value, which rule and what to do next."""
+"""The errors a person may see. Each says where, which value, which rule and what to do next.
+
+A class stands below each of its bases. The second column names the module, where it is another one than this.
+`tests/test_errors.py` compares the drawing with the classes.
+
+    ForebayError
+        UnexpectedError
+        EndedBySignalError
+        ConfigError
+            DamagedFileError
+            SilentError                 cluster.runs.refusal
+        MachineError
+        LockHeldError
+        DataError
+            DamagedArtifactError
+            MissingColumnError          ingest.labels.label_table
+        UnusableImageError              images.errors
+        DecodingCancelledError          images.errors
+        TrainError
+        ModelError
+            RegistryError               cluster.rollout.registry_retries
+            RollbackTargetError         registry
+        DeployError
+            WrongVersionError
+            SupersededError             cluster.rollout.rollout
+        ClusterError
+            HinderedError               kube.one_shot_pod
+            BackendError                cluster.runs.refusal
+        JobError                        kube.followed_resource
+        Refused                         kube.retries
+            ApiError                    kube.api_errors
+            RegistryError               cluster.rollout.registry_retries
+            BackendError                cluster.runs.refusal
+            SilentError                 cluster.runs.refusal
+        StepFailedError                 backend.summary
+        ConditionError                  local.runs.condition
+        PredictionFailedError           serving.client
+        RequestRejectedError            serving.rejection
+        ClientDisconnectedError         serving.admission.remote_client
+        NotSmallError                   serving.admission.memory_reservation
+
+Two exceptions end work in order and are no errors:
+
+    KeyboardInterrupt
+        SignalInterrupt                 signals
+    Exception
+        Interrupted                     train.loop
+"""
 
 from enum import IntEnum
 from pathlib import Path
@@ -24,7 +71,7 @@ class ForebayError(Exception):
 
 
 class UnexpectedError(ForebayError):
-    """Something that no part of Forebay foresaw; its cause is the error itself."""
+    """Forebay did not foresee this error; `__cause__` holds it."""
 
 
 class EndedBySignalError(ForebayError):
@@ -42,8 +89,8 @@ class ConfigError(ForebayError):
     exit_code = ExitCode.WRONG_USE
 
 
-class DamagedError(ConfigError):
-    """A stored file was cut short or changed. No other try would read it, so none is made."""
+class DamagedFileError(ConfigError):
+    """A stored file was cut short or changed. Another try would read the same bytes, so none is made."""
 
     def __init__(self, path: object, problem: object, *, lost: str, mend: str) -> None:
         words = " ".join(str(problem).split()).rstrip(".")
@@ -52,19 +99,19 @@ class DamagedError(ConfigError):
 
 
 class MachineError(ForebayError):
-    """Something of the machine is missing or busy (Java, disk, port); the message names what mends it."""
+    """Something that the command needs is missing, busy or refuses: Java, disk, a port, a server."""
 
     exit_code = ExitCode.WRONG_USE
 
 
-class BusyError(ForebayError):
-    """Another run holds the lock of this state folder or of this checkpoint."""
+class LockHeldError(ForebayError):
+    """Another process holds the lock of this state folder, checkpoint or output folder."""
 
     exit_code = ExitCode.WRONG_USE
 
 
 class DataError(ForebayError):
-    """Data broke its contract."""
+    """Data break their contract."""
 
     def __init__(self, *, source: str, problem: str, fix: str) -> None:
         super().__init__(f"{source}: {problem}. {fix}")
@@ -93,9 +140,9 @@ class DeployError(ForebayError):
     """The new version did not come up or did not answer as evaluated; the old one keeps serving."""
 
 
-class OtherVersionError(DeployError):
+class WrongVersionError(DeployError):
     """A server of another version answered."""
 
 
 class ClusterError(ForebayError):
-    """A command of `forebay up` or `forebay down` failed; what was done before it stays, and the next try goes on."""
+    """Work on a cluster failed after it began: a command, a pod or a run. What was done before stays."""

@@ -130,7 +130,7 @@ def schema_revision(database: Path) -> str | None:
     """The revision of the database's schema; None where it has none, or is not there.
 
     Raises:
-        DamagedError: it is no database any more.
+        DamagedFileError: it is no database any more.
     """
     if database.is_file() and not database.stat().st_size:
         raise damaged_database(database, "it is empty")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from forebay.errors import BusyError, ConfigError
+from forebay.errors import ConfigError, LockHeldError
 from forebay.state import FileLock, Home, write_json
 
 
@@ -67,7 +67,7 @@ def test_runs_are_listed_newest_first(home: Home) -> None:
 
 def test_a_held_lock_names_its_holder(tmp_path: Path) -> None:
     lock = FileLock(tmp_path / "lock")
-    held_by_first = pytest.raises(BusyError, match=rf"held by first run \(process {os.getpid()}\)")
+    held_by_first = pytest.raises(LockHeldError, match=rf"held by first run \(process {os.getpid()}\)")
     with lock.held("first run"), held_by_first, FileLock(tmp_path / "lock").held("second run"):
         pass
     with lock.held("third run"):
@@ -87,7 +87,7 @@ def test_a_killed_holder_leaves_no_stale_lock(tmp_path: Path) -> None:
     )
     assert child.stdout
     assert child.stdout.readline() == "held\n"
-    with pytest.raises(BusyError, match="held by child"), FileLock(tmp_path / "lock").held("us"):
+    with pytest.raises(LockHeldError, match="held by child"), FileLock(tmp_path / "lock").held("us"):
         pass
     child.send_signal(signal.SIGKILL)
     child.communicate()

@@ -13,7 +13,7 @@ from torch import nn
 from forebay.contracts.bundles.spec import read_spec
 from forebay.contracts.manifest import SplitManifest
 from forebay.contracts.shards import open_split
-from forebay.errors import BusyError, DataError, TrainError
+from forebay.errors import DataError, LockHeldError, TrainError
 from forebay.models import load_bundle
 from forebay.settings import TrainConfig
 from forebay.state import FileLock, Home, StepLog, is_sealed, seal
@@ -194,7 +194,7 @@ def test_the_same_training_twice_at_once_is_refused_by_name(
 ) -> None:
     train()
     (folder,) = home.checkpoints.iterdir()
-    with FileLock(folder / "lock").held("the train step of run 20261121-1"), pytest.raises(BusyError) as refused:
+    with FileLock(folder / "lock").held("the train step of run 20261121-1"), pytest.raises(LockHeldError) as refused:
         train()
     assert "the train step of run 20261121-1" in str(refused.value)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from forebay.errors import DeployError, OtherVersionError
+from forebay.errors import DeployError, WrongVersionError
 from forebay.serving.client import Predictions, infer, predict_arrays
 
 BATCH_PIXELS = 1 << 20  # values in one request; as JSON about 4 MiB
@@ -28,7 +28,7 @@ class Smoke:
         """Send the rows over each protocol.
 
         Raises:
-            OtherVersionError: another version answered.
+            WrongVersionError: another version answered.
             DeployError: other probabilities came back.
             ForebayError: no answer, or an error as answer.
         """
@@ -65,7 +65,7 @@ def check_answers(
     """Send a black image over each protocol, where no row with a known answer is at hand.
 
     Raises:
-        OtherVersionError: another version answered.
+        WrongVersionError: another version answered.
         DeployError: no probabilities came back.
         ForebayError: no answer, or an error as answer.
     """
@@ -79,4 +79,4 @@ def check_answers(
 
 def _check_version(answers: Predictions, version: str, where: str) -> None:
     if answers.version != version:
-        raise OtherVersionError(f"{where}: version {answers.version} answered where {version} was expected.")
+        raise WrongVersionError(f"{where}: version {answers.version} answered where {version} was expected.")

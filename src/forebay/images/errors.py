@@ -1,8 +1,10 @@
 """Why an image gives no pixels."""
 
+from forebay.errors import ForebayError
 
-class UnusableImageError(Exception):
-    """An image cannot be used; `reason` is a word of `contracts.rows.REASONS`, `detail` says what was found."""
+
+class UnusableImageError(ForebayError):
+    """An image cannot be used. `reason` is one of `contracts.rows.REASONS`; `detail` states what was found."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
@@ -14,9 +16,13 @@ class UnusableImageError(Exception):
 
 
 def too_costly(detail: str) -> UnusableImageError:
-    """The image would take more work than its pixels are worth; `detail` says what was found and what is allowed."""
+    """The error for an image that takes more work than its pixels are worth.
+
+    Args:
+        detail: what was found, and what is allowed.
+    """
     return UnusableImageError("too_costly", detail)
 
 
-class DecodingCancelledError(Exception):
-    """Nobody waits for the pixels any more."""
+class DecodingCancelledError(ForebayError):
+    """Nobody waits for the pixels any more, so decoding stopped."""

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from forebay.contracts.manifest import DataManifest
 from forebay.contracts.rows import QUARANTINE, QUARANTINE_SCHEMA
-from forebay.errors import DamagedError, DataError
+from forebay.errors import DamagedFileError, DataError
 from forebay.ingest.layout.tree import most_common_suffixes
 from forebay.settings import AUTO, IngestConfig
 from forebay.state import StepLog
@@ -26,7 +26,7 @@ def quarantine_rows(folder: Path, files: str = "*.parquet") -> Iterator[dict[str
     """The rows of a quarantine table, in order of their parts: source, label_name, reason and detail.
 
     Raises:
-        DamagedError: a part cannot be read.
+        DamagedFileError: a part cannot be read.
     """
     for path in sorted(folder.glob(files)):
         try:
@@ -34,7 +34,7 @@ def quarantine_rows(folder: Path, files: str = "*.parquet") -> Iterator[dict[str
                 for batch in file.iter_batches():
                     yield from batch.to_pylist()
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-            raise DamagedError(
+            raise DamagedFileError(
                 path,
                 error,
                 lost="which images ingest did not take, and why",

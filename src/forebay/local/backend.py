@@ -31,7 +31,7 @@ class LocalBackend(LocalServer):
         """As `Backend.run`, in processes or containers of this machine.
 
         Raises:
-            BusyError: another run holds the state folder.
+            LockHeldError: another run holds the state folder.
             EndedBySignalError: Ctrl-C, or a signal that ends like it.
         """
         from forebay.local.checks.logins import check_checkpoint_store, check_mlflow, check_source

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from forebay.backend.protocol import BackendStatus
-from forebay.errors import DamagedError
+from forebay.errors import DamagedFileError
 from forebay.local.runs.history import NO_RUN, load_summary
 from forebay.local.server import control, words
 from forebay.state import Home
@@ -36,6 +36,6 @@ def local_status(home: Home) -> BackendStatus:
 def _or_none(read: Callable[[], Result], problems: list[str]) -> Result | None:
     try:
         return read()
-    except DamagedError as error:
+    except DamagedFileError as error:
         problems.append(str(error))
         return None

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from forebay.errors import DamagedError
+from forebay.errors import DamagedFileError
 from forebay.state.machine_errors import add_file_name
 
 
@@ -46,14 +46,14 @@ def read_object(path: Path, *, lost: str, mend: str) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: there is none.
-        DamagedError: it holds something else.
+        DamagedFileError: it holds something else.
     """
     try:
         value = read_json(path)
     except ValueError as error:  # no JSON, or no UTF-8
-        raise DamagedError(path, error if path.stat().st_size else "it is empty", lost=lost, mend=mend) from error
+        raise DamagedFileError(path, error if path.stat().st_size else "it is empty", lost=lost, mend=mend) from error
     if not isinstance(value, dict):
-        raise DamagedError(path, "it holds no JSON object", lost=lost, mend=mend)
+        raise DamagedFileError(path, "it holds no JSON object", lost=lost, mend=mend)
     return value
 
 

@@ -192,7 +192,7 @@ def read_plan(run: RunFolder) -> dict[str, Any]:
     """What a run was asked to do; empty where it never came to be written.
 
     Raises:
-        DamagedError: the file cannot be read.
+        DamagedFileError: the file cannot be read.
     """
     try:
         return read_object(

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from forebay.errors import BusyError
+from forebay.errors import LockHeldError
 
 
 class FileLock:
@@ -52,7 +52,7 @@ class FileLock:
             waiting: called with the present holder before a wait begins.
 
         Raises:
-            BusyError: somebody else holds it; the message names them.
+            LockHeldError: somebody else holds it; the message names them.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -62,7 +62,7 @@ class FileLock:
             except BlockingIOError:
                 present = self.holder() or "another process"
                 if not wait:
-                    raise BusyError(
+                    raise LockHeldError(
                         f"{self.path} is held by {present}. Let it finish, or end it, and run the same command again."
                     ) from None
                 if waiting:

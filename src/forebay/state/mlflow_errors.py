@@ -6,7 +6,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from forebay.errors import DamagedError
+from forebay.errors import DamagedFileError
 from forebay.settings.environment import MLFLOW_URI
 from forebay.state.home import Home
 from forebay.state.mask import without_passwords
@@ -53,10 +53,10 @@ def is_database_damage(error: BaseException) -> bool:
     )
 
 
-def damaged_database(database: Path, problem: object) -> DamagedError:
+def damaged_database(database: Path, problem: object) -> DamagedFileError:
     """The error that says that the database of a state folder is damaged."""
     path = shlex.quote(str(database))
-    return DamagedError(
+    return DamagedFileError(
         database,
         problem,
         lost="the runs with their curves, and which versions are registered; their files lie in mlartifacts/ still",

@@ -49,7 +49,7 @@ def fit(
         DataError: nothing can be learned from the rows.
         TrainError, ModelError: settings do not fit the data or the machine, the loss is no number, or there is too
             little memory.
-        BusyError: the same training runs already.
+        LockHeldError: the same training runs already.
         SystemExit: SIGTERM or SIGINT arrived; a checkpoint is written.
     """
     if config.nodes > 1 and group.world_size == 1:

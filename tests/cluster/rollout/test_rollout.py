@@ -6,7 +6,7 @@ import pytest
 
 from forebay.cluster.rollout import rollout
 from forebay.cluster.rollout.inference_service import marks
-from forebay.errors import ConfigError, DeployError, OtherVersionError
+from forebay.errors import ConfigError, DeployError, WrongVersionError
 from forebay.kube.client import INFERENCE_SERVICES, Api, ApiError, connect
 from forebay.serving.client import PredictionFailedError
 from support.fake_kube import FakeKubeApi, Object
@@ -65,7 +65,7 @@ def test_a_version_that_was_promoted_meanwhile_is_not_overruled(
 
 
 @pytest.mark.parametrize(
-    "late", [OtherVersionError("1 answered."), ConfigError("Nothing answers."), PredictionFailedError("400: shape")]
+    "late", [WrongVersionError("1 answered."), ConfigError("Nothing answers."), PredictionFailedError("400: shape")]
 )
 def test_a_pod_on_its_way_out_may_answer_for_a_moment(
     roll_out: RollOut, registry: Registry, monkeypatch: pytest.MonkeyPatch, late: Exception
@@ -131,7 +131,7 @@ def test_another_version_that_goes_on_answering_is_a_failure(
     monkeypatch.setattr(rollout, "SETTLES_S", 0.0)
 
     def prove(url: str) -> None:
-        raise OtherVersionError("version 1 answered where 2 was expected.")
+        raise WrongVersionError("version 1 answered where 2 was expected.")
 
     with pytest.raises(DeployError, match=r"version 1 answered where 2 was expected\. Nothing is served instead"):
         roll_out("2", prove)

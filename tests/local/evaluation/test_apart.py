@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from forebay.errors import BusyError
+from forebay.errors import LockHeldError
 from forebay.local.evaluation.apart import result_lock, work_folder
 from forebay.state import Home
 
@@ -15,7 +15,7 @@ def test_two_results_are_written_at_once_and_one_result_is_refused_by_name(home:
         link.symlink_to(tmp_path / "a")
         for same in (tmp_path / "a", tmp_path / "b" / ".." / "a", link):
             with (
-                pytest.raises(BusyError, match="is being written by `forebay evaluate --out") as raised,
+                pytest.raises(LockHeldError, match="is being written by `forebay evaluate --out") as raised,
                 result_lock(home, same),
             ):
                 pass

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from forebay.cli.main import group
-from forebay.errors import BusyError
+from forebay.errors import LockHeldError
 from forebay.local.retention.prune import Inventory, RunFacts, plan, prune
 from forebay.serving.state import DesiredModel, ServingFiles, write_desired
 from forebay.state import FileLock, Home, RunFolder, is_sealed, seal, write_json
@@ -180,7 +180,7 @@ def test_a_folder_that_is_reached_by_another_name_is_the_same_folder(planted: Pl
 
 def test_nothing_is_removed_while_a_run_is_in_progress(planted: Planted) -> None:
     run = planted.run(1)
-    with planted.home.lock.held("`forebay run`"), pytest.raises(BusyError, match="forebay run"):
+    with planted.home.lock.held("`forebay run`"), pytest.raises(LockHeldError, match="forebay run"):
         removed(planted.home, 0)
     assert run.folder.exists()
 

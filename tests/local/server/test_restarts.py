@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from forebay.cli.main import group
-from forebay.errors import ConfigError, DamagedError
+from forebay.errors import ConfigError, DamagedFileError
 from forebay.local.server import control
 from forebay.local.server.launch import Address
 from forebay.serving import log_file
@@ -134,7 +134,7 @@ def test_stop_ends_both_within_10_s_although_the_server_hangs_and_files_are_dama
     assert f"{files.server} is damaged: " in damaged.output
     assert "`forebay stop`, then `forebay serve` start it anew" in damaged.output
     assert "server: running" in damaged.output
-    with pytest.raises(DamagedError, match=r"server.json is damaged: .*`forebay stop`, then `forebay serve`"):
+    with pytest.raises(DamagedFileError, match=r"server.json is damaged: .*`forebay stop`, then `forebay serve`"):
         control.ensure_server(running_home, Address(HOST, 0))
     files.desired.unlink()
     both = psutil.Process(info.pid), psutil.Process(info.supervisor)

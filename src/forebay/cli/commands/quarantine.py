@@ -10,7 +10,7 @@ import click
 
 from forebay.cli.command import command
 from forebay.cli.options import json_option
-from forebay.errors import ConfigError, DamagedError
+from forebay.errors import ConfigError, DamagedFileError
 from forebay.local.runs.history import find_run
 from forebay.state import Home, RunFolder
 from forebay.state.home import read_plan
@@ -57,7 +57,7 @@ def _run_of_ingest(home: Home, run_id: str | None) -> RunFolder:
     run = find_run(home, run_id)
     wanted = _ingest_parameters(run)
     for earlier in home.list_runs():
-        with contextlib.suppress(DamagedError):  # of another run, which may be the one or not
+        with contextlib.suppress(DamagedFileError):  # of another run, which may be the one or not
             same = earlier.run_id <= run.run_id and _ingest_parameters(earlier) == wanted
             if same and any(event["step"] == "ingest" for event in read_events(earlier.events)[0]):
                 return earlier

@@ -7,7 +7,7 @@ from typing import Any
 
 from forebay.cluster.rollout.inference_service import VERSION_LABEL, marks
 from forebay.cluster.rollout.readiness import SERVICE_LABEL, obstacle, of_kserve, serves
-from forebay.errors import ConfigError, DeployError, ForebayError, OtherVersionError
+from forebay.errors import ConfigError, DeployError, ForebayError, WrongVersionError
 from forebay.kube.client import EVENTS, INFERENCE_SERVICES, PODS, Api
 from forebay.kube.labels import is_ours, not_ours
 from forebay.kube.pod_logs import explained
@@ -144,7 +144,7 @@ class Rollout:
             try:
                 prove(url)
                 break
-            except (OtherVersionError, ConfigError, PredictionFailedError):
+            except (WrongVersionError, ConfigError, PredictionFailedError):
                 if time.monotonic() > end:
                     raise
             time.sleep(PAUSE_S)

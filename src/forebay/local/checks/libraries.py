@@ -9,7 +9,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from forebay.backend.check import REINSTALL, CheckResult, failed, failed_with, passed
-from forebay.errors import DamagedError
+from forebay.errors import DamagedFileError
 from forebay.state import Home
 from forebay.state.mask import without_passwords
 from forebay.state.mlflow_errors import explain_mlflow_error, is_database_damage, login_advice, refused_status
@@ -120,7 +120,7 @@ def _of_schema(home: Home, uri: str) -> CheckResult | None:
     """What there is to say of the database before MLflow looks at it; None where it can be used as it is."""
     try:
         found = schema_revision(home.mlflow_database)
-    except DamagedError as error:
+    except DamagedFileError as error:
         return failed_with("mlflow", error)
     if found in (None, SCHEMA) or found == (known := known_revisions())[0]:
         return None

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from forebay.errors import BusyError
+from forebay.errors import LockHeldError
 from forebay.state import FileLock, Home
 
 
@@ -16,15 +16,15 @@ def result_lock(home: Home, out: Path) -> Iterator[None]:
     """Hold the folder that an evaluation writes.
 
     Raises:
-        BusyError: another evaluation writes it; the message names both.
+        LockHeldError: another evaluation writes it; the message names both.
     """
     name = hashlib.sha256(str(out.resolve()).encode()).hexdigest()[:16]
     lock = FileLock(home.evaluation / "locks" / name)  # not in the folder itself, which is emptied
     try:
         with lock.held(f"`forebay evaluate --out {out}`"):
             yield
-    except BusyError as error:
-        raise BusyError(
+    except LockHeldError as error:
+        raise LockHeldError(
             f"--out: {out} is being written by {lock.holder()}. Give another --out, or let that one finish."
         ) from error
 
@@ -46,5 +46,5 @@ def work_folder(home: Home) -> Iterator[Path]:
 def _clear(folders: Path) -> None:
     """Remove what killed evaluations left: the kernel has dropped their locks."""
     for folder in folders.glob("*"):
-        with suppress(BusyError, OSError), FileLock(folder / "lock").held("clearing"):
+        with suppress(LockHeldError, OSError), FileLock(folder / "lock").held("clearing"):
             shutil.rmtree(folder, ignore_errors=True)

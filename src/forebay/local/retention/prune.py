@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from forebay import registry
-from forebay.errors import BusyError, DamagedError, MachineError
+from forebay.errors import DamagedFileError, LockHeldError, MachineError
 from forebay.local.runs.cache import artifact_paths
 from forebay.local.server import control
 from forebay.state import FileLock, Home, RunFolder
@@ -115,7 +115,7 @@ def prune(home: Home, keep_runs: int, *, dry_run: bool = False) -> Iterator[Remo
     """Remove what the plan says, one thing after the other; a kill in between leaves work for the next call only.
 
     Raises:
-        BusyError: a run is in progress.
+        LockHeldError: a run is in progress.
         MachineError: the model registry cannot be read; nothing was removed.
     """
     home = Home(home.root.resolve())  # recorded paths may spell the folder in another way
@@ -173,7 +173,7 @@ def _versions(home: Home) -> set[Version]:
 
 
 def _words(error: Exception, home: Home) -> str:
-    if isinstance(error, DamagedError):
+    if isinstance(error, DamagedFileError):
         return str(error)
     if is_mlflow_error(error) or is_database_damage(error):
         return explain_mlflow_error(error, shown_uri(home))
@@ -191,7 +191,7 @@ def _remove(path: Path, *, is_checkpoint: bool) -> bool:
         if is_checkpoint:
             try:
                 stack.enter_context(FileLock(path / "lock").held("`forebay prune`"))
-            except BusyError:
+            except LockHeldError:
                 return False
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)

@@ -6,7 +6,7 @@ from typing import Any
 
 from forebay.backend.summary import summarize
 from forebay.backend.summary_text import summary_rows
-from forebay.errors import ConfigError, DamagedError
+from forebay.errors import ConfigError, DamagedFileError
 from forebay.local.server import control
 from forebay.state import Home, RunFolder, read_object
 from forebay.state.steplog import read_events
@@ -28,7 +28,7 @@ def load_summary(run: RunFolder, tell: Callable[[str], None] = lambda _: None) -
         tell(f"{run.summary} is damaged: facts are missing. Lost: how the run ended. The rest is in its events.")
     except FileNotFoundError:
         pass
-    except DamagedError as error:
+    except DamagedFileError as error:
         tell(str(error))
     rebuilt = summarize(run.run_id, read_events(run.events)[0]) | {"state": "unfinished", "seconds": None}
     if _is_whole(rebuilt):

@@ -11,7 +11,7 @@ from typing import Any
 from forebay.backend.compiled_file import compiled_pipeline
 from forebay.backend.protocol import RunRequest
 from forebay.backend.summary import Event, StepFailedError, Summary, summarize, unfinished_step
-from forebay.errors import DamagedError, ForebayError, MachineError
+from forebay.errors import DamagedFileError, ForebayError, MachineError
 from forebay.ingest.fingerprint import absolute_labels, source_fingerprint
 from forebay.local.runs.cache import forget_damaged, forget_entries
 from forebay.local.runs.interruption import interrupted_run
@@ -42,7 +42,7 @@ def run_pipeline(home: Home, request: RunRequest, address: Address, show: Callab
         show: called with every event as it arrives.
 
     Raises:
-        BusyError: another run holds the state folder.
+        LockHeldError: another run holds the state folder.
         StepFailedError: a step failed.
         EndedBySignalError: Ctrl-C, or a signal that ends like it.
     """
@@ -96,7 +96,7 @@ def _end_leftover_containers(home: Home, runner: Runner) -> None:
 def _may_have_containers(run: RunFolder) -> bool:
     try:
         return read_plan(run).get("runner") == "docker"
-    except DamagedError:
+    except DamagedFileError:
         return True
 
 

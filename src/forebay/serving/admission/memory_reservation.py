@@ -4,6 +4,7 @@ import sys
 import time
 from types import TracebackType
 
+from forebay.errors import ForebayError
 from forebay.serving.admission.limits import MIB, ServerLimits
 from forebay.serving.admission.memory_budget import MemoryBudget, MemoryBudgets
 from forebay.serving.admission.remote_client import RemoteClient
@@ -14,7 +15,7 @@ SOURCE_BYTES = 14  # per pixel while an image is decoded: measured on a progress
 GROWTH_BYTES = 4 * MIB  # a large body of unknown length reserves memory in steps of this size
 
 
-class NotSmallError(Exception):
+class NotSmallError(ForebayError):
     """A request needs more than a small one may; it is processed again among the large ones."""
 
 

@@ -5,11 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from forebay.errors import ForebayError
+
 CLIENT_KEY = "remote_client"  # under this key of a request's ASGI state its connection stores the client
 IPV6_PREFIX_BITS = 64  # a provider gives such a network to one customer, so it counts as one address
 
 
-class ClientDisconnectedError(Exception):
+class ClientDisconnectedError(ForebayError):
     """The client closed the connection; nobody waits for an answer."""
 
 

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 
-from forebay.errors import BusyError
+from forebay.errors import LockHeldError
 from forebay.log_lines import log_to
 from forebay.serving.admission.limits import ServerLimits, raise_open_file_limit
 from forebay.serving.server.inference_server import exit_after
@@ -43,14 +43,14 @@ def server_lock(files: ServingFiles) -> Iterator[None]:
     """Hold the server lock of a state folder.
 
     Raises:
-        BusyError: another server of this state folder runs.
+        LockHeldError: another server of this state folder runs.
     """
     with contextlib.ExitStack() as stack:
         for tries_left in reversed(range(LOCK_TRIES)):
             try:
                 stack.enter_context(FileLock(files.lock).held(_lock_holder()))
                 break
-            except BusyError:  # a command that only checks the lock holds it for an instant
+            except LockHeldError:  # a command that only checks the lock holds it for an instant
                 if not tries_left:
                     raise
                 time.sleep(LOCK_RETRY_S)

@@ -57,7 +57,7 @@ def serve_home(
         max_body_bytes: of a request.
 
     Raises:
-        BusyError: another server of this state folder runs.
+        LockHeldError: another server of this state folder runs.
     """
     files = ServingFiles.of(home)
     models = ModelManager(ModelRepository())

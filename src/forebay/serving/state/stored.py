@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from forebay.errors import DamagedError
+from forebay.errors import DamagedFileError
 from forebay.serving.state.files import ServingFiles
 from forebay.serving.state.models import DesiredModel, LoadStatus
 from forebay.serving.state.server_info import ServerInfo
@@ -16,7 +16,7 @@ def read_desired(files: ServingFiles) -> tuple[int, dict[str, DesiredModel]]:
     """The generation and the desired models by name; `(0, {})` where no model was ever desired.
 
     Raises:
-        DamagedError: the file cannot be read.
+        DamagedFileError: the file cannot be read.
     """
     facts = {
         "lost": "which models are served",
@@ -26,7 +26,7 @@ def read_desired(files: ServingFiles) -> tuple[int, dict[str, DesiredModel]]:
     try:
         return int(value.get("generation", 0)), {k: DesiredModel(**v) for k, v in value.get("models", {}).items()}
     except (TypeError, ValueError, AttributeError) as error:
-        raise DamagedError(files.desired, error, **facts) from error
+        raise DamagedFileError(files.desired, error, **facts) from error
 
 
 def write_desired(files: ServingFiles, generation: int, models: dict[str, DesiredModel]) -> None:
@@ -38,7 +38,7 @@ def read_settings(files: ServingFiles) -> dict[str, str]:
     """The server's settings by name, as far as a person gave them.
 
     Raises:
-        DamagedError: the file cannot be read.
+        DamagedFileError: the file cannot be read.
     """
     mend = _remove_then(files.settings, "give them again: `forebay serve --set serve.hosts=…`")
     value = _read(files.settings, lost="the server's settings", mend=mend)
@@ -59,7 +59,7 @@ def read_loaded(files: ServingFiles) -> tuple[int, str, dict[str, LoadStatus]]:
         value = _read(files.loaded, lost="", mend="")
         models = {k: LoadStatus(**v) for k, v in value.get("models", {}).items()}
         return int(value.get("generation", -1)), str(value.get("instance", "")), models
-    except (DamagedError, TypeError, ValueError, AttributeError):
+    except (DamagedFileError, TypeError, ValueError, AttributeError):
         return -1, "", {}
 
 
@@ -73,7 +73,7 @@ def read_server(files: ServingFiles) -> ServerInfo | None:
     """What the present or the last server recorded about itself; None before the first.
 
     Raises:
-        DamagedError: the file cannot be read.
+        DamagedFileError: the file cannot be read.
     """
     facts = {
         "lost": "where the running server answers",
@@ -83,7 +83,7 @@ def read_server(files: ServingFiles) -> ServerInfo | None:
     try:
         return ServerInfo(**value) if value else None
     except TypeError as error:
-        raise DamagedError(files.server, error, **facts) from error
+        raise DamagedFileError(files.server, error, **facts) from error
 
 
 def write_server(files: ServingFiles, info: ServerInfo) -> None:
@@ -96,7 +96,7 @@ def read_last_port(files: ServingFiles) -> int | None:
     """The port of the present or the last server; None before the first.
 
     Raises:
-        DamagedError: the file cannot be read.
+        DamagedFileError: the file cannot be read.
     """
     port = _address(files).get("port")
     return port if isinstance(port, int) else None
@@ -106,7 +106,7 @@ def read_last_container(files: ServingFiles) -> str:
     """The container of the present or the last server; empty where it was a process, and before the first.
 
     Raises:
-        DamagedError: the file cannot be read.
+        DamagedFileError: the file cannot be read.
     """
     return str(_address(files).get("container") or "")
 
