@@ -105,6 +105,14 @@ def test_every_command_stands_in_the_readme_and_in_the_table_of_commands() -> No
     assert [name for name in COMMANDS if f"forebay {name}" not in PAGES[0].text] == []
 
 
+def test_the_commands_that_take_json_are_those_of_the_page() -> None:
+    page = next(page for page in PAGES if page.path.name == "operations.md").text
+    [listed] = re.findall(r"^((?:`[a-z]+`(?:, | and |\s)+)+)take `--json`", page, re.MULTILINE)
+    contexts = ((name, group.get_command(click.Context(group), name)) for name in COMMANDS)
+    taking = {name for name, command in contexts if command and any("--json" in each.opts for each in command.params)}
+    assert set(re.findall(r"`([a-z]+)`", listed)) == taking
+
+
 def _exists(line: str) -> None:
     program, word, *options = shlex.split(line)
     if program == "make":
