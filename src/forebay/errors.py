@@ -44,7 +44,7 @@ Two exceptions end work in order and are no errors:
     KeyboardInterrupt
         SignalInterrupt                 signals
     Exception
-        Interrupted                     train.loop
+        TrainingInterrupt               train.loop.training_loop
 """
 
 from enum import IntEnum

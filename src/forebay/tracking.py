@@ -14,9 +14,8 @@ from urllib.parse import quote
 
 from forebay.errors import ConfigError, MachineError
 from forebay.settings.cluster_environment import MLFLOW_VARIABLES
-from forebay.settings.environment import MLFLOW_URI
+from forebay.settings.environment import HOME_VARIABLE, MLFLOW_NO_TELEMETRY, MLFLOW_URI
 from forebay.state import FileLock, Home
-from forebay.state.home import HOME_VARIABLE
 from forebay.state.mask import without_passwords
 from forebay.state.mlflow_errors import damaged_database, upgrade_advice
 
@@ -27,7 +26,7 @@ SCHEMA = "dc11669786a5"  # revision of the database that the pinned MLflow makes
 EXPERIMENT = "forebay"
 CHAMPION = "champion"  # the alias of the version that serves
 MLFLOW_DEFAULTS = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",  # it would phone home from the first import on
+    MLFLOW_NO_TELEMETRY: "true",  # it would phone home from the first import on
     # A server that proxies artifacts offers addresses inside its store, which a client behind a firewall cannot reach;
     # MLflow's client would try them for minutes and then give up, instead of asking the server.
     "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",

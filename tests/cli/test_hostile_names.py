@@ -21,8 +21,9 @@ from forebay.ingest.image_index import check_class_names
 from forebay.log_lines import LineFormatter
 from forebay.serving.repository.bundle_folder import find_bundles
 from forebay.settings import IngestConfig, parse_assignments
+from forebay.settings.environment import EVENTS_VARIABLE
 from forebay.state import Home, StepLog
-from forebay.state.steplog import EVENTS_VARIABLE, read_events, step
+from forebay.state.steplog import read_events, step
 from forebay.text import escape_controls, find_control, one_line
 from support.image_folders import in_folder
 from support.tiny_inference_server import write_bundle

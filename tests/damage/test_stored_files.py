@@ -22,8 +22,9 @@ from forebay.local.checks import all_checks, libraries
 from forebay.local.runs.cache import drop_broken_entries, keep_digests
 from forebay.serving.curl import curl_command
 from forebay.serving.state import DesiredModel, ServerInfo, ServingFiles, write_desired, write_loaded, write_server
+from forebay.settings.environment import EVENTS_VARIABLE
 from forebay.state import FileLock, Home, StepLog, is_sealed, seal, write_json
-from forebay.state.steplog import EVENTS_VARIABLE, read_events, step
+from forebay.state.steplog import read_events, step
 from forebay.train.checkpoints.checkpoint_store import CheckpointStore
 
 RUN = "20260101-000000-000000"

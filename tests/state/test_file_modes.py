@@ -12,9 +12,9 @@ from click.testing import CliRunner
 
 from forebay.cli.main import group
 from forebay.local.containers.steps import private
+from forebay.settings.environment import EVENTS_VARIABLE
 from forebay.state import FileLock, Home, step, write_json
 from forebay.state.file_modes import apply_user_umask, private_files
-from forebay.state.steplog import EVENTS_VARIABLE
 
 
 @pytest.fixture(autouse=True)

@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from forebay.errors import ConfigError
-from forebay.settings.environment import SIGNING_KEY, SIGNING_PASSPHRASE
+from forebay.settings.environment import EVENTS_VARIABLE, SIGNING_KEY, SIGNING_PASSPHRASE, SUPERVISOR_VARIABLE
 from forebay.state import Home, step
-from forebay.state.steplog import EVENTS_VARIABLE, read_events
-from forebay.state.supervisor_watch import SUPERVISOR_VARIABLE
+from forebay.state.steplog import read_events
 
 EVENTS = ["started", "finished"]
 

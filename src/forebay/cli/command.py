@@ -11,14 +11,13 @@ from typing import Any
 import click
 
 from forebay.errors import EndedBySignalError, ExitCode, ForebayError, UnexpectedError
+from forebay.settings.environment import DEBUG_VARIABLE
 from forebay.signals import before_forced_exit, describe_cause, exit_status
 from forebay.state.file_modes import private_files
 from forebay.state.machine_errors import explain_machine_error
 from forebay.state.mask import without_passwords
 from forebay.state.mlflow_errors import explain_mlflow_error, is_database_damage, is_mlflow_error
 from forebay.text import escape_controls
-
-DEBUG_VARIABLE = "FOREBAY_DEBUG"
 
 
 class ForebayCommand(click.Command):

@@ -10,9 +10,10 @@ from forebay.errors import ConfigError
 from forebay.local.server import control
 from forebay.local.server.launch import Address
 from forebay.settings import ServeConfig, parse_assignments
+from forebay.settings.environment import HOST_VARIABLE, PORT_VARIABLE, RUNNER_VARIABLE
 from forebay.settings.keys import Scalar
 from forebay.state import Home
-from forebay.state.runners import RUNNER_VARIABLE, RUNNERS, Runner
+from forebay.state.runners import RUNNERS, Runner
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8090
@@ -25,7 +26,7 @@ def address_options(command: Command) -> Command:
         type=click.IntRange(0, 65535),
         default=DEFAULT_PORT,
         show_default=True,
-        envvar="FOREBAY_PORT",
+        envvar=PORT_VARIABLE,
         show_envvar=True,
         help="Port of the server; 0 takes any free one. Without it, the last server's port is taken again.",
     )
@@ -33,7 +34,7 @@ def address_options(command: Command) -> Command:
         "--host",
         default=DEFAULT_HOST,
         show_default=True,
-        envvar="FOREBAY_HOST",
+        envvar=HOST_VARIABLE,
         show_envvar=True,
         help="Address the server binds; anything but loopback is reachable by others.",
     )

@@ -16,6 +16,7 @@ from forebay.errors import ModelError
 from forebay.register.signed import as_registered, usable_key
 from forebay.registry import DATA_TAG, WEIGHTS_TAG, find_versions, record_tags, resolve
 from forebay.settings import RegisterConfig
+from forebay.settings.environment import IMAGE_VARIABLE
 from forebay.signing import SigningKey, is_signed
 from forebay.state import StepLog
 from forebay.version import VERSION
@@ -23,7 +24,6 @@ from forebay.version import VERSION
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-IMAGE_VARIABLE = "FOREBAY_IMAGE"  # set in our images: the image that ran the step
 LOADER = "forebay.register.pyfunc"
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 from forebay.errors import ConfigError
+from forebay.settings.environment import SERVE_PREFIX
 from forebay.settings.field import Rule, StepConfig, at_least, between, setting
 
 ANY = "*"
@@ -13,7 +14,6 @@ DEFAULT_PORTS = {"http": "80", "https": "443"}
 NO_ORIGIN = "null"  # what a browser says of a page that it opened from a file
 _NAME = r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?"
 _HOST = rf"({_NAME}|\[[0-9A-Fa-f:.]+\])"
-_VARIABLE = "FOREBAY_SERVE_"
 
 
 def as_browsers_write(origin: str) -> str:
@@ -102,7 +102,7 @@ NOTHING_GIVEN = ServeConfig()
 def serve_variables(values: Mapping[str, str | int]) -> dict[str, str]:
     """The environment variables by which a server in a container is told its settings, those that are not default."""
     return {
-        f"{_VARIABLE}{name.upper()}": str(value)
+        f"{SERVE_PREFIX}{name.upper()}": str(value)
         for name, value in values.items()
         if str(value) != str(getattr(NOTHING_GIVEN, name, ""))
     }
@@ -134,7 +134,7 @@ def from_environment(environment: Mapping[str, str]) -> dict[str, str]:
     Raises:
         ConfigError: a value is against its rule; the message names the variable.
     """
-    names = {field.name: f"{_VARIABLE}{field.name.upper()}" for field in fields(ServeConfig)}
+    names = {field.name: f"{SERVE_PREFIX}{field.name.upper()}" for field in fields(ServeConfig)}
     given = {name: environment[variable] for name, variable in names.items() if variable in environment}
     for name, value in given.items():
         try:

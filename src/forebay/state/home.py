@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from forebay.errors import ConfigError
+from forebay.settings.environment import HOME_VARIABLE
 from forebay.state.files import read_object, write_json
 from forebay.state.lock import FileLock
 
-HOME_VARIABLE = "FOREBAY_HOME"
 DEFAULT_HOME = ".forebay"
 FORMAT = 1  # of the state folder; raise it when the layout changes in a way older code cannot read
 

@@ -7,11 +7,10 @@ import sys
 from pathlib import Path
 
 from forebay.errors import DamagedFileError
-from forebay.settings.environment import MLFLOW_URI
+from forebay.settings.environment import MLFLOW_PASSWORD, MLFLOW_TOKEN, MLFLOW_URI, MLFLOW_USERNAME
 from forebay.state.home import Home
 from forebay.state.mask import without_passwords
 
-USERNAME, PASSWORD, TOKEN = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"
 LOGIN_STATUS = {"UNAUTHENTICATED": 401, "CUSTOMER_UNAUTHORIZED": 401, "PERMISSION_DENIED": 403}
 OUT_OF_DATE = "out-of-date database schema"
 MAX_SHOWN = 300  # a message repeats no more of what a server said
@@ -87,15 +86,17 @@ def explain_mlflow_error(error: BaseException, where: str = "") -> str:
 
 def login_advice() -> str:
     """A sentence that names the login variables that are not set, or are wrong."""
-    missing = [name for name in (USERNAME, PASSWORD) if not os.environ.get(name)]
-    token = bool(os.environ.get(TOKEN))
+    missing = [name for name in (MLFLOW_USERNAME, MLFLOW_PASSWORD) if not os.environ.get(name)]
+    has_token = bool(os.environ.get(MLFLOW_TOKEN))
+    both = f"{MLFLOW_USERNAME} and {MLFLOW_PASSWORD}"
     if not missing:  # MLflow then sends these
-        given = f"{USERNAME} or {PASSWORD} is wrong" + (f" ({TOKEN} is set too, and not used beside them)" * token)
-    elif token:
-        given = f"{TOKEN} is set, and wrong or expired"
+        unused = f" ({MLFLOW_TOKEN} is set too, and not used beside them)" if has_token else ""
+        given = f"{MLFLOW_USERNAME} or {MLFLOW_PASSWORD} is wrong{unused}"
+    elif has_token:
+        given = f"{MLFLOW_TOKEN} is set, and wrong or expired"
     else:
         given = f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set"
-    return f"{given}. Set {USERNAME} and {PASSWORD}, or {TOKEN}, to a login that may read and write there."
+    return f"{given}. Set {both}, or {MLFLOW_TOKEN}, to a login that may read and write there."
 
 
 def upgrade_advice(uri: str) -> str:

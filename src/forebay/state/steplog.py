@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from forebay.errors import DamagedArtifactError, ForebayError
+from forebay.settings.environment import EVENTS_VARIABLE, FRESH_VARIABLE
 from forebay.signals import signal_of
 from forebay.state.file_modes import private_files
 from forebay.state.home import Home
@@ -33,8 +34,6 @@ from forebay.state.mlflow_errors import explain_mlflow_error, is_database_damage
 from forebay.state.supervisor_watch import end_with_supervisor
 from forebay.text import one_line
 
-EVENTS_VARIABLE = "FOREBAY_EVENTS"  # the file to append to; set by the process that runs the pipeline
-FRESH_VARIABLE = "FOREBAY_FRESH"  # "1": forget checkpoints as well
 LOG_PREFIX = "forebay-event "  # where there is no such file, events stand among the other lines of a step's output
 PROGRESS_EVERY_S = 0.2
 _NUMBER = (int, float)

@@ -12,7 +12,8 @@ import signal
 import threading
 import time
 
-SUPERVISOR_VARIABLE = "FOREBAY_SUPERVISOR_PID"
+from forebay.settings.environment import SUPERVISOR_VARIABLE
+
 GRACE_S = 10.0  # training writes a checkpoint meanwhile; nothing is damaged where it cannot
 
 

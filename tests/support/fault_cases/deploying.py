@@ -13,9 +13,9 @@ from forebay.local.server.handle_requests import handle_request
 from forebay.local.server.launch import Address
 from forebay.select_backend import step_backend
 from forebay.settings import DeployConfig
+from forebay.settings.environment import EVENTS_VARIABLE, HOME_VARIABLE
 from forebay.state import Home, RunFolder, step
-from forebay.state.home import HOME_VARIABLE
-from forebay.state.steplog import EVENTS_VARIABLE, read_events
+from forebay.state.steplog import read_events
 from support.deploy_run import NAME, Released, Station
 from support.fault_cases.case import Act, Ground
 from support.fault_cases.process import Before, Fault, Signal, exit_code, started

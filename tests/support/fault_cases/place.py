@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from forebay.settings.environment import EVENTS_VARIABLE, HOME_VARIABLE
 from forebay.state import Home
-from forebay.state.home import HOME_VARIABLE
 from forebay.state.process_environment import environment_variables
-from forebay.state.steplog import EVENTS_VARIABLE, read_events
+from forebay.state.steplog import read_events
 
 STEPS = ("ingest", "preprocess", "train", "evaluate", "register", "deploy")
 OUTPUT = {"ingest": "rows", "preprocess": "shards", "train": "bundle", "evaluate": "evaluation"}

@@ -10,6 +10,7 @@ import click
 from forebay.cli.command import command
 from forebay.cli.options import given_settings, json_option, one_line_text, setting_options
 from forebay.errors import ClusterError, ConfigError, ExitCode
+from forebay.settings.environment import KFP_CA_VARIABLE, KFP_HOST_VARIABLE, KFP_NAMESPACE_VARIABLE
 from forebay.settings.namespaces import PIPELINES
 from forebay.signals import interrupt_status, raise_on_signals
 
@@ -25,7 +26,7 @@ OnInterrupt = Literal["ask", "leave", "terminate"]
     "--host",
     metavar="URL",
     default="",
-    envvar=["FOREBAY_KFP_HOST", "KF_PIPELINES_ENDPOINT"],
+    envvar=[KFP_HOST_VARIABLE, "KF_PIPELINES_ENDPOINT"],
     help="Address of Kubeflow Pipelines (FOREBAY_KFP_HOST); without it, the kubeconfig leads there.",
 )
 @click.option(
@@ -33,7 +34,7 @@ OnInterrupt = Literal["ask", "leave", "terminate"]
     metavar="NAME",
     default=PIPELINES,
     show_default=True,
-    envvar="FOREBAY_KFP_NAMESPACE",
+    envvar=KFP_NAMESPACE_VARIABLE,
     show_envvar=True,
     help="Namespace of Kubeflow Pipelines, or your own where it has many users.",
 )
@@ -42,7 +43,7 @@ OnInterrupt = Literal["ask", "leave", "terminate"]
     "--ca",
     metavar="FILE",
     default="",
-    envvar="FOREBAY_KFP_CA",
+    envvar=KFP_CA_VARIABLE,
     show_envvar=True,
     help="Certificates (PEM) to trust, where the server's is not signed by a public authority.",
 )

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from forebay.cli.command import command
+from forebay.settings.environment import MLFLOW_NO_TELEMETRY
 from forebay.state import Home
 
 
@@ -43,7 +44,7 @@ def ui_command(port: int) -> int:
         "1",
     ]
     # The URI may carry a password, and everybody on a machine sees command lines.
-    variables = {"MLFLOW_BACKEND_STORE_URI": _absolute(tracking_uri(home)), "MLFLOW_DISABLE_TELEMETRY": "true"}
+    variables = {"MLFLOW_BACKEND_STORE_URI": _absolute(tracking_uri(home)), MLFLOW_NO_TELEMETRY: "true"}
     # Its web server looks for modules in the folder where it starts, which is never the user's.
     server = subprocess.Popen(command_line, env={**os.environ, **variables}, cwd=home.root)  # noqa: S603
     try:

@@ -20,10 +20,10 @@ from forebay.cluster.checks.given import STORES
 from forebay.object_store import CHECK_TIMEOUTS, error_code, new_client
 from forebay.object_store.variables import ENDPOINT_VARIABLES
 from forebay.settings import cluster_environment
+from forebay.settings.environment import API_CERTIFICATE_VARIABLE
 from forebay.state.mask import without_passwords
 
 MARK = "forebay_doctor"  # the key of the line that the probe prints
-API_CERTIFICATE_VARIABLE = "FOREBAY_DOCTOR_CA"
 TIMEOUT_S = 5.0
 (MLFLOW,), (USER, PASSWORD) = cluster_environment.MLFLOW, cluster_environment.MLFLOW_LOGIN
 CHART = "The chart writes the ConfigMap and the Secret forebay-steps: `forebay up` installs them again."

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from forebay.backend.check import CheckResult, failed, failed_with, passed
 from forebay.cluster.checks.given import PLAIN
-from forebay.cluster.checks.inside import API_CERTIFICATE_VARIABLE, MARK
+from forebay.cluster.checks.inside import MARK
 from forebay.cluster.checks.nodes import closed
 from forebay.cluster.checks.place import Place
 from forebay.errors import ClusterError
@@ -16,6 +16,7 @@ from forebay.kube.pod_problems import Obstacle, Subject, of_pods
 from forebay.kube.retries import BEGIN_S
 from forebay.object_store.variables import ENDPOINT
 from forebay.settings.cluster_environment import MLFLOW_LOGIN, STORE_KEYS
+from forebay.settings.environment import API_CERTIFICATE_VARIABLE
 from forebay.settings.namespaces import PIPELINES
 from forebay.signals import SignalGuard, SignalInterrupt, signal_guard
 

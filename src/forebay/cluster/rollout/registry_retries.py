@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from forebay.errors import ModelError
 from forebay.kube.retries import Patience, Refused
+from forebay.settings.environment import MLFLOW_MAX_RETRIES, MLFLOW_TIMEOUT
 from forebay.state.mask import without_passwords
 from forebay.state.process_environment import environment_variables
 
@@ -15,10 +16,10 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 # MLflow's own tries last for minutes, tell nobody, and hold a signal up; one of them obeys a Retry-After, ours go on.
 BRIEF = {
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    MLFLOW_MAX_RETRIES: "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "0",
     "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER": "0",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "60",
+    MLFLOW_TIMEOUT: "60",
 }
 
 

@@ -17,6 +17,7 @@ from forebay.kube.one_shot_pod import Ended, Errand, HinderedError
 from forebay.kube.pod_problems import Subject, of_pods
 from forebay.kube.retries import BEGIN_S, WORK_S, Patience
 from forebay.settings.cluster_environment import MLFLOW, MLFLOW_LOGIN, MODEL_STORE, STORE, STORE_KEYS, VERIFY_KEY
+from forebay.settings.environment import HOME_VARIABLE
 from forebay.settings.namespaces import PIPELINES
 from forebay.signals import SignalInterrupt, signal_guard
 from forebay.state import Home
@@ -117,7 +118,7 @@ def _errand(name: str, namespace: str) -> Errand:
         words=(name, namespace),
         plain=(*MLFLOW, *STORE, MODEL_STORE, VERIFY_KEY),
         secret=(*MLFLOW_LOGIN, *STORE_KEYS),
-        values=(("FOREBAY_HOME", "/tmp/forebay"),),  # noqa: S108 - of the container
+        values=((HOME_VARIABLE, "/tmp/forebay"),),  # noqa: S108 - of the container
         speaks_to_cluster=True,
         memory="1Gi",
         patience_s=PATIENCE_S,

@@ -7,9 +7,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from forebay.errors import ConfigError
+from forebay.settings.environment import KFP_TOKEN_FILE_VARIABLE, KFP_TOKEN_VARIABLE
 from forebay.settings.namespaces import PIPELINES
 
-TOKEN_VARIABLE, TOKEN_FILE_VARIABLE = "FOREBAY_KFP_TOKEN", "FOREBAY_KFP_TOKEN_FILE"
 INSIDE = (".svc", ".cluster.local", ".localhost")  # names that do not leave a cluster or a machine
 
 
@@ -36,18 +36,18 @@ def login(host: str, namespace: str, context: str, ca_file: str) -> Login:
         ConfigError: an address that is none, a file that cannot be read, two tokens, or one that would travel in the
             clear.
     """
-    token, token_file = os.environ.get(TOKEN_VARIABLE, "").strip(), os.environ.get(TOKEN_FILE_VARIABLE, "")
+    token, token_file = os.environ.get(KFP_TOKEN_VARIABLE, "").strip(), os.environ.get(KFP_TOKEN_FILE_VARIABLE, "")
     if token and token_file:
-        raise ConfigError(f"Both {TOKEN_VARIABLE} and {TOKEN_FILE_VARIABLE} are set. Unset one of them.")
+        raise ConfigError(f"Both {KFP_TOKEN_VARIABLE} and {KFP_TOKEN_FILE_VARIABLE} are set. Unset one of them.")
     if token_file:
-        _require_readable(token_file, TOKEN_FILE_VARIABLE)
+        _require_readable(token_file, KFP_TOKEN_FILE_VARIABLE)
     if ca_file:
         _require_readable(ca_file, "--ca")
     if host:
         _check_host(host, secret=bool(token or token_file))
     elif token or token_file:
         raise ConfigError(
-            f"{TOKEN_VARIABLE if token else TOKEN_FILE_VARIABLE} is set, but not for whom: give --host "
+            f"{KFP_TOKEN_VARIABLE if token else KFP_TOKEN_FILE_VARIABLE} is set, but not for whom: give --host "
             "https://… or FOREBAY_KFP_HOST. Without a host the kubeconfig's own login is used."
         )
     return Login(
@@ -73,7 +73,9 @@ def _check_host(host: str, *, secret: bool) -> None:
     if parts is None or parts.scheme not in ("http", "https") or not name:
         raise ConfigError(f"--host must look like https://kfp.example.com or http://127.0.0.1:8080, got {host!r}.")
     if parts.username or parts.password:
-        raise ConfigError(f"--host carries a login. Give the token in {TOKEN_VARIABLE} or {TOKEN_FILE_VARIABLE}.")
+        raise ConfigError(
+            f"--host carries a login. Give the token in {KFP_TOKEN_VARIABLE} or {KFP_TOKEN_FILE_VARIABLE}."
+        )
     if secret and parts.scheme == "http" and not _stays_inside(name):
         raise ConfigError(
             f"The token would travel to {name} in the clear. Give an https:// address, or forward a port "

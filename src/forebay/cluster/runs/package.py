@@ -14,10 +14,10 @@ from forebay.errors import ConfigError
 from forebay.ingest.fingerprint import source_fingerprint
 from forebay.object_store import is_s3_uri
 from forebay.settings import DeployConfig, IngestConfig, parameter_name
+from forebay.settings.environment import FRESH_VARIABLE
 from forebay.settings.ingest import DIGITS
 from forebay.settings.keys import Scalar
 from forebay.state.file_digest import file_sha256
-from forebay.state.steplog import FRESH_VARIABLE
 from forebay.version import VERSION
 
 REVISIONS = ("GITHUB_SHA", "CI_COMMIT_SHA")  # what CI calls the revision that it checked out

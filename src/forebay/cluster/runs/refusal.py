@@ -6,10 +6,11 @@ import ssl
 from collections.abc import Iterator
 from typing import Any
 
-from forebay.cluster.runs.login import TOKEN_FILE_VARIABLE, TOKEN_VARIABLE, Login
+from forebay.cluster.runs.login import Login
 from forebay.errors import ClusterError, ConfigError
 from forebay.kube.api_errors import lasts, retry_after
 from forebay.kube.retries import Refused
+from forebay.settings.environment import KFP_TOKEN_FILE_VARIABLE, KFP_TOKEN_VARIABLE
 
 
 class BackendError(Refused, ClusterError):
@@ -95,13 +96,12 @@ def _log_in(login: Login) -> str:
             "its provider says. `kubectl auth whoami` shows whether it is known."
         )
     if login.token_file:
-        return (
-            f"The token is wrong or has expired: renew the file {login.token_file}, which {TOKEN_FILE_VARIABLE} names."
-        )
+        where = f"{login.token_file}, which {KFP_TOKEN_FILE_VARIABLE} names"
+        return f"The token is wrong or has expired: renew the file {where}."
     if login.token:
-        return f"The token is wrong or has expired: renew {TOKEN_VARIABLE} (`kubectl create token` makes one)."
+        return f"The token is wrong or has expired: renew {KFP_TOKEN_VARIABLE} (`kubectl create token` makes one)."
     return (
-        f"The token is absent: give one in {TOKEN_VARIABLE}, or in a file that {TOKEN_FILE_VARIABLE} names "
+        f"The token is absent: give one in {KFP_TOKEN_VARIABLE}, or in a file that {KFP_TOKEN_FILE_VARIABLE} names "
         "(`kubectl create token` makes one)."
     )
 

@@ -10,6 +10,7 @@ from forebay.kube.followed_resource import Job, Verdict
 from forebay.kube.labels import component_labels
 from forebay.kube.pod_problems import Subject
 from forebay.settings.cluster_environment import CHECKPOINT_STORE, MLFLOW, MLFLOW_LOGIN, STORE, STORE_KEYS
+from forebay.settings.environment import HOME_VARIABLE
 
 Object = dict[str, Any]
 TRAIN_JOBS = Resource("trainer.kubeflow.org", "v1alpha1", "trainjobs")
@@ -98,7 +99,7 @@ def rights() -> frozenset[tuple[str, str, str]]:
 
 def _environment(variables: dict[str, str]) -> list[Object]:
     return [
-        {"name": "FOREBAY_HOME", "value": "/tmp/forebay"},  # noqa: S108 - the one folder that a pod may write
+        {"name": HOME_VARIABLE, "value": "/tmp/forebay"},  # noqa: S108 - the one folder that a pod may write
         *({"name": name, "value": value} for name, value in sorted(variables.items())),
         *given_variables(PLAIN, SECRET),
     ]

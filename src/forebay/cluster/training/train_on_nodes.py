@@ -12,7 +12,7 @@ from forebay.errors import ConfigError, MachineError
 from forebay.object_store import ObjectFolder
 from forebay.settings import TrainConfig
 from forebay.settings.cluster_environment import CHECKPOINT_STORE
-from forebay.settings.environment import MLFLOW_RUN_ID
+from forebay.settings.environment import FRESH_VARIABLE, MLFLOW_RUN_ID
 from forebay.settings.step_limits import TRAIN_JOB_LIMIT_S
 from forebay.state import StepLog, empty_folder, is_sealed
 from forebay.state.file_digest import file_sha256
@@ -21,7 +21,7 @@ from forebay.train.plan.training_plan import check_learnable
 from forebay.train.result import TrainResult
 from forebay.version import code_version
 
-PASSED_ON = (MLFLOW_RUN_ID, "FOREBAY_FRESH")
+PASSED_ON = (MLFLOW_RUN_ID, FRESH_VARIABLE)
 
 
 def fit_on_nodes(dataset: Path, out: Path, config: TrainConfig, log: StepLog) -> TrainResult:

@@ -9,9 +9,10 @@ from forebay.local.checks import java, libraries, logins, machine, signing, stor
 from forebay.local.server import control
 from forebay.serving.ports import bind
 from forebay.settings.cluster_environment import CHECKPOINT_STORE
+from forebay.settings.environment import HOME_VARIABLE
 from forebay.signing import SIGNING_KEY, VERIFY_KEY
 from forebay.state import Home
-from forebay.state.home import FORMAT, HOME_VARIABLE
+from forebay.state.home import FORMAT
 
 
 def all_checks(home: Home, host: str, port: int) -> Iterator[CheckResult]:

@@ -10,6 +10,7 @@ from packaging.specifiers import SpecifierSet
 
 from forebay.backend.check import REINSTALL, CheckResult, failed, failed_with, passed
 from forebay.errors import DamagedFileError
+from forebay.settings.environment import MLFLOW_MAX_RETRIES, MLFLOW_TIMEOUT
 from forebay.state import Home
 from forebay.state.mask import without_passwords
 from forebay.state.mlflow_errors import explain_mlflow_error, is_database_damage, login_advice, refused_status
@@ -97,8 +98,8 @@ def mlflow_store(home: Home) -> CheckResult:
     if uri.startswith("sqlite:") and (told := _of_schema(home, uri)):
         return told
     # An unreachable server must be told soon; MLflow's own defaults try for minutes.
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
+    os.environ.setdefault(MLFLOW_MAX_RETRIES, "1")
+    os.environ.setdefault(MLFLOW_TIMEOUT, "5")
     try:
         versions = len(client(home).search_model_versions(max_results=1000))
     except Exception as error:  # its stores let errors of the database driver and of HTTP through

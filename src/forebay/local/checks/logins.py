@@ -13,13 +13,19 @@ from forebay.errors import ConfigError, MachineError
 from forebay.object_store import CHECK_TIMEOUTS, ObjectFolder, error_code, is_s3_uri, new_client, new_mlflow_client
 from forebay.object_store.variables import CREDENTIAL_VARIABLES, ENDPOINT, MLFLOW_ENDPOINT
 from forebay.settings.cluster_environment import CHECKPOINT_STORE
-from forebay.settings.environment import MLFLOW_URI
+from forebay.settings.environment import (
+    MLFLOW_CLIENT_CERTIFICATE,
+    MLFLOW_MAX_RETRIES,
+    MLFLOW_PASSWORD,
+    MLFLOW_SERVER_CERTIFICATE,
+    MLFLOW_TIMEOUT,
+    MLFLOW_TOKEN,
+    MLFLOW_URI,
+    MLFLOW_USERNAME,
+)
 from forebay.state import Home
 from forebay.state.mask import without_passwords
 from forebay.state.mlflow_errors import (
-    PASSWORD,
-    TOKEN,
-    USERNAME,
     explain_mlflow_error,
     is_mlflow_error,
     login_advice,
@@ -33,9 +39,9 @@ if TYPE_CHECKING:
 
 CONNECT_S, READ_S = 3.0, 5.0
 ASKED = "/api/2.0/mlflow/experiments/search?max_results=1000"
-HURRY = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": str(int(READ_S))}
+HURRY = {MLFLOW_MAX_RETRIES: "0", MLFLOW_TIMEOUT: str(int(READ_S))}
 # Logins that only MLflow's own client knows how to use, for the price of importing it:
-OTHER_LOGINS = ("MLFLOW_TRACKING_AUTH", "MLFLOW_TRACKING_AWS_SIGV4", "MLFLOW_TRACKING_CLIENT_CERT_PATH")
+OTHER_LOGINS = ("MLFLOW_TRACKING_AUTH", "MLFLOW_TRACKING_AWS_SIGV4", MLFLOW_CLIENT_CERTIFICATE)
 MLFLOWS_FIRST = "Default"  # the experiment that every server begins with: where new ones keep their artifacts, too
 KEYS = " and ".join(CREDENTIAL_VARIABLES)
 REFUSALS = {  # by S3's code
@@ -209,7 +215,7 @@ def _judge(answer: "Response", shown: str, *, needed: bool) -> Places:
     where = f" after a redirect to {without_passwords(answer.url).split('?')[0]}" if answer.history else ""
     raise MachineError(
         f"{shown} answers with {said}{where}, not as MLflow's API does. Correct {MLFLOW_URI} (with the path, where "
-        f"MLflow has one); behind a login page of its own, set {TOKEN}."
+        f"MLflow has one); behind a login page of its own, set {MLFLOW_TOKEN}."
     )
 
 
@@ -232,7 +238,7 @@ def _has_another_login() -> bool:
 def _authorization() -> dict[str, str]:
     from base64 import standard_b64encode
 
-    username, password, token = (os.environ.get(name) for name in (USERNAME, PASSWORD, TOKEN))
+    username, password, token = (os.environ.get(name) for name in (MLFLOW_USERNAME, MLFLOW_PASSWORD, MLFLOW_TOKEN))
     if username and password:
         return {"Authorization": f"Basic {standard_b64encode(f'{username}:{password}'.encode()).decode()}"}
     return {"Authorization": f"Bearer {token}"} if token else {}
@@ -241,7 +247,7 @@ def _authorization() -> dict[str, str]:
 def _verify() -> Any:
     if os.environ.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() in ("true", "1"):
         return False
-    return os.environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH") or True
+    return os.environ.get(MLFLOW_SERVER_CERTIFICATE) or True
 
 
 def _object(answer: "Response") -> dict[str, Any] | None:

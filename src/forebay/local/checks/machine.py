@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from forebay.backend.check import CheckResult, failed, passed
-from forebay.state.home import HOME_VARIABLE
+from forebay.settings.environment import HOME_VARIABLE
 
 GIB = 2**30
 MIN_FREE_DISK_BYTES = 1 * GIB  # a digits run writes 20 MiB; Spark, checkpoints and sqlite need room to turn round

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forebay.errors import MachineError
+from forebay.settings.environment import HOME_VARIABLE
 from forebay.state import Home
-from forebay.state.home import HOME_VARIABLE
 from forebay.version import code_version
 
 if TYPE_CHECKING:

@@ -8,26 +8,25 @@ from pathlib import Path
 from typing import Any
 
 from forebay.errors import ConfigError
-from forebay.settings.environment import MLFLOW_URI, SIGNING_KEY, SIGNING_PASSPHRASE
+from forebay.object_store.variables import CONFIG_FILE, CREDENTIALS_FILE, FILE_VARIABLES, PROFILE
+from forebay.settings.environment import (
+    MLFLOW_CLIENT_CERTIFICATE,
+    MLFLOW_SERVER_CERTIFICATE,
+    MLFLOW_URI,
+    SIGNING_KEY,
+    SIGNING_PASSPHRASE,
+)
 from forebay.state.key_variables import SIGNER
 
 PREFIXES = ("AWS_", "MLFLOW_")  # nothing else of the shell does
-FILES = (
-    "AWS_CA_BUNDLE",
-    "AWS_CONFIG_FILE",
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
-    "AWS_SHARED_CREDENTIALS_FILE",
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "MLFLOW_TRACKING_CLIENT_CERT_PATH",
-    "MLFLOW_TRACKING_SERVER_CERT_PATH",
-)
-PROFILE_FILES = {"AWS_CONFIG_FILE": "config", "AWS_SHARED_CREDENTIALS_FILE": "credentials"}  # of ~/.aws
+FILES = (*FILE_VARIABLES, MLFLOW_CLIENT_CERTIFICATE, MLFLOW_SERVER_CERTIFICATE)
+PROFILE_FILES = {CONFIG_FILE: "config", CREDENTIALS_FILE: "credentials"}  # of ~/.aws
 
 
 def passed_on(step: str) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
     """Variables for a step's container, and its volumes: the files that they name, under their own paths."""
     variables = {name: value for name, value in os.environ.items() if name.startswith(PREFIXES)}
-    if "AWS_PROFILE" in variables:  # read from the home folder, which no container has
+    if PROFILE in variables:  # read from the home folder, which no container has
         for name, file in PROFILE_FILES.items():
             variables.setdefault(name, str(Path.home() / ".aws" / file))
     if step == SIGNER:

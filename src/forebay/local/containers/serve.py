@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from forebay import container_images
 from forebay.local.containers.client import check, common, connected, label_of, remove
+from forebay.settings.environment import CONTAINER_VARIABLE
 from forebay.state import Home
-from forebay.state.runners import CONTAINER_VARIABLE
 
 MEMORY = "2g"
 

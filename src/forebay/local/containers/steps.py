@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from forebay import container_images
 from forebay.local.containers.client import HOME_LABEL, common, connected, label_of, remove
 from forebay.local.containers.environment import passed_on
+from forebay.settings.environment import EVENTS_VARIABLE, FRESH_VARIABLE
 from forebay.state import Home, RunFolder
 from forebay.state.file_modes import UMASK
-from forebay.state.steplog import EVENTS_VARIABLE, FRESH_VARIABLE, StepLog, read_events
+from forebay.state.steplog import StepLog, read_events
 from forebay.state.supervisor_watch import GRACE_S
 
 if TYPE_CHECKING:

@@ -11,12 +11,16 @@ from pathlib import Path
 import psutil
 
 from forebay.search_path import SAFE_PATH
-from forebay.settings.environment import SIGNING_KEY
+from forebay.settings.environment import (
+    EVENTS_VARIABLE,
+    FRESH_VARIABLE,
+    HOME_VARIABLE,
+    SIGNING_KEY,
+    SUPERVISOR_VARIABLE,
+)
 from forebay.state import Home, RunFolder
 from forebay.state.file_modes import UMASK
-from forebay.state.home import HOME_VARIABLE
-from forebay.state.steplog import EVENTS_VARIABLE, FRESH_VARIABLE
-from forebay.state.supervisor_watch import GRACE_S, SUPERVISOR_VARIABLE
+from forebay.state.supervisor_watch import GRACE_S
 
 POLL_S = 0.05
 

@@ -13,10 +13,11 @@ from forebay.errors import EndedBySignalError, ExitCode
 from forebay.ingest.fingerprint import source_fingerprint
 from forebay.local.runs.interruption import interrupted_steps
 from forebay.settings import EvaluateConfig, IngestConfig, PreprocessConfig, TrainConfig, step_config
+from forebay.settings.environment import EVENTS_VARIABLE
 from forebay.settings.keys import Scalar
 from forebay.signals import before_forced_exit, exit_status
 from forebay.state import Home, step
-from forebay.state.steplog import EVENTS_VARIABLE, read_events
+from forebay.state.steplog import read_events
 from forebay.version import code_version
 
 if TYPE_CHECKING:

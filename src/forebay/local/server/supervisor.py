@@ -28,8 +28,8 @@ from forebay.local.server import record
 from forebay.local.server.record import Restarts
 from forebay.serving import log_file
 from forebay.serving.state import ServingFiles
+from forebay.settings.environment import SUPERVISOR_VARIABLE
 from forebay.state import FileLock, Home
-from forebay.state.supervisor_watch import SUPERVISOR_VARIABLE
 from forebay.text import one_line
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0

@@ -13,9 +13,9 @@ from forebay.log_lines import log_to
 from forebay.serving.admission.limits import ServerLimits, raise_open_file_limit
 from forebay.serving.server.inference_server import exit_after
 from forebay.serving.state import ServingFiles
+from forebay.settings.environment import CONTAINER_VARIABLE
 from forebay.signals import raise_on_signals
 from forebay.state import FileLock
-from forebay.state.runners import CONTAINER_VARIABLE
 
 LOCK_TRIES = 20
 LOCK_RETRY_S = 0.05

@@ -24,11 +24,10 @@ from forebay.serving.repository.reconciler import ModelReconciler, StateFolderRe
 from forebay.serving.server.inference_server import InferenceServer
 from forebay.serving.server.process import server_lock
 from forebay.serving.state import ServerInfo, ServingFiles, write_server
+from forebay.settings.environment import CONTAINER_VARIABLE, SUPERVISOR_VARIABLE
 from forebay.settings.serve import ServeConfig, serve_config
 from forebay.signing import verify_keys
 from forebay.state import Home
-from forebay.state.runners import CONTAINER_VARIABLE
-from forebay.state.supervisor_watch import SUPERVISOR_VARIABLE
 from forebay.version import code_version
 
 logger = logging.getLogger(__name__)
