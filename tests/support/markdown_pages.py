@@ -1,4 +1,4 @@
-"""README, CONTRIBUTING, CHANGELOG and the pages of docs/ as data: code blocks, commands, links, headings."""
+"""The Markdown pages that people read, as data: code blocks, commands, links, headings."""
 
 import re
 from dataclasses import dataclass
@@ -82,4 +82,5 @@ def navigation() -> list[str]:
 
 README = Page(ROOT / "README.md")
 PAGES = [README, *(Page(DOCS / name) for name in navigation())]  # what people read, in their order
-ALL = [*PAGES, Page(ROOT / "CONTRIBUTING.md"), Page(ROOT / "CHANGELOG.md")]
+_BESIDE = ("CONTRIBUTING.md", "CHANGELOG.md", "helm/forebay/README.md", "manifests/README.md")
+ALL = [*PAGES, *(Page(ROOT / name) for name in _BESIDE)]
