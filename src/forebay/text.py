@@ -1,10 +1,11 @@
-"""Control characters in text that others chose. Only this module says which characters those are.
+"""Text in messages: control characters in what others chose, lists of names, numbers with their nouns.
 
 Names of classes and files, paths of requests and messages of libraries may hold line breaks, which would forge lines of
-a log, and escape sequences, which would rewrite a terminal.
+a log, and escape sequences, which would rewrite a terminal. Only this module says which characters those are.
 """
 
 import re
+from collections.abc import Sequence
 
 # Controls of both sets (C0 with tab, CR and LF; DEL; C1), line and paragraph separators, marks that turn the direction
 # of writing around, and lone surrogates, which stand for bytes of a file name that are no text.
@@ -26,6 +27,17 @@ def find_control(text: str) -> str:
     """The first control character of a name, escaped; empty where the name has none and may be used."""
     found = _CONTROL.search(text)
     return _escaped(found) if found else ""
+
+
+def join_names(names: Sequence[str], most: int) -> str:
+    """The first names, separated by commas, and how many more there are: `a, b and 7 more`."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"
+
+
+def count_noun(number: int, noun: str) -> str:
+    """A number with its noun: `1 image`, `12 images`, `1,200 images`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _escaped(found: "re.Match[str]") -> str:

@@ -14,7 +14,9 @@ from forebay.errors import DataError
 from forebay.ingest.archives import open_archive
 from forebay.ingest.archives.compressed import decompress_file
 from forebay.ingest.detect import detect_source
-from forebay.ingest.files.files import SourceFile, list_files, read
+from forebay.ingest.files.listing import list_files
+from forebay.ingest.files.reading import read_bytes
+from forebay.ingest.files.source_file import SourceFile
 from forebay.settings import IngestConfig
 
 
@@ -42,7 +44,7 @@ def test_members_are_read_where_they_lie(tmp_path: Path) -> None:
         add(tar, "./cat/2.png", b"second")
         add(tar, "cat/1.png", b"first")
     found = members(only(tmp_path / "a.tar"), tmp_path)
-    assert [(file.path, read(file.uri, file.offset, file.size)) for file in found] == [
+    assert [(file.path, read_bytes(file.uri, file.offset, file.size)) for file in found] == [
         ("cat/1.png", b"first"),
         ("cat/2.png", b"second"),
     ]
@@ -132,7 +134,7 @@ def test_a_compressed_tar_reads_the_same(whole: bytes, tmp_path: Path) -> None:
     contents = []
     for name in ("a.tar", "b.tar.gz", "c.tgz"):
         found = members(only(tmp_path / name), tmp_path)
-        contents.append([(file.path, read(file.uri, file.offset, file.size)) for file in found])
+        contents.append([(file.path, read_bytes(file.uri, file.offset, file.size)) for file in found])
     assert contents[0] == contents[1] == contents[2]
 
 
@@ -154,7 +156,7 @@ def test_absolute_names_are_read_as_tar_would(tmp_path: Path) -> None:
         add(tar, "/data/set/cat/1.png", b"first")
         add(tar, "//data//set/dog/2.png", b"second")
     found = members(only(tmp_path / "a.tar"), tmp_path)
-    assert [(file.path, read(file.uri, file.offset, file.size)) for file in found] == [
+    assert [(file.path, read_bytes(file.uri, file.offset, file.size)) for file in found] == [
         ("data/set/cat/1.png", b"first"),
         ("data/set/dog/2.png", b"second"),
     ]
@@ -167,7 +169,7 @@ def test_a_hard_link_has_the_bytes_of_the_member_that_it_names(tmp_path: Path) -
         add(tar, "dog/3.png", b"", type=tarfile.LNKTYPE, linkname="dog/2.png")
         add(tar, "dog/4.png", b"", type=tarfile.LNKTYPE, linkname="gone.png")
     found = members(only(tmp_path / "a.tar"), tmp_path)
-    assert [(file.path, read(file.uri, file.offset, file.size), file.problem) for file in found] == [
+    assert [(file.path, read_bytes(file.uri, file.offset, file.size), file.problem) for file in found] == [
         ("cat/1.png", b"first", ""),
         ("dog/2.png", b"first", ""),
         ("dog/3.png", b"first", ""),

@@ -239,7 +239,7 @@ def test_a_webdataset_gives_classes_from_cls_and_splits_from_the_names_of_its_ta
     assert (found.kind, found.notes) == ("webdataset", [])
     assert rows["label_name"].to_pylist() == ["0", "1"] * 3
     assert rows["split"].to_pylist() == ["train"] * 4 + ["test"] * 2
-    assert list(found.source.read(rows, 1 << 20)) == [b"p%d" % number for number in range(6)]
+    assert list(found.source_kind.read(rows, 1 << 20)) == [b"p%d" % number for number in range(6)]
 
 
 def test_a_webdataset_may_hold_its_labels_in_json_and_more_beside(tmp_path: Path) -> None:

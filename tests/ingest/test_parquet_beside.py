@@ -193,7 +193,7 @@ def test_a_column_name_with_a_dot_and_a_split_column_of_nulls_are_read(tmp_path:
     pq.write_table(table, tmp_path / "a.parquet")
     config = IngestConfig(data=str(tmp_path / "a.parquet"), label_column="my.label")
     found = detect(config.data, tmp_path, config)
-    assert list(found.source.read(found.index(), LIMIT)) == [png(1), png(2)]
+    assert list(found.source_kind.read(found.index(), LIMIT)) == [png(1), png(2)]
     assert texts_of(found) == []
 
 

@@ -27,7 +27,7 @@ def test_images_are_found_by_name_and_by_type(tmp_path: Path, name: str, form: s
     }[form]
     pq.write_table(pa.table({name: column, "label": ["a", "b"], "note": ["x", "y"]}), tmp_path / "a.parquet")
     found = detect(str(tmp_path / "a.parquet"), tmp_path)
-    assert list(found.source.read(found.index(), LIMIT)) == data
+    assert list(found.source_kind.read(found.index(), LIMIT)) == data
     assert texts_of(found) == []
 
 
@@ -61,7 +61,7 @@ def test_of_two_columns_with_images_the_named_one_counts_and_the_setting_overrul
     for settings, data in (({}, [png(0), png(1)]), ({"image_column": "mask"}, [png(8), png(9)])):
         config = IngestConfig(data=str(tmp_path / "a.parquet"), **settings)  # type: ignore[arg-type]
         found = detect(config.data, tmp_path, config)
-        assert list(found.source.read(found.index(), LIMIT)) == data
+        assert list(found.source_kind.read(found.index(), LIMIT)) == data
         told = ["The images are taken from image, not from mask; ingest.image_column says otherwise."]
         assert texts_of(found) == ([] if settings else told)
 
@@ -186,7 +186,7 @@ def test_a_row_with_a_path_only_is_unreadable_and_says_so(tmp_path: Path) -> Non
     images = pa.array([{"bytes": png(1), "path": None}, {"bytes": None, "path": "x.png"}, None])
     pq.write_table(pa.table({"image": images, "label": [0, 1, 1]}), tmp_path / "a.parquet")
     found = detect(str(tmp_path / "a.parquet"), tmp_path)
-    first, second, third = found.source.read(found.index(), LIMIT)
+    first, second, third = found.source_kind.read(found.index(), LIMIT)
     assert first == png(1)
     assert isinstance(second, UnusableImageError)
     assert isinstance(third, UnusableImageError)
@@ -227,7 +227,7 @@ def test_sparks_images_are_read_as_grey_and_as_red_green_blue(tmp_path: Path) ->
     ]
     pq.write_table(pa.table({"image": pa.array(images, SPARK_TYPE), "label": range(8)}), tmp_path / "a.parquet")
     found = detect(str(tmp_path / "a.parquet"), tmp_path)
-    grey, colour, alpha, *bad = found.source.read(found.index(), LIMIT)
+    grey, colour, alpha, *bad = found.source_kind.read(found.index(), LIMIT)
     np.testing.assert_array_equal(grey, bgra[:, :, :1])
     np.testing.assert_array_equal(colour, bgra[:, :, 2::-1])
     expected = bgra[:, :, 2::-1].copy()

@@ -42,7 +42,7 @@ def labels(records: list[dict[str, Any]]) -> list[tuple[str, str | None, str | N
 
 def images_of(data: Path | str, work: Path) -> list[Any]:
     found = find(str(data), work)
-    return list(found.source.read(found.index(), LIMIT))
+    return list(found.source_kind.read(found.index(), LIMIT))
 
 
 def touch(root: Path, *names: str) -> Path:
@@ -256,7 +256,7 @@ def test_the_published_tar_gz_of_cifar10_is_read_without_unpacking_it(tmp_path: 
         tar.add(tmp_path / "cifar-10-batches-bin", "cifar-10-batches-bin")
     found = find(str(tmp_path / "cifar-10-binary.tar.gz"), tmp_path)
     assert found.kind == "cifar10"
-    np.testing.assert_array_equal(next(found.source.read(found.index(), LIMIT)), CIFAR[0])
+    np.testing.assert_array_equal(next(found.source_kind.read(found.index(), LIMIT)), CIFAR[0])
 
 
 class Trap:

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from forebay.errors import DataError
 from forebay.images import UnusableImageError
 from forebay.ingest.archives import open_archive
-from forebay.ingest.archives.zip import seekable_file
+from forebay.ingest.archives.zip_content import seekable_file
 from forebay.ingest.detect import detect_source
-from forebay.ingest.files.files import SourceFile, list_files, read_file
+from forebay.ingest.files.listing import list_files
+from forebay.ingest.files.reading import read_file
+from forebay.ingest.files.source_file import SourceFile
 from forebay.settings import IngestConfig
 
 TEXT = b"a picture, more or less " * 40
@@ -47,13 +49,13 @@ def test_images_of_a_zip_reach_a_task_unpacked(tmp_path: Path) -> None:
     packed(tmp_path / "a.zip", ("cat/1.png", TEXT), ("dog/2.png", b"second"))
     found = detect_source(IngestConfig(data=str(tmp_path / "a.zip")), tmp_path)
     assert found.kind == "zip"
-    assert list(found.source.read(found.index(), LIMIT)) == [TEXT, b"second"]
+    assert list(found.source_kind.read(found.index(), LIMIT)) == [TEXT, b"second"]
 
 
 def test_a_member_larger_than_the_limit_is_not_unpacked(tmp_path: Path) -> None:
     packed(tmp_path / "a.zip", ("cat/bomb.png", bytes(4 * LIMIT)), ("dog/2.png", b"second"))
     found = detect_source(IngestConfig(data=str(tmp_path / "a.zip")), tmp_path)
-    bomb, small = found.source.read(found.index(), LIMIT)
+    bomb, small = found.source_kind.read(found.index(), LIMIT)
     assert (isinstance(bomb, UnusableImageError), small) == (True, b"second")
     assert str(bomb) == f"too_large: {4 * LIMIT} bytes, at most {LIMIT} are read"
 
@@ -63,7 +65,7 @@ def test_a_member_that_is_larger_than_announced_is_never_unpacked_beyond(tmp_pat
     data = path.read_bytes()
     path.write_bytes(data.replace(struct.pack("<L", 4 * LIMIT), struct.pack("<L", 100)))
     found = detect_source(IngestConfig(data=str(path)), tmp_path)
-    lying, small = found.source.read(found.index(), LIMIT)
+    lying, small = found.source_kind.read(found.index(), LIMIT)
     assert (str(lying), small) == ("unreadable: its zip member has 101 bytes, 100 are announced", b"second")
 
 
@@ -71,7 +73,7 @@ def test_a_flipped_bit_is_found_by_the_checksum(tmp_path: Path) -> None:
     path = packed(tmp_path / "a.zip", ("cat/1.png", TEXT), ("dog/2.png", b"second"), method=zipfile.ZIP_STORED)
     path.write_bytes(path.read_bytes().replace(b"more or less", b"more or l3ss", 1))
     found = detect_source(IngestConfig(data=str(path)), tmp_path)
-    damaged, _ = found.source.read(found.index(), LIMIT)
+    damaged, _ = found.source_kind.read(found.index(), LIMIT)
     assert str(damaged) == "unreadable: its zip member is damaged: the checksum differs"
 
 
@@ -120,7 +122,7 @@ def test_damaged_zips_are_refused_or_read_never_anything_else(tmp_path: Path, da
     (tmp_path / "a.zip").write_bytes(bytes(whole[: data.draw(st.integers(0, len(whole)))]))
     try:
         found = detect_source(IngestConfig(data=str(tmp_path / "a.zip")), tmp_path)
-        images = list(found.source.read(found.index(), LIMIT))
+        images = list(found.source_kind.read(found.index(), LIMIT))
     except DataError:
         return
     assert all(isinstance(image, bytes | UnusableImageError) for image in images)
@@ -135,7 +137,10 @@ def test_mnist_in_a_zip_is_read_as_in_a_folder(tmp_path: Path) -> None:
         found = detect_source(IngestConfig(data=str(tmp_path / "m.zip")), tmp_path)
         index = found.index()
         assert (found.kind, index["label_name"].to_pylist()) == ("idx", ["7", "1"])
-        assert [image.ravel().tolist() for image in found.source.read(index, LIMIT)] == [[0, 1, 2, 3], [4, 5, 6, 7]]
+        assert [image.ravel().tolist() for image in found.source_kind.read(index, LIMIT)] == [
+            [0, 1, 2, 3],
+            [4, 5, 6, 7],
+        ]
 
 
 def test_a_stored_member_is_not_copied(tmp_path: Path) -> None:

@@ -4,8 +4,9 @@ import hashlib
 from importlib.metadata import version
 from pathlib import Path
 
-from forebay.ingest.archives.open import has_archive_suffix
-from forebay.ingest.files.files import SourceFile, list_files
+from forebay.ingest.files.listing import list_files
+from forebay.ingest.files.source_file import SourceFile
+from forebay.ingest.files.suffixes import has_archive_suffix
 from forebay.settings.ingest import DIGITS
 
 
@@ -43,7 +44,7 @@ def _is_inside(labels: str, files: list[SourceFile]) -> bool:
         return True
     if "://" in labels or Path(labels).expanduser().exists():
         return False
-    archives = len(files) == 1 or any(has_archive_suffix(file) for file in files)
+    archives = len(files) == 1 or any(has_archive_suffix(file.name) for file in files)
     return archives or any(file.path.endswith(f"/{wanted}") for file in files)
 
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from forebay.contracts.manifest import DataManifest
 from forebay.contracts.rows import QUARANTINE, QUARANTINE_SCHEMA
 from forebay.errors import DamagedFileError, DataError
-from forebay.ingest.layout.tree import most_common_suffixes
+from forebay.ingest.files.suffixes import most_common_suffixes
 from forebay.settings import AUTO, IngestConfig
 from forebay.state import StepLog
 

@@ -146,7 +146,7 @@ def _work_folder(out: Path) -> Iterator[Path]:
 def _first_job(found: DetectedSource, index: pa.Table, config: IngestConfig, work: TaskStorage) -> DecodeJob:
     job = DecodeJob(
         work=work,
-        kind=found.source.kind,
+        kind=found.source_kind.kind,
         target=UNKNOWN_FORMAT,
         fit=config.fit,
         resize=config.on_size == "resize",

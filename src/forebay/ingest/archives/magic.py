@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes."""
+"""What kind of file it is, told from its first bytes."""
 
 import bz2
 import gzip
@@ -9,17 +9,18 @@ from collections.abc import Callable
 from typing import BinaryIO, Protocol
 
 from forebay.errors import DataError
-from forebay.ingest.files.files import SourceFile, open_file
+from forebay.ingest.files.reading import open_file
+from forebay.ingest.files.source_file import SourceFile
 
 
 class ByteStream(Protocol):
-    """What comes out of a compressed file."""
+    """The decompressed bytes of a compressed file."""
 
     def read(self, size: int, /) -> bytes:
         """The next bytes; empty at the end."""
 
 
-HEAD_BYTES = 512  # enough for every kind; the size of a tar header
+HEAD_BYTES = 512  # enough to tell every kind; the size of a tar header
 TAR, ZIP, GZIP, BZIP2, XZ = "tar", "zip", "gzip", "bzip2", "xz"
 DECOMPRESSORS: dict[str, Callable[[BinaryIO], ByteStream]] = {
     GZIP: lambda stream: gzip.GzipFile(fileobj=stream),
@@ -47,34 +48,12 @@ _UNSUPPORTED = (
 
 
 def read_head(file: SourceFile) -> bytes:
-    """The first bytes."""
+    """The first bytes of a file."""
     with open_file(file) as stream:
         return stream.read(HEAD_BYTES)
 
 
-def archive_kind(start: bytes) -> str:
-    """The kind of archive or compression that begins so; empty where it is none that is read."""
-    for magic, kind in _MAGIC:
-        if start.startswith(magic):
-            return kind
-    return TAR if _is_tar(start) else ""
-
-
-def describe_unsupported(start: bytes) -> str:
-    """What begins so, where it is a thing that people take for an archive and that is not read; else empty."""
-    if start.lstrip()[:14].lower().startswith((b"<!doctype html", b"<html")):
-        return "a web page, such as one that asks for a login"
-    return next((name for magic, name in _UNSUPPORTED if start.startswith(magic)), "")
-
-
-def wrong_file_error(file: SourceFile) -> DataError | None:
-    """The error for a file that is a thing which people take for a data file, such as a Git LFS pointer."""
-    found = describe_unsupported(read_head(file))
-    fix = "Run `git lfs pull` in its folder." if "LFS" in found else "Get the file again."
-    return DataError(source=file.path, problem=f"it is {found}", fix=fix) if found else None
-
-
-def read_compressed_head(file: SourceFile, kind: str) -> bytes:
+def read_decompressed_head(file: SourceFile, kind: str) -> bytes:
     """The first bytes of what a compressed file holds; empty where it is damaged from the start."""
     with open_file(file) as raw:
         try:
@@ -83,13 +62,39 @@ def read_compressed_head(file: SourceFile, kind: str) -> bytes:
             return b""
 
 
-def _is_tar(start: bytes) -> bool:
-    if len(start) < HEAD_BYTES:
+def archive_kind(head: bytes) -> str:
+    """The kind of archive or compression that begins with these bytes; empty where Forebay reads no such kind."""
+    for magic, kind in _MAGIC:
+        if head.startswith(magic):
+            return kind
+    return TAR if _is_tar(head) else ""
+
+
+def describe_unsupported(head: bytes) -> str:
+    """What begins with these bytes, where people take it for a data file and Forebay does not read it; else empty."""
+    if head.lstrip()[:14].lower().startswith((b"<!doctype html", b"<html")):
+        return "a web page, such as one that asks for a login"
+    return next((name for magic, name in _UNSUPPORTED if head.startswith(magic)), "")
+
+
+def wrong_file_error(file: SourceFile) -> DataError | None:
+    """The error for a file that people take for a data file, such as a Git LFS pointer; None for any other file."""
+    found = describe_unsupported(read_head(file))
+    return DataError(source=file.path, problem=f"it is {found}", fix=refetch_advice(found)) if found else None
+
+
+def refetch_advice(found: str, otherwise: str = "Get the file again.") -> str:
+    """What to do about a file that is what `describe_unsupported` says."""
+    return "Run `git lfs pull` in its folder." if "LFS" in found else otherwise
+
+
+def _is_tar(head: bytes) -> bool:
+    if len(head) < HEAD_BYTES:
         return False
-    if start == bytes(HEAD_BYTES):
-        return True  # nothing but zeros: an empty one
+    if head == bytes(HEAD_BYTES):
+        return True  # an empty tar holds nothing but zeros
     try:
-        tarfile.TarInfo.frombuf(start, "utf-8", "surrogateescape")
+        tarfile.TarInfo.frombuf(head, "utf-8", "surrogateescape")
     except tarfile.HeaderError:
         return False
     return True

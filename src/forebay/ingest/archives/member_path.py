@@ -1,16 +1,16 @@
-"""What a member of an archive is called inside the source."""
+"""The path of an archive's member inside the source."""
 
 import re
 
-from forebay.ingest.files.files import printable
+from forebay.ingest.files.source_file import printable
 
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
 def member_path(name: str) -> str:
-    """The path of a member, as nothing is extracted: leading slashes and drives do no harm.
+    """Clean up a member's name. Leading slashes and drives may be dropped, because nothing is extracted.
 
-    A name without a slash that has backslashes was written by a program on Windows, whatever others are like.
+    Backslashes separate folders in a name that has no slash: a program on Windows wrote it.
     """
     parts = (name if "/" in name else name.replace("\\", "/")).split("/")
     if len(parts) > 1 and _DRIVE.fullmatch(parts[0]):

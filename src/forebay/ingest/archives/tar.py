@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import BinaryIO
 
-from forebay.errors import DataError
-from forebay.ingest.archives.compressed import REPACK_ADVICE
+from forebay.ingest.archives.compressed import damaged_archive
 from forebay.ingest.archives.member_path import member_path
-from forebay.ingest.files.files import SourceFile, SourceListing, open_file, printable
+from forebay.ingest.files.reading import open_file
+from forebay.ingest.files.source_file import SourceFile, SourceListing, printable
 
-BLOCK = 512  # bytes, of the tar format
-EXTENSION_BYTES = 1 << 20  # of one header's long name or PAX attributes
+BLOCK_BYTES = 512  # of the tar format
+MAX_EXTENSION_BYTES = 1 << 20  # of one header's long name or PAX attributes
 _EXTENSIONS = (
     tarfile.GNUTYPE_LONGNAME,
     tarfile.GNUTYPE_LONGLINK,
@@ -23,14 +23,14 @@ _EXTENSIONS = (
 
 
 def tar_members(archive: SourceFile) -> SourceListing:
-    """What a tar archive holds; members that must not be read carry a `problem`.
+    """List what a tar archive holds; members that must not be read carry a `problem`.
 
     Raises:
         DataError: it is no tar, is damaged, or was cut off.
     """
     files: list[SourceFile] = []
     folders: list[str] = []
-    links: dict[int, str] = {}  # by place among the files: the member whose bytes a hard link shares
+    links: dict[int, str] = {}  # by position in `files`: the member whose bytes a hard link shares
     with open_file(archive) as stream:
         for info in _headers(archive.path, stream):
             if info.isdir():
@@ -38,7 +38,7 @@ def tar_members(archive: SourceFile) -> SourceListing:
                 continue
             if info.islnk():
                 links[len(files)] = member_path(info.linkname)
-            files.append(_member(archive, info))
+            files.append(_tar_member(archive, info))
     if links:
         _resolve_hard_links(links, files)
     return SourceListing.of_visible(files, folders)
@@ -46,44 +46,48 @@ def tar_members(archive: SourceFile) -> SourceListing:
 
 def _resolve_hard_links(links: dict[int, str], files: list[SourceFile]) -> None:
     """Give hard links the bytes of the member that they name, which lies before them in the archive."""
-    members = {file.path: place for place, file in enumerate(files) if place not in links}
-    for place, target in links.items():
-        if target in members and not files[place].problem:
-            found = files[members[target]]
-            files[place] = replace(found, path=files[place].path)
-            members[files[place].path] = place
-        elif not files[place].problem:
-            files[place] = replace(files[place], problem=f"a hard link to {target}, which the archive does not hold")
+    members = {file.path: position for position, file in enumerate(files) if position not in links}
+    for position, target in links.items():
+        link = files[position]
+        if link.problem:
+            continue
+        if target in members:
+            files[position] = replace(files[members[target]], path=link.path)
+            members[link.path] = position
+        else:
+            files[position] = replace(link, problem=f"a hard link to {target}, which the archive does not hold")
 
 
 class _BoundedTarInfo(tarfile.TarInfo):
-    """Headers whose long names and attributes, which tarfile reads whole into memory, have a sane size."""
+    """A header that bounds its long name and attributes, which tarfile reads whole into memory."""
 
     def _proc_member(self, tarfile_: tarfile.TarFile) -> tarfile.TarInfo:
-        if self.type in _EXTENSIONS and self.size > EXTENSION_BYTES:
+        if self.type in _EXTENSIONS and self.size > MAX_EXTENSION_BYTES:
             raise tarfile.ReadError(f"a header claims {self.size} bytes of names and attributes")
         return super()._proc_member(tarfile_)  # type: ignore[misc,no-any-return]
 
 
 def _headers(archive: str, stream: BinaryIO) -> Iterator[tarfile.TarInfo]:
-    """Every member's header; the archive must end in the mark that a complete one has."""
+    """Read every member's header, and check for the end-of-archive mark, which an archive that was cut off lacks."""
     try:
         with tarfile.open(fileobj=stream, mode="r:", tarinfo=_BoundedTarInfo) as tar:
             end = -1
             while (info := tar.next()) is not None:
-                if info.size < 0 or tar.offset <= end:  # a negative size would send tarfile round in circles
+                if info.size < 0 or tar.offset <= end:  # a negative size would make tarfile loop for ever
                     raise tarfile.ReadError(f"member {info.name!r} has an impossible size")
                 end = tar.offset
                 tar.members.clear()  # type: ignore[attr-defined]  # it would keep every header of a large archive
                 yield info
             stream.seek(tar.offset)
     except (tarfile.TarError, ValueError, OverflowError, RecursionError, MemoryError) as error:
-        raise _damaged(archive, f"not a whole tar archive ({error})") from error
-    if stream.read(BLOCK) != bytes(BLOCK):
-        raise _damaged(archive, f"it breaks off or is damaged at byte {tar.offset}, before the end-of-archive mark")
+        raise damaged_archive(archive, f"not a whole tar archive ({error})") from error
+    if stream.read(BLOCK_BYTES) != bytes(BLOCK_BYTES):
+        raise damaged_archive(
+            archive, f"it breaks off or is damaged at byte {tar.offset}, before the end-of-archive mark"
+        )
 
 
-def _member(archive: SourceFile, info: tarfile.TarInfo) -> SourceFile:
+def _tar_member(archive: SourceFile, info: tarfile.TarInfo) -> SourceFile:
     problem = _problem(info)
     return SourceFile(
         path=member_path(info.name),
@@ -105,7 +109,3 @@ def _problem(info: tarfile.TarInfo) -> str:
     if not info.isreg() or info.sparse is not None:
         return f"not a plain file (tar type {stat.filemode(info.mode)} {info.type!r})"
     return ""
-
-
-def _damaged(path: str, problem: str) -> DataError:
-    return DataError(source=path, problem=problem, fix=REPACK_ADVICE)

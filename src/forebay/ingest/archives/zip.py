@@ -1,27 +1,23 @@
 """The members of a zip archive."""
 
 import contextlib
-import hashlib
 import stat
 import zipfile
-import zlib
 from collections.abc import Iterable
-from dataclasses import replace
-from pathlib import Path
 
-from forebay.errors import DataError
-from forebay.ingest.archives.compressed import CHUNK_BYTES, REPACK_ADVICE
+from forebay.ingest.archives.compressed import damaged_archive
 from forebay.ingest.archives.member_path import member_path
-from forebay.ingest.files.files import SourceFile, SourceListing, open_file, printable, read
+from forebay.ingest.files.reading import open_file
+from forebay.ingest.files.source_file import SourceFile, SourceListing, printable
 from forebay.ingest.files.unzip import DEFLATED, LOCAL_HEADER, STORED
 
-ENCRYPTED, UTF8 = 1, 1 << 11  # flags
-METHODS = {9: "deflate64", 12: "bzip2", 14: "lzma", 93: "zstd", 95: "xz", 98: "ppmd"}  # that are not read
-EXTRA_BYTES = 1 << 16  # at most, of a local header; the directory's own extra field may be another
+ENCRYPTED, UTF8 = 1, 1 << 11  # flag bits
+UNSUPPORTED_METHODS = {9: "deflate64", 12: "bzip2", 14: "lzma", 93: "zstd", 95: "xz", 98: "ppmd"}
+EXTRA_BYTES = 1 << 16  # most that a local header's name or extra field takes; the directory may state other lengths
 
 
 def zip_members(archive: SourceFile) -> SourceListing:
-    """What a zip archive holds; members that must not be read carry a `problem`.
+    """List what a zip archive holds; members that must not be read carry a `problem`.
 
     Nothing is unpacked here: a member is unpacked when its image is read, to no more than its announced size.
 
@@ -33,25 +29,33 @@ def zip_members(archive: SourceFile) -> SourceListing:
             with zipfile.ZipFile(stream) as opened:
                 members, end = opened.infolist(), opened.start_dir
         except (zipfile.BadZipFile, NotImplementedError, ValueError, OverflowError, MemoryError) as error:
-            raise DataError(
-                source=archive.path, problem=f"not a whole zip archive ({error})", fix=REPACK_ADVICE
-            ) from error
-    room = _member_extents(archive, members, end)
-    files = [_file(archive, member, room[member.header_offset]) for member in members if not _is_folder(member)]
+            raise damaged_archive(archive.path, f"not a whole zip archive ({error})") from error
+    zipped_bytes = _member_extents(archive, members, end)
+    files = [
+        _zip_member(archive, member, zipped_bytes[member.header_offset]) for member in members if not _is_folder(member)
+    ]
     return SourceListing.of_visible(files, (_path(member) for member in members if _is_folder(member)))
 
 
 def _member_extents(archive: SourceFile, members: Iterable[zipfile.ZipInfo], end: int) -> dict[int, int]:
-    """How many bytes lie between each member's header and what comes next, by offset."""
-    rooms: dict[int, int] = {}
+    """By offset of each member's header, how many bytes to read for that member.
+
+    Args:
+        archive: the archive, for messages.
+        members: what its directory lists.
+        end: offset of the directory, which follows the last member.
+
+    Raises:
+        DataError: two members overlap.
+    """
+    extents: dict[int, int] = {}
     for member in sorted(members, key=lambda member: member.header_offset, reverse=True):
-        room = end - member.header_offset
-        if room < LOCAL_HEADER.size + member.compress_size or member.header_offset in rooms:
-            problem = f"its member {printable(member.filename)!r} overlaps another one"
-            raise DataError(source=archive.path, problem=problem, fix=REPACK_ADVICE)
-        rooms[member.header_offset] = min(room, LOCAL_HEADER.size + 2 * EXTRA_BYTES + member.compress_size)
+        available = end - member.header_offset
+        if available < LOCAL_HEADER.size + member.compress_size or member.header_offset in extents:
+            raise damaged_archive(archive.path, f"its member {printable(member.filename)!r} overlaps another one")
+        extents[member.header_offset] = min(available, LOCAL_HEADER.size + 2 * EXTRA_BYTES + member.compress_size)
         end = member.header_offset
-    return rooms
+    return extents
 
 
 def _is_folder(member: zipfile.ZipInfo) -> bool:
@@ -59,7 +63,7 @@ def _is_folder(member: zipfile.ZipInfo) -> bool:
 
 
 def _path(member: zipfile.ZipInfo) -> str:
-    """The name inside the source. Without a flag it is of an old code page; macOS writes UTF-8 without the flag."""
+    """The path inside the source. A name without the UTF-8 flag is in an old code page, but macOS writes UTF-8."""
     name = member.filename
     if not member.flag_bits & UTF8 and not name.isascii():
         with contextlib.suppress(UnicodeError):
@@ -67,7 +71,7 @@ def _path(member: zipfile.ZipInfo) -> str:
     return member_path(name)
 
 
-def _file(archive: SourceFile, member: zipfile.ZipInfo, room: int) -> SourceFile:
+def _zip_member(archive: SourceFile, member: zipfile.ZipInfo, zipped_bytes: int) -> SourceFile:
     problem = _problem(member)
     return SourceFile(
         path=_path(member),
@@ -76,7 +80,7 @@ def _file(archive: SourceFile, member: zipfile.ZipInfo, room: int) -> SourceFile
         size=0 if problem else member.file_size,
         version=archive.version,
         problem=problem,
-        zipped_bytes=room,
+        zipped_bytes=zipped_bytes,
     )
 
 
@@ -88,49 +92,6 @@ def _problem(member: zipfile.ZipInfo) -> str:
     if member.flag_bits & ENCRYPTED:
         return "it is encrypted; pack the archive again without a password"
     if member.compress_type not in (STORED, DEFLATED):
-        method = METHODS.get(member.compress_type, str(member.compress_type))
+        method = UNSUPPORTED_METHODS.get(member.compress_type, str(member.compress_type))
         return f"packed by the method {method}, which is not read; pack the archive again with the usual one (deflate)"
     return ""
-
-
-def seekable_file(file: SourceFile, work: Path) -> SourceFile:
-    """A file whose bytes can be read from any place: itself, or a zip member where it lies stored or is unpacked to.
-
-    Args:
-        work: folder for the unpacked bytes.
-
-    Raises:
-        DataError: the member is damaged, or larger than announced.
-    """
-    if not file.zipped_bytes:
-        return file
-    if file.problem:
-        raise DataError(source=file.path, problem=file.problem, fix=REPACK_ADVICE)
-    header = read(file.uri, file.offset, LOCAL_HEADER.size)
-    _, _, _, method, *_, name_bytes, extra_bytes = LOCAL_HEADER.unpack(header)
-    start = LOCAL_HEADER.size + name_bytes + extra_bytes
-    if method == STORED:
-        return replace(file, offset=file.offset + start, zipped_bytes=0)
-    target = work / f"unpacked-{hashlib.sha256(file.path.encode()).hexdigest()[:16]}"
-    _inflate(
-        replace(file, offset=file.offset + start, size=file.zipped_bytes - start, zipped_bytes=0), target, file.size
-    )
-    return SourceFile(path=file.path, uri=str(target), size=file.size, version=file.version)
-
-
-def _inflate(packed: SourceFile, target: Path, size: int) -> None:
-    inflating, written = zlib.decompressobj(-zlib.MAX_WBITS), 0
-    with open_file(packed) as stream, target.open("wb") as out:
-        while not inflating.eof and (chunk := stream.read(CHUNK_BYTES)):
-            try:
-                content = inflating.decompress(chunk)  # at most some thousand times as large as the chunk
-            except zlib.error as error:
-                raise DataError(
-                    source=packed.path, problem=f"its zip member is damaged ({error})", fix=REPACK_ADVICE
-                ) from error
-            written += out.write(content)
-            if written > size:
-                break
-    if written != size or not inflating.eof:
-        problem = f"its zip member has not the {size} bytes that are announced"
-        raise DataError(source=packed.path, problem=problem, fix=REPACK_ADVICE)

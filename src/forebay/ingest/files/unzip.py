@@ -6,18 +6,18 @@ import zlib
 LOCAL_HEADER = struct.Struct("<4s5H3L2H")
 SIGNATURE = b"PK\x03\x04"
 STORED, DEFLATED = 0, 8
-DATA_DESCRIPTOR = 1 << 3  # flag: the checksum follows the content
+DATA_DESCRIPTOR = 1 << 3  # flag bit: the checksum follows the content
 
 
 def unzip_member(data: bytes, size: int) -> bytes:
-    """Unpack a member.
+    """Unpack a member of a zip archive.
 
     Args:
-        data: from the member's local header on; what follows the member does no harm.
-        size: of the content, as the archive's directory has it; no more than that is ever unpacked.
+        data: the archive's bytes from the member's local header on; bytes after the member are ignored.
+        size: bytes of the content, as the archive's directory states; no more than that is ever unpacked.
 
     Raises:
-        ValueError: it is damaged, or not as large as the directory says.
+        ValueError: it is damaged, or its size is not the stated one.
     """
     if len(data) < LOCAL_HEADER.size or data[:4] != SIGNATURE:
         raise ValueError("there is no zip member where the archive's directory says")
@@ -32,8 +32,8 @@ def unzip_member(data: bytes, size: int) -> bytes:
 
 
 def _inflate(data: bytes, size: int) -> bytes:
-    inflating = zlib.decompressobj(-zlib.MAX_WBITS)
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
-        return inflating.decompress(data, size + 1)
+        return inflater.decompress(data, size + 1)
     except zlib.error as error:
         raise ValueError(f"its zip member is damaged: {error}") from error

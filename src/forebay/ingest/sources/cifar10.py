@@ -1,7 +1,7 @@
 """CIFAR-10's binary format (`data_batch_1.bin` … `test_batch.bin`, `batches.meta.txt`), read by our own reader.
 
 A row is one label byte and 3 x 32 x 32 pixel bytes, plane by plane (https://www.cs.toronto.edu/~kriz/cifar.html).
-The Python form is a pickle, which runs whatever code it holds when it is opened, so it is refused.
+The Python form is refused: it is a pickle, and opening a pickle runs whatever code it holds.
 """
 
 import os
@@ -11,24 +11,20 @@ from pathlib import Path
 
 from forebay.errors import DataError
 from forebay.ingest.archives.magic import wrong_file_error
-from forebay.ingest.archives.zip import seekable_file
-from forebay.ingest.files.files import SourceFile, read, read_file
+from forebay.ingest.archives.zip_content import seekable_file
+from forebay.ingest.files.reading import read_bytes, read_file
+from forebay.ingest.files.source_file import SourceFile
 from forebay.ingest.image_index import ImageRecord
-from forebay.ingest.sources.source_kind import (
-    SourceContents,
-    SourceKind,
-    complete_split,
-    invalid_file,
-    read_byte_ranges,
-)
+from forebay.ingest.sources.byte_ranges import read_byte_ranges
+from forebay.ingest.sources.source_kind import SourceContents, SourceKind, complete_split, invalid_file
 
 BINARY = re.compile(r"(data_batch_\d+|test_batch)\.bin")
 PICKLED = re.compile(r"data_batch_\d+|test_batch|batches\.meta")
-NAMES = "batches.meta.txt"
+CLASS_NAMES = "batches.meta.txt"
 SIDE, CHANNELS = 32, 3
 PIXEL_BYTES = SIDE * SIDE * CHANNELS
 ROW_BYTES = 1 + PIXEL_BYTES
-ROWS_AT_ONCE = 4096
+ROWS_PER_READ = 4096
 
 
 def _accepts(contents: SourceContents) -> bool:
@@ -45,7 +41,7 @@ def _index(contents: SourceContents, work: Path) -> Iterator[ImageRecord]:
             problem="this is the Python form of CIFAR-10, a pickle, which could run any code when it is opened",
             fix="Get the binary form, cifar-10-binary.tar.gz, and give that file or its folder cifar-10-batches-bin.",
         )
-    names = _names(files)
+    names = _class_names(files)
     present = {_split(file) for file in batches}
     for file in batches:
         yield from _records(file, names, complete_split(_split(file), present))
@@ -55,10 +51,10 @@ def _split(file: SourceFile) -> str:
     return "test" if file.name.startswith("test") else "train"
 
 
-def _names(files: Sequence[SourceFile]) -> list[str]:
-    """The class names in label order; their numbers where the file of names is missing."""
+def _class_names(files: Sequence[SourceFile]) -> list[str]:
+    """The class names in label order; numbers where the file of names is missing."""
     for file in files:
-        if file.name == NAMES:
+        if file.name == CLASS_NAMES:
             if not file.zipped_bytes and (error := wrong_file_error(file)) is not None:
                 raise error
             return read_file(file).decode("utf-8", "replace").split()
@@ -83,9 +79,9 @@ def _records(file: SourceFile, names: Sequence[str], split: str | None) -> Itera
 
 
 def _labels(file: SourceFile) -> Iterator[int]:
-    step = ROWS_AT_ONCE * ROW_BYTES
+    step = ROWS_PER_READ * ROW_BYTES
     for start in range(0, file.size, step):
-        yield from read(file.uri, file.offset + start, min(step, file.size - start))[::ROW_BYTES]
+        yield from read_bytes(file.uri, file.offset + start, min(step, file.size - start))[::ROW_BYTES]
 
 
 KIND = SourceKind(kind="cifar10", accepts=_accepts, index=_index, read=read_byte_ranges)

@@ -1,8 +1,8 @@
 """WebDataset: tars in which an image and its label share a name: `000123.jpg` and `000123.cls` or `000123.json`.
 
-https://github.com/webdataset/webdataset: a sample is what has the same path up to the first dot of the file name. A
-`.cls` file holds the class as text; a `.json` file holds it under one of `LABEL_KEYS`. The split stands in the name of
-the tar (`train-000000.tar`).
+https://github.com/webdataset/webdataset: the files of a sample have the same path up to the first dot of the file
+name. A `.cls` file holds the class as text; a `.json` file holds it under one of `LABEL_KEYS`. The name of the tar
+holds the split (`train-000000.tar`).
 """
 
 import json
@@ -12,22 +12,25 @@ from itertools import islice
 from pathlib import Path
 
 from forebay.errors import DataError
-from forebay.ingest.files.files import SourceFile, read_file
+from forebay.ingest.files.reading import read_file
+from forebay.ingest.files.source_file import SourceFile
+from forebay.ingest.files.suffixes import has_image_suffix
 from forebay.ingest.image_index import ImageRecord
-from forebay.ingest.labels.label_table import label_text
+from forebay.ingest.labels.label_text import label_text
 from forebay.ingest.labels.splits import parse_splits, split_roles
-from forebay.ingest.layout import ImageLabel, is_image
+from forebay.ingest.layout import ImageLabel
 from forebay.ingest.source_note import SourceNote
-from forebay.ingest.sources.folder import record, sidecar_notes
-from forebay.ingest.sources.source_kind import S3_THREADS, SourceContents, SourceKind, read_byte_ranges
+from forebay.ingest.sources.byte_ranges import S3_THREADS, read_byte_ranges
+from forebay.ingest.sources.file_records import image_record, sidecar_notes
+from forebay.ingest.sources.source_kind import SourceContents, SourceKind
 from forebay.object_store import is_s3_uri
 from forebay.settings import AUTO
 
 CLS, JSON = ".cls", ".json"
 LABEL_KEYS = ("label", "cls", "class", "class_name", "category", "target", "label_name")
 MAX_LABEL_BYTES = 1 << 20
-LOOKED_AT = 20  # descriptions, of which one must hold a label: some samples may be without
-ORDER = (".jpg", ".jpeg", ".png", ".webp")  # of several images of a sample the first of these, else by name
+MAX_JSON_TRIED = 20  # files, of which one must hold a label: some samples may be without
+PREFERRED_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")  # where a sample has several images; else by name
 
 
 def _accepts(contents: SourceContents) -> bool:
@@ -35,36 +38,38 @@ def _accepts(contents: SourceContents) -> bool:
         return False
     if any(file.name.lower().endswith(CLS) for file in contents.files):
         return True
-    folders = {file.path.rpartition("/")[0] for file in contents.files if is_image(file.name)}
-    described = (
+    folders = {file.path.rpartition("/")[0] for file in contents.files if has_image_suffix(file.name)}
+    json_files = (
         file for file in contents.files if file.name.lower().endswith(JSON) and (file.offset or file.zipped_bytes)
     )
     return folders <= set(contents.archives) and any(
-        _json_label(file, contents) for file in islice(described, LOOKED_AT)
+        _json_label(file, contents) for file in islice(json_files, MAX_JSON_TRIED)
     )
 
 
 def _index(contents: SourceContents, work: Path) -> Iterator[ImageRecord | SourceNote]:
     samples = _samples(contents.files)
     images = {key: image for key, files in samples.items() if (image := _image(files)) is not None}
-    named = {key: _label_file(samples[key]) for key in images}
-    labels = dict(zip(named, _in_parallel(lambda file: _label(file, contents), list(named.values())), strict=True))
-    words = parse_splits({_shard(file) for file in images.values()})
-    meanings = split_roles(words.values())
+    label_files = {key: _label_file(samples[key]) for key in images}
+    found = _in_parallel(lambda file: _label(file, contents), list(label_files.values()))
+    labels = dict(zip(label_files, found, strict=True))
+    splits = parse_splits({_shard(file) for file in images.values()})
+    roles = split_roles(splits.values())
+    reason = "no .cls file and no label in a .json file beside it"
     for key, file in images.items():
-        split = meanings.get(words.get(_shard(file), ""))
-        detail = "no .cls file and no label in a .json file beside it"
-        yield record(file, ImageLabel(label=labels[key], split=split, detail=detail))
-    used = {id(file) for file in (*images.values(), *named.values()) if file is not None}
+        split = roles.get(splits.get(_shard(file), ""))
+        yield image_record(file, ImageLabel(label=labels[key], split=split, no_label_reason=reason))
+    used = {id(file) for file in (*images.values(), *label_files.values()) if file is not None}
     yield from sidecar_notes([file for file in contents.files if id(file) not in used])
 
 
 def _samples(files: Sequence[SourceFile]) -> dict[str, list[SourceFile]]:
-    found: dict[str, list[SourceFile]] = {}
+    """The files of each sample, by its key."""
+    samples: dict[str, list[SourceFile]] = {}
     for file in files:
         folder, _, name = file.path.rpartition("/")
-        found.setdefault(f"{folder}/{name.partition('.')[0]}", []).append(file)
-    return found
+        samples.setdefault(f"{folder}/{name.partition('.')[0]}", []).append(file)
+    return samples
 
 
 def _suffix(file: SourceFile) -> str:
@@ -72,25 +77,25 @@ def _suffix(file: SourceFile) -> str:
 
 
 def _image(files: Sequence[SourceFile]) -> SourceFile | None:
-    images = {_suffix(file): file for file in files if is_image(file.name)}
-    first = next((suffix for suffix in ORDER if suffix in images), min(images, default=""))
-    return images.get(first)
+    by_suffix = {_suffix(file): file for file in files if has_image_suffix(file.name)}
+    suffix = next((suffix for suffix in PREFERRED_SUFFIXES if suffix in by_suffix), min(by_suffix, default=""))
+    return by_suffix.get(suffix)
 
 
 def _label_file(files: Sequence[SourceFile]) -> SourceFile | None:
-    suffixes = {_suffix(file): file for file in files}
-    return suffixes.get(CLS) or suffixes.get(JSON)
+    by_suffix = {_suffix(file): file for file in files}
+    return by_suffix.get(CLS) or by_suffix.get(JSON)
 
 
 def _in_parallel(
-    label: Callable[[SourceFile | None], str | None], files: Sequence[SourceFile | None]
+    read_label: Callable[[SourceFile | None], str | None], files: Sequence[SourceFile | None]
 ) -> Iterator[str | None]:
-    """Labels in their order; a request to S3 waits for the network, not for a core."""
+    """Read labels in the order of their files; a request to S3 waits for the network, not for a core."""
     if files and files[0] is not None and is_s3_uri(files[0].uri):
         with ThreadPoolExecutor(S3_THREADS) as pool:
-            yield from pool.map(label, files)
+            yield from pool.map(read_label, files)
     else:
-        yield from map(label, files)
+        yield from map(read_label, files)
 
 
 def _label(file: SourceFile | None, contents: SourceContents) -> str | None:
@@ -122,7 +127,7 @@ def _content(file: SourceFile) -> bytes:
 
 
 def _shard(file: SourceFile) -> str:
-    """What the split may stand in: the archive, or the first folder."""
+    """The name that may hold the split: that of the archive, or of the first folder."""
     return file.path.rpartition("/")[0].partition("/")[0] or Path(file.uri).name.partition(".")[0]
 
 

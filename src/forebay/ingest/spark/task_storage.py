@@ -11,7 +11,8 @@ from typing import BinaryIO, Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from forebay.ingest.files.files import SourceFile, open_file
+from forebay.ingest.files.reading import open_file
+from forebay.ingest.files.source_file import SourceFile
 from forebay.object_store import ObjectFolder, is_s3_uri, object_size
 
 

@@ -1,4 +1,4 @@
-"""The images of some rows, in a Spark task."""
+"""Reads the images of some rows, in a Spark task."""
 
 import os
 from collections.abc import Iterator
@@ -10,33 +10,35 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from forebay.images import UnusableImageError
-from forebay.ingest.files.files import SourceFile, open_file
-from forebay.ingest.sources.parquet.columns import OWN, SPARK_IMAGE
-from forebay.ingest.sources.source_kind import SourceImage, pixels_from_bytes, size_error
+from forebay.ingest.files.reading import open_file
+from forebay.ingest.files.source_file import SourceFile
+from forebay.ingest.sources.byte_ranges import pixels_from_bytes, size_error
+from forebay.ingest.sources.parquet.column_types import ROW_TABLE_COLUMNS, SPARK_IMAGE
+from forebay.ingest.sources.source_kind import SourceImage
 
 BATCH_ROWS = 256
-BYTE_MODES = {0: 1, 16: 3, 24: 4}  # OpenCV's numbers of types with a byte per channel: their channels
+CHANNELS_OF_MODE = {0: 1, 16: 3, 24: 4}  # by OpenCV's number of a type with one byte per channel
 
 
-def read(rows: pa.Table, max_file_bytes: int) -> Iterator[SourceImage]:
-    """The images of rows of the index, whole row groups at a time."""
+def read_images(rows: pa.Table, max_file_bytes: int) -> Iterator[SourceImage]:
+    """Read the images of rows of the index, a whole row group at a time."""
     keys = ("uri", "offset", "size", "column")
     for uri, group, size, column in dict.fromkeys(zip(*(rows[key].to_pylist() for key in keys), strict=True)):
         with open_file(SourceFile(path="", uri=os.fsdecode(uri), size=size)) as stream, pq.ParquetFile(stream) as table:
-            own = set(OWN) <= set(table.schema_arrow.names) and column == "pixels"
-            wanted = list(OWN[:4]) if own else [column]
+            raw = set(ROW_TABLE_COLUMNS) <= set(table.schema_arrow.names) and column == "pixels"
+            wanted = list(ROW_TABLE_COLUMNS[:4]) if raw else [column]
             for batch in table.iter_batches(BATCH_ROWS, row_groups=[group], columns=wanted):
                 for row in batch.to_pylist():
-                    yield _own_image(row) if own else _image(row[column], max_file_bytes)
+                    yield _raw_image(row) if raw else _encoded_image(row[column], max_file_bytes)
 
 
-def _own_image(row: dict[str, Any]) -> SourceImage:
+def _raw_image(row: dict[str, Any]) -> SourceImage:
     if any(value is None for value in row.values()):
         return UnusableImageError("unreadable", "pixels or their shape are missing")
     return pixels_from_bytes(row["pixels"], row["height"], row["width"], row["channels"])
 
 
-def _image(value: Any, max_file_bytes: int) -> SourceImage:
+def _encoded_image(value: Any, max_file_bytes: int) -> SourceImage:
     if isinstance(value, dict) and "bytes" not in value and value.keys() >= SPARK_IMAGE:
         return _spark_image(value)
     path = value.get("path") if isinstance(value, dict) else None
@@ -47,8 +49,8 @@ def _image(value: Any, max_file_bytes: int) -> SourceImage:
 
 
 def _spark_image(image: dict[str, Any]) -> SourceImage:
-    """Spark's image: rows of blue, green, red (and alpha), or grey; laid on white as everywhere."""
-    channels = BYTE_MODES.get(image["mode"])
+    """Convert Spark's image, whose channels are grey, or blue, green, red (and alpha). Alpha is composited on white."""
+    channels = CHANNELS_OF_MODE.get(image["mode"])
     if channels is None or channels != image["nChannels"]:
         return UnusableImageError("unreadable", f"image of OpenCV type {image['mode']}, only 0, 16 and 24 are read")
     height, width, data = image["height"] or 0, image["width"] or 0, image["data"] or b""
