@@ -1,7 +1,7 @@
 """Make the passwords of docker/compose.yaml, once; its service `secrets` runs this. Standard library only.
 
 What is there already is kept: the first file is the one that counts, the others are written from it every time. They
-belong to the owner of their folder, and group 0 may read them, which every container of the stand belongs to.
+belong to the owner of their folder, and group 0 may read them, which every container of compose.yaml belongs to.
 """
 
 import json

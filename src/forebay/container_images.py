@@ -29,7 +29,7 @@ PIPELINE = image_name("pipeline")  # register, deploy
 SPARK = image_name("spark")  # ingest
 TRAIN = image_name("train")  # preprocess, train, evaluate
 SERVE = image_name("serve")  # the server
-MLFLOW = image_name("mlflow")  # a tracking server, for a stand or a cluster
+MLFLOW = image_name("mlflow")  # a tracking server, for docker/compose.yaml or a cluster
 RUN_IMAGES = (PIPELINE, SPARK, TRAIN, SERVE)
 
 
