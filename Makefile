@@ -61,6 +61,7 @@ golden: setup ## compile the pipeline, render the chart and write the tables of 
 	$(BIN)/python manifests/write.py
 	FOREBAY_GOLDEN=write $(BIN)/pytest -q tests/helm -k golden
 	FOREBAY_GOLDEN=write $(BIN)/pytest -q tests/faults/test_page.py tests/docs/test_settings_page.py
+	FOREBAY_GOLDEN=write $(BIN)/pytest -q tests/docs/test_commands.py -k table_of_commands
 
 docs: setup ## build the pages of docs/ into a site, build/site/index.html; nothing is fetched
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
