@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from forebay.settings import Setting, all_settings, cache_settings, parameter_name
+from forebay.settings import SettingInfo, all_settings, cache_settings, parameter_name
 
 Parameters = dict[str, Any]
 """KFP channels by parameter name."""
@@ -48,6 +48,6 @@ def arguments_of(step: str, parameters: Parameters, *, without: tuple[str, ...] 
     }
 
 
-def _docstring(summary: str, settings: list[Setting]) -> str:
+def _docstring(summary: str, settings: list[SettingInfo]) -> str:
     lines = [f"    {parameter_name(s.key)}: {s.meaning}{f' ({s.unit})' if s.unit else ''}." for s in settings]
     return "\n".join([summary, "", "Args:", *lines])

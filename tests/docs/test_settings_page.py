@@ -5,7 +5,7 @@ import os
 import re
 
 from forebay.settings import ServeConfig, all_settings
-from forebay.settings.keys import STEP_CONFIGS, Setting
+from forebay.settings.keys import STEP_CONFIGS, SettingInfo
 from support.markdown_pages import DOCS, ROOT
 
 PAGE = DOCS / "settings.md"
@@ -16,7 +16,7 @@ BETWEEN_PROCESSES = {
 MARK = "<!-- The rest is made of src/forebay/settings/ by `make golden`. -->\n"
 
 
-def _row(setting: Setting) -> str:
+def _row(setting: SettingInfo) -> str:
     default = f"`{setting.default}`" if setting.default != "" else "empty"
     meaning = setting.meaning.replace("|", "\\|").replace("*", "\\*")
     return f"| `{setting.key}` | {default} | {setting.unit} | {meaning} |"

@@ -6,7 +6,7 @@ from forebay.errors import ConfigError
 from forebay.serving.http.access import AccessPolicy, is_loopback
 from forebay.serving.rejection import RequestRejectedError
 from forebay.settings import ServeConfig
-from forebay.settings.serve import from_environment, serve_config, serve_variables
+from forebay.settings.serve import serve_config, serve_from_environment, serve_variables
 
 OURS = [
     "localhost",
@@ -138,7 +138,9 @@ def test_a_setting_that_is_none_names_its_rule(field: str, value: str, rule: str
 def test_settings_travel_through_the_environment() -> None:
     variables = serve_variables({"cors_origins": "https://app.example", "hosts": ""})
     assert variables == {"FOREBAY_SERVE_CORS_ORIGINS": "https://app.example"}
-    assert serve_config(from_environment(variables | {"PORT": "1"})) == ServeConfig(cors_origins="https://app.example")
+    assert serve_config(serve_from_environment(variables | {"PORT": "1"})) == ServeConfig(
+        cors_origins="https://app.example"
+    )
     assert serve_config({"hosts": "a"}, {"hosts": "b", "of_a_later_version": "1"}) == ServeConfig(hosts="b")
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from forebay.errors import ConfigError
 from forebay.settings import IngestConfig, PreprocessConfig, TrainConfig, all_settings, model_names, parse_assignments
-from forebay.settings.cluster_only import check_for_this_machine
+from forebay.settings.cluster_only import check_local_settings
 from forebay.settings.keys import STEP_CONFIGS
 
 
@@ -86,11 +86,11 @@ def test_executors_are_for_images_that_all_pods_reach(scheme: str) -> None:
 
 
 def test_what_needs_a_cluster_is_refused_where_the_steps_run_on_this_machine() -> None:
-    check_for_this_machine({"ingest.executors": 0, "train.nodes": 1, "ingest.data": "s3://bucket/photos"})
+    check_local_settings({"ingest.executors": 0, "train.nodes": 1, "ingest.data": "s3://bucket/photos"})
     with pytest.raises(ConfigError, match=r"train\.nodes=2 needs Kubeflow Trainer of a cluster"):
-        check_for_this_machine({"train.nodes": 2})
+        check_local_settings({"train.nodes": 2})
     with pytest.raises(ConfigError, match=r"ingest\.executors=2 needs the Spark Operator .* Set ingest\.executors=0"):
-        check_for_this_machine({"ingest.executors": 2})
+        check_local_settings({"ingest.executors": 2})
 
 
 def test_values_take_the_type_of_their_default() -> None:

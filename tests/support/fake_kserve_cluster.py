@@ -24,7 +24,7 @@ from forebay.serving.state import DesiredModel
 from forebay.settings import DeployConfig, ServeConfig
 from forebay.settings.cluster_environment import MLFLOW_VARIABLES, MODEL_STORE
 from forebay.settings.environment import MLFLOW_URI
-from forebay.settings.serve import NOTHING_GIVEN
+from forebay.settings.serve import DEFAULT_SERVE
 from forebay.state import Home
 from support.fake_kube import FakeKubeApi, Object, fake_kube_api
 from support.paths import RECORDED
@@ -62,7 +62,7 @@ class ClusterStation:
         self.bundles[version] = artifact / "data" / "bundle"
         return version
 
-    def deploy(self, version: str, serve: ServeConfig = NOTHING_GIVEN, **settings: object) -> str:
+    def deploy(self, version: str, serve: ServeConfig = DEFAULT_SERVE, **settings: object) -> str:
         """As the deploy step does; the URL."""
         images = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 1), dtype=np.uint8)
         smoke = Smoke(

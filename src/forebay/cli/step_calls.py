@@ -15,7 +15,7 @@ from forebay.cli.output_redirection import redirect_output_to
 from forebay.cli.render import RunView
 from forebay.errors import ConfigError
 from forebay.settings import parse_assignments
-from forebay.settings.cluster_only import check_for_this_machine
+from forebay.settings.cluster_only import check_local_settings
 from forebay.settings.keys import Scalar
 from forebay.signals import before_forced_exit, raise_on_signals
 from forebay.state import Home
@@ -26,7 +26,7 @@ Result = TypeVar("Result")
 def parse_step_settings(assignments: tuple[str, ...] | list[str], *steps: str) -> dict[str, Scalar]:
     """The settings given, which must be those of the steps that the command calls."""
     values = parse_assignments(assignments)
-    check_for_this_machine(values)
+    check_local_settings(values)
     for key in values:
         if key.partition(".")[0] not in steps:
             raise ConfigError(f"--set {key}: this command has only the settings of {', '.join(steps)}.")

@@ -7,7 +7,7 @@ from forebay.deploy.smoke import Smoke
 from forebay.deploy.target import DeployTarget
 from forebay.serving.example import write_example
 from forebay.settings import DeployConfig, ServeConfig
-from forebay.settings.serve import NOTHING_GIVEN
+from forebay.settings.serve import DEFAULT_SERVE
 from forebay.state import StepLog
 
 
@@ -17,7 +17,7 @@ def deploy(
     config: DeployConfig,
     log: StepLog,
     target: DeployTarget,
-    serve: ServeConfig = NOTHING_GIVEN,
+    serve: ServeConfig = DEFAULT_SERVE,
 ) -> str:
     """Serve a registered version and make it champion once it has answered as evaluated.
 

@@ -27,8 +27,8 @@ from forebay.images.decode import DecodedImage, decode, decode_values, to_8_bits
 from forebay.images.decode_budget import CancellationToken, DecodeBudget
 from forebay.images.errors import DecodingCancelledError, UnusableImageError
 from forebay.images.fit import ImagePreparation, fit
-from forebay.images.limits import MAX_PIXELS
 from forebay.images.resize import resize
+from forebay.settings.image_rules import MAX_PIXELS
 
 __all__ = [
     "MAX_PIXELS",

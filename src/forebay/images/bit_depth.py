@@ -6,23 +6,23 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-BITS = (8, 10, 12, 14, 16)  # what cameras, microscopes and scanners deliver in files of 16 bits
-FULL_BITS = 16  # read by the high byte, as Pillow reads 16-bit colours
-HOT = 1000  # one value in so many may be a hot pixel
+from forebay.settings.image_rules import BIT_DEPTHS, FULL_BITS
+
+HOT_PIXEL_EVERY = 1000  # one value in so many may be a hot pixel
 
 
 class BitDepth(NamedTuple):
     """How many bits the values of one 16-bit image need."""
 
-    bits: int  # the smallest of BITS that holds all of them
+    bits: int  # the smallest of BIT_DEPTHS that holds all of them
     most: int  # the same without the brightest thousandth, and without at least one value
 
 
 def bit_depth_of(values: NDArray[np.uint16]) -> BitDepth:
     """The depth of one image."""
-    top, hot = int(values.max()), max(1, values.size // HOT)
-    bits = next(bits for bits in BITS if top < 1 << bits)
-    held = (most for most in BITS if most < bits and np.count_nonzero(values >= 1 << most) <= hot)
+    top, hot = int(values.max()), max(1, values.size // HOT_PIXEL_EVERY)
+    bits = next(bits for bits in BIT_DEPTHS if top < 1 << bits)
+    held = (most for most in BIT_DEPTHS if most < bits and np.count_nonzero(values >= 1 << most) <= hot)
     return BitDepth(bits, next(held, bits))
 
 

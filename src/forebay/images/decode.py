@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
-from forebay.images.bit_depth import FULL_BITS, scale
+from forebay.images.bit_depth import scale
 from forebay.images.costs import check_bytes, check_opened
 from forebay.images.decode_budget import DecodeBudget, MeteredFile, open_metered
 from forebay.images.errors import DecodingCancelledError, UnusableImageError
 from forebay.images.file_kinds import FORMATS, NO_HEIC, camera_raw_kind, describe_unreadable, is_heic
 from forebay.images.netpbm import scaled
+from forebay.settings.image_rules import FULL_BITS
 
 DEEP_COLOUR = ("RGB;16", "RGBA;16")  # raw modes, with the order of bytes after them: L, B or N
 Admit = Callable[[int], None]

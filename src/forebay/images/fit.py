@@ -6,10 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from forebay.images.bit_depth import FULL_BITS
 from forebay.images.resize import resize
+from forebay.settings.image_rules import FULL_BITS, LETTERBOX, STRETCH
 
-CROP, LETTERBOX, STRETCH = "crop", "letterbox", "stretch"
 PADDING = 0  # black, as of Pillow's ImageOps.pad, torchvision's Pad and TensorFlow's resize_with_pad
 
 

@@ -13,7 +13,6 @@ colour (LZMA) 1.7; GIF of noise 0.7; AVIF and HEIC of one colour 1.9 each, witho
 AVIF, HEIC and compressed TIFF are decoded in one call, which nothing interrupts: only their pixels bound them.
 """
 
-MAX_PIXELS = 50_000_000  # height times width; the default of ingest.max_pixels, and of all files of one request
 MAX_CPU_S = 10.0  # of one image in ingest, of all images of one request; about twice the worst that is accepted
 
 # Files up to this size are neither watched nor searched where their size bounds what they can ask for: at a microsecond

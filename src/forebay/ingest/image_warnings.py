@@ -2,10 +2,9 @@
 
 from collections import Counter
 
-from forebay.images.bit_depth import BITS
-from forebay.images.fit import CROP, LETTERBOX, STRETCH
 from forebay.ingest.target_format import DecodeOutcome, ImageShape, TargetFormat
 from forebay.settings import AUTO, IngestConfig
+from forebay.settings.image_rules import BIT_DEPTHS, CROP, LETTERBOX, STRETCH
 
 OTHER_ASPECT = 0.1  # of an image that is cut, black or squeezed away: above it, the aspect ratio is another one
 MANY = 0.05  # of the images: above it, they are worth a warning
@@ -88,7 +87,7 @@ def _depths(outcomes: Counter[DecodeOutcome]) -> Counter[tuple[int, int]]:
 
 
 def _scaled(depths: Counter[tuple[int, int]], bits: int) -> str | None:
-    if bits == max(BITS):
+    if bits == max(BIT_DEPTHS):
         return None
     return (
         f"{depths.total()} images have 16 bits a value and use {bits} of them: 0 to {_top(bits)} became 0 to 255 "
@@ -100,7 +99,7 @@ def _few_levels(depths: Counter[tuple[int, int]], bits: int) -> str | None:
     """Where a few images or pixels decide how dark all the others become."""
     usual = next(
         bound
-        for bound in BITS
+        for bound in BIT_DEPTHS
         if sum(count for (_, most), count in depths.items() if most <= bound) >= USUAL * depths.total()
     )
     if usual >= bits:

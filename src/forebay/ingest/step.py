@@ -45,7 +45,7 @@ from forebay.ingest.target_format import (
     outcome_batch,
 )
 from forebay.settings import IngestConfig
-from forebay.settings.cluster_only import check_for_this_machine
+from forebay.settings.cluster_only import check_local_settings
 from forebay.state import StepLog, seal
 from forebay.state.sealed import MARKER
 
@@ -60,7 +60,7 @@ Progress = Callable[[int, int, str], None]  # done, total, unit
 def ingest(out: Path, config: IngestConfig, log: StepLog, executor: IngestExecutor | None = None) -> DataManifest:
     """Read a source into the row table, the quarantine table and the manifest; see `forebay.ingest`."""
     if executor is None:
-        check_for_this_machine({"ingest.executors": config.executors})
+        check_local_settings({"ingest.executors": config.executors})
     before = source_fingerprint(config.data, config.labels)
     with _work_folder(out) as work:
         if config.executors and executor is not None:

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from forebay.images import BitDepth
-from forebay.images.bit_depth import FULL_BITS
 from forebay.settings import AUTO, IngestConfig
+from forebay.settings.image_rules import FULL_BITS
 
 # Of `outcome_batch`, in Spark's words.
 OUTCOME_DDL = "height int, width int, channels int, reason string, bits int, most_bits int, rows long"

@@ -11,7 +11,7 @@ from forebay.serving.admission.limits import MAX_BODY_BYTES, MIB
 from forebay.serving.log_file import redirect_output, start_rotation
 from forebay.serving.ports import KSERVE_PORT, PORT_VARIABLE, bind, container_port
 from forebay.serving.state import ServingFiles, read_desired
-from forebay.settings.serve import from_environment, serve_config
+from forebay.settings.serve import serve_config, serve_from_environment
 from forebay.signing import require_library, verify_keys
 from forebay.state import Home
 from forebay.state.file_modes import UMASK
@@ -38,7 +38,7 @@ def _serve(options: argparse.Namespace) -> None:
         redirect_output(options.log)
         start_rotation(options.log)
     end_with_supervisor()
-    settings = from_environment(os.environ)
+    settings = serve_from_environment(os.environ)
     serve_config(settings)  # so that a wrong value is reported before a port is taken
     if verify_keys() is not None:
         require_library()

@@ -6,9 +6,16 @@ docs/settings.md are made from these classes.
 
 from forebay.settings.deploy import DeployConfig, RegisterConfig
 from forebay.settings.evaluate import EvaluateConfig
-from forebay.settings.field import AUTO
 from forebay.settings.ingest import IngestConfig, PreprocessConfig
-from forebay.settings.keys import Setting, all_settings, cache_settings, parameter_name, parse_assignments, step_config
+from forebay.settings.keys import (
+    SettingInfo,
+    all_settings,
+    cache_settings,
+    parameter_name,
+    parse_assignments,
+    step_config,
+)
+from forebay.settings.rules import AUTO
 from forebay.settings.serve import ServeConfig
 from forebay.settings.train import TrainConfig
 
@@ -20,7 +27,7 @@ __all__ = [
     "PreprocessConfig",
     "RegisterConfig",
     "ServeConfig",
-    "Setting",
+    "SettingInfo",
     "TrainConfig",
     "all_settings",
     "cache_settings",

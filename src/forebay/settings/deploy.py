@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from forebay.settings.field import AUTO, StepConfig, at_least, between, matching, one_of, setting
+from forebay.settings.field import StepConfig, setting
 from forebay.settings.gpu import GPU_RESOURCE, gpu_resource_rule
+from forebay.settings.rules import AUTO, at_least, between, matching, memory_amount, one_of
 
 LOCAL, KSERVE = "local", "kserve"  # values of deploy.target
 
@@ -44,7 +45,7 @@ class DeployConfig(StepConfig):
     timeout_s: int = setting(
         300,
         unit="seconds",
-        meaning="How long to wait for readiness; a cluster may pull an image first",
+        meaning="How long to wait for readiness; a cluster may pull a container image first",
         rule=at_least(1),
     )
     namespace: str = setting(
@@ -56,7 +57,7 @@ class DeployConfig(StepConfig):
     memory: str = setting(
         "1Gi",
         meaning="On a cluster: memory of one server, in Kubernetes' notation",
-        rule=matching(r"[1-9]\d{0,5}(Mi|Gi)", "1Gi"),
+        rule=memory_amount("1Gi"),
     )
     gpus: int = setting(0, unit="GPUs", meaning="On a cluster: GPUs of one server", rule=between(0, 64))
     gpu_resource: str = setting(

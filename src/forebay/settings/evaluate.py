@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from forebay.settings.field import AUTO, StepConfig, between, matching, one_of, setting
+from forebay.settings.field import StepConfig, setting
+from forebay.settings.rules import AUTO, between, matching, one_of
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,18 +5,9 @@ from typing import ClassVar
 
 from forebay.errors import ConfigError
 from forebay.object_store import is_s3_uri
-from forebay.settings.field import (
-    AUTO,
-    StepConfig,
-    at_least,
-    auto_or_int,
-    between,
-    code_version_setting,
-    matching,
-    memory_at_least,
-    one_of,
-    setting,
-)
+from forebay.settings.field import StepConfig, code_version_setting, setting
+from forebay.settings.image_rules import BIT_DEPTHS, CROP, FIT_MODES, LONGEST_SIDE, MAX_PIXELS
+from forebay.settings.rules import AUTO, at_least, auto_or_int, between, matching, memory_at_least, one_of
 
 DIGITS = "digits"
 """The offline default source: the 1 797 real handwritten digits that scikit-learn ships."""
@@ -40,8 +31,8 @@ class IngestConfig(StepConfig):
     )
     fingerprint: str = setting(
         "",
-        meaning="Identity of what is behind the path now, part of the cache key; the command line fills it in, in "
-        "the UI give a new word to ingest changed data again",
+        meaning="Identity of the data behind the path, part of the cache key; the command line fills it in; in "
+        "the UI, a new word makes the step ingest changed data again",
     )
     code_version: str = code_version_setting()
     labels: str = setting(
@@ -51,8 +42,8 @@ class IngestConfig(StepConfig):
     )
     class_level: str = setting(
         AUTO,
-        meaning="Of an image folder: which folder names the class, counted from 1 below the split folders or the top; "
-        "auto takes the first one where that is not in doubt",
+        meaning="Image folders: which level of folders names the class, counted from 1 below the split folders or "
+        "the top; auto takes the first level where that is clear",
         rule=auto_or_int(1),
     )
     image_column: str = setting(
@@ -77,13 +68,13 @@ class IngestConfig(StepConfig):
         224,
         unit="pixels",
         meaning="Longest side that ingest.size=auto takes; a size that is set is not limited",
-        rule=between(1, 9999),
+        rule=between(1, LONGEST_SIDE),
     )
     fit: str = setting(
-        "crop",
+        CROP,
         meaning="What becomes of an image with another aspect ratio, in the server too: crop keeps its centre, "
         "letterbox all of it on black, stretch squeezes it",
-        rule=one_of("crop", "letterbox", "stretch"),
+        rule=one_of(*FIT_MODES),
     )
     on_size: str = setting(
         "resize", meaning="What to do with an image of another size", rule=one_of("resize", "quarantine")
@@ -94,9 +85,9 @@ class IngestConfig(StepConfig):
     bits: str = setting(
         AUTO,
         unit="bits",
-        meaning="How many bits the values of 16-bit images use, in the server too: the largest number of so many "
-        "bits is white, and so is what lies above; auto takes the fewest that hold all values; 16 keeps the high byte",
-        rule=one_of(AUTO, "8", "10", "12", "14", "16"),
+        meaning="How many bits of 16-bit images are in use, in the server too: the largest value of that many bits is "
+        "white, and so are larger values; auto takes the fewest bits that hold all values; 16 keeps the high byte",
+        rule=one_of(AUTO, *map(str, BIT_DEPTHS)),
     )
     max_quarantine: float = setting(
         0.1,
@@ -108,7 +99,7 @@ class IngestConfig(StepConfig):
         10, unit="rows", meaning="A class with fewer rows is named in a warning", rule=at_least(1)
     )
     max_pixels: int = setting(
-        50_000_000, unit="pixels", meaning="A larger image is quarantined before it is decoded", rule=at_least(1)
+        MAX_PIXELS, unit="pixels", meaning="A larger image is quarantined before it is decoded", rule=at_least(1)
     )
     max_file_bytes: int = setting(
         67_108_864, unit="bytes", meaning="A larger image file is quarantined unread", rule=at_least(1)

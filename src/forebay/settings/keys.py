@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 from forebay.errors import ConfigError
 from forebay.settings.deploy import DeployConfig, RegisterConfig
 from forebay.settings.evaluate import EvaluateConfig
-from forebay.settings.field import StepConfig, check
+from forebay.settings.field import TYPE_WORDS, StepConfig, check_value
 from forebay.settings.ingest import IngestConfig, PreprocessConfig
 from forebay.settings.serve import ServeConfig
 from forebay.settings.train import TrainConfig
@@ -27,12 +27,12 @@ Scalar = str | int | float | bool  # the KFP parameter types that settings use
 
 Config = TypeVar("Config", bound=StepConfig)
 
-_CACHE_ONLY = {"fingerprint", "code_version"}  # filled in by the command line, never by a person's --set
+_CACHE_ONLY = {"fingerprint", "code_version"}  # the command line fills them in; --set does not take them
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Setting:
-    """One setting as people see it."""
+class SettingInfo:
+    """One setting as people read of it: in `--settings`, in the Kubeflow UI and on a page."""
 
     key: str
     default: "Scalar"
@@ -45,12 +45,12 @@ def parameter_name(key: str) -> str:
     return key.replace(".", "_")
 
 
-def all_settings() -> list[Setting]:
+def all_settings() -> list[SettingInfo]:
     """Every setting a person can give, in flow order."""
     return [_setting(key, field) for key, field in _fields().items()]
 
 
-def cache_settings() -> list[Setting]:
+def cache_settings() -> list[SettingInfo]:
     """The two parameters that exist for KFP's cache key alone; the cached steps share one `code_version`."""
     fields = {field.name: field for field in dataclasses.fields(IngestConfig)}
     return [
@@ -59,14 +59,14 @@ def cache_settings() -> list[Setting]:
     ]
 
 
-def _setting(key: str, field: "dataclasses.Field[Any]") -> Setting:
-    return Setting(
+def _setting(key: str, field: "dataclasses.Field[Any]") -> SettingInfo:
+    return SettingInfo(
         key=key, default=cast(Scalar, field.default), unit=field.metadata["unit"], meaning=field.metadata["meaning"]
     )
 
 
 def parse_assignments(assignments: Iterable[str]) -> dict[str, Scalar]:
-    """Turn `KEY=VALUE` words into checked values by key.
+    """Parse `KEY=VALUE` words into checked values by key.
 
     Raises:
         ConfigError: no such key (the nearest one is named), a value of the wrong type, or one against its rule.
@@ -82,11 +82,11 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Scalar]:
 
 
 def step_config(kind: type[Config], values: Mapping[str, Any], **own: Any) -> Config:
-    """Build one step's settings object from values by key (those of other steps are passed over).
+    """Build one step's settings object from values by key; those of other steps are ignored.
 
     Args:
         kind: for example `TrainConfig`.
-        own: fields that no person gives, such as `code_version`.
+        own: fields that `--set` does not take, such as `code_version`.
 
     Raises:
         ConfigError: a value is against its rule.
@@ -112,7 +112,7 @@ def _parse(key: str, text: str) -> Scalar:
         raise ConfigError(f"There is no setting {key!r}. {hint}`forebay run --settings` lists every key.")
     field = fields[key]
     value = _convert(key, text, type(field.default))
-    check(key, value, field)
+    check_value(key, value, field)
     return value
 
 
@@ -122,11 +122,10 @@ def _convert(key: str, text: str, kind: type) -> Scalar:
     try:
         return {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
     except (ValueError, KeyError):
-        words = {int: "a whole number", float: "a number", bool: "true or false"}
-        raise ConfigError(f"{key} must be {words[kind]}, got {text!r}") from None
+        raise ConfigError(f"{key} must be {TYPE_WORDS[kind]}, got {text!r}") from None
 
 
 def _check_together(values: dict[str, Any]) -> None:
-    """Build each step's object once, so rules over several fields speak before a run starts."""
+    """Build each step's object once, so that rules over several fields are checked before a run starts."""
     for config in STEP_CONFIGS:
         step_config(config, values)

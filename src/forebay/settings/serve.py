@@ -1,4 +1,4 @@
-"""Settings of a server: who may ask it besides programs that know its address."""
+"""Settings of a server: who may ask it, and how much it holds at once."""
 
 import re
 from collections.abc import Mapping
@@ -7,42 +7,42 @@ from typing import Any, ClassVar
 
 from forebay.errors import ConfigError
 from forebay.settings.environment import SERVE_PREFIX
-from forebay.settings.field import Rule, StepConfig, at_least, between, setting
+from forebay.settings.field import StepConfig, setting
+from forebay.settings.rules import SettingRule, at_least, between
 
 ANY = "*"
 DEFAULT_PORTS = {"http": "80", "https": "443"}
-NO_ORIGIN = "null"  # what a browser says of a page that it opened from a file
+NO_ORIGIN = "null"  # what a browser sends for a page that it opened from a file
 _NAME = r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?"
 _HOST = rf"({_NAME}|\[[0-9A-Fa-f:.]+\])"
 
 
-def as_browsers_write(origin: str) -> str:
-    """An origin in small letters, without a slash at the end and without the port that its scheme has anyway."""
+def normalize_origin(origin: str) -> str:
+    """An origin as a browser writes it: in lower case, without a final slash and without the default port."""
     plain = origin.rstrip("/").lower()
     scheme, _, rest = plain.partition("://")
     return plain.removesuffix(f":{DEFAULT_PORTS[scheme]}") if rest and scheme in DEFAULT_PORTS else plain
 
 
-def _listed(text: str) -> tuple[str, ...]:
+def _words(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
-def _each(pattern: str, also: tuple[str, ...], expected: str) -> Rule:
-    """Accept words with commas between them, each of a form; and `*` alone."""
+def _list_rule(pattern: str, extra_words: tuple[str, ...], expected: str) -> SettingRule:
+    """Accept words with commas between them that all match the pattern, and `*` alone."""
 
     def rule(value: str) -> str | None:
-        words = _listed(value)
-        right = all(word in also or re.fullmatch(pattern, word) for word in words)
-        return (
-            None if value.strip() == ANY or right else f"must be {expected}, with commas between them, or {ANY} alone"
-        )
+        words = _words(value)
+        if value.strip() == ANY or all(word in extra_words or re.fullmatch(pattern, word) for word in words):
+            return None
+        return f"must be {expected}, with commas between them, or {ANY} alone"
 
     return rule
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServeConfig(StepConfig):
-    """Which pages may ask the server from a browser, by which names it is called, and how much it takes upon itself."""
+    """Which pages may ask the server from a browser, by which names clients call it, and how much it holds at once."""
 
     prefix: ClassVar[str] = "serve"
 
@@ -50,7 +50,7 @@ class ServeConfig(StepConfig):
         "",
         meaning="Origins whose pages may ask the server from a browser, with commas between them, such as "
         "http://localhost:3000; * for every page, null for pages opened from a file; empty for none",
-        rule=_each(
+        rule=_list_rule(
             rf"[A-Za-z][A-Za-z0-9+.-]*://{_HOST}(:\d{{1,5}})?/?", (NO_ORIGIN,), "origins like https://app.example"
         ),
     )
@@ -58,7 +58,9 @@ class ServeConfig(StepConfig):
         "",
         meaning="Names by which clients call the server, with commas between them: on loopback it answers to these and "
         "to localhost, 127.0.0.1 and [::1] only; elsewhere to every name unless some are given; * for every name",
-        rule=_each(rf"({_HOST}|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*)", (), "names without scheme and port, like models.example"),
+        rule=_list_rule(
+            rf"({_HOST}|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*)", (), "names without scheme and port, like models.example"
+        ),
     )
 
     connections: int = setting(
@@ -69,7 +71,7 @@ class ServeConfig(StepConfig):
     )
     address_percent: int = setting(
         50,
-        meaning="Of connections, of serve.memory_mib and of the queue, how much one address may hold; 100 where all "
+        meaning="How much of the connections, of serve.memory_mib and of the queue one address may hold; 100 where all "
         "clients come through one proxy",
         unit="percent",
         rule=between(1, 100),
@@ -88,39 +90,39 @@ class ServeConfig(StepConfig):
     @property
     def origins(self) -> frozenset[str]:
         """The origins as a browser writes them."""
-        return frozenset(map(as_browsers_write, _listed(self.cors_origins)))
+        return frozenset(map(normalize_origin, _words(self.cors_origins)))
 
     @property
     def names(self) -> frozenset[str]:
         """The names in small letters; IPv6 addresses without brackets."""
-        return frozenset(name.strip("[]").lower() for name in _listed(self.hosts))
+        return frozenset(name.strip("[]").lower() for name in _words(self.hosts))
 
 
-NOTHING_GIVEN = ServeConfig()
+DEFAULT_SERVE = ServeConfig()
 
 
 def serve_variables(values: Mapping[str, str | int]) -> dict[str, str]:
-    """The environment variables by which a server in a container is told its settings, those that are not default."""
+    """Environment variables that hand a server in a container the settings that differ from the defaults."""
     return {
         f"{SERVE_PREFIX}{name.upper()}": str(value)
         for name, value in values.items()
-        if str(value) != str(getattr(NOTHING_GIVEN, name, ""))
+        if str(value) != str(getattr(DEFAULT_SERVE, name, ""))
     }
 
 
 def serve_config(*sources: Mapping[str, str | int]) -> ServeConfig:
-    """Settings from values by name; a later source wins, and what this version does not know is passed over.
+    """Settings from values by name. A later source wins; unknown names are ignored, as another version may have them.
 
     Raises:
         ConfigError: a value is against its rule.
     """
     known = {field.name for field in fields(ServeConfig)}
     given = {name: value for source in sources for name, value in source.items() if name in known}
-    return ServeConfig(**{name: _typed(name, value, getattr(NOTHING_GIVEN, name)) for name, value in given.items()})
+    return ServeConfig(**{name: _typed(name, value, getattr(DEFAULT_SERVE, name)) for name, value in given.items()})
 
 
 def _typed(name: str, value: str | int, default: str | int) -> Any:
-    """A value as it is meant, where a file or a variable gave it as text."""
+    """A number, where a file or a variable holds it as text."""
     if isinstance(default, str) or isinstance(value, int):
         return value
     if not re.fullmatch(r"-?\d{1,9}", value):
@@ -128,8 +130,8 @@ def _typed(name: str, value: str | int, default: str | int) -> Any:
     return int(value)
 
 
-def from_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """What the variables say, by the names of the settings.
+def serve_from_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """The values of the environment variables, by the names of the settings.
 
     Raises:
         ConfigError: a value is against its rule; the message names the variable.

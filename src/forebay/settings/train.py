@@ -3,20 +3,19 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from forebay.settings.field import (
+from forebay.settings.field import StepConfig, code_version_setting, setting
+from forebay.settings.gpu import GPU_RESOURCE, gpu_resource_rule
+from forebay.settings.rules import (
     AUTO,
-    StepConfig,
     at_least,
     auto_or_float,
     auto_or_int,
     between,
-    code_version_setting,
     known_model,
     matching,
+    memory_amount,
     one_of,
-    setting,
 )
-from forebay.settings.gpu import GPU_RESOURCE, gpu_resource_rule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +42,7 @@ class TrainConfig(StepConfig):
     batch_rows: str = setting(
         AUTO,
         unit="rows",
-        meaning="Rows per optimizer step, of all machines together; auto follows the number of rows",
+        meaning="Rows per optimizer step, over all machines; auto follows the number of rows",
         rule=auto_or_int(1),
     )
     learning_rate: str = setting(
@@ -112,9 +111,7 @@ class TrainConfig(StepConfig):
         meaning="What the cluster calls these GPUs: nvidia.com/gpu, or a MIG slice such as nvidia.com/mig-1g.10gb",
         rule=gpu_resource_rule(),
     )
-    node_memory: str = setting(
-        "4Gi", meaning="Memory that each of these machines gives", rule=matching(r"[1-9]\d{0,5}(Mi|Gi)", "4Gi")
-    )
+    node_memory: str = setting("4Gi", meaning="Memory that each of these machines gives", rule=memory_amount("4Gi"))
     checkpoint_s: int = setting(
         20,
         unit="seconds",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from forebay.contracts.manifest import SplitManifest
 from forebay.settings import TrainConfig
-from forebay.settings.cluster_only import check_for_this_machine
+from forebay.settings.cluster_only import check_local_settings
 from forebay.signals import StopTimeouts, stop_request
 from forebay.state import StepLog
 from forebay.train.loop.callbacks import TrainingCallbacks
@@ -54,7 +54,7 @@ def fit(
     """
     if config.nodes > 1 and group.world_size == 1:
         if executor is None:
-            check_for_this_machine({"train.nodes": config.nodes})
+            check_local_settings({"train.nodes": config.nodes})
         else:
             return executor.train(dataset, out, config, log)
     plan = _plan(dataset, config, group)

@@ -10,7 +10,7 @@ from forebay.cli.options import given_settings, json_option, setting_options
 from forebay.cli.server_options import address_options, runner_option, server_address
 from forebay.errors import ExitCode
 from forebay.settings import all_settings
-from forebay.settings.cluster_only import check_for_this_machine
+from forebay.settings.cluster_only import check_local_settings
 from forebay.signals import raise_on_signals
 from forebay.state import Home
 from forebay.state.runners import Runner
@@ -58,7 +58,7 @@ def run_command(
         _print_settings(as_json)
         return 0
     settings = given_settings(assignments, ingest_data=data, train_model=model, evaluate_name=name, train_seed=seed)
-    check_for_this_machine(settings)
+    check_local_settings(settings)
     from forebay.backend.protocol import RunRequest
     from forebay.local.backend import LocalBackend
 

@@ -18,7 +18,7 @@ from forebay.registry import RegisteredBundle
 from forebay.serving.client import predict_url
 from forebay.settings import DeployConfig, ServeConfig
 from forebay.settings.cluster_environment import MODEL_STORE
-from forebay.settings.serve import ANY, NOTHING_GIVEN, serve_config, serve_variables
+from forebay.settings.serve import ANY, DEFAULT_SERVE, serve_config, serve_variables
 from forebay.signing import verify_if_asked
 from forebay.state import Home
 
@@ -39,7 +39,7 @@ def resolve_patiently(home: Home, reference: str, tell: Tell) -> RegisteredBundl
 
 def roll_out(
     home: Home, bundle: RegisteredBundle, smoke: Smoke, config: DeployConfig, run_id: str, tell: Tell,
-    serve: ServeConfig = NOTHING_GIVEN,
+    serve: ServeConfig = DEFAULT_SERVE,
 ) -> str:  # fmt: skip
     """Serve a version, compare its answers and make it champion; the URL of its V1 predict path.
 
@@ -147,7 +147,7 @@ def remembered_serve(home: Home, bundle: RegisteredBundle, namespace: str) -> Se
         return ServeConfig()
 
 
-def service(bundle: RegisteredBundle, config: DeployConfig, run_id: str, serve: ServeConfig = NOTHING_GIVEN) -> Object:
+def service(bundle: RegisteredBundle, config: DeployConfig, run_id: str, serve: ServeConfig = DEFAULT_SERVE) -> Object:
     """The InferenceService of a version.
 
     Raises:

@@ -11,7 +11,7 @@ from forebay.kube.labels import DOMAIN, component_labels
 from forebay.kube.pod_problems import Subject
 from forebay.kube.pod_security import restricted_container, restricted_pod
 from forebay.settings.cluster_environment import STORE, STORE_KEYS
-from forebay.settings.field import memory_MiB
+from forebay.settings.rules import memory_MiB
 
 Object = dict[str, Any]
 SPARK_APPLICATIONS = Resource("sparkoperator.k8s.io", "v1beta2", "sparkapplications")

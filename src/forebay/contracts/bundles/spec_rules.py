@@ -6,13 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from forebay.contracts.class_names import name_problem
+from forebay.settings.image_rules import BIT_DEPTHS, FIT_MODES, LONGEST_SIDE
 
 FORMAT = 1
 TASK = "image-classification"
-FITS = ("crop", "letterbox", "stretch")  # of `ingest.fit`
-BITS = (8, 10, 12, 14, 16)  # of `ingest.bits`
 MOST_CLASSES = 1 << 20
-LONGEST_SIDE = 9999  # pixels; of `ingest.size`
 MOST_PIXELS = 1 << 24  # of one image: what a forward pass needs grows with them
 LONGEST_WORD = 255  # characters of names, digests and the like
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -173,8 +171,8 @@ _OPTIONAL: dict[str, Rule] = {
     "training": _object,
     "data": _object,
     "lineage": _object,
-    "fit": _one_of(*FITS),
-    "bits": _one_of(*BITS),
+    "fit": _one_of(*FIT_MODES),
+    "bits": _one_of(*BIT_DEPTHS),
     "task": _one_of(TASK),
 }
 _FACTS: dict[str, dict[str, Rule]] = {

@@ -13,7 +13,7 @@ from forebay.errors import MachineError
 from forebay.serving.log_file import last_line
 from forebay.serving.ports import PORT_VARIABLE, bind
 from forebay.serving.state import ServerInfo, ServingFiles, read_server
-from forebay.settings.serve import from_environment, serve_variables
+from forebay.settings.serve import serve_from_environment, serve_variables
 from forebay.signing import server_variables
 from forebay.state import Home
 from forebay.state.file_modes import UMASK
@@ -42,7 +42,7 @@ def start(home: Home, files: ServingFiles, address: Address) -> ServerInfo:
             variable of the server's is against its rule.
         MachineError: the port is taken, there is no container engine, or the server did not come up.
     """
-    from_environment(os.environ)  # the server reads it, too: what is wrong is said before one is started
+    serve_from_environment(os.environ)  # the server reads it, too: what is wrong is said before one is started
     for told_by_the_last_one in (files.server, files.supervisor):
         told_by_the_last_one.unlink(missing_ok=True)
     with contextlib.ExitStack() as undo:
@@ -105,7 +105,7 @@ def _start_container(home: Home, files: ServingFiles, address: Address, undo: co
     with bind(address.host, address.port) as listener:  # a busy port is known now; a restart takes the same one again
         port = int(listener.getsockname()[1])
     options = ["--home", str(home.root), "--host", address.host, "--log", str(files.log)]
-    variables = serve_variables(from_environment(os.environ)) | server_variables()
+    variables = serve_variables(serve_from_environment(os.environ)) | server_variables()
     container = start_server(home, options, {PORT_VARIABLE: str(port), **variables})
     undo.callback(container.end)
     return _Started(container.ended, lambda info: info.container == container.name, container.last_words)

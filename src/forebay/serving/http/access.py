@@ -10,7 +10,7 @@ from functools import lru_cache
 from forebay.serving.http.headers import HeaderMap, RawHeaders
 from forebay.serving.protocol.names import JSON_LENGTH_HEADER
 from forebay.serving.rejection import RequestRejectedError, short_repr
-from forebay.settings.serve import ANY, ServeConfig, as_browsers_write
+from forebay.settings.serve import ANY, ServeConfig, normalize_origin
 
 METHODS = b"GET, HEAD, POST"
 PREFLIGHT_MAX_AGE_S = b"600"
@@ -113,7 +113,7 @@ class _AccessRules:
         return origin.partition(b"://")[2].lower() == (host or b"").lower() or self._is_listed(origin)
 
     def _is_listed(self, origin: bytes) -> bool:
-        return ANY in self._origins or as_browsers_write(origin.decode("latin-1")) in self._origins
+        return ANY in self._origins or normalize_origin(origin.decode("latin-1")) in self._origins
 
     def _check_name(self, host: bytes) -> bool:
         name = _without_port(host.decode("latin-1")).lower().rstrip(".")

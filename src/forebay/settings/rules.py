@@ -1,0 +1,93 @@
+"""Rules of settings: each function makes one that tells what is wrong with a value."""
+
+import difflib
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+from forebay.settings import model_names
+
+AUTO = "auto"  # a step resolves it from the manifest of its data, and records what it chose
+
+SettingRule = Callable[[Any], str | None]
+"""Returns the rule that a value breaks, in words ("must be at least 1"); None for a value that keeps it."""
+
+_MEMORY = re.compile(r"([1-9]\d{0,5})(Mi|Gi)")
+
+
+def at_least(low: float) -> SettingRule:
+    """Accept numbers from `low` upward."""
+    return lambda value: None if value >= low else f"must be at least {low}"
+
+
+def between(low: float, high: float) -> SettingRule:
+    """Accept numbers from `low` to `high`, both included."""
+    return lambda value: None if low <= value <= high else f"must be between {low} and {high}"
+
+
+def one_of(*words: str) -> SettingRule:
+    """Accept only the given words."""
+    return lambda value: None if value in words else f"must be one of {', '.join(words)}"
+
+
+def matching(pattern: str, example: str) -> SettingRule:
+    """Accept text that matches the whole pattern; the example stands in the message."""
+    return lambda value: None if re.fullmatch(pattern, value) else f"must look like {example}"
+
+
+def memory_MiB(value: str) -> int:
+    """An amount of memory in Kubernetes' notation, such as 2Gi, in MiB; 0 for any other text."""
+    found = _MEMORY.fullmatch(value)
+    return int(found[1]) * (1024 if found[2] == "Gi" else 1) if found else 0
+
+
+def memory_amount(example: str) -> SettingRule:
+    """Accept an amount of memory in Kubernetes' notation."""
+    return lambda value: None if _MEMORY.fullmatch(value) else f"must look like {example}"
+
+
+def memory_at_least(low_MiB: int) -> SettingRule:
+    """Accept an amount of memory in Kubernetes' notation, such as 2Gi or 1536Mi."""
+    return lambda value: None if memory_MiB(value) >= low_MiB else f"must be at least {low_MiB}Mi, such as 2Gi"
+
+
+def known_model(example: str) -> SettingRule:
+    """Accept `auto` and the name of a network of ours or of torchvision's; near names stand in the message."""
+    known = (AUTO, *model_names.OWN, *model_names.TORCHVISION)
+
+    def rule(value: str) -> str | None:
+        if value in known:
+            return None
+        alike = re.fullmatch(r"[a-z0-9_]+", value) is not None
+        near = difflib.get_close_matches(value, known, n=3, cutoff=0.5) if alike else []
+        if not near:
+            return f"must look like {example}: {', '.join(model_names.OWN)} or a torchvision classification model"
+        return f"must be the name of a model, near ones are {', '.join(near)}"
+
+    return rule
+
+
+def auto_or_int(low: int) -> SettingRule:
+    """Accept `auto` or a whole number of at least `low`, written as text (KFP parameters have one type)."""
+
+    def rule(value: str) -> str | None:
+        usable = value == AUTO or (re.fullmatch(r"\d{1,9}", value) is not None and int(value) >= low)
+        return None if usable else f"must be auto or a whole number of at least {low}"
+
+    return rule
+
+
+def auto_or_float(low: float, high: float) -> SettingRule:
+    """Accept `auto` or a number above `low` and up to `high`, written as text."""
+
+    def rule(value: str) -> str | None:
+        if value == AUTO:
+            return None
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        return None if low < number <= high else f"must be auto or a number above {low} and at most {high}"
+
+    return rule
