@@ -9,7 +9,7 @@ import torch
 from forebay.errors import ModelError
 from forebay.models import build, standardize
 from forebay.models.torchvision_import import import_torchvision
-from forebay.models.torchvision_models import names
+from forebay.models.torchvision_models import list_names
 
 OWN = {"mlp": {"width": 8}, "lenet5": {}, "resnet9": {"width": 4}}
 
@@ -59,7 +59,7 @@ def test_a_mirroring_network_answers_alike_for_an_image_and_its_mirror_image() -
 def test_whitened_patches_are_uncorrelated_and_of_unit_variance_and_stay_so_in_training() -> None:
     network = build("resnet9", {"width": 4, "whiten": True}, 3, 16, 16, 5)
     images = torch.randn(500, 1, 16, 16) + 0.3 * torch.randn(500, 3, 16, 16)  # channels that go together
-    network.prepare(images)  # type: ignore[operator]
+    network.fit_whitening(images)  # type: ignore[operator]
     filters = network.stem.convolution.weight  # type: ignore[union-attr]
     found = torch.nn.functional.conv2d(images, filters).transpose(0, 1).flatten(1)[:12]  # type: ignore[arg-type]
     assert torch.allclose(found @ found.T / found.shape[1], torch.eye(12), atol=0.02)
@@ -74,8 +74,8 @@ def test_large_images_cannot_be_whitened() -> None:
 
 
 def test_detection_and_segmentation_models_are_not_offered() -> None:
-    assert {"resnet18", "vit_b_16", "efficientnet_b0"} <= set(names())
-    assert not [name for name in names() if "rcnn" in name or "deeplab" in name]
+    assert {"resnet18", "vit_b_16", "efficientnet_b0"} <= set(list_names())
+    assert not [name for name in list_names() if "rcnn" in name or "deeplab" in name]
 
 
 @pytest.mark.parametrize(

@@ -60,10 +60,10 @@ def test_a_bad_assignment_names_key_value_and_rule(assignment: str, message: str
 
 
 def test_the_names_of_models_are_those_that_can_be_built() -> None:
-    from forebay.models import registry, torchvision_models
+    from forebay.models import architectures, torchvision_models
 
-    assert list(model_names.TORCHVISION) == torchvision_models.names()
-    assert list(model_names.OWN) == list(registry._OWN)
+    assert list(model_names.TORCHVISION) == torchvision_models.list_names()
+    assert list(model_names.OWN_MODELS) == list(architectures._OWN_NETWORKS)
 
 
 def test_checking_a_models_name_imports_no_pytorch() -> None:

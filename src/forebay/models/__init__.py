@@ -6,14 +6,15 @@ Importing this package is cheap; torch is imported with the first name taken fro
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from forebay.models.bundle import Classifier, load_bundle, save_bundle
+    from forebay.models.architectures import build
+    from forebay.models.bundle_files import load_bundle, save_bundle
+    from forebay.models.classifier import Classifier
     from forebay.models.normalize import standardize
-    from forebay.models.registry import build
 
 __all__ = ["Classifier", "build", "load_bundle", "save_bundle", "standardize"]
 
 _MODULES = {
-    "Classifier": "bundle", "build": "registry", "load_bundle": "bundle", "save_bundle": "bundle",
+    "Classifier": "classifier", "build": "architectures", "load_bundle": "bundle_files", "save_bundle": "bundle_files",
     "standardize": "normalize",
 }  # fmt: skip
 

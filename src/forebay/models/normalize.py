@@ -11,7 +11,8 @@ def standardize(images_NCHW: Tensor, mean: Sequence[float], std: Sequence[float]
 
     Args:
         images_NCHW: uint8 pixels, 0 to 255; not modified.
-        mean, std: per channel, of the training split, in 0..1 units. A constant channel (std 0) is only centred.
+        mean, std: statistics of the training split per channel, in 0..1 units. A constant channel (std 0) is only
+            centred.
 
     Returns:
         float32 (N, C, H, W) in the memory layout of the input.

@@ -2,9 +2,9 @@
 
 torchvision's wheel on the package index is built for CUDA. Beside a CPU build of torch its operator library does not
 load, and the import ends with `operator torchvision::nms does not exist`, because the package registers gradients for
-operators that were never defined. Classification models need none of them. So on exactly that error the two operator
-schemas are defined, without an implementation, and the import is tried once more. Where the native library loads, the
-first import succeeds and nothing here acts.
+operators that were never defined. Classification models need none of them. So on exactly that error this module defines
+the two operator schemas, without an implementation, and tries the import once more. Where the native library loads, the
+first import succeeds and this module does nothing.
 """
 
 import sys
@@ -22,7 +22,7 @@ _kept: list[torch.library.Library] = []  # a schema vanishes with the library ob
 
 
 def import_torchvision() -> ModuleType:
-    """Return `torchvision.models`' parent package, imported.
+    """Import torchvision with its models.
 
     Raises:
         RuntimeError: the import failed for another reason.

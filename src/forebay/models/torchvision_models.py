@@ -9,74 +9,58 @@ from torch import nn
 from forebay.errors import ModelError
 from forebay.models.torchvision_import import import_torchvision
 
-SMALL = 64  # pixels; below this a stem made for 224x224 would throw most of the image away
+SMALL_SIDE = 64  # pixels; in smaller images, a stem made for 224x224 would throw most of the detail away
 _TRIED_SIDES = (8, 16, 24, 32, 48, 64, 96, 128, 160, 192, 224, 256, 299, 384, 512)  # when looking for one that fits
 
 
 def build(name: str, *, channels: int, height: int, width: int, classes: int, dropout: float) -> nn.Module:
-    """Make the named model with random weights.
+    """Make a model with random weights.
 
     Images under 64 pixels get a 3x3 stem of stride 1 without pooling, as He et al. (2015) use for CIFAR-10, where
     the model begins with an overlapping strided convolution.
 
     Raises:
-        ModelError: unknown name, or images that it cannot take (a size that it can is named).
+        ModelError: it cannot take such images; the message names a size that it can take.
     """
-    _check_name(name)
-    problem = _problem(name, channels, height, width)
+    problem = _size_problem(name, channels, height, width)
     if problem:
         raise ModelError(_cannot_take(name, channels, height, width, problem))
-    return _adapted(name, channels, height, width, classes, dropout)
+    return _build_adapted(name, channels, height, width, classes, dropout)
 
 
-def sketch(name: str, *, channels: int, height: int, width: int, classes: int, dropout: float) -> nn.Module | None:
-    """The named model on PyTorch's meta device, or None where that device cannot hold it.
-
-    Raises:
-        ModelError: unknown name.
-    """
-    _check_name(name)
-    return None if _needs_memory(name) else _adapted(name, channels, height, width, classes, dropout)
+def build_without_memory(
+    name: str, *, channels: int, height: int, width: int, classes: int, dropout: float
+) -> nn.Module | None:
+    """Make a model on PyTorch's meta device; None where its constructor needs memory."""
+    return None if _needs_memory(name) else _build_adapted(name, channels, height, width, classes, dropout)
 
 
-def least_elements(name: str) -> int:
-    """Numbers that the model's weights surely have; 0 where `sketch` tells exactly.
-
-    Raises:
-        ModelError: unknown name.
-    """
-    _check_name(name)
+def least_weight_count(name: str) -> int:
+    """A lower bound of the number of weights; 0 where `build_without_memory` tells it exactly."""
     if not _needs_memory(name):
         return 0
     weights = import_torchvision().models.get_model_weights(name)
-    return int(next(iter(weights)).meta["num_params"]) // 2  # ours may have fewer classes and grey images
-
-
-def _check_name(name: str) -> None:
-    if name not in names():
-        from forebay.models.registry import unknown_name
-
-        raise unknown_name(name, names())
+    return int(next(iter(weights)).meta["num_params"]) // 2  # fewer classes and grey images need fewer
 
 
 def _needs_memory(name: str) -> bool:
-    return name.startswith("regnet")  # its constructor reads computed numbers back
+    return name.startswith("regnet")  # its constructor reads numbers back from tensors
 
 
-def names() -> list[str]:
-    """Every classification model that torchvision has."""
+def list_names() -> list[str]:
+    """The names of torchvision's classification models."""
     torchvision = import_torchvision()
     return sorted(torchvision.models.list_models(module=torchvision.models))
 
 
-def _adapted(name: str, channels: int, height: int, width: int, classes: int, dropout: float) -> nn.Module:
+def _build_adapted(name: str, channels: int, height: int, width: int, classes: int, dropout: float) -> nn.Module:
     torchvision = import_torchvision()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # inception announces a change of its initialisation
         model: nn.Module = torchvision.models.get_model(
             name, weights=None, num_classes=classes, **_own_arguments(name, height, width)
         )
-    _fit_stem(model, channels, small=min(height, width) < SMALL)
+    _fit_stem(model, channels, small=min(height, width) < SMALL_SIDE)
     if dropout:
         _add_dropout(model, classes, dropout)
     return model
@@ -106,7 +90,7 @@ def _fit_stem(model: nn.Module, channels: int, *, small: bool) -> None:
 
 
 def _drop_stem_pool(model: nn.Module) -> None:
-    """Pooling right behind the stem, by the names that resnets, shufflenets, googlenet and densenets give it."""
+    """Remove the pooling behind the stem, by the names that resnets, shufflenets, googlenet and densenets give it."""
     for path in ("maxpool", "maxpool1", "features.pool0"):
         if path in dict(model.named_modules()):
             model.set_submodule(path, nn.Identity())
@@ -122,14 +106,14 @@ def _add_dropout(model: nn.Module, classes: int, dropout: float) -> None:
     model.set_submodule(path, nn.Sequential(nn.Dropout(dropout), module))
 
 
-def _problem(name: str, channels: int, height: int, width: int) -> str | None:
-    """Why the model cannot take such images, found without computing anything (meta tensors), or None."""
+def _size_problem(name: str, channels: int, height: int, width: int) -> str | None:
+    """Why the model cannot take such images, or None. Meta tensors tell it without computing anything."""
     if name.startswith("vit_") and height != width:
         return "it takes square images only"
     built_on = "cpu" if _needs_memory(name) else "meta"
     try:
         with torch.device(built_on), torch.no_grad():
-            model = _adapted(name, channels, height, width, 2, 0.0).to("meta")
+            model = _build_adapted(name, channels, height, width, 2, 0.0).to("meta")
             model(torch.empty(2, channels, height, width, device="meta"))
     except (RuntimeError, ValueError, AssertionError, ZeroDivisionError, IndexError) as error:
         return str(error).strip().partition("\n")[0] or type(error).__name__
@@ -137,7 +121,7 @@ def _problem(name: str, channels: int, height: int, width: int) -> str | None:
 
 
 def _cannot_take(name: str, channels: int, height: int, width: int, problem: str) -> str:
-    fitting = [side for side in _TRIED_SIDES if _problem(name, channels, side, side) is None]
+    fitting = [side for side in _TRIED_SIDES if _size_problem(name, channels, side, side) is None]
     larger = [side for side in fitting if side >= max(height, width)]
     fix = f"Set ingest.size={larger[0]}x{larger[0]} or " if larger else "Set "
     smallest = f"the smallest square size it takes is {fitting[0]}x{fitting[0]}" if fitting else "no usual size fits it"

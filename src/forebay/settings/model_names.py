@@ -1,6 +1,10 @@
-"""The names that `train.model` knows; here, because asking torchvision for them takes seconds."""
+"""The model names that `train.model` accepts; they are listed here because importing torchvision takes seconds."""
 
-OWN = ("mlp", "lenet5", "resnet9")
+MLP = "mlp"
+LENET5 = "lenet5"
+RESNET9 = "resnet9"
+OWN_MODELS = (MLP, LENET5, RESNET9)  # `forebay.models.architectures` builds them
+DEFAULT_MODEL = RESNET9  # what auto means
 
 _NAMES = """
     alexnet convnext_base convnext_large convnext_small convnext_tiny densenet121 densenet161 densenet169
@@ -15,4 +19,4 @@ _NAMES = """
     vgg11_bn vgg13 vgg13_bn vgg16 vgg16_bn vgg19 vgg19_bn vit_b_16 vit_b_32 vit_h_14 vit_l_16 vit_l_32
     wide_resnet101_2 wide_resnet50_2
 """
-TORCHVISION = tuple(_NAMES.split())  # of the pinned one, all of `list_models(module=torchvision.models)`
+TORCHVISION = tuple(_NAMES.split())  # all of `list_models(module=torchvision.models)` in the pinned version

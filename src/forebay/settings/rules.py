@@ -54,7 +54,7 @@ def memory_at_least(low_MiB: int) -> SettingRule:
 
 def known_model(example: str) -> SettingRule:
     """Accept `auto` and the name of a network of ours or of torchvision's; near names stand in the message."""
-    known = (AUTO, *model_names.OWN, *model_names.TORCHVISION)
+    known = (AUTO, *model_names.OWN_MODELS, *model_names.TORCHVISION)
 
     def rule(value: str) -> str | None:
         if value in known:
@@ -62,7 +62,8 @@ def known_model(example: str) -> SettingRule:
         alike = re.fullmatch(r"[a-z0-9_]+", value) is not None
         near = difflib.get_close_matches(value, known, n=3, cutoff=0.5) if alike else []
         if not near:
-            return f"must look like {example}: {', '.join(model_names.OWN)} or a torchvision classification model"
+            own = ", ".join(model_names.OWN_MODELS)
+            return f"must look like {example}: {own} or a torchvision classification model"
         return f"must be the name of a model, near ones are {', '.join(near)}"
 
     return rule

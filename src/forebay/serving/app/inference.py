@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from forebay.images import ImagePreparation
 from forebay.models import Classifier
-from forebay.models.bundle import batch_rows
+from forebay.models.classifier import rows_per_pass
 from forebay.serving.admission.memory_reservation import MemoryReservation
 from forebay.serving.admission.remote_client import DisconnectEvent
 from forebay.serving.http.headers import HeaderMap, require_post
@@ -96,7 +96,7 @@ def _probabilities(
     classifier: Classifier, images_NHWC: NDArray[np.uint8], disconnect: DisconnectEvent
 ) -> NDArray[np.float32]:
     """Predict in the batches that the classifier would make by itself, as long as the client is connected."""
-    rows = batch_rows(classifier.spec)
+    rows = rows_per_pass(classifier.spec.height, classifier.spec.width)
     if len(images_NHWC) <= rows:
         return classifier.predict(images_NHWC)
     parts = []

@@ -12,6 +12,7 @@ from forebay.contracts.manifest import SplitManifest
 from forebay.contracts.shards import DatasetSplit
 from forebay.errors import TrainError
 from forebay.models import standardize
+from forebay.models.classifier import rows_per_pass
 from forebay.train.loop.batches import TrainingBatches, derive_seed
 from forebay.train.loop.callbacks import TrainingCallbacks
 from forebay.train.loop.history import EpochRecord
@@ -20,8 +21,6 @@ from forebay.train.loop.state_lock import StateLock
 from forebay.train.loop.training_state import TrainingState
 from forebay.train.plan.resolved_settings import ResolvedSettings
 from forebay.train.process_group import SINGLE_PROCESS, ProcessGroup
-
-VALIDATION_PIXELS = 1 << 20  # in one forward pass
 
 
 class TrainingInterrupt(Exception):
@@ -170,7 +169,7 @@ class TrainingLoop:
     def _validate(self) -> tuple[float, float]:
         """Loss (without smoothing and weights) and accuracy on the validation rows."""
         self.state.network.eval()
-        rows = max(1, VALIDATION_PIXELS // (self.data.height * self.data.width))
+        rows = rows_per_pass(self.data.height, self.data.width)
         loss, hits = 0.0, 0
         for start in range(0, len(self.validation), rows):
             images_NHWC = torch.from_numpy(self.validation.images_NHWC(start, start + rows)).to(self.settings.device)

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from forebay.contracts.manifest import SplitManifest
 from forebay.contracts.shards import DatasetSplit
 from forebay.models import build, standardize
-from forebay.models.bundle import load_weights
-from forebay.models.networks import ResNet9
+from forebay.models.resnet9 import ResNet9
+from forebay.models.weights import load_weights
 from forebay.train.checkpoints.checkpoint import Checkpoint
 from forebay.train.loop.batches import derive_seed
 from forebay.train.loop.history import EpochRecord
@@ -89,7 +89,7 @@ def initial_state(settings: ResolvedSettings, data: SplitManifest, train: Datase
     if isinstance(network, ResNet9):
         # Shards are in the order of the images' digests, so the first rows are a fair sample.
         sample_NHWC = torch.from_numpy(train.images_NHWC(0, WHITENING_ROWS))
-        network.prepare(standardize(sample_NHWC.permute(0, 3, 1, 2), data.mean, data.std))
+        network.fit_whitening(standardize(sample_NHWC.permute(0, 3, 1, 2), data.mean, data.std))
     network = network.to(settings.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     sums = torch.zeros(2, dtype=torch.float64, device=settings.device)
     return TrainingState(network, make_optimizer(network, settings), sums=sums)

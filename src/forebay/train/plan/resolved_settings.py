@@ -6,11 +6,11 @@ from typing import Any
 
 from forebay.contracts.manifest import SplitManifest
 from forebay.errors import TrainError
-from forebay.models.networks import LARGEST_STAGE
+from forebay.models.resnet9 import LARGEST_STAGE
 from forebay.settings import AUTO, TrainConfig
+from forebay.settings.model_names import DEFAULT_MODEL, MLP, OWN_MODELS, RESNET9
 from forebay.train.plan.hardware import HardwareInfo
 
-DEFAULT_MODEL = "resnet9"
 TARGET_ROWS_SEEN = 800_000  # over all epochs; auto aims at it within EPOCHS
 EPOCHS = (8, 16)  # fewest and most
 AUGMENTED_EPOCHS = (8, 20)  # an image that looks different each time can be shown more often
@@ -53,7 +53,7 @@ class ResolvedSettings:
     def options(self) -> dict[str, Any]:
         """The options for `forebay.models.build`."""
         sized = {} if self.width is None else {"width": self.width}
-        ours = {"mirror": self.augment == "shift_flip", "whiten": self.whiten} if self.model == DEFAULT_MODEL else {}
+        ours = {"mirror": self.augment == "shift_flip", "whiten": self.whiten} if self.model == RESNET9 else {}
         return {**sized, **ours, "dropout": self.dropout}
 
     def as_dict(self) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def _check_shareable(batch_rows: int, processes: int) -> None:
 
 
 def _width(config: TrainConfig, model: str, data: SplitManifest) -> int | None:
-    widths = {"mlp": 256, "resnet9": 16 if data.channels == 1 or min(data.height, data.width) <= 16 else 40}
+    widths = {MLP: 256, RESNET9: 16 if data.channels == 1 or min(data.height, data.width) <= 16 else 40}
     if model in widths:
         return _int(config.width, widths[model])
     if config.width != AUTO:
@@ -127,7 +127,7 @@ def _width(config: TrainConfig, model: str, data: SplitManifest) -> int | None:
 def _whiten(model: str, data: SplitManifest) -> bool:
     """Whitening was found to help on colour photos that the network sees in full resolution."""
     side = min(data.height, data.width)
-    return model == DEFAULT_MODEL and data.channels == 3 and SHIFTABLE_SIDE <= side <= LARGEST_STAGE
+    return model == RESNET9 and data.channels == 3 and SHIFTABLE_SIDE <= side <= LARGEST_STAGE
 
 
 def _early_stop(config: TrainConfig, data: SplitManifest) -> int:
@@ -163,14 +163,14 @@ def _augment(data: SplitManifest) -> str:
 
 
 def _optimizer(model: str) -> str:
-    return "sgd" if model.startswith((DEFAULT_MODEL, *_SGD_FAMILIES)) else "adamw"
+    return "sgd" if model.startswith(_SGD_FAMILIES) else "adamw"
 
 
 def _learning_rate(model: str, optimizer: str, batch_rows: int) -> float:
     """The peak rate. For SGD it grows with the square root of the batch, so that small batches keep moving."""
     if optimizer == "adamw":
-        return 2e-3 if model in ("mlp", "lenet5", DEFAULT_MODEL) else 5e-4
-    peak = 0.4 if model == DEFAULT_MODEL else 0.1
+        return 2e-3 if model in OWN_MODELS else 5e-4
+    peak = 0.4 if model == RESNET9 else 0.1
     return round(peak * math.sqrt(batch_rows / _SGD_BATCH_ROWS), 4)
 
 

@@ -1,0 +1,86 @@
+"""Whether a file of weights fits a network: its header tells, before memory is taken for either."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from forebay.contracts.bundles.spec import ModelSpec
+from forebay.errors import ModelError
+from forebay.models.architectures import least_weight_count, weight_shapes
+
+LARGEST_HEADER = 16 << 20  # bytes; the largest networks have some hundred kB
+_LENGTH_BYTES = 8  # at the start of a safetensors file; they hold the length of its header
+# What a network's constructor raises where its options make no sense; each is the bundle's fault.
+BUILD_ERRORS = (
+    ArithmeticError, AssertionError, LookupError, MemoryError, OSError, RuntimeError, SafetensorError, TypeError,
+    ValueError,
+)  # fmt: skip
+
+Shapes = dict[str, tuple[int, ...]]  # by the tensor's name
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """An open safetensors file of which only the header was read."""
+
+    shapes: Shapes
+    _file: Any  # safetensors' handle
+
+    @property
+    def weight_count(self) -> int:
+        """How many numbers all tensors hold together."""
+        return sum(map(prod, self.shapes.values()))
+
+    def read(self) -> dict[str, Tensor]:
+        """The tensors; they share the file's memory until they are copied."""
+        return {name: self._file.get_tensor(name) for name in self.shapes}
+
+
+@contextmanager
+def open_weights_file(file: BinaryIO) -> Iterator[WeightsFile]:
+    """Read the header of an open safetensors file.
+
+    Raises:
+        ValueError, SafetensorError: it is no safetensors file.
+    """
+    length = int.from_bytes(file.read(_LENGTH_BYTES), "little")
+    if length > LARGEST_HEADER:
+        raise ValueError(f"its header would have {length} bytes, so it is no safetensors file of ours")
+    # Opened by its descriptor: this very file was checked, and its name may lead to another file by now.
+    with safe_open(f"/dev/fd/{file.fileno()}", framework="pt") as stored:
+        yield WeightsFile({name: tuple(stored.get_slice(name).get_shape()) for name in stored.keys()}, stored)  # noqa: SIM118
+
+
+def check_shapes(spec: ModelSpec, weights_file: WeightsFile) -> None:
+    """Compare the tensors of a file with those of the network that the spec describes.
+
+    Raises:
+        ModelError: there is no such network.
+        ValueError: a tensor is missing, unknown or of another shape, or the network is far larger than the file.
+    """
+    least = least_weight_count(spec.architecture, spec.options)
+    if weights_file.weight_count < least:
+        raise ValueError(f"the network has at least {least} numbers, the file {weights_file.weight_count}")
+    wanted = weight_shapes(spec.architecture, spec.options, spec.channels, spec.height, spec.width, len(spec.classes))
+    if wanted is None:
+        return  # building the network will tell
+    found = weights_file.shapes
+    for problem, names in (
+        ("is missing", wanted.keys() - found.keys()),
+        ("is not of this network", found.keys() - wanted.keys()),
+        ("has another shape", {name for name, shape in found.items() if wanted.get(name, shape) != shape}),
+    ):
+        if names:
+            raise ValueError(f"{min(names)} {problem}")
+
+
+def weights_mismatch(spec: ModelSpec, weights: Path, error: Exception) -> ModelError:
+    """The error for weights and a spec that do not belong together."""
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return ModelError(f"{weights} does not fit {spec.architecture}: {reason}. Train the model again with this version.")
