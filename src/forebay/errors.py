@@ -13,7 +13,7 @@ A class stands below each of its bases. The second column names the module, wher
         LockHeldError
         DataError
             DamagedArtifactError
-            MissingColumnError          ingest.labels.label_table
+            MissingColumnError          ingest.labels.table_columns
         UnusableImageError              images.errors
         DecodingCancelledError          images.errors
         TrainError

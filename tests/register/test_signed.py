@@ -13,7 +13,7 @@ from forebay.errors import ConfigError, ForebayError, MachineError
 from forebay.evaluate import evaluate
 from forebay.register import register
 from forebay.settings import EvaluateConfig, RegisterConfig
-from forebay.signing import SIGNING_KEY, SIGNING_PASSPHRASE, VERIFY_KEY, verify_if_asked
+from forebay.signing import SIGNING_KEY, SIGNING_PASSPHRASE, VERIFY_KEY, verify_if_required
 from forebay.state import Home, StepLog
 from forebay.state.steplog import read_events
 from support.key_pairs import KeyPair, make_pair
@@ -46,7 +46,7 @@ def test_with_a_key_the_version_is_signed_and_an_unsigned_one_is_replaced(
     monkeypatch.setenv(SIGNING_KEY, str(pair.private))
     assert [add(), add()] == ["2", "2"]
     found = registry.resolve(steplog.home, "digits/2")
-    signed = verify_if_asked(found.folder)
+    signed = verify_if_required(found.folder)
     assert signed is not None
     assert signed.digest == bundle_digest(digits_bundle)
     assert signed == found.record

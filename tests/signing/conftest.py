@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from forebay.signing import SIGNING_KEY, SIGNING_PASSPHRASE, VERIFY_KEY, sign, signing_key
+from forebay.signing import SIGNING_KEY, SIGNING_PASSPHRASE, VERIFY_KEY, read_signing_key, sign
 from support.key_pairs import KeyPair, make_pair
 from support.tiny_inference_server import write_bundle
 
@@ -28,7 +28,7 @@ def signed(tmp_path: Path, pair: KeyPair, monkeypatch: pytest.MonkeyPatch) -> Pa
     write_bundle(folder)
     monkeypatch.setenv(SIGNING_KEY, str(pair.private))
     monkeypatch.setenv(VERIFY_KEY, str(pair.public))
-    key = signing_key()
+    key = read_signing_key()
     assert key is not None
     sign(folder, key)
     return folder

@@ -6,7 +6,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from forebay.errors import ConfigError
-from forebay.signing import SIGNING_KEY, SIGNING_PASSPHRASE, VERIFY_KEY, signing_key, verify_keys
+from forebay.signing import SIGNING_KEY, SIGNING_PASSPHRASE, VERIFY_KEY, read_public_keys, read_signing_key
 from support.key_pairs import KeyPair, make_pair, write_pair
 
 SECRET = "correct horse"
@@ -19,7 +19,7 @@ def use(monkeypatch: pytest.MonkeyPatch, pair: KeyPair, passphrase: str = "") ->
 
 
 def test_nothing_is_signed_or_verified_unless_a_variable_says_so() -> None:
-    assert (signing_key(), verify_keys()) == (None, None)
+    assert (read_signing_key(), read_public_keys()) == (None, None)
 
 
 @pytest.mark.parametrize("curve", [ec.SECP256R1(), ec.SECP384R1(), ec.SECP521R1()])
@@ -27,28 +27,28 @@ def test_each_curve_is_taken_and_both_halves_know_each_other(
     curve: ec.EllipticCurve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use(monkeypatch, make_pair(tmp_path, curve=curve))
-    key = signing_key()
+    key = read_signing_key()
     assert key is not None
-    assert key.public == verify_keys()
+    assert key.public == read_public_keys()
 
 
 def test_a_passphrase_opens_the_key_and_shows_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pair = make_pair(tmp_path, passphrase=SECRET)
     use(monkeypatch, pair, SECRET)
-    key = signing_key()
+    key = read_signing_key()
     assert key is not None
     assert SECRET not in repr(key)
     for wrong, words in (("", f"needs {SIGNING_PASSPHRASE}"), ("wrong one", f"{SIGNING_PASSPHRASE} does not open it")):
         use(monkeypatch, pair, wrong)
         with pytest.raises(ConfigError, match=words) as caught:
-            signing_key()
+            read_signing_key()
         assert "wrong one" not in str(caught.value)
 
 
 def test_a_passphrase_that_no_key_asks_for_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, make_pair(tmp_path), SECRET)
     with pytest.raises(ConfigError, match=f"has no passphrase, and {SIGNING_PASSPHRASE} is set: unset it"):
-        signing_key()
+        read_signing_key()
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_keys_of_other_kinds_are_refused_with_the_kinds_that_fit(
     key: ec.EllipticCurvePrivateKey, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use(monkeypatch, write_pair(tmp_path, "key", key))
-    for read in (signing_key, verify_keys):
+    for read in (read_signing_key, read_public_keys):
         with pytest.raises(ConfigError, match=words):
             read()
 
@@ -71,17 +71,17 @@ def test_keys_of_other_kinds_are_refused_with_the_kinds_that_fit(
 def test_files_that_are_no_keys_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pair = KeyPair(tmp_path / "gone.pem", tmp_path / "gone.pem")
     use(monkeypatch, pair)
-    for read in (signing_key, verify_keys):
+    for read in (read_signing_key, read_public_keys):
         with pytest.raises(ConfigError, match=r"gone\.pem cannot be read: No such file"):
             read()
     pair.private.write_text("-----BEGIN PUBLIC KEY-----\nMFkw\n-----END PUBLIC KEY-----\n")
     with pytest.raises(ConfigError, match="it is no private key in PEM"):
-        signing_key()
+        read_signing_key()
     with pytest.raises(ConfigError, match="a public key in it is damaged"):
-        verify_keys()
+        read_public_keys()
     pair.private.write_text("nothing")
     with pytest.raises(ConfigError, match="no public key in PEM is there"):
-        verify_keys()
+        read_public_keys()
 
 
 def test_a_private_key_in_the_wrong_place_is_refused_and_not_shown(
@@ -90,7 +90,8 @@ def test_a_private_key_in_the_wrong_place_is_refused_and_not_shown(
     pair = make_pair(tmp_path)
     text = pair.private.read_text()
     for name, value, read in (
-        (SIGNING_KEY, text, signing_key), (VERIFY_KEY, text, verify_keys), (VERIFY_KEY, str(pair.private), verify_keys)
+        (SIGNING_KEY, text, read_signing_key), (VERIFY_KEY, text, read_public_keys),
+        (VERIFY_KEY, str(pair.private), read_public_keys),
     ):  # fmt: skip
         monkeypatch.setenv(name, value)
         with pytest.raises(ConfigError) as caught:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from forebay.contracts.bundles.spec import SIGNATURE
-from forebay.signing import SIGNING_KEY, VERIFY_KEY, sign, signing_key, verify_if_asked
+from forebay.signing import SIGNING_KEY, VERIFY_KEY, read_signing_key, sign, verify_if_required
 from support.paths import ROOT
 from support.tiny_inference_server import write_bundle
 
@@ -33,10 +33,10 @@ def test_keys_made_by_its_commands_sign_and_its_other_command_verifies(
     monkeypatch.setenv(SIGNING_KEY, str(tmp_path / "key.pem"))
     monkeypatch.setenv(VERIFY_KEY, str(tmp_path / "public.pem"))
     write_bundle(tmp_path / "BUNDLE")
-    key = signing_key()
+    key = read_signing_key()
     assert key is not None
     sign(tmp_path / "BUNDLE", key)
-    assert verify_if_asked(tmp_path / "BUNDLE") is not None
+    assert verify_if_required(tmp_path / "BUNDLE") is not None
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     verify = command("model_signing verify")
     done = subprocess.run(

@@ -13,7 +13,7 @@ import pytest
 from forebay.contracts.bundles.digest import bundle_digest
 from forebay.contracts.bundles.spec import SIGNATURE, SPEC, WEIGHTS
 from forebay.errors import MachineError, ModelError
-from forebay.signing import SIGNING_KEY, VERIFY_KEY, sign, signing_key, verify_if_asked
+from forebay.signing import SIGNING_KEY, VERIFY_KEY, read_signing_key, sign, verify_if_required
 from support.key_pairs import KeyPair, make_pair
 
 Harm = Callable[[Path], object]
@@ -55,7 +55,7 @@ def sign_by(pair: KeyPair, folder: Path, **how: object) -> None:
 
 
 def test_a_signed_bundle_verifies_and_what_was_signed_is_the_bundles_digest(signed: Path) -> None:
-    found = verify_if_asked(signed)
+    found = verify_if_required(signed)
     assert found is not None
     assert found.digest == bundle_digest(signed)
 
@@ -85,15 +85,15 @@ def test_the_librarys_own_command_accepts_our_signature(signed: Path, pair: KeyP
         (link_the_folder, "is a symbolic link"),
         (lambda folder: os.mkfifo(folder / "pipe"), "is a named pipe"),
         (lambda folder: (folder / SIGNATURE).unlink(), r"is not signed: it has no model\.sig, and FOREBAY_VERIFY_KEY"),
-        (lambda folder: (folder / SIGNATURE).write_text("no json"), r"model\.sig is no signature that can be read"),
-        (lambda folder: (folder / SIGNATURE).write_text("[" * 100_000), r"no signature that can be read \(Recursion"),
+        (lambda folder: (folder / SIGNATURE).write_text("no json"), r"model\.sig cannot be read as a signature"),
+        (lambda folder: (folder / SIGNATURE).write_text("[" * 100_000), r"cannot be read as a signature \(Recursion"),
         (lambda folder: (folder / SIGNATURE).write_bytes(bytes(2 << 20)), "at most 1048576 are read"),
     ],
 )
 def test_what_is_not_as_it_was_signed_is_refused(signed: Path, harm: Harm, words: str) -> None:
     harm(signed)
     with pytest.raises(ModelError, match=words) as caught:
-        verify_if_asked(signed)
+        verify_if_required(signed)
     assert "\n" not in str(caught.value)
 
 
@@ -101,13 +101,13 @@ def test_a_pipe_in_place_of_the_signature_is_not_opened(signed: Path) -> None:
     (signed / SIGNATURE).unlink()
     os.mkfifo(signed / SIGNATURE)
     with pytest.raises(ModelError, match="is a named pipe"):
-        verify_if_asked(signed)
+        verify_if_required(signed)
 
 
 def test_another_key_is_refused_by_its_fingerprint(signed: Path, tmp_path: Path) -> None:
     sign_by(make_pair(tmp_path / "stranger"), signed)
     with pytest.raises(ModelError, match=r"its model\.sig is by the key '[0-9a-f]{12}'…, FOREBAY_VERIFY_KEY holds"):
-        verify_if_asked(signed)
+        verify_if_required(signed)
 
 
 def test_a_signature_that_borrows_the_right_fingerprint_is_refused(signed: Path, tmp_path: Path) -> None:
@@ -116,22 +116,22 @@ def test_a_signature_that_borrows_the_right_fingerprint_is_refused(signed: Path,
     forged = json.loads((signed / SIGNATURE).read_text()) | {"verificationMaterial": right}
     (signed / SIGNATURE).write_text(json.dumps(forged))
     with pytest.raises(ModelError, match="was not made by the key that it names"):
-        verify_if_asked(signed)
+        verify_if_required(signed)
 
 
 @pytest.mark.parametrize("how", [{"ignore_git_paths": True}, {"paths": [SIGNATURE, ".gitignore"]}])
 def test_a_signature_that_lets_files_be_ignored_hides_none(signed: Path, pair: KeyPair, how: dict[str, object]) -> None:
     sign_by(pair, signed, **how)
-    verify_if_asked(signed)
+    verify_if_required(signed)
     hide(signed, ".gitignore")
     with pytest.raises(ModelError, match=r"'\.gitignore' is not in the signature"):
-        verify_if_asked(signed)
+        verify_if_required(signed)
 
 
 def test_off_by_default_a_signature_is_not_looked_at(signed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (signed / SIGNATURE).write_text("no json")
     monkeypatch.delenv(VERIFY_KEY)
-    verify_if_asked(signed)
+    verify_if_required(signed)
 
 
 def test_while_keys_change_both_are_taken(
@@ -139,9 +139,9 @@ def test_while_keys_change_both_are_taken(
 ) -> None:
     newer = make_pair(tmp_path / "newer")
     monkeypatch.setenv(VERIFY_KEY, newer.public.read_text() + pair.public.read_text())  # the text itself
-    verify_if_asked(signed)
+    verify_if_required(signed)
     sign_by(newer, signed)
-    verify_if_asked(signed)
+    verify_if_required(signed)
 
 
 def test_a_second_signature_takes_the_place_of_the_first(
@@ -150,14 +150,14 @@ def test_a_second_signature_takes_the_place_of_the_first(
     newer = make_pair(tmp_path / "newer")
     monkeypatch.setenv(SIGNING_KEY, str(newer.private))
     monkeypatch.setenv(VERIFY_KEY, str(newer.public))
-    key = signing_key()
+    key = read_signing_key()
     assert key is not None
     sign(signed, key)
-    verify_if_asked(signed)
+    verify_if_required(signed)
 
 
 def test_what_cannot_be_signed_is_named(signed: Path) -> None:
-    key = signing_key()
+    key = read_signing_key()
     assert key is not None
     link_the_weights(signed)
     with pytest.raises(ModelError, match=r"weights\.safetensors is a symbolic link"):
@@ -167,4 +167,4 @@ def test_what_cannot_be_signed_is_named(signed: Path) -> None:
 def test_without_the_library_the_extra_is_named(signed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "model_signing", None)
     with pytest.raises(MachineError, match=r"`pip install 'forebay\[signing\]'`"):
-        verify_if_asked(signed)
+        verify_if_required(signed)

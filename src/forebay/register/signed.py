@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from forebay.contracts.bundles.spec import SIGNATURE
-from forebay.signing import SigningKey, load_library, sign, signing_key
+from forebay.signing import SigningKey, load_library, read_signing_key, sign
 
 PREFIX = ".register-"  # of folders in the state folder
 
@@ -20,7 +20,7 @@ def usable_key() -> SigningKey | None:
         ConfigError: the key cannot be used.
         MachineError: model-signing is not installed.
     """
-    key = signing_key()
+    key = read_signing_key()
     if key is not None:
         load_library()
     return key

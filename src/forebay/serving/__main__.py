@@ -12,7 +12,7 @@ from forebay.serving.log_file import redirect_output, start_rotation
 from forebay.serving.ports import KSERVE_PORT, PORT_VARIABLE, bind, container_port
 from forebay.serving.state import ServingFiles, read_desired
 from forebay.settings.serve import serve_config, serve_from_environment
-from forebay.signing import require_library, verify_keys
+from forebay.signing import read_public_keys, require_library
 from forebay.state import Home
 from forebay.state.file_modes import UMASK
 from forebay.state.supervisor_watch import end_with_supervisor
@@ -40,7 +40,7 @@ def _serve(options: argparse.Namespace) -> None:
     end_with_supervisor()
     settings = serve_from_environment(os.environ)
     serve_config(settings)  # so that a wrong value is reported before a port is taken
-    if verify_keys() is not None:
+    if read_public_keys() is not None:
         require_library()
     if options.listen_fd:
         listener = socket.socket(fileno=options.listen_fd)

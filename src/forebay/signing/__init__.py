@@ -1,12 +1,12 @@
-"""Signatures of model bundles by OpenSSF model-signing: register signs, servers and deployments verify; off by default.
+"""Signatures of model bundles by OpenSSF model-signing: register signs, servers and deployments verify. Off by default.
 
-Importing this package is cheap; the library is imported with the first signature.
+Importing this package is cheap; the first signature imports the library.
 """
 
 from forebay.settings.environment import SIGNING_KEY, SIGNING_PASSPHRASE, VERIFY_KEY
-from forebay.signing.bundle import is_signed, sign, verify, verify_if_asked
-from forebay.signing.keys import PublicKeys, SigningKey, server_variables, signing_key, verify_keys
+from forebay.signing.keys import PublicKeys, SigningKey, read_public_keys, read_signing_key, server_variables
 from forebay.signing.library import load_library, require_library
+from forebay.signing.signature import is_signed, sign, verify, verify_if_required
 
 __all__ = [
     "SIGNING_KEY",
@@ -16,11 +16,11 @@ __all__ = [
     "SigningKey",
     "is_signed",
     "load_library",
+    "read_public_keys",
+    "read_signing_key",
     "require_library",
     "server_variables",
     "sign",
-    "signing_key",
     "verify",
-    "verify_if_asked",
-    "verify_keys",
+    "verify_if_required",
 ]

@@ -9,18 +9,18 @@ EXTRA = "pip install 'forebay[signing]'"
 
 
 def require_library() -> None:
-    """Find out in milliseconds whether model-signing can be loaded.
+    """Check within milliseconds that model-signing can be loaded.
 
     Raises:
-        MachineError: it, or what it needs, is not installed.
+        MachineError: it, or a library that it needs, is not installed.
     """
-    missing = [name for name in ("model_signing", "OpenSSL") if not _is_there(name)]
+    missing = [name for name in ("model_signing", "OpenSSL") if not _is_installed(name)]
     if missing:
         raise _not_installed(f"no module named {missing[0]}")
 
 
 def load_library() -> Any:
-    """Import model-signing, which takes a second.
+    """Import model-signing; that takes a second.
 
     Raises:
         MachineError: it is not installed.
@@ -32,10 +32,10 @@ def load_library() -> Any:
     return model_signing
 
 
-def _is_there(name: str) -> bool:
+def _is_installed(name: str) -> bool:
     try:
         return importlib.util.find_spec(name) is not None
-    except (ImportError, ValueError):  # it is being hidden
+    except (ImportError, ValueError):  # something hides it
         return False
 
 

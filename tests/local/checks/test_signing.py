@@ -10,7 +10,7 @@ from forebay.local.checks.preflight import check_before_run
 from forebay.local.checks.signing import check_keys, signing_keys
 from forebay.local.server.launch import Address
 from forebay.serving.state import ServerInfo, ServingFiles, write_server
-from forebay.signing import SIGNING_KEY, SIGNING_PASSPHRASE, VERIFY_KEY, PublicKeys, verify_keys
+from forebay.signing import SIGNING_KEY, SIGNING_PASSPHRASE, VERIFY_KEY, PublicKeys, read_public_keys
 from forebay.state import FileLock, Home
 from support.key_pairs import KeyPair, make_pair
 
@@ -73,7 +73,7 @@ def test_a_running_server_that_would_refuse_the_model_is_named(
     files = ServingFiles.of(home)
     files.folder.mkdir(parents=True, exist_ok=True)
     monkeypatch.setenv(VERIFY_KEY, str(pair.public))
-    keys = verify_keys()
+    keys = read_public_keys()
     assert isinstance(keys, PublicKeys)
     monkeypatch.setenv(SIGNING_KEY, str(pair.private))
     with FileLock(files.lock).held("the server"):

@@ -13,7 +13,7 @@ from forebay.local.server import control
 from forebay.local.server.launch import Address
 from forebay.local.server.publish import publish
 from forebay.serving.state import DesiredModel
-from forebay.signing import SIGNING_KEY, SIGNING_PASSPHRASE, VERIFY_KEY, sign, signing_key
+from forebay.signing import SIGNING_KEY, SIGNING_PASSPHRASE, VERIFY_KEY, read_signing_key, sign
 from forebay.state import Home
 from support.key_pairs import KeyPair, make_pair
 from support.tiny_inference_server import served, serving
@@ -34,7 +34,7 @@ def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> KeyPair:
 def signed(folder: Path, version: str, **how: int) -> DesiredModel:
     """A random bundle, signed by the key that is set."""
     model = served(folder, version, **how)
-    key = signing_key()
+    key = read_signing_key()
     assert key is not None
     sign(folder, key)
     return model

@@ -19,7 +19,7 @@ from forebay.serving.client import predict_url
 from forebay.settings import DeployConfig, ServeConfig
 from forebay.settings.cluster_environment import MODEL_STORE
 from forebay.settings.serve import ANY, DEFAULT_SERVE, serve_config, serve_variables
-from forebay.signing import verify_if_asked
+from forebay.signing import verify_if_required
 from forebay.state import Home
 
 PROXIED = "mlflow-artifacts:"
@@ -155,7 +155,7 @@ def service(bundle: RegisteredBundle, config: DeployConfig, run_id: str, serve: 
         DeployError: the cluster's pods cannot fetch the model from where the registry keeps it.
         ModelError: it is not signed as `FOREBAY_VERIFY_KEY` wants it; its server would refuse it as well.
     """
-    verify_if_asked(bundle.folder)
+    verify_if_required(bundle.folder)
     spec = read_spec(bundle.folder)
     return inference_service(
         Deployment(

@@ -4,14 +4,14 @@ from forebay.backend.check import CheckResult, failed_with, passed
 from forebay.errors import ConfigError, MachineError
 from forebay.local.server import control
 from forebay.local.server.keys import check_signs_for, check_verifies
-from forebay.signing import SIGNING_KEY, VERIFY_KEY, require_library, signing_key, verify_keys
+from forebay.signing import SIGNING_KEY, VERIFY_KEY, read_public_keys, read_signing_key, require_library
 from forebay.state import Home
 
 
 def signing_keys() -> CheckResult:
     """The keys that are set can be used with what is installed."""
     try:
-        key, public = signing_key(), verify_keys()
+        key, public = read_signing_key(), read_public_keys()
         require_library()
     except (ConfigError, MachineError) as error:
         return failed_with("signing", error)
@@ -31,7 +31,7 @@ def check_keys(home: Home, *, installed: bool) -> None:
         ConfigError: a key cannot be used, or this run's model would not be signed as it is to be verified.
         MachineError: model-signing is not installed, or the running server verifies otherwise.
     """
-    key, public = signing_key(), verify_keys()
+    key, public = read_signing_key(), read_public_keys()
     if installed and (key or public):
         require_library()
     if public and key is None:

@@ -30,7 +30,7 @@ from forebay.serving.state import (
     read_settings,
     write_settings,
 )
-from forebay.signing import verify_keys
+from forebay.signing import read_public_keys
 from forebay.state import FileLock, Home
 from forebay.version import code_version
 
@@ -118,7 +118,7 @@ def ensure_server(home: Home, address: Address) -> ServerInfo:
             does not verify signatures by the keys that are set here.
         ConfigError: these keys cannot be read.
     """
-    files, keys = ServingFiles.of(home), verify_keys()
+    files, keys = ServingFiles.of(home), read_public_keys()
     files.folder.mkdir(parents=True, exist_ok=True)
     with FileLock(files.folder / "start.lock").held("a command that starts the server", wait=True):
         _settle(files, address.settings)

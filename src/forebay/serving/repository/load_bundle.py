@@ -7,7 +7,7 @@ from forebay.errors import ModelError
 from forebay.models import Classifier, load_bundle
 from forebay.serving.repository.verify_predictions import verify_predictions
 from forebay.serving.state import DesiredModel
-from forebay.signing import verify_if_asked
+from forebay.signing import verify_if_required
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ def load_for_serving(desired: DesiredModel) -> Classifier:
             that is desired, or it does not answer with probabilities.
     """
     folder = Path(desired.bundle)
-    signed = verify_if_asked(folder)
+    signed = verify_if_required(folder)
     if desired.record is None and signed is None:
         logger.warning(
             "%s: no digest over all files of version %s is on record, so only its weights are checked. Register the "

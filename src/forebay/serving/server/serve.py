@@ -26,7 +26,7 @@ from forebay.serving.server.process import server_lock
 from forebay.serving.state import ServerInfo, ServingFiles, write_server
 from forebay.settings.environment import CONTAINER_VARIABLE, SUPERVISOR_VARIABLE
 from forebay.settings.serve import ServeConfig, serve_config
-from forebay.signing import verify_keys
+from forebay.signing import read_public_keys
 from forebay.state import Home
 from forebay.version import code_version
 
@@ -142,7 +142,7 @@ def run(
 def _server_info(files: ServingFiles, listener: socket.socket) -> ServerInfo:
     """What the server records about itself once it is up."""
     host, port = listener.getsockname()[:2]
-    keys = verify_keys()
+    keys = read_public_keys()
     return ServerInfo(
         pid=os.getpid(),
         host=host,
