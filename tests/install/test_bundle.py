@@ -12,9 +12,16 @@ from click.testing import CliRunner
 from forebay import container_images
 from forebay.cli.main import group
 from forebay.errors import ConfigError
-from forebay.install.air_gap import Image, images, load_actions, renamed, save_actions, write_rendered
+from forebay.install.air_gap import (
+    PlatformImage,
+    image_replacements,
+    load_commands,
+    platform_images,
+    save_commands,
+    write_rendered_manifests,
+)
 from forebay.install.charts import sources
-from forebay.install.charts.render import rendered
+from forebay.install.charts.render import render_folder
 from support.helm_chart import objects, scenario
 from support.kustomize_manifests import MANIFESTS
 from support.manifest_checks import pods
@@ -24,11 +31,11 @@ REGISTRY = "registry.example.com/team"
 
 
 @pytest.fixture(scope="module")
-def found() -> list[Image]:
-    return images(sources.find())
+def found() -> list[PlatformImage]:
+    return platform_images(sources.find_sources())
 
 
-def test_every_image_that_the_chart_runs_and_every_step_is_in_it(found: list[Image]) -> None:
+def test_every_image_that_the_chart_runs_and_every_step_is_in_it(found: list[PlatformImage]) -> None:
     names = {image.name for image in found}
     of_chart = {container["image"] for pod in pods(objects(scenario("kind"))) for container in pod.spec["containers"]}
     assert of_chart <= names
@@ -37,31 +44,31 @@ def test_every_image_that_the_chart_runs_and_every_step_is_in_it(found: list[Ima
 
 
 @pytest.mark.parametrize("overlay", ["airgap"])
-def test_the_overlay_asks_for_the_names_that_load_pushes(found: list[Image], overlay: str) -> None:
+def test_the_overlay_asks_for_the_names_that_load_pushes(found: list[PlatformImage], overlay: str) -> None:
     text = "".join(path.read_text() for path in (MANIFESTS / "overlays" / overlay).glob("*.yaml"))
-    mirror = sources.find().mirror()
+    mirror = sources.find_sources().overlay_registry()
     for image in found:
-        if image.owner not in {"forebay", "chart", *sources.EXTRAS}:
-            assert image.mirrored(mirror).rpartition(":")[0] in text, image.name
+        if image.owner not in {"forebay", "chart", *sources.OPTIONAL_PIECES}:
+            assert image.mirrored_name(mirror).rpartition(":")[0] in text, image.name
 
 
-def test_an_image_that_stands_in_an_argument_is_renamed_too(found: list[Image]) -> None:
+def test_an_image_that_stands_in_an_argument_is_renamed_too(found: list[PlatformImage]) -> None:
     (solver,) = [image.name for image in found if "acmesolver" in image.name]
-    renames = renamed(sources.find(), REGISTRY)
+    renames = image_replacements(sources.find_sources(), REGISTRY)
     assert renames[f"-image={solver}"] == f"-image={REGISTRY}/{solver.partition('/')[2]}"
 
 
-def test_saving_pulls_what_is_missing_and_the_file_is_whole_or_absent(found: list[Image]) -> None:
+def test_saving_pulls_what_is_missing_and_the_file_is_whole_or_absent(found: list[PlatformImage]) -> None:
     present = [image.name for image in found if image.ours]
-    lines = [action.line() for action in save_actions(found, present, Path("/tmp/platform.tar"))]
+    lines = [planned.shell_line() for planned in save_commands(found, present, Path("/tmp/platform.tar"))]
     pulled = [line.split()[-1] for line in lines if line.startswith("docker pull")]
     assert pulled == [image.name for image in found if not image.ours]
     assert lines[-2].startswith("docker save --output /tmp/.platform.tar.part forebay/pipeline:")
     assert lines[-1] == "mv /tmp/.platform.tar.part /tmp/platform.tar"
 
 
-def test_loading_tags_and_pushes_every_image_under_its_path_without_the_host(found: list[Image]) -> None:
-    lines = [action.line() for action in load_actions(found, Path("/tmp/platform.tar"), REGISTRY)]
+def test_loading_tags_and_pushes_every_image_under_its_path_without_the_host(found: list[PlatformImage]) -> None:
+    lines = [planned.shell_line() for planned in load_commands(found, Path("/tmp/platform.tar"), REGISTRY)]
     assert lines[0] == "docker load --quiet --input /tmp/platform.tar"
     assert len(lines) == 1 + 2 * len(found)
     assert f"docker push --quiet {REGISTRY}/library/mysql:8.4" in lines
@@ -98,7 +105,7 @@ def recording_docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_dry_run_prints_what_the_real_one_does(recording_docker: Path, tmp_path: Path) -> None:
     file, manifests = tmp_path / "platform.tar", write_manifests(tmp_path / "manifests")
-    found = images(sources.find(manifests))
+    found = platform_images(sources.find_sources(manifests))
     words = ["bundle", "save", str(file), "--manifests", str(manifests)]
     dry = CliRunner().invoke(group, [*words, "--dry-run"])
     assert dry.exit_code == 0
@@ -113,16 +120,20 @@ def test_a_dry_run_prints_what_the_real_one_does(recording_docker: Path, tmp_pat
 
 
 def test_behind_the_gap_the_manifests_that_were_saved_render_the_same_without_fetching(tmp_path: Path) -> None:
-    lying = sources.find(write_manifests(tmp_path / "manifests"))
-    saved = sources.find(write_rendered(lying, tmp_path / "saved"))
-    write_rendered(lying, tmp_path / "saved")
+    lying = sources.find_sources(write_manifests(tmp_path / "manifests"))
+    saved = sources.find_sources(write_rendered_manifests(lying, tmp_path / "saved"))
+    write_rendered_manifests(lying, tmp_path / "saved")
     with pytest.raises(ConfigError, match="was not written by this command"):
-        write_rendered(lying, lying.manifests)
-    folders = [sources.Sources.overlay(each, "airgap") for each in (lying, saved)]
-    assert rendered(folders[0]) == rendered(folders[1])
-    assert rendered(lying.optional("trainer")) == rendered(saved.optional("trainer"))
+        write_rendered_manifests(lying, lying.manifests)
+    folders = [sources.InstallSources.overlay_folder(each, "airgap") for each in (lying, saved)]
+    assert render_folder(folders[0]) == render_folder(folders[1])
+    assert render_folder(lying.optional_folder("trainer")) == render_folder(saved.optional_folder("trainer"))
     assert "resources: [rendered.yaml]" in (folders[1] / "kustomization.yaml").read_text()
-    assert (saved.mirror(), saved.images(), saved.kubernetes()) == (lying.mirror(), lying.images(), lying.kubernetes())
+    assert (saved.overlay_registry(), saved.upstream_images(), saved.kubernetes_versions()) == (
+        lying.overlay_registry(),
+        lying.upstream_images(),
+        lying.kubernetes_versions(),
+    )
 
 
 @pytest.mark.parametrize(

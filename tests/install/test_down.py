@@ -27,7 +27,7 @@ def test_the_question_names_the_volumes_that_go_and_what_is_of_others(installed:
     installed.change(others={"kubeflow": ["deployment.apps/theirs"]})
     said = installed.down("--delete-data", expect=2).stderr
     assert "All volumes and passwords go, with the namespaces cert-manager, forebay, forebay-models, kser" in said
-    assert "They hold, of others: kubeflow/deployment.apps/theirs." in said
+    assert "They also hold objects of others: kubeflow/deployment.apps/theirs." in said
 
 
 def test_served_models_go_first_and_the_rest_in_the_reverse_order(installed: Machine) -> None:
@@ -116,7 +116,7 @@ def test_a_cluster_that_does_not_answer_is_refused_and_its_dry_run_says_so(insta
     installed.change(answers=False)
     assert "The cluster of the context work does not answer" in installed.down("--yes", expect=2).stderr
     said = installed.down("--dry-run").stdout
-    assert "# Not looked at, so only the chart is listed." in said
+    assert "# The cluster was not looked at, so only the chart is listed." in said
     assert "uninstall forebay" in said
 
 

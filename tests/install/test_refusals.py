@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from forebay.install.facts.objects import quantity
-from forebay.install.plan.rules import STEP_CPU, STEP_MEMORY
+from forebay.install.facts.kubernetes_objects import quantity
+from forebay.install.plan.requirements import LARGEST_STEP_CPU, LARGEST_STEP_MEMORY
 from support.install_machine import Machine
 from support.paths import ROOT
 
@@ -31,7 +31,10 @@ def refused(machine: Machine, *words: object) -> str:
             {"classes": {"fast": False}},
             "It has no default storage class, and PersistentVolumeClaim mysql-pv-claim asks",
         ),
-        ({"allocatable": {"cpu": "0.3", "memory": "8Gi"}}, "Its ready nodes have 0.3 CPUs free, and 0.75 are asked"),
+        (
+            {"allocatable": {"cpu": "0.3", "memory": "8Gi"}},
+            "Its ready nodes have 0.3 CPUs free, and 0.75 are requested",
+        ),
         ({"allocatable": {"cpu": "4", "memory": "1Gi"}}, "Its ready nodes have 1.0 GiB of memory free, and 1.6 GiB"),
         ({"requests": ["shop 3600m,100m 1Gi", "kube-system 20m <none>"]}, "Its ready nodes have 0.28 CPUs free, and"),
         (
@@ -57,14 +60,14 @@ def test_the_note_counts_with_the_largest_step_of_the_compiled_pipeline() -> Non
     compiled = ROOT / "pipelines" / "compiled" / "training.yaml"
     executors = next(yaml.safe_load_all(compiled.read_text()))["deploymentSpec"]["executors"].values()
     resources = [each["container"]["resources"] for each in executors]
-    assert max(quantity(each["resourceCpuRequest"]) for each in resources) == STEP_CPU
-    assert max(quantity(each["resourceMemoryRequest"]) for each in resources) == STEP_MEMORY
+    assert max(quantity(each["resourceCpuRequest"]) for each in resources) == LARGEST_STEP_CPU
+    assert max(quantity(each["resourceMemoryRequest"]) for each in resources) == LARGEST_STEP_MEMORY
 
 
 def test_a_namespace_that_nobody_makes_is_refused_before_anything_is_applied(machine: Machine) -> None:
     said = refused(machine, "--without", "pipelines", "--without", "pipelines-crds")
     assert "There is no namespace 'kubeflow', which pipelines.namespace" in said
-    assert "names, and what makes it is left out. Make it (`kubectl create namespace kubeflow`)" in said
+    assert "names, and the piece that makes it is excluded. Make it (`kubectl create namespace kubeflow`)" in said
 
 
 def test_every_reason_is_said_at_once(machine: Machine) -> None:
@@ -91,7 +94,7 @@ def test_every_reason_is_said_at_once(machine: Machine) -> None:
         ("mlflow: {replicas: two}", "The chart refuses these values: "),
         ("monitoring: {enabled: true}", "It has no kinds of monitoring.coreos.com"),
         ("a: [", "is no YAML: while parsing a flow node"),
-        ("- a", "holds a list, and values are a map"),
+        ("- a", "holds a list, and values must be a map"),
     ],
 )
 def test_values_that_will_not_do(machine: Machine, values: str, words: str) -> None:
@@ -128,7 +131,7 @@ def test_a_missing_tool_is_named_with_where_it_comes_from(machine: Machine, name
         (programs / other).symlink_to(tmp_path / "bin" / other)
     machine.forebay.environment["PATH"] = str(programs)
     said = machine.up(cluster="kind", expect=2).stderr
-    assert f"`{name}` is not on the PATH, and this command works through it." in said
+    assert f"`{name}` is not on the PATH, and this command needs it." in said
 
 
 def test_a_context_that_does_not_exist(machine: Machine) -> None:
@@ -233,4 +236,4 @@ def test_values_that_the_manifests_contradict_are_refused(machine: Machine, valu
 def test_the_question_names_namespaces_that_will_be_stricter(machine: Machine) -> None:
     machine.change(namespaces={"kserve": {}})
     said = machine.forebay("up", "--cluster", "current", "--manifests", machine.manifests, expect=2).stderr
-    assert "Namespaces that are there already, kserve, then enforce Pod Security restricted" in said
+    assert "Namespaces that exist already, kserve, then enforce Pod Security restricted" in said

@@ -98,9 +98,7 @@ def test_the_dry_run_of_kind_prints_what_then_runs(machine: Machine) -> None:
 def test_a_dry_run_without_a_cluster_says_what_it_could_not_check(machine: Machine) -> None:
     machine.change(answers=False)
     said = machine.up("--dry-run").stdout
-    assert (
-        "# Not checked: version, rights, storage classes, Secrets, room, GPUs. The cluster of the context work" in said
-    )
+    assert "# Not checked: version, rights, storage classes, Secrets, free CPU and memory, GPUs. The cluster of" in said
     assert "kubectl --context work apply" in said
 
 
@@ -156,7 +154,7 @@ def test_a_webhook_that_is_coming_up_is_waited_for(machine: Machine) -> None:
     says = 'Error from server (InternalError): failed calling webhook "x.kserve": connect: connection refused'
     machine.fails("kserve.yaml", says)
     said = machine.up().stdout
-    assert "the server says “failed calling webhook”: what was just installed is coming up; trying again" in said
+    assert "the server says “failed calling webhook”: something that was just installed is starting; trying" in said
 
 
 def test_what_helm_left_when_it_was_killed_does_not_stop_the_next_try(machine: Machine) -> None:

@@ -81,7 +81,7 @@ def test_pyproject_lists_every_package_folder() -> None:
 def test_the_installed_wheel_finds_the_chart_in_itself(wheel: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path)  # as above: our own wheel
-    ask = "from forebay.install import sources; print(sources.found_root())"
+    ask = "from forebay.install.charts import sources; print(sources.installation_root())"
     command = [sys.executable, "-P", "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {ask}"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == str(tmp_path / "forebay" / "installation")

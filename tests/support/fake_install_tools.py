@@ -81,10 +81,10 @@ def rendered(words: list[str]) -> str:
     site.main()
     from helm_python import Chart
 
-    from forebay.install.charts.values import merged
+    from forebay.install.charts.values import merge_values
 
     files = [Path(words[at + 1]) for at, word in enumerate(words) if word == "--values"]
-    values = merged(files)
+    values = merge_values(files)
     for setting in (words[at + 1] for at, word in enumerate(words) if word == "--set"):
         key, _, value = setting.partition("=")
         assert key in {"images.registry", "images.postgres", "images.s3"}

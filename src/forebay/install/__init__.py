@@ -1,1 +1,1 @@
-"""Bringing the platform up on a cluster and down again: a plan made of facts, then plain kubectl, helm and kind."""
+"""Install the platform on a cluster and remove it: a plan made from facts, then kubectl, helm and kind commands."""

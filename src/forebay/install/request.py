@@ -1,4 +1,4 @@
-"""What was asked for on the command line, checked before anything is read or run."""
+"""What the command line asks for, checked before anything is read or run."""
 
 import hashlib
 import shlex
@@ -8,27 +8,29 @@ from typing import Literal, get_args
 
 from forebay.container_images import check_registry
 from forebay.errors import ConfigError
-from forebay.install import air_gap
-from forebay.install.air_gap import AIRGAP
+from forebay.install.air_gap import AIR_GAP_SCENARIO, chart_image_arguments
 from forebay.install.charts import values
-from forebay.install.charts.sources import Sources
-from forebay.install.plan.action import KIND_CONTEXT
+from forebay.install.charts.sources import InstallSources
+from forebay.install.names import KIND_CONTEXT
 
-Cluster = Literal["kind", "current"]
-CLUSTERS: tuple[Cluster, ...] = get_args(Cluster)
-DEFAULT_OVERLAY: dict[Cluster, str] = {"kind": "kind", "current": "kind"}
-HALVES = {"kserve-crds": "kserve", "pipelines-crds": "pipelines"}  # definitions, and what works by them
+ClusterChoice = Literal["kind", "current"]
+CLUSTER_CHOICES: tuple[ClusterChoice, ...] = get_args(ClusterChoice)
+DEFAULT_OVERLAY: dict[ClusterChoice, str] = {"kind": "kind", "current": "kind"}
+DEPENDENT_PIECES = {
+    "kserve-crds": "kserve",
+    "pipelines-crds": "pipelines",
+}  # a piece of definitions, and the piece that needs them
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
-    """Which cluster, and what on it."""
+class InstallRequest:
+    """Which cluster, and what goes onto it."""
 
-    cluster: Cluster
-    context: str = ""  # of `current`; empty for the one that is current
-    overlay: str = ""  # empty for the cluster's own
-    extras: tuple[str, ...] = ()
-    left_out: tuple[str, ...] = ()
+    cluster: ClusterChoice
+    context: str = ""  # with `current`; empty for the current one
+    overlay: str = ""  # empty for the default of the cluster
+    optional_pieces: tuple[str, ...] = ()
+    excluded_pieces: tuple[str, ...] = ()
     values: tuple[Path, ...] = ()
     registry: str = ""
     manifests: Path | None = None
@@ -37,22 +39,24 @@ class Request:
     def __post_init__(self) -> None:
         if self.cluster == "kind" and self.context:
             raise ConfigError(
-                f"--context {self.context} goes with --cluster current; that of --cluster kind is always "
+                f"--context {self.context} goes with --cluster current; the context of --cluster kind is always "
                 f"{KIND_CONTEXT}."
             )
         object.__setattr__(self, "registry", self.registry.rstrip("/"))
-        for definitions, workers in HALVES.items():
-            if definitions in self.left_out and workers not in self.left_out:
+        for definitions, dependent in DEPENDENT_PIECES.items():
+            if definitions in self.excluded_pieces and dependent not in self.excluded_pieces:
                 raise ConfigError(
-                    f"--without {definitions} goes with --without {workers}: where somebody else's definitions are, so "
-                    "is what works by them, and ours would take its place. Give both, or take another cluster."
+                    f"--without {definitions} goes with --without {dependent}: a cluster with somebody else's "
+                    f"definitions has their {dependent} too, and ours would replace it. Give both, or take another "
+                    "cluster."
                 )
         if self.registry:
             check_registry(self.registry)
-        if self.registry and self.scenario != AIRGAP:
+        if self.registry and self.scenario != AIR_GAP_SCENARIO:
             raise ConfigError(
-                f"--registry {self.registry} goes with --overlay {AIRGAP}, and the scenario is {self.scenario}. "
-                "To name a registry for our own images alone, set images.registry in a file of --values."
+                f"--registry {self.registry} goes with --overlay {AIR_GAP_SCENARIO}, and the scenario is "
+                f"{self.scenario}. To name a registry for our own images alone, set images.registry in a file of "
+                "--values."
             )
 
     @property
@@ -60,38 +64,38 @@ class Request:
         """The overlay's name."""
         return self.overlay or DEFAULT_OVERLAY[self.cluster]
 
-    def files(self, sources: Sources) -> list[Path]:
-        """Files of values for the chart, the later ones over the earlier."""
+    def value_files(self, sources: InstallSources) -> list[Path]:
+        """Files of values for the chart; a later one overrides an earlier one."""
         ours = [sources.kind_values] if self.cluster == "kind" else []
         return [*ours, *(path.absolute() for path in self.values)]
 
-    def words(self, sources: Sources) -> tuple[str, ...]:
-        """The same for helm's command line, and what options mean."""
-        files = (word for path in self.files(sources) for word in ("--values", str(path)))
-        given = values.merged([sources.chart / "values.yaml", *self.files(sources)])
-        return (*files, *air_gap.chart_words(given, self.registry))
+    def helm_arguments(self, sources: InstallSources) -> tuple[str, ...]:
+        """Arguments of helm for these files and for the registry."""
+        files = (argument for path in self.value_files(sources) for argument in ("--values", str(path)))
+        merged = values.merge_values([sources.chart / "values.yaml", *self.value_files(sources)])
+        return (*files, *chart_image_arguments(merged, self.registry))
 
-    def again(self, context: str = "") -> str:
+    def resume_command(self, context: str = "") -> str:
         """The command that goes on where this one ended.
 
         Args:
-            context: the one that was current then, for another may be by now.
+            context: the one that was current then; another may be current now.
         """
-        words = ["forebay", "up", "--cluster", self.cluster]
+        arguments = ["forebay", "up", "--cluster", self.cluster]
         named = self.context or (context if self.cluster == "current" else "")
         for option, value in (("--context", named), ("--overlay", self.overlay), ("--registry", self.registry)):
-            words += [option, value] if value else []
-        several = (("--with", self.extras), ("--without", self.left_out), ("--values", self.values))
-        for option, given in several:
-            words += [word for each in given for word in (option, str(each))]
-        words += ["--manifests", str(self.manifests)] if self.manifests else []
-        return shlex.join(words)
+            arguments += [option, value] if value else []
+        repeatable = (("--with", self.optional_pieces), ("--without", self.excluded_pieces), ("--values", self.values))
+        for option, chosen in repeatable:
+            arguments += [word for each in chosen for word in (option, str(each))]
+        arguments += ["--manifests", str(self.manifests)] if self.manifests else []
+        return shlex.join(arguments)
 
 
-def description(sources: Sources, request: Request, version: str) -> str:
-    """Names a release by what makes it, so that an equal one need not be made again."""
+def release_description(sources: InstallSources, request: InstallRequest, version: str) -> str:
+    """Describe a release by what makes it, so that an equal one need not be made again."""
     digest = hashlib.sha256(request.registry.encode())
     chart = sorted(path for path in sources.chart.rglob("*") if path.is_file())
-    for path in [*chart, *request.files(sources)]:
+    for path in [*chart, *request.value_files(sources)]:
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return f"forebay {version}, chart and values {digest.hexdigest()[:16]}"

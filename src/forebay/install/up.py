@@ -1,4 +1,4 @@
-"""`forebay up`: check, render, then make the cluster what it should be. Run again, it goes on or changes nothing."""
+"""`forebay up`: check, render, then make the cluster what it should be. A second run goes on or changes nothing."""
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
@@ -7,89 +7,97 @@ from pathlib import Path
 
 from forebay.errors import ConfigError, MachineError
 from forebay.install import air_gap
-from forebay.install.air_gap import AIRGAP
+from forebay.install.air_gap import AIR_GAP_SCENARIO
 from forebay.install.charts import render, sources, values
-from forebay.install.commands import tools
-from forebay.install.commands.perform import Say, perform
-from forebay.install.facts import facts as cluster
-from forebay.install.facts import kind, objects
-from forebay.install.facts.facts import Facts
-from forebay.install.plan.action import KIND_CLUSTER, KIND_CONTEXT, Action, Target
-from forebay.install.plan.rules import Wanted, check_cluster, notes
-from forebay.install.plan.up import Install, KindFacts, install_actions, kind_actions
-from forebay.install.request import Request, description
+from forebay.install.charts.sources import InstallSources
+from forebay.install.commands import programs
+from forebay.install.commands.cluster_target import ClusterTarget
+from forebay.install.commands.planned_command import PlannedCommand
+from forebay.install.commands.run_commands import ShowLine, run_commands
+from forebay.install.facts import cluster_facts, kind_cluster, kubernetes_objects
+from forebay.install.facts.cluster_facts import ClusterFacts
+from forebay.install.facts.kind_cluster import KindClusterFacts
+from forebay.install.names import KIND_CLUSTER, KIND_CONTEXT
+from forebay.install.plan.install_commands import PlatformInstall, install_commands, kind_commands
+from forebay.install.plan.rendered_platform import RenderedPlatform
+from forebay.install.plan.requirements import capacity_notes, check_requirements
+from forebay.install.request import InstallRequest, release_description
 from forebay.state import FileLock, Home
 from forebay.version import VERSION
 
-EXAMPLE = "registry.example.com"
+EXAMPLE_REGISTRY = "registry.example.com"
 EXAMPLE_BUCKET = "acme-forebay-pipelines"
 Confirm = Callable[[str], None]  # raises where the person says no
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedInstall:
     """Everything that is known before the cluster is asked."""
 
-    request: Request
-    sources: sources.Sources
-    folder: Path  # of ours in the state folder: what is rendered, and the log
-    target: Target
-    wanted: Wanted
+    request: InstallRequest
+    sources: InstallSources
+    folder: Path  # in the state folder: rendered manifests and the log
+    target: ClusterTarget
+    wanted: RenderedPlatform
 
     @property
     def log(self) -> Path:
-        """What the commands said."""
+        """The file with every command and its output."""
         return self.folder / "up.log"
 
 
-def up(request: Request, home: Home, say: Say, confirm: Confirm) -> None:
-    """Bring the platform up, or print how.
+def up(request: InstallRequest, home: Home, show: ShowLine, confirm: Confirm) -> None:
+    """Install the platform, or print how.
 
     Args:
-        request: which cluster and what on it.
-        home: the state folder, open; rendered manifests and the log lie in it.
-        say: shows a line to the person; of a dry run every line is a command or begins with `#`.
+        request: which cluster, and what goes onto it.
+        home: the state folder, open; it gets rendered manifests and the log.
+        show: shows a line to the person; every line of a dry run is a command or begins with `#`.
         confirm: asks whether to act on a cluster that was not made by us.
 
     Raises:
-        ConfigError: what was asked for cannot be; nothing was changed.
-        MachineError: a tool or the cluster is not as it has to be; nothing was changed but a kind cluster made.
+        ConfigError: the request cannot be fulfilled; nothing was changed.
+        MachineError: a tool or the cluster is not as it must be; nothing was changed, but kind may have made a cluster.
         ClusterError: a command failed; the next try goes on from there.
     """
     with FileLock(home.root / "cluster.lock").held("`forebay up`"):
-        prepared = _prepare(request, home.root / "cluster" / request.cluster, say)
-        (_print if request.dry_run else _install)(prepared, say, confirm)
+        prepared = _prepare(request, home.root / "cluster" / request.cluster, show)
+        if request.dry_run:
+            _print_commands(prepared, show)
+        else:
+            _install(prepared, show, confirm)
 
 
-def _prepare(request: Request, folder: Path, say: Say) -> Prepared:
-    programs = ("kubectl", "helm", *(("kind", "docker") if request.cluster == "kind" else ()))
-    tools.require(programs)
-    found = sources.find(request.manifests)
-    given = values.merged([found.chart / "values.yaml", *request.files(found)])
-    folders = [found.overlay(request.scenario), *(found.optional(name) for name in request.extras)]
-    say(f"{'# ' if request.dry_run else ''}Renders {folders[0]}; what others own is fetched, which takes minutes")
+def _prepare(request: InstallRequest, folder: Path, show: ShowLine) -> PreparedInstall:
+    programs.require_programs(("kubectl", "helm", *(("kind", "docker") if request.cluster == "kind" else ())))
+    found = sources.find_sources(request.manifests)
+    merged = values.merge_values([found.chart / "values.yaml", *request.value_files(found)])
+    overlay = found.overlay_folder(request.scenario)
+    folders = [overlay, *(found.optional_folder(name) for name in request.optional_pieces)]
+    show(f"{'# ' if request.dry_run else ''}Renders {overlay}; upstream's manifests are fetched, which takes minutes")
     _check_registry(request, found)
-    wanted = Wanted(
-        pieces=render.pieces(folders, request.left_out, air_gap.renamed(found, request.registry)),
-        chart=render.chart_objects(found.chart, request.words(found)),
-        values=given,
-        minimum=found.kubernetes()["minimum"],
+    replacements = air_gap.image_replacements(found, request.registry)
+    wanted = RenderedPlatform(
+        pieces=render.render_pieces(folders, request.excluded_pieces, replacements),
+        chart_objects=render.render_chart(found.chart, request.helm_arguments(found)),
+        values=merged,
+        minimum_version=found.kubernetes_versions()["minimum"],
     )
-    _check_bucket(wanted, found.overlay(request.scenario))
-    return Prepared(request, found, folder, target_of(request), wanted)
+    _check_bucket(wanted, overlay)
+    return PreparedInstall(request, found, folder, find_target(request), wanted)
 
 
-def _check_registry(request: Request, found: sources.Sources) -> None:
-    mirror = found.mirror()
-    if request.scenario == AIRGAP and not request.registry and mirror.startswith(EXAMPLE):
+def _check_registry(request: InstallRequest, found: InstallSources) -> None:
+    registry = found.overlay_registry()
+    if request.scenario == AIR_GAP_SCENARIO and not request.registry and registry.startswith(EXAMPLE_REGISTRY):
         raise ConfigError(
-            f"--overlay {AIRGAP} takes every image from {mirror}, which is an example. Copy the images to a "
-            "registry of yours (`forebay bundle save` and `forebay bundle load`) and name it: --registry HOST/PATH."
+            f"--overlay {AIR_GAP_SCENARIO} takes every image from {registry}, which is an example. Copy the images to "
+            "a registry of yours (`forebay bundle save` and `forebay bundle load`) and name it: --registry HOST/PATH."
         )
 
 
-def _check_bucket(wanted: Wanted, overlay: Path) -> None:
-    """A bucket's name is the world's: the example's may be anybody's."""
+def _check_bucket(wanted: RenderedPlatform, overlay: Path) -> None:
+    """Bucket names are unique in the world: the example's may be anybody's."""
     if any(EXAMPLE_BUCKET in text for piece in wanted.pieces for text in piece.texts):
         raise ConfigError(
             f"{overlay} keeps artifacts in the bucket {EXAMPLE_BUCKET}, which is an example. Copy the "
@@ -98,84 +106,87 @@ def _check_bucket(wanted: Wanted, overlay: Path) -> None:
         )
 
 
-def target_of(request: Request) -> Target:
-    """The cluster that is meant, by its context.
+def find_target(request: InstallRequest) -> ClusterTarget:
+    """The cluster that a request means.
 
     Raises:
         MachineError: no context is current and none was named.
     """
     if request.cluster == "kind":
-        return Target(KIND_CONTEXT)
+        return ClusterTarget(KIND_CONTEXT)
     if request.context:
-        return Target(request.context)
-    answer = tools.read(("kubectl", "config", "current-context"))
-    if answer.code or not answer.out.strip():
+        return ClusterTarget(request.context)
+    result = programs.read_output(("kubectl", "config", "current-context"))
+    if result.exit_code or not result.stdout.strip():
         raise MachineError(
-            f"No context is current ({answer.words}). Name one with --context; `kubectl config get-contexts` lists "
-            "them. Without a cluster of yours: `forebay up --cluster kind`."
+            f"No context is current ({result.message}). Name one with --context; `kubectl config get-contexts` lists "
+            "them. If you have no cluster: `forebay up --cluster kind`."
         )
-    return Target(answer.out.strip())
+    return ClusterTarget(result.stdout.strip())
 
 
-def _install(prepared: Prepared, say: Say, confirm: Confirm) -> None:
-    """The real thing; see `up`."""
+def _install(prepared: PreparedInstall, show: ShowLine, confirm: Confirm) -> None:
     request, target = prepared.request, prepared.target
-    say(f"Acts on the cluster of the context {target.context}, scenario {request.scenario}; log {prepared.log}")
+    show(f"Acts on the cluster of the context {target.context}, scenario {request.scenario}; log {prepared.log}")
     prepared.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     prepared.log.write_text("")
     if request.cluster == "kind":
-        there = _read_kind(prepared)
-        if there.exists and not there.ours:
-            confirm(_kind_question(prepared.folder))
-        making, filling = kind.split(list(_kind_actions(prepared, there)))
-        with kind.half_made(prepared.folder, making):
-            perform(making, prepared.log, say, request.again())
-        perform(filling, prepared.log, say, request.again())
+        _make_kind_cluster(prepared, show, confirm)
     else:
-        now = _facts(prepared)  # an unfit cluster is refused before anybody is asked
-        check_cluster(target.context, now, prepared.wanted)
-        confirm(_question(target, now, prepared.wanted))
-    now = _facts(prepared)
-    check_cluster(target.context, now, prepared.wanted)
-    for note in notes(now, prepared.wanted):
-        say(note)
-    perform(_actions(prepared, now), prepared.log, say, request.again(target.context))
+        facts = _read_facts(prepared)  # an unfit cluster is refused before anybody is asked
+        check_requirements(target.context, facts, prepared.wanted)
+        confirm(_question(target, facts, prepared.wanted))
+    facts = _read_facts(prepared)
+    check_requirements(target.context, facts, prepared.wanted)
+    for note in capacity_notes(facts, prepared.wanted):
+        show(note)
+    run_commands(_install_commands(prepared, facts), prepared.log, show, request.resume_command(target.context))
     for line in _next_steps(target, request):
-        say(line)
+        show(line)
 
 
-def _question(target: Target, now: Facts, wanted: Wanted) -> str:
-    spaces = [each["metadata"]["name"] for each in wanted.manifests if each["kind"] == "Namespace"]
-    theirs = [name for name in spaces if now.namespaces.get(name) in ("", "kept")]
+def _make_kind_cluster(prepared: PreparedInstall, show: ShowLine, confirm: Confirm) -> None:
+    facts = _read_kind_facts(prepared)
+    if facts.exists and not facts.created_by_up:
+        confirm(_kind_question(prepared.folder))
+    creating, loading = kind_cluster.split_commands(list(_kind_commands(prepared, facts)))
+    with kind_cluster.recorded_creation(prepared.folder, creating):
+        run_commands(creating, prepared.log, show, prepared.request.resume_command())
+    run_commands(loading, prepared.log, show, prepared.request.resume_command())
+
+
+def _question(target: ClusterTarget, facts: ClusterFacts, wanted: RenderedPlatform) -> str:
+    namespaces = [each["metadata"]["name"] for each in wanted.manifests if each["kind"] == "Namespace"]
+    theirs = [name for name in namespaces if facts.namespaces.get(name) in ("", "kept")]
     question = f"Install Forebay on the cluster of the context {target.context}?"
     if theirs:
         question += (
-            f" Namespaces that are there already, {', '.join(theirs)}, then enforce Pod Security restricted: pods of "
+            f" Namespaces that exist already, {', '.join(theirs)}, then enforce Pod Security restricted: pods of "
             "yours in them that need more will not start again."
         )
     return question
 
 
-def _print(prepared: Prepared, say: Say, confirm: Confirm) -> None:
-    """The dry run: files of ours are written, so that the commands work as printed, and nothing else."""
-    say(f"# Dry run for the context {prepared.target.context}: these commands, in this order. Nothing is changed.")
-    first: list[Action] = []
+def _print_commands(prepared: PreparedInstall, show: ShowLine) -> None:
+    """The dry run: it writes our files, so that the commands work as printed, and changes nothing else."""
+    show(f"# Dry run for the context {prepared.target.context}: these commands, in this order. Nothing is changed.")
+    commands: list[PlannedCommand] = []
     if prepared.request.cluster == "kind":
-        first = list(_kind_actions(prepared, _read_kind(prepared)))
+        commands += _kind_commands(prepared, _read_kind_facts(prepared))
+    facts: ClusterFacts | None = None
     try:
-        now: Facts | None = _facts(prepared)
+        facts = _read_facts(prepared)
     except MachineError as error:
-        now = None
-        say(f"# Not checked: version, rights, storage classes, Secrets, room, GPUs. {error}")
-    if now:
-        check_cluster(prepared.target.context, now, prepared.wanted)
-    for action in [*first, *_actions(prepared, now)]:
-        say(f"# {action.title}")
-        say(action.line())
+        show(f"# Not checked: version, rights, storage classes, Secrets, free CPU and memory, GPUs. {error}")
+    if facts:
+        check_requirements(prepared.target.context, facts, prepared.wanted)
+    for planned in [*commands, *_install_commands(prepared, facts)]:
+        show(f"# {planned.title}")
+        show(planned.shell_line())
 
 
-def _read_kind(prepared: Prepared) -> KindFacts:
-    return kind.read_kind(prepared.folder, with_images=not prepared.request.registry)
+def _read_kind_facts(prepared: PreparedInstall) -> KindClusterFacts:
+    return kind_cluster.read_kind_cluster(prepared.folder, with_images=not prepared.request.registry)
 
 
 def _kind_question(folder: Path) -> str:
@@ -185,42 +196,43 @@ def _kind_question(folder: Path) -> str:
     )
 
 
-def _kind_actions(prepared: Prepared, now: KindFacts) -> Iterator[Action]:
-    image = prepared.sources.kubernetes().get("kind_node_image", "")
-    return kind_actions(now, prepared.sources.kind_config, image)
+def _kind_commands(prepared: PreparedInstall, facts: KindClusterFacts) -> Iterator[PlannedCommand]:
+    node_image = prepared.sources.kubernetes_versions().get("kind_node_image", "")
+    return kind_commands(facts, prepared.sources.kind_config, node_image)
 
 
-def _facts(prepared: Prepared) -> Facts:
+def _read_facts(prepared: PreparedInstall) -> ClusterFacts:
     wanted, target = prepared.wanted, prepared.target
-    now = cluster.read_facts(target, wanted.secrets())
-    if now.release is None:
-        return now
-    kept = [each for each in wanted.chart if not objects.is_hook(each)]
+    facts = cluster_facts.read_cluster_facts(target, wanted.secrets())
+    if facts.release is None:
+        return facts
+    permanent = [each for each in wanted.chart_objects if not kubernetes_objects.is_hook(each)]
     prepared.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return dataclasses.replace(now, whole=cluster.all_there(target, kept, prepared.folder / "release.json"))
+    complete = cluster_facts.all_exist(target, permanent, prepared.folder / "release.json")
+    return dataclasses.replace(facts, release_complete=complete)
 
 
-def _actions(prepared: Prepared, now: Facts | None) -> Sequence[Action]:
-    install = Install(
+def _install_commands(prepared: PreparedInstall, facts: ClusterFacts | None) -> Sequence[PlannedCommand]:
+    install = PlatformInstall(
         target=prepared.target,
         pieces=prepared.wanted.pieces,
         files=render.write_pieces(prepared.wanted.pieces, prepared.folder),
         chart=prepared.sources.chart,
-        chart_objects=prepared.wanted.chart,
-        values=prepared.request.words(prepared.sources),
-        description=description(prepared.sources, prepared.request, VERSION),
+        chart_objects=prepared.wanted.chart_objects,
+        value_arguments=prepared.request.helm_arguments(prepared.sources),
+        description=release_description(prepared.sources, prepared.request, VERSION),
     )
-    return list(install_actions(install, now))
+    return list(install_commands(install, facts))
 
 
-def _next_steps(target: Target, request: Request) -> list[str]:
+def _next_steps(target: ClusterTarget, request: InstallRequest) -> list[str]:
     kubectl = f"kubectl --context {target.context}"
-    of = "kind" if request.cluster == "kind" else f"current --context {target.context}"
+    cluster = "kind" if request.cluster == "kind" else f"current --context {target.context}"
     return [
-        f"Forebay is up on {target.context}. Let MLflow prove itself, then look at the pipelines and at MLflow:",
+        f"Forebay is up on {target.context}. Test MLflow, then look at the pipelines and at MLflow:",
         f"  helm --kube-context {target.context} --namespace forebay test forebay",
         f"  {kubectl} --namespace kubeflow port-forward service/ml-pipeline-ui 8080:80",
         f"  {kubectl} --namespace forebay port-forward service/forebay-mlflow 5000",
-        f"`forebay compile` writes the pipeline to upload there; `forebay down --cluster {of}` removes what was "
+        f"`forebay compile` writes the pipeline to upload there; `forebay down --cluster {cluster}` removes what was "
         "installed.",
     ]

@@ -11,7 +11,7 @@ from forebay.state import Home
 from forebay.state.file_modes import apply_user_umask
 
 if TYPE_CHECKING:
-    from forebay.install.charts.sources import Sources
+    from forebay.install.charts.sources import InstallSources
 
 ACTIONS = ("list", "save", "load")
 
@@ -45,59 +45,59 @@ def bundle_command(
     forebay bundle load platform.tar --registry registry.acme.com/team
     forebay up --cluster current --overlay airgap --registry registry.acme.com/team --manifests platform.manifests
     """
-    from forebay.install.air_gap import images
+    from forebay.install.air_gap import platform_images
     from forebay.install.charts import sources
 
-    lying = sources.find(manifests)
-    found = images(lying)
+    found = sources.find_sources(manifests)
+    images = platform_images(found)
     if action == "list":
         if file is not None or registry:
             raise ConfigError("`forebay bundle list` takes neither a FILE nor --registry. Did you mean save or load?")
-        for image in found:
+        for image in images:
             click.echo(f"{image.name}\t{image.digest_command() if digests else image.owner}")
         return 0
     if file is None:
         raise ConfigError(f"`forebay bundle {action}` needs a FILE, such as `forebay bundle {action} platform.tar`.")
-    _act(lying, action, file.absolute(), registry, dry_run)
+    _act(found, action, file.absolute(), registry, dry_run)
     return 0
 
 
-def _act(lying: "Sources", action: str, file: Path, registry: str, dry_run: bool) -> None:
+def _act(sources: "InstallSources", action: str, file: Path, registry: str, dry_run: bool) -> None:
     from forebay.container_images import check_registry
-    from forebay.install.air_gap import images, load_actions, save_actions, write_rendered
-    from forebay.install.commands import tools
-    from forebay.install.commands.perform import perform
-    from forebay.install.facts.stored import in_engine
+    from forebay.install.air_gap import load_commands, platform_images, save_commands, write_rendered_manifests
+    from forebay.install.commands import programs
+    from forebay.install.commands.run_commands import run_commands
+    from forebay.install.facts.stored_images import engine_images
 
-    found = images(lying)
-    tools.require(["docker"])
-    present = list(in_engine([image.name for image in found])) if action == "save" else []
-    absent = [image.name for image in found if image.ours and image.name not in present]
+    images = platform_images(sources)
+    programs.require_programs(["docker"])
+    present = list(engine_images([image.name for image in images])) if action == "save" else []
+    absent = [image.name for image in images if image.ours and image.name not in present]
     if action == "save":
         if absent:
             raise ConfigError(
                 f"The engine has no image {absent[0]}. `make images` in a checkout builds ours; then save."
             )
-        actions = list(save_actions(found, present, file))
+        commands = list(save_commands(images, present, file))
     else:
         check_registry(registry)
         if not file.is_file():
             raise ConfigError(
                 f"{file} is not there. `forebay bundle save {file.name}` writes it where images can be pulled."
             )
-        actions = list(load_actions(found, file, registry))
+        commands = list(load_commands(images, file, registry))
     if dry_run:
-        for each in actions:
-            click.echo(each.line())
+        for planned in commands:
+            click.echo(planned.shell_line())
         return
     if action == "save":
-        click.echo("Renders the manifests; what others own is fetched, which takes minutes")
-        manifests = write_rendered(lying, file.with_suffix(".manifests"))
+        click.echo("Renders the manifests; upstream's are fetched, which takes minutes")
+        manifests = write_rendered_manifests(sources, file.with_suffix(".manifests"))
         click.echo(f"They are in {manifests}.")
     log = Home.find().open().root / "bundle.log"
-    again = f"forebay bundle {action} {file}" + (f" --registry {registry}" if registry else "")
-    perform(actions, log, click.echo, again)
+    resume_command = f"forebay bundle {action} {file}" + (f" --registry {registry}" if registry else "")
+    run_commands(commands, log, click.echo, resume_command)
     if action == "save":
         apply_user_umask(file)
         apply_user_umask(manifests)
-    click.echo(f"{len(found)} images are in {file if action == 'save' else registry}.")
+    click.echo(f"{len(images)} images are in {file if action == 'save' else registry}.")

@@ -9,8 +9,8 @@ import click
 from forebay.cli.command import command
 from forebay.cli.options import Command
 from forebay.errors import ConfigError
-from forebay.install.charts.sources import EXTRAS
-from forebay.install.request import CLUSTERS, Cluster, Request
+from forebay.install.charts.sources import OPTIONAL_PIECES
+from forebay.install.request import CLUSTER_CHOICES, ClusterChoice, InstallRequest
 from forebay.signals import interrupt_status, raise_on_signals
 from forebay.state import Home
 
@@ -20,7 +20,7 @@ def cluster_options(command: Command) -> Command:
     options = (
         click.option(
             "--cluster",
-            type=click.Choice(CLUSTERS),
+            type=click.Choice(CLUSTER_CHOICES),
             required=True,
             help="kind: a cluster in containers of this machine, made where there is none. current: one that you have.",
         ),
@@ -49,10 +49,16 @@ def cluster_options(command: Command) -> Command:
     default="",
     help="Scenario: kind (small requests), cloud-gpu or airgap.",
 )
-@click.option("--with", "extras", multiple=True, type=click.Choice(EXTRAS), help="An optional piece; repeatable.")
+@click.option(
+    "--with",
+    "optional_pieces",
+    multiple=True,
+    type=click.Choice(OPTIONAL_PIECES),
+    help="An optional piece; repeatable.",
+)
 @click.option(
     "--without",
-    "left_out",
+    "excluded_pieces",
     multiple=True,
     type=click.Choice(["cert-manager", "kserve-crds", "kserve", "pipelines-crds", "pipelines"]),
     help="A piece that the cluster has already; repeatable.",
@@ -71,14 +77,14 @@ def cluster_options(command: Command) -> Command:
     help="With --overlay airgap: where every container image was copied to.",
 )
 def up_command(
-    cluster: Cluster,
+    cluster: ClusterChoice,
     context: str,
     manifests: Path | None,
     yes: bool,
     dry_run: bool,
     overlay: str,
-    extras: tuple[str, ...],
-    left_out: tuple[str, ...],
+    optional_pieces: tuple[str, ...],
+    excluded_pieces: tuple[str, ...],
     values: tuple[Path, ...],
     registry: str,
 ) -> int:
@@ -95,12 +101,15 @@ def up_command(
     """
     from forebay.install.up import up
 
-    request = Request(
-        cluster=cluster, context=context, overlay=overlay, extras=extras, left_out=left_out, values=values,
+    request = InstallRequest(
+        cluster=cluster, context=context, overlay=overlay, optional_pieces=optional_pieces,
+        excluded_pieces=excluded_pieces, values=values,
         registry=registry, manifests=manifests, dry_run=dry_run,
     )  # fmt: skip
     home = Home.find().open()
-    return _until_ctrl_c(lambda: up(request, home, _say, _asker(yes)), f"`{request.again()}` completes what is there.")
+    return _until_ctrl_c(
+        lambda: up(request, home, _say, _asker(yes)), f"`{request.resume_command()}` completes what is there."
+    )
 
 
 @command("down")
@@ -108,7 +117,7 @@ def up_command(
 @click.option(
     "--delete-data", is_flag=True, help="Remove volumes, passwords and namespaces too; for kind the whole cluster."
 )
-def down_command(cluster: Cluster, context: str, yes: bool, dry_run: bool, delete_data: bool) -> int:
+def down_command(cluster: ClusterChoice, context: str, yes: bool, dry_run: bool, delete_data: bool) -> int:
     """Remove the platform from a Kubernetes cluster.
 
     The command names what it removes and asks first. Volumes, passwords and namespaces stay unless --delete-data is
@@ -121,7 +130,7 @@ def down_command(cluster: Cluster, context: str, yes: bool, dry_run: bool, delet
     """
     from forebay.install.down import down
 
-    request = Request(cluster=cluster, context=context, dry_run=dry_run)
+    request = InstallRequest(cluster=cluster, context=context, dry_run=dry_run)
     home = Home.find().open()
     return _until_ctrl_c(
         lambda: down(request, home, _say, _asker(yes), delete_data=delete_data),

@@ -24,7 +24,7 @@ def all_checks(context: str, *, probed: bool, image: str = "") -> Iterator[Check
     except ConfigError as error:
         yield failed_with("kubeconfig", error)
         return
-    reached = list(reach.server(place, sources.find().kubernetes()["minimum"]))
+    reached = list(reach.server(place, sources.find_sources().kubernetes_versions()["minimum"]))
     yield from reached
     if any(check.name in ("api", "login") and not check.ok for check in reached):
         return

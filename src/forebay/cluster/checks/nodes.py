@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from forebay.backend.check import CheckResult, failed, passed
 from forebay.cluster.checks.place import NODES, Place, unseen
-from forebay.install.facts.facts import allocatable
+from forebay.install.facts.cluster_facts import total_allocatable
 from forebay.kube.client import ApiError, Object
 from forebay.kube.pod_problems import condition, said
 
@@ -21,7 +21,7 @@ def nodes(place: Place) -> Iterator[CheckResult]:
         yield unseen("nodes", error)
         return
     yield _ready(place, len(found), _away(found))
-    yield _gpus(allocatable(found))
+    yield _gpus(total_allocatable(found))
 
 
 def closed(place: Place) -> CheckResult | None:

@@ -5,7 +5,7 @@ from functools import partial
 
 from forebay.backend.check import CheckResult, failed, passed
 from forebay.cluster.checks.place import CLAIMS, STORAGE_CLASSES, Place, guarded
-from forebay.install.facts.facts import MARK_DEFAULT, is_default
+from forebay.install.facts.cluster_facts import SET_DEFAULT_CLASS, is_default_class
 from forebay.kube.client import Object
 from forebay.settings.namespaces import PIPELINES, PLATFORM
 
@@ -17,7 +17,7 @@ def storage(place: Place) -> Iterator[CheckResult]:
 
 
 def _classes(place: Place) -> CheckResult:
-    found = {each["metadata"]["name"]: is_default(each) for each in place.api.all(STORAGE_CLASSES, "")}
+    found = {each["metadata"]["name"]: is_default_class(each) for each in place.api.all(STORAGE_CLASSES, "")}
     known = ", ".join(found) or "none at all"
     named = {each["spec"].get("storageClassName") or "" for each in _ours(place)}
     unknown = sorted(name for name in named - set(found) if name)
@@ -33,7 +33,7 @@ def _classes(place: Place) -> CheckResult:
     if named - {""}:
         return passed("storage", f"no default class; the volumes name theirs: {', '.join(sorted(named - {''}))}")
     return failed(
-        "storage", f"there is no default storage class, of {known}", f"Mark one: {place.kubectl(MARK_DEFAULT)}."
+        "storage", f"there is no default storage class, of {known}", f"Mark one: {place.kubectl(SET_DEFAULT_CLASS)}."
     )
 
 

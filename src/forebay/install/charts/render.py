@@ -1,4 +1,4 @@
-"""Manifests and chart, rendered: one `kubectl kustomize` a folder and one `helm template`, cut into pieces."""
+"""Render manifests with `kubectl kustomize` and the chart with `helm template`, and sort the objects by piece."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -7,22 +7,22 @@ from pathlib import Path
 from typing import Any
 
 from forebay.errors import ConfigError
-from forebay.install.charts.sources import EXTRAS
-from forebay.install.commands import tools
-from forebay.install.facts.objects import Object, namespace
-from forebay.install.plan.action import PIECE_LABEL, RELEASE
+from forebay.install.charts.sources import OPTIONAL_PIECES
+from forebay.install.commands import programs
+from forebay.install.facts.kubernetes_objects import Object, namespace_of
+from forebay.install.names import PIECE_LABEL, RELEASE
 from forebay.state.files import write_bytes
 
-PIECES = ("namespaces", "cert-manager", "kserve-crds", "kserve", "pipelines-crds", *EXTRAS, "pipelines")
-# The chart has objects of kinds that KServe and Trainer bring; pipelines read a Secret of its.
+PIECES = ("namespaces", "cert-manager", "kserve-crds", "kserve", "pipelines-crds", *OPTIONAL_PIECES, "pipelines")
+# The chart has objects of kinds that KServe and Trainer define; pipelines read a Secret that the chart makes.
 BEFORE_CHART = PIECES[: PIECES.index("pipelines")]
-WORDS = 600  # the cause stands last
-RENDER_S = 900.0  # manifests of others are fetched while it renders
+MESSAGE_CHARACTERS = 600  # of a message whose end says the cause
+RENDER_TIMEOUT_S = 900.0  # kubectl fetches upstream's manifests meanwhile
 CHART_FAILED = re.compile(r"execution error at \([^)]*\): ")
 
 
 @dataclass(frozen=True)
-class Piece:
+class PlatformPiece:
     """Objects that are applied together."""
 
     name: str
@@ -31,44 +31,44 @@ class Piece:
 
 
 def kustomize_command(folder: Path) -> tuple[str, ...]:
-    """What renders a folder."""
+    """The command that renders a folder."""
     return ("kubectl", "kustomize", str(folder))
 
 
-def rendered(folder: Path) -> str:
-    """What kubectl makes of a folder; pieces of others are fetched.
+def render_folder(folder: Path) -> str:
+    """Render a folder; kubectl fetches upstream's manifests.
 
     Raises:
         ConfigError: it does not render.
     """
-    answer = tools.read(kustomize_command(folder), timeout_s=RENDER_S)
-    if answer.code:
+    result = programs.read_output(kustomize_command(folder), timeout_s=RENDER_TIMEOUT_S)
+    if result.exit_code:
         raise ConfigError(
-            f"{folder} does not render: {answer.words[-WORDS:]} - mend it there, or let this machine reach what it "
-            "names (git is needed as well)."
+            f"{folder} does not render: {result.message[-MESSAGE_CHARACTERS:]}. Correct it there, or let this machine "
+            "reach the addresses that it names (git is needed as well)."
         )
-    return answer.out
+    return result.stdout
 
 
-def pieces(
-    folders: Sequence[Path], left_out: Sequence[str] = (), renamed: Mapping[str, str] | None = None
-) -> list[Piece]:
+def render_pieces(
+    folders: Sequence[Path], excluded: Sequence[str] = (), replacements: Mapping[str, str] | None = None
+) -> list[PlatformPiece]:
     """Render folders and sort their objects by piece, in the order of installation.
 
     Args:
         folders: a scenario, then the optional pieces.
-        left_out: names of pieces that the cluster has already.
-        renamed: texts to put in the place of others, such as one registry for another.
+        excluded: names of pieces that the cluster has already.
+        replacements: new texts by old ones, such as one registry for another.
 
     Raises:
         ConfigError: a folder does not render, or an object belongs to no piece.
     """
-    found = {name: Piece(name) for name in PIECES}
+    found = {name: PlatformPiece(name) for name in PIECES}
     for folder in folders:
-        text_of_all = rendered(folder)
-        for before, after in (renamed or {}).items():
-            text_of_all = text_of_all.replace(before, after)
-        for text, each in _documents(text_of_all):
+        rendered = render_folder(folder)
+        for old, new in (replacements or {}).items():
+            rendered = rendered.replace(old, new)
+        for text, each in _documents(rendered):
             name = (each["metadata"].get("labels") or {}).get(PIECE_LABEL)
             if name not in found:
                 raise ConfigError(
@@ -77,27 +77,27 @@ def pieces(
                 )
             found[name].texts.append(text)
             found[name].objects.append(each)
-    _drop_namespaces(found, set(left_out))
-    return [piece for piece in found.values() if piece.objects and piece.name not in left_out]
+    _drop_namespaces(found, set(excluded))
+    return [piece for piece in found.values() if piece.objects and piece.name not in excluded]
 
 
-def _drop_namespaces(found: Mapping[str, Piece], left_out: set[str]) -> None:
-    """A namespace in which only somebody else's pieces are is theirs to label."""
+def _drop_namespaces(found: Mapping[str, PlatformPiece], excluded: set[str]) -> None:
+    """Leave out a namespace that only excluded pieces use: somebody else labels it."""
     users: dict[str, set[str]] = {}
     for piece in found.values():
         for each in piece.objects:
-            users.setdefault(namespace(each), set()).add(piece.name)
+            users.setdefault(namespace_of(each), set()).add(piece.name)
     first = found[PIECES[0]]
     kept = [
         (text, each)
         for text, each in zip(first.texts, first.objects, strict=True)
-        if not (users.get(each["metadata"]["name"]) and users[each["metadata"]["name"]] <= left_out)
+        if not (users.get(each["metadata"]["name"]) and users[each["metadata"]["name"]] <= excluded)
     ]
     first.texts[:], first.objects[:] = [text for text, _ in kept], [each for _, each in kept]
 
 
 def _documents(text: str) -> list[tuple[str, Object]]:
-    """Every document as it stands and as an object; kustomize indents whatever looks like a separator inside."""
+    """Every document as text and as an object; kustomize indents what looks like a separator inside one."""
     texts = [part.strip("\n") for part in re.split(r"^---$", text, flags=re.MULTILINE)]
     loaded = [(part, _load(part)) for part in texts]
     return [(part, each) for part, each in loaded if each]
@@ -106,12 +106,12 @@ def _documents(text: str) -> list[tuple[str, Object]]:
 def _load(text: str) -> Any:
     import yaml
 
-    # Both are safe loaders, which make plain values and no object of a tag; the C one is ten times faster.
+    # Both loaders are safe, they make values and no Python objects; the C one is ten times faster.
     return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
 
 
-def write_pieces(found: Sequence[Piece], folder: Path) -> dict[str, Path]:
-    """Write a file per piece: a kind can only be applied after its definition, and one file would name both.
+def write_pieces(found: Sequence[PlatformPiece], folder: Path) -> dict[str, Path]:
+    """Write a file for each piece: a kind can be applied only after its definition, so they cannot share a file.
 
     Returns:
         The file of each piece.
@@ -123,18 +123,18 @@ def write_pieces(found: Sequence[Piece], folder: Path) -> dict[str, Path]:
     return files
 
 
-def chart_objects(chart: Path, values: Sequence[str]) -> list[Object]:
-    """What the chart makes of the user's values, without a cluster. It holds passwords: never print or keep it.
+def render_chart(chart: Path, value_arguments: Sequence[str]) -> list[Object]:
+    """Render the chart with the user's values, without a cluster. They hold passwords: never print or keep them.
 
     Args:
         chart: its folder.
-        values: the words `--values FILE` and `--set KEY=VALUE` of the later `helm upgrade`.
+        value_arguments: `--values FILE` and `--set KEY=VALUE` as for the later `helm upgrade`.
 
     Raises:
-        ConfigError: the chart refuses the values, in its own words.
+        ConfigError: the chart refuses the values; the message is the chart's own.
     """
-    answer = tools.read(("helm", "template", RELEASE, str(chart), "--namespace", RELEASE, *values))
-    if answer.code:
-        words = CHART_FAILED.split(" ".join(answer.err.split()).removeprefix("Error: "))[-1]
-        raise ConfigError(f"The chart refuses these values: {words.removesuffix(' Use --debug flag to render')}")
-    return [each for _, each in _documents(answer.out)]
+    result = programs.read_output(("helm", "template", RELEASE, str(chart), "--namespace", RELEASE, *value_arguments))
+    if result.exit_code:
+        reason = CHART_FAILED.split(" ".join(result.stderr.split()).removeprefix("Error: "))[-1]
+        raise ConfigError(f"The chart refuses these values: {reason.removesuffix(' Use --debug flag to render')}")
+    return [each for _, each in _documents(result.stdout)]

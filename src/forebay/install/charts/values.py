@@ -1,4 +1,4 @@
-"""The values that the chart gets: files of ours, files of the user's, and what options mean."""
+"""The values of the chart: our files and the user's, merged as helm merges them."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -7,39 +7,35 @@ from typing import Any
 from forebay.errors import ConfigError
 from forebay.install.charts.sources import read_yaml
 
-Values = dict[str, Any]
+ChartValues = dict[str, Any]
 
 
-def merged(files: Sequence[Path]) -> Values:
-    """Files laid over each other as helm does it: maps key by key, everything else as a whole.
+def merge_values(files: Sequence[Path]) -> ChartValues:
+    """Merge files of values as helm does: maps key by key; of everything else, the last file wins.
 
     Raises:
         ConfigError: a file cannot be read, is no YAML or holds no map.
     """
-    values: Values = {}
+    values: ChartValues = {}
     for path in files:
         found = read_yaml(path)
         if not isinstance(found, dict | None):
             raise ConfigError(
-                f"{path} holds a {type(found).__name__}, and values are a map, such as `gpu: {{enabled: true}}`."
+                f"{path} holds a {type(found).__name__}, and values must be a map, such as `gpu: {{enabled: true}}`."
             )
-        values = _over(values, found or {})
+        values = _merge(values, found or {})
     return values
 
 
-def _over(below: Values, above: Values) -> Values:
-    both = {key: _over(below[key], above[key]) for key in above if _maps(below.get(key), above[key])}
-    return {**below, **above, **both}
+def _merge(base: ChartValues, override: ChartValues) -> ChartValues:
+    maps = [key for key in override if isinstance(base.get(key), dict) and isinstance(override[key], dict)]
+    return {**base, **override, **{key: _merge(base[key], override[key]) for key in maps}}
 
 
-def _maps(one: object, other: object) -> bool:
-    return isinstance(one, dict) and isinstance(other, dict)
-
-
-def keys_of(values: Values, wanted: str, prefix: str = "") -> Iterator[str]:
-    """The dotted keys under which a word stands, such as `externalS3.existingSecret`."""
+def keys_naming(values: ChartValues, wanted: str, prefix: str = "") -> Iterator[str]:
+    """The dotted keys that have a value, such as `externalS3.existingSecret`."""
     for key, value in values.items():
         if isinstance(value, dict):
-            yield from keys_of(value, wanted, f"{prefix}{key}.")
+            yield from keys_naming(value, wanted, f"{prefix}{key}.")
         elif value == wanted or (isinstance(value, list) and wanted in value):
             yield f"{prefix}{key}"

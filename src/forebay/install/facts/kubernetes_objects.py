@@ -1,4 +1,4 @@
-"""What rendered Kubernetes objects ask of a cluster: storage, Secrets, room, kinds. Nothing here talks to one."""
+"""What rendered Kubernetes objects need from a cluster: storage, Secrets, CPU and memory, kinds. It talks to none."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -10,7 +10,7 @@ ROLLED_OUT = ("Deployment", "StatefulSet", "DaemonSet")
 
 
 def quantity(value: object) -> Decimal:
-    """A number of Kubernetes' notation, such as `250m` or `1Gi`; 0 for what is none."""
+    """A number in Kubernetes' notation, such as `250m` or `1Gi`; 0 where it is malformed."""
     from kubernetes.utils import parse_quantity
 
     try:
@@ -24,18 +24,18 @@ def is_hook(each: Object) -> bool:
     return "helm.sh/hook" in (each["metadata"].get("annotations") or {})
 
 
-def namespace(each: Object) -> str:
+def namespace_of(each: Object) -> str:
     """The namespace that an object names."""
     return str(each["metadata"].get("namespace") or "")
 
 
-def workloads(objects: Iterable[Object]) -> list[Object]:
-    """What is rolled out: Deployments and their like."""
+def rolled_out(objects: Iterable[Object]) -> list[Object]:
+    """The Deployments, StatefulSets and DaemonSets among objects."""
     return [each for each in objects if each["kind"] in ROLLED_OUT]
 
 
 def pod_specs(each: Object) -> Iterator[Object]:
-    """The pods that an object makes; none for most."""
+    """The specs of the pods that an object makes; most objects make none."""
     spec = each.get("spec") or {}
     if each["kind"] == "Pod":
         yield spec
@@ -45,30 +45,30 @@ def pod_specs(each: Object) -> Iterator[Object]:
         yield spec["jobTemplate"]["spec"]["template"]["spec"]
 
 
-def containers(each: Object) -> Iterator[Object]:
-    """The containers of an object's pods, those that only prepare included."""
+def all_containers(each: Object) -> Iterator[Object]:
+    """The containers of an object's pods, init containers included."""
     for pod in pod_specs(each):
         yield from pod.get("initContainers") or []
         yield from pod["containers"]
 
 
-def storage_classes(objects: Iterable[Object]) -> dict[str, str]:
-    """Class by class, one claim that names it; the empty class is the cluster's default."""
+def requested_storage_classes(objects: Iterable[Object]) -> dict[str, str]:
+    """One claim for each storage class that claims name; the empty class is the cluster's default."""
     found: dict[str, str] = {}
     for each in objects:
         claims = [each] if each["kind"] == "PersistentVolumeClaim" else []
         claims += (each.get("spec") or {}).get("volumeClaimTemplates") or [] if each["kind"] == "StatefulSet" else []
         for claim in claims:
             name = claim["spec"].get("storageClassName")
-            if name != "":  # an empty name asks for a volume that somebody made by hand
+            if name != "":  # an empty name asks for a volume that was made by hand
                 found.setdefault(name or "", f"{each['kind']} {each['metadata']['name']}")
     return found
 
 
-def requests(objects: Iterable[Object]) -> dict[str, Decimal]:
-    """CPU (cores) and memory (bytes) that all the pods ask for together."""
+def total_requests(objects: Iterable[Object]) -> dict[str, Decimal]:
+    """CPU (cores) and memory (bytes) that all pods request together."""
     total = {"cpu": Decimal(0), "memory": Decimal(0)}
-    for each in workloads(objects):
+    for each in rolled_out(objects):
         replicas = (each.get("spec") or {}).get("replicas", 1)
         for pod in pod_specs(each):
             for container in pod["containers"]:
@@ -78,31 +78,33 @@ def requests(objects: Iterable[Object]) -> dict[str, Decimal]:
     return total
 
 
-def secrets(objects: Iterable[Object], own: str) -> dict[tuple[str, str], set[str]]:
-    """Secrets that pods need and that the objects do not bring: (namespace, name), and the keys.
+def missing_secrets(objects: Iterable[Object], default_namespace: str) -> dict[tuple[str, str], set[str]]:
+    """Secrets that pods need and that no object creates: their keys, by namespace and name.
 
     Args:
-        objects: all of them.
-        own: the namespace of objects that name none.
+        objects: everything that would be installed.
+        default_namespace: the namespace of objects that name none.
     """
     objects = [each for each in objects if not is_hook(each) and (each.get("spec") or {}).get("replicas") != 0]
-    brought = {
-        (namespace(each) or own, _written(each)) for each in objects if each["kind"] in ("Secret", "Certificate")
+    created = {
+        (namespace_of(each) or default_namespace, _created_secret(each))
+        for each in objects
+        if each["kind"] in ("Secret", "Certificate")
     }
     needed: dict[tuple[str, str], set[str]] = defaultdict(set)
     for each in objects:
         for name, keys in _references(each):
-            needed[(namespace(each) or own, name)] |= keys
-    return {secret: keys for secret, keys in needed.items() if secret not in brought}
+            needed[(namespace_of(each) or default_namespace, name)] |= keys
+    return {secret: keys for secret, keys in needed.items() if secret not in created}
 
 
-def _written(each: Object) -> str:
-    """The Secret's name; a Certificate is cert-manager's order to write one."""
+def _created_secret(each: Object) -> str:
+    """The name of the Secret that an object creates; of a Certificate, cert-manager creates it."""
     return str(each["spec"]["secretName"] if each["kind"] == "Certificate" else each["metadata"]["name"])
 
 
 def _references(each: Object) -> Iterator[tuple[str, set[str]]]:
-    for container in containers(each):
+    for container in all_containers(each):
         for variable in container.get("env") or []:
             reference = (variable.get("valueFrom") or {}).get("secretKeyRef") or {}
             if reference and not reference.get("optional"):
@@ -120,8 +122,8 @@ def _volume(secret: Object) -> Iterator[tuple[str, set[str]]]:
         yield name, {item["key"] for item in secret.get("items") or []}
 
 
-def foreign_groups(objects: Iterable[Object]) -> dict[str, str]:
-    """API groups that need a CustomResourceDefinition, each with one object that needs it."""
+def custom_api_groups(objects: Iterable[Object]) -> dict[str, str]:
+    """API groups that need a CustomResourceDefinition, and one object of each."""
     found: dict[str, str] = {}
     for each in objects:
         group = each["apiVersion"].rpartition("/")[0]
@@ -130,7 +132,7 @@ def foreign_groups(objects: Iterable[Object]) -> dict[str, str]:
     return found
 
 
-def defined(objects: Iterable[Object]) -> dict[str, str]:
-    """The CustomResourceDefinitions among objects: name, and the group that it defines."""
+def crd_groups(objects: Iterable[Object]) -> dict[str, str]:
+    """The API groups of the CustomResourceDefinitions among objects, by name."""
     kind = "CustomResourceDefinition"
     return {each["metadata"]["name"]: each["spec"]["group"] for each in objects if each["kind"] == kind}
