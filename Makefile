@@ -41,7 +41,7 @@ test-quick: setup ## ruff, and the tests that the change touches, the nearest fi
 	$(BIN)/python .ci/changed_tests.py $(ARGS)
 
 fuzz: setup ## 10 000 requests that are almost right, against a real server; FOREBAY_FUZZ_SEED chooses others
-	FOREBAY_FUZZ_REQUESTS=$${FOREBAY_FUZZ_REQUESTS:-10000} $(BIN)/pytest -q -s -n 0 tests/serving/test_fuzz.py $(ARGS)
+	FOREBAY_FUZZ_REQUESTS=$${FOREBAY_FUZZ_REQUESTS:-10000} $(BIN)/pytest -q -s -n 0 tests/serving/app/test_fuzz.py $(ARGS)
 
 lint: setup ## ruff, mypy --strict on src, import contracts
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""Every limit of the server, in one place; docs/serving-limits.md describes them for people."""
+"""Limits on connections, time, memory and queues; docs/serving-limits.md describes them for people."""
 
 import resource
 from dataclasses import dataclass
