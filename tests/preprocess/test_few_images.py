@@ -219,5 +219,5 @@ def test_a_class_only_among_the_sources_test_rows_is_refused_with_advice_that_wo
 
 def test_where_no_class_has_two_images_nothing_can_be_judged(tmp_path: Path, steplog: StepLog) -> None:
     write_table(tmp_path / "in", images(3), [0, 1, 2], ["a", "b", "c"])
-    with pytest.raises(DataError, match=r"none of the 3 rows can be held out .* no class has two images.*Add pict"):
+    with pytest.raises(DataError, match=r"none of the 3 rows can be held out .* no class has two images.*Add imag"):
         preprocess(tmp_path / "in", tmp_path / "out", PreprocessConfig(), steplog)
