@@ -1,8 +1,8 @@
 """Every setting of the pipeline: one frozen, keyword-only object per step, checked when it is built.
 
-The defaults here are the only ones: the pipeline's parameters, `forebay run --settings` and the tables of docs/settings.md
-are made from these classes. A module is imported with the first name that is taken from it: small processes, such as the
-server's supervisor, need the names of environment variables alone.
+The defaults here are the only ones: the pipeline's parameters, `forebay run --settings` and the tables of
+docs/settings.md are made from these classes. A module is imported with the first name that is taken from it: small
+processes, such as the server's supervisor, need the names of environment variables alone.
 """
 
 from importlib import import_module
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from forebay.settings.deploy import DeployConfig, RegisterConfig
     from forebay.settings.evaluate import EvaluateConfig
-    from forebay.settings.rules import AUTO
     from forebay.settings.ingest import IngestConfig, PreprocessConfig
     from forebay.settings.keys import (
         SettingInfo,
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
         parse_assignments,
         step_config,
     )
+    from forebay.settings.rules import AUTO
     from forebay.settings.serve import ServeConfig
     from forebay.settings.train import TrainConfig
 
