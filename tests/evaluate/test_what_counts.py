@@ -201,7 +201,7 @@ def test_a_part_of_a_split_is_its_kept_rows_over_every_shards_edge() -> None:
     )
     for seed in range(20):
         keep = np.random.default_rng(seed).random(11) < 0.6
-        part = split.part(keep)
+        part = split.select(keep)
         np.testing.assert_array_equal(part.images_NHWC(), images[keep])
         np.testing.assert_array_equal(part.images_NHWC(1, 4), images[keep][1:4])
         assert part.labels.tolist() == np.flatnonzero(keep).tolist()

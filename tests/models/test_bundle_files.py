@@ -10,7 +10,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from forebay.contracts.bundles.spec import SPEC, WEIGHTS, ModelSpec, file_sha256, read_spec, write_spec
+from forebay.contracts.bundles.spec import SPEC, WEIGHTS, ModelSpec, read_spec, regular_file_sha256, write_spec
 from forebay.errors import ModelError
 from forebay.models import build, load_bundle, save_bundle, standardize
 from forebay.state import read_json
@@ -69,7 +69,7 @@ def test_every_family_comes_back_with_the_same_answers(
 def test_the_same_weights_give_the_same_file(tmp_path: Path) -> None:
     save(tmp_path / "one")
     save(tmp_path / "two")
-    assert file_sha256(tmp_path / "one" / WEIGHTS) == file_sha256(tmp_path / "two" / WEIGHTS)
+    assert regular_file_sha256(tmp_path / "one" / WEIGHTS) == regular_file_sha256(tmp_path / "two" / WEIGHTS)
 
 
 def test_many_rows_are_answered_in_parts_and_none_gives_none(tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_a_file_that_is_not_safetensors_is_refused_and_never_unpickled(tmp_path:
 
 def read_spec_without_check(folder: Path) -> ModelSpec:
     """The spec with the digest of whatever weights file lies there now."""
-    return replace(ModelSpec(**read_json(folder / SPEC)), weights_sha256=file_sha256(folder / WEIGHTS))
+    return replace(ModelSpec(**read_json(folder / SPEC)), weights_sha256=regular_file_sha256(folder / WEIGHTS))
 
 
 def test_a_folder_without_a_bundle_is_named(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from forebay import registry, tracking
 from forebay.contracts.bundles.digest import bundle_digest, bundle_record, check_bundle
 from forebay.contracts.bundles.record import BundleRecord
-from forebay.contracts.bundles.spec import HISTORY, SIGNATURE, SPEC, WEIGHTS, file_sha256, read_spec
+from forebay.contracts.bundles.spec import HISTORY, SIGNATURE, SPEC, WEIGHTS, read_spec, regular_file_sha256
 from forebay.errors import ModelError
 from forebay.evaluate import evaluate
 from forebay.register import register
@@ -141,7 +141,7 @@ def test_of_an_older_version_the_weights_are_what_was_registered(
     folder = registry.resolve(mlflow_home, "digits/1").folder
     flip(folder / WEIGHTS, -1)
     spec = read_json(folder / SPEC)
-    write_json(folder / SPEC, {**spec, "weights_sha256": file_sha256(folder / WEIGHTS)})
+    write_json(folder / SPEC, {**spec, "weights_sha256": regular_file_sha256(folder / WEIGHTS)})
     read_spec(folder)  # in itself it is whole
     with pytest.raises(ModelError, match=r"digits version 1 is refused: .*weights.safetensors: sha256"):
         registry.resolve(mlflow_home, "digits/1")

@@ -14,9 +14,9 @@ import safetensors.numpy
 import safetensors.torch
 import torch
 
-from forebay.contracts.bundles.digest import LARGEST_FILE
+from forebay.contracts.bundles.digest import MAX_FILE_BYTES
 from forebay.contracts.bundles.examples import EXAMPLES, IMAGES
-from forebay.contracts.bundles.spec import SPEC, WEIGHTS, file_sha256
+from forebay.contracts.bundles.spec import SPEC, WEIGHTS, regular_file_sha256
 from support.tiny_inference_server import write_bundle
 
 Harm = Callable[[Path], None]  # makes a good bundle in a folder a bad one
@@ -87,7 +87,7 @@ def _harms(executed: Path) -> Iterator[tuple[str, Harm]]:
     for name, data in _weights(executed):
         yield f"tensors-{name}", lambda bundle, data=data: _with_weights(bundle, data)  # type: ignore[misc]
     yield "weights-missing", lambda bundle: (bundle / WEIGHTS).unlink()
-    yield "weights-endless", lambda bundle: os.truncate(bundle / WEIGHTS, LARGEST_FILE + 1)
+    yield "weights-endless", lambda bundle: os.truncate(bundle / WEIGHTS, MAX_FILE_BYTES + 1)
     yield "numbers-that-overflow", _overflowing
     for name, images in _examples():
         yield f"examples-{name}", lambda bundle, images=images: _replace(bundle / EXAMPLES, images)  # type: ignore[misc]
@@ -201,7 +201,7 @@ def _safetensors(header: bytes, data: bytes = b"") -> bytes:
 
 def _with_weights(bundle: Path, data: bytes) -> None:
     (bundle / WEIGHTS).write_bytes(data)
-    _field("weights_sha256", file_sha256(bundle / WEIGHTS))(bundle)
+    _field("weights_sha256", regular_file_sha256(bundle / WEIGHTS))(bundle)
 
 
 def _overflowing(bundle: Path) -> None:

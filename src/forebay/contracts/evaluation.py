@@ -13,11 +13,11 @@ from forebay.state.machine_errors import add_file_name
 from forebay.state.sealed import check_content
 
 EVALUATION = "evaluation.json"
-PREDICTIONS = "predictions.parquet"  # one row per test image: sha256, label, predicted, probabilities
+PREDICTIONS = "predictions.parquet"  # a row for each test image: sha256, label, predicted, probabilities
 SMOKE = "smoke.npz"  # the first test rows with their answers, for deploy's smoke test
 REPORT = "report.html"  # self-contained
 
-_MAKER = "evaluate"
+_STEP = "evaluate"
 PASSED = "passed"
 REFUSED = "refused"
 
@@ -26,7 +26,7 @@ REFUSED = "refused"
 class EvaluationResult:
     """What a model showed on held-out rows, and what the gate said. Fractions are 0..1; every number is finite."""
 
-    folder: Path  # where it lies; not stored
+    folder: Path  # where the files lie; not stored
     name: str  # registered model name
     decision: str  # passed or refused
     gate: dict[str, Any]  # passed, reason, version (of identical weights, else None), champion, baseline, unjudged
@@ -40,7 +40,7 @@ class EvaluationResult:
     roc: tuple[list[float], list[float], list[float]]  # micro-averaged fpr, tpr, thresholds; at most 200 points
     macro_roc: tuple[list[float], list[float]]  # fpr, tpr
     calibration: list[dict[str, Any]]  # low, high, rows, confidence, accuracy per bin that holds rows
-    settings: dict[str, Any]  # of evaluate, as resolved
+    settings: dict[str, Any]  # evaluate's, as resolved
     format: int = 1
 
     @property
@@ -60,9 +60,9 @@ class EvaluationResult:
 
         Raises:
             DamagedArtifactError: the folder is not complete, or the file is not the one that evaluate wrote.
-            DataError: it is not one.
+            DataError: the file holds no evaluation.
         """
-        check_content(folder, _MAKER, [EVALUATION])
+        check_content(folder, _STEP, [EVALUATION])
         try:
             values = read_json(folder / EVALUATION)
             return cls(folder=folder, **values | {key: tuple(values[key]) for key in ("roc", "macro_roc")})
@@ -75,19 +75,19 @@ class EvaluationResult:
 
 
 def write_smoke(folder: Path, images_NHWC: NDArray[np.uint8], probabilities: NDArray[np.float32]) -> None:
-    """Write rows that a server must answer alike: images and the N x K probabilities that evaluate got for them."""
+    """Write rows for the smoke test: images, and the N x K probabilities that evaluate got for them."""
     with add_file_name(folder / SMOKE), (folder / SMOKE).open("wb") as file:
         np.savez(file, allow_pickle=False, images=images_NHWC, probabilities=probabilities)
 
 
 def read_smoke(folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Read what `write_smoke` wrote; pickles are refused.
+    """Read the images and probabilities that `write_smoke` wrote; pickles are refused.
 
     Raises:
         DamagedArtifactError: the file is not the one that evaluate wrote.
-        DataError: it is broken.
+        DataError: it cannot be parsed.
     """
-    check_content(folder, _MAKER, [SMOKE])
+    check_content(folder, _STEP, [SMOKE])
     try:
         with np.load(folder / SMOKE, allow_pickle=False) as arrays:
             return arrays["images"], arrays["probabilities"]

@@ -1,7 +1,7 @@
-"""Which rows a model never trains on, decided by an image's content alone.
+"""Which rows a model never trains on; an image's content alone decides.
 
-The rule belongs to no single step: preprocess splits by it, evaluate counts only rows that it held out, and the gate
-asks it which rows were held out for a champion that was trained earlier, on other data or with another holdout.
+Several steps share the rule: preprocess splits by it, evaluate counts only rows that it held out, and the gate asks
+which rows it held out for a champion that was trained earlier, on other data or with another holdout.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-HASH = "hash"  # SplitManifest.split_kind: by content
-SOURCE = "source"  # by the source's own split
+HASH = "hash"  # a SplitManifest.split_kind: content decides
+SOURCE = "source"  # a SplitManifest.split_kind: the source's own split decides
 
-HELD_OUT = "held_out"  # keys of the exceptions: ids of test rows at or above holdout,
-TRAINED = "trained"  # and of rows below it that were trained on
+HELD_OUT = "held_out"  # a key of the exceptions: ids of test rows at or above the holdout
+TRAINED = "trained"  # a key of the exceptions: ids of rows below the holdout that were trained on
 
 
 def content_fraction(sha256: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -29,25 +29,27 @@ def content_fraction(sha256: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def exceptions(sha256: NDArray[np.uint8], test: NDArray[np.bool_], holdout: float) -> dict[str, list[str]]:
-    """What a hash split did otherwise than `holdout` alone says, so that classes with few rows have some on each side.
+    """The rows for which a hash split departs from `holdout`, so that classes with few rows have some on each side.
 
     Args:
+        sha256: uint8, N x 32.
         test: bool, N; the rows that are held out.
+        holdout: the fraction of rows to hold out.
 
     Returns:
-        Ids (the first 16 hex digits of an image's sha256) under `held_out` and `trained`, each once and in order.
+        Ids (the first 16 hex digits of an image's sha256) under `held_out` and `trained`; each once, sorted.
     """
     below = content_fraction(sha256) < holdout
     return {HELD_OUT: _ids(sha256[test & ~below]), TRAINED: _ids(sha256[~test & below])}
 
 
 def held_out_rows(sha256: NDArray[np.uint8], holdout: float, moved: Mapping[str, Sequence[str]]) -> NDArray[np.bool_]:
-    """Which images a hash split surely kept from training, whether or not they were in its data.
+    """Tell which images a hash split certainly kept from training, whether or not they were in its data.
 
     Args:
         sha256: uint8, N x 32, of any images.
-        holdout: of that split.
-        moved: its `exceptions`; empty for a split that was made before there were any.
+        holdout: the fraction of that split.
+        moved: the `exceptions` of that split; empty for one that is older than exceptions.
     """
     first = _first_8(sha256)
     below = content_fraction(sha256) < holdout

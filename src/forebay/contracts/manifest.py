@@ -1,18 +1,19 @@
-"""The two manifests: what ingest found, and how preprocess split it."""
+"""The two manifests: what ingest found, and how preprocess split that."""
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from forebay.errors import DataError
+from forebay.settings.image_rules import FULL_BITS, STRETCH
 from forebay.state.files import read_json, write_json
 from forebay.state.sealed import check_content
 
 MANIFEST = "manifest.json"
 
 
-class _Stored:
-    """Reading and writing of a manifest as `manifest.json`."""
+class _StoredManifest:
+    """Reads and writes a manifest as `manifest.json`."""
 
     maker: ClassVar[str]  # the step that writes it
 
@@ -26,7 +27,7 @@ class _Stored:
 
         Raises:
             DamagedArtifactError: the folder is not complete, or the manifest is not the one that it was sealed with.
-            DataError: it is not one of this kind.
+            DataError: the file holds no manifest of this kind.
         """
         check_content(folder, cls.maker, [MANIFEST])
         try:
@@ -41,12 +42,12 @@ class _Stored:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataManifest(_Stored):
+class DataManifest(_StoredManifest):
     """What ingest wrote."""
 
     maker = "ingest"
 
-    name: str  # of the dataset, for the registry: lower-case letters, digits, hyphens
+    name: str  # the dataset's name in the registry: lower-case letters, digits, hyphens
     source: str  # the URI that was read
     kind: str  # digits, folder, tar, idx, cifar10, parquet
     fingerprint: str
@@ -59,7 +60,7 @@ class DataManifest(_Stored):
     channels: int
     digest: str  # hex; `contracts.rows.content_digest`
     quarantined: dict[str, int]  # by reason, only reasons that occurred
-    sizes: dict[str, int]  # HxW as found: readable images
+    sizes: dict[str, int]  # readable images by their original HxW
     splits: dict[str, int]  # rows by the source's own split; empty where it has none
     warnings: list[str]
     settings: dict[str, Any]  # as resolved
@@ -67,8 +68,8 @@ class DataManifest(_Stored):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SplitManifest(_Stored):
-    """What preprocess wrote. Carries what later steps need of the data manifest."""
+class SplitManifest(_StoredManifest):
+    """What preprocess wrote, and the facts of the data manifest that later steps need."""
 
     maker = "preprocess"
 
@@ -76,7 +77,7 @@ class SplitManifest(_Stored):
     source: str
     kind: str
     data_digest: str  # DataManifest.digest
-    digest: str  # hex; of shards, labels, statistics and classes
+    digest: str  # hex; covers shards, labels, statistics and classes
     classes: list[str]
     height: int
     width: int
@@ -93,8 +94,8 @@ class SplitManifest(_Stored):
     validation: float
     exceptions: dict[str, list[str]] = field(default_factory=dict)  # of the hash split: `contracts.holdout.exceptions`
     warnings: list[str] = field(default_factory=list)
-    fit: str = "stretch"  # of ingest, for the server; the defaults are what ingest did before these were recorded
-    bits: int = 16
+    fit: str = STRETCH  # ingest.fit and, below, ingest.bits, for the server; an older manifest has neither
+    bits: int = FULL_BITS
     format: int = 1
 
     @property

@@ -36,23 +36,23 @@ REASONS = (
     "unreadable",  # empty, truncated, not an image, or of a kind that is not read
     "too_large",  # more pixels or bytes than the settings allow
     "too_costly",  # far more work than its pixels are worth, such as thousands of scans
-    "unlabelled",  # outside every class folder
-    "mis_sized",  # another size, with ingest.on_size=quarantine
+    "unlabelled",  # lies outside every class folder
+    "mis_sized",  # has another size, with ingest.on_size=quarantine
     "duplicate",  # the same pixels came before (by source path)
     "conflicting_labels",  # the same pixels under two labels; none is kept
 )
 
 
 def pixel_digest(pixels: bytes, height: int, width: int, channels: int) -> bytes:
-    """The identity of an image: sha256 of `HxWxC:` in ASCII and the pixel bytes, as stored."""
+    """The identity of an image: the sha256 of `HxWxC:` in ASCII, followed by the pixel bytes as stored."""
     return hashlib.sha256(f"{height}x{width}x{channels}:".encode() + pixels).digest()
 
 
 def content_digest(rows: pa.Table, shape: Sequence[int], classes: Sequence[str]) -> str:
-    """The identity of a dataset: of its rows' pixels, labels and splits, not of their order, files or paths.
+    """The identity of a dataset: it covers pixels, labels and splits of the rows, not their order, files or paths.
 
     Args:
-        rows: sha256, label_name and split (or null) of each.
+        rows: the columns sha256, label_name and split (which may be null).
         shape: height, width, channels.
         classes: in label order.
     """

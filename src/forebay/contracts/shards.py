@@ -1,8 +1,8 @@
-"""Memory-mappable shards: uint8 images that training reads without decoding.
+"""Shards that can be memory-mapped: uint8 images that training reads without decoding.
 
 A split named `test` lies in `test-00000.npy`, … (uint8, N x H x W x C, rows in the order of their sha256),
-`test-labels.npy` (int64, N) and `test-sha256.npy` (uint8, N x 32). `.npy` is read with pickles refused, and only while
-its content is what preprocess sealed: labels that were changed later would be learned and measured as if true.
+`test-labels.npy` (int64, N) and `test-sha256.npy` (uint8, N x 32). Pickles in `.npy` are refused, and so is any file
+that is not as preprocess sealed it: labels that were changed later would be learned and measured as if true.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class DatasetSplit:
-    """One split, opened read-only; nothing is loaded until rows are taken."""
+    """One split, opened read-only. Its images are loaded when rows are taken."""
 
     shards: list[NDArray[np.uint8]]  # each N x H x W x C
     labels: NDArray[np.int64]
@@ -31,20 +31,20 @@ class DatasetSplit:
     def images_NHWC(self, start: int = 0, stop: int | None = None) -> NDArray[np.uint8]:
         """A copy of the rows from `start` to `stop`."""
         stop = len(self) if stop is None else min(stop, len(self))
-        parts, first = [], 0
+        parts, shard_start = [], 0
         for shard in self.shards:
-            low, high = max(start - first, 0), min(stop - first, len(shard))
+            low, high = max(start - shard_start, 0), min(stop - shard_start, len(shard))
             if low < high:
                 parts.append(shard[low:high])
-            first += len(shard)
+            shard_start += len(shard)
         if not parts:
             return (
                 np.empty((0, *self.shards[0].shape[1:]), np.uint8) if self.shards else np.empty((0, 0, 0, 0), np.uint8)
             )
         return np.concatenate(parts)
 
-    def part(self, keep: NDArray[np.bool_]) -> "DatasetSplit":
-        """The rows that are kept, still not loaded: slices of the shards. Cheap where they lie in few runs."""
+    def select(self, keep: NDArray[np.bool_]) -> "DatasetSplit":
+        """The rows where `keep` is true, as slices of the shards, not loaded. Cheap where they lie in few runs."""
         edges = np.cumsum([0, *map(len, self.shards)])
         breaks = np.flatnonzero(np.diff(keep)) + 1
         bounds = np.unique(np.concatenate([edges, breaks]))
@@ -77,10 +77,10 @@ def split_files(manifest: SplitManifest, split: str) -> list[str]:
 
 
 def open_split(folder: Path, manifest: SplitManifest, split: str) -> DatasetSplit:
-    """Open one split of a preprocess artifact, whose files are read once for that.
+    """Open one split of a preprocess artifact; its files are read once to check them.
 
     Raises:
-        DamagedArtifactError: a file of it, or the manifest, is not what preprocess wrote.
+        DamagedArtifactError: a file of the split, or the manifest, is not what preprocess wrote.
     """
     check_content(folder, manifest.maker, [MANIFEST, *split_files(manifest, split)])
 

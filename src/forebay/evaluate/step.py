@@ -108,7 +108,7 @@ def _held_out(test: DatasetSplit, spec: ModelSpec, data: SplitManifest, log: Ste
             f"{int((~keep).sum())} of {len(test)} test rows do not count: they are not known to be held out for this "
             "model, which was trained on another split"
         )
-    return test if keep.all() else test.part(keep)
+    return test if keep.all() else test.select(keep)
 
 
 def _model_facts(spec: ModelSpec) -> dict[str, Any]:

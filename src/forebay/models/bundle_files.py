@@ -9,7 +9,7 @@ from torch import Tensor
 
 from forebay.contracts.bundles.open_bundle import open_bundle
 from forebay.contracts.bundles.record import BundleRecord
-from forebay.contracts.bundles.spec import SPEC, WEIGHTS, ModelSpec, file_sha256, write_spec
+from forebay.contracts.bundles.spec import SPEC, WEIGHTS, ModelSpec, regular_file_sha256, write_spec
 from forebay.errors import ModelError
 from forebay.models.architectures import build
 from forebay.models.classifier import Classifier
@@ -31,7 +31,7 @@ def save_bundle(folder: Path, spec: ModelSpec, weights: Mapping[str, Tensor]) ->
     """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     write_bytes(folder / WEIGHTS, safetensors.torch.save(tensors))
-    written = replace(spec, weights_sha256=file_sha256(folder / WEIGHTS))
+    written = replace(spec, weights_sha256=regular_file_sha256(folder / WEIGHTS))
     write_spec(folder, written)
     return written
 

@@ -1,7 +1,7 @@
 """One digest over a whole bundle: the sorted list of its files, with size and sha256 of each.
 
 The registry keeps the digest, and the list beside it, so that a changed file can be named. Every file counts, also
-hidden ones and those in sub-folders, but the signature: it is made from the others, so it cannot be among them.
+hidden ones and those in sub-folders, except the signature: it is made from the others.
 """
 
 import hashlib
@@ -20,8 +20,8 @@ from forebay.errors import ModelError
 from forebay.state.file_digest import stream_sha256
 from forebay.text import find_control, one_line
 
-MOST_FILES = 1000  # a bundle of ours holds fewer than ten
-LARGEST_FILE = 8 << 30  # bytes; the largest networks have a third of it, and reading must end
+MAX_FILES = 1000  # a bundle of ours holds fewer than ten
+MAX_FILE_BYTES = 8 << 30  # the largest networks have a third of it
 
 
 class StoredFile(NamedTuple):
@@ -32,46 +32,44 @@ class StoredFile(NamedTuple):
 
 
 BundleFiles = Mapping[str, StoredFile]  # by the path inside the bundle, with `/`
-Keep = Callable[[str, BufferedReader], None]
+OnFile = Callable[[str, BufferedReader], None]  # gets the name and the open file
 
 
-def bundle_files(folder: Path, keep: Keep | None = None) -> dict[str, StoredFile]:
-    """Every file of a bundle but its signature.
+def bundle_files(folder: Path, on_file: OnFile | None = None) -> dict[str, StoredFile]:
+    """Every file of a bundle except its signature.
 
     Args:
         folder: of the bundle.
-        keep: gets a name and the open file, at its beginning, after that file was read: for who goes on with the very
-            file that was measured, whatever its name leads to a moment later. To keep it open, duplicate it.
+        on_file: called for each file after it was measured, with the file at its beginning. A caller that goes on with
+            the very file that was measured, whatever its name leads to later, duplicates the descriptor.
 
     Raises:
-        ModelError: one cannot be read or is no regular file, there are none, or too many.
+        ModelError: a file cannot be read or is no regular file, there are none, or there are too many.
     """
     found: dict[str, StoredFile] = {}
     try:
         for name, path, descriptor in _paths(folder):
-            if len(found) == MOST_FILES:
-                raise ModelError(f"{folder} holds more than {MOST_FILES} files, so it is no model bundle.")
-            with open_regular(path, LARGEST_FILE, folder=descriptor) as file:
+            if len(found) == MAX_FILES:
+                raise ModelError(f"{folder} holds more than {MAX_FILES} files, so it is no model bundle.")
+            with open_regular(path, MAX_FILE_BYTES, folder=descriptor) as file:
                 found[name] = stored_file(file, path)
                 file.seek(0)
-                if keep:
-                    keep(name, file)
+                if on_file:
+                    on_file(name, file)
     except OSError as error:
         raise ModelError(f"{one_line(str(error.filename or folder))} cannot be read: {error.strerror}.") from error
     except RecursionError as error:
-        raise ModelError(
-            f"{folder} holds folders that lie too deep in one another, so it is no model bundle."
-        ) from error
+        raise ModelError(f"{folder} holds folders nested too deep, so it is no model bundle.") from error
     if not found:
         raise ModelError(f"{folder} holds no files, so it is no model bundle. Take it from the registry again.")
     return found
 
 
 def stored_file(file: BufferedReader, path: Path) -> StoredFile:
-    """Size and digest of an open file, from where it stands to its end.
+    """Size and digest of an open file, from its position to its end.
 
     Raises:
-        ModelError: it cannot be read.
+        ModelError: the file cannot be read.
     """
     try:
         start = file.tell()
@@ -82,7 +80,7 @@ def stored_file(file: BufferedReader, path: Path) -> StoredFile:
 
 
 def files_json(files: BundleFiles) -> str:
-    """The list of files as one line of JSON, always the same for the same files."""
+    """The list of files as one line of JSON, the same for the same files."""
     rows = [[name, *files[name]] for name in sorted(files)]
     return json.dumps(rows, separators=(",", ":"))
 
@@ -102,10 +100,10 @@ def bundle_digest(folder: Path) -> str:
 
 
 def bundle_record(folder: Path) -> BundleRecord:
-    """What to put on record of a bundle as it is now.
+    """The record of a bundle as it is now.
 
     Raises:
-        ModelError: as `bundle_files`; or a file is empty.
+        ModelError: as `bundle_files`, or a file is empty.
     """
     files = bundle_files(folder)
     empty = next((name for name, file in files.items() if not file.size), None)
@@ -115,7 +113,7 @@ def bundle_record(folder: Path) -> BundleRecord:
 
 
 def check_bundle(folder: Path, record: BundleRecord) -> None:
-    """Compare a bundle with what is on record of it.
+    """Compare a bundle with its record.
 
     Raises:
         ModelError: they differ; or as `bundle_files`.
@@ -124,19 +122,19 @@ def check_bundle(folder: Path, record: BundleRecord) -> None:
 
 
 def check_files(folder: Path, found: BundleFiles, record: BundleRecord) -> None:
-    """As `check_bundle`, with the files as they were found."""
+    """As `check_bundle`, for files that were read already."""
     digest = files_digest(found)
     if digest == record.digest:
         return
-    what = _difference(_recorded(record), found) or f"its digest is {digest[:12]}…, not {record.digest[:12]}…"
+    difference = _difference(_recorded(record), found) or f"its digest is {digest[:12]}…, not {record.digest[:12]}…"
     raise ModelError(
-        f"{folder} is not the bundle that was registered: {what}. Something changed it since: bring the folder back "
-        "from a copy, or register the model again."
+        f"{folder} is not the bundle that was registered: {difference}. Something changed it since: bring the folder "
+        "back from a copy, or register the model again."
     )
 
 
 def _recorded(record: BundleRecord) -> BundleFiles:
-    """The files on record; none where the list is not the one that the digest stands for."""
+    """The files in the record; none where the list does not belong to the digest."""
     if hashlib.sha256(record.files.encode()).hexdigest() != record.digest:
         return {}
     return {name: StoredFile(size, sha256) for name, size, sha256 in json.loads(record.files)}
@@ -155,14 +153,14 @@ def _difference(expected: BundleFiles, found: BundleFiles) -> str:
 
 
 def _paths(folder: Path) -> Iterator[tuple[str, Path, int]]:
-    """Name and path of every file below a folder, with a descriptor of what holds it; no link inside is followed."""
+    """Name and path of every file below a folder, and a descriptor of the file's folder; no link inside is followed."""
 
     def refuse(error: OSError) -> None:
-        raise error  # fwalk would pass over it in silence
+        raise error  # fwalk would ignore it
 
-    top = folder.resolve()  # a folder of models may itself be a link: KServe makes one
+    top = folder.resolve()  # the folder itself may be a link: KServe makes one
     for place, folders, names, descriptor in os.fwalk(top, onerror=refuse, follow_symlinks=False):
-        for name in folders:  # what fwalk would pass over in silence
+        for name in folders:  # links to folders, which fwalk would not enter
             mode = os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_mode
             if not stat.S_ISDIR(mode):
                 raise ModelError(not_regular(Path(place, name), mode))
@@ -175,5 +173,5 @@ def _paths(folder: Path) -> Iterator[tuple[str, Path, int]]:
 
 
 def _check_name(path: Path) -> None:
-    if find_control(path.name):  # or bytes that are no text
+    if find_control(path.name):  # also finds bytes that are no text
         raise ModelError(f"{one_line(str(path))}: the name of a bundle's file must be printable text.")

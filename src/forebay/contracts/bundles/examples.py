@@ -1,4 +1,4 @@
-"""A few held-out rows inside the bundle: whoever loads the model tries it on them before it answers anybody."""
+"""A few held-out rows inside the bundle: a server tries a model on them before the model answers anybody."""
 
 import struct
 from pathlib import Path
@@ -13,20 +13,20 @@ from forebay.errors import ModelError
 from forebay.state.files import write_bytes
 
 EXAMPLES = "examples.safetensors"
-IMAGES = "images_NHWC"  # the one tensor: uint8 pixels
-MOST_ROWS = 4
-ROW_BYTES = 1 << 20  # of all rows together; one is always written
+IMAGES = "images_NHWC"  # name of the one tensor, uint8 pixels
+MAX_ROWS = 4
+MAX_ROWS_BYTES = 1 << 20  # all rows together; one row is always written
 _FIX = "Take the bundle from the registry again."
-LARGEST_EXAMPLES = 512 << 20  # one image of the largest size that a spec may name, and the header
+MAX_EXAMPLES_BYTES = 512 << 20  # room for one image of the largest size that a spec may name, and the header
 
 
 def example_rows(height: int, width: int, channels: int) -> int:
-    """How many rows a bundle holds, so that large images do not swell it."""
-    return max(1, min(MOST_ROWS, ROW_BYTES // (height * width * channels)))
+    """How many rows a bundle holds; fewer, where images are large."""
+    return max(1, min(MAX_ROWS, MAX_ROWS_BYTES // (height * width * channels)))
 
 
 def write_examples(folder: Path, images_NHWC: NDArray[np.uint8]) -> None:
-    """Write rows beside the weights; nothing where there are none."""
+    """Write rows beside the weights; no file where there are no rows."""
     if len(images_NHWC):
         write_bytes(folder / EXAMPLES, safetensors.numpy.save({IMAGES: np.ascontiguousarray(images_NHWC)}))
 
@@ -35,14 +35,15 @@ def parse_examples(folder: Path, content: bytes, spec: ModelSpec) -> NDArray[np.
     """The rows from the bytes of the file.
 
     Args:
-        folder: of the bundle, for the message.
-        content: of the file; empty where a bundle has none (it was made before there were any).
+        folder: the bundle, for the message.
+        content: the bytes; empty for an older bundle, which has no such file.
+        spec: the model's.
 
     Returns:
-        uint8, (N, H, W, C) of the spec's size; N is 0 where there are none.
+        uint8 (N, H, W, C) in the spec's size; N is 0 where the bundle has none.
 
     Raises:
-        ModelError: it holds something else.
+        ModelError: the file holds something else.
     """
     shape = (spec.height, spec.width, spec.channels)
     if not content:

@@ -1,11 +1,11 @@
-"""What is on record of a bundle: in a module of its own, because processes that must stay small carry it."""
+"""The record of a bundle. It has a module of its own, because processes that must stay small import it."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
 class BundleRecord:
-    """What every file of a bundle must be, kept elsewhere than in it: the registry's word, never the folder's own."""
+    """What every file of a bundle must be. The registry keeps it, never the bundle itself."""
 
     digest: str
     files: str = (

@@ -1,4 +1,4 @@
-"""Opening a file that somebody else may have put there: a regular one, never a link, a pipe or a device."""
+"""Open a file that anybody may have put there: only a regular one, never a link, a pipe or a device."""
 
 import os
 import stat
@@ -14,16 +14,16 @@ _KINDS = {
 }  # fmt: skip
 
 
-def open_regular(path: Path, largest: int | None = None, *, folder: int | None = None) -> BufferedReader:
-    """Open a regular file for reading; what could wait for a writer or lead elsewhere is refused.
+def open_regular(path: Path, max_bytes: int | None = None, *, folder: int | None = None) -> BufferedReader:
+    """Open a regular file for reading. Anything that could block, or lead elsewhere, is refused.
 
     Args:
-        path: of the file.
-        largest: bytes that it may have.
-        folder: descriptor of the open folder that holds it; the path's last part is then looked up there.
+        path: the file.
+        max_bytes: a larger file is refused.
+        folder: descriptor of the open folder that holds the file; only the path's last part is then looked up there.
 
     Raises:
-        ModelError: it is not there, may not be read, is no regular file, or is larger.
+        ModelError: the file is missing, may not be read, is no regular file, or is too large.
     """
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC  # a pipe would wait for a writer
     try:
@@ -34,41 +34,41 @@ def open_regular(path: Path, largest: int | None = None, *, folder: int | None =
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise ModelError(not_regular(path, found.st_mode))
-        if largest is not None and found.st_size > largest:
-            raise ModelError(f"{one_line(str(path))} has {found.st_size} bytes; at most {largest} are read.")
+        if max_bytes is not None and found.st_size > max_bytes:
+            raise ModelError(f"{one_line(str(path))} has {found.st_size} bytes; at most {max_bytes} are read.")
         return os.fdopen(descriptor, "rb")
     except BaseException:
         os.close(descriptor)
         raise
 
 
-def read_regular(path: Path, largest: int) -> bytes:
+def read_regular(path: Path, max_bytes: int) -> bytes:
     """The content of a regular file.
 
     Raises:
         ModelError: as `open_regular`.
     """
-    with open_regular(path, largest) as file:
-        return read_to_end(file, path, largest)
+    with open_regular(path, max_bytes) as file:
+        return read_to_end(file, path, max_bytes)
 
 
-def read_to_end(file: BufferedReader, path: Path, largest: int) -> bytes:
-    """What an open file still holds.
+def read_to_end(file: BufferedReader, path: Path, max_bytes: int) -> bytes:
+    """The rest of an open file.
 
     Raises:
-        ModelError: it cannot be read, or holds more bytes than that.
+        ModelError: the file cannot be read, or holds more than `max_bytes`.
     """
     try:
-        content = file.read(largest + 1)  # it may grow meanwhile
+        content = file.read(max_bytes + 1)  # it may grow meanwhile
     except OSError as error:
         raise ModelError(f"{one_line(str(path))} cannot be read: {error.strerror}.") from error
-    if len(content) > largest:
-        raise ModelError(f"{one_line(str(path))} has more than {largest} bytes; no more are read.")
+    if len(content) > max_bytes:
+        raise ModelError(f"{one_line(str(path))} has more than {max_bytes} bytes; no more are read.")
     return content
 
 
 def not_regular(path: Path, mode: int) -> str:
-    """The words for something that is no regular file."""
+    """The message for something that is no regular file."""
     kind = _KINDS.get(stat.S_IFMT(mode), "no regular file")
     return f"{one_line(str(path))} is {kind}; a bundle holds regular files only. Take it from the registry again."
 

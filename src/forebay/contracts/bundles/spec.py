@@ -9,6 +9,7 @@ from forebay.contracts.bundles.regular_file import open_regular, read_regular
 from forebay.contracts.bundles.spec_rules import FORMAT, TASK, check_spec
 from forebay.contracts.bundles.strict_json import parse
 from forebay.errors import ModelError
+from forebay.settings.image_rules import FULL_BITS, STRETCH
 from forebay.state.file_digest import stream_sha256
 from forebay.state.files import write_json
 from forebay.state.sealed import EVERYTHING, MARKER, check_content
@@ -16,8 +17,8 @@ from forebay.state.sealed import EVERYTHING, MARKER, check_content
 SPEC = "model.json"
 WEIGHTS = "weights.safetensors"
 HISTORY = "history.json"  # training curves: a list of objects, one per epoch
-SIGNATURE = "model.sig"  # of every other file, where models are signed (`forebay.signing`)
-LARGEST_SPEC = 16 << 20  # bytes; a few kB for most, some MB with many thousand classes
+SIGNATURE = "model.sig"  # signs every other file, where models are signed (`forebay.signing`)
+MAX_SPEC_BYTES = 16 << 20  # most have a few kB; many thousand classes take some MB
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,24 +26,24 @@ class ModelSpec:
     """Everything needed to rebuild and serve a model except its weights."""
 
     architecture: str  # a name that `forebay.models.build` knows
-    options: dict[str, Any]  # of that architecture, JSON scalars
+    options: dict[str, Any]  # of that architecture; JSON scalars
     classes: list[str]
     height: int
     width: int
     channels: int
     mean: list[float]  # per channel, 0..1 units; normalisation happens inside the model
     std: list[float]
-    weights_sha256: str  # of the safetensors file
+    weights_sha256: str  # digest of the safetensors file
     training: dict[str, Any] = field(default_factory=dict)  # settings as resolved, threads, precision, torch, CPU flags
     data: dict[str, Any] = field(default_factory=dict)  # name, source, digest, rows, split_kind, holdout, exceptions, …
     lineage: dict[str, Any] = field(default_factory=dict)  # code_version, mlflow_run_id
-    fit: str = "stretch"  # ingest.fit, which holds in the server too: crop, letterbox or stretch
-    bits: int = 16  # ingest.bits as resolved, likewise. Older bundles have neither; these were the rules then
+    fit: str = STRETCH  # ingest.fit, which the server follows too; an older bundle has neither this nor `bits`
+    bits: int = FULL_BITS  # ingest.bits as resolved, which the server follows too
     task: str = TASK
     format: int = FORMAT
 
     def predicts_like(self, other: "ModelSpec") -> bool:
-        """Whether both answer every image alike: all but where they come from is the same."""
+        """Whether both answer every image alike; data, training and lineage may differ."""
         return all(getattr(self, name) == getattr(other, name) for name in _BEHAVIOUR)
 
 
@@ -53,10 +54,10 @@ _BEHAVIOUR = (
 
 
 def check_train_output(folder: Path) -> None:
-    """Compare train's output folder with what it was when train ended; a bundle from elsewhere has no seal to hold.
+    """Check that train's output folder is as train left it. A bundle from elsewhere has no seal, so it passes.
 
     Raises:
-        DamagedArtifactError: a file of it is missing or another one.
+        DamagedArtifactError: a file is missing or was changed.
     """
     if (folder / MARKER).exists() or not folder.is_dir():
         check_content(folder, "train", [SPEC, WEIGHTS, EVERYTHING])
@@ -71,7 +72,7 @@ def read_spec(folder: Path) -> ModelSpec:
     """Read `model.json` and check that the weights beside it are the ones it names.
 
     Raises:
-        ModelError: not a bundle, a field is against its rule, or the weights were changed.
+        ModelError: the folder is no bundle, a field is against its rule, or the weights were changed.
     """
     spec = read_unverified_spec(folder)
     check_weights(folder, spec.weights_sha256)
@@ -79,20 +80,20 @@ def read_spec(folder: Path) -> ModelSpec:
 
 
 def read_unverified_spec(folder: Path) -> ModelSpec:
-    """Read `model.json` without a look at the weights.
+    """Read `model.json` and ignore the weights.
 
     Raises:
-        ModelError: as `read_spec`, but for the weights.
+        ModelError: the folder is no bundle, or a field is against its rule.
     """
     require_bundle(folder)
-    return parse_spec(folder, read_regular(folder / SPEC, LARGEST_SPEC))
+    return parse_spec(folder, read_regular(folder / SPEC, MAX_SPEC_BYTES))
 
 
 def require_bundle(folder: Path) -> None:
-    """Tell a bundle from another folder.
+    """Refuse a folder that is no bundle.
 
     Raises:
-        ModelError: it has no spec.
+        ModelError: the folder has no spec.
     """
     if not os.path.lexists(folder / SPEC):
         raise ModelError(
@@ -121,14 +122,14 @@ def check_weights(folder: Path, wanted_sha256: str, found_sha256: str = "") -> N
     """Compare the digest of the weights with the one that the spec, or the registry, names.
 
     Args:
-        folder: of the bundle.
-        wanted_sha256: what it should be.
-        found_sha256: what it is, where that is known already.
+        folder: the bundle.
+        wanted_sha256: the digest that the weights should have.
+        found_sha256: the digest that they have, where it is known already.
 
     Raises:
         ModelError: they differ, or the weights cannot be read.
     """
-    found = found_sha256 or file_sha256(folder / WEIGHTS)
+    found = found_sha256 or regular_file_sha256(folder / WEIGHTS)
     if found != wanted_sha256:
         raise ModelError(
             f"{folder / WEIGHTS}: sha256 {found[:12]}… is not the {wanted_sha256[:12]}… that was written with it. The "
@@ -136,8 +137,8 @@ def check_weights(folder: Path, wanted_sha256: str, found_sha256: str = "") -> N
         )
 
 
-def file_sha256(path: Path) -> str:
-    """Digest of a regular file in hex.
+def regular_file_sha256(path: Path) -> str:
+    """The digest of a regular file in hex.
 
     Raises:
         ModelError: the file cannot be read.

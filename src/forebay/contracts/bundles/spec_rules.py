@@ -1,4 +1,4 @@
-"""The rules of every field of `model.json`, checked before anything is built from it."""
+"""The rule of every field of `model.json`; they are checked before anything is built from it."""
 
 import math
 import re
@@ -10,13 +10,13 @@ from forebay.settings.image_rules import BIT_DEPTHS, FIT_MODES, LONGEST_SIDE
 
 FORMAT = 1
 TASK = "image-classification"
-MOST_CLASSES = 1 << 20
-MOST_PIXELS = 1 << 24  # of one image: what a forward pass needs grows with them
-LONGEST_WORD = 255  # characters of names, digests and the like
+MAX_CLASSES = 1 << 20
+MAX_IMAGE_PIXELS = 1 << 24  # a forward pass takes memory for each
+MAX_WORD_CHARACTERS = 255  # in names, digests and the like
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _ROW = re.compile(r"[0-9a-f]{16}")
 
-Rule = Callable[[Any], str]  # what is wrong with a value; empty where nothing is
+FieldRule = Callable[[Any], str]  # returns what is wrong with a value; empty where nothing is
 
 
 def check_spec(values: Any) -> None:
@@ -51,9 +51,9 @@ def _refuse_unknown(values: Mapping[str, Any]) -> None:
 
 
 def _check_image(values: Mapping[str, Any]) -> None:
-    if values["height"] * values["width"] > MOST_PIXELS:
+    if values["height"] * values["width"] > MAX_IMAGE_PIXELS:
         raise ValueError(
-            f"height x width must be at most {MOST_PIXELS} pixels, is {values['height']}x{values['width']}"
+            f"height x width must be at most {MAX_IMAGE_PIXELS} pixels, is {values['height']}x{values['width']}"
         )
     for name in ("mean", "std"):
         if len(values[name]) != values["channels"]:
@@ -61,7 +61,7 @@ def _check_image(values: Mapping[str, Any]) -> None:
 
 
 def _check_facts(values: Mapping[str, Any]) -> None:
-    """What later steps read of the free facts."""
+    """Check those of the free facts that later steps read."""
     for field, rules in _FACTS.items():
         for name, rule in rules.items():
             value = values.get(field, {}).get(name)
@@ -70,8 +70,8 @@ def _check_facts(values: Mapping[str, Any]) -> None:
 
 
 def _word(value: Any) -> str:
-    if not isinstance(value, str) or not value.isprintable() or len(value) > LONGEST_WORD:
-        return f"must be one line of text of at most {LONGEST_WORD} characters, is {value!r:.100}"
+    if not isinstance(value, str) or not value.isprintable() or len(value) > MAX_WORD_CHARACTERS:
+        return f"must be one line of text of at most {MAX_WORD_CHARACTERS} characters, is {value!r:.100}"
     return ""
 
 
@@ -84,7 +84,7 @@ def _text(value: Any) -> str:
     return "" if isinstance(value, str) else f"must be text, is {value!r:.100}"
 
 
-def _one_of(*allowed: Any) -> Rule:
+def _one_of(*allowed: Any) -> FieldRule:
     def rule(value: Any) -> str:
         right = any(type(value) is type(each) and value == each for each in allowed)
         return "" if right else f"must be {' or '.join(map(str, allowed))}, is {value!r:.100}"
@@ -92,7 +92,7 @@ def _one_of(*allowed: Any) -> Rule:
     return rule
 
 
-def _whole(low: int, high: int) -> Rule:
+def _whole(low: int, high: int) -> FieldRule:
     def rule(value: Any) -> str:
         right = type(value) is int and low <= value <= high
         return "" if right else f"must be a whole number from {low} to {high}, is {value!r:.100}"
@@ -104,7 +104,7 @@ def _is_number(value: Any) -> bool:
     return type(value) in (int, float) and abs(value) < 1e300 and math.isfinite(value)
 
 
-def _numbers(*, positive: bool) -> Rule:
+def _numbers(*, positive: bool) -> FieldRule:
     def rule(value: Any) -> str:
         right = isinstance(value, list) and all(_is_number(each) and (each > 0 or not positive) for each in value)
         kind = "finite numbers above 0" if positive else "finite numbers"
@@ -118,8 +118,8 @@ def _fraction(value: Any) -> str:
 
 
 def _classes(value: Any) -> str:
-    if not isinstance(value, list) or not 1 <= len(value) <= MOST_CLASSES:
-        return f"must be a list of 1 to {MOST_CLASSES} names"
+    if not isinstance(value, list) or not 1 <= len(value) <= MAX_CLASSES:
+        return f"must be a list of 1 to {MAX_CLASSES} names"
     for index, name in enumerate(value):
         if problem := name_problem(name):
             return f"must be names: number {index} {problem}"
@@ -156,7 +156,7 @@ def _moved_rows(value: Any) -> str:
     return "" if right else "must be lists of ids of 16 hex digits"
 
 
-_REQUIRED: dict[str, Rule] = {
+_REQUIRED: dict[str, FieldRule] = {
     "architecture": _name,
     "options": _options,
     "classes": _classes,
@@ -167,7 +167,7 @@ _REQUIRED: dict[str, Rule] = {
     "std": _numbers(positive=True),
     "weights_sha256": _digest,
 }
-_OPTIONAL: dict[str, Rule] = {
+_OPTIONAL: dict[str, FieldRule] = {
     "training": _object,
     "data": _object,
     "lineage": _object,
@@ -175,7 +175,7 @@ _OPTIONAL: dict[str, Rule] = {
     "bits": _one_of(*BIT_DEPTHS),
     "task": _one_of(TASK),
 }
-_FACTS: dict[str, dict[str, Rule]] = {
+_FACTS: dict[str, dict[str, FieldRule]] = {
     "data": {
         "name": _name, "digest": _word, "source": _text, "split_kind": _word, "holdout": _fraction,
         "validation": _fraction, "exceptions": _moved_rows,

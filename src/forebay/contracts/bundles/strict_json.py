@@ -1,22 +1,22 @@
-"""JSON from a file that somebody else may have written: UTF-8, finite numbers, no name twice, not too deep."""
+"""JSON from a file that anybody may have written: UTF-8, finite numbers, no name twice, not too deep."""
 
 import json
 import math
 from typing import Any
 
-DEEPEST = 20  # lists and objects inside one another
+MAX_DEPTH = 20  # of nested lists and objects
 
 
 def parse(data: bytes) -> Any:
     """Read strict JSON.
 
     Raises:
-        ValueError: it is none; the text says why.
+        ValueError: the bytes are no such JSON; the text says why.
     """
     try:
         value = json.loads(data.decode(), object_pairs_hook=_object, parse_constant=_constant)
     except RecursionError as error:
-        raise ValueError(f"it is more than {DEEPEST} levels deep") from error
+        raise ValueError(f"it is more than {MAX_DEPTH} levels deep") from error
     _check(value)
     return value
 
@@ -36,7 +36,7 @@ def _constant(word: str) -> Any:
 
 def _check(value: Any) -> None:
     level = [value]
-    for _ in range(DEEPEST):
+    for _ in range(MAX_DEPTH):
         inner: list[Any] = []
         for each in level:
             _check_scalar(each)
@@ -47,7 +47,7 @@ def _check(value: Any) -> None:
         if not inner:
             return
         level = inner
-    raise ValueError(f"it is more than {DEEPEST} levels deep")
+    raise ValueError(f"it is more than {MAX_DEPTH} levels deep")
 
 
 def _check_scalar(value: Any) -> None:
