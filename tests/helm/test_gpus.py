@@ -5,7 +5,7 @@ from typing import Any
 import helm_python
 import pytest
 
-from forebay.cluster.rollout.inference_service import GPU_RUNTIME, RUNTIME
+from forebay.cluster.rollout.inference_service import GPU_SERVING_RUNTIME, SERVING_RUNTIME
 from support.helm_chart import Object, objects, render, scenario
 
 GPUS = {"enabled": True, "quota": "2"}
@@ -23,23 +23,28 @@ def quota(values: dict[str, Any]) -> dict[str, str]:
 
 
 def test_the_runtimes_have_the_names_that_the_deploy_step_asks_for() -> None:
-    assert set(runtimes({})) == {RUNTIME}
-    assert set(runtimes({"gpu": GPUS})) == {RUNTIME, GPU_RUNTIME}
+    assert set(runtimes({})) == {SERVING_RUNTIME}
+    assert set(runtimes({"gpu": GPUS})) == {SERVING_RUNTIME, GPU_SERVING_RUNTIME}
 
 
 def test_only_models_on_gpus_are_sent_to_gpu_nodes() -> None:
     both = runtimes(scenario("cloud-gpu") | {"serving": {"nodeSelector": {"pool": "models"}}})
-    assert both[RUNTIME]["nodeSelector"] == {"pool": "models"}
-    assert "tolerations" not in both[RUNTIME]
-    assert both[GPU_RUNTIME]["nodeSelector"] == {"pool": "models", "node.kubernetes.io/instance-type": "p5.48xlarge"}
-    assert both[GPU_RUNTIME]["tolerations"] == [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
-    assert both[GPU_RUNTIME]["containers"] == both[RUNTIME]["containers"]
+    assert both[SERVING_RUNTIME]["nodeSelector"] == {"pool": "models"}
+    assert "tolerations" not in both[SERVING_RUNTIME]
+    assert both[GPU_SERVING_RUNTIME]["nodeSelector"] == {
+        "pool": "models",
+        "node.kubernetes.io/instance-type": "p5.48xlarge",
+    }
+    assert both[GPU_SERVING_RUNTIME]["tolerations"] == [
+        {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
+    ]
+    assert both[GPU_SERVING_RUNTIME]["containers"] == both[SERVING_RUNTIME]["containers"]
 
 
 def test_the_two_runtimes_are_never_chosen_for_each_other() -> None:
     both = runtimes({"gpu": GPUS})
     chosen = {name: spec["supportedModelFormats"][0]["autoSelect"] for name, spec in both.items()}
-    assert chosen == {RUNTIME: True, GPU_RUNTIME: False}
+    assert chosen == {SERVING_RUNTIME: True, GPU_SERVING_RUNTIME: False}
 
 
 def test_the_quota_counts_the_resource_that_is_named_and_is_none_without_the_switch() -> None:

@@ -9,7 +9,8 @@ import promql_parser
 import pytest
 import yaml
 
-from forebay.serving import metrics
+from forebay.serving.app import request_metrics
+from forebay.serving.repository import model_metrics
 from support.helm_chart import CHART, objects, scenario
 
 OTHERS = {"up"}  # of Prometheus itself
@@ -36,8 +37,8 @@ def exported() -> dict[str, set[str]]:
     """Sample names that our server exports, each with its labels."""
     from prometheus_client import REGISTRY
 
-    metrics.count_request("digits", "v1", 200, 0.01)
-    metrics._MODEL.labels("digits", "1", "w", "d", "c").set(1)
+    request_metrics.count_request("digits", "v1", 200, 0.01)
+    model_metrics._MODEL.labels("digits", "1", "w", "d", "c").set(1)
     found: dict[str, set[str]] = {}
     for family in REGISTRY.collect():
         for sample in family.samples:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from forebay.install.up import EXAMPLE, EXAMPLE_BUCKET
+from forebay.install.up import EXAMPLE_BUCKET, EXAMPLE_REGISTRY
 from support.helm_chart import Object, objects, scenario
 from support.kustomize_manifests import MANIFESTS, OPTIONAL, OVERLAYS, kustomize
 from support.manifest_checks import check_images, check_pod_security, check_schema, check_unique, pods
@@ -124,7 +124,7 @@ def test_in_a_cloud_objects_lie_in_its_store_and_no_pod_of_the_platform_sits_on_
 
 def test_what_up_refuses_as_an_example_is_what_the_overlays_hold(on_standins: Rendered) -> None:
     assert EXAMPLE_BUCKET in str(on_standins["cloud-gpu"])
-    assert VERSIONS["mirror"].startswith(EXAMPLE)
+    assert VERSIONS["mirror"].startswith(EXAMPLE_REGISTRY)
 
 
 def test_what_only_version_1_pipelines_use_does_not_run(rendered: Rendered) -> None:
