@@ -29,16 +29,12 @@ def test_the_runtimes_have_the_names_that_the_deploy_step_asks_for() -> None:
 
 def test_only_models_on_gpus_are_sent_to_gpu_nodes() -> None:
     both = runtimes(scenario("cloud-gpu") | {"serving": {"nodeSelector": {"pool": "models"}}})
-    assert both[SERVING_RUNTIME]["nodeSelector"] == {"pool": "models"}
-    assert "tolerations" not in both[SERVING_RUNTIME]
-    assert both[GPU_SERVING_RUNTIME]["nodeSelector"] == {
-        "pool": "models",
-        "node.kubernetes.io/instance-type": "p5.48xlarge",
-    }
-    assert both[GPU_SERVING_RUNTIME]["tolerations"] == [
-        {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
-    ]
-    assert both[GPU_SERVING_RUNTIME]["containers"] == both[SERVING_RUNTIME]["containers"]
+    plain, gpu = both[SERVING_RUNTIME], both[GPU_SERVING_RUNTIME]
+    assert plain["nodeSelector"] == {"pool": "models"}
+    assert "tolerations" not in plain
+    assert gpu["nodeSelector"] == {"pool": "models", "node.kubernetes.io/instance-type": "p5.48xlarge"}
+    assert gpu["tolerations"] == [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
+    assert gpu["containers"] == plain["containers"]
 
 
 def test_the_two_runtimes_are_never_chosen_for_each_other() -> None:
