@@ -1,4 +1,4 @@
-"""From 16-bit values to 8 bits: how many of the 16 bits are in use, and the scaling that follows from it."""
+"""From 16-bit values to 8 bits: how many of the 16 bits are in use, and the scaling that follows."""
 
 import functools
 from typing import NamedTuple
@@ -14,22 +14,22 @@ HOT_PIXEL_EVERY = 1000  # one value in so many may be a hot pixel
 class BitDepth(NamedTuple):
     """How many bits the values of one 16-bit image need."""
 
-    bits: int  # the smallest of BIT_DEPTHS that holds all of them
-    most: int  # the same without the brightest thousandth, and without at least one value
+    bits: int  # the smallest of BIT_DEPTHS that holds all values
+    most_bits: int  # the smallest that holds all but the brightest thousandth, which are one value at least
 
 
 def bit_depth_of(values: NDArray[np.uint16]) -> BitDepth:
-    """The depth of one image."""
-    top, hot = int(values.max()), max(1, values.size // HOT_PIXEL_EVERY)
+    """How many bits the values of one image need."""
+    top, hot_pixels = int(values.max()), max(1, values.size // HOT_PIXEL_EVERY)
     bits = next(bits for bits in BIT_DEPTHS if top < 1 << bits)
-    held = (most for most in BIT_DEPTHS if most < bits and np.count_nonzero(values >= 1 << most) <= hot)
-    return BitDepth(bits, next(held, bits))
+    fewer = (each for each in BIT_DEPTHS if each < bits and np.count_nonzero(values >= 1 << each) <= hot_pixels)
+    return BitDepth(bits, next(fewer, bits))
 
 
 def scale(values: NDArray[np.uint16], bits: int) -> NDArray[np.uint8]:
-    """Bring values of `bits` bits to 0..255.
+    """Scale values of `bits` bits to 0..255.
 
-    16 bits keep their high byte. Of fewer, the value is multiplied by 255 / (2^bits - 1) and rounded, halves upward;
+    16 bits keep their high byte. With fewer, a value is multiplied by 255 / (2^bits - 1) and rounded, halves upward;
     larger values become 255.
     """
     scaled: NDArray[np.uint8] = _table(bits)[values]

@@ -1,4 +1,4 @@
-"""Decode one image by the rules in the package's docstring."""
+"""Decode one image by the rules in the docstring of the package."""
 
 import contextlib
 import io
@@ -16,19 +16,19 @@ from forebay.images.costs import check_bytes, check_opened
 from forebay.images.decode_budget import DecodeBudget, MeteredFile, open_metered
 from forebay.images.errors import DecodingCancelledError, UnusableImageError
 from forebay.images.file_kinds import FORMATS, NO_HEIC, camera_raw_kind, describe_unreadable, is_heic
-from forebay.images.netpbm import scaled
+from forebay.images.netpbm import scale_netpbm
 from forebay.settings.image_rules import FULL_BITS
 
-DEEP_COLOUR = ("RGB;16", "RGBA;16")  # raw modes, with the order of bytes after them: L, B or N
-Admit = Callable[[int], None]
-OTHER_HALF = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
+DEEP_COLOUR = ("RGB;16", "RGBA;16")  # Pillow's raw modes; the order of bytes follows: L, B or N
+AdmitPixels = Callable[[int], None]
+OTHER_BYTE_ORDER = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
 
 
 class DecodedImage(NamedTuple):
-    """An image before its values are brought to 8 bits."""
+    """An image before its values are scaled to 8 bits."""
 
-    values: NDArray[np.uint8] | NDArray[np.uint16]  # (H, W, C), its own memory; 16 bits where the file has as many
-    alpha: Image.Image | None = None  # beside colours of 16 bits only; else the image is on white already
+    values: NDArray[np.uint8] | NDArray[np.uint16]  # (H, W, C), its own memory; 16 bits where the file has 16
+    alpha: Image.Image | None = None  # only beside colours of 16 bits; else the image is composited on white already
 
 
 def decode(
@@ -38,23 +38,23 @@ def decode(
     max_pixels: int,
     bits: int = FULL_BITS,
     budget: DecodeBudget | None = None,
-    admit: Admit | None = None,
+    admit: AdmitPixels | None = None,
 ) -> NDArray[np.uint8]:
     """Decode an image file.
 
     Args:
         data: the whole file.
-        channels: 1 or 3, or None for what the image is by itself.
+        channels: 1 or 3, or None for the image's own.
         max_pixels: largest height times width that is decoded.
-        bits: of which 16-bit values make use.
-        budget: stops the work between two pieces of it; a new one for this image where there is none.
-        admit: is told how many pixels will be decoded; what it raises ends the decoding before it begins.
+        bits: how many bits of 16-bit values are in use.
+        budget: stops the work between two pieces of it; without one, this image gets its own.
+        admit: gets the number of pixels before they are decoded, and may raise to prevent it.
 
     Returns:
         uint8 (H, W, C), its own memory.
 
     Raises:
-        UnusableImageError: it is no image, is damaged, is too large, or would cost too much.
+        UnusableImageError: the file is no image, is damaged, is too large, or takes too much work.
         DecodingCancelledError: the budget says that nobody waits any more.
     """
     values = decode_values(data, max_pixels=max_pixels, deep=bits != FULL_BITS, budget=budget, admit=admit)
@@ -63,22 +63,27 @@ def decode(
 
 
 def decode_values(
-    data: bytes, *, max_pixels: int, deep: bool = True, budget: DecodeBudget | None = None, admit: Admit | None = None
+    data: bytes,
+    *,
+    max_pixels: int,
+    deep: bool = True,
+    budget: DecodeBudget | None = None,
+    admit: AdmitPixels | None = None,
 ) -> DecodedImage:
-    """Decode an image file as far as it can be without knowing how many of 16 bits are in use; raises as `decode`.
+    """Decode an image file as far as possible without knowing how many of 16 bits are in use. Raises as `decode`.
 
     Args:
         data: the whole file.
         max_pixels: largest height times width that is decoded.
-        deep: read all 16 bits of colours too, which takes a second pass; else their high byte.
-        budget, admit: as of `decode`.
+        deep: read all 16 bits of colours, which takes a second pass; else only their high byte.
+        budget, admit: as for `decode`.
     """
     image, file = _open(data, max_pixels, budget)
     if admit is not None:
         admit(image.width * image.height)
-    with _in_words(data):
+    with _explain_errors(data):
         deep = deep and _is_deep_colour(image)
-        image = scaled(image, data)
+        image = scale_netpbm(image, data)
         _load(image)
         if isinstance(file, MeteredFile):
             file.check()
@@ -91,7 +96,7 @@ def decode_values(
 
 
 def to_8_bits(decoded: DecodedImage, bits: int) -> NDArray[np.uint8]:
-    """The pixels of a decoded image, (H, W, C), where 16-bit values make use of `bits`."""
+    """The pixels (H, W, C) of a decoded image; `bits` are in use in 16-bit values."""
     if decoded.values.itemsize == 1:
         return cast("NDArray[np.uint8]", decoded.values)
     pixels_HWC = scale(cast("NDArray[np.uint16]", decoded.values), bits)
@@ -102,7 +107,7 @@ def to_8_bits(decoded: DecodedImage, bits: int) -> NDArray[np.uint8]:
 
 
 def to_channels(pixels_HWC: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
-    """Colour to luma (ITU-R 601-2), or grey repeated; the input itself where it has `channels` (1 or 3) already."""
+    """Turn colour into luma (ITU-R 601-2), or repeat grey. Returns the input itself where it has `channels` already."""
     if pixels_HWC.shape[2] == channels:
         return pixels_HWC
     if channels == 3:
@@ -113,7 +118,7 @@ def to_channels(pixels_HWC: NDArray[np.uint8], channels: int) -> NDArray[np.uint
 def _open(data: bytes, max_pixels: int, budget: DecodeBudget | None) -> tuple[Image.Image, io.BytesIO]:
     if not data:
         raise UnusableImageError("unreadable", describe_unreadable(data))
-    with _in_words(data):
+    with _explain_errors(data):
         check_bytes(data, max_pixels)
         file = open_metered(data, budget)
         heic = data[4:8] == b"ftyp" and is_heic(data)
@@ -130,24 +135,24 @@ def _open(data: bytes, max_pixels: int, budget: DecodeBudget | None) -> tuple[Im
 
 
 def _open_heic(file: io.BytesIO) -> Image.Image:
-    """Through the plugin of the extra `heic`; not registered, so Pillow stays as others in the process know it."""
+    """Open with the plugin of the extra `heic`, unregistered: Pillow stays the same for the rest of the process."""
     try:
         from pillow_heif import as_plugin
     except ImportError:
         raise UnusableImageError("unreadable", NO_HEIC) from None
-    plugin: Any = as_plugin  # it has types only where it is installed
+    plugin: Any = as_plugin  # typed only where it is installed
     image: Image.Image = plugin.HeifImageFile(file)
     return image
 
 
 def _load(image: Image.Image) -> None:
     image.load()
-    with contextlib.suppress(Exception):  # EXIF is foreign data of its own; a broken block hides no pixels
+    with contextlib.suppress(Exception):  # a broken EXIF block must not cost the pixels
         ImageOps.exif_transpose(image, in_place=True)
 
 
 @contextlib.contextmanager
-def _in_words(data: bytes) -> Iterator[None]:
+def _explain_errors(data: bytes) -> Iterator[None]:
     try:
         yield
     except (UnusableImageError, DecodingCancelledError):
@@ -163,7 +168,7 @@ def _in_words(data: bytes) -> Iterator[None]:
 
 
 def _is_deep_colour(image: Image.Image) -> bool:
-    """Whether the file has colours of 16 bits, of which Pillow keeps the high byte."""
+    """Whether the file has colours of 16 bits; Pillow keeps their high byte only."""
     if image.format not in ("PNG", "TIFF"):
         return False
     modes = {_raw_mode(tile.args)[:-1] for tile in cast(ImageFile, image).tile}
@@ -172,28 +177,28 @@ def _is_deep_colour(image: Image.Image) -> bool:
 
 
 def _raw_mode(arguments: Any) -> str:
-    """Of a tile, whose arguments are the raw mode or begin with it."""
+    """The raw mode of a tile, whose arguments are the mode or begin with it."""
     return str(arguments if isinstance(arguments, str) else (arguments or ("",))[0])
 
 
 def _deep_colour(high: Image.Image, file: io.BytesIO) -> DecodedImage:
-    """The high bytes are there; with the order of bytes turned round, Pillow reads the low ones."""
+    """Read the file again with the order of bytes swapped: then Pillow keeps the low bytes."""
     file.seek(0)
     low = Image.open(file, formats=FORMATS)
-    low.tile = [tile._replace(args=_turned_round(tile.args)) for tile in low.tile]
+    low.tile = [tile._replace(args=_swap_byte_order(tile.args)) for tile in low.tile]
     _load(low)
     values_HWC: NDArray[np.uint16] = np.asarray(high)[:, :, :3] * np.uint16(256) + np.asarray(low)[:, :, :3]
     return DecodedImage(values_HWC, high.getchannel("A") if high.mode == "RGBA" else None)
 
 
-def _turned_round(arguments: Any) -> Any:
+def _swap_byte_order(arguments: Any) -> Any:
     mode = _raw_mode(arguments)
-    turned = mode[:-1] + OTHER_HALF[mode[-1]]
-    return turned if isinstance(arguments, str) else (turned, *arguments[1:])
+    swapped = mode[:-1] + OTHER_BYTE_ORDER[mode[-1]]
+    return swapped if isinstance(arguments, str) else (swapped, *arguments[1:])
 
 
 def _flatten(image: Image.Image) -> Image.Image:
-    """An image of mode L or RGB with the same look."""
+    """An image of mode L or RGB that looks the same."""
     if image.mode == "F":
         return Image.fromarray(_fractions(np.asarray(image)))
     grey = image.mode in ("1", "L", "LA", "La")
@@ -216,5 +221,5 @@ def _fractions(grey: NDArray[np.generic]) -> NDArray[np.uint8]:
 
 
 def _check_range(grey: NDArray[np.generic], high: int) -> None:
-    if not (grey.min() >= 0 and grey.max() <= high):  # in this form it also refuses NaN
+    if not (grey.min() >= 0 and grey.max() <= high):  # this form refuses NaN, too
         raise UnusableImageError("unreadable", f"grey values outside 0..{high}")

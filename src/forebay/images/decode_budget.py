@@ -1,4 +1,4 @@
-"""Between two pieces of decoding: has it taken too long, and does anybody still wait?"""
+"""Limits of decoding that are checked between two pieces of it: the CPU time, and whether anybody still waits."""
 
 import io
 import time
@@ -7,46 +7,46 @@ from typing import Protocol
 from forebay.images.errors import DecodingCancelledError, too_costly
 from forebay.images.limits import MAX_CPU_S, MAX_READS, SMALL_BYTES
 
-PIECE = 4096  # bytes from which on a read counts as a piece
-READS = 1024  # shorter reads that make a piece
+PIECE_BYTES = 4096  # a read of so many bytes is a piece of its own
+READS_PER_PIECE = 1024  # of shorter reads
 SCAN = b"\xff\xda"
 
 
 class CancellationToken(Protocol):
-    """Whether who asked for the pixels is gone."""
+    """Tells a decoder that nobody waits for the pixels any more."""
 
     @property
     def is_set(self) -> bool:
-        """Whether nobody waits any more. Looked at from the decoding thread, often, so it must be quick."""
+        """Whether nobody waits any more. The decoding thread reads it often, so it must be quick."""
 
 
 class DecodeBudget:
-    """Holds the work of one request, or of one image, to `limits.MAX_CPU_S`.
+    """Limits the work for one request, or for one image, to `limits.MAX_CPU_S`.
 
-    It counts what the thread that made it spends on a core, not what passes on a clock: a busy machine refuses no
-    image that an idle one takes.
+    It counts the CPU time of the thread that made it, not the time on a clock: a busy machine refuses no image that an
+    idle one accepts.
     """
 
-    def __init__(self, gone: CancellationToken | None = None, cpu_s: float = MAX_CPU_S) -> None:
-        self._gone = gone
+    def __init__(self, cancellation: CancellationToken | None = None, cpu_s: float = MAX_CPU_S) -> None:
+        self._cancellation = cancellation
         self._cpu_s = cpu_s
         self._end = time.thread_time() + cpu_s
 
     def check(self) -> None:
-        """Look at both.
+        """Check both limits.
 
         Raises:
-            UnusableImageError: the time is over.
-            DecodingCancelledError: nobody waits.
+            UnusableImageError: the CPU time is used up.
+            DecodingCancelledError: nobody waits any more.
         """
-        if self._gone is not None and self._gone.is_set:
+        if self._cancellation is not None and self._cancellation.is_set:
             raise DecodingCancelledError
         if time.thread_time() > self._end:
             raise too_costly(f"decoding was stopped after {self._cpu_s:g} s of a core")
 
 
 class MeteredFile(io.BytesIO):
-    """An image file in memory that hands out its bytes in pieces, with a look at the budget between them."""
+    """An image file in memory that checks a budget between two pieces of its bytes."""
 
     def __init__(self, data: bytes, budget: DecodeBudget, *, by_scan: bool = False) -> None:
         super().__init__(data)
@@ -56,18 +56,18 @@ class MeteredFile(io.BytesIO):
         self._by_scan = by_scan  # no piece holds more than one scan of a JPEG
 
     def check(self) -> None:
-        """As `DecodeBudget.check`; UnusableImageError as well for a file that is read in too many small pieces."""
+        """As `DecodeBudget.check`; also raises UnusableImageError where the file is read in too many small pieces."""
         self._budget.check()
         if self._reads > MAX_READS:
             raise too_costly(f"a file in pieces of a few bytes, of which at most {MAX_READS} are read")
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Read as `io.BytesIO` does; raises as `check`."""
+        """Read as `io.BytesIO` does. Raises as `check`."""
         self._reads += 1
         if self._by_scan:
             size = self._up_to_next_scan(size)
         piece = super().read(size)
-        if len(piece) >= PIECE or self._reads % READS == 0 or self._by_scan:
+        if len(piece) >= PIECE_BYTES or self._reads % READS_PER_PIECE == 0 or self._by_scan:
             self.check()
         return piece
 
@@ -79,12 +79,12 @@ class MeteredFile(io.BytesIO):
 
 
 def open_metered(data: bytes, budget: DecodeBudget | None, *, by_scan: bool = False) -> io.BytesIO:
-    """An image file for Pillow to read: one that is small is not watched, because that alone bounds what Pillow does.
+    """Open an image file for Pillow. A small one is not metered, because its size bounds the work.
 
     Args:
-        data: the file.
-        budget: a new one where there is none.
-        by_scan: meter it however small it is, one scan of a JPEG after the other.
+        data: the whole file.
+        budget: a new one where it is None.
+        by_scan: meter a file of any size, and let no piece hold more than one scan of a JPEG.
     """
     if len(data) <= SMALL_BYTES and not by_scan:
         return io.BytesIO(data)

@@ -1,4 +1,4 @@
-"""What a file is that is no image of a kind that is read: told from its first bytes, for people."""
+"""What a file is that no reader of images takes, for people; the first bytes tell."""
 
 import contextlib
 import io
@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "AVIF")
-HEAD = 1024  # bytes that are looked at
+HEAD_BYTES = 1024  # only these are examined
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
 AVIF_BRANDS = (b"avif", b"avis")
 NOT_READ = f"not an image of a kind that is read ({', '.join(FORMATS)})"
@@ -66,8 +66,8 @@ _SENSOR = (32803, 34892)  # photometric: colour filter array, linear raw
 
 
 def describe_unreadable(data: bytes) -> str:
-    """Name the kind of a file that no reader took, and what to do where that is plain."""
-    head = data[:HEAD]
+    """Describe a file that no reader took, and what to do where that is known."""
+    head = data[:HEAD_BYTES]
     if not data:
         return "the file is empty"
     if not data.strip(b"\0"):
@@ -76,13 +76,13 @@ def describe_unreadable(data: bytes) -> str:
 
 
 def is_heic(data: bytes) -> bool:
-    """Whether it is a still image in HEIF's container, coded by HEVC."""
-    brand, compatible = _brands(data[:HEAD])
+    """Whether a file is a still image in a HEIF container, coded by HEVC."""
+    brand, compatible = _brands(data[:HEAD_BYTES])
     return brand in HEIC_BRANDS and not set(compatible) & set(AVIF_BRANDS)
 
 
 def camera_raw_kind(data: bytes) -> str | None:
-    """Name a camera's raw image that looks like TIFF: readers of TIFF find a preview there, or the bare sensor."""
+    """Describe a camera's raw image that looks like TIFF; TIFF readers would find its preview, or bare sensor data."""
     if data[:4] not in (b"II*\0", b"MM\0*"):
         return None
     tags = _tiff_tags(data)
@@ -97,7 +97,7 @@ def _tiff_tags(data: bytes) -> dict[int, Any]:
     from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
     tags: dict[int, Any] = {}
-    with contextlib.suppress(Exception):  # foreign bytes: what cannot be read is not there
+    with contextlib.suppress(Exception):  # damaged tags count as absent
         found = ImageFileDirectory_v2(data[:8])
         stream = io.BytesIO(data)
         stream.seek(found.next)
@@ -109,7 +109,7 @@ def _tiff_tags(data: bytes) -> dict[int, Any]:
 
 
 def _brands(head: bytes) -> tuple[bytes, list[bytes]]:
-    """The major and the compatible brands of a file in boxes, as MP4, HEIC and AVIF are."""
+    """The major and the compatible brands of an ISO base media file, such as MP4, HEIC and AVIF."""
     if head[4:8] != b"ftyp":
         return b"", []
     end = min(len(head), int.from_bytes(head[:4], "big"))
@@ -146,7 +146,7 @@ def _text(head: bytes) -> str | None:
 
 
 def _is_utf8(head: bytes) -> bool:
-    """Whether it is; a character that the end of the head cuts counts as whole."""
+    """Whether the bytes are UTF-8; the last character may be cut off."""
     try:
         head.decode()
     except UnicodeDecodeError as error:

@@ -1,4 +1,4 @@
-"""Bring pixels to the size that a model takes, the same way in ingest and in serving."""
+"""Bring an image to the size that a model takes; ingest and serving do it alike."""
 
 import math
 from dataclasses import dataclass
@@ -9,31 +9,31 @@ from numpy.typing import NDArray
 from forebay.images.resize import resize
 from forebay.settings.image_rules import FULL_BITS, LETTERBOX, STRETCH
 
-PADDING = 0  # black, as of Pillow's ImageOps.pad, torchvision's Pad and TensorFlow's resize_with_pad
+PADDING = 0  # black, as in Pillow's ImageOps.pad, torchvision's Pad and TensorFlow's resize_with_pad
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImagePreparation:
-    """How ingest prepared the images that a model learned from; the defaults are those of older bundles."""
+    """How ingest prepared the images that a model learned from. The defaults are the rules of older bundles."""
 
     fit: str = STRETCH
-    bits: int = FULL_BITS  # of 16-bit images
+    bits: int = FULL_BITS  # in use in 16-bit images
 
 
 def fit(pixels_HWC: NDArray[np.uint8], height: int, width: int, how: str) -> NDArray[np.uint8]:
     """Bring an image to `height` x `width`.
 
-    Where its aspect ratio is that of the result, all of it is resized, whatever `how` says. Else:
+    An image with the result's aspect ratio is resized as a whole, whatever `how` says. Else:
 
-    - crop: the largest centred part with the result's aspect ratio is resized. It is the same as scaling the image
-      so that it covers the result, and cutting the centre, without rounding in between.
-    - letterbox: the whole image is scaled to fit inside and stands in the middle of black.
+    - crop: the largest centred part with the result's aspect ratio is resized. The result is that of scaling the image
+      until it covers the result and cutting out the centre, without rounding in between.
+    - letterbox: the whole image is scaled to fit inside, and lies in the middle of black.
     - stretch: the whole image is squeezed.
 
     Args:
         pixels_HWC: uint8 with 1 or 3 channels; not modified.
         height, width: of the result, at least 1.
-        how: crop, letterbox or stretch.
+        how: one of `FIT_MODES`: crop, letterbox or stretch.
 
     Returns:
         uint8 (height, width, C); the input itself where it has that size already.
@@ -55,9 +55,9 @@ def _crop(pixels_HWC: NDArray[np.uint8], height: int, width: int) -> NDArray[np.
 
 
 def _middle(found: int, part: float, scale: float) -> tuple[slice, float, float]:
-    """The middle `part` of a side: a slice with it and all that the filter looks at, and its two ends in there.
+    """The middle `part` of a side: a slice with it and with all that the filter reads, and its two ends in the slice.
 
-    Pillow counts in single precision, which would lose the part of an image that is millions of pixels long.
+    Pillow counts in single precision, which is too coarse for a side of millions of pixels.
     """
     start, margin = max(0.0, (found - part) / 2), math.ceil(max(scale, 1)) + 1
     first, last = max(0, math.floor(start) - margin), min(found, math.ceil(found - start) + margin)

@@ -1,4 +1,4 @@
-"""Binary PPM and PGM whose maximum is not that of their bytes: Pillow scales them in Python, number by number."""
+"""Binary PPM and PGM with an unusual maximum: Pillow scales them in Python, number by number."""
 
 from typing import cast
 
@@ -8,15 +8,15 @@ from PIL import Image
 from PIL.ImageFile import ImageFile
 
 
-def scaled(image: Image.Image, data: bytes) -> Image.Image:
-    """The image that Pillow gives after minutes, in milliseconds; any other image as it is.
+def scale_netpbm(image: Image.Image, data: bytes) -> Image.Image:
+    """Scale a binary PPM or PGM in milliseconds to what Pillow gives after minutes; return any other image as it is.
 
     Args:
-        image: Pillow's, of which only the header is read.
+        image: Pillow's; only its header is read.
         data: the whole file.
 
     Raises:
-        ValueError: it is cut off.
+        ValueError: the file is cut off.
     """
     if image.format != "PPM" or cast(ImageFile, image).tile[0].codec_name != "ppm":
         return image

@@ -47,7 +47,7 @@ def outcome_batch(outcomes: Counter[DecodeOutcome]) -> pa.RecordBatch:
         {
             **(outcome.found._asdict() if outcome.found else {}),
             "reason": outcome.reason,
-            **({"bits": outcome.depth.bits, "most_bits": outcome.depth.most} if outcome.depth else {}),
+            **({"bits": outcome.depth.bits, "most_bits": outcome.depth.most_bits} if outcome.depth else {}),
             "rows": count,
         }
         for outcome, count in outcomes.items()
