@@ -1,9 +1,9 @@
 """What decoding one image may cost: every number, for ingest and for serving alike.
 
-Pixels alone do not say it: a progressive JPEG of a few hundred kB may walk over all of its pixels thousands of times.
-So what a file asks for is counted from its bytes, and refused, before it is decoded (`costs`); these rules say the same
-of the same file on every machine. Beside them, `watch` looks at the clock and at the asker between pieces of the work,
-as a last resort.
+The number of pixels alone does not tell: a progressive JPEG of a few hundred kB may pass over all of its pixels
+thousands of times. So `costs` counts from the bytes what a file asks for, and refuses it before it is decoded; these
+rules decide the same about the same file on every machine. As a last resort, `decode_budget` checks the CPU time
+between pieces of the work, and whether anybody still waits.
 
 The costliest files tried that are accepted, in seconds of the decoding thread (AMD EPYC, two cores busy with other
 work, Pillow 13.0.0, once each; 8000x6250 pixels where nothing else is said): BMP in runs of 4 bits 5.1; progressive
@@ -13,16 +13,15 @@ colour (LZMA) 1.7; GIF of noise 0.7; AVIF and HEIC of one colour 1.9 each, witho
 AVIF, HEIC and compressed TIFF are decoded in one call, which nothing interrupts: only their pixels bound them.
 """
 
-MAX_CPU_S = 10.0  # of one image in ingest, of all images of one request; about twice the worst that is accepted
+MAX_CPU_S = 10.0  # for one image in ingest, for all images of one request; about twice the costliest accepted one
 
-# Files up to this size are neither watched nor searched where their size bounds what they can ask for: at a microsecond
-# for each of their bytes.
+# Files up to this size are neither metered nor searched where their size bounds the work: a microsecond for each byte.
 SMALL_BYTES = 1 << 16
 
 # JPEG. An encoder writes about 10 scans, a careful one (mozjpeg) up to 20; libtiff stops at 100 as well.
 MAX_SCANS = 100
-# Samples that all scans walk over, per pixel of max_pixels. The usual ten scans come to 8 with half the colours
-# (4:2:0) and to 14 with all of them (4:4:4).
+# Samples that all scans pass over, for each pixel of max_pixels. The usual ten scans come to 8 with subsampled colours
+# (4:2:0) and to 14 with all colours (4:4:4).
 MAX_VISITS = 24
 MAX_SEGMENTS = 4096  # before the first scan; a profile or an EXIF of many MB takes some hundreds
 MAX_JUNK_BYTES = 1 << 16  # between them; Pillow looks at each of these bytes in Python
@@ -36,15 +35,15 @@ MAX_PLAIN_SAMPLES = 5_000_000  # numbers in digits (P2, P3)
 MAX_PLAIN_COMMENTS = 1000  # each of them moves up to a MiB
 
 MAX_CHUNKS = 100_000  # of PNG; an encoder that writes 4 kB at a time makes 16 000 of 64 MiB
-MAX_PACKED_CHUNKS = 64  # of PNG: compressed texts and profiles; each may unpack to 1 MiB (Pillow's MAX_TEXT_CHUNK)
+MAX_COMPRESSED_CHUNKS = 64  # of PNG: texts and profiles; each may expand to 1 MiB (Pillow's MAX_TEXT_CHUNK)
 
 MAX_TAGS = 4096  # of a TIFF's directory; there are about 20, and 100 in those of microscopes and maps
 MAX_VALUES = 200_000  # numbers in one tag; the largest, a colour map, has 3 * 65536
 MAX_STRIPS = 100_000  # strips or tiles
-MIN_TILE_PIXELS = 20_000_000  # that tiles may cover, however small the image is
-MAX_COVERED = 6  # times its pixels that a larger one may: colours and transparency of a HEIC, tiles over its edges
+MIN_TILE_PIXELS = 20_000_000  # tiles may always cover so many, however small the image is
+MAX_COVERED = 6  # tiles of a larger image may cover so many times its pixels: colours and transparency of a HEIC, edges
 
 MAX_ITEMS = 20_000  # of AVIF and HEIC: boxes, items, parts of items; an image of 50 million pixels has about 200 tiles
-MAX_SHARED = 16  # times the bytes of the file that its items may have together; tiles of one colour share theirs
-MAX_UNITS = 1000  # of coded AV1 in one of them; there are three, and a few hundred where each tile has its own
+MAX_SHARED = 16  # all items together may have so many times the bytes of the file; tiles of one colour share theirs
+MAX_UNITS = 1000  # of coded AV1 in one item; there are three, and a few hundred where each tile has its own
 MAX_TRACKS = 16  # of an animated one, which has one or two

@@ -1,6 +1,6 @@
-"""What decoding a file would take, counted from its bytes; what asks for too much is refused before it is decoded.
+"""The work that decoding a file takes, counted from its bytes; a file that takes too much is refused undecoded.
 
-Pixels are `decode`'s to check. All functions here raise UnusableImageError with the reason `too_costly`.
+`decode` checks the number of pixels. All functions here raise UnusableImageError with the reason `too_costly`.
 """
 
 from PIL import Image
@@ -11,7 +11,7 @@ from forebay.images.limits import MAX_EXIF_BYTES, SMALL_BYTES
 
 
 def check_bytes(data: bytes, max_pixels: int) -> None:
-    """Before Pillow looks at the file: what costs memory or time as it is opened already."""
+    """Check, before Pillow opens the file, what costs memory or time while it is opened."""
     head = data[:4]
     if head in tiff.MAGICS:
         tiff.check_bytes(data, max_pixels)
@@ -28,7 +28,11 @@ def check_bytes(data: bytes, max_pixels: int) -> None:
 
 
 def check_opened(image: Image.Image, data: bytes, max_pixels: int) -> bool:
-    """Once the header is read: what costs time as the pixels are; whether it is a JPEG of several scans."""
+    """Check, once Pillow has read the header, what costs time while the pixels are read.
+
+    Returns:
+        Whether the file is a JPEG of several scans.
+    """
     exif = image.info.get("exif")
     if isinstance(exif, bytes) and len(exif) > MAX_EXIF_BYTES:
         raise too_costly(f"an EXIF block of {len(exif)} bytes, at most {MAX_EXIF_BYTES} are read")

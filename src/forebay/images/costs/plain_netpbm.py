@@ -1,4 +1,4 @@
-"""PPM and PGM in digits: Pillow reads them in Python, number by number."""
+"""Plain PPM and PGM, written in digits: Pillow reads them in Python, number by number."""
 
 from typing import cast
 

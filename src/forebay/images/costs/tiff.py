@@ -1,4 +1,4 @@
-"""TIFF: its directory says how many numbers, strips and tiles there are, and a tile may be larger than the image."""
+"""TIFF: its directory states the number of values, strips and tiles; a tile may be larger than the image."""
 
 import struct
 from collections.abc import Iterator
@@ -18,19 +18,19 @@ from forebay.images.limits import (
 
 MAGICS = (b"II*\0", b"MM\0*", b"II\0*", b"MM*\0", b"II+\0", b"MM\0+")
 WIDTH, HEIGHT, COMPRESSION, STRIPS, TILE_WIDTH, TILE_HEIGHT, TILES = 256, 257, 259, 273, 322, 323, 324
-_COUNTS = {STRIPS: 279, TILES: 325}  # where the lengths of strips and tiles are
-_LONG_ONES = {STRIPS, TILES, *_COUNTS.values()}
-_EXIF, _GPS, _INTEROP = 34665, 34853, 40965  # directories that hang below
-_OLD_JPEG, _JPEG = 6, 7  # kinds of compression
+_LENGTHS = {STRIPS: 279, TILES: 325}  # the tags with the lengths of strips and tiles
+_LONG_TAGS = {STRIPS, TILES, *_LENGTHS.values()}
+_EXIF, _GPS, _INTEROP = 34665, 34853, 40965  # tags that lead to another directory
+_OLD_JPEG, _JPEG = 6, 7  # values of COMPRESSION
 _NUMBERS = {3: "H", 4: "L", 13: "L", 16: "Q"}
-_BYTES = (1, 2, 6, 7)  # kinds whose values stay bytes
+_BYTE_KINDS = (1, 2, 6, 7)  # Pillow leaves such values as bytes
 
 
 class _Tag(NamedTuple):
     number: int
     kind: int
-    values: int  # how many
-    value: bytes  # or where it is
+    values: int  # number of values
+    value: bytes  # the values themselves where they fit, else their offset
 
 
 class _Directory(NamedTuple):
@@ -39,7 +39,7 @@ class _Directory(NamedTuple):
     tags: list[_Tag]
 
     def largest(self, number: int, missing: int = 0) -> int:
-        """The largest of a tag's values that stand in the directory itself; readers differ on which of two counts."""
+        """The largest value in the directory itself; where a tag stands twice, readers differ on which one counts."""
         found = [self.number(tag) for tag in self.tags if tag.number == number and tag.values == 1]
         return max(found, default=missing)
 
@@ -61,24 +61,23 @@ class _Directory(NamedTuple):
 
 
 def check_bytes(data: bytes, max_pixels: int) -> None:
-    """Refuse what the first image's directory asks for beyond the limits; what is damaged is Pillow's to refuse."""
+    """Refuse a first directory that goes beyond the limits; Pillow refuses what is damaged."""
     order = "<" if data[:2] == b"II" else ">"
     large = 43 in data[2:4]
     if len(data) < 16:
         return
     start = struct.unpack_from(order + "Q", data, 8)[0] if large else struct.unpack_from(order + "L", data, 4)[0]
-    first = _read(data, start, order, large)
+    first = _read_directory(data, start, order, large)
     _check_values(first)
-    for below in (_EXIF, _GPS, _INTEROP):
-        for tag in first.tags:
-            if tag.number == below:
-                _check_values(_read(data, first.number(tag), order, large))
-    if first.largest(WIDTH) * first.largest(HEIGHT) <= max_pixels:  # else it is too large, whatever it holds
+    for tag in first.tags:
+        if tag.number in (_EXIF, _GPS, _INTEROP):
+            _check_values(_read_directory(data, first.number(tag), order, large))
+    if first.largest(WIDTH) * first.largest(HEIGHT) <= max_pixels:  # else `decode` refuses it as too large
         _check_tiles(first)
         _check_scans(first, data, max_pixels)
 
 
-def _read(data: bytes, start: int, order: str, large: bool) -> _Directory:
+def _read_directory(data: bytes, start: int, order: str, large: bool) -> _Directory:
     head, entry = ("Q", "HHQ8s") if large else ("H", "HHL4s")
     head, entry = order + head, order + entry
     if start + struct.calcsize(head) > len(data):
@@ -97,13 +96,13 @@ def _tags(entries: bytes, entry: str) -> Iterator[_Tag]:
 
 def _check_values(directory: _Directory) -> None:
     for tag in directory.tags:
-        most = MAX_STRIPS if tag.number in _LONG_ONES else MAX_VALUES
-        if tag.values > most and tag.kind not in _BYTES:
+        most = MAX_STRIPS if tag.number in _LONG_TAGS else MAX_VALUES
+        if tag.values > most and tag.kind not in _BYTE_KINDS:
             raise too_costly(f"a TIFF with {tag.values} values of tag {tag.number}, at most {most} are read")
 
 
 def _check_tiles(directory: _Directory) -> None:
-    """Edges of tiles are decoded beside the image; what that may come to is bounded, not forbidden."""
+    """Tiles may reach over the edges of the image, and those parts are decoded, too; a limit bounds them."""
     width, height = directory.largest(WIDTH), directory.largest(HEIGHT)
     wide, high = directory.largest(TILE_WIDTH), directory.largest(TILE_HEIGHT)
     if not (wide and high):
@@ -118,16 +117,16 @@ def _check_tiles(directory: _Directory) -> None:
 
 
 def _check_scans(directory: _Directory, data: bytes, max_pixels: int) -> None:
-    """Each strip or tile of JPEG is a file of its own."""
+    """Each strip or tile that is JPEG counts as a file of its own."""
     kind = directory.largest(COMPRESSION, 1)
     if kind not in (_JPEG, _OLD_JPEG):
         return
     strips = STRIPS if directory.list_of(STRIPS, data) else TILES
-    starts, lengths = directory.list_of(strips, data), directory.list_of(_COUNTS[strips], data)
+    starts, lengths = directory.list_of(strips, data), directory.list_of(_LENGTHS[strips], data)
     if sum(lengths) > 2 * len(data):
         raise too_costly("a TIFF whose strips or tiles of JPEG share their bytes")
     scans = [data.count(SOS, start, start + length) for start, length in zip(starts, lengths, strict=False)]
-    if kind == _OLD_JPEG:  # which keeps the scan's head elsewhere
+    if kind == _OLD_JPEG:  # old-style JPEG keeps the head of the scan elsewhere
         scans = [data.count(SOS)]
     pixels = directory.largest(WIDTH) * directory.largest(HEIGHT)
     visits = 4 * pixels * sum(scans) / max(1, len(scans))
