@@ -10,7 +10,6 @@ import contextlib
 import math
 import os
 import signal
-import socket
 import sys
 import threading
 import time
@@ -174,14 +173,14 @@ class StopRequest:
         self._received_at = self._received_at or time.monotonic()
         self.signal_number = self.signal_number or number
 
-    def enforce(self, arrivals: socket.socket, timeouts: StopTimeouts) -> None:
+    def enforce(self, arrivals: int, timeouts: StopTimeouts) -> None:
         """Wait for a signal; where nobody acknowledges it in time, end the process.
 
         Python runs a handler between two of its own instructions, and one call of torch may take minutes. The number
         of the signal arrives here at once.
         """
-        with arrivals:
-            data = arrivals.recv(1)
+        data = os.read(arrivals, 1)
+        os.close(arrivals)
         if not data:  # the block is over
             return
         self.receive(data[0])
@@ -193,16 +192,16 @@ class StopRequest:
     @contextlib.contextmanager
     def enforced(self, timeouts: StopTimeouts) -> Iterator[None]:
         """End the process where the block does not acknowledge a signal in time."""
-        reader, writer = socket.socketpair()
-        writer.setblocking(False)
-        woken = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+        reader, writer = os.pipe()
+        os.set_blocking(writer, False)
+        woken = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
         threading.Thread(target=self.enforce, args=(reader, timeouts), daemon=True, name="stop-request").start()
         try:
             yield
         finally:
             self._acknowledged.set()
             signal.set_wakeup_fd(woken)
-            writer.close()  # which ends the thread
+            os.close(writer)  # which ends the thread
 
 
 @contextlib.contextmanager

@@ -23,7 +23,8 @@ from forebay.serving.repository.bundle_folder import find_bundles
 from forebay.settings import IngestConfig, parse_assignments
 from forebay.settings.environment import EVENTS_VARIABLE
 from forebay.state import Home, StepLog
-from forebay.state.steplog import read_events, step
+from forebay.state.events import read_events
+from forebay.state.steplog import step
 from forebay.text import escape_controls, find_control, one_line
 from support.image_folders import in_folder
 from support.tiny_inference_server import write_bundle

@@ -6,7 +6,7 @@ from click.testing import CliRunner
 from forebay.cli.commands.rollback import rollback_command
 from forebay.cli.commands.serve import serve_command
 from forebay.cli.main import group
-from forebay.local.server import control
+from forebay.local.server import server_status
 from forebay.serving.ports import bind
 from forebay.serving.state import ServerInfo, ServingFiles, write_server
 from forebay.state import FileLock, Home
@@ -20,7 +20,7 @@ def test_serving_a_model_that_nobody_registered_ends_with_2_before_a_server_star
     result = CliRunner().invoke(serve_command, [name, "--port", "0"])
     assert result.exit_code == 2, result.output
     assert "There is no registered model 'nosuch'" in result.output
-    assert control.status(mlflow_home) is None
+    assert server_status.running_server(mlflow_home) is None
 
 
 def test_rolling_back_without_an_earlier_champion_ends_with_2(mlflow_home: Home) -> None:
@@ -54,7 +54,7 @@ def test_a_server_of_other_code_is_named_with_its_fix(home: Home, running: str, 
     files.folder.mkdir(parents=True, exist_ok=True)
     write_server(files, ServerInfo(pid=1, host="127.0.0.1", port=1, log="", code_version=running))
     with FileLock(files.lock).held("the server"):
-        advice = control.other_code(home)
+        advice = server_status.code_mismatch_advice(home)
     assert fix in advice
     assert bool(advice) is bool(fix)
 

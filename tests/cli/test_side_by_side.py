@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from forebay.cli.main import group
-from forebay.local.evaluation.apart import result_lock
+from forebay.local.evaluation.isolation import result_lock
 from forebay.state import Home
 from support.forebay_command import Forebay
 

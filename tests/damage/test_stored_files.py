@@ -19,12 +19,13 @@ from click.testing import CliRunner, Result
 from forebay import registry
 from forebay.cli.main import group
 from forebay.local.checks import all_checks, libraries
-from forebay.local.runs.cache import drop_broken_entries, keep_digests
+from forebay.local.runs.cache import drop_broken_entries, record_digests
 from forebay.serving.curl import curl_command
 from forebay.serving.state import DesiredModel, ServerInfo, ServingFiles, write_desired, write_loaded, write_server
 from forebay.settings.environment import EVENTS_VARIABLE
 from forebay.state import FileLock, Home, StepLog, is_sealed, seal, write_json
-from forebay.state.steplog import read_events, step
+from forebay.state.events import read_events
+from forebay.state.steplog import step
 from forebay.train.checkpoints.checkpoint_store import CheckpointStore
 
 RUN = "20260101-000000-000000"
@@ -220,7 +221,7 @@ def test_the_id_of_a_training_is_made_anew_with_a_warning(tmp_path: Path, damage
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_cache_entry_is_dropped_by_name(home: Home, damage: str) -> None:
     entry = home.cache / "entry.json"
-    keep_digests(home.cache)
+    record_digests(home.cache)
     assert drop_broken_entries(home.cache) == []
     entry.write_bytes(DAMAGES[damage](entry.read_bytes()))
     (problem,) = drop_broken_entries(home.cache)

@@ -10,15 +10,15 @@ import pytest
 from forebay import registry
 from forebay.contracts.bundles.spec import HISTORY, SPEC, WEIGHTS
 from forebay.errors import ConfigError, ModelError
-from forebay.local.server import control
-from forebay.local.server.champions import bring_up, champion_url, earlier_champion
-from forebay.local.server.launch import Address
+from forebay.local.server import server_status
+from forebay.local.server.champions import champion_url, rollback_version, serve_models
+from forebay.local.server.launch import ServerOptions
+from forebay.local.server.model_status import model_lines
 from forebay.local.server.publish import publish
-from forebay.local.server.standing import model_lines
 from forebay.serving.state import DesiredModel
 from support.deploy_run import NAME, Released, Station
 
-HERE = Address("127.0.0.1", 0)
+HERE = ServerOptions("127.0.0.1", 0)
 ADDED = "added.json"
 SAID = {"removed": "is missing", "added": "was added"}
 
@@ -72,14 +72,14 @@ def test_every_change_is_refused_by_deploy_serve_and_rollback(station: Station, 
             with pytest.raises(ModelError, match=words):
                 station.deploy(first)
             with pytest.raises(ConfigError, match=words):
-                bring_up(station.home, (f"{NAME}/{first.version}",), HERE)
+                serve_models(station.home, (f"{NAME}/{first.version}",), HERE)
             with pytest.raises(ConfigError, match=words):
-                earlier_champion(station.home, NAME)  # where `forebay rollback` begins
+                rollback_version(station.home, NAME)  # where `forebay rollback` begins
             answer = publish(station.home, lambda present: present | {"other": wanted}, 60)  # the server itself
             assert words in answer.error("other")
             publish(station.home, lambda present: {NAME: present[NAME]}, 60)
     assert station.loaded == before
-    assert earlier_champion(station.home, NAME) == first.version
+    assert rollback_version(station.home, NAME) == first.version
 
 
 def test_a_changed_champion_is_not_brought_up_and_the_status_says_what_answers(
@@ -93,7 +93,7 @@ def test_a_changed_champion_is_not_brought_up_and_the_status_says_what_answers(
         publish(station.home, lambda _: {}, 60)
         served = DesiredModel.from_record(champion.folder, champion.version, champion.weights_sha256, champion.record)
         publish(station.home, lambda _: {NAME: served}, 60)
-        [line] = model_lines(control.current_models(station.home), control.loaded_models(station.home))
+        [line] = model_lines(server_status.desired_models(station.home), server_status.loaded_models(station.home))
         assert line.startswith(f"  {NAME} version {champion.version}: nothing answers, for {champion.folder} is not")
 
 
@@ -101,11 +101,11 @@ def test_a_version_from_before_there_was_a_digest_is_served_with_a_note(station:
     released = station.release(seed=3, recorded=False)
     station.deploy(released)
     assert station.loaded == {NAME: released.version}
-    [line] = model_lines(control.current_models(station.home), control.loaded_models(station.home))
+    [line] = model_lines(server_status.desired_models(station.home), server_status.loaded_models(station.home))
     assert (
         line == f"  {NAME} version {released.version} (registered by an earlier Forebay: only its weights are checked)"
     )
-    server = control.status(station.home)
+    server = server_status.running_server(station.home)
     assert server is not None
     assert "only its weights are checked" in Path(server.log).read_text()
     with changed(released.bundle / WEIGHTS, "middle"), pytest.raises(ModelError, match=r"weights.safetensors: sha256"):

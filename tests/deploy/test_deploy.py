@@ -13,16 +13,16 @@ from forebay.cluster.rollout.served_versions import storage_uri
 from forebay.contracts.bundles.spec import WEIGHTS
 from forebay.contracts.evaluation import read_smoke, write_smoke
 from forebay.errors import DeployError, ModelError
-from forebay.local.server import control
+from forebay.local.server import server_status
 from forebay.local.server.publish import publish
-from forebay.local.server.requests import Request, candidate
+from forebay.local.server.serving_requests import ServingRequest, candidate_name
 from forebay.serving.client import PredictionFailedError, infer, predict
 from forebay.serving.curl import curl_command
 from forebay.serving.example import example_image_path
 from forebay.serving.state import DesiredModel
 from forebay.settings.cluster_environment import MODEL_STORE
 from forebay.state import seal
-from forebay.state.steplog import read_events
+from forebay.state.events import read_events
 from support.deploy_run import NAME, Station
 
 
@@ -36,7 +36,7 @@ def test_the_first_version_is_served_and_becomes_champion(station: Station) -> N
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed: apt-get install curl")
 def test_the_printed_curl_and_the_example_image_get_an_answer(station: Station) -> None:
-    server = control.status(station.home)
+    server = server_status.running_server(station.home)
     assert server is not None
     command = curl_command(station.home, f"{server.url}/v1/models/{NAME}:predict")
     assert len(command) < 500
@@ -47,10 +47,10 @@ def test_the_printed_curl_and_the_example_image_get_an_answer(station: Station) 
 
 
 def test_the_next_version_takes_over_under_the_same_url(station: Station) -> None:
-    before = control.status(station.home)
+    before = server_status.running_server(station.home)
     released = station.release(seed=2)
     log_of_run = station.deploy(released)
-    assert control.status(station.home) == before
+    assert server_status.running_server(station.home) == before
     assert before is not None
     assert log_of_run.startswith(before.url)
     assert station.loaded == {NAME: released.version}
@@ -86,19 +86,19 @@ def test_a_broken_version_is_named_and_the_old_one_keeps_answering(station: Stat
         station.deploy(released)
     assert station.champion == before
     assert station.loaded == {NAME: before}
-    server = control.status(station.home)
+    server = server_status.running_server(station.home)
     assert server is not None
     images, _ = read_smoke(released.evaluation)
     assert infer(server.url, NAME, images, 30).version == before
     with pytest.raises(PredictionFailedError, match="no model"):
-        infer(server.url, candidate(NAME), images, 30)
+        infer(server.url, candidate_name(NAME), images, 30)
 
 
 def test_a_candidate_that_a_killed_deployment_left_is_gone_after_the_next(station: Station) -> None:
     left = station.release(seed=5)
     model = DesiredModel(bundle=str(left.bundle), version=left.version, weights_sha256=registry.resolve(
         station.home, f"{NAME}/{left.version}").weights_sha256, candidate=True)  # fmt: skip
-    publish(station.home, lambda present: present | {candidate("other"): model}, 30)
+    publish(station.home, lambda present: present | {candidate_name("other"): model}, 30)
     released = station.release(seed=6)
     station.deploy(released)
     assert station.loaded == {NAME: released.version}
@@ -116,13 +116,13 @@ def test_a_deployment_killed_between_promotion_and_alias_is_completed_by_the_nex
 
 
 def test_nobody_answering_is_said(station: Station) -> None:
-    from forebay.local.server.requests import ask
+    from forebay.local.server.serving_requests import send_request
     from forebay.state import RunFolder
 
     run = RunFolder(station.log().home.new_run().folder)
     model = DesiredModel(bundle="x", version="1", weights_sha256="0")
     with pytest.raises(DeployError, match="nobody answered"):
-        ask(run, Request(action="stage", name=NAME, model=model), 0.2)
+        send_request(run, ServingRequest(action="stage", name=NAME, model=model), 0.2)
 
 
 def test_a_cluster_cannot_fetch_from_this_disk(station: Station) -> None:

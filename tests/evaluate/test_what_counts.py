@@ -22,7 +22,7 @@ from forebay.preprocess import preprocess
 from forebay.register import register
 from forebay.settings import EvaluateConfig, PreprocessConfig, RegisterConfig
 from forebay.state import Home, StepLog, seal
-from forebay.state.steplog import read_events
+from forebay.state.events import read_events
 from support.row_tables import write_table
 from support.tiny_models import fit_mlp
 

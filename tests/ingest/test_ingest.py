@@ -26,7 +26,7 @@ from forebay.errors import DataError
 from forebay.ingest import ingest
 from forebay.settings import IngestConfig
 from forebay.state import StepLog, is_sealed
-from forebay.state.steplog import read_events
+from forebay.state.events import read_events
 from support.s3_server import S3Store
 from support.small_images import draw, plant_bad_files, write_folder, write_idx
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from forebay.contracts.manifest import DataManifest
 from forebay.state import StepLog
-from forebay.state.steplog import read_events
+from forebay.state.events import read_events
 from support.small_images import CLASSES, draw, write_folder
 
 Ingest = Callable[..., DataManifest]

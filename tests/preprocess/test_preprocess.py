@@ -16,7 +16,7 @@ from forebay.errors import DamagedArtifactError, DataError
 from forebay.preprocess import preprocess
 from forebay.settings import PreprocessConfig
 from forebay.state import StepLog, is_sealed, seal
-from forebay.state.steplog import read_events
+from forebay.state.events import read_events
 from support.row_tables import digits_table, write_table
 
 CLASSES = ["circle", "square"]

@@ -19,7 +19,7 @@ from forebay.evaluate import evaluate
 from forebay.register import register
 from forebay.settings import EvaluateConfig, RegisterConfig
 from forebay.state import Home, StepLog
-from forebay.state.steplog import read_events
+from forebay.state.events import read_events
 from support.tiny_models import fit_mlp
 
 KILLED_BEFORE_THE_VERSION = """

@@ -15,7 +15,7 @@ from forebay.register import register
 from forebay.settings import EvaluateConfig, RegisterConfig
 from forebay.signing import SIGNING_KEY, SIGNING_PASSPHRASE, VERIFY_KEY, verify_if_required
 from forebay.state import Home, StepLog
-from forebay.state.steplog import read_events
+from forebay.state.events import read_events
 from support.key_pairs import KeyPair, make_pair
 
 

@@ -12,7 +12,7 @@ import pytest
 from forebay.errors import ConfigError
 from forebay.settings.environment import EVENTS_VARIABLE, SIGNING_KEY, SIGNING_PASSPHRASE, SUPERVISOR_VARIABLE
 from forebay.state import Home, step
-from forebay.state.steplog import read_events
+from forebay.state.events import read_events
 
 EVENTS = ["started", "finished"]
 

@@ -14,9 +14,9 @@ from forebay.contracts.bundles.digest import bundle_record
 from forebay.contracts.bundles.spec import HISTORY
 from forebay.contracts.evaluation import PASSED, EvaluationResult, write_smoke
 from forebay.deploy import deploy
-from forebay.local.server import control
+from forebay.local.server import control, server_status
 from forebay.local.server.handle_requests import handle_request
-from forebay.local.server.launch import Address
+from forebay.local.server.launch import ServerOptions
 from forebay.models import load_bundle
 from forebay.select_backend import step_backend
 from forebay.settings import DeployConfig
@@ -83,7 +83,7 @@ class Station:
 
         def act() -> None:
             while not done.wait(0.02):
-                handle_request(self.home, RunFolder(self.home.runs / log.run_id), Address("127.0.0.1", 0))
+                handle_request(self.home, RunFolder(self.home.runs / log.run_id), ServerOptions("127.0.0.1", 0))
 
         runner = threading.Thread(target=act)
         runner.start()
@@ -103,7 +103,7 @@ class Station:
     @property
     def loaded(self) -> dict[str, str]:
         """What the server says it serves: version by name."""
-        return {name: model.version for name, model in control.loaded_models(self.home).items()}
+        return {name: model.version for name, model in server_status.loaded_models(self.home).items()}
 
 
 def _evaluation(folder: Path, classes: list[str]) -> EvaluationResult:
@@ -121,7 +121,7 @@ def station_in(folder: Path, mlflow_template: Path) -> Iterator[Station]:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         station = Station(home_with(mlflow_template, folder / "home"), folder)
         yield station
-        control.stop(station.home)
+        control.stop_server(station.home)
 
 
 @pytest.fixture(scope="module")

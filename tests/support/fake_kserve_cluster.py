@@ -17,7 +17,7 @@ from forebay.contracts.bundles.digest import bundle_record
 from forebay.deploy.smoke import Smoke
 from forebay.kube.retries import WORK_S, Patience
 from forebay.local.server import control
-from forebay.local.server.launch import Address
+from forebay.local.server.launch import ServerOptions
 from forebay.local.server.publish import publish
 from forebay.models import load_bundle
 from forebay.serving.state import DesiredModel
@@ -80,7 +80,7 @@ class ClusterStation:
         labelled = {"labels": marks(service)}
         if model["resources"]["limits"]["memory"] == TOO_LITTLE:
             return self._crashing(labelled)
-        server = control.ensure_server(self.home, Address("127.0.0.1", 0))
+        server = control.ensure_server(self.home, ServerOptions("127.0.0.1", 0))
         bundle = self.bundles[version]
         digest = model["args"][model["args"].index("--bundle-digest") + 1]
         served = DesiredModel(bundle=str(bundle), version=version, weights_sha256="", digest=digest)
@@ -118,4 +118,4 @@ def cluster_station(folder: Path, mlflow: str) -> Iterator[ClusterStation]:
         try:
             yield station
         finally:
-            control.stop(station.home)
+            control.stop_server(station.home)

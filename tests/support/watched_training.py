@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from forebay.state import StepLog
-from forebay.state.steplog import read_events
+from forebay.state.events import read_events
 
 
 def wait_for_step(child: subprocess.Popen[bytes], events: Path, step: int) -> None:

@@ -17,7 +17,7 @@ from forebay.errors import DataError, LockHeldError, TrainError
 from forebay.models import load_bundle
 from forebay.settings import TrainConfig
 from forebay.state import FileLock, Home, StepLog, is_sealed, seal
-from forebay.state.steplog import read_events
+from forebay.state.events import read_events
 from forebay.train import TrainResult, fit
 from forebay.train.loop.training_state import check_memory
 from forebay.train.plan.training_plan import check_learnable

@@ -15,7 +15,7 @@ from torch import nn
 
 from forebay.settings import TrainConfig
 from forebay.state import Home, StepLog
-from forebay.state.steplog import read_events
+from forebay.state.events import read_events
 from forebay.train import fit
 from forebay.train.loop.state_lock import StateLock
 from forebay.train.loop.training_state import TrainingState

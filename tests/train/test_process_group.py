@@ -20,7 +20,7 @@ from forebay.contracts.manifest import SplitManifest
 from forebay.contracts.shards import open_split
 from forebay.errors import TrainError
 from forebay.settings import TrainConfig
-from forebay.state.steplog import read_events
+from forebay.state.events import read_events
 from forebay.train.loop.batches import TrainingBatches
 from forebay.train.plan.hardware import inspect_hardware
 from forebay.train.plan.resolved_settings import resolve_settings

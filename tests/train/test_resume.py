@@ -12,7 +12,7 @@ import pytest
 
 from forebay.settings import TrainConfig
 from forebay.state import Home, StepLog, is_sealed
-from forebay.state.steplog import read_events
+from forebay.state.events import read_events
 from forebay.tracking import client, experiment_id
 from forebay.train import fit
 from forebay.train.mlflow_run import TRAINING_TAG

@@ -7,8 +7,8 @@ from click.core import ParameterSource
 
 from forebay.cli.options import Command
 from forebay.errors import ConfigError
-from forebay.local.server import control
-from forebay.local.server.launch import Address
+from forebay.local.server import server_status
+from forebay.local.server.launch import ServerOptions
 from forebay.settings import ServeConfig, parse_assignments
 from forebay.settings.environment import HOST_VARIABLE, PORT_VARIABLE, RUNNER_VARIABLE
 from forebay.settings.keys import Scalar
@@ -84,11 +84,11 @@ def server_settings(assignments: tuple[str, ...]) -> dict[str, Scalar]:
 
 def server_address(
     home: Home, host: str, port: int, runner: Runner, values: Mapping[str, Scalar] | None = None
-) -> Address:
+) -> ServerOptions:
     """Of a server that this command would start, with the server's among the settings by key; see `server_port`."""
     start = f"{ServeConfig.prefix}."
     given = {key.removeprefix(start): str(value) for key, value in (values or {}).items() if key.startswith(start)}
-    return Address(host, server_port(home, port), runner, given)
+    return ServerOptions(host, server_port(home, port), runner, given)
 
 
 def server_port(home: Home, port: int) -> int:
@@ -98,8 +98,8 @@ def server_port(home: Home, port: int) -> int:
     """
     given = click.get_current_context().get_parameter_source("port") is not ParameterSource.DEFAULT
     if not given:
-        return control.last_port(home) or port
-    running = control.status(home)
+        return server_status.last_port(home) or port
+    running = server_status.running_server(home)
     if running is not None and port not in (0, running.port):
         click.echo(f"The server runs at {running.url}; port {port} is ignored until `forebay stop`.", err=True)
     return port

@@ -7,10 +7,10 @@ from forebay.backend.check import CheckResult
 from forebay.backend.protocol import BackendStatus, RolledBack, RunRequest, ShowEvent
 from forebay.backend.summary import StepFailedError, Summary
 from forebay.local.server.deploy_target import LocalServer
-from forebay.local.server.launch import Address
+from forebay.local.server.launch import ServerOptions
 from forebay.state import Home
 
-DEFAULT_ADDRESS = Address("127.0.0.1", 8090, "process")
+DEFAULT_ADDRESS = ServerOptions("127.0.0.1", 8090, "process")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +23,7 @@ class LocalBackend(LocalServer):
     """
 
     home: Home
-    address: Address = DEFAULT_ADDRESS
+    address: ServerOptions = DEFAULT_ADDRESS
     ingest_executor: None = None
     train_executor: None = None
 
@@ -66,12 +66,12 @@ class LocalBackend(LocalServer):
         from forebay import registry
         from forebay.local.checks.logins import check_mlflow
         from forebay.local.runs.history import default_model
-        from forebay.local.server.champions import bring_up, earlier_champion
+        from forebay.local.server.champions import rollback_version, serve_models
 
         check_mlflow(self.home)
         name = name or default_model(self.home)
-        version = earlier_champion(self.home, name)
-        server = bring_up(self.home, (f"{name}/{version}",), self.address)
+        version = rollback_version(self.home, name)
+        server = serve_models(self.home, (f"{name}/{version}",), self.address)
         registry.set_champion(self.home, name, version, back=True)
         return RolledBack(name=name, version=version, url=server.url)
 

@@ -6,7 +6,7 @@ from typing import TypeVar
 from forebay.backend.protocol import BackendStatus
 from forebay.errors import DamagedFileError
 from forebay.local.runs.history import NO_RUN, load_summary
-from forebay.local.server import control, words
+from forebay.local.server import server_status, status_text
 from forebay.state import Home
 
 Result = TypeVar("Result")
@@ -17,18 +17,18 @@ def local_status(home: Home) -> BackendStatus:
     problems: list[str] = []
     run = next(iter(home.list_runs()), None)
     summary = load_summary(run, problems.append) if run else None
-    server = _or_none(lambda: control.status(home), problems)
-    models = _or_none(lambda: control.current_models(home), problems) or {}
+    server = _or_none(lambda: server_status.running_server(home), problems)
+    models = _or_none(lambda: server_status.desired_models(home), problems) or {}
     first = () if run else (f"No run yet in {home.root}. Start with `forebay run`.",)
     return BackendStatus(
         facts={
             **(summary or NO_RUN),
-            "server": words.server_object(home, server, models),
-            "restarts": words.restarts_object(home, server),
+            "server": status_text.server_facts(home, server, models),
+            "restarts": status_text.restart_facts(home, server),
             "problems": problems,
         },
         run=summary,
-        lines=(*first, *words.server_lines(home, server, models)),
+        lines=(*first, *status_text.server_lines(home, server, models)),
         problems=tuple(problems),
     )
 

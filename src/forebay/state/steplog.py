@@ -1,18 +1,10 @@
-"""How a step says what it does: events in a JSON-lines file that every runner's command line renders.
+"""How a step tells what it does: it records events, which a command line shows as they come.
 
-Event kinds, each an object with `time` (ISO 8601, UTC), `step` and `kind`:
-
-- `started`
-- `progress`: `done`, `total`, `unit`
-- `warning`: `text`
-- `result`: facts of the step, any JSON
-- `finished`: `seconds`
-- `failed`: `seconds`, `error` (one paragraph), `permanent` (a second try would fail the same way), `error_type`,
-  and `damaged`: the artifact folder, where a file of it is not what its step wrote
+The server's supervisor loads this module. So what imports the settings, which take half a megabyte, is imported in
+functions.
 """
 
 import contextlib
-import json
 import os
 import sys
 import time
@@ -25,30 +17,21 @@ from typing import Any
 from forebay.errors import DamagedArtifactError, ForebayError
 from forebay.settings.environment import EVENTS_VARIABLE, FRESH_VARIABLE
 from forebay.signals import signal_of
+from forebay.state.events import LOG_PREFIX, append_event, format_event, read_events
 from forebay.state.file_modes import private_files
 from forebay.state.home import Home
-from forebay.state.key_variables import SIGNER, forget_signing_key
 from forebay.state.machine_errors import explain_machine_error
 from forebay.state.mask import without_passwords
-from forebay.state.mlflow_errors import explain_mlflow_error, is_database_damage, is_mlflow_error, is_permanent_error
 from forebay.state.supervisor_watch import end_with_supervisor
 from forebay.text import one_line
 
-LOG_PREFIX = "forebay-event "  # where there is no such file, events stand among the other lines of a step's output
 PROGRESS_EVERY_S = 0.2
-_NUMBER = (int, float)
-_FACTS: dict[str, dict[str, Any]] = {  # what events of a kind have besides
-    "progress": {"done": _NUMBER, "total": _NUMBER, "unit": str},
-    "warning": {"text": str},
-    "finished": {"seconds": _NUMBER},
-    "failed": {"seconds": _NUMBER, "error": str, "permanent": bool},
-}
-PROGRESS_IN_LOG_EVERY_S = 2.0  # a pod's log is kept, and read whole by everybody who follows a run
+PROGRESS_IN_LOG_EVERY_S = 2.0  # everybody who follows a run reads the whole log of a pod
 
 
 @dataclass
 class StepLog:
-    """What a running step reports to, and the facts of its surroundings."""
+    """Records what a running step does, and knows its run and its state folder."""
 
     name: str
     run_id: str
@@ -59,7 +42,7 @@ class StepLog:
     _last_progress: float = field(default=0.0, repr=False)
 
     def progress(self, done: int, total: int, unit: str) -> None:
-        """Say how far the step is; calls close to the last one are dropped, except where all is done."""
+        """Record how far the step is; a call soon after the last one is dropped, except where all is done."""
         now = time.monotonic()
         every_s = PROGRESS_IN_LOG_EVERY_S if self.events is None else PROGRESS_EVERY_S
         if done < total and now - self._last_progress < every_s:
@@ -68,102 +51,32 @@ class StepLog:
         self.emit("progress", done=done, total=total, unit=unit)
 
     def warn(self, text: str) -> None:
-        """Say something that a person should see but that does not stop the step."""
+        """Record something that a person should see but that does not stop the step."""
         self.emit("warning", text=one_line(text))
 
     def result(self, **facts: Any) -> None:
-        """Record facts that decisions and summaries are read from."""
+        """Record facts from which decisions and summaries are made."""
         self.emit("result", **facts)
 
     def ended_by(self, status: int) -> None:
-        """Record the end by a signal, of a step whose own end is skipped."""
+        """Record that a signal ended a step whose own end is skipped."""
         seconds = round(time.monotonic() - self.began, 3)
         self.emit(
             "failed", seconds=seconds, error=_explain(SystemExit(status)), error_type="SystemExit", permanent=False
         )
 
     def emit(self, kind: str, **facts: Any) -> None:
-        """Append one event; a single write of one line, so concurrent steps never mix.
+        """Record one event.
 
         Raises:
             OSError: it cannot be written; nothing of it reads as an event.
         """
         event = {"time": datetime.now(UTC).isoformat(), "step": self.name, "kind": kind, **facts}
-        line = json.dumps(event, allow_nan=False, ensure_ascii=False) + "\n"
         if self.events is None:
-            sys.stdout.write(LOG_PREFIX + line)  # on a cluster the pod's log carries the events
+            sys.stdout.write(LOG_PREFIX + format_event(event))  # on a cluster the pod's log carries the events
             sys.stdout.flush()
-            return
-        descriptor = os.open(self.events, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            _append(descriptor, line.encode())
-        finally:
-            os.close(descriptor)
-
-
-def read_events(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
-    """Read whole events from a byte offset; a line still being written is left for the next call.
-
-    Returns:
-        The events and the offset to read on from.
-    """
-    if not path.exists():
-        return [], offset
-    with path.open("rb") as file:
-        file.seek(offset)
-        data = file.read()
-    whole = data[: data.rfind(b"\n") + 1]
-    return [event for line in whole.split(b"\n") if (event := _event(line))], offset + len(whole)
-
-
-def damaged_lines(path: Path) -> int:
-    """How many whole lines of an events file are no events: what a full disk, a kill or a bad disk left."""
-    if not path.exists():
-        return 0
-    data = path.read_bytes()
-    return sum(1 for line in data[: data.rfind(b"\n") + 1].split(b"\n") if line and _event(line) is None)
-
-
-def event_in_log(line: str) -> dict[str, Any] | None:
-    """The event of a line of a step's output, or None where it is another line."""
-    return _event(line.removeprefix(LOG_PREFIX).encode()) if line.startswith(LOG_PREFIX) else None
-
-
-def _event(line: bytes) -> dict[str, Any] | None:
-    """The event of a line, or None for what a full disk or a kill left of one."""
-    try:
-        event = json.loads(line)
-    except ValueError:
-        return None
-    return event if isinstance(event, dict) and _is_whole(event) else None
-
-
-def _is_whole(event: dict[str, Any]) -> bool:
-    """Whether an event has what its kind has; where a byte was changed, it may read as JSON and be none."""
-    if not all(isinstance(event.get(key), str) for key in ("time", "step", "kind")):
-        return False
-    wanted = _FACTS.get(event["kind"], {})
-    return all(isinstance(event.get(key), kinds) for key, kinds in wanted.items())
-
-
-def _append(descriptor: int, line: bytes) -> None:
-    """Write the whole line; a disk that fills in the middle of it must not tear the next line as well."""
-    rest = line
-    try:
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
-    except OSError:
-        if rest != line:
-            _end_torn_line(descriptor)
-        raise
-
-
-def _end_torn_line(descriptor: int) -> None:
-    """End the torn line in place of its last byte: a full disk has room for no new one."""
-    end = os.fstat(descriptor).st_size
-    with contextlib.suppress(OSError):
-        os.ftruncate(descriptor, end - 1)
-        os.write(descriptor, b"\n")
+        else:
+            append_event(self.events, event)
 
 
 @contextlib.contextmanager
@@ -186,6 +99,8 @@ def step(name: str, run_id: str = "") -> Iterator[StepLog]:
         events=events,
         fresh=os.environ.get(FRESH_VARIABLE) == "1",
     )
+    from forebay.state.key_variables import SIGNER, forget_signing_key
+
     end_with_supervisor()
     if name != SIGNER:
         forget_signing_key()
@@ -218,6 +133,8 @@ def _recorded(log: StepLog) -> Iterator[None]:
 
 def _is_final(error: BaseException) -> bool:
     """Whether another try, seconds later, would fail in the same way."""
+    from forebay.state.mlflow_errors import is_permanent_error
+
     if isinstance(error, ForebayError | ImportError) or is_permanent_error(error):
         return True
     return explain_machine_error(error) is not None
@@ -228,6 +145,8 @@ def _explain(error: BaseException) -> str:
         return f"ended by {number.name}"
     if not isinstance(error, ForebayError) and (words := explain_machine_error(error)):
         return words
+    from forebay.state.mlflow_errors import explain_mlflow_error, is_database_damage, is_mlflow_error
+
     if is_mlflow_error(error) or is_database_damage(error):
         return explain_mlflow_error(error)
     return without_passwords(str(error) if isinstance(error, ForebayError) else f"{type(error).__name__}: {error}")

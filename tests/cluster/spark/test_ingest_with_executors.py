@@ -22,7 +22,7 @@ from forebay.kube.followed_resource import JobError
 from forebay.object_store import ObjectFolder
 from forebay.settings import IngestConfig
 from forebay.state import StepLog, is_sealed
-from forebay.state.steplog import read_events
+from forebay.state.events import read_events
 from support.fake_kube import FakeKubeApi, Object, fake_kube_api
 from support.s3_server import S3Store
 from support.small_images import plant_bad_files, write_folder

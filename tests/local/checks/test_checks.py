@@ -14,7 +14,7 @@ from forebay.errors import ConfigError, MachineError
 from forebay.local.checks import java, libraries, machine
 from forebay.local.checks.all_checks import require_free_port, server_port, state_folder
 from forebay.local.checks.preflight import check_before_run
-from forebay.local.server.launch import Address
+from forebay.local.server.launch import ServerOptions
 from forebay.state import Home, write_json
 from forebay.tracking import client, experiment_id
 from support.machine_speed import slowness
@@ -163,9 +163,9 @@ def test_the_port_check_tells_busy_from_free(home: Home, busy_port: int) -> None
 
 
 def test_a_run_is_refused_before_it_starts_when_its_port_is_taken(home: Home, busy_port: int) -> None:
-    check_before_run(home, Address(LOOPBACK, 0))
+    check_before_run(home, ServerOptions(LOOPBACK, 0))
     with pytest.raises(MachineError, match="FOREBAY_PORT"):
-        check_before_run(home, Address(LOOPBACK, busy_port))
+        check_before_run(home, ServerOptions(LOOPBACK, busy_port))
 
 
 def test_a_run_is_refused_before_it_starts_without_java(
@@ -173,19 +173,19 @@ def test_a_run_is_refused_before_it_starts_without_java(
 ) -> None:
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
     with pytest.raises(MachineError, match="Unset JAVA_HOME") as raised:
-        check_before_run(home, Address(LOOPBACK, 0))
+        check_before_run(home, ServerOptions(LOOPBACK, 0))
     assert raised.value.exit_code == 2
 
 
 def test_an_address_that_is_not_of_this_machine_is_wrong_use(home: Home) -> None:
     with pytest.raises(ConfigError, match="--host"):
-        check_before_run(home, Address("192.0.2.1", 8090))
+        check_before_run(home, ServerOptions("192.0.2.1", 8090))
 
 
 def test_the_checks_before_a_run_take_less_than_a_tenth_of_a_second(home: Home) -> None:
     def seconds() -> float:
         start = time.perf_counter()
-        check_before_run(home, Address(LOOPBACK, 0))
+        check_before_run(home, ServerOptions(LOOPBACK, 0))
         return time.perf_counter() - start
 
     assert min(seconds() / slowness() for _ in range(ATTEMPTS)) < 0.1

@@ -15,8 +15,8 @@ from forebay.cli.main import group
 from forebay.errors import ConfigError, MachineError
 from forebay.local.checks.logins import check_mlflow, check_source, check_store
 from forebay.state import Home, step
+from forebay.state.events import read_events
 from forebay.state.mlflow_errors import explain_mlflow_error, refused_status
-from forebay.state.steplog import read_events
 from support.machine_speed import slowness
 from support.s3_server import S3Store
 

@@ -8,7 +8,7 @@ import pytest
 from forebay.errors import ConfigError, MachineError
 from forebay.local.checks.preflight import check_before_run
 from forebay.local.checks.signing import check_keys, signing_keys
-from forebay.local.server.launch import Address
+from forebay.local.server.launch import ServerOptions
 from forebay.serving.state import ServerInfo, ServingFiles, write_server
 from forebay.signing import SIGNING_KEY, SIGNING_PASSPHRASE, VERIFY_KEY, PublicKeys, read_public_keys
 from forebay.state import FileLock, Home
@@ -29,7 +29,7 @@ def check(home: Home) -> None:
 def test_a_run_with_a_wrong_key_does_not_begin(home: Home, pair: KeyPair, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(SIGNING_KEY, str(pair.public))
     with pytest.raises(ConfigError, match="it is no private key in PEM"):
-        check_before_run(home, Address("127.0.0.1", 0))
+        check_before_run(home, ServerOptions("127.0.0.1", 0))
     assert not signing_keys().ok
 
 

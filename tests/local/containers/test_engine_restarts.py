@@ -8,8 +8,8 @@ import pytest
 
 from forebay.errors import MachineError
 from forebay.local.containers.serve import engine_restarts
-from forebay.local.server import control
-from forebay.local.server.words import server_lines
+from forebay.local.server import server_status
+from forebay.local.server.status_text import server_lines
 from forebay.serving.state import ServerInfo
 from forebay.state import Home
 from support.loopback_server import QuietHandler, serving
@@ -53,8 +53,8 @@ def test_status_tells_how_often_the_engine_started_the_server_again(home: Home) 
 def test_a_container_that_is_gone_and_an_engine_that_is_away_tell_nothing(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert control.restarts(home, _server("gone")) is None
+    assert server_status.read_restarts(home, _server("gone")) is None
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
-    assert control.restarts(home, _server("again")) is None
+    assert server_status.read_restarts(home, _server("again")) is None
     with pytest.raises(MachineError, match="No container engine answers"):
         engine_restarts("again")

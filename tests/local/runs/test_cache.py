@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from forebay.local.runs.cache import drop_broken_entries, forget_damaged, keep_digests
+from forebay.local.runs.cache import drop_broken_entries, drop_damaged_entries, record_digests
 from forebay.state import read_json, seal, write_json
 from forebay.state.sealed import MARKER
 
@@ -28,7 +28,9 @@ def test_an_entry_with_a_whole_artifact_stays(tmp_path: Path) -> None:
 def test_an_entry_whose_artifact_a_step_found_damaged_is_forgotten(tmp_path: Path) -> None:
     damaged, whole = (_entry(tmp_path / "cache", name, tmp_path / name) for name in ("damaged", "whole"))
     (tmp_path / "cache" / "torn.json").write_text("{")
-    forget_damaged(tmp_path / "cache", [{"kind": "failed", "step": "train", "damaged": str(tmp_path / "damaged")}])
+    drop_damaged_entries(
+        tmp_path / "cache", [{"kind": "failed", "step": "train", "damaged": str(tmp_path / "damaged")}]
+    )
     assert not damaged.exists()
     assert whole.exists()
 
@@ -54,7 +56,7 @@ def test_an_entry_that_still_reads_as_one_is_known_by_its_digest(tmp_path: Path)
     file.touch()
     entry = _entry(cache, "c", file)
     assert drop_broken_entries(cache) == []  # of a run that was killed: nothing is known of it
-    keep_digests(cache)
+    record_digests(cache)
     assert drop_broken_entries(cache) == []
     entry.write_text(entry.read_text().replace('"number": 3', '"number": 7'))
     (problem,) = drop_broken_entries(cache)

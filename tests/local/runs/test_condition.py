@@ -14,9 +14,9 @@ from kfp.local.orchestrator.enhanced_dag_orchestrator import ConditionEvaluator
 
 from forebay.backend.summary import failure
 from forebay.local.runs import kfp_local
-from forebay.local.runs.condition import ConditionError, holds
+from forebay.local.runs.condition import UnknownConditionError, evaluate_condition
 from forebay.state import Home, write_json
-from forebay.state.steplog import read_events
+from forebay.state.events import read_events
 
 CONDITION = "inputs.parameter_values['pipelinechannel--evaluate-Output'] == 'passed'"
 EVALUATED = ConditionEvaluator.evaluate_condition  # kfp's own, before any run replaces it
@@ -87,13 +87,13 @@ def test_the_two_words_of_the_gate_decide(says: str, home: Home, pipeline: Path,
 
 @pytest.mark.parametrize("value", ["Passed", "", "passed ", "passed'", None, True, 1.0, ["passed"]])
 def test_any_other_output_is_refused_by_name(value: Any) -> None:
-    with pytest.raises(ConditionError, match="Evaluate's output"):
-        holds(CONDITION, outputs(value))
+    with pytest.raises(UnknownConditionError, match="Evaluate's output"):
+        evaluate_condition(CONDITION, outputs(value))
 
 
 def test_an_output_that_is_not_there_is_refused_and_not_taken_for_a_no() -> None:
-    with pytest.raises(ConditionError, match="is None"):
-        holds(CONDITION, IOStore())
+    with pytest.raises(UnknownConditionError, match="is None"):
+        evaluate_condition(CONDITION, IOStore())
 
 
 @pytest.mark.parametrize(
@@ -108,8 +108,8 @@ def test_an_output_that_is_not_there_is_refused_and_not_taken_for_a_no() -> None
     ],
 )
 def test_any_other_condition_is_refused(condition: str) -> None:
-    with pytest.raises(ConditionError, match="The condition"):
-        holds(condition, outputs("passed"))
+    with pytest.raises(UnknownConditionError, match="The condition"):
+        evaluate_condition(condition, outputs("passed"))
 
 
 def test_kfp_evaluates_text_in_the_replaced_function_and_nowhere_else() -> None:

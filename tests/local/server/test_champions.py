@@ -7,15 +7,15 @@ import pytest
 from forebay import registry
 from forebay.contracts.bundles.spec import WEIGHTS
 from forebay.errors import ConfigError, ModelError
-from forebay.local.server import control
-from forebay.local.server.champions import bring_up, champion_url
-from forebay.local.server.launch import Address
+from forebay.local.server import control, server_status
+from forebay.local.server.champions import champion_url, serve_models
+from forebay.local.server.launch import ServerOptions
 from forebay.local.server.publish import publish
-from forebay.local.server.requests import candidate
+from forebay.local.server.serving_requests import candidate_name
 from support.deploy_run import NAME, Released, Station
 from support.forebay_command import ForebayHere
 
-ANYWHERE = Address("127.0.0.1", 0)
+ANYWHERE = ServerOptions("127.0.0.1", 0)
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def versions(station: Station) -> list[Released]:
     released = [station.release(seed) for seed in (1, 2, 3)]
     (released[2].bundle / WEIGHTS).write_bytes(b"cut short")
     registry.set_champion(station.home, NAME, released[0].version)
-    bring_up(station.home, (), ANYWHERE)
+    serve_models(station.home, (), ANYWHERE)
     return released
 
 
@@ -33,17 +33,17 @@ def _reference(released: Released) -> str:
 
 
 def test_a_served_champion_is_left_as_it_is(station: Station, versions: list[Released]) -> None:
-    before = control.loaded_models(station.home)
+    before = server_status.loaded_models(station.home)
     url = champion_url(station.home, NAME, ANYWHERE)
     assert url is not None
     assert url.endswith(f"/v1/models/{NAME}:predict")
-    assert control.loaded_models(station.home) == before
+    assert server_status.loaded_models(station.home) == before
 
 
 def test_what_a_kill_before_the_alias_moved_left_served_gives_way_to_the_champion(
     station: Station, versions: list[Released]
 ) -> None:
-    bring_up(station.home, (_reference(versions[1]),), ANYWHERE)
+    serve_models(station.home, (_reference(versions[1]),), ANYWHERE)
     assert station.loaded[NAME] == versions[1].version
     assert station.champion == versions[0].version
     champion_url(station.home, NAME, ANYWHERE)
@@ -53,11 +53,11 @@ def test_what_a_kill_before_the_alias_moved_left_served_gives_way_to_the_champio
 def test_a_name_whose_bundle_did_not_load_is_no_answering_champion(station: Station, versions: list[Released]) -> None:
     weights = versions[0].bundle / WEIGHTS
     whole = weights.read_bytes()
-    control.stop(station.home)
+    control.stop_server(station.home)
     weights.write_bytes(b"cut short")
     try:
         control.ensure_server(station.home, ANYWHERE)
-        assert control.loaded_models(station.home)[NAME].error
+        assert server_status.loaded_models(station.home)[NAME].error
         with pytest.raises(ModelError, match=rf"{NAME} version 1 is refused: .*weights.safetensors was changed"):
             champion_url(station.home, NAME, ANYWHERE)
     finally:
@@ -69,28 +69,28 @@ def test_a_name_whose_bundle_did_not_load_is_no_answering_champion(station: Stat
 def test_a_model_that_cannot_be_loaded_is_not_wanted_after_a_reboot_either(
     station: Station, versions: list[Released]
 ) -> None:
-    before = control.current_models(station.home)
+    before = server_status.desired_models(station.home)
     with pytest.raises(ConfigError, match=r"is refused: .*weights.safetensors was changed"):
-        bring_up(station.home, (_reference(versions[2]),), ANYWHERE)
-    assert control.current_models(station.home) == before
+        serve_models(station.home, (_reference(versions[2]),), ANYWHERE)
+    assert server_status.desired_models(station.home) == before
     assert station.loaded[NAME] == versions[0].version
 
 
 def test_serving_another_model_leaves_a_candidate_under_test_alone(station: Station, versions: list[Released]) -> None:
-    model = replace(control.current_models(station.home)[NAME], candidate=True)
-    staged = candidate(NAME)
+    model = replace(server_status.desired_models(station.home)[NAME], candidate=True)
+    staged = candidate_name(NAME)
     publish(station.home, lambda present: present | {staged: model}, 30)
-    bring_up(station.home, (str(versions[1].bundle),), ANYWHERE)
+    serve_models(station.home, (str(versions[1].bundle),), ANYWHERE)
     assert set(station.loaded) == {NAME, staged, versions[1].bundle.name}
-    control.stop(station.home)
-    bring_up(station.home, (), ANYWHERE)
+    control.stop_server(station.home)
+    serve_models(station.home, (), ANYWHERE)
     assert staged not in station.loaded, "a kill left it"
 
 
 def test_the_command_rolls_back_to_the_champion_before(station: Station, versions: list[Released]) -> None:
     first, second = versions[0].version, versions[1].version
     registry.set_champion(station.home, NAME, second)
-    bring_up(station.home, (_reference(versions[1]),), ANYWHERE)
+    serve_models(station.home, (_reference(versions[1]),), ANYWHERE)
     forebay = ForebayHere(station.folder, {"FOREBAY_HOME": str(station.home.root)})
     assert forebay("rollback", NAME).stdout.startswith(f"{NAME} version {first} is champion again and answers at http:")
     assert (station.champion, station.loaded[NAME]) == (first, first)

@@ -15,8 +15,8 @@ import pytest
 
 from forebay.contracts.bundles.spec import WEIGHTS
 from forebay.errors import ConfigError, MachineError
-from forebay.local.server import control
-from forebay.local.server.launch import Address
+from forebay.local.server import control, server_status
+from forebay.local.server.launch import ServerOptions
 from forebay.local.server.publish import publish
 from forebay.serving.ports import bind
 from forebay.serving.state import DesiredModel, ServerInfo, ServingFiles, write_server
@@ -32,9 +32,9 @@ SWAPS = 12
 def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     """A state folder whose server is started once and stopped at the end."""
     home = Home(tmp_path_factory.mktemp("home")).open()
-    control.ensure_server(home, Address(HOST, 0))
+    control.ensure_server(home, ServerOptions(HOST, 0))
     yield home
-    control.stop(home)
+    control.stop_server(home)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def versions(tmp_path_factory: pytest.TempPathFactory) -> list[DesiredModel]:
 
 
 def _running(home: Home) -> ServerInfo:
-    info = control.status(home)
+    info = server_status.running_server(home)
     assert info is not None
     return info
 
@@ -159,7 +159,7 @@ def test_a_server_is_ready_when_every_wanted_model_answers_in_whatever_version(
 def test_a_model_that_is_no_longer_wanted_is_gone(shared_home: Home, versions: list[DesiredModel]) -> None:
     publish(shared_home, lambda _: {"digits": versions[0], "other": versions[1]}, 30)
     publish(shared_home, lambda _: {"digits": versions[0]}, 30)
-    assert set(control.loaded_models(shared_home)) == {"digits"}
+    assert set(server_status.loaded_models(shared_home)) == {"digits"}
     connection = _connection(shared_home)
     connection.request("GET", "/v1/models/other")
     assert connection.getresponse().status == 404
@@ -174,7 +174,7 @@ def test_changes_of_different_models_at_the_same_time_add_up(shared_home: Home, 
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(add, names))
-    assert set(control.loaded_models(shared_home)) == {"digits", *names}
+    assert set(server_status.loaded_models(shared_home)) == {"digits", *names}
 
 
 def test_a_second_change_sees_what_the_first_one_made(shared_home: Home, versions: list[DesiredModel]) -> None:
@@ -215,7 +215,7 @@ def test_a_damaged_wish_is_survived(shared_home: Home, versions: list[DesiredMod
 def test_starting_again_finds_the_running_server(shared_home: Home) -> None:
     before = _running(shared_home)
     with ThreadPoolExecutor(3) as pool:
-        found = list(pool.map(lambda _: control.ensure_server(shared_home, Address(HOST, 0)), range(3)))
+        found = list(pool.map(lambda _: control.ensure_server(shared_home, ServerOptions(HOST, 0)), range(3)))
     assert found == [before] * 3
 
 
@@ -223,26 +223,26 @@ def test_a_busy_port_is_named_with_its_holder_and_both_settings(home: Home) -> N
     with bind(HOST, 0) as other:
         port = other.getsockname()[1]
         with pytest.raises(MachineError) as caught:
-            control.ensure_server(home, Address(HOST, port))
+            control.ensure_server(home, ServerOptions(HOST, port))
     message = str(caught.value)
     for words in (f"Port {port}", f"process {os.getpid()}", "--port", "FOREBAY_PORT"):
         assert words in message
-    assert control.status(home) is None
+    assert server_status.running_server(home) is None
 
 
 @pytest.mark.parametrize(("host", "port"), [("x" * 300, 0), ("203.0.113.1", 0), (HOST, 70000)])
 def test_an_impossible_address_is_refused(home: Home, host: str, port: int) -> None:
     with pytest.raises(ConfigError, match=r"--host|--port"):
-        control.check_port(home, host, port)
+        control.check_can_start(home, host, port)
 
 
 def test_files_that_a_reboot_left_are_not_taken_for_a_server(home: Home) -> None:
     files = ServingFiles.of(home)
     write_server(files, ServerInfo(pid=os.getpid(), host=HOST, port=1, log=""))  # a live process, but not a server
     files.lock.write_text("the server (process 1)\n")
-    assert control.status(home) is None
-    assert control.loaded_models(home) == {}
-    assert control.stop(home) is False
+    assert server_status.running_server(home) is None
+    assert server_status.loaded_models(home) == {}
+    assert control.stop_server(home) is False
 
 
 def test_a_server_that_cannot_start_says_why(home: Home) -> None:
@@ -250,4 +250,4 @@ def test_a_server_that_cannot_start_says_why(home: Home) -> None:
     files.folder.mkdir()
     files.desired.write_text("not JSON")
     with pytest.raises(MachineError, match=r"did not start: .*desired.json is damaged.*Its log: .*server.log"):
-        control.ensure_server(home, Address(HOST, 0))
+        control.ensure_server(home, ServerOptions(HOST, 0))

@@ -13,7 +13,7 @@ import pytest
 from forebay import registry, tracking
 from forebay.contracts.bundles.spec import WEIGHTS
 from forebay.local.server import control
-from forebay.local.server.launch import Address
+from forebay.local.server.launch import ServerOptions
 from support.deploy_run import NAME, Station
 
 PATIENCE_S = 300.0
@@ -50,7 +50,7 @@ def test_without_a_server_it_tries_again(station: Station, follower: "subprocess
 
 
 def test_without_a_champion_it_waits(station: Station, follower: "subprocess.Popen[str]") -> None:
-    control.ensure_server(station.home, Address("127.0.0.1", 0))
+    control.ensure_server(station.home, ServerOptions("127.0.0.1", 0))
     said(follower, "serving nothing")
     registry.set_champion(station.home, NAME, station.release(1).version)
     said(follower, f"serving {NAME} version 1")

@@ -16,8 +16,8 @@ from click.testing import CliRunner
 
 from forebay.cli.main import group
 from forebay.errors import ConfigError, DamagedFileError
-from forebay.local.server import control
-from forebay.local.server.launch import Address
+from forebay.local.server import control, server_status
+from forebay.local.server.launch import ServerOptions
 from forebay.serving import log_file
 from forebay.serving.state import ServerInfo, ServingFiles
 from forebay.state import Home
@@ -28,12 +28,12 @@ FULL = b"a line of before\n" * (log_file.FULL_BYTES // 16)
 STARTER = """
 import json, sys
 from forebay.local.server import control
-from forebay.local.server.launch import Address
+from forebay.local.server.launch import ServerOptions
 from forebay.local.server.publish import publish
 from forebay.serving.state import DesiredModel
 from forebay.state import Home
 home = Home.find().open()
-control.ensure_server(home, Address("127.0.0.1", 0))
+control.ensure_server(home, ServerOptions("127.0.0.1", 0))
 publish(home, lambda _: {"digits": DesiredModel(**json.loads(sys.argv[1]))}, 30)
 """
 
@@ -50,11 +50,11 @@ def running_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
         patch.setenv("FOREBAY_HOME", str(home.root))
         subprocess.run([sys.executable, "-c", STARTER, model], check=True, timeout=600)
         yield home
-        control.stop(home)
+        control.stop_server(home)
 
 
 def _running(home: Home) -> ServerInfo:
-    info = control.status(home)
+    info = server_status.running_server(home)
     assert info is not None
     return info
 
@@ -108,7 +108,7 @@ def test_a_command_does_not_wait_for_the_supervisors_patience(running_home: Home
     before = _running(running_home)
     os.kill(before.pid, signal.SIGKILL)  # the second short life in a row: it would wait for 2 s
     psutil.Process(before.pid).wait(10)
-    assert control.ensure_server(running_home, Address(HOST, 0)).port == before.port
+    assert control.ensure_server(running_home, ServerOptions(HOST, 0)).port == before.port
     assert _version(before.port) == "1"
 
 
@@ -119,7 +119,7 @@ def test_a_server_does_not_outlive_its_supervisor_and_the_next_command_starts_bo
     supervisor.wait(10)
     server.wait(12)
     assert f"its supervisor (process {supervisor.pid}) was killed" in _status()
-    after = control.ensure_server(running_home, Address(HOST, before.port))
+    after = control.ensure_server(running_home, ServerOptions(HOST, before.port))
     assert _version(after.port) == "1"
     assert after.supervisor not in (0, before.supervisor)
 
@@ -135,12 +135,12 @@ def test_stop_ends_both_within_10_s_although_the_server_hangs_and_files_are_dama
     assert "`forebay stop`, then `forebay serve` start it anew" in damaged.output
     assert "server: running" in damaged.output
     with pytest.raises(DamagedFileError, match=r"server.json is damaged: .*`forebay stop`, then `forebay serve`"):
-        control.ensure_server(running_home, Address(HOST, 0))
+        control.ensure_server(running_home, ServerOptions(HOST, 0))
     files.desired.unlink()
     both = psutil.Process(info.pid), psutil.Process(info.supervisor)
     os.kill(info.pid, signal.SIGSTOP)
     start = time.monotonic()
-    assert control.stop(running_home) is True
+    assert control.stop_server(running_home) is True
     assert time.monotonic() - start < 10.5
     for process in both:
         process.wait(10)  # their locks are free a moment before
@@ -157,5 +157,5 @@ def test_a_variable_against_its_rule_is_named_before_a_server_is_started(home: H
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FOREBAY_SERVE_BODY_S", value)
         with pytest.raises(ConfigError, match=f"^FOREBAY_SERVE_BODY_S: serve.body_s {rule}$"):
-            control.ensure_server(home, Address("127.0.0.1", 0))
+            control.ensure_server(home, ServerOptions("127.0.0.1", 0))
     assert not ServingFiles.of(home).log.exists()

@@ -10,7 +10,7 @@ import pytest
 from forebay.contracts.bundles.spec import SIGNATURE, WEIGHTS
 from forebay.errors import MachineError
 from forebay.local.server import control
-from forebay.local.server.launch import Address
+from forebay.local.server.launch import ServerOptions
 from forebay.local.server.publish import publish
 from forebay.serving.state import DesiredModel
 from forebay.signing import SIGNING_KEY, SIGNING_PASSPHRASE, VERIFY_KEY, read_signing_key, sign
@@ -18,7 +18,7 @@ from forebay.state import Home
 from support.key_pairs import KeyPair, make_pair
 from support.tiny_inference_server import served, serving
 
-ADDRESS = Address("127.0.0.1", 0)
+ADDRESS = ServerOptions("127.0.0.1", 0)
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_the_local_server_serves_what_is_signed_and_keeps_it_when_the_next_is_no
         with pytest.raises(MachineError, match=r"verifies by other keys\. End it with `forebay stop`"):
             control.ensure_server(home, ADDRESS)
     finally:
-        control.stop(home)
+        control.stop_server(home)
 
 
 def test_a_folder_is_served_as_long_as_its_bundle_is_what_was_signed(tmp_path: Path, pair: KeyPair) -> None:

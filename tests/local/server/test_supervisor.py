@@ -14,9 +14,9 @@ from click.testing import CliRunner
 
 from forebay.cli.main import group
 from forebay.errors import MachineError
-from forebay.local.server import control, record
-from forebay.local.server.launch import Address
-from forebay.local.server.supervisor import wait_s
+from forebay.local.server import control, restart_record
+from forebay.local.server.launch import ServerOptions
+from forebay.local.server.supervisor import RestartPolicy
 from forebay.serving.ports import bind
 from forebay.serving.state import ServingFiles
 from forebay.state import Home
@@ -70,13 +70,13 @@ def _until(test: Callable[[], bool], seconds: float = 60) -> None:
         time.sleep(0.01)  # between two looks at the condition above
 
 
-def _told(home: Home) -> record.Restarts:
-    found = record.read(ServingFiles.of(home))
-    return found or record.Restarts(pid=0)
+def _told(home: Home) -> restart_record.RestartRecord:
+    found = restart_record.read_restart_record(ServingFiles.of(home))
+    return found or restart_record.RestartRecord(pid=0)
 
 
 def test_waits_grow_from_a_second_to_a_minute() -> None:
-    assert [wait_s(deaths) for deaths in (1, 2, 3, 6, 7, 100)] == [1, 2, 4, 32, 60, 60]
+    assert [RestartPolicy().backoff_s(lives) for lives in (1, 2, 3, 6, 7, 100)] == [1, 2, 4, 32, 60, 60]
 
 
 def test_a_crash_loop_backs_off_and_status_serve_and_stop_say_what_happens(home: Home, supervise: Supervise) -> None:
@@ -91,10 +91,10 @@ def test_a_crash_loop_backs_off_and_status_serve_and_stop_say_what_happens(home:
     assert "was started again 2 times and will be at 20" in output
     assert "`forebay serve` does it now, `forebay stop` ends it" in output
     with pytest.raises(MachineError, match=r"does not start: exit code 1: MemoryError.*forebay stop"):
-        control.ensure_server(home, Address("127.0.0.1", 0))  # wakes it up and sees it end again
-    control.check_port(home, "127.0.0.1", 0)
+        control.ensure_server(home, ServerOptions("127.0.0.1", 0))  # wakes it up and sees it end again
+    control.check_can_start(home, "127.0.0.1", 0)
     start = time.monotonic()
-    assert control.stop(home) is True
+    assert control.stop_server(home) is True
     assert time.monotonic() - start < 10
     assert process.wait(10) == 0
     assert "server: not running." in CliRunner().invoke(group, ["status"]).output
@@ -110,14 +110,14 @@ def test_what_a_person_must_mend_is_not_tried_again(home: Home, supervise: Super
 def test_a_server_that_never_answered_is_not_tried_again_and_leaves_its_code(home: Home, supervise: Supervise) -> None:
     process = supervise(answers=0, code=3)
     assert process.wait(60) == 3
-    assert record.read(ServingFiles.of(home)) is None
+    assert restart_record.read_restart_record(ServingFiles.of(home)) is None
 
 
 def test_a_full_disk_ends_no_supervisor(home: Home, supervise: Supervise) -> None:
     process = supervise(answers=1, code=1, log_file="/dev/full")
     _until(lambda: _told(home).count == 1 and bool(_told(home).next))
     assert process.poll() is None
-    assert control.stop(home) is True
+    assert control.stop_server(home) is True
 
 
 def test_a_supervisor_ends_when_its_state_folder_is_gone(home: Home, supervise: Supervise) -> None:

@@ -16,8 +16,8 @@ from kserve import ModelRepository
 from starlette.routing import Route
 
 from forebay.cli.commands.serve import serve_command
-from forebay.local.server import control
-from forebay.local.server.launch import Address
+from forebay.local.server import control, server_status
+from forebay.local.server.launch import ServerOptions
 from forebay.local.server.publish import publish
 from forebay.serving.app.kserve_application import kserve_application
 from forebay.serving.app.openapi import GET_PATHS, POST_PATHS
@@ -190,14 +190,14 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     folder = tmp_path_factory.mktemp("shared")
     home = Home(folder / "home").open()
     settings = {"cors_origins": PAGE, "hosts": "box.example"}
-    control.ensure_server(home, Address("127.0.0.1", 0, settings=settings))
+    control.ensure_server(home, ServerOptions("127.0.0.1", 0, settings=settings))
     publish(home, lambda _: {"grey": served(folder / "grey", "7")}, 120)
     yield home
-    control.stop(home)
+    control.stop_server(home)
 
 
 def _ask(home: Home, method: str, path: str, body: bytes | None = None, **headers: str) -> Reply:
-    info = control.status(home)
+    info = server_status.running_server(home)
     assert info is not None
     connection = http.client.HTTPConnection("127.0.0.1", info.port, timeout=120)
     try:
@@ -255,8 +255,8 @@ def test_other_settings_are_followed_without_one_failed_request_and_kept(
 
     client = threading.Thread(target=keep_asking)
     client.start()
-    before = control.status(shared)
-    bundle = control.current_models(shared)["grey"].bundle
+    before = server_status.running_server(shared)
+    bundle = server_status.desired_models(shared)["grey"].bundle
     told = CliRunner().invoke(serve_command, [bundle, "--set", "serve.cors_origins=https://new.example"])
     assert told.exit_code == 0, told.output
     assert "serve.cors_origins = https://new.example" in told.output
@@ -266,9 +266,9 @@ def test_other_settings_are_followed_without_one_failed_request_and_kept(
     done.set()
     client.join()
     assert failed == []
-    assert control.status(shared) == before  # the same process
-    control.ensure_server(shared, Address("127.0.0.1", 0, settings={"cors_origins": PAGE}))
-    assert control.settings(shared) == {"cors_origins": PAGE, "hosts": "box.example"}
+    assert server_status.running_server(shared) == before  # the same process
+    control.ensure_server(shared, ServerOptions("127.0.0.1", 0, settings={"cors_origins": PAGE}))
+    assert server_status.kept_settings(shared) == {"cors_origins": PAGE, "hosts": "box.example"}
 
 
 @pytest.mark.parametrize("words", [["--set", "train.epochs=3"], ["--set", "serve.cors_origins=example"]])

@@ -10,12 +10,12 @@ import pytest
 from forebay.deploy import deploy
 from forebay.errors import ForebayError
 from forebay.local.server.handle_requests import handle_request
-from forebay.local.server.launch import Address
+from forebay.local.server.launch import ServerOptions
 from forebay.select_backend import step_backend
 from forebay.settings import DeployConfig
 from forebay.settings.environment import EVENTS_VARIABLE, HOME_VARIABLE
 from forebay.state import Home, RunFolder, step
-from forebay.state.steplog import read_events
+from forebay.state.events import read_events
 from support.deploy_run import NAME, Released, Station
 from support.fault_cases.case import Act, Ground
 from support.fault_cases.process import Before, Fault, Signal, exit_code, started
@@ -107,7 +107,7 @@ def _deploy_apart(station: Station, released: Released, *faults: Fault) -> tuple
     body = partial(_deploy, station.home, run, released)
     process = started(body, run.folder / "output.txt", faults)
     while process.exitcode is None:
-        handle_request(station.home, run, Address("127.0.0.1", 0))
+        handle_request(station.home, run, ServerOptions("127.0.0.1", 0))
         _wake(process.pid)
         time.sleep(0.02)  # between two looks for a request; the process's end, which deploy.timeout_s bounds, ends them
     return exit_code(process), run

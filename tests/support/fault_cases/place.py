@@ -9,8 +9,8 @@ from typing import Any
 
 from forebay.settings.environment import EVENTS_VARIABLE, HOME_VARIABLE
 from forebay.state import Home
+from forebay.state.events import read_events
 from forebay.state.process_environment import environment_variables
-from forebay.state.steplog import read_events
 
 STEPS = ("ingest", "preprocess", "train", "evaluate", "register", "deploy")
 OUTPUT = {"ingest": "rows", "preprocess": "shards", "train": "bundle", "evaluate": "evaluation"}

@@ -10,7 +10,7 @@ from forebay.cli.command import command
 from forebay.cli.options import json_option
 from forebay.errors import ConfigError
 from forebay.local.runs.history import default_model
-from forebay.local.server import control
+from forebay.local.server import server_status
 from forebay.serving.state import ServerInfo
 from forebay.state import Home
 from forebay.text import one_line
@@ -43,7 +43,7 @@ def predict_command(image: Path, name: str | None, url: str | None, as_json: boo
 
 
 def _running(home: Home) -> ServerInfo:
-    server = control.status(home)
+    server = server_status.running_server(home)
     if server is None:
         raise ConfigError(
             "No server is running. `forebay run` trains and serves one, `forebay serve` brings champions up."

@@ -13,8 +13,8 @@ from forebay.cli.options import json_option
 from forebay.errors import ConfigError, DamagedFileError
 from forebay.local.runs.history import find_run
 from forebay.state import Home, RunFolder
+from forebay.state.events import read_events
 from forebay.state.home import read_plan
-from forebay.state.steplog import read_events
 from forebay.text import one_line
 
 

@@ -14,7 +14,7 @@ from forebay.local.runs.history import find_run, load_summary
 from forebay.serving.log_file import log_files
 from forebay.serving.state import ServingFiles
 from forebay.state import Home, RunFolder
-from forebay.state.steplog import damaged_lines, read_events
+from forebay.state.events import count_damaged_lines, read_events
 from forebay.text import one_line
 
 
@@ -62,7 +62,7 @@ def logs_command(step: str, run_id: str | None) -> None:
             click.echo(one_line(f"{event['time'][:19]} {event['kind']} {json.dumps(facts, ensure_ascii=False)}"))
     for line in _step_output(run, step):
         click.echo(line)
-    damaged = damaged_lines(run.events)
+    damaged = count_damaged_lines(run.events)
     if damaged:
         click.echo(
             f"{run.events} is damaged in {damaged} line{'s' * (damaged > 1)}. Lost: what the steps said there; what "

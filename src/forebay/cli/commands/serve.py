@@ -14,8 +14,8 @@ from forebay.cli.server_options import (
     server_settings,
     server_settings_option,
 )
-from forebay.local.server import control
-from forebay.local.server.standing import model_lines
+from forebay.local.server import control, server_status
+from forebay.local.server.model_status import model_lines
 from forebay.state import Home
 from forebay.state.runners import Runner
 from forebay.text import one_line
@@ -37,17 +37,17 @@ def serve_command(models: tuple[str, ...], host: str, port: int, runner: Runner,
     """
     from forebay.contracts.bundles.spec import SPEC
     from forebay.local.checks.logins import check_mlflow
-    from forebay.local.server.champions import bring_up
+    from forebay.local.server.champions import serve_models
 
     settings = server_settings(assignments)
     home = Home.find().open(writing=True)
     if not models or not all((Path(model) / SPEC).is_file() for model in models):
         check_mlflow(home)
-    server = bring_up(home, models, server_address(home, host, port, runner, settings))
+    server = serve_models(home, models, server_address(home, host, port, runner, settings))
     click.echo(f"{server.url} ({server.runs_as}), log {server.log}")
-    for line in model_lines(control.current_models(home), control.loaded_models(home)):
+    for line in model_lines(server_status.desired_models(home), server_status.loaded_models(home)):
         click.echo(one_line(line))
-    for name, value in sorted(control.settings(home).items()):
+    for name, value in sorted(server_status.kept_settings(home).items()):
         click.echo(f"  serve.{name} = {value or '(none)'}")
     click.echo("It answers until `forebay stop`.")
 
@@ -56,4 +56,4 @@ def serve_command(models: tuple[str, ...], host: str, port: int, runner: Runner,
 def stop_command() -> None:
     """End the server; requests in flight are answered first."""
     home = Home.find().open()
-    click.echo("The server has ended." if control.stop(home) else "No server is running.", file=sys.stderr)
+    click.echo("The server has ended." if control.stop_server(home) else "No server is running.", file=sys.stderr)

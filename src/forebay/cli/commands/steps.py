@@ -15,7 +15,7 @@ from forebay.cli.step_calls import call_and_show, check_output_folder, parse_ste
 from forebay.errors import ConfigError, ExitCode
 from forebay.local.checks.logins import check_checkpoint_store, check_mlflow, check_source
 from forebay.local.checks.preflight import check_before_steps
-from forebay.local.evaluation.apart import result_lock, work_folder
+from forebay.local.evaluation.isolation import result_lock, work_folder
 from forebay.state import Home
 from forebay.state.file_modes import apply_user_umask
 from forebay.state.sealed import MARKER
@@ -128,10 +128,10 @@ def evaluate_command(model: str, data: str, out: Path | None, assignments: tuple
     from forebay.contracts.evaluation import EVALUATION, PREDICTIONS, REPORT, SMOKE
     from forebay.local.evaluation.held_out import (
         check_data,
-        evaluation_values,
+        evaluation_settings,
         find_model,
         held_out_shards,
-        is_prepared,
+        is_step_output,
     )
     from forebay.local.runs.steps import run_evaluate
 
@@ -140,11 +140,11 @@ def evaluate_command(model: str, data: str, out: Path | None, assignments: tuple
     check_mlflow(home)
     check_source(data)
     found = find_model(home, model)
-    values = evaluation_values(found, given)
+    values = evaluation_settings(found, given)
     check_data(data, values)
     result_folder = out.absolute() if out else home.evaluation / "result"
     check_output_folder(result_folder, (EVALUATION, PREDICTIONS, SMOKE, REPORT, MARKER))
-    check_before_steps(home.root, spark=not is_prepared(data))
+    check_before_steps(home.root, spark=not is_step_output(data))
 
     with result_lock(home, result_folder), work_folder(home) as work:
 

@@ -10,7 +10,7 @@ from forebay.backend.summary import Event
 from forebay.cluster.runs.nodes import ENDED_BADLY, StepNodes, Try, steps_of
 from forebay.cluster.runs.pipelines_client import Backend
 from forebay.kube.retries import WORK_S
-from forebay.state.steplog import LOG_PREFIX, event_in_log
+from forebay.state.events import LOG_PREFIX, parse_log_line
 
 POLL_S = (2.0, 15.0)  # at first, and at most: nobody looks at hour three of a training every two seconds
 LOG_SHARE = 20  # a log is read again after this many times as long as reading it took
@@ -124,5 +124,5 @@ class Follower:
 
 
 def _events(log: str) -> Iterator[Event]:
-    found = map(event_in_log, log.splitlines())  # none in what a kill left of a line
+    found = map(parse_log_line, log.splitlines())  # none in what a kill left of a line
     return (event for event in found if event and "kind" in event)

@@ -27,8 +27,8 @@ from forebay.settings import IngestConfig
 from forebay.settings.cluster_environment import SPARK_ACCOUNT, WORK_STORE
 from forebay.settings.step_limits import SPARK_LIMIT_S
 from forebay.state import StepLog
+from forebay.state.events import parse_log_line
 from forebay.state.file_digest import file_sha256
-from forebay.state.steplog import event_in_log
 
 STALE = timedelta(days=1)  # no ingest lasts as long: what is older in the store, a killed one left
 THREADS = 16  # a request waits for the network, not for a core
@@ -72,7 +72,7 @@ class _Passing:
     refused: bool = False
 
     def on(self, line: str) -> None:
-        event = event_in_log(line)
+        event = parse_log_line(line)
         if event and event["kind"] == "progress":
             self.log.progress(event["done"], event["total"], event["unit"])
         elif REFUSED.search(line) and not self.refused:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from forebay.backend.check import CheckResult, failed, failed_with, passed
 from forebay.errors import ConfigError, MachineError
 from forebay.local.checks import java, libraries, logins, machine, signing, storage
-from forebay.local.server import control
+from forebay.local.server import control, server_status
 from forebay.serving.ports import bind
 from forebay.settings.cluster_environment import CHECKPOINT_STORE
 from forebay.settings.environment import HOME_VARIABLE
@@ -68,12 +68,12 @@ def state_folder(home: Home) -> CheckResult:
 def server_port(home: Home, host: str, port: int) -> CheckResult:
     """The server of this state folder runs, or its port is free."""
     try:
-        running = control.status(home)
+        running = server_status.running_server(home)
         if running is not None:
             return passed("port", f"our server answers at {running.url}")
-        if control.is_supervised(home):
+        if server_status.is_supervised(home):
             return passed("port", "our server is being started again; `forebay status` says why")
-        control.check_port(home, host, port)
+        control.check_can_start(home, host, port)
     except (ConfigError, MachineError) as error:
         return failed_with("port", error)
     return passed("port", f"{host}:{port} is free")

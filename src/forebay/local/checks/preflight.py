@@ -10,11 +10,11 @@ from forebay.local.checks.signing import check_keys
 from forebay.local.containers import client as containers
 from forebay.local.containers.environment import check_environment
 from forebay.local.server import control
-from forebay.local.server.launch import Address
+from forebay.local.server.launch import ServerOptions
 from forebay.state import Home
 
 
-def check_before_run(home: Home, address: Address) -> None:
+def check_before_run(home: Home, address: ServerOptions) -> None:
     """Look at what is missing or busy most often; takes milliseconds. `forebay doctor` looks at everything.
 
     Args:
@@ -34,7 +34,7 @@ def check_before_run(home: Home, address: Address) -> None:
     else:
         require_passed(java_present(spark_java()))
     check_keys(home, installed=address.runner != "docker")
-    control.check_port(home, address.host, address.port)
+    control.check_can_start(home, address.host, address.port)
 
 
 def check_before_steps(out: Path, *, spark: bool) -> None:

@@ -2,8 +2,8 @@
 
 from forebay.backend.check import CheckResult, failed_with, passed
 from forebay.errors import ConfigError, MachineError
-from forebay.local.server import control
-from forebay.local.server.keys import check_signs_for, check_verifies
+from forebay.local.server import server_status
+from forebay.local.server.signature_keys import check_signs_for, check_verifies
 from forebay.signing import SIGNING_KEY, VERIFY_KEY, read_public_keys, read_signing_key, require_library
 from forebay.state import Home
 
@@ -44,7 +44,7 @@ def check_keys(home: Home, *, installed: bool) -> None:
             f"{SIGNING_KEY} and {VERIFY_KEY} do not belong to each other: this run's model would be refused. "
             f"`openssl pkey -in {key.path} -pubout` writes the public key that does."
         )
-    server = control.status(home)
+    server = server_status.running_server(home)
     if server is not None:
         check_verifies(server, public)
         check_signs_for(server, key)

@@ -16,8 +16,9 @@ from forebay.local.containers.client import HOME_LABEL, common, connected, label
 from forebay.local.containers.environment import passed_on
 from forebay.settings.environment import EVENTS_VARIABLE, FRESH_VARIABLE
 from forebay.state import Home, RunFolder
+from forebay.state.events import read_events
 from forebay.state.file_modes import UMASK
-from forebay.state.steplog import StepLog, read_events
+from forebay.state.steplog import StepLog
 from forebay.state.supervisor_watch import GRACE_S
 
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ from pathlib import Path
 from forebay import registry
 from forebay.errors import DamagedFileError, LockHeldError, MachineError
 from forebay.local.runs.cache import artifact_paths
-from forebay.local.server import control
+from forebay.local.server import server_status
 from forebay.state import FileLock, Home, RunFolder
+from forebay.state.events import read_events
 from forebay.state.mask import without_passwords
 from forebay.state.mlflow_errors import explain_mlflow_error, is_database_damage, is_mlflow_error
-from forebay.state.steplog import read_events
 from forebay.tracking import shown_uri
 
 ENTRY_DIGITS = 12  # of a cache entry's name, as kfp logs them
@@ -107,7 +107,7 @@ def take_inventory(home: Home) -> Inventory:
         tasks=[task for folder in _children(home.artifacts) for task in _children(folder)],
         checkpoints={folder: _last_use(folder) for folder in _children(home.checkpoints)},
         versions=_versions(home),
-        served=[Path(model.bundle).resolve() for model in control.current_models(home).values()],
+        served=[Path(model.bundle).resolve() for model in server_status.desired_models(home).values()],
     )
 
 

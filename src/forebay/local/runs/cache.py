@@ -1,7 +1,7 @@
-"""kfp's local cache asks only whether an artifact's path exists; this asks whether entry and artifact are whole.
+"""Checks that cache entries and their artifacts are whole; kfp itself checks only that an artifact's path exists.
 
-kfp writes no digest of an entry, so the engine keeps those of all entries in one file beside the cache, anew whenever a
-run ends. An entry that has none yet (its run was killed) is taken as it is.
+kfp writes no digest of an entry. So the engine keeps the digests of all entries in one file beside the cache and writes
+it anew whenever a run ends. An entry without a digest (its run was killed) is taken as it is.
 """
 
 from pathlib import Path
@@ -15,10 +15,10 @@ DIGESTS = "cache-digests.json"  # beside the cache folder, in which every file i
 
 
 def drop_broken_entries(cache: Path) -> list[str]:
-    """Remove the cache entries that are damaged or whose artifact folders are not whole, so that their steps run again.
+    """Remove cache entries that are damaged or whose artifact folders are not whole, so that their steps run again.
 
     Returns:
-        What was wrong, one sentence for each entry removed.
+        One sentence for each removed entry: what was wrong with it.
     """
     digests = _read_digests(cache)
     problems, kept = [], {}
@@ -29,27 +29,27 @@ def drop_broken_entries(cache: Path) -> list[str]:
             problems.append(f"{problem}. Lost: that its step was done before; it is done again now.")
         elif entry.name in digests:
             kept[entry.name] = digests[entry.name]
-    if kept != digests:  # kfp may write an entry of a name that is gone again, and then differently
+    if kept != digests:  # kfp may write another entry under the name of a removed one
         write_json(cache.parent / DIGESTS, kept)
     return problems
 
 
-def keep_digests(cache: Path) -> None:
-    """Remember the entries as they are: a run has just ended."""
+def record_digests(cache: Path) -> None:
+    """Record the digests of all entries; called when a run ends."""
     if cache.is_dir():
         write_json(cache.parent / DIGESTS, {entry.name: file_sha256(entry) for entry in sorted(cache.glob("*.json"))})
 
 
-def forget_entries(cache: Path) -> None:
+def clear_cache(cache: Path) -> None:
     """Remove every entry: the next run computes everything again."""
     for entry in cache.glob("*.json"):
         entry.unlink(missing_ok=True)
 
 
-def forget_damaged(cache: Path, events: list[Event]) -> None:
-    """Remove the entries of artifacts that steps of a run found damaged by content, so that the next run makes them.
+def drop_damaged_entries(cache: Path, events: list[Event]) -> None:
+    """Remove the entries of artifacts whose content a step of a run found damaged, so that the next run makes them.
 
-    Their sizes are as they were, so `drop_broken_entries` would not tell.
+    Their sizes are unchanged, so `drop_broken_entries` would not find them.
     """
     damaged = {Path(event["damaged"]) for event in events if event.get("damaged")}
     for entry in cache.glob("*.json") if damaged else ():
@@ -64,7 +64,7 @@ def artifact_paths(entry: Path) -> list[Path]:
 
 
 def _problem(entry: Path, sha256: str) -> str:
-    """What is wrong with an entry; empty where it can be used."""
+    """What is wrong with an entry; empty where nothing is."""
     try:
         if sha256 and sha256 != file_sha256(entry):
             return f"{entry} is damaged: it is not as it was written"
@@ -83,7 +83,7 @@ def _paths_or_none(entry: Path) -> list[Path]:
 
 
 def _read_digests(cache: Path) -> dict[str, str]:
-    """By the entry's name; none where the file is damaged, for then the entries have to do without."""
+    """The digests by name of the entry; empty where the file is damaged, so that entries are taken as they are."""
     try:
         found = read_json(cache.parent / DIGESTS)
     except (OSError, ValueError):

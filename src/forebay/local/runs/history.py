@@ -7,9 +7,9 @@ from typing import Any
 from forebay.backend.summary import summarize
 from forebay.backend.summary_text import summary_rows
 from forebay.errors import ConfigError, DamagedFileError
-from forebay.local.server import control
+from forebay.local.server import server_status
 from forebay.state import Home, RunFolder, read_object
-from forebay.state.steplog import read_events
+from forebay.state.events import read_events
 
 NO_RUN = summarize("", []) | {"run_id": None, "state": None, "seconds": None}  # every key of a run's summary
 
@@ -69,7 +69,7 @@ def default_model(home: Home) -> str:
     Raises:
         ConfigError: there are several, or none.
     """
-    served = control.current_models(home)
+    served = server_status.desired_models(home)
     for run in home.list_runs():
         name = (load_summary(run)["model"] or {}).get("name")
         if name in served:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from forebay.local.runs.cache import drop_broken_entries, keep_digests
+from forebay.local.runs.cache import drop_broken_entries, record_digests
 from forebay.settings import TrainConfig
 from forebay.signals import raise_on_signals, system_exit
 from forebay.state import Home, RunFolder, StepLog, read_json, write_bytes
@@ -68,9 +68,9 @@ def _evaluate_no_text() -> None:
     """Replace the one function of kfp that evaluates text; `forebay.local.runs.condition` says why."""
     from kfp.local.orchestrator import enhanced_dag_orchestrator
 
-    from forebay.local.runs.condition import holds
+    from forebay.local.runs.condition import evaluate_condition
 
-    enhanced_dag_orchestrator.ConditionEvaluator.evaluate_condition = staticmethod(holds)
+    enhanced_dag_orchestrator.ConditionEvaluator.evaluate_condition = staticmethod(evaluate_condition)
 
 
 def _docker_runner(containers: "Containers") -> Any:
@@ -108,7 +108,9 @@ def main(run_folder: str) -> int:
     sys.executable = "python3"
     run, home = RunFolder(Path(run_folder)), Home.find()
     plan = read_json(run.plan)
-    from forebay.local.runs.condition import ConditionError  # not above: the command line need not load what it loads
+    from forebay.local.runs.condition import (
+        UnknownConditionError,  # not above: the command line need not load what it loads
+    )
 
     log = StepLog(name="engine", run_id=run.run_id, home=home, events=run.events)
     for problem in drop_broken_entries(home.cache):
@@ -118,12 +120,12 @@ def main(run_folder: str) -> int:
     except RuntimeError as error:
         print(error, file=sys.stderr)
         return 1
-    except ConditionError as error:
+    except UnknownConditionError as error:
         log.emit("failed", seconds=0.0, error=str(error), error_type=type(error).__name__, permanent=True)
         return 1
     finally:
         with contextlib.suppress(OSError):  # a full disk: the entries do without
-            keep_digests(home.cache)
+            record_digests(home.cache)
     return 0
 
 

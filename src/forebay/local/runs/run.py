@@ -13,26 +13,26 @@ from forebay.backend.protocol import RunRequest
 from forebay.backend.summary import Event, StepFailedError, Summary, summarize, unfinished_step
 from forebay.errors import DamagedFileError, ForebayError, MachineError
 from forebay.ingest.fingerprint import absolute_labels, source_fingerprint
-from forebay.local.runs.cache import forget_damaged, forget_entries
+from forebay.local.runs.cache import clear_cache, drop_damaged_entries
+from forebay.local.runs.engine_process import POLL_S, EngineProcess, read_last_lines
 from forebay.local.runs.interruption import interrupted_run
-from forebay.local.runs.process import POLL_S, EngineProcess, last_lines
 from forebay.local.server.champions import champion_url
 from forebay.local.server.handle_requests import handle_request
-from forebay.local.server.launch import Address
+from forebay.local.server.launch import ServerOptions
 from forebay.settings import IngestConfig, parameter_name
 from forebay.settings.ingest import DIGITS
 from forebay.settings.keys import Scalar
 from forebay.signals import interrupt_status
 from forebay.state import Home, RunFolder, write_bytes, write_json
+from forebay.state.events import read_events
 from forebay.state.home import read_plan
 from forebay.state.runners import Runner
-from forebay.state.steplog import read_events
 from forebay.version import code_version
 
 ENDING = "Ending the step; training writes its checkpoint first. A second Ctrl-C does not wait for it."
 
 
-def run_pipeline(home: Home, request: RunRequest, address: Address, show: Callable[[Event], None]) -> Summary:
+def run_pipeline(home: Home, request: RunRequest, address: ServerOptions, show: Callable[[Event], None]) -> Summary:
     """Run the compiled pipeline and return its summary, which is also written into the run's folder.
 
     Args:
@@ -53,7 +53,7 @@ def run_pipeline(home: Home, request: RunRequest, address: Address, show: Callab
 
     with home.lock.held(ours, wait=request.wait, waiting=say):
         if request.fresh:
-            forget_entries(home.cache)
+            clear_cache(home.cache)
         _end_leftover_containers(home, address.runner)
         parameters = _parameters(request.settings)  # only now: while we waited for the lock the data may have changed
         run = home.new_run()
@@ -114,7 +114,9 @@ def _absolute(data: str) -> str:
     return data if data == DIGITS or "://" in data else str(Path(data).expanduser().absolute())
 
 
-def _watch(home: Home, run: RunFolder, request: RunRequest, address: Address, show: Callable[[Event], None]) -> int:
+def _watch(
+    home: Home, run: RunFolder, request: RunRequest, address: ServerOptions, show: Callable[[Event], None]
+) -> int:
     with EngineProcess(home, run, fresh=request.fresh) as engine:
         try:
             return follow_events(run, show, engine.exit_code, lambda: handle_request(home, run, address))
@@ -150,7 +152,7 @@ def follow_events(
 
 
 def _conclude(
-    home: Home, run: RunFolder, address: Address, exit_code: int, seconds: float, show: Callable[[Event], None]
+    home: Home, run: RunFolder, address: ServerOptions, exit_code: int, seconds: float, show: Callable[[Event], None]
 ) -> Summary:
     events, _ = read_events(run.events)
     summary = summarize(run.run_id, events) | {"seconds": round(seconds, 1)}
@@ -163,12 +165,12 @@ def _conclude(
         summary["url"] = _champion_url(home, summary["model"]["name"], address, show)
         write_json(run.summary, summary)
     if summary["state"] == "failed":
-        forget_damaged(home.cache, events)
+        drop_damaged_entries(home.cache, events)
         raise StepFailedError(summary)
     return summary
 
 
-def _champion_url(home: Home, name: str, address: Address, show: Callable[[Event], None]) -> str | None:
+def _champion_url(home: Home, name: str, address: ServerOptions, show: Callable[[Event], None]) -> str | None:
     """Where the champion answers; the gate's "no" stands, and is said, even when it cannot be brought up."""
     try:
         return champion_url(home, name, address)
@@ -198,7 +200,7 @@ def _unexplained(run: RunFolder, events: list[Event]) -> dict[str, str]:
     if step:
         problem = "the step was killed before it could say why (out of memory is the commonest reason)"
     else:
-        step, problem = "engine", "; ".join(last_lines(run.engine_log, 3)) or "the engine ended without a word"
+        step, problem = "engine", "; ".join(read_last_lines(run.engine_log, 3)) or "the engine ended without a word"
     return {
         "step": step,
         "error": f"{problem}. `forebay logs {step}` shows its output; `forebay run` again goes on from what is done.",

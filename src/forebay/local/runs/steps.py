@@ -17,7 +17,7 @@ from forebay.settings.environment import EVENTS_VARIABLE
 from forebay.settings.keys import Scalar
 from forebay.signals import before_forced_exit, exit_status
 from forebay.state import Home, step
-from forebay.state.steplog import read_events
+from forebay.state.events import read_events
 from forebay.version import code_version
 
 if TYPE_CHECKING:
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 POLL_S = 0.05
 
 Result = TypeVar("Result")
-Values = Mapping[str, Scalar]  # settings by key, only those that differ from the defaults
+SettingValues = Mapping[str, Scalar]  # settings by key, only those that differ from the defaults
 
 
-def ingest_config(values: Values) -> IngestConfig:
+def ingest_config(values: SettingValues) -> IngestConfig:
     """The settings of an ingest of what lies behind the path now.
 
     Raises:
@@ -51,7 +51,7 @@ def run_ingest(out: Path, config: IngestConfig) -> "DataManifest":
         return ingest(out, config, log)
 
 
-def run_preprocess(dataset: Path, out: Path, values: Values) -> "SplitManifest":
+def run_preprocess(dataset: Path, out: Path, values: SettingValues) -> "SplitManifest":
     """Split the rows of an ingest output folder."""
     with step("preprocess") as log:
         from forebay.preprocess import preprocess
@@ -59,7 +59,7 @@ def run_preprocess(dataset: Path, out: Path, values: Values) -> "SplitManifest":
         return preprocess(dataset, out, step_config(PreprocessConfig, values, code_version=code_version()), log)
 
 
-def run_train(shards: Path, out: Path, values: Values) -> "TrainResult":
+def run_train(shards: Path, out: Path, values: SettingValues) -> "TrainResult":
     """Fit a model on a preprocess output folder."""
     with step("train") as log:
         from forebay.train import fit
@@ -67,7 +67,7 @@ def run_train(shards: Path, out: Path, values: Values) -> "TrainResult":
         return fit(shards, out, step_config(TrainConfig, values, code_version=code_version()), log)
 
 
-def run_evaluate(shards: Path, model: Path, out: Path, values: Values) -> "EvaluationResult":
+def run_evaluate(shards: Path, model: Path, out: Path, values: SettingValues) -> "EvaluationResult":
     """Measure a bundle on the test rows of a preprocess output folder."""
     with step("evaluate") as log:
         from forebay.evaluate import evaluate

@@ -1,4 +1,4 @@
-"""Bringing registered versions up on the local server, outside a pipeline run."""
+"""Serving registered versions on the server of this machine, outside a pipeline run."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,19 +9,18 @@ from forebay import registry
 from forebay.contracts.bundles.digest import bundle_record
 from forebay.contracts.bundles.spec import SPEC, read_spec
 from forebay.errors import ConfigError, DeployError, ModelError
-from forebay.local.server import control
-from forebay.local.server.launch import Address
+from forebay.local.server import control, server_status
+from forebay.local.server.launch import ServerOptions
 from forebay.local.server.publish import publish_or_restore
+from forebay.local.server.timeouts import DEFAULT_TIMEOUTS, ServerTimeouts
 from forebay.serving.client import predict_url
 from forebay.serving.state import DesiredModel, ServerInfo
 from forebay.state import Home
 from forebay.text import find_control
 
-LOAD_TIMEOUT_S = 120.0
 
-
-def resolve(home: Home, reference: str) -> tuple[str, DesiredModel]:
-    """Name and bundle of a registry reference (`digits`, `digits@champion`, `digits/3`) or of a bundle folder."""
+def resolve_reference(home: Home, reference: str) -> tuple[str, DesiredModel]:
+    """The name and the bundle that a reference names: `digits`, `digits@champion`, `digits/3` or a bundle folder."""
     folder = Path(reference).absolute()
     if (folder / SPEC).is_file():
         forbidden = find_control(folder.name)
@@ -37,8 +36,8 @@ def resolve(home: Home, reference: str) -> tuple[str, DesiredModel]:
         return _served(registry.resolve(home, reference))
 
 
-def earlier_champion(home: Home, name: str) -> str:
-    """The version that a rollback of this name goes to.
+def rollback_version(home: Home, name: str) -> str:
+    """The version to which a rollback of this name goes.
 
     Raises:
         ConfigError: there is none.
@@ -48,70 +47,74 @@ def earlier_champion(home: Home, name: str) -> str:
 
 
 @dataclass(frozen=True)
-class Champions:
-    """The champions of a registry, each under its registered name."""
+class FoundChampions:
+    """The champions of a registry, by registered name."""
 
-    served: dict[str, DesiredModel]  # their bundles are on this machine
-    problems: dict[str, str]  # why another one cannot be served
+    models: dict[str, DesiredModel]  # champions whose bundles are on this machine
+    problems: dict[str, str]  # champions that cannot be served, and why
 
 
-def champions(home: Home) -> Champions:
-    """Every registered model's champion; one that cannot be fetched, or is no model of ours, hinders no other.
+def find_champions(home: Home) -> FoundChampions:
+    """The champion of every registered model. One that cannot be fetched, or is no model of ours, hinders no other.
 
-    The server that loads them compares their files with what was registered.
+    The server that loads a champion compares its files with what was registered.
     """
-    found = Champions({}, {})
+    found = FoundChampions({}, {})
     for name in registry.list_names(home):
         try:
             champion = registry.champion(home, name, check=False)
         except ModelError as error:
             found.problems[name] = str(error)
         else:
-            found.served.update([_served(champion)] if champion else [])
+            found.models.update([_served(champion)] if champion else [])
     return found
 
 
-def bring_up(home: Home, references: tuple[str, ...], address: Address) -> ServerInfo:
+def serve_models(
+    home: Home, references: tuple[str, ...], options: ServerOptions, timeouts: ServerTimeouts = DEFAULT_TIMEOUTS
+) -> ServerInfo:
     """Serve these models besides those that are served already; without any, every champion.
 
     Raises:
         ConfigError: a reference names nothing.
-        DeployError: a model could not be loaded and is wanted as before; the others answer.
+        DeployError: a model could not be loaded, and what was served under its name stays; the others answer.
     """
-    given = Champions(dict(resolve(home, reference) for reference in references), {})
-    found = given if references else champions(home)
-    wanted = found.served
-    idle = control.status(home) is None and not control.is_supervised(home)
-    server = control.ensure_server(home, address)
+    given = FoundChampions(dict(resolve_reference(home, reference) for reference in references), {})
+    found = given if references else find_champions(home)
+    wanted = found.models
+    idle = server_status.running_server(home) is None and not server_status.is_supervised(home)
+    server = control.ensure_server(home, options, timeouts)
 
     def change(present: dict[str, DesiredModel]) -> dict[str, DesiredModel]:
-        # where a server runs, a candidate may be under test by a deployment; where none ran, a kill left it
+        # a running server may hold the candidate of a deployment; where none ran, a killed deployment left it
         return {name: model for name, model in present.items() if not (idle and model.candidate)} | wanted
 
-    published = publish_or_restore(home, change, wanted.keys(), LOAD_TIMEOUT_S)
+    published = publish_or_restore(home, change, wanted.keys(), timeouts.load_s)
     problems = [f"{name}: {published.error(name)}" for name in wanted if published.error(name)]
     problems += found.problems.values()
     if problems:
-        advice = control.other_code(home)
+        advice = server_status.code_mismatch_advice(home)
         raise DeployError(f"{' '.join(problems)} The server's log: {server.log} {advice}".rstrip())
     return server
 
 
-def champion_url(home: Home, name: str, address: Address) -> str | None:
-    """Where the champion of this name answers; it is brought up when it does not. None when there is no champion."""
+def champion_url(home: Home, name: str, options: ServerOptions) -> str | None:
+    """The URL at which the champion of this name answers; it is served where it is not. None without a champion."""
     champion = registry.champion(home, name)
     if champion is None:
         return None
     answers = _served(champion)[1].loaded_status
-    server = control.ensure_server(home, address) if control.status(home) else None  # it takes the settings
-    if server is not None and control.loaded_models(home).get(name) == answers:
+    server = (
+        control.ensure_server(home, options) if server_status.running_server(home) else None
+    )  # it follows the settings of the options
+    if server is not None and server_status.loaded_models(home).get(name) == answers:
         return predict_url(server.url, name)
-    return predict_url(bring_up(home, (f"{name}@champion",), address).url, name)
+    return predict_url(serve_models(home, (f"{name}@champion",), options).url, name)
 
 
 @contextmanager
 def _as_config() -> Iterator[None]:
-    """What a reference does not name is found before anything ran, so it is the caller's to mend: exit code 2."""
+    """A wrong reference is found before anything ran, so it ends the command with exit code 2."""
     try:
         yield
     except ModelError as error:

@@ -1,9 +1,4 @@
-"""The command line's side of the local server: look, and start or stop it. Imports nothing heavy.
-
-A server counts as alive only while it holds the `flock` on `server.lock`, which the kernel drops with the process, and
-so does its supervisor with `supervisor.lock`. So neither a crash nor a reboot leaves anything behind that could be
-mistaken for one of them.
-"""
+"""Starting and stopping the server of a state folder, from the command line's side. Nothing heavy is imported."""
 
 import contextlib
 import os
@@ -12,74 +7,28 @@ import signal
 from collections.abc import Mapping
 
 from forebay.errors import ConfigError, MachineError
-from forebay.local.server import record
-from forebay.local.server.keys import check_verifies
-from forebay.local.server.launch import START_TIMEOUT_S, Address, start, until
-from forebay.local.server.record import Restarts
+from forebay.local.server.launch import ServerOptions, poll_until, start_server
+from forebay.local.server.restart_record import RestartRecord, read_restart_record
+from forebay.local.server.server_status import is_supervised
+from forebay.local.server.signature_keys import check_verifies
+from forebay.local.server.timeouts import DEFAULT_TIMEOUTS, ServerTimeouts
 from forebay.serving.ports import bind
 from forebay.serving.state import (
-    DesiredModel,
-    LoadStatus,
     ServerInfo,
     ServingFiles,
-    read_desired,
     read_last_container,
-    read_last_port,
-    read_loaded,
     read_server,
     read_settings,
     write_settings,
 )
 from forebay.signing import read_public_keys
 from forebay.state import FileLock, Home
-from forebay.version import code_version
 
-KILL_S = 1.0  # before the end of `stop`'s patience
 _IN_CONTAINER = re.compile(r"the server in container (\S+) \(process \d+\)")
 
 
-def status(home: Home) -> ServerInfo | None:
-    """The server of this state folder, or None when none answers."""
-    files = ServingFiles.of(home)
-    return read_server(files) if FileLock(files.lock).is_held() else None
-
-
-def restarts(home: Home, server: ServerInfo | None) -> Restarts | None:
-    """How the server fared so far: what its supervisor tells, or the engine of its container; None where neither does.
-
-    Args:
-        home: the state folder, open.
-        server: that runs, if one does.
-    """
-    if server is not None and server.container:
-        from forebay.local.containers.serve import engine_restarts
-
-        with contextlib.suppress(MachineError):
-            told = engine_restarts(server.container)
-            return Restarts(pid=0, **vars(told)) if told else None
-        return None
-    return record.read(ServingFiles.of(home))
-
-
-def is_supervised(home: Home) -> bool:
-    """Whether a supervisor of this state folder runs: where no server answers, it is about to start one."""
-    return FileLock(ServingFiles.of(home).supervisor_lock).is_held()
-
-
-def current_models(home: Home) -> dict[str, DesiredModel]:
-    """What should be served, by name; a server that starts loads exactly this."""
-    return read_desired(ServingFiles.of(home))[1]
-
-
-def loaded_models(home: Home) -> dict[str, LoadStatus]:
-    """What the running server answers for, by name; empty when none runs."""
-    info = status(home)
-    _, instance, models = read_loaded(ServingFiles.of(home))
-    return models if info is not None and info.instance == instance else {}
-
-
-def check_port(home: Home, host: str, port: int) -> None:
-    """Find out before a run whether its server could start.
+def check_can_start(home: Home, host: str, port: int) -> None:
+    """Check before a run that its server could start.
 
     Raises:
         MachineError: the port is taken.
@@ -89,29 +38,14 @@ def check_port(home: Home, host: str, port: int) -> None:
         bind(host, port).close()
 
 
-def other_code(home: Home) -> str:
-    """The advice that belongs to a model which does not load; empty where the running server has the installed code."""
-    info = status(home)
-    if info is None or info.code_version == code_version():
-        return ""
-    return (
-        f"The server ({info.runs_as}) runs code {info.code_version or 'of an earlier version'}, installed is "
-        f"{code_version()}: end it with `forebay stop`, and run the same command again."
-    )
-
-
-def last_port(home: Home) -> int | None:
-    """The port of the present or last server of this state folder; None before the first."""
-    return read_last_port(ServingFiles.of(home))
-
-
-def ensure_server(home: Home, address: Address) -> ServerInfo:
+def ensure_server(home: Home, options: ServerOptions, timeouts: ServerTimeouts = DEFAULT_TIMEOUTS) -> ServerInfo:
     """Return the running server of this state folder, or start one that outlives this process.
 
     Args:
         home: the state folder, open.
-        address: of a new server. A running one keeps its own, so the URL that people use stays the same; it follows
-            the settings.
+        options: how to start a new server. A running one keeps its address, so that the URL that people use stays the
+            same, and follows the settings.
+        timeouts: how long to wait for it.
 
     Raises:
         MachineError: the port is taken, there is no container engine, the server did not come up, or the running one
@@ -121,27 +55,22 @@ def ensure_server(home: Home, address: Address) -> ServerInfo:
     files, keys = ServingFiles.of(home), read_public_keys()
     files.folder.mkdir(parents=True, exist_ok=True)
     with FileLock(files.folder / "start.lock").held("a command that starts the server", wait=True):
-        _settle(files, address.settings)
-        running = _settled(home, files)
+        _update_settings(files, options.settings)
+        running = _wait_until_settled(home, files, timeouts)
         if running is None:
-            return start(home, files, address)
+            return start_server(home, files, options, timeouts)
         check_verifies(running, keys)
         return running
 
 
-def settings(home: Home) -> dict[str, str]:
-    """What was set for the server of this state folder, by name."""
-    return read_settings(ServingFiles.of(home))
+def stop_server(home: Home, timeouts: ServerTimeouts = DEFAULT_TIMEOUTS) -> bool:
+    """End the server and its supervisor; requests in flight are answered first (`supervisor.RestartPolicy.grace_s`).
 
-
-def stop(home: Home, timeout_s: float = 10.0) -> bool:
-    """End the server and its supervisor; requests in flight are answered first, for as long as `supervisor.GRACE_S`.
-
-    Only the locks are asked, so that no damaged file stands in the way.
+    Only the locks are looked at, so that no damaged file stands in the way.
 
     Args:
         home: the state folder, open.
-        timeout_s: after which nothing of them is left; a second earlier both are killed.
+        timeouts: how long to wait before both are killed.
 
     Returns:
         Whether there was one.
@@ -151,33 +80,33 @@ def stop(home: Home, timeout_s: float = 10.0) -> bool:
     """
     files = ServingFiles.of(home)
     container = _container(files)
-    if container:  # it may be down and about to be started again by the engine
-        from forebay.local.containers.serve import stop_server
+    if container:  # the server may be down and about to be started again by the container engine
+        from forebay.local.containers.serve import stop_server as stop_container
 
         was_held = FileLock(files.lock).is_held()
-        return stop_server(container, timeout_s - 2 * KILL_S) or was_held
+        return stop_container(container, timeouts.stop_s - 2 * timeouts.kill_s) or was_held
     locks = [FileLock(files.supervisor_lock), FileLock(files.lock)]
     held = [lock for lock in locks if lock.is_held()]
     if held:
         _signal(held[0], signal.SIGTERM)  # the supervisor passes it on
-        if not _are_free(locks, timeout_s - KILL_S):
+        if not _are_free(locks, timeouts.stop_s - timeouts.kill_s, timeouts):
             for lock in locks:
                 _signal(lock, signal.SIGKILL)
-            _require_free(locks, timeout_s, files)
-    files.supervisor.unlink(missing_ok=True)  # one that was killed or gave up leaves it: now the end is wanted
+            _require_free(locks, timeouts, files)
+    files.supervisor.unlink(missing_ok=True)  # left by a supervisor that was killed or gave up
     return bool(held)
 
 
-def _are_free(locks: list[FileLock], timeout_s: float) -> bool:
-    return any(not any(lock.is_held() for lock in locks) for _ in until(timeout_s))
+def _are_free(locks: list[FileLock], timeout_s: float, timeouts: ServerTimeouts) -> bool:
+    return any(not any(lock.is_held() for lock in locks) for _ in poll_until(timeout_s, timeouts.poll_s))
 
 
-def _require_free(locks: list[FileLock], timeout_s: float, files: ServingFiles) -> None:
-    if not _are_free(locks, KILL_S):
+def _require_free(locks: list[FileLock], timeouts: ServerTimeouts, files: ServingFiles) -> None:
+    if not _are_free(locks, timeouts.kill_s, timeouts):
         left = " and ".join(lock.holder() for lock in locks if lock.is_held())
         raise MachineError(
-            f"The kernel has not ended {left}, asked {timeout_s:g} s ago and killed since (a disk that does not answer "
-            f"does that). Give the same command again. The log: {files.log}"
+            f"The kernel has not ended {left}, asked {timeouts.stop_s:g} s ago and killed since (a disk that does not "
+            f"answer does that). Give the same command again. The log: {files.log}"
         )
 
 
@@ -202,24 +131,24 @@ def _signal(lock: FileLock, number: signal.Signals) -> None:
             os.kill(pid, number)
 
 
-def _settle(files: ServingFiles, given: Mapping[str, str]) -> None:
-    """Set what was given; a server that runs follows it."""
+def _update_settings(files: ServingFiles, given: Mapping[str, str]) -> None:
+    """Write the settings that were given; a server that runs follows them."""
     before = read_settings(files)
     wanted = {**before, **given}
     if wanted != before:
         write_settings(files, wanted)
 
 
-def _settled(home: Home, files: ServingFiles) -> ServerInfo | None:
-    """The running server, None when there is none; one that is just starting or stopping is waited for.
+def _wait_until_settled(home: Home, files: ServingFiles, timeouts: ServerTimeouts) -> ServerInfo | None:
+    """Wait while the server starts or stops; returns the running server, or None where none runs.
 
     Raises:
         MachineError: it does not start, or neither starts nor ends in time.
     """
-    before = record.read(files)
+    before = read_restart_record(files)
     if is_supervised(home) and not FileLock(files.lock).is_held():
         _signal(FileLock(files.supervisor_lock), signal.SIGHUP)  # it may be waiting for a minute
-    for _ in until(START_TIMEOUT_S):
+    for _ in poll_until(timeouts.start_s, timeouts.poll_s):
         supervised = is_supervised(home)
         if FileLock(files.lock).is_held():
             info = read_server(files)
@@ -228,14 +157,14 @@ def _settled(home: Home, files: ServingFiles) -> ServerInfo | None:
         elif not supervised:
             return None
         else:
-            _check_restart(files, before, record.read(files))
+            _check_restart(files, before, read_restart_record(files))
     raise MachineError(
-        f"A server of {files.folder} has been starting or stopping for {START_TIMEOUT_S:g} s: "
+        f"A server of {files.folder} has been starting or stopping for {timeouts.start_s:g} s: "
         f"{FileLock(files.lock).holder()}. Its log: {files.log}. `forebay stop` ends it."
     )
 
 
-def _check_restart(files: ServingFiles, before: Restarts | None, now: Restarts | None) -> None:
+def _check_restart(files: ServingFiles, before: RestartRecord | None, now: RestartRecord | None) -> None:
     if before is not None and now is not None and now.unanswered > before.unanswered:
         raise MachineError(
             f"The server does not start: {now.why}. It is tried again at {now.next}; `forebay stop` ends that. "

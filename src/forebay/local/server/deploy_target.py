@@ -5,14 +5,14 @@ from dataclasses import replace
 from forebay import registry
 from forebay.deploy.smoke import Smoke
 from forebay.errors import DeployError, ForebayError
-from forebay.local.server.requests import Answer, Request, ask
+from forebay.local.server.serving_requests import ServingReply, ServingRequest, send_request
 from forebay.registry import RegisteredBundle
 from forebay.serving.client import predict_url
 from forebay.serving.state import DesiredModel
 from forebay.settings import DeployConfig, ServeConfig
 from forebay.state import RunFolder, StepLog
 
-ANSWER_MARGIN_S = 120.0  # on top of deploy.timeout_s: for starting the server, and for putting back what was
+REPLY_MARGIN_S = 120.0  # added to deploy.timeout_s: time to start the server, and to put back what was served
 
 
 class LocalServer:
@@ -28,21 +28,21 @@ class LocalServer:
         """As `DeployTarget.serve`; the process that runs the pipeline has the server's settings already."""
         run = RunFolder(log.home.runs / log.run_id)
         served = DesiredModel.from_record(bundle.folder, bundle.version, bundle.weights_sha256, bundle.record)
-        request = Request(action="stage", name=bundle.name, model=served, timeout_s=config.timeout_s)
-        timeout_s = 2 * config.timeout_s + ANSWER_MARGIN_S
-        staged = ask(run, request, timeout_s)
+        request = ServingRequest(action="stage", name=bundle.name, model=served, timeout_s=config.timeout_s)
+        timeout_s = 2 * config.timeout_s + REPLY_MARGIN_S
+        staged = send_request(run, request, timeout_s)
         try:
             smoke.check(staged.url, staged.serving, config.timeout_s)
-            promoted = ask(run, request.next("promote"), timeout_s)
+            promoted = send_request(run, request.next("promote"), timeout_s)
             smoke.check(promoted.url, promoted.serving, config.timeout_s)
             registry.set_champion(log.home, bundle.name, bundle.version)
         except Exception as error:
-            ask(run, replace(request.next("discard"), previous=staged.previous), timeout_s)
+            send_request(run, replace(request.next("discard"), previous=staged.previous), timeout_s)
             raise _kept(bundle, staged, error) from error
         return predict_url(promoted.url, bundle.name)
 
 
-def _kept(bundle: RegisteredBundle, staged: Answer, error: Exception) -> DeployError:
+def _kept(bundle: RegisteredBundle, staged: ServingReply, error: Exception) -> DeployError:
     reason = str(error) if isinstance(error, ForebayError) else f"{type(error).__name__}: {error}"
     kept = f"Version {staged.previous.version} keeps answering" if staged.previous else "Nothing is served instead"
     return DeployError(

@@ -1,4 +1,4 @@
-"""How each wanted model stands on the local server, for `forebay status` and `forebay serve`."""
+"""For each model that should be served: what answers, as `forebay status` and `forebay serve` show it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,8 +11,8 @@ def model_lines(wanted: Mapping[str, DesiredModel], loaded: Mapping[str, LoadSta
     return [_line(name, served, loaded.get(name, LoadStatus())) for name, served in sorted(wanted.items())]
 
 
-def model_objects(wanted: Mapping[str, DesiredModel], loaded: Mapping[str, LoadStatus]) -> dict[str, dict[str, Any]]:
-    """The same for programs: what is wanted by name, and under `answers` and `error` what became of it."""
+def model_facts(wanted: Mapping[str, DesiredModel], loaded: Mapping[str, LoadStatus]) -> dict[str, dict[str, Any]]:
+    """The same for programs: each model that should be served, with `answers` and `error`."""
     found = {}
     for name, served in wanted.items():
         state = loaded.get(name, LoadStatus())
@@ -32,7 +32,7 @@ def _line(name: str, served: DesiredModel, state: LoadStatus) -> str:
 
 
 def _problem(served: DesiredModel, state: LoadStatus) -> str:
-    """Why what is wanted is not what answers; empty where it is."""
+    """Why the model that should be served does not answer; empty where it does."""
     if state == served.loaded_status:
         return ""
     return state.error or ("it is being loaded" if state.loading else "it is not loaded")

@@ -1,50 +1,50 @@
-"""What `forebay status` says of the server: where it answers, or why it does not, and how it fared so far."""
+"""What `forebay status` says of the server: where it answers, or why it does not, and its restarts."""
 
 from dataclasses import asdict
 from typing import Any
 
-from forebay.local.server import control
-from forebay.local.server.record import Restarts
-from forebay.local.server.standing import model_lines, model_objects
+from forebay.local.server import server_status
+from forebay.local.server.model_status import model_facts, model_lines
+from forebay.local.server.restart_record import RestartRecord
 from forebay.serving.state import DesiredModel, ServerInfo, ServingFiles
 from forebay.state import FileLock, Home
 
-HIDDEN = ("pid", "unanswered")  # of `Restarts`: nobody's concern
+HIDDEN = ("pid", "unanswered")  # fields of `RestartRecord` that only the supervisor and commands need
 
 
-def server_object(home: Home, server: ServerInfo | None, models: dict[str, DesiredModel]) -> dict[str, Any] | None:
+def server_facts(home: Home, server: ServerInfo | None, models: dict[str, DesiredModel]) -> dict[str, Any] | None:
     """The server for `--json`; None where none answers."""
     if server is None:
         return None
-    facts = model_objects(models, control.loaded_models(home))
+    facts = model_facts(models, server_status.loaded_models(home))
     return {"url": server.url, "pid": server.pid, "log": server.log, "models": facts}
 
 
-def restarts_object(home: Home, server: ServerInfo | None) -> dict[str, Any] | None:
-    """How often, when last and why the server was started again; None where nothing of that is known."""
-    told = control.restarts(home, server)
+def restart_facts(home: Home, server: ServerInfo | None) -> dict[str, Any] | None:
+    """How often, when last and why the server was started again; None where that is not known."""
+    told = server_status.read_restarts(home, server)
     return None if told is None else {key: value for key, value in asdict(told).items() if key not in HIDDEN}
 
 
 def server_lines(home: Home, server: ServerInfo | None, models: dict[str, DesiredModel]) -> list[str]:
     """The server for people, with what it should serve, and its restarts."""
-    told = control.restarts(home, server)
+    told = server_status.read_restarts(home, server)
     if server is None:
         return ["", *_down(home, told)]
     lines = ["", f"server: {server.url} ({server.runs_as}), log {server.log}"]
     if told is not None and told.count:
         lines.append(f"  started again {_times(told.count)}, the last time after {told.last}: {told.why}")
-    lines += model_lines(models, control.loaded_models(home))
+    lines += model_lines(models, server_status.loaded_models(home))
     return [*lines, "After a reboot: `forebay serve`. To end it: `forebay stop`."]
 
 
-def _down(home: Home, told: Restarts | None) -> list[str]:
+def _down(home: Home, told: RestartRecord | None) -> list[str]:
     log = ServingFiles.of(home).log
     if FileLock(ServingFiles.of(home).lock).is_held():
         return [
             f"server: running, starting or ending ({FileLock(ServingFiles.of(home).lock).holder()}). Its log: {log}"
         ]
-    if control.is_supervised(home):
+    if server_status.is_supervised(home):
         if told is None or not told.next:
             return [f"server: starting. Its log: {log}"]
         return [

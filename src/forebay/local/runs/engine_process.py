@@ -89,7 +89,7 @@ class EngineProcess:
             return False
 
 
-def last_lines(path: Path, count: int = 15) -> list[str]:
+def read_last_lines(path: Path, count: int = 15) -> list[str]:
     """The end of a log file, for an error that no step could explain itself."""
     if not path.exists():
         return []

@@ -1,4 +1,4 @@
-"""Evaluations beside each other: each has its work folder; only those that write the same result exclude each other."""
+"""Lets evaluations run at the same time: each has its own work folder, and each result folder has one writer."""
 
 import hashlib
 import shutil
@@ -13,7 +13,7 @@ from forebay.state import FileLock, Home
 
 @contextmanager
 def result_lock(home: Home, out: Path) -> Iterator[None]:
-    """Hold the folder that an evaluation writes.
+    """Hold the lock of the folder to which an evaluation writes.
 
     Raises:
         LockHeldError: another evaluation writes it; the message names both.
@@ -31,9 +31,9 @@ def result_lock(home: Home, out: Path) -> Iterator[None]:
 
 @contextmanager
 def work_folder(home: Home) -> Iterator[Path]:
-    """A folder of this evaluation's own, removed at the end; those of killed ones go too."""
+    """A folder for this evaluation alone, removed at its end; folders of killed evaluations are removed as well."""
     folders = home.evaluation / "work"
-    _clear(folders)
+    _remove_leftovers(folders)
     folder = folders / uuid.uuid4().hex
     folder.mkdir(parents=True)
     with FileLock(folder / "lock").held("`forebay evaluate`"):
@@ -43,8 +43,8 @@ def work_folder(home: Home) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _clear(folders: Path) -> None:
-    """Remove what killed evaluations left: the kernel has dropped their locks."""
+def _remove_leftovers(folders: Path) -> None:
+    """Remove the folders of killed evaluations, whose locks the kernel has released."""
     for folder in folders.glob("*"):
         with suppress(LockHeldError, OSError), FileLock(folder / "lock").held("clearing"):
             shutil.rmtree(folder, ignore_errors=True)

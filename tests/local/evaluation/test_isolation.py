@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from forebay.errors import LockHeldError
-from forebay.local.evaluation.apart import result_lock, work_folder
+from forebay.local.evaluation.isolation import result_lock, work_folder
 from forebay.state import Home
 
 

@@ -8,10 +8,10 @@ AGAIN = "End it with `forebay stop`, and give the same command again"
 
 
 def check_verifies(server: ServerInfo, keys: PublicKeys | None) -> None:
-    """Find out that a server was started without the keys by which models are to be verified.
+    """Refuse a server that was started without the keys by which models are to be verified.
 
     Raises:
-        MachineError: it verifies none, or by others.
+        MachineError: it verifies no signatures, or by other keys.
     """
     if keys is not None and server.verifies != keys.fingerprints:
         by = "by other keys" if server.verifies else "no signatures"
@@ -19,10 +19,10 @@ def check_verifies(server: ServerInfo, keys: PublicKeys | None) -> None:
 
 
 def check_signs_for(server: ServerInfo, key: SigningKey | None) -> None:
-    """Find out before a run that the server would refuse the run's model.
+    """Check before a run that the server would take the run's model.
 
     Raises:
-        ConfigError: it verifies signatures, and this key is none of those that it knows.
+        ConfigError: it verifies signatures, and it does not know this key.
     """
     if not server.verifies or (key is not None and key.public.fingerprints in server.verifies.split(",")):
         return
