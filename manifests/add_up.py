@@ -15,7 +15,7 @@ from helm_python import Chart
 from kubernetes.utils import parse_quantity
 from write import HERE, rendered
 
-from forebay.cluster.rollout.inference_service import Resources
+from forebay.cluster.rollout.inference_service import ServerResources
 from forebay.settings import DeployConfig
 
 CHART = HERE.parent / "helm" / "forebay"
@@ -55,7 +55,7 @@ def of_chart() -> list[Row]:
 def of_served_model() -> dict[str, str]:
     """What the deploy step asks for in place of the runtime's own requests, where nobody sets deploy.memory."""
     memory = DeployConfig().memory
-    return {"cpu": Resources.cpu, "memory": memory}
+    return {"cpu": ServerResources.cpu, "memory": memory}
 
 
 def of_upstream(manifests: Path) -> list[Row]:

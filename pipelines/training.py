@@ -6,7 +6,7 @@ from kfp.dsl import PipelineTask
 
 from forebay import components
 from forebay.settings import cluster_environment
-from forebay.settings.cluster_environment import GIVEN, MLFLOW, MLFLOW_LOGIN, STORE, STORE_KEYS
+from forebay.settings.cluster_environment import MLFLOW, MLFLOW_LOGIN, STEP_ENVIRONMENT, STORE, STORE_KEYS
 from forebay.settings.gpu import GPU_RESOURCE
 from forebay.settings.step_limits import STEP_LIMITS_S
 
@@ -32,8 +32,8 @@ def _give(task: PipelineTask, *, mlflow: bool = False, store: bool = False, more
     """
     plain = [*(MLFLOW if mlflow else ()), *(STORE if store else ()), *more]
     secret = [*(MLFLOW_LOGIN if mlflow else ()), *(STORE_KEYS if store else ())]
-    kubernetes.use_config_map_as_env(task, GIVEN, {key: key for key in plain}, optional=True)
-    kubernetes.use_secret_as_env(task, GIVEN, {key: key for key in secret}, optional=True)
+    kubernetes.use_config_map_as_env(task, STEP_ENVIRONMENT, {key: key for key in plain}, optional=True)
+    kubernetes.use_secret_as_env(task, STEP_ENVIRONMENT, {key: key for key in secret}, optional=True)
 
 
 def _give_signing_key(task: PipelineTask) -> None:

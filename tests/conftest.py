@@ -2,16 +2,15 @@
 
 import os
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from forebay.kube import retries
 from forebay.settings.environment import MLFLOW_URI
 from forebay.state import Home, StepLog
 from support.made_once import made_once
+from support.manual_clock import ManualClock
 from support.s3_server import S3Store, running
 from support.suite_time import pytest_addoption, pytest_runtest_setup, pytest_terminal_summary
 
@@ -22,13 +21,10 @@ __all__ = ["pytest_addoption", "pytest_runtest_setup", "pytest_terminal_summary"
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is loaded
 
 
-@pytest.fixture(autouse=True)
-def clock_of_patience(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Waiting for a server that is away takes no time here: the clock that bounds it is put forward. The pauses."""
-    pauses: list[float] = []
-    monkeypatch.setattr(retries, "wait", pauses.append)
-    monkeypatch.setattr(retries, "now", lambda: time.monotonic() + sum(pauses))
-    return pauses
+@pytest.fixture
+def clock() -> ManualClock:
+    """Waiting for a server that is away takes no time: hand this clock in."""
+    return ManualClock()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ A class stands below each of its bases. The second column names the module, wher
         EndedBySignalError
         ConfigError
             DamagedFileError
-            SilentError                 cluster.runs.refusal
+            PipelinesUnreachableError   cluster.runs.pipelines_errors
         MachineError
         LockHeldError
         DataError
@@ -24,14 +24,14 @@ A class stands below each of its bases. The second column names the module, wher
             WrongVersionError
             SupersededError             cluster.rollout.rollout
         ClusterError
-            HinderedError               kube.one_shot_pod
-            BackendError                cluster.runs.refusal
-        JobError                        kube.followed_resource
-        Refused                         kube.retries
+            PodStuckError               kube.one_shot_pod
+            PipelinesError              cluster.runs.pipelines_errors
+        JobError                        kube.custom_job
+        RequestFailedError              kube.retries
             ApiError                    kube.api_errors
             RegistryError               cluster.rollout.registry_retries
-            BackendError                cluster.runs.refusal
-            SilentError                 cluster.runs.refusal
+            PipelinesError              cluster.runs.pipelines_errors
+            PipelinesUnreachableError   cluster.runs.pipelines_errors
         StepFailedError                 backend.summary
         ConditionError                  local.runs.condition
         PredictionFailedError           serving.client

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from forebay.cluster.rollout.inference_service import Deployment, inference_service
+from forebay.cluster.rollout.inference_service import ModelDeployment, inference_service
 from forebay.version import VERSION
 from support.helm_chart import PREDICTOR, Object, objects, scenario
 from support.manifest_checks import Finding
@@ -50,7 +50,7 @@ CHECKS: list[Check] = [
 @pytest.fixture(scope="module")
 def sound() -> list[Object]:
     """The kind scenario with monitors, and the object that the deploy step writes."""
-    served = Deployment(
+    served = ModelDeployment(
         name="digits", version="1", storage_uri="s3://b/m", weights_sha256="w", data_digest="d",
         code_version="c", run_id="r", namespace="forebay-models",
     )  # fmt: skip

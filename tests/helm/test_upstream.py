@@ -10,9 +10,9 @@ import kserve
 import kubernetes.client
 import pytest
 
-from forebay.cluster.rollout.inference_service import Deployment, Resources, inference_service
-from forebay.cluster.spark.spark_application import Application, spark_application
-from forebay.cluster.training.train_job import Nodes, train_job
+from forebay.cluster.rollout.inference_service import ModelDeployment, ServerResources, inference_service
+from forebay.cluster.spark.spark_application import IngestApplication, spark_application
+from forebay.cluster.training.train_job import TrainingNodes, train_job
 from support.helm_chart import SCENARIOS, Object, objects, scenario
 from support.kustomize_manifests import CHECKOUTS
 from support.manifest_checks import check_custom
@@ -40,7 +40,7 @@ SPECS = {
 
 
 def served(**more: Any) -> Object:
-    wanted = Deployment(
+    wanted = ModelDeployment(
         name="digits", version="1", storage_uri="s3://b/m", weights_sha256="w", data_digest="d", code_version="c",
         run_id="r", namespace="forebay-models", service_account="models", **more,
     )  # fmt: skip
@@ -48,7 +48,7 @@ def served(**more: Any) -> Object:
 
 
 def ingesting() -> Object:
-    wanted = Application(
+    wanted = IngestApplication(
         name="i", namespace="kubeflow", image="forebay/spark:1", account="forebay-spark", main_file="/driver.py",
         work="s3://b/w", executors=2, executor_memory="2Gi",
     )  # fmt: skip
@@ -57,9 +57,9 @@ def ingesting() -> Object:
 
 def trained(gpus: int) -> Object:
     return train_job(
-        Nodes(
+        TrainingNodes(
             name="forebay-train-1", namespace="kubeflow", image="i:1", arguments=("s3://b/d", "s3://b/o", "{}"),
-            nodes=2, gpus=gpus, gpu_resource="nvidia.com/gpu", memory="4Gi", timeout_s=60, variables={"A": "b"},
+            nodes=2, gpus=gpus, gpu_resource="nvidia.com/gpu", memory="4Gi", limit_s=60, variables={"A": "b"},
         )
     )  # fmt: skip
 
@@ -79,7 +79,7 @@ def unknown(schema: Any, model: str, path: str) -> Iterator[str]:
 
 
 def test_our_schemas_of_what_we_write_hold_it() -> None:
-    assert check_custom([served(), served(resources=Resources(gpus=1)), trained(0), trained(2)]) == []
+    assert check_custom([served(), served(resources=ServerResources(gpus=1)), trained(0), trained(2)]) == []
 
 
 @pytest.mark.parametrize("kind", SPECS)
@@ -104,7 +104,7 @@ def schemas() -> Schemas:
 def test_the_owners_whole_schemas_take_what_we_write(name: str, schemas: Schemas) -> None:
     more = {"monitoring": {"enabled": True}, "trainer": {"enabled": True}}
     written = [each for each in objects(scenario(name) | more) if is_custom(each)]
-    written += [served(), served(resources=Resources(gpus=1)), ingesting(), trained(0), trained(2)]
+    written += [served(), served(resources=ServerResources(gpus=1)), ingesting(), trained(0), trained(2)]
     assert {each["kind"] for each in written} == {kind for _, kind in own_schemas()}
     assert check_custom(written, schemas) == []
     for each in written:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from kubernetes.utils import parse_quantity
 
-from forebay.cluster.rollout.inference_service import Deployment, Resources, inference_service
+from forebay.cluster.rollout.inference_service import ModelDeployment, ServerResources, inference_service
 from forebay.settings import DeployConfig
 from support.helm_chart import RELEASE, SCENARIOS, Object, objects, scenario
 from support.kustomize_manifests import CHECKOUTS, MANIFESTS, OVERLAYS, copy_with_checkouts
@@ -93,9 +93,9 @@ def test_the_table_counts_a_served_model_as_the_deploy_step_asks_for_it_and_adds
     rows = re.findall(r"^\| [a-z-]+ \| ([\w -]+) \| ([\d.]+) \| (\d+) \|$", (MANIFESTS / "README.md").read_text(), re.M)
     asked = {name: (float(cpu), int(memory)) for name, cpu, memory in rows}
     wanted = inference_service(
-        Deployment(
+        ModelDeployment(
             name="m", namespace="n", version="1", storage_uri="s3://b/m", weights_sha256="", data_digest="",
-            code_version="", run_id="", resources=Resources(memory=DeployConfig().memory),
+            code_version="", run_id="", resources=ServerResources(memory=DeployConfig().memory),
         )
     )  # fmt: skip
     requests = wanted["spec"]["predictor"]["model"]["resources"]["requests"]

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from forebay import registry, tracking
-from forebay.cluster.rollout.inference_service import marks
-from forebay.cluster.rollout.registry_retries import insist
+from forebay.cluster.rollout.inference_service import rollout_labels
+from forebay.cluster.rollout.registry_retries import retry_registry
 from forebay.cluster.rollout.served_versions import roll_out
 from forebay.contracts.bundles.digest import bundle_record
-from forebay.deploy.smoke import Smoke
-from forebay.kube.retries import WORK_S, Patience
+from forebay.deploy.smoke import SmokeTest
+from forebay.kube.retries import BACKGROUND_RETRY_S
 from forebay.local.server import control
 from forebay.local.server.launch import ServerOptions
 from forebay.local.server.publish import publish
@@ -27,6 +27,7 @@ from forebay.settings.environment import MLFLOW_URI
 from forebay.settings.serve import DEFAULT_SERVE
 from forebay.state import Home
 from support.fake_kube import FakeKubeApi, Object, fake_kube_api
+from support.manual_clock import ManualClock
 from support.paths import RECORDED
 from support.tiny_inference_server import write_bundle
 
@@ -44,6 +45,7 @@ class ClusterStation:
     given: dict[str, str]  # what the chart gives to steps, less the login and the store's keys
     double: FakeKubeApi = field(init=False)
     bundles: dict[str, Path] = field(default_factory=dict)  # by version
+    clock: ManualClock = field(default_factory=ManualClock)
 
     def release(self, seed: int) -> str:
         """Register an untrained network; its version."""
@@ -65,19 +67,21 @@ class ClusterStation:
     def deploy(self, version: str, serve: ServeConfig = DEFAULT_SERVE, **settings: object) -> str:
         """As the deploy step does; the URL."""
         images = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 1), dtype=np.uint8)
-        smoke = Smoke(
+        smoke = SmokeTest(
             images_NHWC=images, probabilities=load_bundle(self.bundles[version]).predict(images), version=version,
             tolerance=1e-3,
         )  # fmt: skip
         config = DeployConfig(**{"timeout_s": 60, **settings})  # type: ignore[arg-type]
-        bundle = insist(Patience(WORK_S), partial(registry.resolve, self.home, f"{NAME}/{version}"))
-        return roll_out(self.home, bundle, smoke, config, "run-1", lambda text: None, serve)
+        bundle = retry_registry(
+            self.clock.retry_budget(BACKGROUND_RETRY_S), partial(registry.resolve, self.home, f"{NAME}/{version}")
+        )
+        return roll_out(self.home, bundle, smoke, config, "run-1", lambda text: None, serve, self.clock.timeouts)
 
     def becomes(self, service: Object) -> tuple[Object, list[Object]]:
         """KServe and the kubelet: a server with enough memory loads the version that the object names."""
         model = service["spec"]["predictor"]["model"]
         version = model["args"][model["args"].index("--model-version") + 1]
-        labelled = {"labels": marks(service)}
+        labelled = {"labels": rollout_labels(service)}
         if model["resources"]["limits"]["memory"] == TOO_LITTLE:
             return self._crashing(labelled)
         server = control.ensure_server(self.home, ServerOptions("127.0.0.1", 0))

@@ -4,7 +4,13 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from forebay.cluster.rollout.inference_service import VERSION_LABEL, Deployment, Resources, inference_service, marks
+from forebay.cluster.rollout.inference_service import (
+    VERSION_LABEL,
+    ModelDeployment,
+    ServerResources,
+    inference_service,
+    rollout_labels,
+)
 from support.fake_kube import FakeKubeApi, Object
 from support.paths import RECORDED
 
@@ -15,9 +21,10 @@ READY = {"conditions": [{"type": "Ready", "status": "True"}], "address": {"url":
 
 def wanted(version: str, memory: str = "1Gi") -> Object:
     return inference_service(
-        Deployment(
+        ModelDeployment(
             name="digits", namespace="ml", version=version, storage_uri="s3://b/m", weights_sha256="a" * 64,
-            data_digest="d", code_version="c", run_id="r", resources=Resources(memory=memory, memory_limit=memory),
+            data_digest="d", code_version="c", run_id="r", 
+            resources=ServerResources(memory=memory, memory_limit=memory),
         )
     )  # fmt: skip
 
@@ -33,7 +40,7 @@ def becomes(service: Object) -> tuple[Object, list[Object]]:
 
 
 def _labelled(pod: Object, service: Object) -> Object:
-    return {**pod, "metadata": {**pod["metadata"], "labels": marks(service)}}
+    return {**pod, "metadata": {**pod["metadata"], "labels": rollout_labels(service)}}
 
 
 @dataclass

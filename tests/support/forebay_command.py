@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from support.manual_clock import ManualClock
+
 
 @dataclass
 class Forebay:
@@ -67,12 +69,18 @@ class Forebay:
         return [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")]
 
 
+@dataclass
 class ForebayHere(Forebay):
     """The same, with commands that end run in this process: what they import is there already.
 
     For tests of what a command says and does. What it loads, how it is started and ended, and what it leaves behind in
     its process is for `Forebay`; so is a command that is started and watched.
+
+    Attributes:
+        clock: measures how long a command waits for a server that is away; nothing really waits.
     """
+
+    clock: ManualClock = field(default_factory=ManualClock)
 
     def __call__(self, *words: object, expect: int = 0) -> subprocess.CompletedProcess[str]:
         """Run a command to its end and check its exit code; a fault that no command explains is raised."""
@@ -82,7 +90,7 @@ class ForebayHere(Forebay):
 
         arguments = [str(word) for word in words]
         with self._inside():
-            ended = CliRunner().invoke(group, arguments, prog_name="forebay")
+            ended = CliRunner().invoke(group, arguments, prog_name="forebay", obj=self.clock.timeouts)
         if ended.exception is not None and not isinstance(ended.exception, SystemExit):
             raise ended.exception
         said = f"{words} ended with {ended.exit_code}\n{ended.stdout}\n{ended.stderr}"

@@ -86,12 +86,12 @@ def found(cluster: Any, release: Release, kind: str, api_version: str = "v1") ->
 
 def everything(cluster: Any, release: Release) -> set[tuple[str, str]]:
     """Kind and name of every object of the release, of any kind, in any namespace or in none."""
-    from kubernetes.dynamic.resource import Resource
+    from kubernetes.dynamic.resource import ResourceType
 
     kinds = [
         resource
         for resource in cluster.resources.search()
-        if type(resource) is Resource  # and not one of its lists
+        if type(resource) is ResourceType  # and not one of its lists
         and {"list", "delete"} <= set(resource.verbs or ())
         and resource.kind != "Event"
     ]

@@ -6,7 +6,8 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
-from forebay.kube.client import INFERENCE_SERVICES, PODS, Api, Object
+from forebay.kube.client import KubeClient
+from forebay.kube.resource_types import INFERENCE_SERVICES, PODS, Object
 from support.forebay_command import Forebay
 
 MODELS, PIPELINES = "forebay-models", "kubeflow"
@@ -17,7 +18,7 @@ SMALL = ("--set", "train.epochs=3", "--set", "evaluate.min_accuracy=0.3", "--set
 class Platform:
     """A cluster that `forebay up` made, as a person with its kubeconfig uses it."""
 
-    api: Api
+    api: KubeClient
     forebay: Forebay
     models: list[str] = field(default_factory=list)  # to remove in the end
 
@@ -39,12 +40,12 @@ class Platform:
 
     def pods(self, run_id: str) -> list[Object]:
         """Of a run, those that steps run in."""
-        found = self.api.all(PODS, PIPELINES, labelSelector=f"pipeline/runid={run_id}")
+        found = self.api.list_all(PODS, PIPELINES, labelSelector=f"pipeline/runid={run_id}")
         return [pod for pod in found if "-impl-" in pod["metadata"]["name"]]
 
-    def errands(self, kind: str) -> list[Object]:
+    def one_shot_pods(self, kind: str) -> list[Object]:
         """Pods of a command that are there, less those that are ending."""
-        found = self.api.all(PODS, PIPELINES, labelSelector=f"app.kubernetes.io/name={kind}")
+        found = self.api.list_all(PODS, PIPELINES, labelSelector=f"app.kubernetes.io/name={kind}")
         return [pod for pod in found if not pod["metadata"].get("deletionTimestamp")]
 
     def following(self, *words: object) -> "subprocess.Popen[str]":

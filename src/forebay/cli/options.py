@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,9 @@ from forebay.errors import ConfigError
 from forebay.settings import parse_assignments
 from forebay.settings.keys import Scalar
 from forebay.text import find_control
+
+if TYPE_CHECKING:
+    from forebay.cluster.timeouts import ClusterTimeouts
 
 Command = Callable[..., Any]
 
@@ -86,3 +89,10 @@ def require_writable(folder: Path, option: str) -> None:
         problem = f"you may not write in {existing}"
     if problem:
         raise ConfigError(f"{option}: {problem}. Give a folder that you can write.")
+
+
+def cluster_timeouts() -> "ClusterTimeouts":
+    """How long the command waits for a cluster: the defaults, unless its caller handed others in as click's `obj`."""
+    from forebay.cluster.timeouts import ClusterTimeouts
+
+    return click.get_current_context().find_object(ClusterTimeouts) or ClusterTimeouts()

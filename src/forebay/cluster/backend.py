@@ -10,15 +10,16 @@ from forebay.backend.check import CheckResult
 from forebay.backend.protocol import BackendStatus, RolledBack, RunRequest, ShowEvent
 from forebay.backend.summary import Summary
 from forebay.cluster.executors import SparkApplicationExecutor, TrainJobExecutor
+from forebay.cluster.timeouts import ClusterTimeouts
 from forebay.errors import ConfigError, EndedBySignalError
 from forebay.settings import DeployConfig
 from forebay.signals import interrupt_status
 
 if TYPE_CHECKING:
-    from forebay.cluster.runs.login import Login
-    from forebay.cluster.runs.pipelines_client import Backend as PipelinesClient
-    from forebay.cluster.runs.run import Started
-    from forebay.deploy.smoke import Smoke
+    from forebay.cluster.runs.login import PipelinesLogin
+    from forebay.cluster.runs.pipelines_client import PipelinesClient
+    from forebay.cluster.runs.run import StartedRun
+    from forebay.deploy.smoke import SmokeTest
     from forebay.registry import RegisteredBundle
     from forebay.settings import ServeConfig
     from forebay.state import StepLog
@@ -41,32 +42,42 @@ class ClusterBackend:
         login: how Kubeflow Pipelines is reached; None through the kubeconfig.
         compiled: the compiled pipeline; None for the one that came with the package.
         experiment, run_name: names in Kubeflow Pipelines; an empty run name is made from pipeline, revision and time.
+        timeouts: how long to wait for what.
     """
 
     context: str = ""
     namespace: str = ""
     image: str = ""
     probed: bool = True
-    login: "Login | None" = None
+    login: "PipelinesLogin | None" = None
     compiled: Path | None = None
     experiment: str = "forebay"
     run_name: str = ""
-    ingest_executor: SparkApplicationExecutor = field(default_factory=SparkApplicationExecutor)
-    train_executor: TrainJobExecutor = field(default_factory=TrainJobExecutor)
+    timeouts: ClusterTimeouts = field(default_factory=ClusterTimeouts)
+
+    @property
+    def ingest_executor(self) -> SparkApplicationExecutor:
+        """As `Backend.ingest_executor`."""
+        return SparkApplicationExecutor(self.timeouts)
+
+    @property
+    def train_executor(self) -> TrainJobExecutor:
+        """As `Backend.train_executor`."""
+        return TrainJobExecutor(self.timeouts)
 
     def registered_bundle(self, reference: str, log: "StepLog") -> "RegisteredBundle":
         """As `DeployTarget.registered_bundle`; a registry that is away for a moment is asked again."""
         from forebay.cluster.rollout.served_versions import resolve_patiently
 
-        return resolve_patiently(log.home, reference, log.warn)
+        return resolve_patiently(log.home, reference, log.warn, self.timeouts)
 
     def serve(
-        self, bundle: "RegisteredBundle", smoke: "Smoke", config: DeployConfig, serve: "ServeConfig", log: "StepLog"
+        self, bundle: "RegisteredBundle", smoke: "SmokeTest", config: DeployConfig, serve: "ServeConfig", log: "StepLog"
     ) -> str:
-        """As `DeployTarget.serve`: an InferenceService of KServe, rolled out, proved and promoted, or put back."""
+        """As `DeployTarget.serve`: an InferenceService of KServe, rolled out, tested and promoted, or put back."""
         from forebay.cluster.rollout.served_versions import roll_out
 
-        return roll_out(log.home, bundle, smoke, config, log.run_id, log.warn, serve)
+        return roll_out(log.home, bundle, smoke, config, log.run_id, log.warn, serve, self.timeouts)
 
     def run(self, request: RunRequest, show: ShowEvent) -> Summary:
         """As `Backend.run`, on Kubeflow Pipelines."""
@@ -74,17 +85,17 @@ class ClusterBackend:
         show({"kind": "waiting", "text": f"Run {started.run_id}: {started.url}"})
         return self.follow(started.run_id, show, started.warnings)
 
-    def start(self, request: RunRequest, show: ShowEvent) -> "Started":
+    def start(self, request: RunRequest, show: ShowEvent) -> "StartedRun":
         """Submit a run, and follow it no further.
 
         Raises:
             ConfigError: the file or a setting cannot be used there; nothing was uploaded.
-            BackendError: the cluster refused.
+            PipelinesError: the cluster refused.
         """
         from forebay.backend.compiled_file import compiled_pipeline
-        from forebay.cluster.runs.run import Submission, submit
+        from forebay.cluster.runs.run import RunSubmission, submit
 
-        wanted = Submission(
+        wanted = RunSubmission(
             compiled=self.compiled or compiled_pipeline(),
             settings=dict(request.settings),
             experiment=self.experiment,
@@ -104,10 +115,10 @@ class ClusterBackend:
         Raises:
             ClusterError: somebody ended the run, or it never came to a step.
         """
-        from forebay.cluster.runs.follow import Follower
         from forebay.cluster.runs.run import follow
+        from forebay.cluster.runs.run_follower import RunFollower
 
-        return follow(Follower(self.pipelines, run_id, show), warnings or [])
+        return follow(RunFollower(self.pipelines, run_id, show, self.timeouts.follow), warnings or [])
 
     def roll_back(self, name: str, show: Callable[[str], None]) -> RolledBack:
         """As `Backend.roll_back`, by a short-lived pod beside the steps.
@@ -116,36 +127,38 @@ class ClusterBackend:
             ClusterError: the pod could not do its work.
             EndedBySignalError: Ctrl-C.
         """
-        from forebay.cluster.rollout.rollback import send
+        from forebay.cluster.rollout.rollback_pod import run_rollback_pod
 
         if not name:
             raise ConfigError("Name the model; `forebay status --cluster` lists those that are served.")
         try:
-            outcome = send(name, self._models_namespace, self.context, self.image, show)
+            result = run_rollback_pod(name, self._models_namespace, self.context, self.image, show, self.timeouts)
         except KeyboardInterrupt as interrupt:
             raise EndedBySignalError(ROLLBACK_INTERRUPTED, interrupt_status(interrupt)) from None
-        return RolledBack(name=name, version=outcome.version, url=outcome.url)
+        return RolledBack(name=name, version=result.version, url=result.url)
 
     def status(self) -> BackendStatus:
         """As `Backend.status`: the newest run of Kubeflow Pipelines, and every InferenceService of ours."""
         from forebay.cluster.status import cluster_status
 
-        return cluster_status(self.context, self._models_namespace)
+        return cluster_status(self.context, self._models_namespace, self.timeouts)
 
     def check(self) -> Iterator[CheckResult]:
         """As `Backend.check`: API server, nodes, storage, kinds, deployments, rights, and a look from inside."""
         from forebay.cluster.checks.all_checks import all_checks
 
-        return all_checks(self.context, probed=self.probed, image=self.image)
+        return all_checks(self.context, probed=self.probed, image=self.image, timeouts=self.timeouts)
 
     @cached_property
     def pipelines(self) -> "PipelinesClient":
         """The connection to Kubeflow Pipelines."""
-        from forebay.cluster.runs.login import Login
+        from forebay.cluster.runs.login import PipelinesLogin
         from forebay.cluster.runs.pipelines_client import connect
-        from forebay.kube.retries import BEGIN_S, Patience
+        from forebay.kube.retries import START_RETRY_S
 
-        return connect(self.login or Login(host="", context=self.context), Patience(BEGIN_S))
+        return connect(
+            self.login or PipelinesLogin(host="", context=self.context), self.timeouts.retry_budget(START_RETRY_S)
+        )
 
     @property
     def _models_namespace(self) -> str:

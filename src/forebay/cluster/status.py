@@ -4,22 +4,25 @@ from dataclasses import asdict
 from typing import Any
 
 from forebay.backend.protocol import BackendStatus
-from forebay.cluster.rollout.served_models import ANSWERS, ServedModel, served_models
+from forebay.cluster.rollout.served_models import ANSWERS, ModelStatus, served_models
+from forebay.cluster.timeouts import ClusterTimeouts
 from forebay.errors import ClusterError, ConfigError
 from forebay.kube.client import connect
-from forebay.kube.retries import LOOK_S, Patience
+from forebay.kube.retries import INTERACTIVE_RETRY_S
 from forebay.settings.namespaces import PIPELINES
 
 
-def cluster_status(context: str, namespace: str) -> BackendStatus:
+def cluster_status(context: str, namespace: str, timeouts: ClusterTimeouts) -> BackendStatus:
     """Look at a cluster.
 
     Args:
         context: context of the kubeconfig; empty for the current one.
         namespace: namespace of the served models.
+        timeouts: how long to wait for a server that is away.
     """
-    models = served_models(connect(context, Patience(LOOK_S)), namespace)
-    run, problem = _newest_run(context)
+    api = connect(context, timeouts.retry_budget(INTERACTIVE_RETRY_S), timeouts.api)
+    models = served_models(api, namespace)
+    run, problem = _newest_run(context, timeouts)
     lines = [*_run_lines(run, problem), ""]
     for model in models:
         lines += _model_lines(model)
@@ -29,14 +32,14 @@ def cluster_status(context: str, namespace: str) -> BackendStatus:
     return BackendStatus(facts=facts, lines=tuple(lines))
 
 
-def _newest_run(context: str) -> tuple[dict[str, Any] | None, str]:
+def _newest_run(context: str, timeouts: ClusterTimeouts) -> tuple[dict[str, Any] | None, str]:
     """The run, or None; and why it is not known. Models are shown all the same: they outlive the pipelines' server."""
-    from forebay.cluster.runs.login import Login
+    from forebay.cluster.runs.login import PipelinesLogin
     from forebay.cluster.runs.pipelines_client import connect as connect_pipelines
 
     try:
-        login = Login(host="", namespace=PIPELINES, context=context)
-        found = connect_pipelines(login, Patience(LOOK_S)).newest_run()
+        login = PipelinesLogin(host="", namespace=PIPELINES, context=context)
+        found = connect_pipelines(login, timeouts.retry_budget(INTERACTIVE_RETRY_S)).newest_run()
     except (ClusterError, ConfigError) as error:
         return None, str(error)
     if found is None:
@@ -56,7 +59,7 @@ def _run_lines(run: dict[str, Any] | None, problem: str) -> list[str]:
     ]
 
 
-def _model_lines(model: ServedModel) -> list[str]:
+def _model_lines(model: ModelStatus) -> list[str]:
     ready = "?" if model.ready_pods is None else model.ready_pods
     lines = [f"{model.name} version {model.version}: {model.state} ({ready} of {model.wanted_pods} pods ready)"]
     lines += [f"  url   {model.url}", f"  from  run {model.run_id}, code {model.code_version}"]

@@ -16,7 +16,7 @@ PROTOCOLS: dict[str, Ask] = {"V2": infer, "V1": predict_arrays}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Smoke:
+class SmokeTest:
     """Rows and what a right answer to them is."""
 
     images_NHWC: NDArray[np.uint8]  # noqa: N815 - a shape suffix

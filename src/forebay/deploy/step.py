@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from forebay.contracts.evaluation import EvaluationResult, read_smoke
-from forebay.deploy.smoke import Smoke
+from forebay.deploy.smoke import SmokeTest
 from forebay.deploy.target import DeployTarget
 from forebay.serving.example import write_example
 from forebay.settings import DeployConfig, ServeConfig
@@ -43,7 +43,7 @@ def deploy(
         log.warn(bundle.note)
     images, probabilities = read_smoke(evaluation)
     rows = slice(0, config.smoke_rows)
-    smoke = Smoke(
+    smoke = SmokeTest(
         images_NHWC=images[rows],
         probabilities=probabilities[rows],
         version=bundle.version,

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from forebay.deploy.smoke import Smoke
+from forebay.deploy.smoke import SmokeTest
 from forebay.registry import RegisteredBundle
 from forebay.settings import DeployConfig, ServeConfig
 from forebay.state import StepLog
@@ -19,7 +19,7 @@ class DeployTarget(Protocol):
         """
 
     def serve(
-        self, bundle: RegisteredBundle, smoke: Smoke, config: DeployConfig, serve: ServeConfig, log: StepLog
+        self, bundle: RegisteredBundle, smoke: SmokeTest, config: DeployConfig, serve: ServeConfig, log: StepLog
     ) -> str:
         """Serve a version, compare its answers with the expected ones, and make it champion.
 

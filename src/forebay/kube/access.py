@@ -1,34 +1,36 @@
-"""What a step asks of a cluster's API server, as data: its client does no more, and the chart grants it."""
+"""What a step may ask an API server for, as data: the client asks for nothing else, and the chart grants it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Access:
-    """Verbs on one kind of resource in one namespace, and what for."""
+class AccessRule:
+    """Verbs on one kind of resource in one namespace, and the reason."""
 
-    group: str  # API group; empty for the core one
+    group: str  # API group; empty for the core group
     resource: str
     verbs: tuple[str, ...]
     why: str
 
 
-POD_LOGS = Access(group="", resource="pods/log", verbs=("get",), why="show the last lines of a container that fails")
-EVENTS = Access(group="", resource="events", verbs=("list",), why="say what the scheduler and the kubelet miss")
+POD_LOGS = AccessRule(
+    group="", resource="pods/log", verbs=("get",), why="show the last lines of a container that fails"
+)
+EVENTS = AccessRule(group="", resource="events", verbs=("list",), why="say what the scheduler and the kubelet lack")
 
 
-def of_job(group: str, resource: str) -> tuple[Access, ...]:
-    """What `forebay.kube.followed_resource` and `forebay.kube.own_pod` do, for jobs of one kind."""
+def job_access(group: str, resource: str) -> tuple[AccessRule, ...]:
+    """What `forebay.kube.custom_job` and `forebay.kube.own_pod` do, for jobs of one kind."""
     return (
         # create and patch: server-side apply needs both where the object is new.
-        Access(group, resource, ("get", "watch", "create", "patch", "delete"), "run a job and take it back"),
-        Access("", "pods", ("get", "list"), "know its own image, and say why a job does not come up"),
+        AccessRule(group, resource, ("get", "watch", "create", "patch", "delete"), "run a job and take it back"),
+        AccessRule("", "pods", ("get", "list"), "know its own image, and say why a job does not come up"),
         POD_LOGS,
         EVENTS,
     )
 
 
-def single_rights(uses: Iterable[Access]) -> frozenset[tuple[str, str, str]]:
+def single_rights(uses: Iterable[AccessRule]) -> frozenset[tuple[str, str, str]]:
     """Each single right: API group, resource, verb."""
     return frozenset((use.group, use.resource, verb) for use in uses for verb in use.verbs)

@@ -1,126 +1,144 @@
-"""A short-lived pod beside the steps that runs one module with their image, account and environment.
+"""A one-shot pod beside the steps: it runs one module with the steps' container image, account and environment.
 
-Who sends one deletes it, whatever happens; one that was killed before it could is removed by the next.
+Whoever creates the pod deletes it, whatever happens. Where the creator was killed before it could, the next one does.
 """
 
+import json
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from forebay import container_images
 from forebay.errors import ClusterError
-from forebay.kube.client import DEPLOYMENTS, PODS, Api, ApiError, Object
-from forebay.kube.environment import variables
-from forebay.kube.pod_problems import Obstacle, Subject, condition, of_pods
+from forebay.kube.client import ApiError, KubeClient
+from forebay.kube.environment import variables_from_chart
+from forebay.kube.pod_problems import PodProblem, WorkloadTerms, find_condition, find_pod_problems
 from forebay.kube.pod_security import restricted_container, restricted_pod
+from forebay.kube.problem_tracker import ProblemTracker
+from forebay.kube.resource_types import DEPLOYMENTS, PODS, Object
 from forebay.settings.namespaces import PIPELINES, PLATFORM
 from forebay.signals import SignalGuard
 
-ACCOUNT = "pipeline-runner"  # that Kubeflow Pipelines runs steps as
-SLICE_S = 2
-LINES = 1000
-GIVE = "Name the image of register and deploy (`forebay compile` writes it) with --image."
-OLD = timedelta(minutes=10)  # a pod that ended and is as old was left by a sender that was killed
+ACCOUNT = "pipeline-runner"  # Kubeflow Pipelines runs steps under this service account
+WATCH_S = 2
+LOG_LINES = 1000
+NAME_IMAGE = "Name the image of register and deploy (`forebay compile` writes it) with --image."
+LEFT_BEHIND_AFTER = timedelta(minutes=10)  # an ended pod of this age was left by a creator that was killed
 
 
-class HinderedError(ClusterError):
-    """The pod does not come to its end; the message says why."""
+class PodStuckError(ClusterError):
+    """A one-shot pod does not come to its end; the message says why."""
 
-    def __init__(self, text: str, obstacle: Obstacle | None = None) -> None:
+    def __init__(self, text: str, problem: PodProblem | None = None) -> None:
         super().__init__(text)
-        self.obstacle = obstacle  # None where it took too long or is gone
+        self.problem = problem  # None where the pod took too long or is gone
 
 
 @dataclass(frozen=True)
-class Ended:
-    """A pod that ran to its end."""
+class FinishedPod:
+    """A one-shot pod that ran to its end."""
 
     pod: Object
-    lines: list[str]  # the last of its log
+    lines: list[str]  # the last lines of its log
 
     @property
-    def lacks_module(self) -> bool:
-        """Whether its image holds code of another version, without what it was to run."""
-        return any("No module named" in line for line in self.lines[-1:])
+    def missing_module(self) -> str:
+        """Python's words where the container image lacks the module: it holds another version's code. Else empty."""
+        return next((line for line in self.lines[-1:] if "No module named" in line), "")
+
+    def result(self, key: str) -> Any:
+        """What the module printed under this key, as a JSON object on one line; None where it printed nothing."""
+        line = next((line for line in reversed(self.lines) if is_result(line, key)), None)
+        return None if line is None else json.loads(line)[key]
+
+
+def is_result(line: str, key: str) -> bool:
+    """Whether a line of a log is the result that a module printed under this key."""
+    return line.startswith(f'{{"{key}"')
 
 
 @dataclass(frozen=True, kw_only=True)
-class Errand:
-    """What to run, and what it needs besides what every errand is given."""
+class OneShotPod:
+    """What to run, and what it needs besides what every one-shot pod is given."""
 
-    kind: str  # what its pods' names begin with, and their label
+    app_name: str  # its pods' label, the beginning of their names, and the name of their container
     module: str
-    words: tuple[str, ...] = ()  # of its command line
-    plain: tuple[str, ...]  # keys of the steps' ConfigMap
-    secret: tuple[str, ...]  # keys of the steps' Secret
-    values: tuple[tuple[str, str], ...] = ()  # further variables
-    config_maps: tuple[tuple[str, str], ...] = ()  # to mount: name and folder
-    speaks_to_cluster: bool  # with the token of its account
+    arguments: tuple[str, ...] = ()
+    config_keys: tuple[str, ...]  # keys of the steps' ConfigMap
+    secret_keys: tuple[str, ...]  # keys of the steps' Secret
+    variables: tuple[tuple[str, str], ...] = ()  # further variables: name and value
+    mounted_config_maps: tuple[tuple[str, str], ...] = ()  # name and folder
+    mounts_api_token: bool  # whether the module may ask the API server, as the account
     memory: str = "512Mi"
-    patience_s: int  # a node may pull the image first, and it is of some 0.7 GB
-    room_s: float  # how long a pod that no node takes is waited for
-    stays_s: float  # an obstacle that stays this long is no passing one
+    deadline_s: int  # includes pulling the container image of some 0.7 GB
+    unschedulable_grace_s: float  # how long a pod waits for a node
+    problem_grace_s: float  # how long another problem may last
+    terms: WorkloadTerms  # words for its problems
 
     @property
     def selector(self) -> str:
         """Label selector of its pods."""
-        return f"app.kubernetes.io/name={self.kind}"
+        return f"app.kubernetes.io/name={self.app_name}"
 
     def new_name(self) -> str:
-        """Chosen by who makes the pod, so that it is known even where the API server's answer never comes."""
-        return f"{self.kind}-{uuid.uuid4().hex[:8]}"
+        """The creator chooses the name, so that it is known even where the API server's answer never arrives."""
+        return f"{self.app_name}-{uuid.uuid4().hex[:8]}"
 
-    def pod(self, name: str, image: str) -> Object:
-        """What a step has, and nothing that Pod Security `restricted` refuses."""
-        mounts = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 - of the container
-        volumes: list[Object] = [{"name": "tmp", "emptyDir": {}}]
-        for of, folder in self.config_maps:
-            volume = of.replace(".", "-")  # a volume's name takes no dots, a ConfigMap's does
-            mounts.append({"name": volume, "mountPath": folder, "readOnly": True})  # type: ignore[dict-item]
-            volumes.append({"name": volume, "configMap": {"name": of}})
-        labels = {"app.kubernetes.io/name": self.kind, "app.kubernetes.io/part-of": "forebay"}
+    def manifest(self, name: str, image: str) -> Object:
+        """The pod: it has what a step has, and nothing that Pod Security `restricted` refuses."""
+        labels = {"app.kubernetes.io/name": self.app_name, "app.kubernetes.io/part-of": "forebay"}
+        volumes = [{"name": "tmp", "emptyDir": {}}, *(self._volume(each) for each, _ in self.mounted_config_maps)]
         return {
             "apiVersion": "v1",
             "kind": "Pod",
             "metadata": {"name": name, "namespace": PIPELINES, "labels": labels},
             "spec": {
-                "serviceAccountName": ACCOUNT,  # its pull secrets too, and the identity that a cloud binds to it
-                "automountServiceAccountToken": self.speaks_to_cluster,
+                "serviceAccountName": ACCOUNT,  # it brings pull secrets, and the identity that a cloud binds to it
+                "automountServiceAccountToken": self.mounts_api_token,
                 "enableServiceLinks": False,
                 "restartPolicy": "Never",
-                "activeDeadlineSeconds": self.patience_s,
-                "shareProcessNamespace": True,  # else Python were process 1, whom no signal ends before it asked for it
-                "terminationGracePeriodSeconds": 30 if self.speaks_to_cluster else 1,
+                "activeDeadlineSeconds": self.deadline_s,
+                # Otherwise Python would be process 1, which ignores a signal until the program asks for it.
+                "shareProcessNamespace": True,
+                "terminationGracePeriodSeconds": 30 if self.mounts_api_token else 1,
                 "securityContext": restricted_pod(),
-                "containers": [
-                    {
-                        "name": self.kind,
-                        "image": image,
-                        "command": ["python3", "-m", self.module, *self.words],
-                        "env": [
-                            *variables(self.plain, self.secret),
-                            *({"name": key, "value": value} for key, value in self.values),
-                        ],
-                        "resources": {
-                            "requests": {"cpu": "50m", "memory": "128Mi"},
-                            "limits": {"memory": self.memory},
-                        },
-                        "securityContext": restricted_container(),
-                        "volumeMounts": mounts,
-                    }
-                ],
+                "containers": [self._container(image)],
                 "volumes": volumes,
             },
         }
 
+    def _container(self, image: str) -> Object:
+        mounts: list[Object] = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 - a folder of the container
+        mounts += [
+            {"name": self._volume(each)["name"], "mountPath": folder, "readOnly": True}
+            for each, folder in self.mounted_config_maps
+        ]
+        return {
+            "name": self.app_name,
+            "image": image,
+            "command": ["python3", "-m", self.module, *self.arguments],
+            "env": [
+                *variables_from_chart(self.config_keys, self.secret_keys),
+                *({"name": key, "value": value} for key, value in self.variables),
+            ],
+            "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": self.memory}},
+            "securityContext": restricted_container(),
+            "volumeMounts": mounts,
+        }
 
-def image(api: Api, wanted: str) -> str:
-    """The image of an errand: the wanted one, else that of register and deploy, from where MLflow's came.
+    def _volume(self, config_map: str) -> Object:
+        # A volume's name takes no dots, a ConfigMap's does.
+        return {"name": config_map.replace(".", "-"), "configMap": {"name": config_map}}
+
+
+def resolve_image(api: KubeClient, wanted: str) -> str:
+    """The container image of one-shot pods: the wanted one, else that of register and deploy, from MLflow's registry.
 
     Raises:
-        ClusterError: it cannot be known. A guess could be an image of somebody else's, with the steps' keys.
+        ClusterError: the image is not known. A guess could run somebody else's image with the steps' keys.
     """
     if wanted:
         return wanted
@@ -131,107 +149,105 @@ def image(api: Api, wanted: str) -> str:
         if error.status != 403:
             raise
         raise ClusterError(
-            f"You may not look at the deployment {name}, whose image tells where ours are. {GIVE}"
+            f"You may not look at the deployment {name}, whose image tells where ours are. {NAME_IMAGE}"
         ) from error
     images = [str(each["image"]) for each in found["spec"]["template"]["spec"]["containers"]] if found else []
     prefix = next((each.partition("forebay/mlflow")[0] for each in images if "forebay/mlflow" in each), None)
     if prefix is None:
-        raise ClusterError(f"No deployment {name} with an image of ours tells where ours are. {GIVE}")
+        raise ClusterError(f"No deployment {name} with an image of ours tells where ours are. {NAME_IMAGE}")
     return container_images.image_name("pipeline", prefix.rstrip("/"))
 
 
-def begin(api: Api, errand: Errand, name: str, takes: str) -> None:
-    """Make the pod, after those of a killed sender are removed; others may be another person's.
+def create_pod(api: KubeClient, wanted: OneShotPod, name: str, image: str) -> None:
+    """Create the pod, and delete what killed creators left; running pods may be another person's.
 
     Raises:
-        ApiError: the server refuses, or does not answer: whether there is a pod is then not known.
+        ApiError: the server refuses, or does not answer, and then nobody knows whether the pod exists.
     """
-    for each in api.all(PODS, PIPELINES, labelSelector=errand.selector):
-        if _is_over(each) and datetime.fromisoformat(each["metadata"]["creationTimestamp"]) < datetime.now(UTC) - OLD:
+    limit = datetime.now(UTC) - LEFT_BEHIND_AFTER
+    for each in api.list_all(PODS, PIPELINES, labelSelector=wanted.selector):
+        if _is_over(each) and datetime.fromisoformat(each["metadata"]["creationTimestamp"]) < limit:
             api.delete(PODS, PIPELINES, each["metadata"]["name"])
-    api.create(PODS, errand.pod(name, takes))
+    api.create(PODS, wanted.manifest(name, image))
 
 
-def follow(
-    api: Api, errand: Errand, name: str, subject: Subject, guard: SignalGuard, show: Callable[[str], None] | None = None
-) -> Ended:
-    """Wait for the pod's end.
+def wait_for_end(
+    api: KubeClient, wanted: OneShotPod, name: str, guard: SignalGuard, show: Callable[[str], None] | None = None
+) -> FinishedPod:
+    """Follow the pod to its end.
 
     Args:
         api: connection to the cluster.
-        errand: what runs.
-        name: of the pod.
-        subject: for the words about what hinders it.
+        wanted: what runs in the pod.
+        name: the pod's name.
         guard: whether this process is to end.
-        show: receives each line of the log when it is written, and what else a person should see meanwhile.
+        show: receives each line of the log as it is written.
 
     Raises:
-        HinderedError: it does not start, or does not end in time.
-        ApiError: the server refuses, or does not answer for minutes.
+        PodStuckError: the pod does not start, or does not end in time.
+        ApiError: the server refuses, or is away for longer than the client retries.
     """
-    following = _Following(api, errand, name, subject, show)
-    end = time.monotonic() + errand.patience_s
-    for seen in api.states(PODS, PIPELINES, name, end, SLICE_S):
+    observer = _PodObserver(api, wanted, name, show)
+    deadline = time.monotonic() + wanted.deadline_s
+    for seen in api.follow(PODS, PIPELINES, name, deadline, WATCH_S):
         guard.raise_if_signalled()
-        if ended := following.look(seen):
-            return ended
-    why = following.found.text if following.found else "its node says no reason"
-    raise HinderedError(f"{PIPELINES}/{name} did not end within {errand.patience_s} s: {why}")
+        if finished := observer.look_at(seen):
+            return finished
+    problem = observer.tracker.current
+    reason = problem.text if problem else "its node gives no reason"
+    raise PodStuckError(f"{PIPELINES}/{name} did not end within {wanted.deadline_s} s: {reason}")
 
 
 @dataclass
-class _Following:
-    api: Api
-    errand: Errand
+class _PodObserver:
+    api: KubeClient
+    wanted: OneShotPod
     name: str
-    subject: Subject
     show: Callable[[str], None] | None
-    shown: int = 0
-    found: Obstacle | None = None
-    since: float = 0.0
+    shown_lines: int = 0
+    tracker: ProblemTracker = field(init=False)
 
-    def look(self, seen: Object | None) -> Ended | None:
-        """The pod's end, or None where it is still on its way."""
+    def __post_init__(self) -> None:
+        self.tracker = ProblemTracker(self.wanted.problem_grace_s, self.wanted.unschedulable_grace_s)
+
+    def look_at(self, seen: Object | None) -> FinishedPod | None:
+        """The finished pod, or None while it is on its way."""
         if seen is None:
-            raise HinderedError(f"Somebody deleted the pod {PIPELINES}/{self.name} meanwhile.")
-        lines = _lines(self.api, self.errand, seen) if self.show or _is_over(seen) else []
+            raise PodStuckError(f"Somebody deleted the pod {PIPELINES}/{self.name} meanwhile.")
+        lines = self._log_lines(seen) if self.show or _is_over(seen) else []
         if self.show:
-            for line in lines[self.shown :]:
+            for line in lines[self.shown_lines :]:
                 self.show(line)
-            self.shown = max(self.shown, len(lines))
+            self.shown_lines = max(self.shown_lines, len(lines))
         if _is_over(seen):
-            return Ended(seen, lines)
-        found = next(of_pods([seen], self.subject), None) or _unscheduled(seen)
-        if found is None or self.found is None or found.kind != self.found.kind:
-            self.since = time.monotonic()
-        self.found = found
-        stays_s = self.errand.stays_s if found and found.hopeless else self.errand.room_s
-        if found and time.monotonic() - self.since >= stays_s:
-            raise HinderedError(found.text, found)
+            return FinishedPod(seen, lines)
+        problem = next(find_pod_problems([seen], self.wanted.terms), None) or _without_scheduler(seen)
+        if lasting := self.tracker.update(problem):
+            raise PodStuckError(lasting.text, lasting)
         return None
 
+    def _log_lines(self, seen: Object) -> list[str]:
+        """What the pod has written so far; nothing where its container never started."""
+        if not any({"running", "terminated"} & (each.get("state") or {}).keys() for each in _containers(seen)):
+            return []
+        log = self.api.pod_log(PIPELINES, seen["metadata"]["name"], self.wanted.app_name, lines=LOG_LINES)
+        return log.splitlines()
 
-def remove(api: Api, name: str) -> None:
-    """Delete the pod; nothing where there is none."""
+
+def delete_pod(api: KubeClient, name: str) -> None:
+    """Delete the pod; a pod that is gone already is no error."""
     api.delete(PODS, PIPELINES, name)
 
 
-def _lines(api: Api, errand: Errand, seen: Object) -> list[str]:
-    """What it has written so far; nothing where it was never started."""
-    if not any({"running", "terminated"} & (each.get("state") or {}).keys() for each in _containers(seen)):
-        return []
-    return api.log(PIPELINES, seen["metadata"]["name"], errand.kind, lines=LINES).splitlines()
-
-
-def _unscheduled(seen: Object) -> Obstacle | None:
-    """That no scheduler has looked at a pod: where one has, it has a node or a condition that says why not."""
-    if seen["spec"].get("nodeName") or condition(seen, "PodScheduled"):
+def _without_scheduler(seen: Object) -> PodProblem | None:
+    """The problem that no scheduler looked at the pod: one that did leaves a node or a condition with the reason."""
+    if seen["spec"].get("nodeName") or find_condition(seen, "PodScheduled"):
         return None
     text = (
         f"No scheduler has looked at the pod {seen['metadata']['name']}: see that the cluster's runs, and that a node "
         "is ready (`kubectl get nodes`, `kubectl get pods --namespace kube-system`)."
     )
-    return Obstacle(kind="Unschedulable", text=text, hopeless=False)
+    return PodProblem(kind="Unschedulable", text=text, is_permanent=False)
 
 
 def _is_over(seen: Object) -> bool:

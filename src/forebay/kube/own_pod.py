@@ -1,20 +1,21 @@
-"""The pod that this process runs in, as Kubeflow Pipelines and Kubernetes tell it."""
+"""The pod that this process runs in, as Kubeflow Pipelines and Kubernetes describe it."""
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from forebay.errors import ConfigError
-from forebay.kube.client import PODS, Api, ApiError, Object
+from forebay.kube.client import ApiError, KubeClient
+from forebay.kube.resource_types import PODS, Object
 
 NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-RUN_LABEL = "pipeline/runid"  # Kubeflow Pipelines'
-CONTAINER = "main"  # Argo's name for the container of a step; its image is the one that was compiled or pinned
+RUN_LABEL = "pipeline/runid"  # Kubeflow Pipelines sets it
+STEP_CONTAINER = "main"  # Argo calls a step's container so; its image is the one that was compiled or pinned
 
 
 @dataclass(frozen=True, kw_only=True)
 class OwnPod:
-    """Name, id and namespace of the step's pod."""
+    """Name, id and namespace of this step's pod."""
 
     name: str
     uid: str
@@ -22,11 +23,11 @@ class OwnPod:
 
     @property
     def reference(self) -> Object:
-        """For `metadata.ownerReferences`: what has it is removed with the pod, however that ends."""
+        """For `metadata.ownerReferences`: the cluster deletes an object that has it when the pod goes."""
         return {"apiVersion": "v1", "kind": "Pod", "name": self.name, "uid": self.uid}
 
-    def look(self, api: Api) -> Object:
-        """The pod as the cluster knows it.
+    def read(self, api: KubeClient) -> Object:
+        """The pod as it is in the cluster.
 
         Raises:
             ApiError: the API server refuses to show it.
@@ -37,15 +38,15 @@ class OwnPod:
         return pod
 
 
-def image_of(pod: Object) -> str:
-    """The image of a step's pod, whatever the compiled pipeline was made to call it."""
+def step_image(pod: Object) -> str:
+    """The container image that a step's pod really runs, whatever the compiled pipeline names."""
     containers = pod["spec"]["containers"]
-    named = [each["image"] for each in containers if each["name"] == CONTAINER]
+    named = [each["image"] for each in containers if each["name"] == STEP_CONTAINER]
     return str((named or [containers[0]["image"]])[0])
 
 
-def run_of(pod: Object) -> str:
-    """The id of the pipeline run that a step's pod belongs to; its tries share it. The pod's own where it has none."""
+def pipeline_run_id(pod: Object) -> str:
+    """The id of the pipeline run that a step's pod belongs to, the same for each try; else the pod's own id."""
     return str((pod["metadata"].get("labels") or {}).get(RUN_LABEL) or pod["metadata"]["uid"])
 
 
@@ -53,7 +54,7 @@ def own_pod() -> OwnPod:
     """The pod of this step.
 
     Raises:
-        ConfigError: this process is no step in a pod of Kubeflow Pipelines.
+        ConfigError: this process does not run in a step's pod of Kubeflow Pipelines.
     """
     name, uid = os.environ.get("KFP_POD_NAME", ""), os.environ.get("KFP_POD_UID", "")
     if not (name and uid and NAMESPACE_FILE.is_file()):

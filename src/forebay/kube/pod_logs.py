@@ -1,24 +1,23 @@
-"""An obstacle in words, with the end of the log of the container that crashed."""
+"""A pod's problem in words, with the end of the log of the container that crashed."""
 
-from forebay.kube.client import Api, ApiError
-from forebay.kube.pod_problems import Obstacle
+from forebay.kube.client import ApiError, KubeClient
+from forebay.kube.pod_problems import PodProblem
 from forebay.state.mask import without_passwords
 
 LINES = 8
-BEARS_S = 10.0  # what they would say is worth no more
+RETRY_LIMIT_S = 10.0  # the lines are worth no longer wait
 
 
-def explained(api: Api, namespace: str, found: Obstacle) -> str:
-    """What an obstacle says, and the last lines of the log where there is one."""
-    if not found.pod:
-        return found.text
+def with_last_lines(api: KubeClient, namespace: str, problem: PodProblem) -> str:
+    """The problem's text, followed by the last lines of the log where there is one."""
+    if not problem.pod:
+        return problem.text
+    patient = api.with_retry_limit(RETRY_LIMIT_S)
     try:
-        log = (
-            api.bearing(BEARS_S)
-            .log(namespace, found.pod, found.container, lines=LINES, previous=found.restarted)
-            .strip()
-        )
+        log = patient.pod_log(
+            namespace, problem.pod, problem.container, lines=LINES, previous=problem.is_restarted
+        ).strip()
     except ApiError:
-        return found.text  # the pod is gone; what it ended with is known
+        return problem.text  # the pod is gone; its exit status is in the text
     lines = " | ".join(line.strip() for line in log.splitlines() if line.strip())
-    return f"{found.text} Its last lines: {without_passwords(lines)}"
+    return f"{problem.text} Its last lines: {without_passwords(lines)}"

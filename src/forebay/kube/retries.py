@@ -1,160 +1,172 @@
-"""One rule for every call to a server that may be away for a moment: what passes, and how long it is borne.
+"""One rule for every call to a server that may be away for a moment: which errors pass, and how long to retry.
 
-An API server that is restarted refuses connections, cuts answers, asks to come later, and, once it listens again,
-knows no role yet and so refuses everybody's every right.
+An API server that restarts refuses connections, cuts answers short and asks clients to come back later. When it listens
+again, it knows no role yet, and so it denies every right to everybody.
 """
 
 import re
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
 from forebay.errors import ForebayError
+from forebay.kube.timeouts import RetryTimeouts
 from forebay.signals import SignalGuard
 
 Result = TypeVar("Result")
 
-# For how long a server may be away, by what waits for it:
-LOOK_S = 20.0  # a person who looks, and tries again himself
-BEGIN_S = 60.0  # a person who starts something
-WORK_S = 300.0  # work that goes on in the cluster meanwhile
-PUT_BACK_S = 1800.0  # what was served before is owed to those who use it
-STARTS_S = 60.0  # a server that starts, before its refusals are taken for its own
-ENDING_S = 10.0  # after a signal: who sent it kills this process some seconds later
-CALM_S = 10.0  # of answers, after which the next refusal is another matter
-PAUSE_S = 1.0  # between two tries
+# How long a server may be away, by what waits for it:
+INTERACTIVE_RETRY_S = 20.0  # a person who looks at something and can look again
+START_RETRY_S = 60.0  # a person who starts something
+BACKGROUND_RETRY_S = 300.0  # work that goes on in the cluster meanwhile
+RESTORE_RETRY_S = 1800.0  # users depend on what was served before, so it is put back
 
-PASSING = frozenset({0, 408, 429, 500, 502, 503, 504})  # of HTTP; 0 is no answer at all
-DOWN = frozenset({0, 502, 503, 504})
-# What RBAC says of bindings whose roles it does not find: its cache is empty, or a role was deleted.
-NO_ROLES = re.compile(r"RBAC: .*\bnot found")
-NO_KIND = "could not find the requested resource"  # in place of a kind, not of an object
-now, wait = time.monotonic, time.sleep
+TRANSIENT_STATUSES = frozenset({0, 408, 429, 500, 502, 503, 504})  # HTTP statuses; 0 is no answer at all
+UNAVAILABLE_STATUSES = frozenset({0, 502, 503, 504})
+# RBAC says this of a binding whose role it does not find: its cache is still empty, or somebody deleted the role.
+MISSING_ROLES = re.compile(r"RBAC: .*\bnot found")
+UNKNOWN_RESOURCE = "could not find the requested resource"  # the server lacks the kind, not an object of it
 
 
-class Refused(ForebayError):
-    """A server did not do what it was asked to.
+class RequestFailedError(ForebayError):
+    """A server did not do what a request asked for.
 
     Attributes:
-        status: of HTTP; 0 where nothing answered.
-        said: the server's own words.
-        retry_after_s: when it wants to be asked again.
-        is_lasting: nothing answered, and that will stay so, such as an untrusted certificate.
+        status: HTTP status; 0 where nothing answered.
+        server_message: the server's own words; the text where the server said nothing.
+        retry_after_s: how long the server asks clients to wait; 0 where it says nothing.
+        is_permanent: no retry can help, for example where the certificate is not trusted.
     """
 
-    status = 0
-    said = ""
-    retry_after_s = 0.0
-    is_lasting = False
+    def __init__(
+        self,
+        text: str,
+        status: int = 0,
+        server_message: str = "",
+        retry_after_s: float = 0.0,
+        *,
+        is_permanent: bool = False,
+    ) -> None:
+        super().__init__(text)
+        self.status = status
+        self.server_message = server_message or text
+        self.retry_after_s = retry_after_s
+        self.is_permanent = is_permanent
 
     @property
-    def has_no_roles(self) -> bool:
-        """Whether it refuses a right while roles that grant rights are not there."""
-        return self.status == 403 and bool(NO_ROLES.search(self.said))
+    def lacks_roles(self) -> bool:
+        """Whether the server denies a right because it does not find the roles that grant rights."""
+        return self.status == 403 and bool(MISSING_ROLES.search(self.server_message))
 
 
-def on_screen(text: str) -> None:
+def print_to_stderr(text: str) -> None:
     """Tell a person whose command prints its result on standard output."""
     print(text, file=sys.stderr, flush=True)
 
 
-class Patience:
-    """Asks again where a server is away, tells it once, and gives up after a time.
+class RetryBudget:
+    """Retries requests to a server that is away, says so once, and gives up when the time is used up.
 
     Args:
-        bears_s: how long the server may be away; 0 asks once and tells nothing.
-        tell: receives, once for each time that it is away, what it said.
+        limit_s: how long the server may be away; with 0 a request is made once and nothing is said.
+        tell: receives the server's error once for each time that the server goes away.
+        timeouts: how retries are spaced.
     """
 
-    def __init__(self, bears_s: float, tell: Callable[[str], None] = on_screen) -> None:
+    def __init__(
+        self, limit_s: float, tell: Callable[[str], None] = print_to_stderr, timeouts: RetryTimeouts | None = None
+    ) -> None:
         self.tell = tell
-        self._bears_s = bears_s
+        self.timeouts = timeouts or RetryTimeouts()
+        self._limit_s = limit_s
         self._guard: SignalGuard | None = None
-        self._away_since: float | None = None  # when the first call began that met it away
-        self._is_told = False  # that it is away
-        self._was_down = False  # and not merely busy: it may have been started anew
-        self._starting_since: float | None = None  # of refusals that a server gives that starts
-        self._refused_at = self._answered_at = self._signal_at = 0.0
+        self._away_since: float | None = None  # start of the first request that failed
+        self._is_told = False
+        self._was_unavailable = False  # not merely busy: the server may have restarted
+        self._starting_since: float | None = None  # when the server began to deny what a starting server denies
+        self._failed_at = self._answered_at = self._signalled_at = 0.0
 
-    def obey(self, guard: SignalGuard) -> None:
-        """From now on a signal ends the waiting; where it is held back, a few seconds after it came."""
+    def with_limit(self, limit_s: float) -> "RetryBudget":
+        """A new budget for something optional, which is not worth a word where it fails."""
+        return RetryBudget(limit_s, lambda text: None, self.timeouts)
+
+    def stop_on(self, guard: SignalGuard) -> None:
+        """Let a signal end the waiting: at once, or some seconds after it arrived where the guard defers it."""
         self._guard = guard
 
     @contextmanager
-    def longer(self, bears_s: float) -> Iterator[None]:
-        """For what must not be left half done; the time that it is away already counts."""
-        before, self._bears_s = self._bears_s, max(bears_s, self._bears_s) if self._bears_s else 0.0
-        self._is_told = False  # that it is waited for longer
+    def extended(self, limit_s: float) -> Iterator[None]:
+        """Raise the limit for work that must not be left half done; time that the server was away already counts."""
+        before, self._limit_s = self._limit_s, max(limit_s, self._limit_s) if self._limit_s else 0.0
+        self._is_told = False  # a person should know the new limit
         try:
             yield
         finally:
-            self._bears_s = before
+            self._limit_s = before
 
-    def insist(self, act: Callable[[], Result]) -> Result:
-        """Do it, again from its start where a call in it meets the server away.
+    def retry(self, action: Callable[[], Result]) -> Result:
+        """Call the action, and call it again from its start where a request in it fails for the moment.
 
         Raises:
-            Refused: what does not pass, or has lasted too long.
+            RequestFailedError: the failure is permanent, or the budget is used up.
         """
         while True:
-            began = now()
+            began = self.timeouts.now()
             try:
-                result = act()
-            except Refused as error:
-                self.bear(error, began)
+                result = action()
+            except RequestFailedError as error:
+                self.wait_or_raise(error, began)
                 continue
-            self._answered_at = now()
+            self._answered_at = self.timeouts.now()
             return result
 
-    def bear(self, error: Refused, began: float) -> None:
-        """Wait a moment.
+    def wait_or_raise(self, error: RequestFailedError, began: float) -> None:
+        """Wait before the next try.
 
         Args:
-            error: what the server said to a call.
-            began: when that began, by `time.monotonic`.
+            error: why the request failed.
+            began: when the request began, by the clock of `timeouts`.
 
         Raises:
-            Refused: the error, where it does not pass or has lasted too long.
+            RequestFailedError: the error itself, where it is permanent or the budget is used up.
         """
-        if self._answered_at > self._refused_at and began - self._refused_at > CALM_S:
+        if self._answered_at > self._failed_at and began - self._failed_at > self.timeouts.recovered_s:
             self._away_since = self._starting_since = None
-            self._is_told = self._was_down = False
-        at = now()
-        if not self._passes(error, began):
+            self._is_told = self._was_unavailable = False
+        at = self.timeouts.now()
+        if not self._is_transient(error, began):
             self._answered_at = at
             raise error
         self._away_since = since = began if self._away_since is None else self._away_since
-        self._refused_at = at
-        left_s = self._end(since) - at
+        self._failed_at = at
+        left_s = self._deadline(since) - at
         if left_s <= 0:
             raise error
         if not self._is_told:
             self._is_told = True
             self.tell(f"{error} It is asked again for up to {left_s:.0f} s.")
-        wait(max(0.0, min(max(PAUSE_S, error.retry_after_s), left_s)))
+        self.timeouts.sleep(max(0.0, min(max(self.timeouts.pause_s, error.retry_after_s), left_s)))
         if self._guard:
             self._guard.raise_if_signalled()
 
-    def _end(self, since: float) -> float:
-        """When to give up."""
-        end = since + self._bears_s
+    def _deadline(self, since: float) -> float:
+        deadline = since + self._limit_s
         if self._starting_since is not None:
-            end = min(end, self._starting_since + STARTS_S)
+            deadline = min(deadline, self._starting_since + self.timeouts.starting_s)
         if self._guard and self._guard.signal_number:
-            self._signal_at = self._signal_at or now()
-            end = min(end, self._signal_at + ENDING_S)
-        return end
+            self._signalled_at = self._signalled_at or self.timeouts.now()
+            deadline = min(deadline, self._signalled_at + self.timeouts.after_signal_s)
+        return deadline
 
-    def _passes(self, error: Refused, began: float) -> bool:
-        """Whether it says that the server is away, or that it starts."""
-        if error.status in PASSING:
-            self._was_down |= error.status in DOWN
+    def _is_transient(self, error: RequestFailedError, began: float) -> bool:
+        """Whether the error says that the server is away, or that it is starting."""
+        if error.status in TRANSIENT_STATUSES:
+            self._was_unavailable |= error.status in UNAVAILABLE_STATUSES
             self._starting_since = None
-            return not error.is_lasting
-        no_kind = error.status == 404 and NO_KIND in error.said
-        starts = error.has_no_roles or (self._was_down and (error.status in (401, 403) or no_kind))
-        if starts and self._starting_since is None:
+            return not error.is_permanent
+        lacks_kind = error.status == 404 and UNKNOWN_RESOURCE in error.server_message
+        is_starting = error.lacks_roles or (self._was_unavailable and (error.status in (401, 403) or lacks_kind))
+        if is_starting and self._starting_since is None:
             self._starting_since = began
-        return starts and bool(self._bears_s)
+        return is_starting and bool(self._limit_s)

@@ -3,7 +3,7 @@
 from forebay.object_store import variables
 from forebay.settings import environment
 
-GIVEN = "forebay-steps"  # name of both
+STEP_ENVIRONMENT = "forebay-steps"  # name of the ConfigMap and of the Secret
 # The names differ from MLflow's own, because Kubeflow Pipelines' MLflow integration sets those, and a pod with one
 # variable from two sources is refused.
 MLFLOW_VARIABLES = {

@@ -12,7 +12,7 @@ from forebay.cluster.checks.all_checks import all_checks
 from forebay.cluster.checks.given import PLAIN, UNASKED
 from forebay.kube import client
 from forebay.object_store.variables import ENDPOINT
-from forebay.settings.cluster_environment import GIVEN, MLFLOW_LOGIN, SIGNING_KEY, STORE_KEYS
+from forebay.settings.cluster_environment import MLFLOW_LOGIN, SIGNING_KEY, STEP_ENVIRONMENT, STORE_KEYS
 from support.fake_kube import FakeCluster, Object
 from support.helm_chart import CHART, objects, scenario
 from support.paths import ROOT
@@ -258,11 +258,11 @@ def test_a_key_that_is_missing_is_named_and_how_to_add_it(double: FakeCluster) -
 
 def test_a_signing_key_that_register_is_to_use_and_nobody_wrote_is_asked_for(double: FakeCluster) -> None:
     assert details("signing") == "register signs no models (signing.enabled)"
-    double.set_data("ConfigMap", GIVEN, {SIGNING_KEY: "/run/forebay/signing/key.pem"})
+    double.set_data("ConfigMap", STEP_ENVIRONMENT, {SIGNING_KEY: "/run/forebay/signing/key.pem"})
     found = failure()
     assert found.detail.endswith("there is no Secret forebay-signing in kubeflow with the key key.pem")
     assert "`kubectl create secret generic forebay-signing --namespace kubeflow --from-file=key.pem`" in found.fix
-    secret = {**double.find_object("Secret", GIVEN), "data": {"key.pem": "aGlkZGVu"}}
+    secret = {**double.find_object("Secret", STEP_ENVIRONMENT), "data": {"key.pem": "aGlkZGVu"}}
     double.objects.append({**secret, "metadata": {**secret["metadata"], "name": "forebay-signing"}})
     assert failures() == []
 
@@ -285,9 +285,9 @@ def test_a_right_that_steps_lack_is_named_with_the_binding(double: FakeCluster) 
 
 def test_rights_of_an_ingest_with_executors_are_asked_for_where_the_chart_lets_it(double: FakeCluster) -> None:
     double.rights.denied_account = {("kubeflow", "sparkapplications", "create")}
-    double.find_object("ConfigMap", GIVEN)["data"].pop(UNASKED[0], None)
+    double.find_object("ConfigMap", STEP_ENVIRONMENT)["data"].pop(UNASKED[0], None)
     assert failures() == []
-    double.set_data("ConfigMap", GIVEN, {UNASKED[0]: "forebay-spark"})
+    double.set_data("ConfigMap", STEP_ENVIRONMENT, {UNASKED[0]: "forebay-spark"})
     assert failure().detail == "kubeflow/pipeline-runner may not create sparkapplications in kubeflow"
 
 
@@ -349,14 +349,14 @@ def test_the_keys_that_are_looked_for_are_those_that_steps_take_and_the_chart_wr
     executors = compiled["platforms"]["kubernetes"]["deploymentSpec"]["executors"].values()
     assert _taken(executors, "configMapAsEnv", "configMapKey") == {*PLAIN, ENDPOINT, *UNASKED}
     assert _taken(executors, "secretAsEnv", "secretKey") == {*MLFLOW_LOGIN, *STORE_KEYS}
-    assert set(double.data("ConfigMap", GIVEN)) - set(UNASKED) == {*PLAIN, ENDPOINT}
-    assert set(double.data("Secret", GIVEN)) == {*MLFLOW_LOGIN, *STORE_KEYS}
-    assert f"name: {GIVEN}" in (CHART / "templates/pipelines/secret-steps.yaml").read_text()
+    assert set(double.data("ConfigMap", STEP_ENVIRONMENT)) - set(UNASKED) == {*PLAIN, ENDPOINT}
+    assert set(double.data("Secret", STEP_ENVIRONMENT)) == {*MLFLOW_LOGIN, *STORE_KEYS}
+    assert f"name: {STEP_ENVIRONMENT}" in (CHART / "templates/pipelines/secret-steps.yaml").read_text()
 
 
 def _taken(executors: Any, source: str, key: str) -> set[str]:
     given: list[Object] = [each for executor in executors for each in executor.get(source, [])]
-    return {pair[key] for each in given if GIVEN in str(each) for pair in each["keyToEnv"]}
+    return {pair[key] for each in given if STEP_ENVIRONMENT in str(each) for pair in each["keyToEnv"]}
 
 
 def _point_at(folder: Path, server: str) -> None:

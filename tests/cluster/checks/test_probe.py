@@ -187,7 +187,7 @@ def test_an_image_that_cannot_be_pulled_is_named_with_the_registrys_words(double
 
 
 def test_a_pod_that_no_node_takes_is_not_waited_for_long(double: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe, "PROBE", replace(PROBE, room_s=0.0))
+    monkeypatch.setattr(probe, "PROBE", replace(PROBE, unschedulable_grace_s=0.0))
     said = "0/1 nodes are available: 1 Insufficient cpu."
     scheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": said}
     double.pod_status = {"phase": "Pending", "conditions": [scheduled]}

@@ -8,18 +8,22 @@ import pytest
 from forebay.cluster.checks import probe
 from forebay.cluster.checks.all_checks import all_checks
 from forebay.cluster.checks.place import Place
-from forebay.kube import retries
-from forebay.kube.client import PODS, REQUEST, ApiError, connect
+from forebay.cluster.timeouts import ClusterTimeouts
+from forebay.kube.client import REQUEST_ANNOTATION, ApiError, connect
+from forebay.kube.resource_types import PODS
+from forebay.kube.timeouts import RetryTimeouts
 from support.connection_faults import Wire
 from support.fake_kube import FakeCluster, Object
+from support.manual_clock import ManualClock
 
 
 @pytest.mark.parametrize("kind", ["reset", "half", "busy", "roleless"])
 def test_every_check_is_as_it_is_without_cuts(kind: str, double: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retries, "wait", lambda seconds: None)  # all of them together are more than is borne
-    wanted = [(check.name, check.ok, check.detail) for check in all_checks("", probed=False)]
+    # Without pauses, because all of them together would exceed the retry budget.
+    timeouts = ClusterTimeouts(retry=RetryTimeouts(sleep=lambda seconds: None))
+    wanted = [(check.name, check.ok, check.detail) for check in all_checks("", probed=False, timeouts=timeouts)]
     double.wire = Wire(kind, each=True)
-    assert [(check.name, check.ok, check.detail) for check in all_checks("", probed=False)] == wanted
+    assert [(check.name, check.ok, check.detail) for check in all_checks("", probed=False, timeouts=timeouts)] == wanted
     assert double.wire.cuts == len(set(double.wire.asked))
     assert double.wire.cuts > 25
 
@@ -56,8 +60,8 @@ def test_where_no_node_takes_pods_the_probe_says_why_at_once_and_makes_none(
 
 
 def test_an_object_of_somebody_elses_is_never_taken_for_the_own_one(double: FakeCluster) -> None:
-    api, pod = connect(bears=retries.Patience(20.0)), probe.PROBE.pod("forebay-doctor-1", "x:1")
-    double.objects.append({**pod, "metadata": {**pod["metadata"], "annotations": {REQUEST: "another"}}})
+    api, pod = connect(retry_budget=ManualClock().retry_budget(20.0)), probe.PROBE.manifest("forebay-doctor-1", "x:1")
+    double.objects.append({**pod, "metadata": {**pod["metadata"], "annotations": {REQUEST_ANNOTATION: "another"}}})
     double.wire = Wire("busy", 0)
     with pytest.raises(ApiError, match=r'answers 409 .*"forebay-doctor-1" already exists'):
         api.create(PODS, pod)
@@ -66,7 +70,7 @@ def test_an_object_of_somebody_elses_is_never_taken_for_the_own_one(double: Fake
 def test_a_pod_that_no_scheduler_looks_at_is_not_waited_for_to_its_end(
     double: FakeCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(probe, "PROBE", replace(probe.PROBE, room_s=0.0))
+    monkeypatch.setattr(probe, "PROBE", replace(probe.PROBE, unschedulable_grace_s=0.0))
     double.pod_status, double.pod_node = {"phase": "Pending"}, ""
     [check] = probe.probe(Place(connect()), "")
     assert check.detail.startswith("No scheduler has looked at the pod forebay-doctor-")

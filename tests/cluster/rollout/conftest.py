@@ -1,16 +1,17 @@
 """A rollout on the wire, and its registry, for the tests of this folder."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from forebay.cluster.rollout import rollout
 from forebay.cluster.rollout.rollout import Rollout
-from forebay.kube.client import Api
+from forebay.kube.client import KubeClient
 from support.fake_kube import FakeKubeApi, connected, fake_kube_api
 from support.fake_rollout import Registry, RollOut, becomes, wanted
+from support.manual_clock import ManualClock
 
 
 @pytest.fixture
@@ -20,9 +21,8 @@ def double() -> Iterator[FakeKubeApi]:
 
 
 @pytest.fixture
-def api(double: FakeKubeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Api:
-    monkeypatch.setattr(rollout, "STAYS_S", 0.0)
-    return connected(double, tmp_path, monkeypatch)
+def api(double: FakeKubeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: ManualClock) -> KubeClient:
+    return connected(double, tmp_path, monkeypatch, clock)
 
 
 @pytest.fixture
@@ -31,10 +31,16 @@ def registry() -> Registry:
 
 
 @pytest.fixture
-def roll_out(api: Api, registry: Registry) -> RollOut:
+def roll_out(api: KubeClient, registry: Registry, clock: ManualClock) -> RollOut:
     """Roll a version out; it is champion afterwards."""
 
-    def act(version: str, prove: Any = lambda url: None, then: Any = lambda: None, memory: str = "1Gi") -> str:
+    def act(
+        version: str,
+        verify: Any = lambda url: None,
+        then: Any = lambda: None,
+        memory: str = "1Gi",
+        settle_s: float = 30.0,
+    ) -> str:
         def promote() -> None:
             registry.champion = version
             then()
@@ -42,9 +48,9 @@ def roll_out(api: Api, registry: Registry) -> RollOut:
         champion = registry.champion
         known = wanted(champion) if champion and registry.knows else None
         rollout = Rollout(
-            api=api, timeout_s=20, tell=lambda text: None, champion=lambda: registry.champion,
-            champions_service=lambda: known,
+            api=api, limit_s=20, tell=lambda text: None, champion=lambda: registry.champion,
+            champion_service=lambda: known, timeouts=replace(clock.timeouts.rollout, settle_s=settle_s),
         )  # fmt: skip
-        return rollout.run(wanted(version, memory), prove, promote)
+        return rollout.run(wanted(version, memory), verify, promote)
 
     return act

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from forebay.cluster.rollout.inference_service import VERSION_LABEL, Deployment, inference_service, marks
+from forebay.cluster.rollout.inference_service import VERSION_LABEL, ModelDeployment, inference_service, rollout_labels
 from support.fake_kube import FakeCluster, Object, cluster_with_pipelines
 from support.fake_pipelines_api import recorded
 from support.forebay_command import Forebay, ForebayHere
@@ -33,14 +33,14 @@ def forebay(tmp_path: Path) -> Forebay:
 def serve(double: FakeCluster, name: str, version: str, status: Object, *pods: Object) -> None:
     """An InferenceService and its pods; a pod is its version and its status."""
     service = inference_service(
-        Deployment(
+        ModelDeployment(
             name=name, namespace="forebay-models", version=version, storage_uri="s3://b/m", weights_sha256="a" * 64,
             data_digest="d", code_version="0.1.0", run_id="r-1",
         )
     )  # fmt: skip
     double.objects.append({**service, "status": status})
     for pod in pods:
-        labels = {SERVICE_LABEL: name, **marks(service), VERSION_LABEL: pod["version"]}
+        labels = {SERVICE_LABEL: name, **rollout_labels(service), VERSION_LABEL: pod["version"]}
         metadata = {"name": f"{name}-{pod['version']}", "namespace": "forebay-models", "labels": labels}
         double.objects.append({"kind": "Pod", "metadata": metadata, "status": pod["status"]})
 

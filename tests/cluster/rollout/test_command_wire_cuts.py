@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from forebay.cluster.rollout.inference_service import Deployment, inference_service, marks
+from forebay.cluster.rollout.inference_service import ModelDeployment, inference_service, rollout_labels
 from support.connection_faults import Wire
 from support.fake_kube import FakeCluster, cluster_with_pipelines
 from support.forebay_command import Forebay, ForebayHere
@@ -24,18 +24,18 @@ def double(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeClus
 
 
 @pytest.fixture
-def forebay(tmp_path: Path) -> Forebay:
+def forebay(tmp_path: Path) -> ForebayHere:
     return ForebayHere(tmp_path)
 
 
 def _served(double: FakeCluster) -> None:
     service = inference_service(
-        Deployment(
+        ModelDeployment(
             name="digits", namespace="forebay-models", version="3", storage_uri="s3://b/m", weights_sha256="a" * 64,
             data_digest="d", code_version="0.1.0", run_id="r-1",
         )
     )  # fmt: skip
-    labels = {"serving.kserve.io/inferenceservice": "digits", **marks(service)}
+    labels = {"serving.kserve.io/inferenceservice": "digits", **rollout_labels(service)}
     pod = {"name": "digits-3", "namespace": "forebay-models", "labels": labels}
     double.objects.append({**service, "status": {"conditions": READY}})
     double.objects.append({"kind": "Pod", "metadata": pod, "status": {"conditions": READY}})
@@ -55,13 +55,13 @@ def test_the_status_is_the_same_whichever_request_is_cut(kind: str, double: Fake
 
 
 def test_a_server_that_stays_away_is_told_once_and_given_up_after_seconds(
-    double: FakeCluster, forebay: Forebay, clock_of_patience: list[float]
+    double: FakeCluster, forebay: ForebayHere
 ) -> None:
     double.refusal = (429, "too many requests")
     ended = forebay("status", "--cluster", expect=1)
     assert "answers 429" in ended.stderr
     assert ended.stderr.count("It is asked again for up to 20 s.") == 1
-    assert 15 <= sum(clock_of_patience) <= 21
+    assert 15 <= forebay.clock.waited_s <= 21
 
 
 @pytest.mark.parametrize("kind", ["reset", "unanswered", "half", "busy", "roleless"])

@@ -5,19 +5,24 @@ import re
 
 import pytest
 
-from forebay.cluster.rollout.inference_service import Deployment, Resources, inference_service, marks
+from forebay.cluster.rollout.inference_service import (
+    ModelDeployment,
+    ServerResources,
+    inference_service,
+    rollout_labels,
+)
 from forebay.errors import ConfigError
 from forebay.version import VERSION
 
-WANTED = Deployment(
+WANTED = ModelDeployment(
     name="digits", version="3", storage_uri="s3://bucket/models/3/data/bundle", weights_sha256="a" * 64,
     data_digest="b" * 64, code_version="0.1.0+c", run_id="run-1", namespace="ml", service_account="forebay-serve",
-    resources=Resources(gpus=1),
+    resources=ServerResources(gpus=1),
 )  # fmt: skip
 
 
 def test_the_object_is_exactly_this() -> None:
-    digest = marks(inference_service(WANTED))["forebay.dev/rollout"]
+    digest = rollout_labels(inference_service(WANTED))["forebay.dev/rollout"]
     assert re.fullmatch(r"[0-9a-f]{16}", digest)
     assert inference_service(WANTED) == {
         "apiVersion": "serving.kserve.io/v1beta1",
@@ -80,16 +85,16 @@ def test_the_sdk_knows_every_field_of_it() -> None:
 
 
 def test_without_gpus_none_are_asked_for() -> None:
-    resources = inference_service(Deployment(**{**vars(WANTED), "resources": Resources()}))["spec"]["predictor"][
-        "model"
-    ]["resources"]
+    resources = inference_service(ModelDeployment(**{**vars(WANTED), "resources": ServerResources()}))["spec"][
+        "predictor"
+    ]["model"]["resources"]
     assert "nvidia.com/gpu" not in resources["requests"] | resources["limits"]
 
 
 def test_a_model_without_gpus_takes_the_plain_runtime_and_a_mig_slice_has_its_own_name() -> None:
-    plain = inference_service(dataclasses.replace(WANTED, resources=Resources()))["spec"]["predictor"]["model"]
+    plain = inference_service(dataclasses.replace(WANTED, resources=ServerResources()))["spec"]["predictor"]["model"]
     assert (plain["runtime"], "nvidia.com/gpu" in plain["resources"]["limits"]) == ("forebay", False)
-    slices = Resources(gpus=2, gpu_resource="nvidia.com/mig-1g.10gb")
+    slices = ServerResources(gpus=2, gpu_resource="nvidia.com/mig-1g.10gb")
     sliced = inference_service(dataclasses.replace(WANTED, resources=slices))["spec"]["predictor"]["model"]
     assert sliced["resources"]["limits"] == {"memory": "2Gi", "nvidia.com/mig-1g.10gb": "2"}
 
@@ -97,7 +102,7 @@ def test_a_model_without_gpus_takes_the_plain_runtime_and_a_mig_slice_has_its_ow
 @pytest.mark.parametrize("name", ["Digits", "my_model", "1st", "-x", "x-", "x" * 51, ""])
 def test_a_name_that_kubernetes_refuses_is_refused_here_with_the_way_out(name: str) -> None:
     with pytest.raises(ConfigError, match="--name"):
-        inference_service(Deployment(**{**vars(WANTED), "name": name}))
+        inference_service(ModelDeployment(**{**vars(WANTED), "name": name}))
 
 
 def test_the_servers_settings_are_variables_of_its_container() -> None:
@@ -109,10 +114,10 @@ def test_the_servers_settings_are_variables_of_its_container() -> None:
 
 def test_pods_that_kserve_makes_anew_have_other_marks() -> None:
     def of(**changes: object) -> dict[str, str]:
-        return marks(inference_service(dataclasses.replace(WANTED, **changes)))  # type: ignore[arg-type]
+        return rollout_labels(inference_service(dataclasses.replace(WANTED, **changes)))  # type: ignore[arg-type]
 
     assert of() == of()
-    assert of(resources=Resources(memory="3Gi")) != of()
+    assert of(resources=ServerResources(memory="3Gi")) != of()
     assert of(run_id="another") != of()  # an annotation, which pods carry as well
     assert of(version="4") != of()
     assert of(variables={"FOREBAY_SERVE_HOSTS": "models.example"}) != of()

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from forebay import registry
-from forebay.cluster.rollout import rollout
-from forebay.cluster.rollout.rollback import _errand
-from forebay.cluster.rollout.served_versions import remembered, roll_back, service
+from forebay.cluster.rollout.rollback_pod import _rollback_pod
+from forebay.cluster.rollout.served_versions import kept_deploy_config, roll_back, service
 from forebay.contracts.bundles.spec import SPEC
 from forebay.errors import DeployError, ModelError
-from forebay.kube.client import INFERENCE_SERVICES, connect
+from forebay.kube.client import connect
+from forebay.kube.resource_types import INFERENCE_SERVICES
 from forebay.settings import DeployConfig, ServeConfig
 from forebay.settings.cluster_environment import MLFLOW_VARIABLES
 from forebay.settings.environment import MLFLOW_URI
@@ -41,8 +41,7 @@ def station(tmp_path_factory: pytest.TempPathFactory, mlflow_database: Path) -> 
         for name, value in running.given.items():
             patch.setenv(name, value)
         patch.setenv("MLFLOW_TRACKING_URI", "")  # the code sets it from what is given; so it is gone afterwards
-        patch.setattr(rollout, "STAYS_S", 0.0)
-        connected(running.double, folder, patch)
+        connected(running.double, folder, patch, running.clock)
         yield running
 
 
@@ -58,7 +57,7 @@ def pods(station: ClusterStation, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def back(station: ClusterStation) -> tuple[str, str]:
-    return roll_back(station.home, NAME, NAMESPACE, "rollback", lambda text: None)
+    return roll_back(station.home, NAME, NAMESPACE, "rollback", lambda text: None, station.clock.timeouts)
 
 
 def memory(station: ClusterStation) -> str:
@@ -134,18 +133,18 @@ def test_what_is_kept_is_checked_like_settings_and_else_forgotten(
     bundle = registry.resolve(station.home, f"{NAME}/4")
     before = kept("4", station)
     registry.remember_served(station.home, NAME, "4", before | changes)
-    assert remembered(station.home, bundle, NAMESPACE) is None
+    assert kept_deploy_config(station.home, bundle, NAMESPACE) is None
     registry.remember_served(station.home, NAME, "4", before)
-    assert remembered(station.home, bundle, NAMESPACE) == DeployConfig(timeout_s=60)
-    assert remembered(station.home, bundle, "elsewhere") is None
+    assert kept_deploy_config(station.home, bundle, NAMESPACE) == DeployConfig(timeout_s=60)
+    assert kept_deploy_config(station.home, bundle, "elsewhere") is None
     registry.remember_served(station.home, NAME, "4", {"namespace": NAMESPACE, "service_account": "admin"})
-    assert remembered(station.home, bundle, NAMESPACE) == DeployConfig()
+    assert kept_deploy_config(station.home, bundle, NAMESPACE) == DeployConfig()
     registry.remember_served(station.home, NAME, "4", before)
 
 
 def test_a_champion_that_is_served_elsewhere_is_rolled_back_there_alone(station: ClusterStation) -> None:
     with pytest.raises(ModelError, match=f"is champion in the namespace {NAMESPACE}: give --namespace {NAMESPACE}"):
-        roll_back(station.home, NAME, "elsewhere", "rollback", lambda text: None)
+        roll_back(station.home, NAME, "elsewhere", "rollback", lambda text: None, station.clock.timeouts)
 
 
 def test_with_a_public_key_no_unsigned_version_is_rolled_out_nor_back(
@@ -157,7 +156,7 @@ def test_with_a_public_key_no_unsigned_version_is_rolled_out_nor_back(
         with pytest.raises(ModelError, match=r"is not signed: it has no model\.sig"):
             roll()
     assert (station.champion, station.service) == ("4", before)
-    assert VERIFY_KEY in _errand(NAME, NAMESPACE).plain  # the pod of `forebay rollback --cluster` has it
+    assert VERIFY_KEY in _rollback_pod(NAME, NAMESPACE).config_keys  # the pod of `forebay rollback --cluster` has it
 
 
 def test_the_command_does_it_from_a_machine_that_reaches_the_api_server_alone(
@@ -177,7 +176,7 @@ def test_where_a_version_is_served_that_is_not_champion_a_rollback_serves_the_ch
     bundle = registry.resolve(station.home, f"{NAME}/2")
     connect().apply(INFERENCE_SERVICES, service(bundle, DeployConfig(), "run-1"))
     told: list[str] = []
-    assert roll_back(station.home, NAME, NAMESPACE, "rollback", told.append)[0] == "1"
+    assert roll_back(station.home, NAME, NAMESPACE, "rollback", told.append, station.clock.timeouts)[0] == "1"
     assert told[0] == f"{NAME}: version 2 is there, which is not the champion; back to version 1, which is"
     assert (station.champion, memory(station)) == ("1", "3Gi")
 
@@ -228,7 +227,7 @@ def test_what_was_changed_since_it_was_registered_is_neither_deployed_nor_rolled
 
 @pytest.mark.parametrize("kind", ["reset", "half", "busy"])
 def test_an_mlflow_server_that_is_away_at_each_call_in_turn_ends_no_rollout(
-    station: ClusterStation, kind: str, monkeypatch: pytest.MonkeyPatch, clock_of_patience: list[float]
+    station: ClusterStation, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     version = station.release({"reset": 11, "half": 12, "busy": 13}[kind])
     with wired(station.given[MLFLOW]) as wire:

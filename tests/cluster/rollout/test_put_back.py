@@ -6,7 +6,8 @@ import pytest
 
 from forebay.cluster.rollout.inference_service import VERSION_LABEL
 from forebay.errors import DeployError
-from forebay.kube.client import INFERENCE_SERVICES, Api, ApiError
+from forebay.kube.client import ApiError, KubeClient
+from forebay.kube.resource_types import INFERENCE_SERVICES
 from support.fake_kube import FakeKubeApi, Object
 from support.fake_rollout import CRASH, Registry, RollOut, memory, served, wanted
 
@@ -105,7 +106,9 @@ def test_a_version_that_answers_otherwise_is_put_back_too(roll_out: RollOut, dou
     assert served(double) == "1"
 
 
-def test_what_a_killed_rollout_left_is_not_what_is_put_back(api: Api, roll_out: RollOut, double: FakeKubeApi) -> None:
+def test_what_a_killed_rollout_left_is_not_what_is_put_back(
+    api: KubeClient, roll_out: RollOut, double: FakeKubeApi
+) -> None:
     roll_out("1")
     api.apply(INFERENCE_SERVICES, wanted("bad"))  # and its pod was killed before anything else
     with pytest.raises(DeployError, match=r"Version 1 keeps answering\.$"):
@@ -114,7 +117,7 @@ def test_what_a_killed_rollout_left_is_not_what_is_put_back(api: Api, roll_out: 
 
 
 def test_a_champion_that_was_applied_anew_and_never_came_up_is_put_back_as_it_was_proved(
-    api: Api, roll_out: RollOut, double: FakeKubeApi
+    api: KubeClient, roll_out: RollOut, double: FakeKubeApi
 ) -> None:
     roll_out("1")
     api.apply(INFERENCE_SERVICES, wanted("1", "1Mi"))
@@ -125,7 +128,7 @@ def test_a_champion_that_was_applied_anew_and_never_came_up_is_put_back_as_it_wa
 
 
 def test_a_first_version_that_was_killed_and_fails_when_it_is_tried_again_leaves_nothing(
-    api: Api, roll_out: RollOut, double: FakeKubeApi
+    api: KubeClient, roll_out: RollOut, double: FakeKubeApi
 ) -> None:
     api.apply(INFERENCE_SERVICES, wanted("bad"))
     with pytest.raises(DeployError, match=r"Nothing is served instead\.$"):
@@ -134,7 +137,7 @@ def test_a_first_version_that_was_killed_and_fails_when_it_is_tried_again_leaves
 
 
 def test_where_nobody_knows_how_the_champion_was_served_what_is_there_stays(
-    api: Api, roll_out: RollOut, double: FakeKubeApi, registry: Registry
+    api: KubeClient, roll_out: RollOut, double: FakeKubeApi, registry: Registry
 ) -> None:
     registry.champion, registry.knows = "7", False
     api.apply(INFERENCE_SERVICES, wanted("1"))
@@ -142,28 +145,28 @@ def test_where_nobody_knows_how_the_champion_was_served_what_is_there_stays(
         roll_out("bad")
 
 
-def test_what_was_never_proved_is_not_said_to_answer(api: Api, roll_out: RollOut, double: FakeKubeApi) -> None:
+def test_what_was_never_proved_is_not_said_to_answer(api: KubeClient, roll_out: RollOut, double: FakeKubeApi) -> None:
     api.apply(INFERENCE_SERVICES, wanted("1"))
     with pytest.raises(DeployError, match=r"Version 1 is there as before\.$"):
         roll_out("bad")
 
 
 def test_what_a_killed_rollout_left_is_put_right_although_nothing_was_applied(
-    api: Api, roll_out: RollOut, double: FakeKubeApi
+    api: KubeClient, roll_out: RollOut, double: FakeKubeApi
 ) -> None:
     """It is not somebody else's."""
     roll_out("1")
     api.apply(INFERENCE_SERVICES, wanted("5"))
     double.custom_objects["digits"]["status"] = {}
-    apply = Api.apply
+    apply = KubeClient.apply
 
-    def refused(self: Api, resource: Any, service: Object) -> Object:
+    def refused(self: KubeClient, resource: Any, service: Object) -> Object:
         if service["metadata"]["labels"][VERSION_LABEL] == "6":
             raise ApiError("admission refuses it.", 422)
         return apply(self, resource, service)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Api, "apply", refused)
+        patch.setattr(KubeClient, "apply", refused)
         with pytest.raises(DeployError, match=r"admission refuses it\. Version 1 keeps answering\.$"):
             roll_out("6")
     assert served(double) == "1"

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from forebay.cluster.rollout import rollout
-from forebay.cluster.rollout.inference_service import marks
+from forebay.cluster.rollout.inference_service import rollout_labels
 from forebay.errors import ConfigError, DeployError, WrongVersionError
-from forebay.kube.client import INFERENCE_SERVICES, Api, ApiError, connect
+from forebay.kube.client import ApiError, KubeClient, connect
+from forebay.kube.resource_types import INFERENCE_SERVICES
 from forebay.serving.client import PredictionFailedError
 from support.fake_kube import FakeKubeApi, Object
 from support.fake_rollout import READY, Registry, RollOut, served, wanted
@@ -35,11 +35,11 @@ def test_pods_of_the_same_version_with_other_settings_are_not_taken_for_the_new_
 
     double.controller = later
     roll_out("1", lambda url: looks.extend(double.pods), memory="2Gi")
-    assert [pod["metadata"]["labels"] for pod in looks] == [marks(wanted("1", "2Gi"))]
+    assert [pod["metadata"]["labels"] for pod in looks] == [rollout_labels(wanted("1", "2Gi"))]
 
 
 def test_a_rollout_that_another_one_overtakes_leaves_that_alone(
-    api: Api, roll_out: RollOut, double: FakeKubeApi, registry: Registry
+    api: KubeClient, roll_out: RollOut, double: FakeKubeApi, registry: Registry
 ) -> None:
     roll_out("1")
 
@@ -67,10 +67,7 @@ def test_a_version_that_was_promoted_meanwhile_is_not_overruled(
 @pytest.mark.parametrize(
     "late", [WrongVersionError("1 answered."), ConfigError("Nothing answers."), PredictionFailedError("400: shape")]
 )
-def test_a_pod_on_its_way_out_may_answer_for_a_moment(
-    roll_out: RollOut, registry: Registry, monkeypatch: pytest.MonkeyPatch, late: Exception
-) -> None:
-    monkeypatch.setattr(rollout, "PAUSE_S", 0.0)
+def test_a_pod_on_its_way_out_may_answer_for_a_moment(roll_out: RollOut, registry: Registry, late: Exception) -> None:
     asked: list[str] = []
 
     def prove(url: str) -> None:
@@ -83,9 +80,8 @@ def test_a_pod_on_its_way_out_may_answer_for_a_moment(
 
 
 def test_an_api_server_that_is_away_for_a_moment_ends_no_rollout(
-    roll_out: RollOut, double: FakeKubeApi, registry: Registry, monkeypatch: pytest.MonkeyPatch
+    roll_out: RollOut, double: FakeKubeApi, registry: Registry
 ) -> None:
-    monkeypatch.setattr(rollout, "PAUSE_S", 0.0)
     roll_out("1")
     plan = double.controller
 
@@ -125,16 +121,12 @@ def test_the_same_rollout_done_by_another_try_meanwhile_is_done(
     assert (served(double), registry.champion) == ("2", "2")
 
 
-def test_another_version_that_goes_on_answering_is_a_failure(
-    roll_out: RollOut, double: FakeKubeApi, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(rollout, "SETTLES_S", 0.0)
-
+def test_another_version_that_goes_on_answering_is_a_failure(roll_out: RollOut, double: FakeKubeApi) -> None:
     def prove(url: str) -> None:
         raise WrongVersionError("version 1 answered where 2 was expected.")
 
     with pytest.raises(DeployError, match=r"version 1 answered where 2 was expected\. Nothing is served instead"):
-        roll_out("2", prove)
+        roll_out("2", prove, settle_s=0.0)
 
 
 def test_a_service_of_somebody_elses_is_never_touched(roll_out: RollOut, double: FakeKubeApi) -> None:
@@ -150,7 +142,7 @@ def test_a_service_of_somebody_elses_is_never_touched(roll_out: RollOut, double:
     [(401, "has expired: log in again"), (403, "Ask for that right"), (422, "breaks a rule"), (500, "Try again")],
 )
 def test_what_the_server_refuses_is_said_in_its_words_with_the_fix(
-    api: Api, double: FakeKubeApi, status: int, fix: str
+    api: KubeClient, double: FakeKubeApi, status: int, fix: str
 ) -> None:
     double.refusal = (status, "the server's own words.")
     with pytest.raises(ApiError) as caught:
@@ -163,7 +155,7 @@ def test_what_the_server_refuses_is_said_in_its_words_with_the_fix(
 
 
 def test_a_server_that_is_gone_and_a_context_that_is_none_are_named(
-    api: Api, double: FakeKubeApi, tmp_path: Path
+    api: KubeClient, double: FakeKubeApi, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigError, match=r"There is no cluster to talk to: .*nowhere"):
         connect("nowhere")

@@ -7,7 +7,7 @@ import pytest
 from test.support import catch_unraisable_exception
 
 from forebay.errors import DeployError
-from forebay.kube.client import Api
+from forebay.kube.client import KubeClient
 from forebay.signals import signal_guard
 from support.fake_kube import FakeKubeApi
 from support.fake_rollout import Registry, RollOut, served
@@ -57,15 +57,15 @@ def test_a_signal_in_the_middle_of_putting_back_comes_after_it(
     if verb == "PATCH":
         roll_out("1")
     method = {"DELETE": "delete", "PATCH": "apply"}[verb]
-    before = getattr(Api, method)
+    before = getattr(KubeClient, method)
 
-    def interrupted(self: Api, *words: Any) -> Any:
+    def interrupted(self: KubeClient, *words: Any) -> Any:
         if double.custom_objects and served(double) == "2":
             signal.raise_signal(signal.SIGTERM)
         return before(self, *words)
 
     def otherwise(url: str) -> None:
-        monkeypatch.setattr(Api, method, interrupted)
+        monkeypatch.setattr(KubeClient, method, interrupted)
         raise DeployError("probabilities differ.")
 
     with pytest.raises(SystemExit):

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from forebay.cluster.runs import follow
 from support.fake_pipelines_api import KfpDouble, kfp_double, recorded
-from support.forebay_command import Forebay, ForebayHere
+from support.forebay_command import ForebayHere
 
 
 @pytest.fixture
@@ -18,12 +17,6 @@ def done() -> Iterator[KfpDouble]:
 
 
 @pytest.fixture
-def forebay(tmp_path: Path) -> Forebay:
+def forebay(tmp_path: Path) -> ForebayHere:
     """The command, in a folder that is in no git repository."""
     return ForebayHere(tmp_path)
-
-
-@pytest.fixture
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look again at once."""
-    monkeypatch.setattr(follow, "POLL_S", (0.0, 0.0))

@@ -9,21 +9,23 @@ import yaml
 from kubernetes.config import kube_config
 
 from forebay.backend.summary import Event, StepFailedError
-from forebay.cluster.runs.follow import Follower
-from forebay.cluster.runs.login import Login
-from forebay.cluster.runs.nodes import steps_of
-from forebay.cluster.runs.pipelines_client import BackendError, connect
+from forebay.cluster.runs.login import PipelinesLogin
+from forebay.cluster.runs.pipelines_client import PipelinesError, connect
 from forebay.cluster.runs.run import follow
+from forebay.cluster.runs.run_follower import RunFollower
+from forebay.cluster.runs.workflow_nodes import steps_of
 from forebay.errors import ClusterError, ConfigError
-from forebay.kube.retries import BEGIN_S, Patience
+from forebay.kube.retries import START_RETRY_S
 from support.fake_pipelines_api import KfpDouble, kfp_double, recorded
 from support.loopback_server import kubeconfig
+from support.manual_clock import ManualClock
 
-pytestmark = pytest.mark.usefixtures("no_waiting")
+CLOCK = ManualClock()
 
 
-def _follower(double: KfpDouble, events: list[Event]) -> Follower:
-    return Follower(connect(Login(host=double.url), Patience(BEGIN_S)), "r1", events.append)
+def _follower(double: KfpDouble, events: list[Event]) -> RunFollower:
+    client = connect(PipelinesLogin(host=double.url), CLOCK.retry_budget(START_RETRY_S))
+    return RunFollower(client, "r1", events.append, CLOCK.timeouts.follow)
 
 
 def _early(run: dict[str, Any]) -> dict[str, Any]:
@@ -77,8 +79,8 @@ def test_what_a_running_step_says_is_told_while_it_runs(
         # the client reads KUBECONFIG when it is imported
         monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "kubeconfig"))
         told: list[Event] = []
-        backend = connect(Login(host=double.url if live == "ui" else ""))
-        follower = Follower(backend, "r1", told.append)
+        backend = connect(PipelinesLogin(host=double.url if live == "ui" else ""))
+        follower = RunFollower(backend, "r1", told.append)
         assert not follower._look()
     assert [event["step"] for event in told if event["kind"] == "started"] == ["ingest"]
 
@@ -158,7 +160,7 @@ def test_a_server_that_stays_away_is_given_up() -> None:
     with kfp_double(recorded("done")) as double:
         follower = _follower(double, [])
         double.refuses["/apis/v2beta1/runs/r1"] = (503, "")
-        with pytest.raises(BackendError, match="answers 503"):
+        with pytest.raises(PipelinesError, match="answers 503"):
             follow(follower, [])
     with pytest.raises(ConfigError, match="does not answer"):  # its port is closed now
         follow(follower, [])
@@ -166,7 +168,12 @@ def test_a_server_that_stays_away_is_given_up() -> None:
 
 def test_a_token_that_expires_in_the_middle_ends_the_following_at_once() -> None:
     with kfp_double(recorded("done")) as double:
-        follower = Follower(connect(Login(host=double.url, token="first"), Patience(BEGIN_S)), "r1", [].append)
+        follower = RunFollower(
+            connect(PipelinesLogin(host=double.url, token="first"), CLOCK.retry_budget(START_RETRY_S)),
+            "r1",
+            [].append,
+            CLOCK.timeouts.follow,
+        )
         double.token = "another"
-        with pytest.raises(BackendError, match=r"wrong or has expired: renew FOREBAY_KFP_TOKEN"):
+        with pytest.raises(PipelinesError, match=r"wrong or has expired: renew FOREBAY_KFP_TOKEN"):
             follow(follower, [])

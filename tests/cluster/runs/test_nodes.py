@@ -1,6 +1,6 @@
 """Steps read from the nodes of workflows that ran on a real cluster."""
 
-from forebay.cluster.runs.nodes import steps_of
+from forebay.cluster.runs.workflow_nodes import steps_of
 from support.fake_pipelines_api import recorded
 
 

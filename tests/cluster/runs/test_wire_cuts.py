@@ -15,22 +15,19 @@ KINDS = ("unanswered", "half", "busy")
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.usefixtures("no_waiting")
-def test_one_run_is_started_and_followed_to_its_end_whichever_request_is_cut(
-    kind: str, forebay: Forebay, clock_of_patience: list[float]
-) -> None:
+def test_one_run_is_started_and_followed_to_its_end_whichever_request_is_cut(kind: str, forebay: ForebayHere) -> None:
     with kfp_double(recorded("done")) as double:
         forebay("submit", "--host", double.url, "--json")
         count = len(double.wire.asked)
     for at in range(count):
         with kfp_double(recorded("done")) as double:
             double.wire = Wire(kind, at)
-            clock_of_patience.clear()
+            forebay.clock.pauses.clear()
             ended = forebay("submit", "--host", double.url, "--json")
         assert json.loads(ended.stdout)["state"] == "done", at
         assert double.wire.cuts == 1
         assert (len(double.runs), len(double.experiments), len(double.files)) == (1, 1, 2), at
-        assert sum(clock_of_patience) == (RETRY_AFTER_S if kind == "busy" else 1), at
+        assert forebay.clock.waited_s == (RETRY_AFTER_S if kind == "busy" else 1), at
     assert count > 10
 
 
@@ -80,10 +77,8 @@ def test_a_host_without_a_token_and_a_file_of_one_are_told_apart(
     assert f"renew the file {tmp_path / 'token'}, which FOREBAY_KFP_TOKEN_FILE names" in said
 
 
-def test_a_server_that_is_away_is_told_once_and_given_up_after_a_minute(
-    forebay: Forebay, done: KfpDouble, clock_of_patience: list[float]
-) -> None:
+def test_a_server_that_is_away_is_told_once_and_given_up_after_a_minute(forebay: ForebayHere, done: KfpDouble) -> None:
     done.refuses["/apis/v2beta1/healthz"] = (503, "no healthy upstream")
     said = forebay("submit", "--host", done.url, expect=1).stderr
     assert said.count("It is asked again for up to 60 s.") == 1
-    assert 50 <= sum(clock_of_patience) <= 61
+    assert 50 <= forebay.clock.waited_s <= 61

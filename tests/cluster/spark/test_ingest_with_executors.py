@@ -4,6 +4,7 @@ import hashlib
 import json
 import tarfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from threading import Thread
@@ -16,19 +17,21 @@ from forebay.cluster.spark import ingest_with_executors
 from forebay.contracts.manifest import DataManifest
 from forebay.errors import ConfigError, DataError
 from forebay.ingest import ingest
-from forebay.kube import followed_resource as job_module
 from forebay.kube import own_pod
-from forebay.kube.followed_resource import JobError
+from forebay.kube.custom_job import JobError
 from forebay.object_store import ObjectFolder
 from forebay.settings import IngestConfig
 from forebay.state import StepLog, is_sealed
 from forebay.state.events import read_events
 from support.fake_kube import FakeKubeApi, Object, fake_kube_api
+from support.manual_clock import ManualClock
 from support.s3_server import S3Store
 from support.small_images import plant_bad_files, write_folder
 from support.spark_driver_pod import run_driver
 
 Ingest = Callable[..., DataManifest]
+TIMEOUTS = ManualClock().timeouts
+EXECUTOR = SparkApplicationExecutor(TIMEOUTS)
 WORK = "s3://executors/work"
 POD: Object = {
     "metadata": {"name": "ingest-pod", "namespace": "kubeflow", "uid": "u-1"},
@@ -86,7 +89,6 @@ def step_pod(tmp_path: Path, s3: S3Store, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("FOREBAY_SPARK_ACCOUNT", "forebay-spark")
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "config"))
-    monkeypatch.setattr(job_module, "SLICE_S", 0)
 
 
 @pytest.fixture
@@ -127,16 +129,16 @@ def events_of(log: StepLog, kind: str) -> list[dict[str, Any]]:
 
 def test_what_the_driver_tells_is_told_by_the_step(steplog: StepLog, capsys: pytest.CaptureFixture[str]) -> None:
     """Lines as a driver's log has them."""
-    passing = ingest_with_executors._Passing(steplog)
+    driver_log = ingest_with_executors._DriverLog(steplog)
     StepLog(name="ingest", run_id="", home=steplog.home).progress(300, 600, "images")
     for line in capsys.readouterr().out.splitlines():
-        passing.on(line)
+        driver_log.read_line(line)
     refusal = (
         'io.fabric8.kubernetes.client.KubernetesClientException: Failure executing: POST. Message: pods "f-exec-1" is '
         "forbidden: exceeded quota: small, requested: requests.memory=2Gi"
     )
     for line in ("26/11/22 09:00:00 INFO ExecutorPodsAllocator: Going to request 2 executors", refusal, refusal):
-        passing.on(line)
+        driver_log.read_line(line)
     [progress] = events_of(steplog, "progress")
     assert (progress["done"], progress["total"], progress["unit"]) == (300, 600, "images")
     [warning] = events_of(steplog, "warning")
@@ -158,7 +160,7 @@ def test_a_step_with_executors_ends_as_one_without_and_leaves_nothing_in_the_sto
     ours = hashlib.sha256(str(out).encode()).hexdigest()[:16]
     s3.client.put_object(Bucket="executors", Key=f"work/ingest/{ours}/killed/staged/part-00000.parquet", Body=b"x")
     s3.client.put_object(Bucket="executors", Key="work/ingest/somebody-elses/running/index.parquet", Body=b"x")
-    there = ingest(out, IngestConfig(data=source, executors=2, max_quarantine=0.5), steplog, SparkApplicationExecutor())
+    there = ingest(out, IngestConfig(data=source, executors=2, max_quarantine=0.5), steplog, EXECUTOR)
     assert events_of(steplog, "result")[0]["data"]["digest"] == there.digest
     here = run_ingest(source, tmp_path / "here", max_quarantine=0.5)
     assert there == here == DataManifest.read(out)
@@ -190,7 +192,7 @@ def test_the_drivers_error_is_the_steps_own_and_nothing_is_left(
 
     double, _ = cluster(work_off)
     with pytest.raises(DataError) as there:
-        ingest(tmp_path / "there", IngestConfig(data=uri, executors=2), steplog, SparkApplicationExecutor())
+        ingest(tmp_path / "there", IngestConfig(data=uri, executors=2), steplog, EXECUTOR)
     with pytest.raises(DataError) as here:
         run_ingest(uri, tmp_path / "here")
     assert str(there.value) == str(here.value)
@@ -204,7 +206,7 @@ def test_an_application_that_fails_without_a_word_of_the_driver_fails_in_the_ope
 ) -> None:
     cluster(lambda application: False)
     with pytest.raises(JobError, match=r"SparkApplication kubeflow/forebay-ingest-\w+ failed: driver container failed"):
-        ingest(tmp_path / "out", IngestConfig(data=source, executors=2), steplog, SparkApplicationExecutor())
+        ingest(tmp_path / "out", IngestConfig(data=source, executors=2), steplog, EXECUTOR)
     assert not (tmp_path / "out" / "manifest.json").exists()
 
 
@@ -212,10 +214,10 @@ def test_what_nobody_tried_again_is_removed_after_a_day(
     cluster: Any, source: str, s3: S3Store, tmp_path: Path, steplog: StepLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     s3.client.put_object(Bucket="executors", Key="work/ingest/killed-run/aa/index.parquet", Body=b"x")
-    monkeypatch.setattr(ingest_with_executors, "STALE", -timedelta(days=1))
+    executor = SparkApplicationExecutor(replace(TIMEOUTS, stale_after=-timedelta(days=1)))
     cluster(lambda application: False)
     with pytest.raises(JobError):
-        ingest(tmp_path / "out", IngestConfig(data=source, executors=2), steplog, SparkApplicationExecutor())
+        ingest(tmp_path / "out", IngestConfig(data=source, executors=2), steplog, executor)
     assert left() == []
 
 
@@ -225,12 +227,12 @@ def test_what_the_chart_does_not_give_is_named_with_the_value_that_gives_it(
 ) -> None:
     monkeypatch.delenv(variable)
     with pytest.raises(ConfigError, match=rf"ingest\.executors needs {variable}, .* spark\.enabled=true"):
-        ingest(tmp_path / "out", IngestConfig(data=source, executors=2), steplog, SparkApplicationExecutor())
+        ingest(tmp_path / "out", IngestConfig(data=source, executors=2), steplog, EXECUTOR)
 
 
 def test_outside_a_pod_the_step_says_so(source: str, tmp_path: Path, steplog: StepLog) -> None:
     with pytest.raises(ConfigError, match="This is no step of Kubeflow Pipelines in a pod"):
-        ingest(tmp_path / "out", IngestConfig(data=source, executors=2), steplog, SparkApplicationExecutor())
+        ingest(tmp_path / "out", IngestConfig(data=source, executors=2), steplog, EXECUTOR)
 
 
 @pytest.mark.parametrize("store", ["/work", "https://bucket/work"])
@@ -239,4 +241,4 @@ def test_a_work_store_that_is_none_is_refused(
 ) -> None:
     monkeypatch.setenv("FOREBAY_WORK_STORE", store)
     with pytest.raises(ConfigError, match="FOREBAY_WORK_STORE must look like s3://BUCKET/PREFIX"):
-        ingest(tmp_path / "out", IngestConfig(data=source, executors=2), steplog, SparkApplicationExecutor())
+        ingest(tmp_path / "out", IngestConfig(data=source, executors=2), steplog, EXECUTOR)

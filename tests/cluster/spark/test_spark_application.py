@@ -6,14 +6,20 @@ from typing import Any
 import pyspark
 import pytest
 
-from forebay.cluster.spark.spark_application import SPARK_VERSION, Application, job_of, spark_application, verdict
+from forebay.cluster.spark.spark_application import (
+    SPARK_VERSION,
+    IngestApplication,
+    custom_job,
+    outcome,
+    spark_application,
+)
 from forebay.ingest.spark.session import SETTINGS
-from forebay.kube.followed_resource import Verdict
+from forebay.kube.custom_job import JobOutcome
 from forebay.settings.cluster_environment import STORE, STORE_KEYS
 from forebay.version import VERSION
 from support.manifest_checks import check_custom, check_pod_security, check_schema
 
-WANTED = Application(
+WANTED = IngestApplication(
     name="forebay-ingest-0123456789abcdef", namespace="kubeflow", image="registry.example.com/forebay/spark:1",
     pull_secrets=("registry",), account="forebay-spark", main_file="/opt/code/forebay/ingest/distributed/driver.py",
     work="s3://forebay/work/ingest/0123456789abcdef/aa", executors=4, executor_memory="2Gi",
@@ -134,19 +140,19 @@ def test_the_version_is_that_of_the_package() -> None:
         ({"state": "RUNNING"}, None),
         ({"state": "SUCCEEDING"}, None),
         ({"state": "FAILING", "errorMessage": "driver container failed"}, None),
-        ({"state": "COMPLETED"}, Verdict(succeeded=True)),
-        ({"state": "FAILED", "errorMessage": "no"}, Verdict(succeeded=False, reason="no")),
-        ({"state": "SUBMISSION_FAILED", "errorMessage": "no"}, Verdict(succeeded=False, reason="no")),
+        ({"state": "COMPLETED"}, JobOutcome(succeeded=True)),
+        ({"state": "FAILED", "errorMessage": "no"}, JobOutcome(succeeded=False, reason="no")),
+        ({"state": "SUBMISSION_FAILED", "errorMessage": "no"}, JobOutcome(succeeded=False, reason="no")),
     ],
 )
-def test_an_application_has_ended_when_the_operator_says_so(state: dict[str, str], expected: Verdict | None) -> None:
-    assert verdict({"status": {"applicationState": state}}) == expected
-    assert verdict({}) is None
+def test_an_application_has_ended_when_the_operator_says_so(state: dict[str, str], expected: JobOutcome | None) -> None:
+    assert outcome({"status": {"applicationState": state}}) == expected
+    assert outcome({}) is None
 
 
 def test_its_pods_are_found_by_the_operators_label() -> None:
-    job = job_of(spark_application(WANTED))
-    assert job.pods == "sparkoperator.k8s.io/app-name=forebay-ingest-0123456789abcdef"
+    job = custom_job(spark_application(WANTED))
+    assert job.pod_selector == "sparkoperator.k8s.io/app-name=forebay-ingest-0123456789abcdef"
     assert (job.piece, job.switch) == ("spark-operator", "spark.enabled")
 
 
@@ -157,5 +163,5 @@ def test_of_a_page_of_java_the_line_that_tells_is_taken() -> None:
         'at: https://10.96.0.1:443/apis/x. Message: networkpolicies is forbidden: User "o" cannot patch. '
         "Received status: Status(apiVersion=v1)\n\tat io.fabric8.kubernetes.client.X.copyAsCause(X.java:205)\n"
     )
-    found = verdict({"status": {"applicationState": {"state": "SUBMISSION_FAILED", "errorMessage": page}}})
-    assert found == Verdict(succeeded=False, reason='networkpolicies is forbidden: User "o" cannot patch')
+    found = outcome({"status": {"applicationState": {"state": "SUBMISSION_FAILED", "errorMessage": page}}})
+    assert found == JobOutcome(succeeded=False, reason='networkpolicies is forbidden: User "o" cannot patch')

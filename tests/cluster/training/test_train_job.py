@@ -11,11 +11,10 @@ import pytest
 from safetensors.torch import load_file
 
 from forebay.cluster.executors import TrainJobExecutor
-from forebay.cluster.training.train_job import Nodes, train_job, verdict
+from forebay.cluster.training.train_job import TrainingNodes, outcome, train_job
 from forebay.errors import ConfigError, DataError
-from forebay.kube import followed_resource as job_module
 from forebay.kube import own_pod as own_pod_module
-from forebay.kube.followed_resource import JobError, Verdict
+from forebay.kube.custom_job import JobError, JobOutcome
 from forebay.object_store import ObjectFolder
 from forebay.settings import TrainConfig
 from forebay.settings.cluster_environment import CHECKPOINT_STORE
@@ -25,13 +24,15 @@ from forebay.train.nodes.transfer import download_folder, upload_folder
 from forebay.version import VERSION
 from support.fake_kube import FakeKubeApi, Object, fake_kube_api
 from support.made_once import home_with
+from support.manual_clock import ManualClock
 from support.s3_server import S3Store
 
+EXECUTOR = TrainJobExecutor(ManualClock().timeouts)
 IMAGE = "registry.example.com/forebay/train@sha256:1"
 NAME = "forebay-train-123e4567-e89b-12d3"
-WANTED = Nodes(
+WANTED = TrainingNodes(
     name=NAME, namespace="kubeflow", image=IMAGE, arguments=("s3://b/shards", "s3://b/out", "{}"), nodes=2, gpus=4,
-    gpu_resource="nvidia.com/gpu", memory="8Gi", timeout_s=60, variables={"MLFLOW_RUN_ID": "r"},
+    gpu_resource="nvidia.com/gpu", memory="8Gi", limit_s=60, variables={"MLFLOW_RUN_ID": "r"},
 )  # fmt: skip
 
 
@@ -92,7 +93,7 @@ def test_the_object_is_exactly_this() -> None:
     ],
 )
 def test_the_verdict_is_read_from_the_conditions(conditions: list[Object], expected: tuple[bool, str] | None) -> None:
-    assert verdict({"status": {"conditions": conditions}}) == (expected and Verdict(*expected))
+    assert outcome({"status": {"conditions": conditions}}) == (expected and JobOutcome(*expected))
 
 
 class Working:
@@ -157,7 +158,6 @@ def step_on_a_cluster(
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "config"))
     monkeypatch.setattr(own_pod_module, "NAMESPACE_FILE", tmp_path / "namespace")
-    monkeypatch.setattr(job_module, "SLICE_S", 0)
     return ObjectFolder.parse(uri, "a test")
 
 
@@ -166,7 +166,7 @@ def test_two_machines_train_and_the_step_goes_on_with_their_bundle(
     small: Callable[..., TrainConfig],
 ) -> None:  # fmt: skip
     lenet5 = {"model": "lenet5", "width": "auto", "dropout": 0.0, "precision": "fp32"}
-    result = fit(dataset, tmp_path / "two", small(**lenet5, nodes=2), steplog, executor=TrainJobExecutor())
+    result = fit(dataset, tmp_path / "two", small(**lenet5, nodes=2), steplog, executor=EXECUTOR)
     (wanted,) = working.applied
     assert wanted["metadata"]["name"] == NAME
     assert wanted["metadata"]["namespace"] == "kubeflow"
@@ -192,7 +192,11 @@ def test_settings_that_fit_no_model_fail_the_step_in_words_and_leave_no_job(
 ) -> None:  # fmt: skip
     with pytest.raises(JobError, match=f"TrainJob kubeflow/{NAME} failed: 65"):
         fit(
-            dataset, tmp_path / "out", small(model="lenet5", nodes=2), steplog, executor=TrainJobExecutor()
+            dataset,
+            tmp_path / "out",
+            small(model="lenet5", nodes=2),
+            steplog,
+            executor=EXECUTOR,
         )  # lenet5 has no width
     assert NAME not in double.custom_objects
 
@@ -202,7 +206,7 @@ def test_outside_a_cluster_several_machines_are_refused(
 ) -> None:
     monkeypatch.delenv("KFP_POD_NAME", raising=False)
     with pytest.raises(ConfigError, match="no step of Kubeflow Pipelines in a pod"):
-        fit(dataset, tmp_path / "out", small(nodes=2), steplog, executor=TrainJobExecutor())
+        fit(dataset, tmp_path / "out", small(nodes=2), steplog, executor=EXECUTOR)
 
 
 def test_without_an_executor_several_machines_are_refused_in_words(

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from forebay.cluster.rollout.access import rights
-from forebay.cluster.rollout.inference_service import API_VERSION, Deployment, inference_service
+from forebay.cluster.rollout.inference_service import API_VERSION, ModelDeployment, inference_service
 from support.helm_chart import RELEASE
 from support.live_helm_release import Release
 
@@ -67,7 +67,7 @@ def test_the_runner_may_do_nothing_else(runner: Any, verb: str, group: str, reso
 
 def test_the_runner_makes_changes_reads_and_removes_a_served_model(runner: Any) -> None:
     body = inference_service(
-        Deployment(
+        ModelDeployment(
             name="rights-probe",
             version="1",
             storage_uri="s3://forebay/absent",

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from forebay.kube.client import INFERENCE_SERVICES, connect
+from forebay.kube.client import connect
+from forebay.kube.resource_types import INFERENCE_SERVICES
 from support.forebay_command import Forebay
 from support.live_platform import MODELS, SMALL, Platform, Trained
 from support.opt_in import skip_unless_asked

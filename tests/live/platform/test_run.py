@@ -67,14 +67,14 @@ def test_a_rollback_serves_the_champion_before_and_the_status_shows_it(platform:
     assert answer.stdout.startswith(f"{trained.name} version {first} is champion again")
     assert _served(platform, trained.name) == (first, "answers")
     assert platform.predict(trained.name, IMAGE)["model_version"] == first
-    assert platform.errands("forebay-rollback") == []
+    assert platform.one_shot_pods("forebay-rollback") == []
 
 
 def test_the_doctor_finds_nothing_and_leaves_nothing(platform: Platform) -> None:
     found = platform.forebay.json("doctor", "--cluster")
     assert [each for each in found["checks"] if not each["ok"]] == []
     assert {"image", "dns", "s3", "mlflow", "pod clock"} <= {each["name"] for each in found["checks"]}
-    assert platform.errands("forebay-doctor") == []
+    assert platform.one_shot_pods("forebay-doctor") == []
 
 
 def _served(platform: Platform, name: str) -> tuple[str, str]:

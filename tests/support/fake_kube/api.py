@@ -11,12 +11,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from forebay.kube.client import Api, connect
-from forebay.kube.retries import WORK_S, Patience
+from forebay.kube.client import KubeClient, connect
+from forebay.kube.retries import BACKGROUND_RETRY_S
 from support.connection_faults import Wire
 from support.fake_kube.objects import STORAGE, Object, ObjectStore, Resources, status
 from support.fake_kube.rights import Rights
 from support.loopback_server import QuietHandler, kubeconfig, serving
+from support.manual_clock import ManualClock
 
 Controller = Callable[[Object], tuple[Object, list[Object]]]  # from an applied object to its status and its pods
 Answer = tuple[int, Any]
@@ -155,9 +156,9 @@ def serve(fake: FakeKubeApi, certificate: ssl.SSLContext | None = None) -> Itera
         yield fake
 
 
-def connected(fake: FakeKubeApi, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Api:
+def connected(fake: FakeKubeApi, folder: Path, monkeypatch: pytest.MonkeyPatch, clock: ManualClock) -> KubeClient:
     """A connection to it, through a kubeconfig in the folder, as outside a pod."""
     (folder / "config").write_text(json.dumps(fake.kubeconfig()))
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(folder / "config"))
-    return connect(bears=Patience(WORK_S, lambda text: None))
+    return connect(retry_budget=clock.retry_budget(BACKGROUND_RETRY_S))

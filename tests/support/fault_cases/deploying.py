@@ -22,7 +22,7 @@ from support.fault_cases.process import Before, Fault, Signal, exit_code, starte
 from support.fault_cases.stored import Damage
 
 PROVED = "forebay.registry:set_champion"  # called when it has answered as evaluated
-LOADED = "forebay.deploy.smoke:Smoke.check"  # when the candidate is loaded beside the champion
+LOADED = "forebay.deploy.smoke:SmokeTest.check"  # when the candidate is loaded beside the champion
 
 
 def terminated(ground: Ground, step: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from forebay.cli.command import command
-from forebay.cli.options import cluster_option, json_option
+from forebay.cli.options import cluster_option, cluster_timeouts, json_option
 from forebay.cli.server_options import address_options, server_port
 from forebay.errors import ForebayError
 from forebay.select_backend import command_backend
@@ -53,7 +53,7 @@ def doctor_command(host: str, port: int, cluster: bool, context: str, no_probe: 
     backend = command_backend(
         cluster,
         local=lambda: _machine(host, port),
-        cluster=lambda: ClusterBackend(context=context, probed=not no_probe, image=image),
+        cluster=lambda: ClusterBackend(timeouts=cluster_timeouts(), context=context, probed=not no_probe, image=image),
         cluster_options={"--context": context, "--no-probe": no_probe, "--image": image},
     )
     try:

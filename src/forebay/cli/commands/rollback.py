@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from forebay.cli.command import command
-from forebay.cli.options import cluster_option
+from forebay.cli.options import cluster_option, cluster_timeouts
 from forebay.cli.server_options import (
     address_options,
     runner_option,
@@ -55,7 +55,7 @@ def rollback_command(
     backend = command_backend(
         cluster,
         local=lambda: _server_backend(host, port, runner, assignments),
-        cluster=lambda: ClusterBackend(context=context, namespace=namespace, image=image),
+        cluster=lambda: ClusterBackend(timeouts=cluster_timeouts(), context=context, namespace=namespace, image=image),
         local_options={"--set": assignments},
         cluster_options={"--context": context, "--namespace": namespace, "--image": image},
     )

@@ -5,7 +5,7 @@ import json
 import click
 
 from forebay.cli.command import command, show_problems
-from forebay.cli.options import cluster_option, json_option
+from forebay.cli.options import cluster_option, cluster_timeouts, json_option
 from forebay.errors import ExitCode
 from forebay.select_backend import command_backend
 from forebay.state import Home
@@ -31,7 +31,7 @@ def status_command(cluster: bool, context: str, namespace: str, as_json: bool) -
     backend = command_backend(
         cluster,
         local=lambda: LocalBackend(home=Home.find().open()),
-        cluster=lambda: ClusterBackend(context=context, namespace=namespace),
+        cluster=lambda: ClusterBackend(timeouts=cluster_timeouts(), context=context, namespace=namespace),
         cluster_options={"--context": context, "--namespace": namespace},
     )
     status = backend.status()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from forebay.cli.command import command
-from forebay.cli.options import given_settings, json_option, one_line_text, setting_options
+from forebay.cli.options import cluster_timeouts, given_settings, json_option, one_line_text, setting_options
 from forebay.errors import ClusterError, ConfigError, ExitCode
 from forebay.settings.environment import KFP_CA_VARIABLE, KFP_HOST_VARIABLE, KFP_NAMESPACE_VARIABLE
 from forebay.settings.namespaces import PIPELINES
@@ -16,7 +16,7 @@ from forebay.signals import interrupt_status, raise_on_signals
 
 if TYPE_CHECKING:
     from forebay.cluster.backend import ClusterBackend
-    from forebay.cluster.runs.run import Started
+    from forebay.cluster.runs.run import StartedRun
 
 OnInterrupt = Literal["ask", "leave", "terminate"]
 
@@ -118,15 +118,19 @@ def submit_command(
     from forebay.backend.protocol import RunRequest
     from forebay.cluster.backend import ClusterBackend
     from forebay.cluster.runs.login import login
-    from forebay.cluster.runs.run import Started
+    from forebay.cluster.runs.run import StartedRun
 
     raise_on_signals()
     backend = ClusterBackend(
-        login=login(host, namespace, context, ca), compiled=pipeline, experiment=experiment, run_name=run_name
+        login=login(host, namespace, context, ca),
+        compiled=pipeline,
+        experiment=experiment,
+        run_name=run_name,
+        timeouts=cluster_timeouts(),
     )
     if run_id:
         backend.pipelines.run(run_id)
-        started = Started(run_id=run_id, url=backend.pipelines.run_url(run_id), version="")
+        started = StartedRun(run_id=run_id, url=backend.pipelines.run_url(run_id), version="")
     else:
         started = backend.start(RunRequest(settings=settings, fresh=fresh), _warn)
     click.echo(f"Run {started.run_id}: {started.url or _way_to_ui(namespace, started.run_id)}", err=True)
@@ -138,7 +142,7 @@ def submit_command(
     return _follow(backend, started, on_interrupt, as_json=as_json)
 
 
-def _follow(backend: "ClusterBackend", started: "Started", on_interrupt: OnInterrupt, *, as_json: bool) -> int:
+def _follow(backend: "ClusterBackend", started: "StartedRun", on_interrupt: OnInterrupt, *, as_json: bool) -> int:
     from rich.console import Console
 
     from forebay.backend.summary import StepFailedError

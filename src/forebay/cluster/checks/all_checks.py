@@ -5,22 +5,27 @@ from collections.abc import Iterator
 from forebay.backend.check import CheckResult, failed_with
 from forebay.cluster.checks import definitions, given, nodes, probe, reach, rights, storage, workloads
 from forebay.cluster.checks.place import Place
+from forebay.cluster.timeouts import ClusterTimeouts
 from forebay.errors import ConfigError
 from forebay.install.charts import sources
 from forebay.kube.client import connect
-from forebay.kube.retries import LOOK_S, Patience
+from forebay.kube.retries import INTERACTIVE_RETRY_S
 
 
-def all_checks(context: str, *, probed: bool, image: str = "") -> Iterator[CheckResult]:
+def all_checks(
+    context: str, *, probed: bool, image: str = "", timeouts: ClusterTimeouts | None = None
+) -> Iterator[CheckResult]:
     """Look at everything the platform needs of a cluster; a check is made when it is asked for.
 
     Args:
         context: of the kubeconfig; empty for the pod's own cluster, or the current one.
         probed: whether a short-lived pod looks from inside as well.
         image: of that pod; empty for the pipelines' own.
+        timeouts: how long to wait for a server that is away.
     """
+    timeouts = timeouts or ClusterTimeouts()
     try:
-        place = Place(connect(context, Patience(LOOK_S)), context)
+        place = Place(connect(context, timeouts.retry_budget(INTERACTIVE_RETRY_S), timeouts.api), context)
     except ConfigError as error:
         yield failed_with("kubeconfig", error)
         return

@@ -6,7 +6,7 @@ from functools import partial
 
 from forebay.backend.check import CheckResult, failed, passed
 from forebay.cluster.checks.place import RUNTIMES, Place, guarded
-from forebay.kube.client import INFERENCE_SERVICES
+from forebay.kube.resource_types import INFERENCE_SERVICES
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,11 @@ def definitions(place: Place) -> Iterator[CheckResult]:
 
 def _served(place: Place, needed: Needed) -> CheckResult:
     api = f"{needed.group}/{needed.version}"
-    there = place.api.kinds(needed.group, needed.version)
+    there = place.api.resource_names(needed.group, needed.version)
     absent = [kind for kind in needed.kinds if kind not in (there or ())]
     if not absent:
         return passed(needed.name, f"{api}: {', '.join(needed.kinds)}")
-    others = [] if there is not None else place.api.versions(needed.group)
+    others = [] if there is not None else place.api.group_versions(needed.group)
     if others:
         return failed(
             needed.name,

@@ -8,11 +8,10 @@ from forebay.backend.check import CheckResult, failed, passed
 from forebay.cluster.checks import workloads
 from forebay.cluster.checks.place import CONFIG_MAPS, MODELS, RUNTIMES, SECRETS, Place, guarded
 from forebay.cluster.rollout.inference_service import SERVING_RUNTIME
-from forebay.kube.client import Resource
+from forebay.kube.resource_types import ResourceType
 from forebay.object_store.variables import ENDPOINT
 from forebay.settings.cluster_environment import (
     CHECKPOINT_STORE,
-    GIVEN,
     MLFLOW,
     MLFLOW_LOGIN,
     MODEL_STORE,
@@ -20,6 +19,7 @@ from forebay.settings.cluster_environment import (
     SIGNING_KEY_FILE,
     SIGNING_SECRET,
     SPARK_ACCOUNT,
+    STEP_ENVIRONMENT,
     STORE,
     STORE_KEYS,
     VERIFY_KEY,
@@ -38,7 +38,7 @@ class Held:
     """An object, and the keys that it has to hold."""
 
     name: str  # of the check
-    resource: Resource
+    resource: ResourceType
     kind: str
     namespace: str
     object: str
@@ -47,8 +47,8 @@ class Held:
 
 
 HELD = (
-    Held("settings", CONFIG_MAPS, "ConfigMap", PIPELINES, GIVEN, PLAIN, (ENDPOINT,)),
-    Held("keys", SECRETS, "Secret", PIPELINES, GIVEN, MLFLOW_LOGIN, STORE_KEYS),
+    Held("settings", CONFIG_MAPS, "ConfigMap", PIPELINES, STEP_ENVIRONMENT, PLAIN, (ENDPOINT,)),
+    Held("keys", SECRETS, "Secret", PIPELINES, STEP_ENVIRONMENT, MLFLOW_LOGIN, STORE_KEYS),
     Held("keys", SECRETS, "Secret", MODELS, MODELS_STORE, (), STORE_KEYS),
 )
 
@@ -63,7 +63,7 @@ def given(place: Place) -> Iterator[CheckResult]:
 
 def _held(place: Place, held: Held) -> CheckResult:
     where = f"{held.kind} {held.object} in {held.namespace}"
-    found = place.api.keys(held.resource, held.namespace, held.object)
+    found = place.api.data_keys(held.resource, held.namespace, held.object)
     chart = f"The chart writes it (pipelines.enabled): {place.up} installs it again."
     own = workloads.own_store(place)
     if found is None and not held.keys and not own:
@@ -80,10 +80,10 @@ def _held(place: Place, held: Held) -> CheckResult:
 
 
 def _signing(place: Place) -> CheckResult:
-    if SIGNING_KEY not in (place.api.keys(CONFIG_MAPS, PIPELINES, GIVEN) or ()):
+    if SIGNING_KEY not in (place.api.data_keys(CONFIG_MAPS, PIPELINES, STEP_ENVIRONMENT) or ()):
         return passed("signing", "register signs no models (signing.enabled)")
     where = f"Secret {SIGNING_SECRET} in {PIPELINES}"
-    if SIGNING_KEY_FILE in (place.api.keys(SECRETS, PIPELINES, SIGNING_SECRET) or ()):
+    if SIGNING_KEY_FILE in (place.api.data_keys(SECRETS, PIPELINES, SIGNING_SECRET) or ()):
         return passed("signing", f"register signs models by the key of the {where}")
     create = f"create secret generic {SIGNING_SECRET} --namespace {PIPELINES} --from-file={SIGNING_KEY_FILE}"
     return failed(

@@ -7,8 +7,9 @@ from decimal import Decimal
 from forebay.backend.check import CheckResult, failed, passed
 from forebay.cluster.checks.place import NODES, Place, unseen
 from forebay.install.facts.cluster_facts import total_allocatable
-from forebay.kube.client import ApiError, Object
-from forebay.kube.pod_problems import condition, said
+from forebay.kube.client import ApiError
+from forebay.kube.pod_problems import find_condition, message_of
+from forebay.kube.resource_types import Object
 
 GPU = re.compile(r"nvidia\.com/(gpu(\.shared)?|mig-.+)|amd\.com/gpu|gpu\.intel\.com/.+")  # as device plugins name them
 
@@ -16,7 +17,7 @@ GPU = re.compile(r"nvidia\.com/(gpu(\.shared)?|mig-.+)|amd\.com/gpu|gpu\.intel\.
 def nodes(place: Place) -> Iterator[CheckResult]:
     """Ready nodes, then GPUs."""
     try:
-        found = place.api.all(NODES, "")
+        found = place.api.list_all(NODES, "")
     except ApiError as error:
         yield unseen("nodes", error)
         return
@@ -27,7 +28,7 @@ def nodes(place: Place) -> Iterator[CheckResult]:
 def closed(place: Place) -> CheckResult | None:
     """That no node takes a pod without tolerations, and why; None where one does, or where it cannot be known."""
     try:
-        found = place.api.all(NODES, "")
+        found = place.api.list_all(NODES, "")
     except ApiError:
         return None
     away = _away(found)
@@ -53,9 +54,9 @@ def _away(found: list[Object]) -> list[str]:
 
 def _why_not(node: Object) -> str:
     """What keeps a pod without tolerations away from a node; empty where nothing does."""
-    ready = condition(node, "Ready")
+    ready = find_condition(node, "Ready")
     if ready.get("status") != "True":
-        return f"not ready: {said(ready)}" if ready else "not ready"
+        return f"not ready: {message_of(ready)}" if ready else "not ready"
     if node["spec"].get("unschedulable"):
         return "cordoned"
     taints = [each for each in node["spec"].get("taints") or [] if each.get("effect") in ("NoSchedule", "NoExecute")]

@@ -1,6 +1,5 @@
 """A look from inside: a short-lived pod with the image, account and environment of the steps, always deleted."""
 
-import json
 from collections.abc import Iterator
 
 from forebay.backend.check import CheckResult, failed, failed_with, passed
@@ -9,11 +8,20 @@ from forebay.cluster.checks.inside import MARK
 from forebay.cluster.checks.nodes import closed
 from forebay.cluster.checks.place import Place
 from forebay.errors import ClusterError
-from forebay.kube import one_shot_pod, pod_logs
 from forebay.kube.client import ApiError
-from forebay.kube.one_shot_pod import ACCOUNT, Ended, Errand, HinderedError
-from forebay.kube.pod_problems import Obstacle, Subject, of_pods
-from forebay.kube.retries import BEGIN_S
+from forebay.kube.one_shot_pod import (
+    ACCOUNT,
+    FinishedPod,
+    OneShotPod,
+    PodStuckError,
+    create_pod,
+    delete_pod,
+    resolve_image,
+    wait_for_end,
+)
+from forebay.kube.pod_logs import with_last_lines
+from forebay.kube.pod_problems import PodProblem, WorkloadTerms, find_pod_problems
+from forebay.kube.retries import START_RETRY_S
 from forebay.object_store.variables import ENDPOINT
 from forebay.settings.cluster_environment import MLFLOW_LOGIN, STORE_KEYS
 from forebay.settings.environment import API_CERTIFICATE_VARIABLE
@@ -21,20 +29,24 @@ from forebay.settings.namespaces import PIPELINES
 from forebay.signals import SignalGuard, SignalInterrupt, signal_guard
 
 CERTIFICATE = "/var/run/forebay-doctor"
-PROBE = Errand(
-    kind="forebay-doctor",
-    module="forebay.cluster.checks.inside",
-    plain=(*PLAIN, ENDPOINT),  # as steps take them
-    secret=(*MLFLOW_LOGIN, *STORE_KEYS),
-    values=((API_CERTIFICATE_VARIABLE, f"{CERTIFICATE}/ca.crt"),),
-    config_maps=(("kube-root-ca.crt", CERTIFICATE),),  # every namespace has it
-    speaks_to_cluster=False,
-    patience_s=300,
-    room_s=20.0,
-    stays_s=0.0,
+WORDS = WorkloadTerms(
+    noun="probe",
+    crash="The probe ended",
+    size_settings="smaller pods",
+    memory_setting="the probe's limit in a copy of the code",
 )
-WORDS = Subject(
-    noun="probe", crash="The probe ended", room="smaller pods", memory="the probe's limit in a copy of the code"
+PROBE = OneShotPod(
+    app_name="forebay-doctor",
+    module="forebay.cluster.checks.inside",
+    config_keys=(*PLAIN, ENDPOINT),  # as steps take them
+    secret_keys=(*MLFLOW_LOGIN, *STORE_KEYS),
+    variables=((API_CERTIFICATE_VARIABLE, f"{CERTIFICATE}/ca.crt"),),
+    mounted_config_maps=(("kube-root-ca.crt", CERTIFICATE),),  # every namespace has it
+    mounts_api_token=False,
+    deadline_s=300,
+    unschedulable_grace_s=20.0,
+    problem_grace_s=0.0,
+    terms=WORDS,
 )
 
 
@@ -52,15 +64,15 @@ def probe(place: Place, wanted: str) -> list[CheckResult]:
         return [failed("probe", f"it was not sent: {shut.detail}", shut.fix)]
     name = PROBE.new_name()
     try:
-        takes = one_shot_pod.image(place.api, wanted)
+        image = resolve_image(place.api, wanted)
     except ClusterError as error:
         return [failed("probe", str(error), "")]
     except ApiError as error:
         return [failed_with("probe", error)]
-    with signal_guard(SignalInterrupt) as guard, place.api.patience.longer(BEGIN_S):
-        place.api.patience.obey(guard)
+    with signal_guard(SignalInterrupt) as guard, place.api.retry_budget.extended(START_RETRY_S):
+        place.api.retry_budget.stop_on(guard)
         try:
-            found = list(_run(place, name, takes, guard))
+            found = list(_run(place, name, image, guard))
         except KeyboardInterrupt:
             for left in _delete(place, name):
                 raise ClusterError(f"Ended in the middle; {left.detail} {left.fix}") from None
@@ -69,12 +81,12 @@ def probe(place: Place, wanted: str) -> list[CheckResult]:
             return [*found, *_delete(place, name)]
 
 
-def _run(place: Place, name: str, takes: str, guard: SignalGuard) -> Iterator[CheckResult]:
+def _run(place: Place, name: str, image: str, guard: SignalGuard) -> Iterator[CheckResult]:
     """What the pod says once there may be one, or why there is none."""
     try:
-        one_shot_pod.begin(place.api, PROBE, name, takes)
-        yield from _said(place, takes, one_shot_pod.follow(place.api, PROBE, name, WORDS, guard))
-    except HinderedError as error:
+        create_pod(place.api, PROBE, name, image)
+        yield from _said(place, image, wait_for_end(place.api, PROBE, name, guard))
+    except PodStuckError as error:
         yield _hindered(place, error)
     except ApiError as error:
         yield _refused(place, error)
@@ -83,7 +95,7 @@ def _run(place: Place, name: str, takes: str, guard: SignalGuard) -> Iterator[Ch
 def _delete(place: Place, name: str) -> list[CheckResult]:
     """Nothing, or that it did not work."""
     try:
-        one_shot_pod.remove(place.api, name)
+        delete_pod(place.api, name)
     except ApiError as error:
         fix = place.kubectl(f"delete pod {name} --namespace {PIPELINES}")
         return [failed("probe", f"its pod may be left: {error}", f"{fix} removes it.")]
@@ -94,39 +106,39 @@ def _refused(place: Place, error: ApiError) -> CheckResult:
     if error.is_about_rights:
         return failed(
             "probe",
-            f"the pod could not be made or watched: {error.said}",
+            f"the pod could not be made or watched: {error.server_message}",
             "Ask for the rights above, or leave this look from inside out with --no-probe.",
         )
     if error.status == 403:  # quota, Pod Security, no such service account
         fix = f"Steps of a run meet the same rule. {place.up} sets quota, Pod Security and accounts as they are needed."
-        return failed("probe", f"the cluster refuses the pod: {error.said}", fix)
+        return failed("probe", f"the cluster refuses the pod: {error.server_message}", fix)
     return failed_with("probe", error)
 
 
-def _said(place: Place, takes: str, ended: Ended) -> Iterator[CheckResult]:
-    said = next((line for line in reversed(ended.lines) if line.startswith(f'{{"{MARK}"')), None)
-    if said is not None:
-        yield passed("image", f"{takes} runs on the node {ended.pod['spec'].get('nodeName', 'of the pod')}")
-        yield from (CheckResult(**each) for each in json.loads(said)[MARK])
+def _said(place: Place, image: str, finished: FinishedPod) -> Iterator[CheckResult]:
+    facts = finished.result(MARK)
+    if facts is not None:
+        yield passed("image", f"{image} runs on the node {finished.pod['spec'].get('nodeName', 'of the pod')}")
+        yield from (CheckResult(**each) for each in facts)
         return
-    if ended.lacks_module:
+    if finished.missing_module:
         fix = "Build the images of this version and push or load them (`make images`), then try again."
-        yield failed("image", f"{takes} holds other code than this command: {ended.lines[-1]}", fix)
+        yield failed("image", f"{image} holds other code than this command: {finished.missing_module}", fix)
         return
-    found = next(of_pods([ended.pod], WORDS), None)
-    name = ended.pod["metadata"]["name"]
-    yield failed("probe", pod_logs.explained(place.api, PIPELINES, found) if found else f"{name} said nothing", "")
+    problem = next(find_pod_problems([finished.pod], WORDS), None)
+    name = finished.pod["metadata"]["name"]
+    yield failed("probe", with_last_lines(place.api, PIPELINES, problem) if problem else f"{name} said nothing", "")
 
 
-def _hindered(place: Place, error: HinderedError) -> CheckResult:
-    found = error.obstacle
+def _hindered(place: Place, error: PodStuckError) -> CheckResult:
+    found = error.problem
     if found is None:
         look = place.kubectl(f"describe pods --namespace {PIPELINES} --selector {PROBE.selector}")
         return failed("probe", str(error), f"While it waits, {look}.")
-    return _obstacle(place, found)
+    return _problem(place, found)
 
 
-def _obstacle(place: Place, found: Obstacle) -> CheckResult:
+def _problem(place: Place, found: PodProblem) -> CheckResult:
     if found.kind == "Image":
         return failed(
             "image",
@@ -136,4 +148,4 @@ def _obstacle(place: Place, found: Obstacle) -> CheckResult:
         )
     if found.kind == "Unschedulable":
         return failed("probe", found.text.rstrip("."), f"{place.kubectl('describe nodes')} shows what is taken.")
-    return failed("probe", pod_logs.explained(place.api, PIPELINES, found).rstrip("."), "")
+    return failed("probe", with_last_lines(place.api, PIPELINES, found).rstrip("."), "")

@@ -19,7 +19,7 @@ def server(place: Place, minimum: str) -> Iterator[CheckResult]:
         minimum: the oldest Kubernetes that this works with, such as 1.30.
     """
     try:
-        found = place.api.server()
+        found = place.api.server_info()
     except ApiError as error:
         yield failed_with("api", error)
         return
@@ -33,9 +33,9 @@ def server(place: Place, minimum: str) -> Iterator[CheckResult]:
 def _login(place: Place) -> CheckResult:
     """The version is told to everybody, so only this tells whether the kubeconfig brought a login at all."""
     try:
-        name = place.api.user()
+        name = place.api.user_name()
     except ApiError as error:
-        if error.status != 403 or ANONYMOUS not in error.said:
+        if error.status != 403 or ANONYMOUS not in error.server_message:
             return failed_with("login", error)
         name = ANONYMOUS
     if name != ANONYMOUS:

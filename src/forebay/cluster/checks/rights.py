@@ -11,14 +11,15 @@ from forebay.cluster.rollout import access
 from forebay.cluster.spark.access import STEP_ACCESS
 from forebay.cluster.training import train_job
 from forebay.kube.access import single_rights
-from forebay.kube.client import INFERENCE_SERVICES, ApiError, Object, Resource
+from forebay.kube.client import ApiError
 from forebay.kube.one_shot_pod import ACCOUNT
-from forebay.settings.cluster_environment import GIVEN, SPARK_ACCOUNT
+from forebay.kube.resource_types import INFERENCE_SERVICES, Object, ResourceType
+from forebay.settings.cluster_environment import SPARK_ACCOUNT, STEP_ENVIRONMENT
 from forebay.settings.namespaces import PIPELINES, PLATFORM
 
 OF_ACCOUNT = f"system:serviceaccount:{PIPELINES}:{ACCOUNT}"
-OWN_REVIEWS = Resource("authorization.k8s.io", "v1", "selfsubjectaccessreviews")
-REVIEWS = Resource("authorization.k8s.io", "v1", "subjectaccessreviews")
+OWN_REVIEWS = ResourceType("authorization.k8s.io", "v1", "selfsubjectaccessreviews")
+REVIEWS = ResourceType("authorization.k8s.io", "v1", "subjectaccessreviews")
 
 
 @dataclass(frozen=True, order=True)
@@ -63,7 +64,7 @@ REPORT = {"workflowtaskresults": ("create", "patch")}
 OF_EXECUTORS = frozenset(Right(PIPELINES, *right) for right in single_rights(STEP_ACCESS))
 # What a training on several machines does (trainer.enabled).
 OF_MACHINES = frozenset(Right(PIPELINES, *right) for right in train_job.rights())
-TRAINING_RUNTIMES = Resource(train_job.TRAIN_JOBS.group, train_job.TRAIN_JOBS.version, "trainingruntimes")
+TRAINING_RUNTIMES = ResourceType(train_job.TRAIN_JOBS.group, train_job.TRAIN_JOBS.version, "trainingruntimes")
 OF_STEPS = frozenset(
     (
         *(Right(MODELS, *right) for right in access.rights()),
@@ -81,7 +82,7 @@ def rights(place: Place) -> Iterator[CheckResult]:
 def _of_steps(place: Place) -> CheckResult:
     groups = ("system:serviceaccounts", f"system:serviceaccounts:{PIPELINES}", "system:authenticated")
     wanted = OF_STEPS
-    if SPARK_ACCOUNT in (place.api.keys(CONFIG_MAPS, PIPELINES, GIVEN) or ()):
+    if SPARK_ACCOUNT in (place.api.data_keys(CONFIG_MAPS, PIPELINES, STEP_ENVIRONMENT) or ()):
         wanted |= OF_EXECUTORS
     if _has_training_runtime(place):
         wanted |= OF_MACHINES
@@ -107,7 +108,7 @@ def _has_training_runtime(place: Place) -> bool:
 
 
 def _of_person(place: Place) -> CheckResult:
-    name = place.api.user()
+    name = place.api.user_name()
     missing = _denied(place, OWN_REVIEWS, OF_PERSON, {})
     if not missing:
         return passed("your rights", f"{name} may look, forward ports and run the probe in {', '.join(OURS)}")
@@ -119,11 +120,11 @@ def _of_person(place: Place) -> CheckResult:
     )
 
 
-def _denied(place: Place, kind: Resource, wanted: Iterable[Right], who: Object) -> list[Right]:
+def _denied(place: Place, kind: ResourceType, wanted: Iterable[Right], who: Object) -> list[Right]:
     return [right for right in sorted(wanted) if not _allowed(place, kind, right, who)]
 
 
-def _allowed(place: Place, kind: Resource, right: Right, who: Object) -> bool:
+def _allowed(place: Place, kind: ResourceType, right: Right, who: Object) -> bool:
     review = {"spec": {**who, "resourceAttributes": right.attributes()}}
     return bool(place.api.create(kind, review)["status"].get("allowed"))
 

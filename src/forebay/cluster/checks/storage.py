@@ -6,7 +6,7 @@ from functools import partial
 from forebay.backend.check import CheckResult, failed, passed
 from forebay.cluster.checks.place import CLAIMS, STORAGE_CLASSES, Place, guarded
 from forebay.install.facts.cluster_facts import SET_DEFAULT_CLASS, is_default_class
-from forebay.kube.client import Object
+from forebay.kube.resource_types import Object
 from forebay.settings.namespaces import PIPELINES, PLATFORM
 
 
@@ -17,7 +17,7 @@ def storage(place: Place) -> Iterator[CheckResult]:
 
 
 def _classes(place: Place) -> CheckResult:
-    found = {each["metadata"]["name"]: is_default_class(each) for each in place.api.all(STORAGE_CLASSES, "")}
+    found = {each["metadata"]["name"]: is_default_class(each) for each in place.api.list_all(STORAGE_CLASSES, "")}
     known = ", ".join(found) or "none at all"
     named = {each["spec"].get("storageClassName") or "" for each in _ours(place)}
     unknown = sorted(name for name in named - set(found) if name)
@@ -49,4 +49,4 @@ def _claims(place: Place) -> CheckResult:
 
 
 def _ours(place: Place) -> list[Object]:
-    return [each for namespace in (PLATFORM, PIPELINES) for each in place.api.all(CLAIMS, namespace)]
+    return [each for namespace in (PLATFORM, PIPELINES) for each in place.api.list_all(CLAIMS, namespace)]

@@ -5,7 +5,7 @@ from functools import partial
 
 from forebay.backend.check import CheckResult, failed, passed
 from forebay.cluster.checks.place import STATEFUL_SETS, Place, guarded
-from forebay.kube.client import DEPLOYMENTS, Object
+from forebay.kube.resource_types import DEPLOYMENTS, Object
 from forebay.settings.namespaces import PIPELINES, PLATFORM
 
 PIECES = ("cert-manager", "kserve")  # namespaces of ours; where somebody else installed them, they may be elsewhere
@@ -35,7 +35,7 @@ def _available(place: Place, namespace: str) -> CheckResult:
 
 
 def _of(place: Place, namespace: str) -> list[Object]:
-    return [each for kind in (DEPLOYMENTS, STATEFUL_SETS) for each in place.api.all(kind, namespace)]
+    return [each for kind in (DEPLOYMENTS, STATEFUL_SETS) for each in place.api.list_all(kind, namespace)]
 
 
 def _ready(each: Object) -> int:

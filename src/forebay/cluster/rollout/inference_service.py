@@ -24,7 +24,7 @@ NAME_LENGTH = 50  # KServe appends -predictor and more to it, and a DNS label en
 
 
 @dataclass(frozen=True, kw_only=True)
-class Resources:
+class ServerResources:
     """What the server's container asks for, in Kubernetes' notation."""
 
     cpu: str = "250m"
@@ -35,7 +35,7 @@ class Resources:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Deployment:
+class ModelDeployment:
     """A model version and what joins it to its origin."""
 
     name: str
@@ -49,11 +49,11 @@ class Deployment:
     bundle_digest: str = ""  # over every file, from the registry; empty for a version from before there was one
     replicas: int = 1
     service_account: str = SERVICE_ACCOUNT  # whose credentials fetch the storage URI
-    resources: Resources = field(default_factory=Resources)
+    resources: ServerResources = field(default_factory=ServerResources)
     variables: Mapping[str, str] = field(default_factory=dict)  # of the server's environment
 
 
-def inference_service(wanted: Deployment) -> dict[str, Any]:
+def inference_service(wanted: ModelDeployment) -> dict[str, Any]:
     """Build the object: Standard mode (no Knative), our runtime, nothing that needs privileges.
 
     Raises:
@@ -86,13 +86,13 @@ def inference_service(wanted: Deployment) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def marks(service: Mapping[str, Any]) -> dict[str, str]:
+def rollout_labels(service: Mapping[str, Any]) -> dict[str, str]:
     """The labels by which the pods of exactly this rollout are known."""
     labels = service["metadata"].get("labels") or {}
     return {key: str(labels[key]) for key in (VERSION_LABEL, ROLLOUT_LABEL) if key in labels}
 
 
-def _predictor(wanted: Deployment) -> dict[str, Any]:
+def _predictor(wanted: ModelDeployment) -> dict[str, Any]:
     return {
         "serviceAccountName": wanted.service_account,
         "minReplicas": wanted.replicas,
@@ -113,13 +113,13 @@ def _predictor(wanted: Deployment) -> dict[str, Any]:
     }
 
 
-def _arguments(wanted: Deployment) -> list[str]:
+def _arguments(wanted: ModelDeployment) -> list[str]:
     """Of the server: what it is to serve, and the digest by which it knows what KServe brought."""
     checked = ["--bundle-digest", wanted.bundle_digest] if wanted.bundle_digest else []
     return ["--model-name", wanted.name, "--model-version", wanted.version, *checked]
 
 
-def _resources(wanted: Resources) -> dict[str, dict[str, str]]:
+def _resources(wanted: ServerResources) -> dict[str, dict[str, str]]:
     gpus = {wanted.gpu_resource: str(wanted.gpus)} if wanted.gpus else {}
     return {
         "requests": {"cpu": wanted.cpu, "memory": wanted.memory, **gpus},

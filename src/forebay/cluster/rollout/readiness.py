@@ -1,85 +1,98 @@
-"""Whether an InferenceService serves a version, and what keeps it from that, read from objects alone."""
+"""Whether an InferenceService serves a version, and what keeps it from serving, read from objects alone."""
 
 from collections.abc import Iterator, Sequence
 
-from forebay.kube.pod_problems import Object, Obstacle, Subject, condition, of_pods, refused_pods, said
+from forebay.kube.pod_problems import (
+    Object,
+    PodProblem,
+    WorkloadTerms,
+    find_condition,
+    find_pod_problems,
+    find_rejected_pods,
+    message_of,
+)
 
-SERVICE_LABEL = "serving.kserve.io/inferenceservice"  # KServe's, on every pod of one
-KSERVE_FAILED = "InternalError"  # reason of the event by which KServe says that it could not make an object
-REJECTED = " is invalid: "  # in the API server's words about that object: it will refuse it again
+SERVICE_LABEL = "serving.kserve.io/inferenceservice"  # KServe sets it on every pod of a service
+KSERVE_FAILED = "InternalError"  # reason of KServe's event about an object that it could not create
+REJECTED = " is invalid: "  # the API server says so about an object that it will refuse again
 OUTDATED = "the object has been modified"  # KServe tries again at once
 INITIALIZER = "storage-initializer"  # KServe's container that fetches the model
-SUBJECT = Subject(
+TERMS = WorkloadTerms(
     noun="server",
     crash="The server does not stay up",
-    room="deploy.gpus and deploy.memory",
-    memory="deploy.memory",
-    containers={INITIALIZER: "The model could not be fetched from its storageUri"},
+    size_settings="deploy.gpus and deploy.memory",
+    memory_setting="deploy.memory",
+    crash_by_container={INITIALIZER: "The model could not be fetched from its storageUri"},
 )
 
 
-def serves(service: Object, pods: Sequence[Object], marks: Object) -> bool:
-    """Whether the service is ready and every pod that answers has the marks of what is wanted.
+def is_serving(service: Object, pods: Sequence[Object], labels: Object) -> bool:
+    """Whether the service is ready and every pod that answers has the labels of the wanted rollout.
 
-    Ready alone says too little: while pods are replaced one after the other, the old ones keep it true. Nor does
-    observedGeneration help: KServe leaves it behind where nothing else of the status changes (seen with 0.20).
+    The condition Ready alone says too little: while pods are replaced one after the other, the old ones keep it true.
+    observedGeneration does not help: KServe does not update it where nothing else of the status changes (seen with
+    0.20).
     """
-    living = [pod for pod in pods if lives(pod)]
-    right = [pod for pod in living if has(pod, marks)]
+    living = [pod for pod in pods if is_alive(pod)]
+    wanted = [pod for pod in living if has_labels(pod, labels)]
     return (
         _is_true(service, "Ready")
         and not _is_invalid(service)
-        and bool(right)
-        and len(right) == len(living)
-        and all(_is_true(pod, "Ready") for pod in right)
+        and bool(wanted)
+        and len(wanted) == len(living)
+        and all(_is_true(pod, "Ready") for pod in wanted)
     )
 
 
-def lives(pod: Object) -> bool:
-    """Whether a pod is not on its way out; one that was evicted, or whose node went, stays as an object."""
+def is_alive(pod: Object) -> bool:
+    """Whether a pod is not ending; a pod that was evicted or whose node went remains as an object."""
     over = (pod.get("status") or {}).get("phase") in ("Failed", "Succeeded")
     return not over and not pod["metadata"].get("deletionTimestamp")
 
 
-def has(pod: Object, marks: Object) -> bool:
-    """Whether a pod is one of those."""
-    labels = pod["metadata"].get("labels") or {}
-    return all(labels.get(key) == value for key, value in marks.items())
+def has_labels(pod: Object, labels: Object) -> bool:
+    """Whether a pod has all of these labels."""
+    found = pod["metadata"].get("labels") or {}
+    return all(found.get(key) == value for key, value in labels.items())
 
 
-def obstacle(service: Object, pods: Sequence[Object], events: Sequence[Object], marks: Object) -> Obstacle | None:
-    """The first thing that is in the way, or None where nothing is known to be.
+def find_problem(
+    service: Object, pods: Sequence[Object], events: Sequence[Object], labels: Object
+) -> PodProblem | None:
+    """The first known problem of a rollout, or None.
 
     Args:
         service: the InferenceService.
-        pods: of it.
-        events: of its namespace.
-        marks: labels of pods that are to come up.
+        pods: the service's pods.
+        events: events of its namespace.
+        labels: labels of the pods that should come up.
     """
-    mine = [pod for pod in pods if has(pod, marks) and lives(pod)]
+    wanted = [pod for pod in pods if has_labels(pod, labels) and is_alive(pod)]
     name = service["metadata"]["name"]
-    refused = [] if mine else [*refused_pods(events, f"{name}-predictor", SUBJECT), *_refused_objects(events, name)]
-    return next(iter((*of_pods(mine, SUBJECT), *refused, *_model(service))), None)
+    rejected: list[PodProblem] = []
+    if not wanted:
+        rejected = [*find_rejected_pods(events, f"{name}-predictor", TERMS), *_rejected_objects(events, name)]
+    return next(iter((*find_pod_problems(wanted, TERMS), *rejected, *_kserve_problems(service))), None)
 
 
-def of_kserve(name: str = "") -> str:
-    """The field selector of events by which KServe says that it could not make what a service, or any, needs."""
+def kserve_failure_selector(name: str = "") -> str:
+    """The field selector of KServe's events about objects that it could not create, for one service or for all."""
     of_one = f",involvedObject.name={name}" if name else ""
     return f"reason={KSERVE_FAILED},involvedObject.kind=InferenceService{of_one}"
 
 
-def _refused_objects(events: Sequence[Object], name: str) -> Iterator[Obstacle]:
-    """What the API server refuses of what KServe makes, such as a Deployment with limits below its requests."""
+def _rejected_objects(events: Sequence[Object], name: str) -> Iterator[PodProblem]:
+    """Objects of KServe that the API server rejects, such as a Deployment with limits below its requests."""
     for event in events:
-        about, words = event.get("involvedObject") or {}, said(event)
+        about, message = event.get("involvedObject") or {}, message_of(event)
         of_service = (event.get("reason"), about.get("kind"), about.get("name"))
-        if of_service != (KSERVE_FAILED, "InferenceService", name) or OUTDATED in words:
+        if of_service != (KSERVE_FAILED, "InferenceService", name) or OUTDATED in message:
             continue
         text = (
-            f"KServe cannot make what the server needs: {words}. See {SUBJECT.room}, and serving in the values of the "
-            "chart."
+            f"KServe cannot make what the server needs: {message}. See {TERMS.size_settings}, and serving in the "
+            "values of the chart."
         )
-        yield Obstacle(kind="Rejected", text=text, hopeless=REJECTED in words)
+        yield PodProblem(kind="Rejected", text=text, is_permanent=REJECTED in message)
 
 
 def _is_invalid(service: Object) -> bool:
@@ -91,13 +104,13 @@ def _model_status(service: Object) -> Object:
     return status
 
 
-def _is_true(each: Object, kind: str) -> bool:
-    return condition(each, kind).get("status") == "True"
+def _is_true(found: Object, kind: str) -> bool:
+    return find_condition(found, kind).get("status") == "True"
 
 
-def _model(service: Object) -> Iterator[Obstacle]:
-    """What KServe itself says, such as a runtime that is not there; a failure stays on record when it is over."""
+def _kserve_problems(service: Object) -> Iterator[PodProblem]:
+    """What KServe itself reports, such as a missing runtime; it keeps a failure on record after it is over."""
     failure = _model_status(service).get("lastFailureInfo") or {}
     if failure and _is_invalid(service):
-        text = f"KServe cannot use the object ({failure.get('reason')}): {said(failure)}."
-        yield Obstacle(kind="KServe", text=text)
+        text = f"KServe cannot use the object ({failure.get('reason')}): {message_of(failure)}."
+        yield PodProblem(kind="KServe", text=text)

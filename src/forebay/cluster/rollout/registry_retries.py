@@ -1,11 +1,11 @@
-"""The registry as a rollout asks it: where MLflow's server is away for a moment, it is asked again."""
+"""Requests to the registry during a rollout: where MLflow's server is away for a moment, they are retried."""
 
 import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from forebay.errors import ModelError
-from forebay.kube.retries import Patience, Refused
+from forebay.kube.retries import RequestFailedError, RetryBudget
 from forebay.settings.environment import MLFLOW_MAX_RETRIES, MLFLOW_TIMEOUT
 from forebay.state.mask import without_passwords
 from forebay.state.process_environment import environment_variables
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowException
 
 Result = TypeVar("Result")
-# MLflow's own tries last for minutes, tell nobody, and hold a signal up; one of them obeys a Retry-After, ours go on.
-BRIEF = {
+# MLflow's own retries last for minutes, tell nobody and delay a signal. Its one retry here obeys a Retry-After.
+SHORT_MLFLOW_RETRIES = {
     MLFLOW_MAX_RETRIES: "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "0",
     "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER": "0",
@@ -23,34 +23,32 @@ BRIEF = {
 }
 
 
-class RegistryError(Refused, ModelError):
-    """MLflow's server refused, or none answers."""
+class RegistryError(RequestFailedError, ModelError):
+    """MLflow's server refused a request, or did not answer it."""
 
     def __init__(self, error: "MlflowException") -> None:
-        words = without_passwords(" ".join(str(error).split())).rstrip(".")
-        super().__init__(f"MLflow's registry: {words}. Is its server up?")
-        self.status = int(error.get_http_status_code())  # type: ignore[no-untyped-call]  # of a connection that breaks off as well: 500
-        self.said = words
+        message = without_passwords(" ".join(str(error).split())).rstrip(".")
+        status = int(error.get_http_status_code())  # type: ignore[no-untyped-call]  # 500 for a broken connection, too
+        super().__init__(f"MLflow's registry: {message}. Is its server up?", status, message)
 
 
-def insist(patience: Patience, ask: Callable[[], Result]) -> Result:
-    """Ask the registry, again from the start where its server is away; so it may only be asked what is done once.
+def retry_registry(retry_budget: RetryBudget, action: Callable[[], Result]) -> Result:
+    """Call the action, and call it again from its start where the server is away: it must bear being repeated.
 
     Raises:
-        RegistryError: the server refuses, or is away for longer than is borne.
-        ModelError: as `ask` raises it.
+        RegistryError: the server refuses, or is away for longer than the budget allows.
+        ModelError: the action raised it.
     """
-    return patience.insist(lambda: _asked(ask))
+    return retry_budget.retry(lambda: _call(action))
 
 
-def _asked(ask: Callable[[], Result]) -> Result:
+def _call(action: Callable[[], Result]) -> Result:
     from mlflow import MlflowException
 
+    unset = {name: value for name, value in SHORT_MLFLOW_RETRIES.items() if name not in os.environ}
     try:
-        with environment_variables(
-            {name: value for name, value in BRIEF.items() if name not in os.environ}
-        ):  # a person's stay
-            return ask()
+        with environment_variables(unset):  # what a person set stays
+            return action()
     except MlflowException as error:
         raise RegistryError(error) from error
     except ModelError as error:

@@ -1,4 +1,4 @@
-"""Where Kubeflow Pipelines is, and as whom to speak to it; nothing here talks to it yet."""
+"""The address of Kubeflow Pipelines and the login for it; nothing here connects to it."""
 
 import ipaddress
 import os
@@ -14,8 +14,8 @@ INSIDE = (".svc", ".cluster.local", ".localhost")  # names that do not leave a c
 
 
 @dataclass(frozen=True, kw_only=True)
-class Login:
-    """One Kubeflow Pipelines and who asks it."""
+class PipelinesLogin:
+    """The address of one Kubeflow Pipelines, and the login."""
 
     host: str  # such as https://kfp.example.com; empty for the one behind the kubeconfig
     namespace: str = PIPELINES
@@ -26,15 +26,15 @@ class Login:
 
     def __repr__(self) -> str:
         """Without the token: an error or a traceback may show this."""
-        return f"Login(host={self.host!r}, namespace={self.namespace!r})"
+        return f"PipelinesLogin(host={self.host!r}, namespace={self.namespace!r})"
 
 
-def login(host: str, namespace: str, context: str, ca_file: str) -> Login:
-    """Check what was given, and add the token of the environment.
+def login(host: str, namespace: str, context: str, ca_file: str) -> PipelinesLogin:
+    """Check the options, and add the token from the environment.
 
     Raises:
-        ConfigError: an address that is none, a file that cannot be read, two tokens, or one that would travel in the
-            clear.
+        ConfigError: the address is malformed, a file cannot be read, there are two tokens, or the token would travel
+            unencrypted.
     """
     token, token_file = os.environ.get(KFP_TOKEN_VARIABLE, "").strip(), os.environ.get(KFP_TOKEN_FILE_VARIABLE, "")
     if token and token_file:
@@ -47,10 +47,10 @@ def login(host: str, namespace: str, context: str, ca_file: str) -> Login:
         _check_host(host, secret=bool(token or token_file))
     elif token or token_file:
         raise ConfigError(
-            f"{KFP_TOKEN_VARIABLE if token else KFP_TOKEN_FILE_VARIABLE} is set, but not for whom: give --host "
+            f"{KFP_TOKEN_VARIABLE if token else KFP_TOKEN_FILE_VARIABLE} is set, and no server is named for it: give --host "
             "https://… or FOREBAY_KFP_HOST. Without a host the kubeconfig's own login is used."
         )
-    return Login(
+    return PipelinesLogin(
         host=host.rstrip("/"), namespace=namespace, context=context, ca_file=ca_file, token=token, token_file=token_file
     )
 

@@ -25,7 +25,7 @@ LENGTH = 12  # of a revision and of a digest in a name
 
 
 @dataclass(frozen=True, kw_only=True)
-class Package:
+class PipelinePackage:
     """A compiled pipeline, ready to upload."""
 
     path: Path
@@ -35,7 +35,7 @@ class Package:
 
 
 @contextmanager
-def package(compiled: Path, *, fresh: bool) -> Iterator[Package]:
+def package(compiled: Path, *, fresh: bool) -> Iterator[PipelinePackage]:
     """Look at a compiled file.
 
     Args:
@@ -50,7 +50,7 @@ def package(compiled: Path, *, fresh: bool) -> Iterator[Package]:
     with tempfile.TemporaryDirectory(prefix="forebay-") as folder:
         path = _fresh(documents, Path(folder)) if fresh else compiled
         digest = file_sha256(path)[:LENGTH]
-        yield Package(
+        yield PipelinePackage(
             path=path,
             pipeline=str(spec["pipelineInfo"]["name"]),
             version=f"{revision()}-{digest}",

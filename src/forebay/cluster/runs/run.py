@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from forebay.backend.summary import Event, StepFailedError, Summary, summarize
-from forebay.cluster.runs.follow import Follower
 from forebay.cluster.runs.package import package, run_parameters
-from forebay.cluster.runs.pipelines_client import Backend
+from forebay.cluster.runs.pipelines_client import PipelinesClient
+from forebay.cluster.runs.run_follower import RunFollower
 from forebay.contracts.evaluation import EVALUATION
 from forebay.errors import ClusterError
 from forebay.settings.keys import Scalar
@@ -20,8 +20,8 @@ MOUNTS = {"/s3/": "s3://", "/gcs/": "gs://", "/minio/": "minio://"}  # where KFP
 
 
 @dataclass(frozen=True, kw_only=True)
-class Submission:
-    """What is asked for."""
+class RunSubmission:
+    """What a run should be, and what it is called."""
 
     compiled: Path
     settings: dict[str, Scalar]  # by key, only those that differ from the defaults
@@ -31,7 +31,7 @@ class Submission:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Started:
+class StartedRun:
     """A run that the cluster has taken."""
 
     run_id: str
@@ -40,12 +40,12 @@ class Started:
     warnings: list[str] = field(default_factory=list)
 
 
-def submit(backend: Backend, wanted: Submission, show: Callable[[Event], None]) -> Started:
+def submit(client: PipelinesClient, wanted: RunSubmission, show: Callable[[Event], None]) -> StartedRun:
     """Upload the pipeline where this version is not there yet, and start a run of it.
 
     Raises:
         ConfigError: the file or a setting cannot be used there; nothing was uploaded.
-        BackendError: the cluster refused.
+        PipelinesError: the cluster refused.
     """
     warnings: list[str] = []
 
@@ -55,14 +55,14 @@ def submit(backend: Backend, wanted: Submission, show: Callable[[Event], None]) 
 
     with package(wanted.compiled, fresh=wanted.fresh) as ready:
         parameters = run_parameters(wanted.settings, ready.parameters, warn)
-        experiment = backend.experiment_id(wanted.experiment)
-        pipeline = backend.upload(ready.path, ready.pipeline, ready.version)
+        experiment = client.experiment_id(wanted.experiment)
+        pipeline = client.upload(ready.path, ready.pipeline, ready.version)
     name = wanted.run_name or f"{ready.pipeline} {ready.version} {datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
-    run_id = backend.create_run(experiment, name, pipeline, parameters)
-    return Started(run_id=run_id, url=backend.run_url(run_id), version=ready.version, warnings=warnings)
+    run_id = client.create_run(experiment, name, pipeline, parameters)
+    return StartedRun(run_id=run_id, url=client.run_url(run_id), version=ready.version, warnings=warnings)
 
 
-def follow(follower: Follower, warnings: list[str]) -> Summary:
+def follow(follower: RunFollower, warnings: list[str]) -> Summary:
     """Follow a run to its end.
 
     Args:
@@ -94,14 +94,14 @@ def follow(follower: Follower, warnings: list[str]) -> Summary:
     return summary
 
 
-def _log_of_failed_pod(follower: Follower) -> tuple[str, ...]:
+def _log_of_failed_pod(follower: RunFollower) -> tuple[str, ...]:
     lines = follower.last_lines()
     return (f"The last lines of {follower.failed_pod}:", *(f"  {line}" for line in lines)) if lines else ()
 
 
-def _gate(follower: Follower, report: str | None) -> dict[str, Any] | None:
+def _gate(follower: RunFollower, report: str | None) -> dict[str, Any] | None:
     """The gate's decision as evaluate's artifact has it; None where that cannot be read, and its log tells alone."""
-    found = follower.backend.artifact(f"{report.rpartition('/')[0]}/{EVALUATION}") if report else None
+    found = follower.client.artifact(f"{report.rpartition('/')[0]}/{EVALUATION}") if report else None
     try:
         gate = json.loads(found or b"")["gate"]
         return {"passed": bool(gate["passed"]), "reason": str(gate["reason"])}

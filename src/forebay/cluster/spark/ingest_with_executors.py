@@ -1,4 +1,4 @@
-"""The step's side of an ingest with executors: a SparkApplication, and its result fetched and verified."""
+"""The step's side of an ingest with executors: run a SparkApplication, download its result and verify it."""
 
 import contextlib
 import hashlib
@@ -11,17 +11,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from forebay.cluster.spark.spark_application import Application, job_of, spark_application
+from forebay.cluster.spark.spark_application import IngestApplication, custom_job, spark_application
+from forebay.cluster.timeouts import ClusterTimeouts
 from forebay.contracts.rows import QUARANTINE, ROWS
 from forebay.errors import ConfigError, DataError
 from forebay.ingest.distributed import driver
 from forebay.ingest.distributed.exchange import OUT, read_result, write_task
 from forebay.ingest.result import IngestResult
 from forebay.ingest.spark.task_storage import S3Storage
-from forebay.kube.client import Api, connect
-from forebay.kube.followed_resource import JobError, run_job
-from forebay.kube.own_pod import OwnPod, image_of, own_pod
-from forebay.kube.retries import WORK_S, Patience
+from forebay.kube.client import KubeClient, connect
+from forebay.kube.custom_job import JobError, run_job
+from forebay.kube.own_pod import OwnPod, own_pod, step_image
+from forebay.kube.retries import BACKGROUND_RETRY_S
 from forebay.object_store import ObjectFolder
 from forebay.settings import IngestConfig
 from forebay.settings.cluster_environment import SPARK_ACCOUNT, WORK_STORE
@@ -30,57 +31,59 @@ from forebay.state import StepLog
 from forebay.state.events import parse_log_line
 from forebay.state.file_digest import file_sha256
 
-STALE = timedelta(days=1)  # no ingest lasts as long: what is older in the store, a killed one left
 THREADS = 16  # a request waits for the network, not for a core
-REFUSED = re.compile(r"is forbidden|exceeded quota")  # Spark's own error is a line of its driver's log
-LETTERS = 500  # of such a line
-_NAME = re.compile(rf"({ROWS}|{QUARANTINE})/part-\d{{5,}}\.parquet")
+REJECTED = re.compile(r"is forbidden|exceeded quota")  # Spark reports it as a line of its driver's log
+LINE_LENGTH = 500  # characters of such a line
+_PART_NAME = re.compile(rf"({ROWS}|{QUARANTINE})/part-\d{{5,}}\.parquet")
 
 
-def read_with_executors(out: Path, config: IngestConfig, log: StepLog) -> IngestResult:
-    """Let a SparkApplication read the source, and fetch the rows and the quarantine table into `out`.
+def read_with_executors(out: Path, config: IngestConfig, log: StepLog, timeouts: ClusterTimeouts) -> IngestResult:
+    """Let a SparkApplication read the source, and download the rows and the quarantine table into `out`.
 
     Raises:
-        ConfigError: this is no step on a cluster, or the cluster is not set up for it; the message says with what.
+        ConfigError: this step does not run on a cluster, or the cluster lacks something; the message says what.
         JobError: the application failed.
         ApiError: the API server refuses.
-        DataError, ConfigError, MachineError: as the driver raised it.
+        DataError, ConfigError, MachineError: the driver raised it.
     """
     pod = own_pod()
-    store, account = _given(WORK_STORE), _given(SPARK_ACCOUNT)
-    tries = ObjectFolder.parse(store, WORK_STORE).subfolder("ingest").subfolder(_key(out))
-    api = connect(bears=Patience(WORK_S, log.warn))
-    with _work_place(tries, log) as place:
-        write_task(place, config)
-        wanted = _application(api, pod, config, f"forebay-ingest-{_key(out)}", place.uri, account)
+    store, account = _require_variable(WORK_STORE), _require_variable(SPARK_ACCOUNT)
+    tries = ObjectFolder.parse(store, WORK_STORE).subfolder("ingest").subfolder(_step_key(out))
+    api = connect(retry_budget=timeouts.retry_budget(BACKGROUND_RETRY_S, log.warn), timeouts=timeouts.api)
+    with _try_folder(tries, log, timeouts.stale_after) as storage:
+        write_task(storage, config)
+        wanted = _application(api, pod, config, f"forebay-ingest-{_step_key(out)}", storage.uri, account)
         try:
-            run_job(api, job_of(spark_application(wanted)), SPARK_LIMIT_S, log.warn, pod, _Passing(log).on)
+            job = custom_job(spark_application(wanted))
+            run_job(api, job, SPARK_LIMIT_S, log.warn, pod, _DriverLog(log).read_line, timeouts.job)
         except JobError:
-            with contextlib.suppress(OSError):  # it said nothing: the job's own error stands
-                read_result(place)
+            with contextlib.suppress(OSError):  # the driver left no error, so the job's own is raised
+                read_result(storage)
             raise
-        reading = read_result(place)
-        fetch(place, reading, out)
-    return reading
+        result = read_result(storage)
+        download(storage, result, out)
+    return result
 
 
 @dataclass
-class _Passing:
-    """Passes on what the driver's log tells: how far it is, and that its executors are refused."""
+class _DriverLog:
+    """Passes on what the driver logs: how far it is, and that the cluster rejects its executors."""
 
     log: StepLog
-    refused: bool = False
+    told_rejection: bool = False
 
-    def on(self, line: str) -> None:
+    def read_line(self, line: str) -> None:
         event = parse_log_line(line)
         if event and event["kind"] == "progress":
             self.log.progress(event["done"], event["total"], event["unit"])
-        elif REFUSED.search(line) and not self.refused:
-            self.refused = True
-            self.log.warn(f"The cluster refuses executors, and Spark goes on asking for them: {line.strip()[:LETTERS]}")
+        elif REJECTED.search(line) and not self.told_rejection:
+            self.told_rejection = True
+            self.log.warn(
+                f"The cluster refuses executors, and Spark goes on asking for them: {line.strip()[:LINE_LENGTH]}"
+            )
 
 
-def _given(variable: str) -> str:
+def _require_variable(variable: str) -> str:
     value = os.environ.get(variable, "")
     if not value:
         raise ConfigError(
@@ -90,20 +93,22 @@ def _given(variable: str) -> str:
     return value
 
 
-def _key(out: Path) -> str:
-    """The same for every try of a step: Kubeflow Pipelines keeps the place of a step's output through its tries."""
+def _step_key(out: Path) -> str:
+    """A key that each try of a step shares: Kubeflow Pipelines gives all of them the same output folder."""
     return hashlib.sha256(str(out.absolute()).encode()).hexdigest()[:16]
 
 
-def _application(api: Api, pod: OwnPod, config: IngestConfig, name: str, work: str, account: str) -> Application:
-    itself = pod.look(api)
-    return Application(
+def _application(
+    api: KubeClient, pod: OwnPod, config: IngestConfig, name: str, work: str, account: str
+) -> IngestApplication:
+    step_pod = pod.read(api)
+    return IngestApplication(
         name=name,
         namespace=pod.namespace,
-        image=image_of(itself),
-        pull_secrets=tuple(each["name"] for each in itself["spec"].get("imagePullSecrets") or []),
+        image=step_image(step_pod),
+        pull_secrets=tuple(each["name"] for each in step_pod["spec"].get("imagePullSecrets") or []),
         account=account,
-        main_file=driver.__file__,  # the driver's image is this one
+        main_file=driver.__file__,  # the driver runs this container image, too
         work=work,
         executors=config.executors,
         executor_memory=config.executor_memory,
@@ -111,13 +116,13 @@ def _application(api: Api, pod: OwnPod, config: IngestConfig, name: str, work: s
 
 
 @contextlib.contextmanager
-def _work_place(tries: ObjectFolder, log: StepLog) -> Iterator[S3Storage]:
-    """A place of its own for this try, gone afterwards, with all that killed tries left.
+def _try_folder(tries: ObjectFolder, log: StepLog, stale_after: timedelta) -> Iterator[S3Storage]:
+    """A folder for this try, deleted afterwards together with what killed tries left.
 
-    Each try has another one: executors of a killed try, which may still write, write elsewhere.
+    Each try has its own folder, because executors of a killed try may still write into theirs.
     """
     try:
-        _clear_stale(tries)
+        _delete_stale(tries, stale_after)
     except OSError as error:
         raise ConfigError(f"{WORK_STORE}: {error}. Give a bucket that this step may list and write.") from error
     try:
@@ -132,9 +137,9 @@ def _work_place(tries: ObjectFolder, log: StepLog) -> Iterator[S3Storage]:
             )
 
 
-def _clear_stale(tries: ObjectFolder) -> None:
-    """Remove what earlier tries of this step left, and what is left of other steps that nobody tried again."""
-    steps, limit = tries.parent, datetime.now(UTC) - STALE
+def _delete_stale(tries: ObjectFolder, stale_after: timedelta) -> None:
+    """Delete what earlier tries of this step left, and what other steps left that nobody tried again."""
+    steps, limit = tries.parent, datetime.now(UTC) - stale_after
     stale = [
         each.path
         for each in steps.objects()
@@ -143,27 +148,27 @@ def _clear_stale(tries: ObjectFolder) -> None:
     steps.delete_all(stale)
 
 
-def fetch(place: S3Storage, reading: IngestResult, out: Path) -> None:
-    """Fetch the files of a reading and hold each against its digest.
+def download(storage: S3Storage, result: IngestResult, out: Path) -> None:
+    """Download the files of a result and compare each with its digest.
 
     Raises:
-        DataError: one cannot be fetched, or is not what was written.
+        DataError: a file cannot be downloaded, or differs from what the driver wrote.
     """
 
     def get(name: str) -> None:
-        uri = f"{place.uri}/{OUT}/{name}"
-        if not _NAME.fullmatch(name):
-            raise _bad(uri, "it is no part of rows or quarantine")
+        uri = f"{storage.uri}/{OUT}/{name}"
+        if not _PART_NAME.fullmatch(name):
+            raise _bad_file(uri, "it is no part of rows or quarantine")
         try:
-            place.folder.download(f"{OUT}/{name}", out / name)
+            storage.folder.download(f"{OUT}/{name}", out / name)
         except OSError as error:
-            raise _bad(uri, f"it cannot be fetched: {error}") from error
-        if file_sha256(out / name) != reading.digests[name]:
-            raise _bad(uri, "its bytes are not those that were written")
+            raise _bad_file(uri, f"it cannot be fetched: {error}") from error
+        if file_sha256(out / name) != result.digests[name]:
+            raise _bad_file(uri, "its bytes are not those that were written")
 
     with ThreadPoolExecutor(THREADS) as pool:
-        list(pool.map(get, reading.digests))
+        list(pool.map(get, result.digests))
 
 
-def _bad(uri: str, problem: str) -> DataError:
+def _bad_file(uri: str, problem: str) -> DataError:
     return DataError(source=uri, problem=problem, fix="Look after the object store, and run again.")

@@ -1,36 +1,34 @@
 """The SparkApplication of an ingest, as pure data; the Spark Operator turns it into pods."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from forebay.ingest.spark.session import JVM_OPTIONS, SETTINGS
-from forebay.kube.client import Resource
-from forebay.kube.environment import variables
-from forebay.kube.followed_resource import Job, Verdict
+from forebay.kube.custom_job import CustomJob, JobOutcome
+from forebay.kube.environment import variables_from_chart
 from forebay.kube.labels import DOMAIN, component_labels
-from forebay.kube.pod_problems import Subject
+from forebay.kube.pod_problems import WorkloadTerms
 from forebay.kube.pod_security import restricted_container, restricted_pod
+from forebay.kube.resource_types import Object, ResourceType
 from forebay.settings.cluster_environment import STORE, STORE_KEYS
 from forebay.settings.rules import memory_MiB
 
-Object = dict[str, Any]
-SPARK_APPLICATIONS = Resource("sparkoperator.k8s.io", "v1beta2", "sparkapplications")
-SPARK_VERSION = "4.3.0"  # of the image; a test holds it equal to the package's
-NAME_LABEL = "sparkoperator.k8s.io/app-name"  # the operator gives it to driver and executors
-ROLE_LABEL = f"{DOMAIN}/job"  # by it the chart's network policy knows them
+SPARK_APPLICATIONS = ResourceType("sparkoperator.k8s.io", "v1beta2", "sparkapplications")
+SPARK_VERSION = "4.3.0"  # a test compares it with the installed package
+NAME_LABEL = "sparkoperator.k8s.io/app-name"  # the operator sets it on the driver and the executors
+ROLE_LABEL = f"{DOMAIN}/job"  # the chart's network policy selects pods by it
 ROLE = "ingest"
-DRIVER, EXECUTOR = "spark-kubernetes-driver", "spark-kubernetes-executor"  # containers, as the operator calls them
-DRIVER_MIB = 3072  # as much as the step's own pod asks for: it does what that does, less the decoding
-HEAP_MIB = (512, 1024)  # of a pod's memory, a third within these bounds is Java's; the images are in Python's
+DRIVER, EXECUTOR = "spark-kubernetes-driver", "spark-kubernetes-executor"  # the operator calls the containers so
+DRIVER_MIB = 3072  # as much as the step's pod asks for: the driver does the same work, less the decoding
+HEAP_MIB = (512, 1024)  # Java gets a third of a pod's memory, within these bounds; images are in Python's memory
 CPU = "250m"  # what a node has to have free, not what a pod may take
-# Of Spark 4.3 on: it would make a network policy, which the operator may not; the chart has one.
-NOT_WANTED = "org.apache.spark.deploy.k8s.features.NetworkPolicyFeatureStep"
-REASON = 400  # letters of it; a submission that failed gives a page of Java
+# Since Spark 4.3 this would create a network policy, which the operator may not; the chart brings one.
+DISABLED_FEATURE = "org.apache.spark.deploy.k8s.features.NetworkPolicyFeatureStep"
+REASON_LENGTH = 400  # characters
 KEPT_S = 86_400  # how long an application that ended can be looked at
 
 
 @dataclass(frozen=True, kw_only=True)
-class Application:
+class IngestApplication:
     """What differs between one ingest and another."""
 
     name: str
@@ -44,7 +42,7 @@ class Application:
     executor_memory: str  # in Kubernetes' notation
 
 
-def spark_application(wanted: Application) -> Object:
+def spark_application(wanted: IngestApplication) -> Object:
     """Build the object: non-root, without capabilities, with a read-only root, each pod with the store's keys."""
     return {
         "apiVersion": f"{SPARK_APPLICATIONS.group}/{SPARK_APPLICATIONS.version}",
@@ -57,7 +55,7 @@ def spark_application(wanted: Application) -> Object:
                 ROLE_LABEL: ROLE,  # the operator hands labels on to the pods
             },
         },
-        # Written out where the operator has defaults: its webhook, which sets them, looks at chosen namespaces only.
+        # The operator's defaults are written out, because its webhook sets them in chosen namespaces only.
         "spec": {
             "type": "Python",
             "mode": "cluster",
@@ -72,28 +70,28 @@ def spark_application(wanted: Application) -> Object:
             "driver": {
                 **_size(DRIVER_MIB),
                 "serviceAccount": wanted.account,
-                "template": _template(wanted, DRIVER, token=True),  # it makes the executors' pods
+                "template": _template(wanted, DRIVER, token=True),  # it creates the executors' pods
             },
             "executor": {
                 "instances": wanted.executors,
                 **_size(memory_MiB(wanted.executor_memory)),
-                "serviceAccount": wanted.account,  # the cloud's identity hangs on it
+                "serviceAccount": wanted.account,  # a cloud binds an identity to it
                 "template": _template(wanted, EXECUTOR, token=False),
             },
         },
     }
 
 
-def _settings(wanted: Application) -> dict[str, str]:
+def _settings(wanted: IngestApplication) -> dict[str, str]:
     return {
         **SETTINGS,
-        # Else known only once executors are there, and the parts are cut before.
+        # Spark would know the number only once executors run, and the partitions are cut before that.
         "spark.default.parallelism": str(max(2, wanted.executors)),
         "spark.authenticate": "true",  # Spark's ports run what they are sent; the secret is made for each run
-        "spark.kubernetes.driver.pod.excludedFeatureSteps": NOT_WANTED,
+        "spark.kubernetes.driver.pod.excludedFeatureSteps": DISABLED_FEATURE,
         "spark.driver.extraJavaOptions": JVM_OPTIONS,
         "spark.executor.extraJavaOptions": JVM_OPTIONS,
-        "spark.sql.warehouse.dir": "/tmp/warehouse",  # noqa: S108 - the pod's own
+        "spark.sql.warehouse.dir": "/tmp/warehouse",  # noqa: S108 - a folder of the pod
     }
 
 
@@ -103,8 +101,8 @@ def _size(memory: int) -> Object:
     return {"cores": 1, "coreRequest": CPU, "memory": f"{heap}m", "memoryOverhead": f"{memory - heap}m"}
 
 
-def _template(wanted: Application, container: str, *, token: bool) -> Object:
-    """What Spark and the operator add themselves is left out: image, arguments, resources."""
+def _template(wanted: IngestApplication, container: str, *, token: bool) -> Object:
+    """The pods' template, without what Spark and the operator add: container image, arguments and resources."""
     return {
         "spec": {
             "automountServiceAccountToken": token,
@@ -114,7 +112,7 @@ def _template(wanted: Application, container: str, *, token: bool) -> Object:
             "containers": [
                 {
                     "name": container,
-                    "env": variables(STORE, STORE_KEYS),
+                    "env": variables_from_chart(STORE, STORE_KEYS),
                     "securityContext": restricted_container(),
                     "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108
                 }
@@ -124,41 +122,41 @@ def _template(wanted: Application, container: str, *, token: bool) -> Object:
     }
 
 
-def job_of(application: Object) -> Job:
-    """How to follow it."""
-    return Job(
+def custom_job(application: Object) -> CustomJob:
+    """The application as a job to follow."""
+    return CustomJob(
         resource=SPARK_APPLICATIONS,
-        wanted=application,
-        verdict=verdict,
-        pods=f"{NAME_LABEL}={application['metadata']['name']}",
-        subject=Subject(
+        manifest=application,
+        outcome_of=outcome,
+        pod_selector=f"{NAME_LABEL}={application['metadata']['name']}",
+        terms=WorkloadTerms(
             noun="Spark executor",
             crash="An executor failed",
-            room="ingest.executors and ingest.executor_memory",
-            memory="ingest.executor_memory",
-            containers={DRIVER: "The Spark driver failed"},
+            size_settings="ingest.executors and ingest.executor_memory",
+            memory_setting="ingest.executor_memory",
+            crash_by_container={DRIVER: "The Spark driver failed"},
         ),
-        piece="spark-operator",
-        switch="spark.enabled",
-        speaker=DRIVER,
+        installed_by="spark-operator",
+        chart_value="spark.enabled",
+        log_container=DRIVER,
     )
 
 
-def verdict(application: Object) -> Verdict | None:
-    """How an application ended; None while it runs, or while the operator has not seen it yet."""
+def outcome(application: Object) -> JobOutcome | None:
+    """How an application ended; None while it runs or waits for the operator."""
     state = (application.get("status") or {}).get("applicationState") or {}
     if state.get("state") == "COMPLETED":
-        return Verdict(succeeded=True)
+        return JobOutcome(succeeded=True)
     if state.get("state") in ("FAILED", "SUBMISSION_FAILED"):
-        return Verdict(succeeded=False, reason=_reason(str(state.get("errorMessage") or "")))
+        return JobOutcome(succeeded=False, reason=_reason(str(state.get("errorMessage") or "")))
     return None
 
 
 def _reason(message: str) -> str:
-    """The line of it that says what went wrong, where it is a page."""
+    """The line that says what went wrong: a failed submission gives a page of Java."""
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     telling = [line for line in lines if line.startswith(("Exception in thread", "Caused by:", "Error:"))]
-    said = (telling or lines or [""])[0]
-    _, marked, words = said.partition(" Message: ")
-    words = words.partition(". Received status")[0] if marked else said
-    return words if len(words) <= REASON else f"{words[:REASON]}…"
+    line = (telling or lines or [""])[0]
+    _, has_message, message = line.partition(" Message: ")
+    reason = message.partition(". Received status")[0] if has_message else line
+    return reason if len(reason) <= REASON_LENGTH else f"{reason[:REASON_LENGTH]}…"

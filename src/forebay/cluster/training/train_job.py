@@ -1,49 +1,47 @@
-"""The TrainJob of Kubeflow Trainer's that trains on several machines, as pure data, and what became of it."""
+"""The TrainJob of Kubeflow Trainer that trains on several machines, as pure data, and how it ended."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
-from forebay.kube.access import of_job, single_rights
-from forebay.kube.client import Resource
-from forebay.kube.environment import variables as given_variables
-from forebay.kube.followed_resource import Job, Verdict
+from forebay.kube.access import job_access, single_rights
+from forebay.kube.custom_job import CustomJob, JobOutcome
+from forebay.kube.environment import variables_from_chart
 from forebay.kube.labels import component_labels
-from forebay.kube.pod_problems import Subject
+from forebay.kube.pod_problems import WorkloadTerms
+from forebay.kube.resource_types import Object, ResourceType
 from forebay.settings.cluster_environment import CHECKPOINT_STORE, MLFLOW, MLFLOW_LOGIN, STORE, STORE_KEYS
 from forebay.settings.environment import HOME_VARIABLE
 
-Object = dict[str, Any]
-TRAIN_JOBS = Resource("trainer.kubeflow.org", "v1alpha1", "trainjobs")
+TRAIN_JOBS = ResourceType("trainer.kubeflow.org", "v1alpha1", "trainjobs")
 API_VERSION = f"{TRAIN_JOBS.group}/{TRAIN_JOBS.version}"
 TRAINING_RUNTIME = "forebay-train"  # the TrainingRuntime that the chart brings: pods under Pod Security restricted
-PLAIN = (CHECKPOINT_STORE, *MLFLOW, *STORE)
-SECRET = (*MLFLOW_LOGIN, *STORE_KEYS)
-SUBJECT = Subject(
+CONFIG_KEYS = (CHECKPOINT_STORE, *MLFLOW, *STORE)
+SECRET_KEYS = (*MLFLOW_LOGIN, *STORE_KEYS)
+TERMS = WorkloadTerms(
     noun="training",
     crash="A machine of the training failed",
-    room="train.nodes, train.node_memory and train.node_gpus",
-    memory="train.node_memory",
+    size_settings="train.nodes, train.node_memory and train.node_gpus",
+    memory_setting="train.node_memory",
 )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Nodes:
-    """What trains where."""
+class TrainingNodes:
+    """The machines of one training, and what they run."""
 
     name: str
     namespace: str
     image: str
-    arguments: tuple[str, ...]  # of forebay.train.nodes
+    arguments: tuple[str, ...]  # for forebay.train.nodes
     nodes: int
     gpus: int
     gpu_resource: str
     memory: str
-    timeout_s: int
-    variables: dict[str, str] = field(default_factory=dict)  # by value; no secrets
+    limit_s: int
+    variables: dict[str, str] = field(default_factory=dict)  # their values are readable in the object, so no secrets
 
 
-def train_job(wanted: Nodes) -> Object:
-    """Build the object; its pods' security, and how often they are started again, are the runtime's."""
+def train_job(wanted: TrainingNodes) -> Object:
+    """Build the object; the runtime sets its pods' security and how often they are started again."""
     return {
         "apiVersion": API_VERSION,
         "kind": "TrainJob",
@@ -54,7 +52,7 @@ def train_job(wanted: Nodes) -> Object:
         },
         "spec": {
             "runtimeRef": {"apiGroup": TRAIN_JOBS.group, "kind": "TrainingRuntime", "name": TRAINING_RUNTIME},
-            "activeDeadlineSeconds": wanted.timeout_s,  # also where no step is left that would end it
+            "activeDeadlineSeconds": wanted.limit_s,  # the step may be gone before it could end the job
             "trainer": {
                 "image": wanted.image,
                 "command": ["python3", "-m", "forebay.train.nodes"],
@@ -68,44 +66,48 @@ def train_job(wanted: Nodes) -> Object:
     }
 
 
-def job(wanted: Nodes) -> Job:
-    """The object with all that is needed to follow it."""
-    return Job(
+def custom_job(wanted: TrainingNodes) -> CustomJob:
+    """The TrainJob as a job to follow."""
+    return CustomJob(
         resource=TRAIN_JOBS,
-        wanted=train_job(wanted),
-        verdict=verdict,
-        pods=f"jobset.sigs.k8s.io/jobset-name={wanted.name}",  # Trainer makes a JobSet of the same name
-        pods_wanted=wanted.nodes,
-        subject=SUBJECT,
-        piece="trainer",
-        switch="trainer.enabled",
+        manifest=train_job(wanted),
+        outcome_of=outcome,
+        pod_selector=f"jobset.sigs.k8s.io/jobset-name={wanted.name}",  # Trainer creates a JobSet of the same name
+        pod_count=wanted.nodes,
+        terms=TERMS,
+        installed_by="trainer",
+        chart_value="trainer.enabled",
     )
 
 
-def verdict(found: Object) -> Verdict | None:
-    """Whether a TrainJob is complete or failed, from its conditions."""
+def outcome(found: Object) -> JobOutcome | None:
+    """How a TrainJob ended, from its conditions; None while it runs."""
     conditions = (found.get("status") or {}).get("conditions") or []
     for each in conditions:
         if each.get("status") == "True" and each["type"] in ("Complete", "Failed"):
-            said = ": ".join(filter(None, (each.get("reason"), each.get("message"))))
-            return Verdict(succeeded=each["type"] == "Complete", reason=said)
+            reason = ": ".join(filter(None, (each.get("reason"), each.get("message"))))
+            return JobOutcome(succeeded=each["type"] == "Complete", reason=reason)
     return None
 
 
 def rights() -> frozenset[tuple[str, str, str]]:
-    """What the train step asks of the API server in its own namespace: API group, resource, verb."""
-    return single_rights(of_job(TRAIN_JOBS.group, TRAIN_JOBS.plural))
+    """What the train step may ask the API server for in its own namespace: API group, resource, verb."""
+    return single_rights(job_access(TRAIN_JOBS.group, TRAIN_JOBS.plural))
 
 
 def _environment(variables: dict[str, str]) -> list[Object]:
     return [
         {"name": HOME_VARIABLE, "value": "/tmp/forebay"},  # noqa: S108 - the one folder that a pod may write
         *({"name": name, "value": value} for name, value in sorted(variables.items())),
-        *given_variables(PLAIN, SECRET),
+        *variables_from_chart(CONFIG_KEYS, SECRET_KEYS),
     ]
 
 
-def _resources(wanted: Nodes) -> Object:
+def _resources(wanted: TrainingNodes) -> Object:
     gpus = {wanted.gpu_resource: str(wanted.gpus)} if wanted.gpus else {}
-    requests = {"cpu": "250m", "memory": wanted.memory, **gpus}  # what has to be free; CPU has no limit, as in steps
+    requests = {
+        "cpu": "250m",
+        "memory": wanted.memory,
+        **gpus,
+    }  # what a node has to have free; CPU has no limit, as in steps
     return {"requests": requests, "limits": {"memory": wanted.memory, **gpus}}

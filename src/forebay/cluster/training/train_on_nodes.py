@@ -1,11 +1,12 @@
-"""The train step's part where several machines train: hand the shards over, run the job, take the bundle."""
+"""Train on several machines: upload the shards, run the TrainJob, and download the bundle."""
 
 import json
 import os
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from forebay.cluster.training.train_job import Nodes, job
+from forebay.cluster.timeouts import ClusterTimeouts
+from forebay.cluster.training.train_job import TrainingNodes, custom_job
 from forebay.contracts.bundles.spec import read_spec
 from forebay.contracts.manifest import MANIFEST, SplitManifest
 from forebay.errors import ConfigError, MachineError
@@ -24,43 +25,43 @@ from forebay.version import code_version
 PASSED_ON = (MLFLOW_RUN_ID, FRESH_VARIABLE)
 
 
-def fit_on_nodes(dataset: Path, out: Path, config: TrainConfig, log: StepLog) -> TrainResult:
-    """As `fit`, on machines of the cluster that this step runs in.
+def fit_on_nodes(dataset: Path, out: Path, config: TrainConfig, log: StepLog, timeouts: ClusterTimeouts) -> TrainResult:
+    """As `fit`, on several machines of the cluster that this step runs in.
 
     Raises:
-        ConfigError: this is no step on a cluster, or there is no store that all machines reach.
-        JobError: they could not train; the message says why.
+        ConfigError: this step does not run on a cluster, or there is no store that all machines reach.
+        JobError: the machines could not train; the message says why.
         MachineError: the store does not answer.
         DataError: nothing can be learned from the rows.
     """
     from forebay.kube.client import connect
-    from forebay.kube.followed_resource import run_job
-    from forebay.kube.own_pod import image_of, own_pod, run_of
-    from forebay.kube.retries import WORK_S, Patience
+    from forebay.kube.custom_job import run_job
+    from forebay.kube.own_pod import own_pod, pipeline_run_id, step_image
+    from forebay.kube.retries import BACKGROUND_RETRY_S
 
     data = SplitManifest.read(dataset)
     check_learnable(dataset, data)
     pod = own_pod()
     store = _store()
-    api = connect(bears=Patience(WORK_S, log.warn))
-    itself = pod.look(api)
-    name = f"forebay-train-{run_of(itself)[:18].rstrip('-')}"
+    api = connect(retry_budget=timeouts.retry_budget(BACKGROUND_RETRY_S, log.warn), timeouts=timeouts.api)
+    step_pod = pod.read(api)
+    name = f"forebay-train-{pipeline_run_id(step_pod)[:18].rstrip('-')}"
     shards, bundle = store.subfolder("shards").subfolder(_identity(dataset)), store.subfolder("bundles").subfolder(name)
     try:
         if not is_complete(shards):
             upload_folder(dataset, shards)
-        delete_folder(bundle)  # of an earlier try
+        delete_folder(bundle)  # an earlier try may have left it
     except OSError as error:
-        raise _away(error) from error
+        raise _store_error(error) from error
     settings = replace(config, code_version=config.code_version or code_version())
-    wanted = Nodes(
-        name=name, namespace=pod.namespace, image=image_of(itself),
+    wanted = TrainingNodes(
+        name=name, namespace=pod.namespace, image=step_image(step_pod),
         arguments=(shards.uri, bundle.uri, json.dumps(asdict(settings))),
         nodes=config.nodes, gpus=config.node_gpus, gpu_resource=config.node_gpu_resource, memory=config.node_memory,
-        timeout_s=TRAIN_JOB_LIMIT_S, variables={key: os.environ[key] for key in PASSED_ON if os.environ.get(key)},
+        limit_s=TRAIN_JOB_LIMIT_S, variables={key: os.environ[key] for key in PASSED_ON if os.environ.get(key)},
     )  # fmt: skip
-    run_job(api, job(wanted), TRAIN_JOB_LIMIT_S, log.warn, pod)
-    return _taken(bundle, out, log)
+    run_job(api, custom_job(wanted), TRAIN_JOB_LIMIT_S, log.warn, pod, timeouts=timeouts.job)
+    return _downloaded(bundle, out, log)
 
 
 def _store() -> ObjectFolder:
@@ -74,18 +75,18 @@ def _store() -> ObjectFolder:
 
 
 def _identity(dataset: Path) -> str:
-    """Of the shards and what they are called: the manifest holds the digest of all else."""
+    """Names the shards by their content: the manifest holds the digest of everything else."""
     return file_sha256(dataset / MANIFEST)[:32]
 
 
-def _taken(bundle: ObjectFolder, out: Path, log: StepLog) -> TrainResult:
-    """The bundle that rank 0 left in the store, in this step's folder."""
+def _downloaded(bundle: ObjectFolder, out: Path, log: StepLog) -> TrainResult:
+    """Download the bundle that rank 0 uploaded into this step's folder."""
     empty_folder(out)
     try:
         facts = download_folder(bundle, out)
         delete_folder(bundle)
     except OSError as error:
-        raise _away(error) from error
+        raise _store_error(error) from error
     if not is_sealed(out):
         raise MachineError(f"The bundle from {bundle.uri} is not whole in {out}. Start the run again.")
     spec = read_spec(out)
@@ -94,5 +95,5 @@ def _taken(bundle: ObjectFolder, out: Path, log: StepLog) -> TrainResult:
     return TrainResult(spec=spec, metrics=facts["metrics"])
 
 
-def _away(error: OSError) -> MachineError:
+def _store_error(error: OSError) -> MachineError:
     return MachineError(f"The store of {CHECKPOINT_STORE} does not take or give what machines exchange: {error}.")

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from forebay import registry
-from forebay.deploy.smoke import Smoke
+from forebay.deploy.smoke import SmokeTest
 from forebay.errors import DeployError, ForebayError
 from forebay.local.server.serving_requests import ServingReply, ServingRequest, send_request
 from forebay.registry import RegisteredBundle
@@ -23,7 +23,7 @@ class LocalServer:
         return registry.resolve(log.home, reference)
 
     def serve(
-        self, bundle: RegisteredBundle, smoke: Smoke, config: DeployConfig, serve: ServeConfig, log: StepLog
+        self, bundle: RegisteredBundle, smoke: SmokeTest, config: DeployConfig, serve: ServeConfig, log: StepLog
     ) -> str:
         """As `DeployTarget.serve`; the process that runs the pipeline has the server's settings already."""
         run = RunFolder(log.home.runs / log.run_id)

@@ -1,4 +1,4 @@
-"""What Kubeflow Pipelines does not do, in words that say what to do about it."""
+"""Errors of requests to Kubeflow Pipelines: each says what it answered and what to do about it."""
 
 import contextlib
 import json
@@ -6,40 +6,27 @@ import ssl
 from collections.abc import Iterator
 from typing import Any
 
-from forebay.cluster.runs.login import Login
+from forebay.cluster.runs.login import PipelinesLogin
 from forebay.errors import ClusterError, ConfigError
-from forebay.kube.api_errors import lasts, retry_after
-from forebay.kube.retries import Refused
+from forebay.kube.api_errors import is_permanent_failure, retry_after_s
+from forebay.kube.retries import RequestFailedError
 from forebay.settings.environment import KFP_TOKEN_FILE_VARIABLE, KFP_TOKEN_VARIABLE
 
 
-class BackendError(Refused, ClusterError):
-    """Kubeflow Pipelines refused, or something else answers."""
-
-    def __init__(
-        self, text: str, status: int = 0, said: str = "", retry_after_s: float = 0.0, *, is_lasting: bool = False
-    ) -> None:
-        super().__init__(text)
-        self.status = status
-        self.said = said
-        self.retry_after_s = retry_after_s
-        self.is_lasting = is_lasting
+class PipelinesError(RequestFailedError, ClusterError):
+    """Kubeflow Pipelines refused a request, or something else answers at its address."""
 
 
-class SilentError(Refused, ConfigError):
+class PipelinesUnreachableError(RequestFailedError, ConfigError):
     """Nothing answers at the address."""
-
-    def __init__(self, text: str, *, is_lasting: bool) -> None:
-        super().__init__(text)
-        self.is_lasting = is_lasting
 
 
 @contextlib.contextmanager
-def in_words(host: str, doing: str, login: Login) -> Iterator[None]:
-    """Refusals, silence and answers of something else, as errors of ours.
+def explain_errors(host: str, doing: str, login: PipelinesLogin) -> Iterator[None]:
+    """Turn the client's errors in the block into errors that say what to do.
 
     Raises:
-        BackendError, SilentError: instead of what the client raised.
+        PipelinesError, PipelinesUnreachableError: the client raised an error.
     """
     from kfp_server_api import ApiException
     from urllib3.exceptions import HTTPError, MaxRetryError
@@ -47,9 +34,9 @@ def in_words(host: str, doing: str, login: Login) -> Iterator[None]:
     try:
         yield
     except ApiException as error:
-        status, said = int(error.status or 0), _said(error)
-        text = f"{host} answers {status} to: {doing}. {_fix(status, said, login)}"
-        raise BackendError(text, status, said, retry_after(error)) from error
+        status, message = int(error.status or 0), _server_message(error)
+        text = f"{host} answers {status} to: {doing}. {_fix(status, message, login)}"
+        raise PipelinesError(text, status, message, retry_after_s(error)) from error
     except (HTTPError, OSError) as error:
         cause = error.reason if isinstance(error, MaxRetryError) and error.reason else error
         if isinstance(cause, ssl.SSLError) or "CERTIFICATE" in str(cause):
@@ -57,23 +44,25 @@ def in_words(host: str, doing: str, login: Login) -> Iterator[None]:
         else:
             whose = "its address (--host, FOREBAY_KFP_HOST)" if login.host else "the kubeconfig's cluster"
             fix = f"Is that {whose}, and is it up? `kubectl -n kubeflow get pods` shows."
-        raise SilentError(f"{host} does not answer ({short(cause)}). {fix}", is_lasting=lasts(error)) from error
+        raise PipelinesUnreachableError(
+            f"{host} does not answer ({short(cause)}). {fix}", is_permanent=is_permanent_failure(error)
+        ) from error
     except (ValueError, TypeError, AttributeError) as error:  # a page of HTML where JSON should be
-        raise BackendError(
+        raise PipelinesError(
             f"{host} answers, but not as Kubeflow Pipelines does: it could not be used to {doing}. Either another "
             f"program is there, or a login stands in front of it. {_log_in(login)}",
-            is_lasting=True,
+            is_permanent=True,
         ) from error
 
 
 def short(text: Any) -> str:
-    """On one line, without a full stop, and not too long."""
-    words = " ".join(str(text).split()).rstrip(".")
-    return words if len(words) < 300 else f"{words[:300]}…"
+    """The text on one line, without a full stop, and cut where it is long."""
+    line = " ".join(str(text).split()).rstrip(".")
+    return line if len(line) < 300 else f"{line[:300]}…"
 
 
-def _fix(status: int, said: str, login: Login) -> str:
-    words = f"It says: {said}. " if said else ""
+def _fix(status: int, message: str, login: PipelinesLogin) -> str:
+    words = f"It says: {message}. " if message else ""
     if status == 401:
         return f"{words}{_log_in(login)}"
     if status == 403:
@@ -87,8 +76,8 @@ def _fix(status: int, said: str, login: Login) -> str:
     return f"{words}The log of deployment/ml-pipeline in the cluster says more."
 
 
-def _log_in(login: Login) -> str:
-    """How to renew the login that is really sent."""
+def _log_in(login: PipelinesLogin) -> str:
+    """How to renew the login that was sent."""
     if not login.host:
         context = f"the context {login.context}" if login.context else "its current context"
         return (
@@ -106,8 +95,8 @@ def _log_in(login: Login) -> str:
     )
 
 
-def _said(error: Any) -> str:
-    """The server's own words, without the chain of its internal errors."""
+def _server_message(error: Any) -> str:
+    """The server's own message, without the chain of its internal errors."""
     body = error.body.decode(errors="replace") if isinstance(error.body, bytes) else str(error.body or "")
     try:
         answer = json.loads(body)

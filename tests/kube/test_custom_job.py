@@ -9,15 +9,17 @@ from typing import Any
 import pytest
 
 from forebay.errors import ConfigError
-from forebay.kube import followed_resource as job_module
 from forebay.kube import own_pod as own_pod_module
-from forebay.kube.client import Api, Resource
-from forebay.kube.followed_resource import Job, JobError, Verdict, run_job
+from forebay.kube.client import KubeClient
+from forebay.kube.custom_job import CustomJob, JobError, JobOutcome, run_job
 from forebay.kube.labels import MANAGER, MANAGER_LABEL
-from forebay.kube.own_pod import OwnPod, image_of, own_pod
-from forebay.kube.pod_problems import Subject
+from forebay.kube.own_pod import OwnPod, own_pod, step_image
+from forebay.kube.pod_problems import WorkloadTerms
+from forebay.kube.resource_types import ResourceType
+from forebay.kube.timeouts import JobTimeouts
 from support.connection_faults import Wire
 from support.fake_kube import FakeKubeApi, Object, connected, fake_kube_api
+from support.manual_clock import ManualClock
 
 NAME = "fit-1"
 OWNER = OwnPod(name="step-pod", uid="u-1", namespace="ml")
@@ -26,24 +28,26 @@ DONE: tuple[Object, list[Object]] = ({"phase": "done"}, [])
 FAILED: tuple[Object, list[Object]] = ({"phase": "failed", "reason": "2 of 2 workers ended."}, [])
 
 
-def verdict(found: Object) -> Verdict | None:
+def outcome(found: Object) -> JobOutcome | None:
     status = found.get("status") or {}
-    ends = {"done": Verdict(succeeded=True), "failed": Verdict(succeeded=False, reason=status.get("reason", ""))}
+    ends = {"done": JobOutcome(succeeded=True), "failed": JobOutcome(succeeded=False, reason=status.get("reason", ""))}
     return ends.get(status.get("phase", ""))
 
 
-def fit_job(**changes: Any) -> Job:
+def fit_job(**changes: Any) -> CustomJob:
     wanted = {"apiVersion": "a.example/v1", "kind": "FitJob", "metadata": {"name": NAME, "namespace": "ml"}, "spec": {}}
-    subject = Subject(noun="worker", crash="A worker failed", room="fit.workers", memory="fit.memory")
-    resource = Resource("a.example", "v1", "fitjobs")
-    made = Job(
+    terms = WorkloadTerms(
+        noun="worker", crash="A worker failed", size_settings="fit.workers", memory_setting="fit.memory"
+    )
+    resource = ResourceType("a.example", "v1", "fitjobs")
+    made = CustomJob(
         resource=resource,
-        wanted=wanted,
-        verdict=verdict,
-        pods="job=fit",
-        subject=subject,
-        piece="fitter",
-        switch="fitter.enabled",
+        manifest=wanted,
+        outcome_of=outcome,
+        pod_selector="job=fit",
+        terms=terms,
+        installed_by="fitter",
+        chart_value="fitter.enabled",
     )
     return replace(made, **changes)
 
@@ -64,17 +68,20 @@ def double() -> Iterator[FakeKubeApi]:
 
 
 @pytest.fixture
-def api(double: FakeKubeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Api:
-    monkeypatch.setattr(job_module, "STAYS_S", 0.0)
-    monkeypatch.setattr(job_module, "SLICE_S", 0)
-    return connected(double, tmp_path, monkeypatch)
+def api(double: FakeKubeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: ManualClock) -> KubeClient:
+    return connected(double, tmp_path, monkeypatch, clock)
 
 
-def run(api: Api, tell: Any = lambda text: None, timeout_s: float = 20, **changes: Any) -> Object:
-    return run_job(api, fit_job(**changes), timeout_s, tell, OWNER)
+def run(
+    api: KubeClient, tell: Any = lambda text: None, limit_s: float = 20, unseen_s: float = 60.0, **changes: Any
+) -> Object:
+    timeouts = JobTimeouts(watch_s=0, problem_grace_s=0.0, unseen_s=unseen_s)
+    return run_job(api, fit_job(**changes), limit_s, tell, OWNER, timeouts=timeouts)
 
 
-def test_it_is_applied_as_the_steps_own_followed_and_given_back_as_it_ended(api: Api, double: FakeKubeApi) -> None:
+def test_it_is_applied_as_the_steps_own_followed_and_given_back_as_it_ended(
+    api: KubeClient, double: FakeKubeApi
+) -> None:
     double.next_states = [RUNNING, RUNNING, DONE]
     ended = run(api)
     assert ended["status"] == {"phase": "done"}
@@ -86,7 +93,7 @@ def test_it_is_applied_as_the_steps_own_followed_and_given_back_as_it_ended(api:
 
 
 def test_a_failure_says_the_controllers_reason_and_the_first_crash_with_its_last_lines(
-    api: Api, double: FakeKubeApi
+    api: KubeClient, double: FakeKubeApi
 ) -> None:
     double.log = "Traceback:\nValueError: at http://me:secret@host\n"
     crashes = [crashed("w-1", "2026-11-22T10:00:09Z"), crashed("w-0", "2026-11-22T10:00:07Z")]
@@ -104,7 +111,7 @@ def test_a_failure_says_the_controllers_reason_and_the_first_crash_with_its_last
     assert double.custom_objects == {}
 
 
-def test_a_crash_that_the_controller_mends_ends_nothing(api: Api, double: FakeKubeApi) -> None:
+def test_a_crash_that_the_controller_mends_ends_nothing(api: KubeClient, double: FakeKubeApi) -> None:
     double.next_states = [(RUNNING[0], [crashed("w-0", "2026-11-22T10:00:07Z", 137, "OOMKilled")]), RUNNING, DONE]
     told: list[str] = []
     assert run(api, told.append)["status"] == {"phase": "done"}
@@ -112,7 +119,7 @@ def test_a_crash_that_the_controller_mends_ends_nothing(api: Api, double: FakeKu
                               "Raise fit.memory.")  # fmt: skip
 
 
-def test_what_its_speaker_writes_is_heard_once(api: Api, double: FakeKubeApi) -> None:
+def test_what_its_container_logs_is_passed_on_once(api: KubeClient, double: FakeKubeApi) -> None:
     heard: list[str] = []
 
     def hear(line: str) -> None:
@@ -123,18 +130,15 @@ def test_what_its_speaker_writes_is_heard_once(api: Api, double: FakeKubeApi) ->
     speaks = pod("w-0", {"running": {}})
     speaks["status"]["containerStatuses"][0]["ready"] = True
     double.next_states = [(RUNNING[0], [speaks])] * 4 + [DONE]
-    run_job(api, fit_job(speaker="main"), 20, lambda text: None, OWNER, hear)
+    run_job(api, fit_job(log_container="main"), 20, lambda text: None, OWNER, hear, JobTimeouts(watch_s=0))
     assert heard == ["one", "two", "three"]
 
 
-def test_a_job_that_no_controller_takes_up_is_said_to_be_that(
-    api: Api, double: FakeKubeApi, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(job_module, "UNSEEN_S", 0.0)
+def test_a_job_that_no_controller_takes_up_is_said_to_be_that(api: KubeClient, double: FakeKubeApi) -> None:
     double.controller = lambda wanted: ({}, [])
     double.next_states = [({}, []), ({}, []), DONE]
     told: list[str] = []
-    run(api, told.append)
+    run(api, told.append, unseen_s=0.0)
     [said] = told
     assert said.startswith("Nobody has taken up the FitJob ml/fit-1 for 0 s. See that what `forebay up --with fitter` ")
     assert said.endswith("runs, and that it looks at the namespace ml.")
@@ -150,7 +154,9 @@ def test_a_job_that_no_controller_takes_up_is_said_to_be_that(
         ({"waiting": {"reason": "CreateContainerConfigError", "message": 'no secret "s"'}}, 'start: no secret "s".'),
     ],
 )
-def test_what_waiting_does_not_mend_ends_it_in_words(api: Api, double: FakeKubeApi, state: Object, said: str) -> None:
+def test_what_waiting_does_not_mend_ends_it_in_words(
+    api: KubeClient, double: FakeKubeApi, state: Object, said: str
+) -> None:
     double.next_states = [(RUNNING[0], [pod("w-0", state)])] * 3
     with pytest.raises(JobError) as caught:
         run(api)
@@ -160,7 +166,7 @@ def test_what_waiting_does_not_mend_ends_it_in_words(api: Api, double: FakeKubeA
 
 
 def test_a_pod_that_the_cluster_refuses_is_named_unless_the_refusal_is_an_old_one(
-    api: Api, double: FakeKubeApi
+    api: KubeClient, double: FakeKubeApi
 ) -> None:
     refusal = {
         "metadata": {"uid": "e-1", "resourceVersion": "7"}, "reason": "FailedCreate",
@@ -180,7 +186,7 @@ def test_a_pod_that_the_cluster_refuses_is_named_unless_the_refusal_is_an_old_on
         run(api)
 
 
-def test_a_pod_that_no_node_takes_is_told_once_and_waited_for(api: Api, double: FakeKubeApi) -> None:
+def test_a_pod_that_no_node_takes_is_told_once_and_waited_for(api: KubeClient, double: FakeKubeApi) -> None:
     unscheduled = {"type": "PodScheduled", "status": "False", "message": "0/1 nodes are available"}
     waiting = {"metadata": {"name": "w-0"}, "status": {"conditions": [unscheduled]}}
     double.next_states = [(RUNNING[0], [waiting])] * 3 + [DONE]
@@ -190,19 +196,21 @@ def test_a_pod_that_no_node_takes_is_told_once_and_waited_for(api: Api, double: 
                     "fit.workers."]  # fmt: skip
 
 
-def test_too_long_is_an_error_that_names_what_was_in_the_way(api: Api, double: FakeKubeApi) -> None:
+def test_too_long_is_an_error_that_names_what_was_in_the_way(api: KubeClient, double: FakeKubeApi) -> None:
     unscheduled = {"type": "PodScheduled", "status": "False", "message": "0/1 nodes are available"}
     double.controller = lambda wanted: (
         RUNNING[0],
         [{"metadata": {"name": "w"}, "status": {"conditions": [unscheduled]}}],
     )
     with pytest.raises(JobError, match=r"was not done within 0\.3 s: No node takes the pod w: 0/1 nodes"):
-        run(api, timeout_s=0.3)
+        run(api, limit_s=0.3)
     assert double.custom_objects == {}
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_signal_takes_the_job_with_it(api: Api, double: FakeKubeApi, number: signal.Signals, status: int) -> None:
+def test_a_signal_takes_the_job_with_it(
+    api: KubeClient, double: FakeKubeApi, number: signal.Signals, status: int
+) -> None:
     double.next_states = [(RUNNING[0], [crashed("w-0", "2026-11-22T10:00:07Z")])]
     before = signal.getsignal(number)
     with pytest.raises(SystemExit) as ended:
@@ -212,7 +220,7 @@ def test_a_signal_takes_the_job_with_it(api: Api, double: FakeKubeApi, number: s
     assert signal.getsignal(number) is before
 
 
-def test_what_an_earlier_try_left_goes_first_and_what_is_not_ours_stays(api: Api, double: FakeKubeApi) -> None:
+def test_what_an_earlier_try_left_goes_first_and_what_is_not_ours_stays(api: KubeClient, double: FakeKubeApi) -> None:
     left = {"metadata": {"name": NAME, "namespace": "ml", "resourceVersion": "1", "labels": {MANAGER_LABEL: MANAGER}}}
     double.custom_objects[NAME] = left
     double.next_states = [DONE]
@@ -225,7 +233,7 @@ def test_what_an_earlier_try_left_goes_first_and_what_is_not_ours_stays(api: Api
     assert double.custom_objects[NAME] is theirs
 
 
-def test_a_job_that_somebody_deletes_is_an_error_in_words(api: Api, double: FakeKubeApi) -> None:
+def test_a_job_that_somebody_deletes_is_an_error_in_words(api: KubeClient, double: FakeKubeApi) -> None:
     def gone(text: str) -> None:
         double.custom_objects.clear()
 
@@ -234,13 +242,13 @@ def test_a_job_that_somebody_deletes_is_an_error_in_words(api: Api, double: Fake
         run(api, gone)
 
 
-def test_an_api_server_that_is_away_for_a_moment_ends_no_job(api: Api, double: FakeKubeApi) -> None:
+def test_an_api_server_that_is_away_for_a_moment_ends_no_job(api: KubeClient, double: FakeKubeApi) -> None:
     def away(text: str) -> None:
         double.next_refusal = (503, "etcd is away.")
 
     double.next_states = [(RUNNING[0], [crashed("w-0", "2026-11-22T10:00:07Z")]), RUNNING, DONE]
     told: list[str] = []
-    api.patience.tell = told.append
+    api.retry_budget.tell = told.append
     run(api, away)
     [said] = told
     assert "answers 503" in said
@@ -248,7 +256,7 @@ def test_an_api_server_that_is_away_for_a_moment_ends_no_job(api: Api, double: F
 
 
 @pytest.mark.parametrize("kind", ["unanswered", "half", "roleless"])
-def test_a_job_ends_well_whichever_request_is_cut(api: Api, double: FakeKubeApi, kind: str) -> None:
+def test_a_job_ends_well_whichever_request_is_cut(api: KubeClient, double: FakeKubeApi, kind: str) -> None:
     double.next_states = [RUNNING, DONE]
     run(api)
     count = len(double.wire.asked)
@@ -263,13 +271,13 @@ def test_a_job_ends_well_whichever_request_is_cut(api: Api, double: FakeKubeApi,
     assert count > 6
 
 
-def test_a_cluster_without_the_kind_is_told_what_brings_it(api: Api, double: FakeKubeApi) -> None:
+def test_a_cluster_without_the_kind_is_told_what_brings_it(api: KubeClient, double: FakeKubeApi) -> None:
     double.lacks_custom_kinds = True
-    with pytest.raises(JobError, match=r"no fitjobs of a\.example/v1: `forebay up --with fitter` installs what works"):
+    with pytest.raises(JobError, match=r"no fitjobs of a\.example/v1: `forebay up --with fitter` installs the con"):
         run(api)
 
 
-def test_a_step_without_the_right_is_told_what_grants_it(api: Api, double: FakeKubeApi) -> None:
+def test_a_step_without_the_right_is_told_what_grants_it(api: KubeClient, double: FakeKubeApi) -> None:
     double.refusal = (403, "no.")
     with pytest.raises(JobError, match=r"For fitjobs the chart's value is fitter\.enabled=true\."):
         run(api)
@@ -286,8 +294,8 @@ def test_the_own_pod_is_what_kubeflow_pipelines_says(tmp_path: Path, monkeypatch
         own_pod()
 
 
-def test_the_own_image_is_that_of_the_steps_container(api: Api, double: FakeKubeApi) -> None:
+def test_the_own_image_is_that_of_the_steps_container(api: KubeClient, double: FakeKubeApi) -> None:
     containers = [{"name": "wait", "image": "argoexec"}, {"name": "main", "image": "registry/train@sha256:1"}]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(double, "answer", lambda *asked: (200, {"spec": {"containers": containers}}))
-        assert image_of(OWNER.look(api)) == "registry/train@sha256:1"
+        assert step_image(OWNER.read(api)) == "registry/train@sha256:1"

@@ -1,4 +1,4 @@
-"""A run on a cluster as the same events that a run on this machine gives, read from its nodes and its pods' logs."""
+"""The events of a run on a cluster, the same as those of a run on this machine, from its nodes and its pods' logs."""
 
 import re
 import time
@@ -7,24 +7,24 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from forebay.backend.summary import Event
-from forebay.cluster.runs.nodes import ENDED_BADLY, StepNodes, Try, steps_of
-from forebay.cluster.runs.pipelines_client import Backend
-from forebay.kube.retries import WORK_S
+from forebay.cluster.runs.pipelines_client import PipelinesClient
+from forebay.cluster.runs.workflow_nodes import ENDED_BADLY, StepAttempt, StepNodes, steps_of
+from forebay.cluster.timeouts import FollowTimeouts
+from forebay.kube.retries import BACKGROUND_RETRY_S
 from forebay.state.events import LOG_PREFIX, parse_log_line
 
-POLL_S = (2.0, 15.0)  # at first, and at most: nobody looks at hour three of a training every two seconds
-LOG_SHARE = 20  # a log is read again after this many times as long as reading it took
+LOG_PAUSE_FACTOR = 20  # a log is read again after this many times the time that reading it took
 LOG_LINES = 20
-ORDINARY = ("PodInitializing", "ContainerCreating")  # what Argo says of every pod for a moment
-LAUNCHER = re.compile(r"[IWEF]\d{4} \d\d:\d\d:\d\d")  # how lines of KFP's own program begin
+ORDINARY_MESSAGES = ("PodInitializing", "ContainerCreating")  # Argo reports these of every pod for a moment
+LAUNCHER_LINE = re.compile(r"[IWEF]\d{4} \d\d:\d\d:\d\d")  # lines of KFP's own program begin so
 ENDED = ("SUCCEEDED", "FAILED", "SKIPPED", "CANCELED")  # states of a run
 
 Show = Callable[[Event], None]
 
 
 @dataclass
-class _Seen:
-    """What was told of one pod already."""
+class _PodProgress:
+    """What was told about one pod already."""
 
     events: int = 0
     message: str = ""
@@ -33,41 +33,43 @@ class _Seen:
 
 
 @dataclass
-class Follower:
-    """Follows one run. `events` is all that was told; `run` is the run as it was last seen."""
+class RunFollower:
+    """Follows one run. `events` holds everything that was told, and `run` the run as it was last seen."""
 
-    backend: Backend
+    client: PipelinesClient
     run_id: str
     show: Show
+    timeouts: FollowTimeouts = field(default_factory=FollowTimeouts)
     events: list[Event] = field(default_factory=list)
     run: dict[str, Any] = field(default_factory=dict)
     failed_pod: str = ""  # whose log says more
-    _seen: dict[str, _Seen] = field(default_factory=dict)
+    _seen: dict[str, _PodProgress] = field(default_factory=dict)
 
     def follow(self) -> str:
         """Tell events until the run ends; returns its state.
 
         Raises:
-            BackendError, SilentError: the server refuses, or did not answer for minutes.
+            PipelinesError, PipelinesUnreachableError: the server refuses, or was away for longer than is retried.
         """
-        start, patience = time.monotonic(), self.backend.patience
-        patience.tell = self._tell_of_server
-        with patience.longer(WORK_S):
+        start, retry_budget = time.monotonic(), self.client.retry_budget
+        retry_budget.tell = self._tell_of_server
+        with retry_budget.extended(BACKGROUND_RETRY_S):
             while not self._look():
-                time.sleep(min(max(POLL_S[0], (time.monotonic() - start) / 60), POLL_S[1]))
+                pause_s = max(self.timeouts.first_poll_s, (time.monotonic() - start) / 60)
+                time.sleep(min(pause_s, self.timeouts.longest_poll_s))
         return str(self.run["state"])
 
     def last_lines(self) -> list[str]:
         """The end of the failed step's own output."""
-        text = self.backend.log(self.run_id, self.failed_pod) if self.failed_pod else None
+        text = self.client.log(self.run_id, self.failed_pod) if self.failed_pod else None
         lines = [line for line in (text or "").splitlines() if line.strip() and not line.startswith(LOG_PREFIX)]
-        return [line for line in lines if not LAUNCHER.match(line)][-LOG_LINES:]
+        return [line for line in lines if not LAUNCHER_LINE.match(line)][-LOG_LINES:]
 
     def _look(self) -> bool:
-        """Tell what is new; whether the run has ended."""
-        self.run = self.backend.run(self.run_id)  # before the nodes, so that none of the last ones is missed
+        """Tell what is new, and return whether the run has ended."""
+        self.run = self.client.run(self.run_id)  # read before the nodes, so that the last nodes are not missed
         ended = str(self.run.get("state")) in ENDED
-        for step in steps_of(self.backend.workflow(self.run_id)).values():
+        for step in steps_of(self.client.workflow(self.run_id)).values():
             self._step(step, last=ended)
         return ended
 
@@ -77,35 +79,35 @@ class Follower:
         for each in step.tries:
             self._pod(step.name, each, last=last, logged=True)
 
-    def _pod(self, step: str, pod: Try, *, last: bool, logged: bool) -> None:
-        seen = self._seen.setdefault(pod.pod, _Seen())
+    def _pod(self, step: str, pod: StepAttempt, *, last: bool, logged: bool) -> None:
+        seen = self._seen.setdefault(pod.pod, _PodProgress())
         if seen.done:
             return
         ended = pod.ended or last
         if logged and pod.phase != "Pending":
             self._log(step, pod, seen, ended=ended)
-        if pod.message not in ("", seen.message, *ORDINARY) and not ended:
+        if pod.message not in ("", seen.message, *ORDINARY_MESSAGES) and not ended:
             self._tell({"step": step, "kind": "warning", "text": f"{pod.pod} waits: {pod.message}"})
         seen.message = pod.message
         seen.done = ended
         if ended and pod.phase in ENDED_BADLY:
             self._failure(step, pod, seen)
 
-    def _log(self, step: str, pod: Try, seen: _Seen, *, ended: bool) -> None:
+    def _log(self, step: str, pod: StepAttempt, seen: _PodProgress, *, ended: bool) -> None:
         """Tell the events that the log has more than at the last look."""
         now = time.monotonic()
         if now < seen.next_log and not ended:
             return
-        text = self.backend.log(self.run_id, pod.pod)
-        seen.next_log = time.monotonic() + LOG_SHARE * (time.monotonic() - now)
+        text = self.client.log(self.run_id, pod.pod)
+        seen.next_log = time.monotonic() + LOG_PAUSE_FACTOR * (time.monotonic() - now)
         whole = (text or "").rpartition("\n")[0]
         events = [event for event in _events(whole) if event.get("step") == step]
         for event in events[seen.events :]:
             self._tell(event)
         seen.events = max(seen.events, len(events))
 
-    def _failure(self, step: str, pod: Try, seen: _Seen) -> None:
-        """Say that a pod failed where its step could not: it was killed, or never came to run."""
+    def _failure(self, step: str, pod: StepAttempt, seen: _PodProgress) -> None:
+        """Say that a pod failed where its step could not say so: it was killed, or it never ran."""
         self.failed_pod = pod.pod
         own = [event for event in self.events if event["step"] == step]
         if own and own[-1]["kind"] == "failed" and seen.events:
@@ -124,5 +126,5 @@ class Follower:
 
 
 def _events(log: str) -> Iterator[Event]:
-    found = map(parse_log_line, log.splitlines())  # none in what a kill left of a line
+    found = map(parse_log_line, log.splitlines())  # a line that a kill cut short holds no event
     return (event for event in found if event and "kind" in event)

@@ -17,7 +17,7 @@ _DRIVER = re.compile(rf"\.(?P<step>{_STEP})-driver(\(\d+\))?$")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Try:
+class StepAttempt:
     """One pod of a step."""
 
     pod: str
@@ -35,8 +35,8 @@ class StepNodes:
     """One step as a workflow has it."""
 
     name: str
-    tries: tuple[Try, ...] = field(default=())  # in their order
-    drivers: tuple[Try, ...] = field(default=())  # of KFP's own pod that looks into the cache before
+    tries: tuple[StepAttempt, ...] = field(default=())  # in their order
+    drivers: tuple[StepAttempt, ...] = field(default=())  # of KFP's own pod that looks into the cache before
     cached: bool = False
 
 
@@ -58,11 +58,11 @@ def _step(name: str, workflow: Mapping[str, Any], nodes: list[Node]) -> StepNode
     )
 
 
-def _tries(workflow: Mapping[str, Any], nodes: list[Node]) -> tuple[Try, ...]:
+def _tries(workflow: Mapping[str, Any], nodes: list[Node]) -> tuple[StepAttempt, ...]:
     pods = [node for node in nodes if node.get("type") == "Pod"]
     pods.sort(key=lambda node: (node.get("startedAt") or "", node["name"]))
     return tuple(
-        Try(
+        StepAttempt(
             pod=_pod_name(workflow, node),
             phase=str(node.get("phase") or "Pending"),
             message=str(node.get("message") or ""),
