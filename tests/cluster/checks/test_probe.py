@@ -181,7 +181,7 @@ def test_an_image_that_cannot_be_pulled_is_named_with_the_registrys_words(double
     double.pod_status = _pending("forebay/pipeline:none", waiting)
     [found] = probed("forebay/pipeline:none")
     assert not found.ok
-    assert found.detail == f"The image forebay/pipeline:none cannot be pulled (ErrImagePull): {words}"
+    assert found.detail == f"The container image forebay/pipeline:none cannot be pulled (ErrImagePull): {words}"
     assert "pull secret on the service account kubeflow/pipeline-runner" in found.fix
     assert double.pod_names == []
 

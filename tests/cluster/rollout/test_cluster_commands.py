@@ -173,7 +173,7 @@ def test_a_rollback_whose_pod_does_not_start_says_what_hinders_it(double: FakeCl
     container = {"name": "forebay-rollback", "image": "x:1", "state": {"waiting": waiting}, "ready": False}
     double.pod_status = {"phase": "Pending", "containerStatuses": [container]}
     said = forebay("rollback", "digits", "--cluster", "--image", "x:1", expect=1).stderr
-    assert "The image x:1 cannot be pulled (ErrImagePull): not found." in said
+    assert "The container image x:1 cannot be pulled (ErrImagePull): not found." in said
     assert double.pod_names == []
 
 

@@ -19,7 +19,7 @@ def recorded(name: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("name", "version", "kind", "said"),
     [
-        ("image", "20706", "Image", "The image registry.example.com/forebay/nope:1 cannot be pulled (ErrImagePull): "),
+        ("image", "20706", "Image", "The container image registry.example.com/forebay/nope:1 cannot be pulled (Err"),
         (
             "crash",
             "20774",

@@ -51,7 +51,7 @@ def test_what_the_chart_installs_is_found_well_and_no_value_is_shown() -> None:
 def test_an_image_that_is_nowhere_is_named_and_its_pod_is_gone_afterwards(cluster: Any) -> None:
     [found] = checks("--image", NOWHERE)["image"]
     assert not found["ok"]
-    assert f"The image {NOWHERE} cannot be pulled" in found["detail"]
+    assert f"The container image {NOWHERE} cannot be pulled" in found["detail"]
     pods = cluster.resources.get(api_version="v1", kind="Pod")
     left = pods.get(namespace="kubeflow", label_selector="app.kubernetes.io/name=forebay-doctor").items
     assert [pod.metadata.name for pod in left if not pod.metadata.deletionTimestamp] == []

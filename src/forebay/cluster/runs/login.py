@@ -47,8 +47,8 @@ def login(host: str, namespace: str, context: str, ca_file: str) -> PipelinesLog
         _check_host(host, secret=bool(token or token_file))
     elif token or token_file:
         raise ConfigError(
-            f"{KFP_TOKEN_VARIABLE if token else KFP_TOKEN_FILE_VARIABLE} is set, and no server is named for it: give --host "
-            "https://… or FOREBAY_KFP_HOST. Without a host the kubeconfig's own login is used."
+            f"{KFP_TOKEN_VARIABLE if token else KFP_TOKEN_FILE_VARIABLE} is set, and no server is named for it: give "
+            "--host https://… or FOREBAY_KFP_HOST. Without a host the kubeconfig's own login is used."
         )
     return PipelinesLogin(
         host=host.rstrip("/"), namespace=namespace, context=context, ca_file=ca_file, token=token, token_file=token_file
