@@ -48,6 +48,16 @@ def test_the_table_of_rooms_is_the_import_contract() -> None:
     assert sorted(layers) == list(range(1, len(wanted) + 1))
 
 
+def test_the_picture_of_the_rooms_shows_rooms_and_their_parts() -> None:
+    picture = (DOCS / "rooms.svg").read_text()
+    names = re.findall(r'class="name"[^>]*>(\w+)<', picture)
+    assert {"local", "cluster", "kube", "ingest", "deploy"} <= set(names)
+    assert [name for name in names if not ((PACKAGE / name).is_dir() or (PACKAGE / f"{name}.py").is_file())] == []
+    for room, parts in re.findall(r'>(\w+)</text><text class="small"[^>]*>([\w, ]+)<', picture):
+        folders = {path.parent.name for path in (PACKAGE / room).glob("*/__init__.py")}
+        assert set(parts.split(", ")) == folders, room
+
+
 @pytest.mark.parametrize(("library", "doors"), _doors(), ids=[library for library, _ in _doors()])
 def test_a_library_for_what_is_outside_is_imported_where_the_page_says_and_nowhere_else(
     library: str, doors: tuple[str, ...]
