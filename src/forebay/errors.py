@@ -19,7 +19,7 @@ A class stands below each of its bases. The second column names the module, wher
         TrainError
         ModelError
             RegistryError               cluster.rollout.registry_retries
-            RollbackTargetError         registry
+            NoRollbackTargetError       registry
         DeployError
             WrongVersionError
             SupersededError             cluster.rollout.rollout

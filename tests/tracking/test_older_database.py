@@ -52,7 +52,7 @@ def names(home: Home) -> list[str]:
 
 
 def test_the_schema_that_is_expected_is_the_one_that_the_pinned_mlflow_makes() -> None:
-    assert tracking.known_revisions()[0] == tracking.SCHEMA
+    assert tracking.known_revisions()[0] == tracking.SCHEMA_REVISION
 
 
 def test_an_older_database_is_migrated_after_a_copy_and_that_is_said(
@@ -65,22 +65,22 @@ def test_an_older_database_is_migrated_after_a_copy_and_that_is_said(
     said = capsys.readouterr().err
     assert f"{older_home.mlflow_database} was of an older MLflow (schema {older[1]}) and is migrated." in said
     assert str(copy) in said
-    assert tracking.schema_revision(older_home.mlflow_database) == tracking.SCHEMA
+    assert tracking.schema_revision(older_home.mlflow_database) == tracking.SCHEMA_REVISION
     assert tracking.schema_revision(copy) == older[1]
     assert not list(older_home.root.glob(".mlflow-*"))
-    tracking.bring_up_to_date(older_home)
+    tracking.migrate_database(older_home)
     assert capsys.readouterr().err == ""
 
 
 def test_two_processes_at_once_migrate_once(older_home: Home) -> None:
     program = (
-        "from forebay.state import Home; from forebay.tracking import bring_up_to_date; bring_up_to_date(Home.find())"
+        "from forebay.state import Home; from forebay.tracking import migrate_database; migrate_database(Home.find())"
     )
     command = [sys.executable, "-c", program]
     with ThreadPoolExecutor(2) as pool:
         done = list(pool.map(lambda _: subprocess.run(command, capture_output=True, text=True, check=True), range(2)))
     assert sum("is migrated" in each.stderr for each in done) == 1
-    assert tracking.schema_revision(older_home.mlflow_database) == tracking.SCHEMA
+    assert tracking.schema_revision(older_home.mlflow_database) == tracking.SCHEMA_REVISION
 
 
 def test_a_newer_database_is_refused_and_left_alone(mlflow_home: Home) -> None:
@@ -99,7 +99,7 @@ def test_without_room_for_a_copy_nothing_is_changed(older_home: Home, monkeypatc
     before = older_home.mlflow_database.read_bytes()
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 9, 0))  # type: ignore[attr-defined]
     with pytest.raises(MachineError, match="no copy of it can be made first: there is too little space"):
-        tracking.bring_up_to_date(older_home)
+        tracking.migrate_database(older_home)
     assert older_home.mlflow_database.read_bytes() == before
     assert sorted(path.name for path in older_home.root.glob("*mlflow*")) == ["mlflow.db", "mlflow.lock"]
 
@@ -110,7 +110,7 @@ def test_what_mlflow_cannot_migrate_stays_as_it_was_and_the_whole_command_is_sho
         database.commit()
     before = mlflow_home.mlflow_database.read_bytes()
     with pytest.raises(MachineError) as raised:
-        tracking.bring_up_to_date(mlflow_home)
+        tracking.migrate_database(mlflow_home)
     said = str(raised.value)
     assert f"{Path(sys.executable).parent}/mlflow db upgrade sqlite:///{mlflow_home.mlflow_database}" in said
     assert "\n" not in said

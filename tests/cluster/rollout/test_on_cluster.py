@@ -120,7 +120,7 @@ def test_the_champion_deployed_anew_with_too_little_is_put_back_as_it_was(statio
 
 def test_a_rollback_to_a_version_that_does_not_come_up_changes_nothing(station: ClusterStation) -> None:
     station.deploy(station.release(4))
-    registry.remember_served(station.home, NAME, "1", kept("1", station) | {"memory": TOO_LITTLE})
+    registry.save_serving_settings(station.home, NAME, "1", kept("1", station) | {"memory": TOO_LITTLE})
     with pytest.raises(DeployError, match=r"version 1 was not made champion: .*Version 4 keeps answering\.$"):
         back(station)
     assert (station.champion, memory(station)) == ("4", "1Gi")
@@ -132,14 +132,14 @@ def test_what_is_kept_is_checked_like_settings_and_else_forgotten(
 ) -> None:
     bundle = registry.resolve(station.home, f"{NAME}/4")
     before = kept("4", station)
-    registry.remember_served(station.home, NAME, "4", before | changes)
+    registry.save_serving_settings(station.home, NAME, "4", before | changes)
     assert kept_deploy_config(station.home, bundle, NAMESPACE) is None
-    registry.remember_served(station.home, NAME, "4", before)
+    registry.save_serving_settings(station.home, NAME, "4", before)
     assert kept_deploy_config(station.home, bundle, NAMESPACE) == DeployConfig(timeout_s=60)
     assert kept_deploy_config(station.home, bundle, "elsewhere") is None
-    registry.remember_served(station.home, NAME, "4", {"namespace": NAMESPACE, "service_account": "admin"})
+    registry.save_serving_settings(station.home, NAME, "4", {"namespace": NAMESPACE, "service_account": "admin"})
     assert kept_deploy_config(station.home, bundle, NAMESPACE) == DeployConfig()
-    registry.remember_served(station.home, NAME, "4", before)
+    registry.save_serving_settings(station.home, NAME, "4", before)
 
 
 def test_a_champion_that_is_served_elsewhere_is_rolled_back_there_alone(station: ClusterStation) -> None:
@@ -163,7 +163,7 @@ def test_the_command_does_it_from_a_machine_that_reaches_the_api_server_alone(
     station: ClusterStation, pods: FakeCluster, tmp_path: Path
 ) -> None:
     """The pod really runs here, with what the chart gives to steps."""
-    registry.remember_served(station.home, NAME, "1", kept("1", station) | {"memory": "3Gi"})
+    registry.save_serving_settings(station.home, NAME, "1", kept("1", station) | {"memory": "3Gi"})
     answer = ForebayHere(tmp_path)("rollback", NAME, "--cluster")
     assert answer.stdout.startswith(f"{NAME} version 1 is champion again and answers at http://127.0.0.1:")
     assert (station.champion, memory(station)) == ("1", "3Gi")
@@ -242,4 +242,4 @@ def test_an_mlflow_server_that_is_away_at_each_call_in_turn_ends_no_rollout(
 
 
 def kept(version: str, station: ClusterStation) -> dict[str, object]:
-    return registry.remembered_served(station.home, NAME, version)
+    return registry.load_serving_settings(station.home, NAME, version)

@@ -39,13 +39,13 @@ def _roll_back(name: str, namespace: str) -> RollbackResult:
     from forebay import registry
     from forebay.cluster.rollout.served_versions import roll_back
 
-    failures: tuple[type[Exception], ...] = (ForebayError, *registry.failures())
+    failures: tuple[type[Exception], ...] = (ForebayError, *registry.registry_errors())
     try:
         home = Home.find().open()
         version, url = roll_back(home, name, namespace, "rollback", lambda text: print(text, flush=True))
     except failures as error:
         problem = str(error) if isinstance(error, ForebayError) else f"MLflow's registry: {error}"
-        is_wrong_use = isinstance(error, registry.RollbackTargetError)
+        is_wrong_use = isinstance(error, registry.NoRollbackTargetError)
         return RollbackResult(error=without_passwords(problem), is_wrong_use=is_wrong_use)
     return RollbackResult(version=version, url=url)
 

@@ -56,7 +56,7 @@ def roll_out(
     def promote() -> None:
         settings = {key: getattr(config, key) for key in REMEMBERED} | {SERVE: asdict(serve)}
         kept = settings | {RUN_ID: run_id}
-        retry_registry(retry_budget, partial(registry.remember_served, home, bundle.name, bundle.version, kept))
+        retry_registry(retry_budget, partial(registry.save_serving_settings, home, bundle.name, bundle.version, kept))
         retry_registry(retry_budget, partial(registry.set_champion, home, bundle.name, bundle.version))
 
     verify = partial(smoke.check, name=bundle.name, timeout_s=float(config.timeout_s))
@@ -122,9 +122,9 @@ def _version_before(home: Home, name: str, namespace: str, served: str | None, t
         ModelError: there is none, or the champion is served elsewhere.
     """
     champion = registry.champion_version(home, name)
-    where = registry.remembered_served(home, name, champion).get("namespace", namespace) if champion else namespace
+    where = registry.load_serving_settings(home, name, champion).get("namespace", namespace) if champion else namespace
     if where != namespace:
-        raise registry.RollbackTargetError(
+        raise registry.NoRollbackTargetError(
             f"{name} version {champion} is champion in the namespace {where}: give --namespace {where}."
         )
     if champion and served not in (None, champion):
@@ -137,7 +137,7 @@ def _version_before(home: Home, name: str, namespace: str, served: str | None, t
 
 def kept_deploy_config(home: Home, bundle: RegisteredBundle, namespace: str) -> DeployConfig | None:
     """The settings with which a version was verified in a namespace, or None where they are not kept."""
-    kept = registry.remembered_served(home, bundle.name, bundle.version)
+    kept = registry.load_serving_settings(home, bundle.name, bundle.version)
     if kept.get("namespace") != namespace:
         return None
     try:
@@ -148,7 +148,7 @@ def kept_deploy_config(home: Home, bundle: RegisteredBundle, namespace: str) -> 
 
 def kept_serve_config(home: Home, bundle: RegisteredBundle, namespace: str) -> ServeConfig:
     """The server's settings with which a version was verified in a namespace; the defaults where none are kept."""
-    kept = registry.remembered_served(home, bundle.name, bundle.version)
+    kept = registry.load_serving_settings(home, bundle.name, bundle.version)
     try:
         return serve_config(kept[SERVE]) if kept.get("namespace") == namespace else ServeConfig()
     except (ConfigError, KeyError, TypeError, AttributeError):  # an earlier version of Forebay or a person wrote them
@@ -228,13 +228,13 @@ def _rollout(
         kept = kept_deploy_config(home, bundle, config.namespace) if bundle else None
         if bundle is None or kept is None:
             return None
-        verified_by = registry.remembered_served(home, name, bundle.version).get(RUN_ID, run_id)
+        verified_by = registry.load_serving_settings(home, name, bundle.version).get(RUN_ID, run_id)
         return service(bundle, kept, str(verified_by), kept_serve_config(home, bundle, config.namespace))
 
     def champion_service() -> Object | None:
         try:
             return retry_registry(retry_budget, find)
-        except registry.failures() as error:
+        except registry.registry_errors() as error:
             retry_budget.tell(f"How the champion of {name} was served is not known: {error}")
             return None
 

@@ -15,7 +15,7 @@ from forebay.state import Home
 from forebay.state.mask import without_passwords
 from forebay.state.mlflow_errors import explain_mlflow_error, is_database_damage, login_advice, refused_status
 from forebay.state.process_environment import shadowing_modules
-from forebay.tracking import SCHEMA, client, is_used, known_revisions, schema_revision, shown_uri
+from forebay.tracking import SCHEMA_REVISION, client, is_used, known_revisions, schema_revision, shown_uri
 
 
 def python_version(version: tuple[int, ...] = sys.version_info[:3]) -> CheckResult:
@@ -123,7 +123,7 @@ def _of_schema(home: Home, uri: str) -> CheckResult | None:
         found = schema_revision(home.mlflow_database)
     except DamagedFileError as error:
         return failed_with("mlflow", error)
-    if found in (None, SCHEMA) or found == (known := known_revisions())[0]:
+    if found in (None, SCHEMA_REVISION) or found == (known := known_revisions())[0]:
         return None
     if found in known:
         later = "the next command that needs it migrates it, after a copy"

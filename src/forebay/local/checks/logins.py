@@ -68,7 +68,7 @@ def check_mlflow(home: Home, *, needed: bool = True) -> None:
         MachineError: it does not answer as MLflow does, or refuses the login.
         ConfigError: the variable holds no address, or the database is of a newer MLflow.
     """
-    tracking.bring_up_to_date(home)
+    tracking.migrate_database(home)
     uri = tracking.tracking_uri(home)
     if uri.startswith("sqlite:"):
         if os.environ.get(MLFLOW_URI):
@@ -176,7 +176,7 @@ def checkpoint_store() -> CheckResult:
 def _check_schema(uri: str) -> None:
     """A sqlite file of somebody's own is theirs to migrate."""
     found = tracking.schema_revision(Path(uri.removeprefix("sqlite:///").partition("?")[0]))
-    if found in (None, tracking.SCHEMA) or found == (known := tracking.known_revisions())[0]:
+    if found in (None, tracking.SCHEMA_REVISION) or found == (known := tracking.known_revisions())[0]:
         return
     advice = (
         f"{upgrade_advice(uri)}" if found in known else "Use the version of MLflow that made it, or another address."

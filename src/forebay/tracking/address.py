@@ -1,0 +1,32 @@
+"""Where MLflow is: a tracking server, or the sqlite file of the state folder. No other module decides that."""
+
+import os
+
+from forebay.settings.cluster_environment import MLFLOW_VARIABLES
+from forebay.settings.environment import MLFLOW_URI
+from forebay.state import Home
+from forebay.state.mask import without_passwords
+
+
+def tracking_uri(home: Home) -> str:
+    """`MLFLOW_TRACKING_URI` where it is set, else what the chart gave, else the sqlite file of the state folder."""
+    return server_uri() or f"sqlite:///{home.mlflow_database}"
+
+
+def shown_uri(home: Home) -> str:
+    """`tracking_uri` for messages, without a user and a password."""
+    return without_passwords(tracking_uri(home))
+
+
+def is_used(home: Home) -> bool:
+    """Whether anything was recorded yet, told without creating MLflow's database, which takes seconds."""
+    return bool(server_uri()) or home.mlflow_database.exists()
+
+
+def server_uri() -> str:
+    """The address of a tracking server; empty where there is none."""
+    if not os.environ.get(MLFLOW_URI):
+        for name, given in MLFLOW_VARIABLES.items():  # all of them, because a login belongs to its address
+            if os.environ.get(given):
+                os.environ[name] = os.environ[given]
+    return os.environ.get(MLFLOW_URI, "")
