@@ -145,9 +145,9 @@ class ClusterBackend:
 
     def check(self) -> Iterator[CheckResult]:
         """As `Backend.check`: API server, nodes, storage, kinds, deployments, rights, and a look from inside."""
-        from forebay.cluster.checks.all_checks import all_checks
+        from forebay.cluster.checks.cluster_checks import cluster_checks
 
-        return all_checks(self.context, probed=self.probed, image=self.image, timeouts=self.timeouts)
+        return cluster_checks(self.context, probed=self.probed, image=self.image, timeouts=self.timeouts)
 
     @cached_property
     def pipelines(self) -> "PipelinesClient":

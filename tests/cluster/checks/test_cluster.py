@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from forebay.backend.check import CheckResult
-from forebay.cluster.checks.all_checks import all_checks
-from forebay.cluster.checks.given import PLAIN, UNASKED
+from forebay.cluster.checks.cluster_checks import cluster_checks
+from forebay.cluster.checks.step_environment import CONFIG_KEYS, OPTIONAL_KEYS
 from forebay.kube import client
 from forebay.object_store.variables import ENDPOINT
 from forebay.settings.cluster_environment import MLFLOW_LOGIN, SIGNING_KEY, STEP_ENVIRONMENT, STORE_KEYS
@@ -19,7 +19,7 @@ from support.paths import ROOT
 
 
 def looked(context: str = "") -> list[CheckResult]:
-    return list(all_checks(context, probed=False))
+    return list(cluster_checks(context, probed=False))
 
 
 def failures() -> list[CheckResult]:
@@ -47,7 +47,7 @@ def test_a_whole_platform_passes_and_every_line_says_what_was_found(double: Fake
     assert said["gpus"] == "no node offers one; train.gpus=0 and deploy.gpus=0 only"
     assert said["storage"] == "default class standard, of standard"
     assert said["in forebay"] == "forebay-mlflow, forebay-s3, forebay-postgres available"
-    assert said["your rights"].startswith("jane@example.com may look, forward ports and run the probe in forebay,")
+    assert said["your rights"].startswith("jane@example.com may read, forward ports and run the probe in forebay,")
     assert said["spark"].endswith("is not installed; `forebay up --with spark-operator` adds it")
 
 
@@ -246,7 +246,7 @@ def test_a_cluster_without_the_platform_is_told_what_installs_it(double: FakeClu
     found = {check.name: check for check in failures()}
     assert set(found) == {"in kubeflow", "in forebay", "settings", "keys", "runtime"}
     assert all("`forebay up --cluster current`" in check.fix for check in found.values())
-    assert "it was not looked at" in details("in kserve")
+    assert "it was not checked" in details("in kserve")
 
 
 def test_a_key_that_is_missing_is_named_and_how_to_add_it(double: FakeCluster) -> None:
@@ -273,7 +273,7 @@ def test_a_store_of_a_clouds_own_needs_no_keys(double: FakeCluster) -> None:
     for key in STORE_KEYS:
         del double.find_object("Secret", "forebay-steps")["data"][key]
     assert failures() == []
-    assert "without AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, as for a store of a cloud's own" in details("keys")
+    assert "without AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, as for a store of the cloud" in details("keys")
 
 
 def test_a_right_that_steps_lack_is_named_with_the_binding(double: FakeCluster) -> None:
@@ -285,9 +285,9 @@ def test_a_right_that_steps_lack_is_named_with_the_binding(double: FakeCluster) 
 
 def test_rights_of_an_ingest_with_executors_are_asked_for_where_the_chart_lets_it(double: FakeCluster) -> None:
     double.rights.denied_account = {("kubeflow", "sparkapplications", "create")}
-    double.find_object("ConfigMap", STEP_ENVIRONMENT)["data"].pop(UNASKED[0], None)
+    double.find_object("ConfigMap", STEP_ENVIRONMENT)["data"].pop(OPTIONAL_KEYS[0], None)
     assert failures() == []
-    double.set_data("ConfigMap", STEP_ENVIRONMENT, {UNASKED[0]: "forebay-spark"})
+    double.set_data("ConfigMap", STEP_ENVIRONMENT, {OPTIONAL_KEYS[0]: "forebay-spark"})
     assert failure().detail == "kubeflow/pipeline-runner may not create sparkapplications in kubeflow"
 
 
@@ -331,7 +331,7 @@ def test_what_may_not_be_looked_at_is_said_and_is_no_failure(double: FakeCluster
         ("", "subjectaccessreviews", "create"),
     }
     assert failures() == []
-    said = 'not looked at, you may not: {0} is forbidden: User "jane@example.com" cannot'
+    said = 'not checked, you lack the right: {0} is forbidden: User "jane@example.com" cannot'
     for name, resource in (
         ("nodes", "nodes"), ("storage", "storageclasses"), ("keys", "secrets"), ("step rights", "subjectaccessreviews")
     ):  # fmt: skip
@@ -347,9 +347,9 @@ def test_fixes_name_the_context_that_was_asked_about(double: FakeCluster) -> Non
 def test_the_keys_that_are_looked_for_are_those_that_steps_take_and_the_chart_writes(double: FakeCluster) -> None:
     compiled = list(yaml.safe_load_all((ROOT / "pipelines/compiled/training.yaml").read_text()))[1]
     executors = compiled["platforms"]["kubernetes"]["deploymentSpec"]["executors"].values()
-    assert _taken(executors, "configMapAsEnv", "configMapKey") == {*PLAIN, ENDPOINT, *UNASKED}
+    assert _taken(executors, "configMapAsEnv", "configMapKey") == {*CONFIG_KEYS, ENDPOINT, *OPTIONAL_KEYS}
     assert _taken(executors, "secretAsEnv", "secretKey") == {*MLFLOW_LOGIN, *STORE_KEYS}
-    assert set(double.data("ConfigMap", STEP_ENVIRONMENT)) - set(UNASKED) == {*PLAIN, ENDPOINT}
+    assert set(double.data("ConfigMap", STEP_ENVIRONMENT)) - set(OPTIONAL_KEYS) == {*CONFIG_KEYS, ENDPOINT}
     assert set(double.data("Secret", STEP_ENVIRONMENT)) == {*MLFLOW_LOGIN, *STORE_KEYS}
     assert f"name: {STEP_ENVIRONMENT}" in (CHART / "templates/pipelines/secret-steps.yaml").read_text()
 

@@ -13,13 +13,12 @@ from pathlib import Path
 import pytest
 
 from forebay.backend.check import CheckResult
-from forebay.cluster.checks import probe
-from forebay.cluster.checks.place import Place
-from forebay.cluster.checks.probe import PROBE
+from forebay.cluster.checks.inspected_cluster import InspectedCluster
+from forebay.cluster.checks.probe_pod import PROBE_POD, run_probe_pod
 from forebay.container_images import PIPELINE
 from forebay.errors import ClusterError
-from forebay.kube import one_shot_pod
 from forebay.kube.client import connect
+from forebay.kube.one_shot_pod import OneShotPod, resolve_image
 from support.fake_kube import FakeCluster
 from support.helm_chart import objects, scenario
 from support.loopback_server import QuietHandler, serving
@@ -68,8 +67,8 @@ def inside(double: FakeCluster, mlflow: MLflow, s3_server: S3Store, no_aws: None
     return double
 
 
-def probed(image: str = "") -> list[CheckResult]:
-    return probe.probe(Place(connect()), image)
+def probed(image: str = "", pod: OneShotPod = PROBE_POD) -> list[CheckResult]:
+    return run_probe_pod(InspectedCluster(connect()), image, pod)
 
 
 def failure(name: str) -> CheckResult:
@@ -186,12 +185,11 @@ def test_an_image_that_cannot_be_pulled_is_named_with_the_registrys_words(double
     assert double.pod_names == []
 
 
-def test_a_pod_that_no_node_takes_is_not_waited_for_long(double: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe, "PROBE", replace(PROBE, unschedulable_grace_s=0.0))
+def test_a_pod_that_no_node_takes_is_not_waited_for_long(double: FakeCluster) -> None:
     said = "0/1 nodes are available: 1 Insufficient cpu."
     scheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": said}
     double.pod_status = {"phase": "Pending", "conditions": [scheduled]}
-    found = failure("probe")
+    [found] = probed(pod=replace(PROBE_POD, unschedulable_grace_s=0.0))
     assert "0/1 nodes are available: 1 Insufficient cpu" in found.detail
     assert "`kubectl describe nodes`" in found.fix
     assert double.pod_names == []
@@ -221,7 +219,7 @@ def test_a_pod_that_may_not_be_deleted_is_named_with_the_command(inside: FakeClu
 def test_what_a_killed_doctor_left_is_removed_and_a_running_probe_is_not(inside: FakeCluster) -> None:
     long_ago, now = "2026-01-01T00:00:00Z", datetime.now(UTC).isoformat()
     for name, phase, made in (("old", "Failed", long_ago), ("busy", "Running", long_ago), ("just-over", "Failed", now)):
-        pod = PROBE.pod(f"forebay-doctor-{name}", PIPELINE)
+        pod = PROBE_POD.manifest(f"forebay-doctor-{name}", PIPELINE)
         pod["metadata"]["creationTimestamp"] = made
         inside.objects.append({**pod, "status": {"phase": phase}})
     probed()
@@ -242,7 +240,7 @@ def test_an_interrupted_doctor_deletes_its_pod(double: FakeCluster, number: sign
 
 
 def test_the_pod_is_one_that_restricted_pod_security_takes_and_holds_no_token() -> None:
-    made = PROBE.pod("forebay-doctor-1", PIPELINE)
+    made = PROBE_POD.manifest("forebay-doctor-1", PIPELINE)
     assert check_pod_security([made]) == []
     assert made["spec"]["automountServiceAccountToken"] is False
     names = [each["name"] for each in made["spec"]["volumes"]]
@@ -254,7 +252,7 @@ def test_the_pod_is_one_that_restricted_pod_security_takes_and_holds_no_token() 
 def test_the_pods_account_is_the_one_that_the_chart_gives_rights() -> None:
     [binding] = [each for each in objects(scenario("kind")) if each["kind"] == "RoleBinding"]
     assert [subject["name"] for subject in binding["subjects"]] == [
-        PROBE.pod("x", PIPELINE)["spec"]["serviceAccountName"]
+        PROBE_POD.manifest("x", PIPELINE)["spec"]["serviceAccountName"]
     ]
 
 
@@ -262,14 +260,14 @@ def test_the_image_comes_from_where_mlflows_came(double: FakeCluster) -> None:
     api = connect()
     [container] = double.find_object("Deployment", "forebay-mlflow")["spec"]["template"]["spec"]["containers"]
     container["image"] = f"registry.example.com:5000/team/forebay/mlflow:0.1.0@sha256:{'0' * 64}"
-    assert one_shot_pod.image(api, "") == f"registry.example.com:5000/team/{PIPELINE}"
-    assert one_shot_pod.image(api, "mine:1") == "mine:1"
+    assert resolve_image(api, "") == f"registry.example.com:5000/team/{PIPELINE}"
+    assert resolve_image(api, "mine:1") == "mine:1"
     container["image"] = "registry.example.com/other/mlflow:3"
     with pytest.raises(ClusterError, match="with an image of ours tells where ours are"):
-        one_shot_pod.image(api, "")
+        resolve_image(api, "")
     double.rights.denied = {("forebay", "deployments", "get")}
     with pytest.raises(ClusterError, match="You may not look at the deployment forebay/forebay-mlflow"):
-        one_shot_pod.image(api, "")
+        resolve_image(api, "")
     assert "--image" in failure("probe").detail
     assert double.pod_names == []
 
@@ -305,5 +303,11 @@ def test_an_option_of_the_cluster_alone_is_wrong_use(option: tuple[str, ...]) ->
 
 
 def _pending(image: str, waiting: dict[str, str]) -> dict[str, object]:
-    container = {"name": PROBE.kind, "image": image, "state": {"waiting": waiting}, "lastState": {}, "ready": False}
+    container = {
+        "name": PROBE_POD.app_name,
+        "image": image,
+        "state": {"waiting": waiting},
+        "lastState": {},
+        "ready": False,
+    }
     return {"phase": "Pending", "containerStatuses": [container]}

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from forebay.cluster.checks import probe
-from forebay.cluster.checks.all_checks import all_checks
-from forebay.cluster.checks.place import Place
+from forebay.cluster.checks.cluster_checks import cluster_checks
+from forebay.cluster.checks.inspected_cluster import InspectedCluster
+from forebay.cluster.checks.probe_pod import PROBE_POD, run_probe_pod
 from forebay.cluster.timeouts import ClusterTimeouts
 from forebay.kube.client import REQUEST_ANNOTATION, ApiError, connect
 from forebay.kube.resource_types import PODS
@@ -21,9 +21,11 @@ from support.manual_clock import ManualClock
 def test_every_check_is_as_it_is_without_cuts(kind: str, double: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
     # Without pauses, because all of them together would exceed the retry budget.
     timeouts = ClusterTimeouts(retry=RetryTimeouts(sleep=lambda seconds: None))
-    wanted = [(check.name, check.ok, check.detail) for check in all_checks("", probed=False, timeouts=timeouts)]
+    wanted = list(cluster_checks("", probed=False, timeouts=timeouts))
     double.wire = Wire(kind, each=True)
-    assert [(check.name, check.ok, check.detail) for check in all_checks("", probed=False, timeouts=timeouts)] == wanted
+    assert [
+        (check.name, check.ok, check.detail) for check in cluster_checks("", probed=False, timeouts=timeouts)
+    ] == wanted
     assert double.wire.cuts == len(set(double.wire.asked))
     assert double.wire.cuts > 25
 
@@ -52,26 +54,24 @@ def test_where_no_node_takes_pods_the_probe_says_why_at_once_and_makes_none(
     else:
         for key, value in changes.items():
             node[key] |= value
-    [check] = probe.probe(Place(connect()), "")
+    [check] = run_probe_pod(InspectedCluster(connect()), "")
     assert not check.ok
-    assert check.detail == f"it was not sent: none of {int(changes is not None)} takes pods: {why}"
+    assert check.detail == f"it was not started: none of {int(changes is not None)} takes pods: {why}"
     assert "`kubectl uncordon NAME`" in check.fix
     assert not double.pod_created.is_set()
 
 
 def test_an_object_of_somebody_elses_is_never_taken_for_the_own_one(double: FakeCluster) -> None:
-    api, pod = connect(retry_budget=ManualClock().retry_budget(20.0)), probe.PROBE.manifest("forebay-doctor-1", "x:1")
+    api, pod = connect(retry_budget=ManualClock().retry_budget(20.0)), PROBE_POD.manifest("forebay-doctor-1", "x:1")
     double.objects.append({**pod, "metadata": {**pod["metadata"], "annotations": {REQUEST_ANNOTATION: "another"}}})
     double.wire = Wire("busy", 0)
     with pytest.raises(ApiError, match=r'answers 409 .*"forebay-doctor-1" already exists'):
         api.create(PODS, pod)
 
 
-def test_a_pod_that_no_scheduler_looks_at_is_not_waited_for_to_its_end(
-    double: FakeCluster, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(probe, "PROBE", replace(probe.PROBE, unschedulable_grace_s=0.0))
+def test_a_pod_that_no_scheduler_looks_at_is_not_waited_for_to_its_end(double: FakeCluster) -> None:
     double.pod_status, double.pod_node = {"phase": "Pending"}, ""
-    [check] = probe.probe(Place(connect()), "")
+    pod = replace(PROBE_POD, unschedulable_grace_s=0.0)
+    [check] = run_probe_pod(InspectedCluster(connect()), "", pod)
     assert check.detail.startswith("No scheduler has looked at the pod forebay-doctor-")
     assert double.pod_names == []

@@ -1,1 +1,1 @@
-"""Looking at a cluster: what the platform needs of it, whether it is there, and what mends it."""
+"""Checks of a cluster: what the platform needs of it, whether it is there, and what repairs it."""

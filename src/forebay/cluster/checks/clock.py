@@ -5,23 +5,25 @@ from datetime import UTC, datetime
 from forebay.backend.check import CheckResult, failed, passed
 
 TOLERANCE_S = 60.0
-FIX = "Set the clock that is wrong by NTP: `timedatectl set-ntp true` on that machine."
+CLOCK_FIX = "Set the clock that is wrong by NTP: `timedatectl set-ntp true` on that machine."
 
 
-def agreement(name: str, whose: str, now: datetime, server: datetime | None) -> CheckResult:
-    """A clock goes as the API server's does.
+def compare_clocks(name: str, whose: str, now: datetime, server: datetime | None) -> CheckResult:
+    """Check that a clock agrees with the API server's.
 
     Args:
-        name: of the check.
-        whose: clock it is, such as `this machine`.
-        now: what it shows.
-        server: what the API server's showed then; None where that was not told.
+        name: the check's name.
+        whose: who has the clock, such as `this machine`.
+        now: the time that it shows.
+        server: the time of the API server at that moment; None where it is unknown.
     """
     if server is None:
-        return passed(name, "not known: the API server's answers carry no Date")
-    away_s = (now.astimezone(UTC) - server).total_seconds()
-    if abs(away_s) < TOLERANCE_S:
-        return passed(name, f"{whose} and the API server agree to within {max(1.0, abs(away_s)):.0f} s")
-    order = "ahead of" if away_s > 0 else "behind"
-    detail = f"{whose} shows {now.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC, {abs(away_s):.0f} s {order} the API server"
-    return failed(name, f"{detail}; signatures of S3 and tokens are refused by then", FIX)
+        return passed(name, "unknown: the API server's answers carry no Date")
+    difference_s = (now.astimezone(UTC) - server).total_seconds()
+    if abs(difference_s) < TOLERANCE_S:
+        return passed(name, f"{whose} and the API server agree to within {max(1.0, abs(difference_s)):.0f} s")
+    order = "ahead of" if difference_s > 0 else "behind"
+    detail = (
+        f"{whose} shows {now.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC, {abs(difference_s):.0f} s {order} the API server"
+    )
+    return failed(name, f"{detail}; S3 refuses signatures and the API server tokens of another time", CLOCK_FIX)

@@ -1,4 +1,4 @@
-"""Checks of rights: what the steps' service account and this person may do, as the API server itself judges it."""
+"""Checks of rights: what the API server lets the steps' service account and this person do."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from functools import partial
 
 from forebay.backend.check import CheckResult, failed, passed
-from forebay.cluster.checks.place import CONFIG_MAPS, MODELS, OURS, Place, guarded
+from forebay.cluster.checks.inspected_cluster import (
+    CONFIG_MAPS,
+    MODELS,
+    PLATFORM_NAMESPACES,
+    InspectedCluster,
+    run_check,
+)
 from forebay.cluster.rollout import access
 from forebay.cluster.spark.access import STEP_ACCESS
 from forebay.cluster.training import train_job
@@ -17,131 +23,137 @@ from forebay.kube.resource_types import INFERENCE_SERVICES, Object, ResourceType
 from forebay.settings.cluster_environment import SPARK_ACCOUNT, STEP_ENVIRONMENT
 from forebay.settings.namespaces import PIPELINES, PLATFORM
 
-OF_ACCOUNT = f"system:serviceaccount:{PIPELINES}:{ACCOUNT}"
-OWN_REVIEWS = ResourceType("authorization.k8s.io", "v1", "selfsubjectaccessreviews")
-REVIEWS = ResourceType("authorization.k8s.io", "v1", "subjectaccessreviews")
+STEP_USER = f"system:serviceaccount:{PIPELINES}:{ACCOUNT}"
+SELF_REVIEWS = ResourceType("authorization.k8s.io", "v1", "selfsubjectaccessreviews")
+SUBJECT_REVIEWS = ResourceType("authorization.k8s.io", "v1", "subjectaccessreviews")
 
 
 @dataclass(frozen=True, order=True)
-class Right:
+class AccessRight:
     """One verb on one resource in one namespace."""
 
     namespace: str
     group: str  # API group; empty for the core one
-    resource: str  # with its part, such as pods/log
+    resource: str  # with its subresource, such as pods/log
     verb: str
 
     def __str__(self) -> str:
         return f"{self.verb} {self.resource} in {self.namespace}"
 
     def attributes(self) -> Object:
-        """As a review asks for it."""
-        resource, _, part = self.resource.partition("/")
-        asked = {"namespace": self.namespace, "group": self.group, "resource": resource, "verb": self.verb}
-        return {**asked, "subresource": part} if part else asked
+        """The attributes of an access review for it."""
+        resource, _, subresource = self.resource.partition("/")
+        attributes = {"namespace": self.namespace, "group": self.group, "resource": resource, "verb": self.verb}
+        return {**attributes, "subresource": subresource} if subresource else attributes
 
 
-def _rights(namespace: str, group: str, table: Mapping[str, tuple[str, ...]]) -> Iterator[Right]:
-    return (Right(namespace, group, resource, verb) for resource, verbs in table.items() for verb in verbs)
+def _rights(namespace: str, group: str, table: Mapping[str, tuple[str, ...]]) -> Iterator[AccessRight]:
+    return (AccessRight(namespace, group, resource, verb) for resource, verbs in table.items() for verb in verbs)
 
 
-# What `kubectl port-forward service/…` does, by which people reach the UI, MLflow and a model.
-FORWARD = {"services": ("get",), "pods": ("get", "list"), "pods/portforward": ("create",)}
-# What sends a pod on an errand: the probe of this command, and `forebay rollback --cluster`.
-ERRAND = {"pods": ("create", "get", "list", "watch", "delete"), "pods/log": ("get",)}
-OF_PERSON = frozenset(
+# For `kubectl port-forward service/…`, with which people reach the UI, MLflow and a model:
+PORT_FORWARD = {"services": ("get",), "pods": ("get", "list"), "pods/portforward": ("create",)}
+# For a one-shot pod, which the probe of this command and `forebay rollback --cluster` make:
+ONE_SHOT_POD = {"pods": ("create", "get", "list", "watch", "delete"), "pods/log": ("get",)}
+PERSON_RIGHTS = frozenset(
     (
-        *(right for namespace in OURS for right in _rights(namespace, "", FORWARD)),
-        *_rights(PIPELINES, "", ERRAND),
-        *_rights(PLATFORM, "apps", {"deployments": ("get",)}),  # whose image tells where that pod's is
+        *(right for namespace in PLATFORM_NAMESPACES for right in _rights(namespace, "", PORT_FORWARD)),
+        *_rights(PIPELINES, "", ONE_SHOT_POD),
+        *_rights(PLATFORM, "apps", {"deployments": ("get",)}),  # whose image shows which registry holds that pod's
         *_rights(MODELS, "", {"pods/log": ("get",), "events": ("list",)}),
         *_rights(MODELS, INFERENCE_SERVICES.group, {INFERENCE_SERVICES.plural: ("get", "list")}),
     )
 )
-# Argo's container beside each step reports by it.
-REPORT = {"workflowtaskresults": ("create", "patch")}
-# What an ingest with executors does, where the chart lets it (spark.enabled).
-OF_EXECUTORS = frozenset(Right(PIPELINES, *right) for right in single_rights(STEP_ACCESS))
-# What a training on several machines does (trainer.enabled).
-OF_MACHINES = frozenset(Right(PIPELINES, *right) for right in train_job.rights())
+# For the report of Argo's container beside each step:
+ARGO_REPORT = {"workflowtaskresults": ("create", "patch")}
+# For an ingest with executors (spark.enabled):
+SPARK_RIGHTS = frozenset(AccessRight(PIPELINES, *right) for right in single_rights(STEP_ACCESS))
+# For a training on several machines (trainer.enabled):
+TRAINER_RIGHTS = frozenset(AccessRight(PIPELINES, *right) for right in train_job.rights())
 TRAINING_RUNTIMES = ResourceType(train_job.TRAIN_JOBS.group, train_job.TRAIN_JOBS.version, "trainingruntimes")
-OF_STEPS = frozenset(
+STEP_RIGHTS = frozenset(
     (
-        *(Right(MODELS, *right) for right in access.rights()),
-        *_rights(PIPELINES, "argoproj.io", REPORT),
+        *(AccessRight(MODELS, *right) for right in access.rights()),
+        *_rights(PIPELINES, "argoproj.io", ARGO_REPORT),
     )
 )
 
 
-def rights(place: Place) -> Iterator[CheckResult]:
-    """The service account's, then the person's own."""
-    yield guarded("step rights", partial(_of_steps, place))
-    yield guarded("your rights", partial(_of_person, place))
+def rights_checks(cluster: InspectedCluster) -> Iterator[CheckResult]:
+    """The service account's rights, then the person's own."""
+    yield run_check("step rights", partial(_step_rights, cluster))
+    yield run_check("your rights", partial(_person_rights, cluster))
 
 
-def _of_steps(place: Place) -> CheckResult:
+def _step_rights(cluster: InspectedCluster) -> CheckResult:
     groups = ("system:serviceaccounts", f"system:serviceaccounts:{PIPELINES}", "system:authenticated")
-    wanted = OF_STEPS
-    if SPARK_ACCOUNT in (place.api.data_keys(CONFIG_MAPS, PIPELINES, STEP_ENVIRONMENT) or ()):
-        wanted |= OF_EXECUTORS
-    if _has_training_runtime(place):
-        wanted |= OF_MACHINES
-    missing = _denied(place, REVIEWS, wanted, {"user": OF_ACCOUNT, "groups": groups})
+    wanted = STEP_RIGHTS
+    if SPARK_ACCOUNT in (cluster.api.data_keys(CONFIG_MAPS, PIPELINES, STEP_ENVIRONMENT) or ()):
+        wanted |= SPARK_RIGHTS
+    if _has_training_runtime(cluster):
+        wanted |= TRAINER_RIGHTS
+    missing = _denied(cluster, SUBJECT_REVIEWS, wanted, {"user": STEP_USER, "groups": groups})
     if not missing:
         return passed("step rights", f"{PIPELINES}/{ACCOUNT} may do all that steps do in {MODELS} and {PIPELINES}")
     return failed(
         "step rights",
-        f"{PIPELINES}/{ACCOUNT} may not {_words(missing)}",
+        f"{PIPELINES}/{ACCOUNT} may not {_listed(missing)}",
         f"The chart's RoleBinding forebay-deployer in {MODELS} and that of Kubeflow Pipelines in {PIPELINES} grant it: "
-        f"{place.up} installs them again.",
+        f"{cluster.install_command} installs them again.",
     )
 
 
-def _has_training_runtime(place: Place) -> bool:
-    """Whether the chart brought it, which it does together with the rights."""
+def _has_training_runtime(cluster: InspectedCluster) -> bool:
+    """Whether the chart installed the training runtime, and so granted the rights as well."""
     try:
-        return place.api.find(TRAINING_RUNTIMES, PIPELINES, train_job.TRAINING_RUNTIME) is not None
+        return cluster.api.find(TRAINING_RUNTIMES, PIPELINES, train_job.TRAINING_RUNTIME) is not None
     except ApiError as error:
         if error.status == 403:
-            return False  # the rights may be there all the same; they are not asked for
+            return False  # the rights may be granted all the same; they are not checked
         raise
 
 
-def _of_person(place: Place) -> CheckResult:
-    name = place.api.user_name()
-    missing = _denied(place, OWN_REVIEWS, OF_PERSON, {})
+def _person_rights(cluster: InspectedCluster) -> CheckResult:
+    name = cluster.api.user_name()
+    missing = _denied(cluster, SELF_REVIEWS, PERSON_RIGHTS, {})
     if not missing:
-        return passed("your rights", f"{name} may look, forward ports and run the probe in {', '.join(OURS)}")
-    commands = ", ".join(_grants(place, name, missing))
+        return passed(
+            "your rights", f"{name} may read, forward ports and run the probe in {', '.join(PLATFORM_NAMESPACES)}"
+        )
+    commands = ", ".join(_grant_commands(cluster, name, missing))
     return failed(
         "your rights",
-        f"{name} may not {_words(missing)}",
+        f"{name} may not {_listed(missing)}",
         f"Have an administrator of the cluster grant exactly that: {commands}.",
     )
 
 
-def _denied(place: Place, kind: ResourceType, wanted: Iterable[Right], who: Object) -> list[Right]:
-    return [right for right in sorted(wanted) if not _allowed(place, kind, right, who)]
+def _denied(
+    cluster: InspectedCluster, kind: ResourceType, wanted: Iterable[AccessRight], subject: Object
+) -> list[AccessRight]:
+    return [right for right in sorted(wanted) if not _allowed(cluster, kind, right, subject)]
 
 
-def _allowed(place: Place, kind: ResourceType, right: Right, who: Object) -> bool:
-    review = {"spec": {**who, "resourceAttributes": right.attributes()}}
-    return bool(place.api.create(kind, review)["status"].get("allowed"))
+def _allowed(cluster: InspectedCluster, kind: ResourceType, right: AccessRight, subject: Object) -> bool:
+    review = {"spec": {**subject, "resourceAttributes": right.attributes()}}
+    return bool(cluster.api.create(kind, review)["status"].get("allowed"))
 
 
-def _words(missing: Iterable[Right]) -> str:
+def _listed(missing: Iterable[AccessRight]) -> str:
     return ", ".join(map(str, missing))
 
 
-def _grants(place: Place, name: str, missing: Iterable[Right]) -> Iterator[str]:
-    """A role for each set of verbs: one for all would grant every verb on every resource."""
+def _grant_commands(cluster: InspectedCluster, name: str, missing: Iterable[AccessRight]) -> Iterator[str]:
+    """Commands that grant rights, by a role for each set of verbs: one role for all would grant each verb on all."""
     verbs: dict[tuple[str, str], list[str]] = defaultdict(list)
     for right in missing:
         verbs[right.namespace, f"{right.resource}{f'.{right.group}' if right.group else ''}"].append(right.verb)
     resources: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for (namespace, resource), words in verbs.items():
-        resources[namespace, ",".join(words)].append(resource)
-    for at, ((namespace, verb), of) in enumerate(resources.items(), 1):
+    for (namespace, resource), allowed in verbs.items():
+        resources[namespace, ",".join(allowed)].append(resource)
+    for at, ((namespace, verb), granted) in enumerate(resources.items(), 1):
         role = f"forebay-person-{at}"
-        yield place.kubectl(f"create role {role} --namespace {namespace} --verb {verb} --resource {','.join(of)}")
-        yield place.kubectl(f"create rolebinding {role} --namespace {namespace} --role {role} --user {name}")
+        yield cluster.kubectl(
+            f"create role {role} --namespace {namespace} --verb {verb} --resource {','.join(granted)}"
+        )
+        yield cluster.kubectl(f"create rolebinding {role} --namespace {namespace} --role {role} --user {name}")

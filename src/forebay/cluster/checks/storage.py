@@ -4,22 +4,22 @@ from collections.abc import Iterator
 from functools import partial
 
 from forebay.backend.check import CheckResult, failed, passed
-from forebay.cluster.checks.place import CLAIMS, STORAGE_CLASSES, Place, guarded
+from forebay.cluster.checks.inspected_cluster import CLAIMS, STORAGE_CLASSES, InspectedCluster, run_check
 from forebay.install.facts.cluster_facts import SET_DEFAULT_CLASS, is_default_class
 from forebay.kube.resource_types import Object
 from forebay.settings.namespaces import PIPELINES, PLATFORM
 
 
-def storage(place: Place) -> Iterator[CheckResult]:
+def storage_checks(cluster: InspectedCluster) -> Iterator[CheckResult]:
     """Storage classes, then claims."""
-    yield guarded("storage", partial(_classes, place))
-    yield guarded("volumes", partial(_claims, place))
+    yield run_check("storage", partial(_classes, cluster))
+    yield run_check("volumes", partial(_claims, cluster))
 
 
-def _classes(place: Place) -> CheckResult:
-    found = {each["metadata"]["name"]: is_default_class(each) for each in place.api.list_all(STORAGE_CLASSES, "")}
+def _classes(cluster: InspectedCluster) -> CheckResult:
+    found = {each["metadata"]["name"]: is_default_class(each) for each in cluster.api.list_all(STORAGE_CLASSES, "")}
     known = ", ".join(found) or "none at all"
-    named = {each["spec"].get("storageClassName") or "" for each in _ours(place)}
+    named = {each["spec"].get("storageClassName") or "" for each in _platform_claims(cluster)}
     unknown = sorted(name for name in named - set(found) if name)
     if unknown:
         return failed(
@@ -33,20 +33,20 @@ def _classes(place: Place) -> CheckResult:
     if named - {""}:
         return passed("storage", f"no default class; the volumes name theirs: {', '.join(sorted(named - {''}))}")
     return failed(
-        "storage", f"there is no default storage class, of {known}", f"Mark one: {place.kubectl(SET_DEFAULT_CLASS)}."
+        "storage", f"there is no default storage class, of {known}", f"Mark one: {cluster.kubectl(SET_DEFAULT_CLASS)}."
     )
 
 
-def _claims(place: Place) -> CheckResult:
-    found = _ours(place)
+def _claims(cluster: InspectedCluster) -> CheckResult:
+    found = _platform_claims(cluster)
     waiting = [each for each in found if (each.get("status") or {}).get("phase") != "Bound"]
     if not waiting:
         return passed("volumes", f"{len(found)} of {PLATFORM} and {PIPELINES} are bound")
     names = [f"{each['metadata']['namespace']}/{each['metadata']['name']}" for each in waiting]
     first = waiting[0]["metadata"]
-    look = place.kubectl(f"describe pvc {first['name']} --namespace {first['namespace']}")
-    return failed("volumes", f"not bound: {', '.join(names)}", f"{look} says what they wait for.")
+    describe = cluster.kubectl(f"describe pvc {first['name']} --namespace {first['namespace']}")
+    return failed("volumes", f"not bound: {', '.join(names)}", f"{describe} says what they wait for.")
 
 
-def _ours(place: Place) -> list[Object]:
-    return [each for namespace in (PLATFORM, PIPELINES) for each in place.api.list_all(CLAIMS, namespace)]
+def _platform_claims(cluster: InspectedCluster) -> list[Object]:
+    return [each for namespace in (PLATFORM, PIPELINES) for each in cluster.api.list_all(CLAIMS, namespace)]

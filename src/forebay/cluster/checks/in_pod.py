@@ -1,4 +1,4 @@
-"""What the probe's pod runs: `python3 -m forebay.cluster.checks.inside` looks at everything the way a step would."""
+"""The checks that the probe's pod runs (`python3 -m forebay.cluster.checks.in_pod`), with all that a step is given."""
 
 import base64
 import json
@@ -16,37 +16,37 @@ from urllib.parse import urlsplit
 
 from forebay.backend.check import CheckResult, failed, passed
 from forebay.cluster.checks import clock
-from forebay.cluster.checks.given import STORES
+from forebay.cluster.checks.step_environment import STORE_VARIABLES
 from forebay.object_store import CHECK_TIMEOUTS, error_code, new_client
 from forebay.object_store.variables import ENDPOINT_VARIABLES
 from forebay.settings import cluster_environment
 from forebay.settings.environment import API_CERTIFICATE_VARIABLE
 from forebay.state.mask import without_passwords
 
-MARK = "forebay_doctor"  # the key of the line that the probe prints
+OUTPUT_KEY = "forebay_doctor"  # the key of the line that the probe prints
 TIMEOUT_S = 5.0
 (MLFLOW,), (USER, PASSWORD) = cluster_environment.MLFLOW, cluster_environment.MLFLOW_LOGIN
-CHART = "The chart writes the ConfigMap and the Secret forebay-steps: `forebay up` installs them again."
-NETWORK = (
+CHART_FIX = "The chart writes the ConfigMap and the Secret forebay-steps: `forebay up` installs them again."
+NETWORK_FIX = (
     "See that its pods run (`kubectl get pods --namespace forebay`), and that no NetworkPolicy keeps those of this "
     "namespace from it."
 )
 
 
 def main() -> None:
-    """Print one line of JSON with every check."""
-    print(json.dumps({MARK: [asdict(check) for check in look()]}))
+    """Print the results of all checks as one line of JSON."""
+    print(json.dumps({OUTPUT_KEY: [asdict(result) for result in pod_checks()]}))
 
 
-def look() -> Iterator[CheckResult]:
-    """All checks from here."""
-    yield _names()
-    yield from _stores()
+def pod_checks() -> Iterator[CheckResult]:
+    """All checks from inside the cluster: DNS, buckets, MLflow, clock."""
+    yield _dns()
+    yield from _buckets()
     yield _mlflow(os.environ.get(MLFLOW, "").rstrip("/"))
     yield _clock()
 
 
-def _names() -> CheckResult:
+def _dns() -> CheckResult:
     endpoints = [os.environ.get(name, "") for name in (MLFLOW, *ENDPOINT_VARIABLES)]
     hosts = sorted({host for each in endpoints if (host := urlsplit(each).hostname)})
     unknown = []
@@ -60,41 +60,41 @@ def _names() -> CheckResult:
     return failed(
         "dns",
         f"{', '.join(unknown)} cannot be resolved",
-        "See that the cluster's DNS runs (`kubectl get pods --namespace kube-system`), and that the service of that "
-        "name is there.",
+        "See that the cluster's DNS runs (`kubectl get pods --namespace kube-system`), and that a service of that "
+        "name exists.",
     )
 
 
-def _stores() -> Iterator[CheckResult]:
-    """One check for each bucket; several stores may be in one."""
+def _buckets() -> Iterator[CheckResult]:
+    """One check for each bucket; several stores may share one."""
     seen = set()
-    for variable in STORES:
+    for variable in STORE_VARIABLES:
         uri = os.environ.get(variable, "")
         bucket = urlsplit(uri).netloc
         if not bucket or bucket not in seen:
-            yield _store(variable, uri)
+            yield _bucket(variable, uri)
         seen.add(bucket)
 
 
-def _store(variable: str, uri: str) -> CheckResult:
+def _bucket(variable: str, uri: str) -> CheckResult:
     from botocore.exceptions import BotoCoreError, ClientError
 
     if not uri:
-        return failed("s3", f"{variable} is not set", CHART)
+        return failed("s3", f"{variable} is not set", CHART_FIX)
     bucket = urlsplit(uri).netloc
     start = time.monotonic()
     try:
         client = new_client(CHECK_TIMEOUTS)
         client.list_objects_v2(Bucket=bucket, MaxKeys=1)
     except ClientError as error:
-        return _refused(bucket, str(client.meta.endpoint_url), error_code(error))
+        return _bucket_refused(bucket, str(client.meta.endpoint_url), error_code(error))
     except (BotoCoreError, ValueError) as error:
-        return failed("s3", f"{uri} cannot be reached: {error}", f"Correct AWS_ENDPOINT_URL. {CHART} {NETWORK}")
+        return failed("s3", f"{uri} cannot be reached: {error}", f"Correct AWS_ENDPOINT_URL. {CHART_FIX} {NETWORK_FIX}")
     took_ms = (time.monotonic() - start) * 1000
     return passed("s3", f"{client.meta.endpoint_url} lists the bucket {bucket}, {took_ms:.0f} ms")
 
 
-def _refused(bucket: str, where: str, code: str) -> CheckResult:
+def _bucket_refused(bucket: str, where: str, code: str) -> CheckResult:
     if code in ("NoSuchBucket", "404"):
         return failed(
             "s3", f"{where} has no bucket {bucket}", "Make it, or name another (buckets in the values of the chart)."
@@ -102,29 +102,30 @@ def _refused(bucket: str, where: str, code: str) -> CheckResult:
     return failed(
         "s3",
         f"{where} refuses to list the bucket {bucket} ({code})",
-        f"Correct AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give their owner the right to that bucket. {CHART}",
+        "Correct AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give their owner the right to list that bucket. "
+        f"{CHART_FIX}",
     )
 
 
 def _mlflow(uri: str) -> CheckResult:
     shown = without_passwords(uri)
     if not uri:
-        return failed("mlflow", f"{MLFLOW} is not set", CHART)
+        return failed("mlflow", f"{MLFLOW} is not set", CHART_FIX)
     login = base64.b64encode(f"{os.environ.get(USER, '')}:{os.environ.get(PASSWORD, '')}".encode()).decode()
     start = time.monotonic()
     try:
-        _get(f"{uri}/health", {})
-        _get(f"{uri}/api/2.0/mlflow/experiments/search?max_results=1", {"Authorization": f"Basic {login}"})
+        _date_of_answer(f"{uri}/health", {})
+        _date_of_answer(f"{uri}/api/2.0/mlflow/experiments/search?max_results=1", {"Authorization": f"Basic {login}"})
     except urllib.error.HTTPError as error:
-        return _answered(shown, error.code)
+        return _mlflow_refused(shown, error.code)
     except (OSError, ValueError) as error:
-        words = getattr(error, "reason", error)
-        return failed("mlflow", f"{shown} does not answer: {words}", NETWORK)
+        reason = getattr(error, "reason", error)
+        return failed("mlflow", f"{shown} does not answer: {reason}", NETWORK_FIX)
     took_ms = (time.monotonic() - start) * 1000
     return passed("mlflow", f"{shown} answers and knows the login, {took_ms:.0f} ms")
 
 
-def _answered(shown: str, code: int) -> CheckResult:
+def _mlflow_refused(shown: str, code: int) -> CheckResult:
     if code == 401:
         return failed(
             "mlflow",
@@ -139,25 +140,25 @@ def _answered(shown: str, code: int) -> CheckResult:
 
 
 def _clock() -> CheckResult:
-    """The API server's clock is in any of its answers, refusals too, so no token is needed."""
+    """Compare the pod's clock with the API server's, whose time is in every answer, so that no token is needed."""
     host, port = os.environ.get("KUBERNETES_SERVICE_HOST", ""), os.environ.get("KUBERNETES_SERVICE_PORT", "443")
     address = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
     try:
-        date = _get(f"{address}/version", {}, os.environ.get(API_CERTIFICATE_VARIABLE))
+        date = _date_of_answer(f"{address}/version", {}, os.environ.get(API_CERTIFICATE_VARIABLE))
     except urllib.error.HTTPError as error:
         date = error.headers.get("Date")
     except (OSError, ValueError) as error:
-        words = getattr(error, "reason", error)
+        reason = getattr(error, "reason", error)
         return failed(
             "pod clock",
-            f"no step would reach the API server at {address}: {words}",
+            f"a step could not reach the API server at {address}: {reason}",
             "Deploy needs it: see that no NetworkPolicy keeps pods of this namespace from it.",
         )
-    return clock.agreement("pod clock", "a pod", datetime.now(UTC), parsedate_to_datetime(date) if date else None)
+    return clock.compare_clocks("pod clock", "a pod", datetime.now(UTC), parsedate_to_datetime(date) if date else None)
 
 
-def _get(url: str, headers: dict[str, str], certificate: str | None = None) -> str | None:
-    """The Date of the answer."""
+def _date_of_answer(url: str, headers: dict[str, str], certificate: str | None = None) -> str | None:
+    """Ask a server, and return the Date of its answer."""
     request = urllib.request.Request(url, headers=headers)  # noqa: S310 - http(s) of the chart's, and the API server
     context = ssl.create_default_context(cafile=certificate) if certificate else None
     with urllib.request.urlopen(request, timeout=TIMEOUT_S, context=context) as answer:  # noqa: S310

@@ -1,4 +1,4 @@
-"""The cluster that is looked at, and what is said where a person may not look."""
+"""The cluster that is checked, and the result of a check that a person has no right to make."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from forebay.kube.resource_types import ResourceType
 from forebay.settings import DeployConfig
 from forebay.settings.namespaces import PIPELINES, PLATFORM
 
-MODELS = DeployConfig().namespace  # of served models, where nobody sets another
-OURS = (PLATFORM, PIPELINES, MODELS)
+MODELS = DeployConfig().namespace  # where models are served unless somebody sets another namespace
+PLATFORM_NAMESPACES = (PLATFORM, PIPELINES, MODELS)
 
 NODES = ResourceType("", "v1", "nodes")
 CONFIG_MAPS = ResourceType("", "v1", "configmaps")
@@ -22,32 +22,32 @@ RUNTIMES = ResourceType("serving.kserve.io", "v1alpha1", "servingruntimes")
 
 
 @dataclass(frozen=True)
-class Place:
-    """The cluster: a connection, and what people's commands call it."""
+class InspectedCluster:
+    """A cluster: the connection to it, and how commands for people name it."""
 
     api: KubeClient
-    context: str = ""  # of the kubeconfig; empty for the current one
+    context: str = ""  # a context of the kubeconfig; empty for the current one
 
-    def kubectl(self, words: str) -> str:
+    def kubectl(self, arguments: str) -> str:
         """A command for a person, in backquotes."""
-        return f"`kubectl --context {self.context} {words}`" if self.context else f"`kubectl {words}`"
+        return f"`kubectl --context {self.context} {arguments}`" if self.context else f"`kubectl {arguments}`"
 
     @property
-    def up(self) -> str:
+    def install_command(self) -> str:
         """The command that completes the platform."""
         return f"`forebay up --cluster current{f' --context {self.context}' if self.context else ''}`"
 
 
-def guarded(name: str, look: Callable[[], CheckResult]) -> CheckResult:
-    """The check that a look gives, or why it gave none."""
+def run_check(name: str, check: Callable[[], CheckResult]) -> CheckResult:
+    """The result of a check, or why it could not be made."""
     try:
-        return look()
+        return check()
     except ApiError as error:
-        return unseen(name, error)
+        return from_api_error(name, error)
 
 
-def unseen(name: str, error: ApiError) -> CheckResult:
-    """What may not be looked at is said, and is no failure of the cluster's; a cluster that breaks off is one."""
+def from_api_error(name: str, error: ApiError) -> CheckResult:
+    """A missing right to look is no fault of the cluster and passes, with a note; every other error is a failure."""
     if error.status == 403:
-        return passed(name, f"not looked at, you may not: {error.server_message}")
+        return passed(name, f"not checked, you lack the right: {error.server_message}")
     return failed_with(name, error)

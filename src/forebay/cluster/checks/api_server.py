@@ -5,35 +5,35 @@ from datetime import UTC, datetime
 
 from forebay.backend.check import CheckResult, failed, failed_with, passed
 from forebay.cluster.checks import clock
-from forebay.cluster.checks.place import Place
+from forebay.cluster.checks.inspected_cluster import InspectedCluster
 from forebay.kube.client import ApiError
 
 ANONYMOUS = "system:anonymous"
 
 
-def server(place: Place, minimum: str) -> Iterator[CheckResult]:
-    """What can be known from the first answers; where one of `api` and `login` fails, no other check can be made.
+def api_server_checks(cluster: InspectedCluster, minimum: str) -> Iterator[CheckResult]:
+    """The checks of its first answers; where one of `api` and `login` fails, no other check can be made.
 
     Args:
-        place: the cluster.
-        minimum: the oldest Kubernetes that this works with, such as 1.30.
+        cluster: the cluster.
+        minimum: the oldest Kubernetes that the platform works with, such as 1.30.
     """
     try:
-        found = place.api.server_info()
+        info = cluster.api.server_info()
     except ApiError as error:
         yield failed_with("api", error)
         return
     now = datetime.now(UTC)
-    yield passed("api", f"{place.api.host} answers")
-    yield _version(found.version, found.release, minimum)
-    yield clock.agreement("clock", "this machine", now, found.now)
-    yield _login(place)
+    yield passed("api", f"{cluster.api.host} answers")
+    yield _version(info.version, info.release, minimum)
+    yield clock.compare_clocks("clock", "this machine", now, info.now)
+    yield _login(cluster)
 
 
-def _login(place: Place) -> CheckResult:
-    """The version is told to everybody, so only this tells whether the kubeconfig brought a login at all."""
+def _login(cluster: InspectedCluster) -> CheckResult:
+    """Whether the kubeconfig has a login at all: the version is told to everybody."""
     try:
-        name = place.api.user_name()
+        name = cluster.api.user_name()
     except ApiError as error:
         if error.status != 403 or ANONYMOUS not in error.server_message:
             return failed_with("login", error)
@@ -43,7 +43,7 @@ def _login(place: Place) -> CheckResult:
     return failed(
         "login",
         f"the API server does not know you: to it you are {ANONYMOUS}",
-        "The kubeconfig brought no login. Log in again, and see that the program which its `exec` names is there.",
+        "The kubeconfig has no login. Log in again, and see that the program which its `exec` names exists.",
     )
 
 
@@ -54,5 +54,5 @@ def _version(found: tuple[int, int], release: str, minimum: str) -> CheckResult:
     return failed(
         "kubernetes",
         f"{release} is too old, {minimum} or newer is needed",
-        "Update it, or take another cluster (`forebay up --cluster kind` makes one).",
+        "Update it, or use another cluster (`forebay up --cluster kind` makes one).",
     )
