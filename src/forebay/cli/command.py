@@ -1,4 +1,4 @@
-"""The base of every command: our errors become one paragraph and an exit code, for people and for `--json`."""
+"""The base class of every command: an error becomes one paragraph and an exit code, for people and for `--json`."""
 
 import errno
 import functools
@@ -52,9 +52,9 @@ class ForebayCommand(click.Command):
             code = _explain(_nothing_kept(exit_status(error) or ExitCode.INTERRUPTED), as_json=as_json)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
-        except Exception as error:  # the last resort: nobody should have to read a traceback
+        except Exception as error:  # nobody should have to read a traceback
             if isinstance(error, OSError) and error.errno == errno.EPIPE:
-                raise  # the reader of a pipe went away; click ends without a word
+                raise  # the reader of a pipe went away; click ends silently
             code = _explain(_unexpected(error), as_json=as_json)
         ctx.exit(code or 0)
 

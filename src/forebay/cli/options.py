@@ -37,10 +37,10 @@ def setting_options(command: Command) -> Command:
 
 
 def given_settings(assignments: tuple[str, ...], **short: object) -> dict[str, Scalar]:
-    """Checked values by key, from `--set` and the short options.
+    """The checked settings by key, from `--set` and the short options.
 
     Args:
-        short: `train_seed` stands for `train.seed`; None was not given.
+        short: values of short options; `train_seed` stands for `train.seed`, and None for an option that is not given.
 
     Raises:
         ConfigError: no such key, or a value against its rule.
@@ -50,7 +50,7 @@ def given_settings(assignments: tuple[str, ...], **short: object) -> dict[str, S
 
 
 def one_line_text(_: click.Context, __: click.Parameter, value: str) -> str:
-    """Callback of an option that gives a name: line breaks and other control characters are no part of one."""
+    """Callback of an option for a name, which holds no line breaks or other control characters."""
     forbidden = find_control(value)
     if forbidden:
         raise click.BadParameter(f"{value!r} holds {forbidden}; give text of one line.")
@@ -75,16 +75,16 @@ def cluster_option(command: Command) -> Command:
 
 
 def require_writable(folder: Path, option: str) -> None:
-    """Find out whether files can be written into a folder that need not exist yet; nothing is made.
+    """Check that files can be written into a folder, which need not exist yet; nothing is created.
 
     Raises:
-        ConfigError: it cannot be made or written; the message names the option.
+        ConfigError: it cannot be created or written; the message names the option.
     """
     try:
         existing = next(path for path in (folder, *folder.parents) if path.exists())
         problem = None if existing.is_dir() else f"{existing} is not a folder"
     except OSError as error:
-        existing, problem = folder, f"{folder} cannot be looked at: {error.strerror}"
+        existing, problem = folder, f"{folder} cannot be read: {error.strerror}"
     if problem is None and not os.access(existing, os.W_OK | os.X_OK):
         problem = f"you may not write in {existing}"
     if problem:

@@ -1,4 +1,4 @@
-"""What libraries print goes to a file, so that a person sees bars and `--json` stays one object."""
+"""Sends what libraries print to a file, so that a person sees bars and `--json` stays one object."""
 
 import contextlib
 import os
@@ -19,7 +19,7 @@ def redirect_output_to(log: Path) -> Iterator[TextIO]:
     The file descriptors themselves are moved, because Spark's Java process writes to them.
 
     Yields:
-        The standard error of before, for what a person should see.
+        The previous standard error, for what a person should see.
     """
     _flush()
     with log.open("wb") as file, os.fdopen(os.dup(_ERR), "w") as screen:
@@ -27,16 +27,16 @@ def redirect_output_to(log: Path) -> Iterator[TextIO]:
         os.dup2(file.fileno(), _OUT)
         os.dup2(file.fileno(), _ERR)
 
-        def put_back(*_: object) -> None:
+        def restore(*_: object) -> None:
             _flush()
             os.dup2(out, _OUT)
             os.dup2(screen.fileno(), _ERR)
 
         try:
-            with before_forced_exit(put_back):
+            with before_forced_exit(restore):
                 yield screen
         finally:
-            put_back()
+            restore()
             os.close(out)
 
 

@@ -10,7 +10,7 @@ from forebay.backend.summary import Event
 from forebay.backend.summary_text import summary_rows
 from forebay.text import one_line
 
-PLAIN_EVERY = 0.25  # of a step's work, between two plain lines
+PLAIN_EVERY = 0.25  # share of a step's work between two plain lines
 
 
 class RunView:

@@ -1,4 +1,4 @@
-"""Where the local server of a state folder listens: the options, and the rule when they are not given."""
+"""Options of the commands that may start the server: address, runner and settings."""
 
 from collections.abc import Mapping
 
@@ -70,10 +70,10 @@ def server_settings_option(command: Command) -> Command:
 
 
 def server_settings(assignments: tuple[str, ...]) -> dict[str, Scalar]:
-    """Checked values by key, of which each is the server's.
+    """The checked settings by key, each a setting of the server.
 
     Raises:
-        ConfigError: no such key, a value against its rule, or a setting of a run.
+        ConfigError: a key is unknown or a setting of a run, or a value breaks its rule.
     """
     values = parse_assignments(assignments)
     others = [key for key in values if not key.startswith(f"{ServeConfig.prefix}.")]
@@ -82,19 +82,19 @@ def server_settings(assignments: tuple[str, ...]) -> dict[str, Scalar]:
     return values
 
 
-def server_address(
+def make_server_options(
     home: Home, host: str, port: int, runner: Runner, values: Mapping[str, Scalar] | None = None
 ) -> ServerOptions:
-    """Of a server that this command would start, with the server's among the settings by key; see `server_port`."""
+    """How this command would start the server, with those of the settings that are the server's; see `server_port`."""
     start = f"{ServeConfig.prefix}."
     given = {key.removeprefix(start): str(value) for key, value in (values or {}).items() if key.startswith(start)}
     return ServerOptions(host, server_port(home, port), runner, given)
 
 
 def server_port(home: Home, port: int) -> int:
-    """The port of a server that this command would start, so that its URL stays the same where it can.
+    """The port of a server that this command would start: the given one, else the last server's, else the default.
 
-    The given one, else the last server's, else the default. A given one that a running server ignores is said.
+    So the URL stays the same where it can. A given port that a running server ignores is told to the person.
     """
     given = click.get_current_context().get_parameter_source("port") is not ParameterSource.DEFAULT
     if not given:

@@ -1,4 +1,4 @@
-"""What the commands that call single steps share: their settings, their output folder, their view."""
+"""Helpers of the commands that call single steps: settings, output folder, view, printed result."""
 
 import json
 from collections.abc import Callable
@@ -24,7 +24,7 @@ Result = TypeVar("Result")
 
 
 def parse_step_settings(assignments: tuple[str, ...] | list[str], *steps: str) -> dict[str, Scalar]:
-    """The settings given, which must be those of the steps that the command calls."""
+    """The given settings, each a setting of a step that the command calls."""
     values = parse_assignments(assignments)
     check_local_settings(values)
     for key in values:
@@ -34,9 +34,9 @@ def parse_step_settings(assignments: tuple[str, ...] | list[str], *steps: str) -
 
 
 def check_output_folder(out: Path, ours: tuple[str, ...]) -> None:
-    """Refuse to write into a folder that holds anything else, because the steps empty it.
+    """Refuse a folder that holds files of somebody else, because the steps empty it.
 
-    The temporary files that a killed command left there are ours (`write_bytes` names them) and go.
+    Temporary files that a killed command left there (`write_bytes` names them) are removed.
     """
     require_writable(out.absolute(), "--out")
     names = {path.name for path in out.iterdir()} if out.is_dir() else set()
@@ -52,7 +52,7 @@ def check_output_folder(out: Path, ours: tuple[str, ...]) -> None:
 
 
 def call_and_show(body: Callable[[], Result]) -> tuple[Result, Summary]:
-    """Call steps behind the same view as a run's; what libraries print goes to the state folder's log."""
+    """Call steps and show them as a run's are shown; what libraries print goes to the log of the state folder."""
     from forebay.local.runs.steps import call_steps
 
     home = Home.find().open()

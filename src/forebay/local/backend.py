@@ -10,7 +10,7 @@ from forebay.local.server.deploy_target import LocalServer
 from forebay.local.server.launch import ServerOptions
 from forebay.state import Home
 
-DEFAULT_ADDRESS = ServerOptions("127.0.0.1", 8090, "process")
+DEFAULT_SERVER_OPTIONS = ServerOptions("127.0.0.1", 8090, "process")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,11 +19,11 @@ class LocalBackend(LocalServer):
 
     Attributes:
         home: the state folder.
-        address: where the server listens, should this backend start it, and what runs steps and server.
+        server_options: how to start the server, should none run, and what runs steps and server.
     """
 
     home: Home
-    address: ServerOptions = DEFAULT_ADDRESS
+    server_options: ServerOptions = DEFAULT_SERVER_OPTIONS
     ingest_executor: None = None
     train_executor: None = None
 
@@ -38,16 +38,16 @@ class LocalBackend(LocalServer):
         from forebay.local.checks.preflight import check_before_run
         from forebay.local.runs.run import run_pipeline
 
-        check_before_run(self.home, self.address)
+        check_before_run(self.home, self.server_options)
         check_mlflow(self.home)
         check_source(str(request.settings.get("ingest.data", "")))
         check_checkpoint_store()
-        return run_pipeline(self.home, request, self.address, show)
+        return run_pipeline(self.home, request, self.server_options, show)
 
     def follow(self, run_id: str, show: ShowEvent) -> Summary:
         """As `Backend.follow`, for a run of another process; one that was killed ends as unfinished."""
+        from forebay.local.runs.follow_events import follow_events
         from forebay.local.runs.history import find_run, load_summary
-        from forebay.local.runs.run import follow_events
 
         run = find_run(self.home, run_id)
 
@@ -71,7 +71,7 @@ class LocalBackend(LocalServer):
         check_mlflow(self.home)
         name = name or default_model(self.home)
         version = rollback_version(self.home, name)
-        server = serve_models(self.home, (f"{name}/{version}",), self.address)
+        server = serve_models(self.home, (f"{name}/{version}",), self.server_options)
         registry.set_champion(self.home, name, version, back=True)
         return RolledBack(name=name, version=version, url=server.url)
 
@@ -85,4 +85,4 @@ class LocalBackend(LocalServer):
         """As `Backend.check`: Python, Java, PyTorch, disk, memory, port, state folder and S3."""
         from forebay.local.checks.all_checks import all_checks
 
-        return all_checks(self.home, self.address.host, self.address.port)
+        return all_checks(self.home, self.server_options.host, self.server_options.port)

@@ -9,7 +9,9 @@ from click.testing import CliRunner
 
 from forebay.cli.main import group
 from forebay.errors import LockHeldError
-from forebay.local.retention.prune import Inventory, RunFacts, plan, prune
+from forebay.local.retention.inventory import RunRecord, StateInventory
+from forebay.local.retention.plan import plan_removal
+from forebay.local.retention.prune import prune
 from forebay.serving.state import DesiredModel, ServingFiles, write_desired
 from forebay.state import FileLock, Home, RunFolder, is_sealed, seal, write_json
 
@@ -186,15 +188,15 @@ def test_nothing_is_removed_while_a_run_is_in_progress(planted: Planted) -> None
 
 
 def test_the_run_that_first_registered_a_version_stays_until_the_version_goes() -> None:
-    def facts(day: int) -> RunFacts:
-        return RunFacts(folder=Path(str(day)), started=float(day), text="", registered=("digits", "1"))
+    def facts(day: int) -> RunRecord:
+        return RunRecord(folder=Path(str(day)), started=float(day), text="", registered=("digits", "1"))
 
-    def inventory(versions: set[tuple[str, str]]) -> Inventory:
+    def inventory(versions: set[tuple[str, str]]) -> StateInventory:
         runs = [facts(3), facts(2), facts(1)]
-        return Inventory(runs=runs, entries={}, tasks=[], checkpoints={}, versions=versions, served=[])
+        return StateInventory(runs=runs, entries={}, tasks=[], checkpoints={}, versions=versions, served=[])
 
-    assert plan(inventory({("digits", "1")}), 1).runs == [Path("2")]
-    assert plan(inventory(set()), 1).runs == [Path("2"), Path("1")]
+    assert plan_removal(inventory({("digits", "1")}), 1).runs == [Path("2")]
+    assert plan_removal(inventory(set()), 1).runs == [Path("2"), Path("1")]
 
 
 def test_the_command_says_what_goes_and_a_dry_run_removes_nothing(planted: Planted) -> None:

@@ -66,12 +66,12 @@ def doctor_command(host: str, port: int, cluster: bool, context: str, no_probe: 
 
 
 def _machine(host: str, port: int) -> "LocalBackend":
-    from forebay.local.backend import DEFAULT_ADDRESS, LocalBackend
+    from forebay.local.backend import DEFAULT_SERVER_OPTIONS, LocalBackend
 
     home = Home.find()
     with contextlib.suppress(OSError, ForebayError):  # a state folder that cannot be read is one of the checks
         port = server_port(home, port)
-    return LocalBackend(home=home, address=replace(DEFAULT_ADDRESS, host=host, port=port))
+    return LocalBackend(home=home, server_options=replace(DEFAULT_SERVER_OPTIONS, host=host, port=port))
 
 
 def _report(checks: "Iterator[CheckResult]", *, as_json: bool) -> int:

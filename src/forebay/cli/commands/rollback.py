@@ -8,8 +8,8 @@ from forebay.cli.command import command
 from forebay.cli.options import cluster_option, cluster_timeouts
 from forebay.cli.server_options import (
     address_options,
+    make_server_options,
     runner_option,
-    server_address,
     server_settings,
     server_settings_option,
 )
@@ -68,4 +68,4 @@ def _server_backend(host: str, port: int, runner: Runner, assignments: tuple[str
 
     settings = server_settings(assignments)
     home = Home.find().open(writing=True)
-    return LocalBackend(home=home, address=server_address(home, host, port, runner, settings))
+    return LocalBackend(home=home, server_options=make_server_options(home, host, port, runner, settings))

@@ -7,7 +7,7 @@ import click
 
 from forebay.cli.command import command
 from forebay.cli.options import given_settings, json_option, setting_options
-from forebay.cli.server_options import address_options, runner_option, server_address
+from forebay.cli.server_options import address_options, make_server_options, runner_option
 from forebay.errors import ExitCode
 from forebay.settings import all_settings
 from forebay.settings.cluster_only import check_local_settings
@@ -63,7 +63,7 @@ def run_command(
     from forebay.local.backend import LocalBackend
 
     home = Home.find().open(writing=True)
-    backend = LocalBackend(home=home, address=server_address(home, host, port, runner, settings))
+    backend = LocalBackend(home=home, server_options=make_server_options(home, host, port, runner, settings))
     return _run(backend, RunRequest(settings=settings, fresh=fresh, wait=wait), as_json=as_json)
 
 

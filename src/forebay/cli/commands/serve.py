@@ -9,8 +9,8 @@ import click
 from forebay.cli.command import command
 from forebay.cli.server_options import (
     address_options,
+    make_server_options,
     runner_option,
-    server_address,
     server_settings,
     server_settings_option,
 )
@@ -43,7 +43,7 @@ def serve_command(models: tuple[str, ...], host: str, port: int, runner: Runner,
     home = Home.find().open(writing=True)
     if not models or not all((Path(model) / SPEC).is_file() for model in models):
         check_mlflow(home)
-    server = serve_models(home, models, server_address(home, host, port, runner, settings))
+    server = serve_models(home, models, make_server_options(home, host, port, runner, settings))
     click.echo(f"{server.url} ({server.runs_as}), log {server.log}")
     for line in model_lines(server_status.desired_models(home), server_status.loaded_models(home)):
         click.echo(one_line(line))

@@ -14,12 +14,12 @@ from forebay.local.server.launch import ServerOptions
 from forebay.state import Home
 
 
-def check_before_run(home: Home, address: ServerOptions) -> None:
+def check_before_run(home: Home, options: ServerOptions) -> None:
     """Look at what is missing or busy most often; takes milliseconds. `forebay doctor` looks at everything.
 
     Args:
         home: the state folder, open.
-        address: where the server would listen, should none of this state folder run yet, and what runs the steps.
+        options: where the server would listen, should none of this state folder run yet, and what runs the steps.
 
     Raises:
         ConfigError: there is no such address, or a key that signs or verifies models cannot be used.
@@ -28,13 +28,13 @@ def check_before_run(home: Home, address: ServerOptions) -> None:
     """
     require_passed(step_interpreter())
     require_passed(free_disk(home.root))
-    if address.runner == "docker":
+    if options.runner == "docker":
         check_environment()
         containers.check(container_images.RUN_IMAGES)
     else:
         require_passed(java_present(spark_java()))
-    check_keys(home, installed=address.runner != "docker")
-    control.check_can_start(home, address.host, address.port)
+    check_keys(home, installed=options.runner != "docker")
+    control.check_can_start(home, options.host, options.port)
 
 
 def check_before_steps(out: Path, *, spark: bool) -> None:

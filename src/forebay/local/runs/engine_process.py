@@ -1,4 +1,4 @@
-"""The engine process of a run: started in its own process group, ended with everything below it."""
+"""The engine process of a run, in a process group of its own that is ended whole."""
 
 import contextlib
 import os
@@ -22,11 +22,9 @@ from forebay.state import Home, RunFolder
 from forebay.state.file_modes import UMASK
 from forebay.state.supervisor_watch import GRACE_S
 
-POLL_S = 0.05
-
 
 class EngineProcess:
-    """One running pipeline. Leaving the `with` block ends whatever of it is left."""
+    """A running pipeline. The end of the `with` block ends every process that is left of it."""
 
     def __init__(self, home: Home, run: RunFolder, *, fresh: bool) -> None:
         environment = os.environ | {
@@ -60,13 +58,13 @@ class EngineProcess:
         """The engine's exit code, None while it runs."""
         return self._process.poll()
 
-    def end(self) -> None:
-        """Ask the whole group to stop (training writes a checkpoint), then insist; a second Ctrl-C insists at once."""
+    def end(self, poll_s: float = 0.05) -> None:
+        """Ask the whole group to stop (training writes a checkpoint), then kill it; a second Ctrl-C kills at once."""
         self._signal(signal.SIGTERM)
         deadline = time.monotonic() + GRACE_S
         with contextlib.suppress(KeyboardInterrupt):
             while self._members() and time.monotonic() < deadline:
-                time.sleep(POLL_S)
+                time.sleep(poll_s)
         self._signal(signal.SIGKILL)
         self._process.wait()
 
@@ -78,7 +76,7 @@ class EngineProcess:
                 continue
 
     def _members(self) -> list[int]:
-        """Living processes of the group; a zombie that nobody reaps does not count."""
+        """The living processes of the group, without zombies that nobody reaps."""
         self._process.poll()
         return [process.pid for process in psutil.process_iter(["status"]) if self._belongs(process)]
 
@@ -90,7 +88,7 @@ class EngineProcess:
 
 
 def read_last_lines(path: Path, count: int = 15) -> list[str]:
-    """The end of a log file, for an error that no step could explain itself."""
+    """The end of a log file, for an error that no step explained."""
     if not path.exists():
         return []
     return path.read_text(errors="replace").splitlines()[-count:]

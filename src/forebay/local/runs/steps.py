@@ -1,4 +1,4 @@
-"""Single steps called in this process, outside any run: the same functions, settings and events as in the pipeline."""
+"""Calls single steps in this process, outside any run, with the functions, settings and events of the pipeline."""
 
 import contextlib
 import os
@@ -25,17 +25,15 @@ if TYPE_CHECKING:
     from forebay.contracts.manifest import DataManifest, SplitManifest
     from forebay.train import TrainResult
 
-POLL_S = 0.05
-
 Result = TypeVar("Result")
 SettingValues = Mapping[str, Scalar]  # settings by key, only those that differ from the defaults
 
 
 def ingest_config(values: SettingValues) -> IngestConfig:
-    """The settings of an ingest of what lies behind the path now.
+    """The settings of an ingest of the data as it is now.
 
     Raises:
-        ConfigError: there is nothing behind it.
+        ConfigError: there is no data.
     """
     data = str(values.get("ingest.data", IngestConfig.data))
     labels = str(values.get("ingest.labels", IngestConfig.labels))
@@ -117,7 +115,7 @@ def _interrupted(events: Path, status: ExitCode) -> EndedBySignalError:
 
 def _summary(events: list[Event]) -> Summary:
     summary = summarize("", events)
-    called = [each for each in summary["steps"] if not each["cached"]]  # in a run, a step without events was cached
+    called = [each for each in summary["steps"] if not each["cached"]]  # a run counts a step without events as cached
     return summary | {"steps": called}
 
 
@@ -133,10 +131,10 @@ def _shown(events: Path, show: Callable[[Event], None]) -> Iterator[None]:
         follower.join()
 
 
-def _follow(events: Path, show: Callable[[Event], None], ended: threading.Event) -> None:
+def _follow(events: Path, show: Callable[[Event], None], ended: threading.Event, poll_s: float = 0.05) -> None:
     offset, last = 0, False
     while not last:
-        last = ended.wait(POLL_S)  # before the events, so that none written before the end is missed
+        last = ended.wait(poll_s)  # before the events, so that none written before the end is missed
         found, offset = read_events(events, offset)
         for event in found:
             show(event)
