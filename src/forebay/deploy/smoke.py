@@ -1,4 +1,4 @@
-"""The smoke test: real rows over REST, compared with what evaluate got for them."""
+"""The smoke test: send real rows over REST and compare the answers with what evaluate computed for them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from forebay.errors import DeployError, WrongVersionError
 from forebay.serving.client import Predictions, infer, predict_arrays
 
-BATCH_PIXELS = 1 << 20  # values in one request; as JSON about 4 MiB
+BATCH_VALUES = 1 << 20  # values in one request, about 4 MiB as JSON
 
 Ask = Callable[[str, str, NDArray[np.uint8], float], Predictions]
 PROTOCOLS: dict[str, Ask] = {"V2": infer, "V1": predict_arrays}
@@ -17,10 +17,10 @@ PROTOCOLS: dict[str, Ask] = {"V2": infer, "V1": predict_arrays}
 
 @dataclass(frozen=True, kw_only=True)
 class SmokeTest:
-    """Rows and what a right answer to them is."""
+    """Rows, and the answers that the server should give."""
 
     images_NHWC: NDArray[np.uint8]  # noqa: N815 - a shape suffix
-    probabilities: NDArray[np.float32]  # (N, K), evaluate's
+    probabilities: NDArray[np.float32]  # (N, K), computed by evaluate
     version: str
     tolerance: float
 
@@ -30,9 +30,9 @@ class SmokeTest:
         Raises:
             WrongVersionError: another version answered.
             DeployError: other probabilities came back.
-            ForebayError: no answer, or an error as answer.
+            ForebayError: the server did not answer, or answered with an error.
         """
-        rows = max(1, BATCH_PIXELS // self.images_NHWC[0].size)
+        rows = max(1, BATCH_VALUES // self.images_NHWC[0].size)
         for protocol, ask in PROTOCOLS.items():
             for start in range(0, len(self.images_NHWC), rows):
                 part = slice(start, start + rows)
@@ -62,19 +62,19 @@ def check_answers(
     classes: int,
     timeout_s: float,
 ) -> None:
-    """Send a black image over each protocol, where no row with a known answer is at hand.
+    """Send a black image over each protocol, for versions without rows whose answers are known.
 
     Raises:
         WrongVersionError: another version answered.
         DeployError: no probabilities came back.
-        ForebayError: no answer, or an error as answer.
+        ForebayError: the server did not answer, or answered with an error.
     """
     black = np.zeros((1, *shape_HWC), np.uint8)
     for protocol, ask in PROTOCOLS.items():
         answers = ask(server_url, name, black, timeout_s)
         _check_version(answers, version, f"{name} over {protocol}")
         if answers.probabilities.shape != (1, classes) or not np.isclose(answers.probabilities.sum(), 1, atol=1e-3):
-            raise DeployError(f"{name} over {protocol}: the answer is no distribution over {classes} classes.")
+            raise DeployError(f"{name} over {protocol}: the answer is not a distribution over {classes} classes.")
 
 
 def _check_version(answers: Predictions, version: str, where: str) -> None:

@@ -1,4 +1,4 @@
-"""The deploy step: prepare the smoke test, let the target serve and prove the version, and record the result."""
+"""The deploy step: prepare the smoke test, let the target serve and test the version, and record the result."""
 
 from pathlib import Path
 
@@ -33,8 +33,8 @@ def deploy(
         The URL of the model's V1 predict path.
 
     Raises:
-        DeployError: it did not come up or answered otherwise; what was served before still is.
-        ConfigError: there is no cluster to talk to, or the name cannot be one there.
+        DeployError: the version did not come up or answered otherwise; what was served before still is.
+        ConfigError: there is no cluster to talk to, or it does not allow the name.
         ModelError: there is no such version.
     """
     name = EvaluationResult.read(evaluation).name

@@ -27,6 +27,6 @@ class DeployTarget(Protocol):
             The URL of its V1 predict path.
 
         Raises:
-            DeployError: it did not come up or answered otherwise; what was served before still is.
+            DeployError: the version did not come up or answered otherwise; what was served before still is.
             ConfigError: the place cannot be reached, or cannot serve a model of that name.
         """

@@ -97,7 +97,7 @@ def test_a_port_on_which_nothing_listens_yet_is_asked_again(
 
 
 @pytest.mark.parametrize(
-    ("answer", "bears_s"),
+    ("answer", "limit_s"),
     [
         ((403, 'User "x" cannot get resource "y"'), 0.0),  # a right that is lacking is no matter of time
         ((403, ROLELESS), RetryTimeouts().starting_s),  # somebody deleted the role

@@ -30,7 +30,7 @@ def _follower(double: KfpDouble, events: list[Event]) -> RunFollower:
 
 def _early(run: dict[str, Any]) -> dict[str, Any]:
     """The same run while its first step runs, after half of what it will have written."""
-    pod = steps_of(run["workflow"])["ingest"].tries[0].pod
+    pod = steps_of(run["workflow"])["ingest"].attempts[0].pod
     log = run["logs"][pod]
     state = {**run["run"], "state": "RUNNING"}
     nodes = {key: node for key, node in run["workflow"]["status"]["nodes"].items() if ".ingest" in node["name"]}

@@ -14,12 +14,14 @@ from forebay.settings.gpu import GPU_RESOURCE
 from forebay.version import VERSION
 
 API_VERSION = "serving.kserve.io/v1beta1"
-SERVING_RUNTIME = "forebay"  # the ServingRuntime that the cluster install owns
-GPU_SERVING_RUNTIME = "forebay-gpu"  # the same server where the GPUs are
+SERVING_RUNTIME = "forebay"  # the ServingRuntime that the chart brings
+GPU_SERVING_RUNTIME = "forebay-gpu"  # the same server, on nodes with GPUs
 MODEL_FORMAT = "forebay"
-VERSION_LABEL = f"{DOMAIN}/model-version"  # KServe gives it to the pods
-ROLLOUT_LABEL = f"{DOMAIN}/rollout"  # digest: pods of the same version with other settings or of another run differ
-SERVICE_ACCOUNT = "forebay-models"  # the chart gives it the store's credentials
+VERSION_LABEL = f"{DOMAIN}/model-version"  # KServe copies it to the pods
+ROLLOUT_LABEL = (
+    f"{DOMAIN}/rollout"  # a digest, which differs for pods of the same version with other settings or of another run
+)
+SERVICE_ACCOUNT = "forebay-models"  # the chart gives this account the store's credentials
 NAME_LENGTH = 50  # KServe appends -predictor and more to it, and a DNS label ends at 63
 
 
@@ -31,33 +33,33 @@ class ServerResources:
     memory: str = "1Gi"
     memory_limit: str = "2Gi"  # no limit on CPU: it would only slow down answers while cores idle
     gpus: int = 0
-    gpu_resource: str = GPU_RESOURCE  # or a MIG slice; the chart's gpu.resource
+    gpu_resource: str = GPU_RESOURCE  # or a MIG slice: the chart's gpu.resource
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelDeployment:
-    """A model version and what joins it to its origin."""
+    """A model version, how it is served, and where it came from."""
 
     name: str
     version: str
-    storage_uri: str  # of the bundle's folder
+    storage_uri: str  # the bundle's folder
     weights_sha256: str
     data_digest: str
     code_version: str
     run_id: str
     namespace: str
-    bundle_digest: str = ""  # over every file, from the registry; empty for a version from before there was one
+    bundle_digest: str = ""  # covers every file; empty for a version that was registered without one
     replicas: int = 1
-    service_account: str = SERVICE_ACCOUNT  # whose credentials fetch the storage URI
+    service_account: str = SERVICE_ACCOUNT  # its credentials fetch the storage URI
     resources: ServerResources = field(default_factory=ServerResources)
-    variables: Mapping[str, str] = field(default_factory=dict)  # of the server's environment
+    variables: Mapping[str, str] = field(default_factory=dict)  # the server's environment variables
 
 
 def inference_service(wanted: ModelDeployment) -> dict[str, Any]:
     """Build the object: Standard mode (no Knative), our runtime, nothing that needs privileges.
 
     Raises:
-        ConfigError: the name cannot be one in Kubernetes.
+        ConfigError: Kubernetes does not allow the name.
     """
     check_name(wanted.name)
     predictor = _predictor(wanted)
@@ -69,12 +71,12 @@ def inference_service(wanted: ModelDeployment) -> dict[str, Any]:
         f"{DOMAIN}/code-version": wanted.code_version,
         f"{DOMAIN}/run-id": wanted.run_id,
     }
-    reaches_pods = json.dumps([VERSION, annotations, predictor], sort_keys=True)  # KServe hands all of it on
+    pod_facts = json.dumps([VERSION, annotations, predictor], sort_keys=True)  # KServe hands all of it to the pods
     labels = {
         **component_labels("serve"),
         MANAGER_LABEL: MANAGER,
         VERSION_LABEL: wanted.version,
-        ROLLOUT_LABEL: hashlib.sha256(reaches_pods.encode()).hexdigest()[:16],
+        ROLLOUT_LABEL: hashlib.sha256(pod_facts.encode()).hexdigest()[:16],
     }
     return {
         "apiVersion": API_VERSION,
@@ -87,7 +89,7 @@ def inference_service(wanted: ModelDeployment) -> dict[str, Any]:
 
 
 def rollout_labels(service: Mapping[str, Any]) -> dict[str, str]:
-    """The labels by which the pods of exactly this rollout are known."""
+    """The labels that the pods of exactly this rollout have."""
     labels = service["metadata"].get("labels") or {}
     return {key: str(labels[key]) for key in (VERSION_LABEL, ROLLOUT_LABEL) if key in labels}
 
@@ -114,9 +116,9 @@ def _predictor(wanted: ModelDeployment) -> dict[str, Any]:
 
 
 def _arguments(wanted: ModelDeployment) -> list[str]:
-    """Of the server: what it is to serve, and the digest by which it knows what KServe brought."""
-    checked = ["--bundle-digest", wanted.bundle_digest] if wanted.bundle_digest else []
-    return ["--model-name", wanted.name, "--model-version", wanted.version, *checked]
+    """The server's arguments: what to serve, and the digest by which it checks what KServe downloaded."""
+    digest = ["--bundle-digest", wanted.bundle_digest] if wanted.bundle_digest else []
+    return ["--model-name", wanted.name, "--model-version", wanted.version, *digest]
 
 
 def _resources(wanted: ServerResources) -> dict[str, dict[str, str]]:
@@ -128,10 +130,10 @@ def _resources(wanted: ServerResources) -> dict[str, dict[str, str]]:
 
 
 def check_name(name: str) -> None:
-    """Find out whether a model's name can name an InferenceService.
+    """Check that a model's name is allowed for an InferenceService.
 
     Raises:
-        ConfigError: it cannot.
+        ConfigError: the name is not allowed.
     """
     if len(name) > NAME_LENGTH or not re.fullmatch(r"[a-z]([a-z0-9-]*[a-z0-9])?", name):
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""What is submitted: the compiled file under a name that tells its content, and the parameters of a run."""
+"""What is submitted: the compiled file, under a version named by its content, and the parameters of a run."""
 
 import os
 import subprocess
@@ -20,8 +20,8 @@ from forebay.settings.keys import Scalar
 from forebay.state.file_digest import file_sha256
 from forebay.version import VERSION
 
-REVISIONS = ("GITHUB_SHA", "CI_COMMIT_SHA")  # what CI calls the revision that it checked out
-LENGTH = 12  # of a revision and of a digest in a name
+CI_REVISION_VARIABLES = ("GITHUB_SHA", "CI_COMMIT_SHA")  # the revision that a CI checked out
+ID_LENGTH = 12  # characters of a revision and of a digest in a name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,27 +29,27 @@ class PipelinePackage:
     """A compiled pipeline, ready to upload."""
 
     path: Path
-    pipeline: str  # its name
-    version: str  # git revision and digest: the same name never means two contents
+    pipeline: str  # the pipeline's name
+    version: str  # git revision and digest, so that a name never stands for two contents
     parameters: frozenset[str]
 
 
 @contextmanager
 def package(compiled: Path, *, fresh: bool) -> Iterator[PipelinePackage]:
-    """Look at a compiled file.
+    """Read a compiled file and name its version.
 
     Args:
-        compiled: as `forebay compile` writes it.
-        fresh: give a copy whose steps take nothing from KFP's cache and forget their checkpoints.
+        compiled: a file that `forebay compile` wrote.
+        fresh: make a copy whose steps ignore KFP's cache and their checkpoints.
 
     Raises:
-        ConfigError: it is no compiled pipeline.
+        ConfigError: the file is not a compiled pipeline.
     """
     documents = _documents(compiled)
     spec = documents[0]
     with tempfile.TemporaryDirectory(prefix="forebay-") as folder:
         path = _fresh(documents, Path(folder)) if fresh else compiled
-        digest = file_sha256(path)[:LENGTH]
+        digest = file_sha256(path)[:ID_LENGTH]
         yield PipelinePackage(
             path=path,
             pipeline=str(spec["pipelineInfo"]["name"]),
@@ -59,15 +59,15 @@ def package(compiled: Path, *, fresh: bool) -> Iterator[PipelinePackage]:
 
 
 def revision() -> str:
-    """The git revision of the folder that the command is given in, `-dirty` where something is not committed.
+    """The git revision of the working folder, with `-dirty` where something is not committed.
 
-    Without git it is what CI says, else the package's version.
+    Without git it is the revision that CI names, else the package's version.
     """
-    head = _git("rev-parse", f"--short={LENGTH}", "HEAD")
+    head = _git("rev-parse", f"--short={ID_LENGTH}", "HEAD")
     if head:
         return f"{head}-dirty" if _git("status", "--porcelain") else head
-    said = next((os.environ[name] for name in REVISIONS if os.environ.get(name)), "")
-    return said[:LENGTH] or VERSION
+    ci_revision = next((os.environ[name] for name in CI_REVISION_VARIABLES if os.environ.get(name)), "")
+    return ci_revision[:ID_LENGTH] or VERSION
 
 
 def run_parameters(
@@ -76,8 +76,8 @@ def run_parameters(
     """The parameters of a run from settings by key.
 
     Raises:
-        ConfigError: pods cannot read the data, a model cannot be served where they are, or the compiled file is of
-            another version and has no such parameter.
+        ConfigError: pods cannot read the data or serve a model on this machine, or another version compiled the file
+            and it lacks a parameter.
     """
     data = str(settings.get("ingest.data", IngestConfig.data))
     if data != DIGITS and not is_s3_uri(data):
@@ -104,7 +104,7 @@ def run_parameters(
 
 
 def _fingerprint(data: str, labels: str, warn: Callable[[str], None]) -> str:
-    """What lies behind the data now; where it cannot be seen from here, something that nothing cached has."""
+    """The fingerprint of the data; where this machine cannot read them, one that no cached result has."""
     try:
         return source_fingerprint(data, labels)
     except ConfigError as error:
@@ -123,12 +123,14 @@ def _documents(compiled: Path) -> list[dict[str, Any]]:
     except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError):
         known = []
     if not known:
-        raise ConfigError(f"--pipeline: {compiled} is no compiled pipeline. `forebay compile --out FILE` writes one.")
+        raise ConfigError(
+            f"--pipeline: {compiled} is not a compiled pipeline. `forebay compile --out FILE` writes one."
+        )
     return documents
 
 
 def _fresh(documents: list[dict[str, Any]], folder: Path) -> Path:
-    """A copy of which nothing is cached: the API takes no such wish for a pipeline version."""
+    """A copy that switches caching off, because the API has no such option for a pipeline version."""
     import yaml
 
     spec = documents[0]
@@ -142,9 +144,9 @@ def _fresh(documents: list[dict[str, Any]], folder: Path) -> Path:
     return path
 
 
-def _git(*words: str) -> str:
+def _git(*arguments: str) -> str:
     try:
-        answer = subprocess.run(["git", *words], capture_output=True, text=True, check=False, timeout=30)  # noqa: S603, S607
+        answer = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False, timeout=30)  # noqa: S603, S607
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return answer.stdout.strip() if answer.returncode == 0 else ""

@@ -1,4 +1,4 @@
-"""One submission: upload, start, follow, and the summary that `forebay run` gives as well."""
+"""One submission: upload the pipeline, start a run, follow it, and sum it up as `forebay run` does."""
 
 import json
 import time
@@ -16,7 +16,11 @@ from forebay.contracts.evaluation import EVALUATION
 from forebay.errors import ClusterError
 from forebay.settings.keys import Scalar
 
-MOUNTS = {"/s3/": "s3://", "/gcs/": "gs://", "/minio/": "minio://"}  # where KFP's launcher shows a step its store
+MOUNTS = {
+    "/s3/": "s3://",
+    "/gcs/": "gs://",
+    "/minio/": "minio://",
+}  # KFP's launcher shows its store to a step below these folders
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,17 +30,17 @@ class RunSubmission:
     compiled: Path
     settings: dict[str, Scalar]  # by key, only those that differ from the defaults
     experiment: str
-    run_name: str = ""  # empty for pipeline, revision and time
+    run_name: str = ""  # empty for a name of pipeline, revision and time
     fresh: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class StartedRun:
-    """A run that the cluster has taken."""
+    """A run that the cluster has accepted."""
 
     run_id: str
     url: str
-    version: str  # of the pipeline
+    version: str  # the pipeline's version
     warnings: list[str] = field(default_factory=list)
 
 
@@ -44,7 +48,7 @@ def submit(client: PipelinesClient, wanted: RunSubmission, show: Callable[[Event
     """Upload the pipeline where this version is not there yet, and start a run of it.
 
     Raises:
-        ConfigError: the file or a setting cannot be used there; nothing was uploaded.
+        ConfigError: the cluster cannot use the file or a setting; nothing was uploaded.
         PipelinesError: the cluster refused.
     """
     warnings: list[str] = []
@@ -66,21 +70,21 @@ def follow(follower: RunFollower, warnings: list[str]) -> Summary:
     """Follow a run to its end.
 
     Args:
-        follower: of the run.
-        warnings: what was warned of before the run began.
+        follower: follows the run.
+        warnings: warnings from before the run began.
 
     Returns:
         What `forebay run` returns: `state` is done or refused.
 
     Raises:
         StepFailedError: a step failed.
-        ClusterError: the run was ended by somebody, or never came to a step.
+        ClusterError: somebody ended the run, or it never reached a step.
     """
     start, run_id = time.monotonic(), follower.run_id
     ended = follower.follow()
     summary = summarize(run_id, follower.events) | {"seconds": _seconds(follower.run, start)}
     summary["warnings"] = [*warnings, *summary["warnings"]]
-    summary["report"] = _address(summary["report"])
+    summary["report"] = _store_uri(summary["report"])
     if ended == "SUCCEEDED":
         summary["gate"] = _gate(follower, summary["report"]) or summary["gate"]
     summary["state"] = _state(ended, summary)
@@ -88,19 +92,19 @@ def follow(follower: RunFollower, warnings: list[str]) -> Summary:
         raise ClusterError(f"Run {run_id} was terminated before its end. Submit it again; done steps are cached.")
     if summary["state"] == "failed":
         if summary["error"] is None:
-            summary["error"] = {"step": "run", "error": _why(follower.run)}
-        raise StepFailedError(summary, _log_of_failed_pod(follower))
-    summary["error"] = None  # of a try that another one mended
+            summary["error"] = {"step": "run", "error": _failure_reason(follower.run)}
+        raise StepFailedError(summary, _failed_pod_log(follower))
+    summary["error"] = None  # a later try of the step succeeded
     return summary
 
 
-def _log_of_failed_pod(follower: RunFollower) -> tuple[str, ...]:
+def _failed_pod_log(follower: RunFollower) -> tuple[str, ...]:
     lines = follower.last_lines()
     return (f"The last lines of {follower.failed_pod}:", *(f"  {line}" for line in lines)) if lines else ()
 
 
 def _gate(follower: RunFollower, report: str | None) -> dict[str, Any] | None:
-    """The gate's decision as evaluate's artifact has it; None where that cannot be read, and its log tells alone."""
+    """The gate's decision from evaluate's artifact; None where it cannot be read, and only the log tells."""
     found = follower.client.artifact(f"{report.rpartition('/')[0]}/{EVALUATION}") if report else None
     try:
         gate = json.loads(found or b"")["gate"]
@@ -110,29 +114,29 @@ def _gate(follower: RunFollower, report: str | None) -> dict[str, Any] | None:
 
 
 def was_terminated(run: dict[str, Any]) -> bool:
-    """Whether somebody ended it; the last state of such a run is FAILED (seen with 2.18), what came before tells."""
+    """Whether somebody ended the run: its last state is FAILED (seen with 2.18), but an earlier state shows it."""
     states = {str(run.get("state")), *(str(each.get("state")) for each in run.get("state_history") or [])}
     return bool(states & {"CANCELING", "CANCELED"})
 
 
 def _state(ended: str, summary: Summary) -> str:
-    """done, refused or failed, by what the gate and deploy recorded; a run that ended well says nothing of the gate."""
+    """done, refused or failed, from what the gate and deploy recorded: the state of the run does not show the gate."""
     gate = summary["gate"]
     if ended != "SUCCEEDED" or not gate or (gate["passed"] and not summary["url"]):
         return "failed"
     return "done" if gate["passed"] else "refused"
 
 
-def _why(run: dict[str, Any]) -> str:
+def _failure_reason(run: dict[str, Any]) -> str:
     error = run.get("error") or {}
-    words = error.get("message") if isinstance(error, dict) else None
+    message = error.get("message") if isinstance(error, dict) else None
     if run.get("state") == "SUCCEEDED":
         return "the run succeeded, but the gate's decision or the URL is in no log that could be read; the UI shows it."
-    return str(words or "it ended as failed and no step said why; the UI shows its nodes.")
+    return str(message or "it ended as failed and no step said why; the UI shows its nodes.")
 
 
-def _address(path: str | None) -> str | None:
-    """Where a step's file is for others than the step."""
+def _store_uri(path: str | None) -> str | None:
+    """The address in the store of a file that a step names by its path."""
     for folder, scheme in MOUNTS.items():
         if path and path.startswith(folder):
             return scheme + path.removeprefix(folder)
@@ -140,7 +144,7 @@ def _address(path: str | None) -> str | None:
 
 
 def _seconds(run: dict[str, Any], start: float) -> float:
-    """Of the run itself: somebody may have begun to follow it in the middle."""
+    """How long the run itself took: somebody may have begun to follow it in the middle."""
     try:
         began, ended = (datetime.fromisoformat(str(run[key])) for key in ("created_at", "finished_at"))
     except (KeyError, ValueError):

@@ -26,10 +26,10 @@ Show = Callable[[Event], None]
 class _PodProgress:
     """What was told about one pod already."""
 
-    events: int = 0
+    told_events: int = 0
     message: str = ""
-    done: bool = False
-    next_log: float = 0.0
+    is_over: bool = False
+    next_log_at: float = 0.0
 
 
 @dataclass
@@ -70,47 +70,47 @@ class RunFollower:
         self.run = self.client.run(self.run_id)  # read before the nodes, so that the last nodes are not missed
         ended = str(self.run.get("state")) in ENDED
         for step in steps_of(self.client.workflow(self.run_id)).values():
-            self._step(step, last=ended)
+            self._look_at_step(step, last=ended)
         return ended
 
-    def _step(self, step: StepNodes, *, last: bool) -> None:
+    def _look_at_step(self, step: StepNodes, *, last: bool) -> None:
         for each in step.drivers:
-            self._pod(step.name, each, last=last, logged=False)
-        for each in step.tries:
-            self._pod(step.name, each, last=last, logged=True)
+            self._look_at_pod(step.name, each, last=last, logged=False)
+        for each in step.attempts:
+            self._look_at_pod(step.name, each, last=last, logged=True)
 
-    def _pod(self, step: str, pod: StepAttempt, *, last: bool, logged: bool) -> None:
+    def _look_at_pod(self, step: str, pod: StepAttempt, *, last: bool, logged: bool) -> None:
         seen = self._seen.setdefault(pod.pod, _PodProgress())
-        if seen.done:
+        if seen.is_over:
             return
         ended = pod.ended or last
         if logged and pod.phase != "Pending":
-            self._log(step, pod, seen, ended=ended)
+            self._tell_log_events(step, pod, seen, ended=ended)
         if pod.message not in ("", seen.message, *ORDINARY_MESSAGES) and not ended:
             self._tell({"step": step, "kind": "warning", "text": f"{pod.pod} waits: {pod.message}"})
         seen.message = pod.message
-        seen.done = ended
+        seen.is_over = ended
         if ended and pod.phase in ENDED_BADLY:
-            self._failure(step, pod, seen)
+            self._tell_failure(step, pod, seen)
 
-    def _log(self, step: str, pod: StepAttempt, seen: _PodProgress, *, ended: bool) -> None:
-        """Tell the events that the log has more than at the last look."""
+    def _tell_log_events(self, step: str, pod: StepAttempt, seen: _PodProgress, *, ended: bool) -> None:
+        """Tell the events that were logged since the last look."""
         now = time.monotonic()
-        if now < seen.next_log and not ended:
+        if now < seen.next_log_at and not ended:
             return
         text = self.client.log(self.run_id, pod.pod)
-        seen.next_log = time.monotonic() + LOG_PAUSE_FACTOR * (time.monotonic() - now)
+        seen.next_log_at = time.monotonic() + LOG_PAUSE_FACTOR * (time.monotonic() - now)
         whole = (text or "").rpartition("\n")[0]
         events = [event for event in _events(whole) if event.get("step") == step]
-        for event in events[seen.events :]:
+        for event in events[seen.told_events :]:
             self._tell(event)
-        seen.events = max(seen.events, len(events))
+        seen.told_events = max(seen.told_events, len(events))
 
-    def _failure(self, step: str, pod: StepAttempt, seen: _PodProgress) -> None:
+    def _tell_failure(self, step: str, pod: StepAttempt, seen: _PodProgress) -> None:
         """Say that a pod failed where its step could not say so: it was killed, or it never ran."""
         self.failed_pod = pod.pod
         own = [event for event in self.events if event["step"] == step]
-        if own and own[-1]["kind"] == "failed" and seen.events:
+        if own and own[-1]["kind"] == "failed" and seen.told_events:
             return
         error = f"its pod {pod.pod} ended as {pod.phase}: {pod.message or 'no reason given'}."
         self._tell(

@@ -11,7 +11,7 @@ Node = Mapping[str, Any]
 ENDED_BADLY = ("Failed", "Error")
 ENDED = ("Succeeded", "Skipped", "Omitted", *ENDED_BADLY)
 _STEP = "|".join(STEPS)
-# Argo appends (0), (1), … to the name of each try, also to those of the DAGs around where these may be repeated.
+# Argo appends (0), (1), … to the name of each try, and to the names of the DAGs around it where these are retried.
 _EXECUTOR = re.compile(rf"\.(?P<step>{_STEP})(\(\d+\))?\.executor(\(\d+\))?$")
 _DRIVER = re.compile(rf"\.(?P<step>{_STEP})-driver(\(\d+\))?$")
 
@@ -21,30 +21,30 @@ class StepAttempt:
     """One pod of a step."""
 
     pod: str
-    phase: str  # of Argo: Pending, Running, Succeeded, Failed, Error
-    message: str  # why it waits or failed, in the cluster's words
+    phase: str  # Argo's: Pending, Running, Succeeded, Failed, Error
+    message: str  # why the pod waits or failed, in the cluster's words
 
     @property
     def ended(self) -> bool:
-        """Whether its phase is a last one."""
+        """Whether the pod has ended."""
         return self.phase in ENDED
 
 
 @dataclass(frozen=True, kw_only=True)
 class StepNodes:
-    """One step as a workflow has it."""
+    """The pods of one step of a workflow."""
 
     name: str
-    tries: tuple[StepAttempt, ...] = field(default=())  # in their order
-    drivers: tuple[StepAttempt, ...] = field(default=())  # of KFP's own pod that looks into the cache before
+    attempts: tuple[StepAttempt, ...] = field(default=())  # in order of time
+    drivers: tuple[StepAttempt, ...] = field(default=())  # KFP's own pods, which look into the cache first
     cached: bool = False
 
 
 def steps_of(workflow: Mapping[str, Any]) -> dict[str, StepNodes]:
-    """Every step that the workflow has come to, by name, in flow order."""
+    """Every step that the workflow has reached, by name, in flow order."""
     nodes = list(((workflow.get("status") or {}).get("nodes") or {}).values())
     found = {name: _step(name, workflow, nodes) for name in STEPS}
-    return {name: step for name, step in found.items() if step.tries or step.drivers or step.cached}
+    return {name: step for name, step in found.items() if step.attempts or step.drivers or step.cached}
 
 
 def _step(name: str, workflow: Mapping[str, Any], nodes: list[Node]) -> StepNodes:
@@ -52,13 +52,13 @@ def _step(name: str, workflow: Mapping[str, Any], nodes: list[Node]) -> StepNode
     drivers = [node for node in nodes if (match := _DRIVER.search(node["name"])) and match["step"] == name]
     return StepNodes(
         name=name,
-        tries=_tries(workflow, executors),
-        drivers=_tries(workflow, drivers),
+        attempts=_attempts(workflow, executors),
+        drivers=_attempts(workflow, drivers),
         cached=any(node.get("type") == "Skipped" for node in executors),
     )
 
 
-def _tries(workflow: Mapping[str, Any], nodes: list[Node]) -> tuple[StepAttempt, ...]:
+def _attempts(workflow: Mapping[str, Any], nodes: list[Node]) -> tuple[StepAttempt, ...]:
     pods = [node for node in nodes if node.get("type") == "Pod"]
     pods.sort(key=lambda node: (node.get("startedAt") or "", node["name"]))
     return tuple(
@@ -72,7 +72,7 @@ def _tries(workflow: Mapping[str, Any], nodes: list[Node]) -> tuple[StepAttempt,
 
 
 def _pod_name(workflow: Mapping[str, Any], node: Node) -> str:
-    """As Argo names it: workflow, template and the number at the end of the node's id; in its first format the id."""
+    """The pod's name as Argo forms it: workflow, template and the number at the end of the node's id; in v1 the id."""
     annotations = (workflow.get("metadata") or {}).get("annotations") or {}
     if annotations.get("workflows.argoproj.io/pod-name-format") == "v1":
         return str(node["id"])

@@ -1,5 +1,5 @@
-"""Ingest on many machines: a SparkApplication whose driver and executors are this package's own image.
+"""Ingest on many machines: what the driver of a SparkApplication does, whose pods run this package's container image.
 
-The step (`remote`) makes the object (`application`), waits, and fetches what came of it. The driver's pod (`driver`)
-does what the step would have done in its own process; both speak over files in the object store (`exchange`).
+`forebay.cluster.spark` creates the SparkApplication, waits for it and downloads the result. The driver's pod (`driver`)
+does what the step would have done in its own process; both exchange files in the object store (`exchange`).
 """

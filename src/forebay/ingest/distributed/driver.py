@@ -1,34 +1,34 @@
-"""The program of the driver's pod: `driver.py s3://…`, where the step left its task; Spark is there already."""
+"""The program of the driver's pod: `driver.py s3://…`. Spark has started it; the address holds the step's task."""
 
 import sys
 import tempfile
 from pathlib import Path
 
 from forebay.errors import ForebayError
-from forebay.ingest.distributed.exchange import OUT, read_task, write_error, write_reading
+from forebay.ingest.distributed.exchange import OUT, read_task, write_error, write_result
 from forebay.ingest.spark.task_storage import S3Storage
 from forebay.ingest.step import read_source
 from forebay.state import Home, StepLog
 
 
 def drive(uri: str) -> bool:
-    """Do the task of a place, and leave there what came of it; whether that is rows."""
-    place = S3Storage(uri)
+    """Do the task that lies in the store, and write the result beside it; False where the task failed."""
+    storage = S3Storage(uri)
     log = StepLog(name="ingest", run_id="", home=Home.find())
     try:
-        config = read_task(place)
+        config = read_task(storage)
         with tempfile.TemporaryDirectory(prefix="forebay-") as scratch:
-            reading = read_source(config, place, S3Storage(f"{uri}/{OUT}"), Path(scratch), log.progress)
+            result = read_source(config, storage, S3Storage(f"{uri}/{OUT}"), Path(scratch), log.progress)
     except ForebayError as error:
         print(error, file=sys.stderr)
-        write_error(place, error)
+        write_error(storage, error)
         return False
-    write_reading(place, reading)
+    write_result(storage, result)
     return True
 
 
 def main() -> None:
-    """Take up the session that was submitted, and end with 1 where nothing came of it."""
+    """Join the Spark session that was submitted, and end with 1 where the task failed."""
     from pyspark.sql import SparkSession
 
     [uri] = sys.argv[1:]

@@ -1,7 +1,7 @@
-"""First process of the Spark image: Spark on Kubernetes says `driver …` or `executor`; other words are a command.
+"""First process of the Spark container image: Spark on Kubernetes passes `driver …` or `executor`, a person a command.
 
-The contract is that of Spark's own image: the words come as arguments, all else in variables whose names begin with
-SPARK_. Java is the one that came with the package, Spark's home is the package itself.
+The contract is that of Spark's own image: the role comes as arguments, everything else in variables whose names begin
+with SPARK_. Java is the one that the package brings, and Spark's home is the package itself.
 """
 
 import os
@@ -18,24 +18,28 @@ EXECUTOR_CLASS = "org.apache.spark.scheduler.cluster.k8s.KubernetesExecutorBacke
 OPTION = re.compile(r"SPARK_JAVA_OPT_(\d+)")
 
 
-def driver_command(arguments: Sequence[str], home: Path, given: Mapping[str, str]) -> list[str]:
-    """What starts the driver: Spark's own submission, in this pod."""
-    address = given.get("SPARK_DRIVER_BIND_ADDRESS")
+def driver_command(arguments: Sequence[str], home: Path, environment: Mapping[str, str]) -> list[str]:
+    """The command that starts the driver: Spark's own submission, in this pod."""
+    address = environment.get("SPARK_DRIVER_BIND_ADDRESS")
     bind = ["--conf", f"spark.driver.bindAddress={address}"] if address else []
     return [str(home / "bin" / "spark-submit"), *bind, "--deploy-mode", "client", *arguments]
 
 
-def executor_command(home: Path, java: Path, given: Mapping[str, str]) -> list[str]:
-    """What starts an executor.
+def executor_command(home: Path, java: Path, environment: Mapping[str, str]) -> list[str]:
+    """The command that starts an executor.
 
     Raises:
-        KeyError: Spark did not say who the executor is.
+        KeyError: Spark did not set a variable that identifies the executor.
     """
-    numbered = {int(found[1]): value for name, value in given.items() if (found := OPTION.fullmatch(name))}
+    numbered = {int(found[1]): value for name, value in environment.items() if (found := OPTION.fullmatch(name))}
     options = [numbered[number] for number in sorted(numbered) if numbered[number] != VECTOR_MODULE_OPTION]
-    memory = given["SPARK_EXECUTOR_MEMORY"]
-    jars = [given.get("SPARK_CONF_DIR") or "", str(home / "jars" / "*"), given.get("SPARK_EXTRA_CLASSPATH") or ""]
-    facts = {
+    memory = environment["SPARK_EXECUTOR_MEMORY"]
+    jars = [
+        environment.get("SPARK_CONF_DIR") or "",
+        str(home / "jars" / "*"),
+        environment.get("SPARK_EXTRA_CLASSPATH") or "",
+    ]
+    variables = {
         "--driver-url": "SPARK_DRIVER_URL",
         "--executor-id": "SPARK_EXECUTOR_ID",
         "--cores": "SPARK_EXECUTOR_CORES",
@@ -44,15 +48,15 @@ def executor_command(home: Path, java: Path, given: Mapping[str, str]) -> list[s
         "--resourceProfileId": "SPARK_RESOURCE_PROFILE_ID",
         "--podName": "SPARK_EXECUTOR_POD_NAME",
     }
-    said = [word for option, name in facts.items() for word in (option, given[name])]
+    options_of_executor = [word for option, name in variables.items() for word in (option, environment[name])]
     return [
         str(java / "bin" / "java"), *options, f"-Xms{memory}", f"-Xmx{memory}", "-cp", ":".join(filter(None, jars)),
-        EXECUTOR_CLASS, *said,
+        EXECUTOR_CLASS, *options_of_executor,
     ]  # fmt: skip
 
 
 def main() -> None:
-    """Become what the arguments ask for."""
+    """Replace this process by what the arguments ask for."""
     import pyspark
 
     role, arguments = (sys.argv[1] if sys.argv[1:] else ""), sys.argv[2:]
@@ -65,7 +69,7 @@ def main() -> None:
         command = executor_command(home, java_home(), os.environ)
     else:
         command = sys.argv[1:] or [sys.executable]
-    os.execvp(command[0], command)  # noqa: S606 - this process becomes it, so that signals reach it
+    os.execvp(command[0], command)  # noqa: S606 - it replaces this process, so that signals reach it
 
 
 def _set_up(home: Path) -> None:

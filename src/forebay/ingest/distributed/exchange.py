@@ -1,4 +1,4 @@
-"""What the step and the driver's pod tell each other: files of a place in the object store."""
+"""What the step and the driver's pod tell each other, as files in a folder of the object store."""
 
 import json
 from collections.abc import Mapping
@@ -11,43 +11,43 @@ from forebay.ingest.result import IngestResult
 from forebay.ingest.spark.task_storage import S3Storage
 from forebay.settings import IngestConfig
 
-TASK = "task.json"  # by the step: the settings
-RESULT = "result.json"  # by the driver, written last: what was read, or why not
-OUT = "out"  # folder of rows and quarantine
-WORDS: Mapping[str, type[ForebayError]] = {kind.__name__: kind for kind in (ConfigError, MachineError)}
+TASK = "task.json"  # the step writes the settings
+RESULT = "result.json"  # the driver writes last: the result, or why there is none
+OUT = "out"  # folder of the rows and the quarantine table
+ERROR_TYPES: Mapping[str, type[ForebayError]] = {kind.__name__: kind for kind in (ConfigError, MachineError)}
 
 
-def write_task(place: S3Storage, config: IngestConfig) -> None:
-    """Leave the settings for the driver."""
-    _write(place, TASK, asdict(config))
+def write_task(storage: S3Storage, config: IngestConfig) -> None:
+    """Write the settings for the driver."""
+    _write(storage, TASK, asdict(config))
 
 
-def read_task(place: S3Storage) -> IngestConfig:
-    """The settings that the step left."""
-    return IngestConfig(**_read(place, TASK))
+def read_task(storage: S3Storage) -> IngestConfig:
+    """Read the settings that the step wrote."""
+    return IngestConfig(**_read(storage, TASK))
 
 
-def write_reading(place: S3Storage, reading: IngestResult) -> None:
-    """Leave what was read for the step."""
-    _write(place, RESULT, asdict(reading))
+def write_result(storage: S3Storage, result: IngestResult) -> None:
+    """Write the result for the step."""
+    _write(storage, RESULT, asdict(result))
 
 
-def write_error(place: S3Storage, error: ForebayError) -> None:
-    """Leave why nothing came of it."""
+def write_error(storage: S3Storage, error: ForebayError) -> None:
+    """Write why there is no result."""
     facts = {"kind": type(error).__name__, "text": str(error)}
     if isinstance(error, DataError):
         facts |= {"source": error.source, "problem": error.problem, "fix": error.fix}
-    _write(place, RESULT, {"error": facts})
+    _write(storage, RESULT, {"error": facts})
 
 
-def read_result(place: S3Storage) -> IngestResult:
-    """What the driver left.
+def read_result(storage: S3Storage) -> IngestResult:
+    """Read what the driver wrote.
 
     Raises:
-        ForebayError: the driver's own error, of the same kind and in the same words.
-        OSError: it left nothing.
+        ForebayError: the driver failed; this is its error, with the same type and text.
+        OSError: the driver wrote nothing.
     """
-    facts = _read(place, RESULT)
+    facts = _read(storage, RESULT)
     if "error" in facts:
         raise _error(facts["error"])
     return IngestResult(**{**facts, "manifest": DataManifest(**facts["manifest"])})
@@ -56,14 +56,14 @@ def read_result(place: S3Storage) -> IngestResult:
 def _error(facts: Mapping[str, str]) -> ForebayError:
     if facts["kind"] == "DataError":
         return DataError(source=facts["source"], problem=facts["problem"], fix=facts["fix"])
-    return WORDS.get(facts["kind"], ForebayError)(facts["text"])
+    return ERROR_TYPES.get(facts["kind"], ForebayError)(facts["text"])
 
 
-def _write(place: S3Storage, name: str, value: Any) -> None:
-    with place.write_file(name) as path:
+def _write(storage: S3Storage, name: str, value: Any) -> None:
+    with storage.write_file(name) as path:
         path.write_text(json.dumps(value, allow_nan=False))
 
 
-def _read(place: S3Storage, name: str) -> Any:
-    with place.open_file(name) as stream:
+def _read(storage: S3Storage, name: str) -> Any:
+    with storage.open_file(name) as stream:
         return json.loads(stream.read())
