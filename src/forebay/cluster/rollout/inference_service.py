@@ -18,9 +18,7 @@ SERVING_RUNTIME = "forebay"  # the ServingRuntime that the chart brings
 GPU_SERVING_RUNTIME = "forebay-gpu"  # the same server, on nodes with GPUs
 MODEL_FORMAT = "forebay"
 VERSION_LABEL = f"{DOMAIN}/model-version"  # KServe copies it to the pods
-ROLLOUT_LABEL = (
-    f"{DOMAIN}/rollout"  # a digest, which differs for pods of the same version with other settings or of another run
-)
+ROLLOUT_LABEL = f"{DOMAIN}/rollout"  # a digest: the same version with other settings or of another run has another
 SERVICE_ACCOUNT = "forebay-models"  # the chart gives this account the store's credentials
 NAME_LENGTH = 50  # KServe appends -predictor and more to it, and a DNS label ends at 63
 

@@ -16,11 +16,8 @@ from forebay.contracts.evaluation import EVALUATION
 from forebay.errors import ClusterError
 from forebay.settings.keys import Scalar
 
-MOUNTS = {
-    "/s3/": "s3://",
-    "/gcs/": "gs://",
-    "/minio/": "minio://",
-}  # KFP's launcher shows its store to a step below these folders
+# KFP's launcher shows its store to a step below these folders.
+MOUNTS = {"/s3/": "s3://", "/gcs/": "gs://", "/minio/": "minio://"}
 
 
 @dataclass(frozen=True, kw_only=True)
