@@ -71,3 +71,10 @@ def test_every_module_that_the_page_names_is_there() -> None:
     named = set(re.findall(r"`([a-z_]+/[\w/]*(?:\.py)?)`", PAGE)) | set(re.findall(r"`([a-z_]+\.py)`", PAGE))
     places = (PACKAGE, ROOT, PACKAGE / "settings", PACKAGE / "local", PACKAGE / "cluster", PACKAGE / "serving")
     assert {name for name in named if not any((place / name).exists() for place in places)} == set()
+
+
+def test_every_class_and_constant_that_a_change_touches_is_there() -> None:
+    named = set(re.findall(r"`([A-Z]\w+)`", _section("To add something")))
+    sources = "".join(path.read_text() for path in PACKAGE.rglob("*.py"))
+    assert named
+    assert {name for name in named if not re.search(rf"^(?:class )?{name}\b", sources, re.MULTILINE)} == set()
