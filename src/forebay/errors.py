@@ -32,6 +32,10 @@ A class stands below each of its bases. The second column names the module, wher
             RegistryError               cluster.rollout.registry_retries
             PipelinesError              cluster.runs.pipelines_errors
             PipelinesUnreachableError   cluster.runs.pipelines_errors
+        StoreAccessError                object_store.access
+            MissingCredentialsError     object_store.access
+            CredentialRenewalError      object_store.access
+            StoreRefusedError           object_store.access
         StepFailedError                 backend.summary
         ConditionError                  local.runs.condition
         PredictionFailedError           serving.client

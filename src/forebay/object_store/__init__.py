@@ -4,6 +4,7 @@ variables  names of the environment variables
 uri        the one parser of `s3://BUCKET/KEY`
 client     boto3 clients with their timeouts
 errors     boto3's errors as OSError
+access     whether the account reaches a store, for checks
 objects    list a source, read ranges of its objects
 folder     the objects below a prefix: list, read, write, upload, download, delete
 """

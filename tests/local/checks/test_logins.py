@@ -251,7 +251,7 @@ def test_keys_that_do_not_work_are_named(
         monkeypatch.setenv(name, value)
     with pytest.raises(MachineError, match=words) as raised:
         check_source(f"s3a://{BUCKET}/images")
-    assert str(raised.value).startswith(f"ingest.data=s3://{BUCKET}/images cannot be listed: ")
+    assert str(raised.value).startswith(f"ingest.data=s3a://{BUCKET}/images cannot be listed: ")
 
 
 def _keeping(**places: str) -> Answer:

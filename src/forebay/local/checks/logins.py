@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 from forebay import tracking
 from forebay.backend.check import CheckResult, failed_with, passed
 from forebay.errors import ConfigError, MachineError
-from forebay.object_store import CHECK_TIMEOUTS, ObjectFolder, error_code, is_s3_uri, new_client, new_mlflow_client
+from forebay.object_store import CHECK_TIMEOUTS, is_s3_uri, new_mlflow_client, parse_uri
+from forebay.object_store.access import (
+    CredentialRenewalError,
+    MissingCredentialsError,
+    StoreAccessError,
+    StoreRefusedError,
+    check_listing,
+)
 from forebay.object_store.variables import CREDENTIAL_VARIABLES, ENDPOINT, MLFLOW_ENDPOINT
 from forebay.settings.cluster_environment import CHECKPOINT_STORE
 from forebay.settings.environment import (
@@ -95,9 +102,9 @@ def check_store(uri: str, what: str) -> None:
         ConfigError: it is no such URI.
         MachineError: no answer, no such bucket, or refused credentials.
     """
-    folder = ObjectFolder.parse(uri, what)
+    location = parse_uri(uri, what)
     with _s3_in_words(f"{what}={uri} cannot be listed", ENDPOINT):
-        new_client(CHECK_TIMEOUTS).list_objects_v2(Bucket=folder.bucket, Prefix=folder.prefix, MaxKeys=1)
+        check_listing(location, CHECK_TIMEOUTS)
 
 
 def check_artifacts(place: str) -> None:
@@ -111,42 +118,31 @@ def check_artifacts(place: str) -> None:
     """
     if not is_s3_uri(place):
         return
-    from botocore.exceptions import ClientError
-
-    folder = ObjectFolder.parse(place, "MLflow's artifacts")
+    location = parse_uri(place, "MLflow's artifacts")
     with _s3_in_words(f"MLflow keeps its artifacts in {place}, which cannot be reached", MLFLOW_ENDPOINT):
         try:
-            new_mlflow_client(CHECK_TIMEOUTS).list_objects_v2(Bucket=folder.bucket, Prefix=folder.prefix, MaxKeys=1)
-        except ClientError as error:
-            if error_code(error) != "AccessDenied":  # the right to list is not needed to write
+            check_listing(location, CHECK_TIMEOUTS, new_mlflow_client)
+        except StoreRefusedError as error:
+            if error.code != "AccessDenied":  # the right to list is not needed to write
                 raise
 
 
 @contextmanager
 def _s3_in_words(where: str, endpoint: str) -> Iterator[None]:
-    from botocore.exceptions import (
-        BotoCoreError,
-        ClientError,
-        CredentialRetrievalError,
-        NoCredentialsError,
-        PartialCredentialsError,
-        TokenRetrievalError,
-    )
-
     try:
         yield
-    except (NoCredentialsError, PartialCredentialsError) as error:
+    except MissingCredentialsError as error:
         missing = [name for name in CREDENTIAL_VARIABLES if not os.environ.get(name)]
         names = " and ".join(missing or CREDENTIAL_VARIABLES)
         raise MachineError(f"{where}: there are no credentials. Set {names}.") from error
-    except ClientError as error:
-        code = error_code(error)
-        wrong = f"S3 refuses the credentials ({code}). Correct {KEYS} (and AWS_SESSION_TOKEN, where they are temporary)"
-        raise MachineError(f"{where}: {REFUSALS.get(code, wrong)}.") from error
-    except (CredentialRetrievalError, TokenRetrievalError) as error:
+    except StoreRefusedError as error:
+        temporary = "(and AWS_SESSION_TOKEN, where they are temporary)"
+        wrong = f"S3 refuses the credentials ({error.code}). Correct {KEYS} {temporary}"
+        raise MachineError(f"{where}: {REFUSALS.get(error.code, wrong)}.") from error
+    except CredentialRenewalError as error:
         renew = f"Renew the token or identity that the environment names, or set {KEYS}."
         raise MachineError(f"{where}: {error}. {renew}") from error
-    except (BotoCoreError, ValueError) as error:
+    except StoreAccessError as error:
         correct = f"Start that server, or correct {endpoint} and AWS_REGION."
         raise MachineError(f"{where}: S3 does not answer: {error}. {correct}") from error
 

@@ -3,7 +3,8 @@
 import os
 
 from forebay.backend.check import CheckResult, failed, passed
-from forebay.object_store import CHECK_TIMEOUTS, error_code, new_client
+from forebay.object_store import CHECK_TIMEOUTS
+from forebay.object_store.access import MissingCredentialsError, StoreAccessError, StoreRefusedError, count_buckets
 from forebay.object_store.variables import CREDENTIAL_VARIABLES, ENDPOINT_VARIABLES, IDENTITY_VARIABLES
 
 
@@ -14,19 +15,15 @@ def s3() -> CheckResult:
         return passed(
             "s3", f"not set up; s3:// data needs {' and '.join(CREDENTIAL_VARIABLES)}, and AWS_ENDPOINT_URL off AWS"
         )
-    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
-
     missing = [name for name in CREDENTIAL_VARIABLES if not os.environ.get(name)]
     set_names = f"Set {' and '.join(missing or CREDENTIAL_VARIABLES)}."
     try:
-        client = new_client(CHECK_TIMEOUTS)
-        where = client.meta.endpoint_url
-        buckets = len(client.list_buckets()["Buckets"])
-    except (NoCredentialsError, PartialCredentialsError):
+        where, buckets = count_buckets(CHECK_TIMEOUTS)
+    except MissingCredentialsError:
         return failed("s3", f"{' and '.join(named)} set, but no whole credentials", set_names)
-    except ClientError as error:
-        return _answered(where, error_code(error))
-    except (BotoCoreError, ValueError) as error:
+    except StoreRefusedError as error:
+        return _answered(error.endpoint, error.code)
+    except StoreAccessError as error:
         return failed("s3", f"no answer: {error}", "Correct AWS_ENDPOINT_URL (http://host:port), or start that server.")
     return passed("s3", f"{where} answers, {buckets} buckets visible")
 
