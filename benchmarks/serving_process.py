@@ -1,6 +1,6 @@
-"""`python -m benchmarks.serving_process WHO FD_OR_PORT HEIGHT WIDTH CHANNELS`: one contestant's server.
+"""`python -m benchmarks.serving_process SERVER FD_OR_PORT HEIGHT WIDTH CHANNELS`: one of the servers that are compared.
 
-Both sides answer with the same model that costs next to nothing, so that what is measured is the server.
+Both answer with the same model, which costs next to nothing, so the server itself is measured.
 """
 
 import argparse
@@ -17,14 +17,14 @@ CLASSES = 10
 
 
 def probabilities(images_NHWC: NDArray[Any]) -> NDArray[np.float32]:
-    """Certain of class (first + last pixel) mod 10: wrong unless every image arrived whole and in order."""
+    """Class (first + last pixel) mod 10 with probability 1: wrong unless every image arrived whole and in order."""
     flat = images_NHWC.reshape(len(images_NHWC), -1)
     winners = (flat[:, 0].astype(int) + flat[:, -1].astype(int)) % CLASSES
     return np.eye(CLASSES, dtype=np.float32)[winners]
 
 
 def serve_forebay(descriptor: int, shape: tuple[int, int, int]) -> None:
-    """Our server on that model."""
+    """Forebay's server on that model."""
     from kserve import ModelRepository
 
     from forebay.serving.admission.control import AdmissionControl
@@ -53,10 +53,10 @@ def serve_forebay(descriptor: int, shape: tuple[int, int, int]) -> None:
 
 
 def serve_sdk(port: int) -> None:
-    """The stock KServe SDK server, with a model written as its documentation does."""
+    """The stock KServe SDK server, with a model written as in its documentation."""
     from kserve import InferOutput, InferRequest, InferResponse, Model, ModelServer
 
-    class Stock(Model):
+    class StockModel(Model):
         def predict(self, payload: Any, headers: Any = None) -> Any:
             if not isinstance(payload, InferRequest):
                 rows = probabilities(np.array(payload["instances"], np.uint8))
@@ -66,7 +66,7 @@ def serve_sdk(port: int) -> None:
             output.set_data_from_numpy(rows, binary_data=False)
             return InferResponse(payload.id or "1", NAME, [output])
 
-    model = Stock(NAME)
+    model = StockModel(NAME)
     model.load()
     ModelServer(http_port=port, enable_grpc=False).start([model])
 
@@ -74,15 +74,15 @@ def serve_sdk(port: int) -> None:
 def main() -> None:
     """Serve until killed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("who", choices=("forebay", "sdk"))
-    parser.add_argument("where", type=int, help="a listening descriptor for forebay, a port for the SDK")
+    parser.add_argument("server", choices=("forebay", "sdk"))
+    parser.add_argument("descriptor_or_port", type=int, help="a listening descriptor for forebay, a port for the SDK")
     parser.add_argument("shape", type=int, nargs=3)
     options = parser.parse_args()
     sys.argv = sys.argv[:1]  # the SDK parses it on import
-    if options.who == "forebay":
-        serve_forebay(options.where, tuple(options.shape))
+    if options.server == "forebay":
+        serve_forebay(options.descriptor_or_port, tuple(options.shape))
     else:
-        serve_sdk(options.where)
+        serve_sdk(options.descriptor_or_port)
 
 
 if __name__ == "__main__":

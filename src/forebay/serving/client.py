@@ -103,8 +103,8 @@ def _is_prediction(prediction: Any) -> bool:
 
 def _not_a_prediction(server_url: str, path: str) -> PredictionFailedError:
     return PredictionFailedError(
-        f"{server_url}{path} answered with no prediction of Forebay's. Another server listens there; `forebay status` "
-        "tells where ours is."
+        f"{server_url}{path} did not answer with a prediction of Forebay. Another server listens there; "
+        "`forebay status` shows where Forebay's is."
     )
 
 
@@ -118,7 +118,7 @@ def _post(server_url: str, path: str, body: bytes, headers: dict[str, str], time
         raise _invalid_url(server_url) from error
     except (OSError, http.client.HTTPException) as error:
         raise ConfigError(
-            f"Nothing answers at {server_url}: {error or type(error).__name__}. `forebay status` tells where the "
+            f"Nothing answers at {server_url}: {error or type(error).__name__}. `forebay status` shows where the "
             "server is, `forebay serve` starts one."
         ) from error
     finally:
