@@ -1,4 +1,4 @@
-"""`forebay serve` and `forebay rollback` at the command line: what they refuse first, and the address they take."""
+"""`forebay serve` and `forebay rollback` on the command line: what they refuse first, and which address they use."""
 
 import pytest
 from click.testing import CliRunner

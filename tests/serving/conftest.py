@@ -1,4 +1,4 @@
-"""One server process for every test that only asks."""
+"""One server process for all tests that only send requests."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from forebay.models import Classifier, load_bundle
-from support.tiny_inference_server import RunningServer, serving, write_bundle
+from support.tiny_inference_server import RunningServer, running_server, write_bundle
 
 
 @pytest.fixture(scope="session")
@@ -20,10 +20,10 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def server(bundles: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """A server of both, with a body limit of 1 MiB so that tests reach it cheaply."""
+    """A server of both; its body limit is 1 MiB, so that tests reach it cheaply."""
     log = tmp_path_factory.mktemp("server") / "server.log"
     options = ("--max-body-mib", "1", "--model-version", "7")
-    with serving(bundles, log, *options, python=("-X", "importtime")) as running:
+    with running_server(bundles, log, *options, python=("-X", "importtime")) as running:
         yield running
 
 

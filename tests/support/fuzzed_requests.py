@@ -1,4 +1,4 @@
-"""Requests that are almost right, from a seed: bytes on the wire, each of them to be answered."""
+"""Slightly broken requests from a seed, as bytes; a server should answer each of them."""
 
 import base64
 import gzip
@@ -59,7 +59,7 @@ NAMES = ("Host", "Origin", "Connection", "Expect", "Upgrade", "Transfer-Encoding
 
 
 def requests(seed: int, count: int) -> Iterator[bytes]:
-    """So many of them, the same for the same seed."""
+    """`count` requests, the same ones for the same seed."""
     for number in range(count):
         yield _request(random.Random(f"{seed}-{number}"))
 
@@ -82,7 +82,7 @@ def _request(rng: random.Random) -> bytes:
 
 
 def _valid(rng: random.Random) -> bytes:
-    """One without a fault, or with one byte changed."""
+    """A valid request, or one with one byte changed."""
     body = json.dumps({"instances": [[[rng.randrange(256)] * 8] * 8] * rng.choice((1, 1, 20, 900))}).encode()
     head = f"POST /v1/models/grey:predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
     whole = head.encode() + body

@@ -1,4 +1,4 @@
-"""A hundred bundles that somebody made to harm: each is a small change of a good one."""
+"""A hundred malicious bundles: each is a good one with a small change."""
 
 import json
 import os
@@ -19,10 +19,10 @@ from forebay.contracts.bundles.examples import EXAMPLES, IMAGES
 from forebay.contracts.bundles.spec import SPEC, WEIGHTS, regular_file_sha256
 from support.tiny_inference_server import write_bundle
 
-Harm = Callable[[Path], None]  # makes a good bundle in a folder a bad one
+Harm = Callable[[Path], None]  # changes a good bundle in a folder
 
 BIG = 10**400
-FIELDS: dict[str, list[Any]] = {  # of model.json: values that must be refused
+FIELDS: dict[str, list[Any]] = {  # fields of model.json, with values that must be refused
     "architecture": [5, None, [], "", "../mlp", "mlp\n", "m" * 10_000],
     "options": [
         None, [], "width", {}, {"width": "16"}, {"width": 0}, {"width": -1}, {"width": 16.5}, {"width": True},
@@ -52,18 +52,18 @@ FIELDS: dict[str, list[Any]] = {  # of model.json: values that must be refused
 }  # fmt: skip
 
 
-NETWORKS = (  # that the weights are not of, or that there are none of
+NETWORKS = (  # architectures that do not fit the weights, or do not exist
     "lenet5", "resnet9", "resnet18", "regnet_y_128gf", "os.system", "torchvision.models.resnet18",
     "fasterrcnn_resnet50_fpn", "__import__('os').system('touch executed')",
 )  # fmt: skip
 
 
 def malicious_bundles(folder: Path, executed: Path) -> list[Path]:
-    """Make them all in a folder, each in one of its own, beside a good one in `good`.
+    """Write each of them into a sub-folder of its own, beside a good one in `good`.
 
     Args:
-        folder: receives them.
-        executed: a file that exists once code of one of them ran.
+        folder: gets the sub-folders.
+        executed: a file that exists as soon as code of one of them was executed.
     """
     made = []
     write_bundle(folder / "good")
@@ -141,7 +141,7 @@ def _texts() -> Iterator[tuple[str, bytes]]:
 
 
 def _puts() -> Iterator[tuple[str, Harm]]:
-    """What may lie where a file should."""
+    """What may lie where a file should be."""
     yield "pipe", lambda path: (path.unlink(missing_ok=True), os.mkfifo(path))[1]
     yield "device", lambda path: (path.unlink(missing_ok=True), path.symlink_to("/dev/zero"))[1]
     yield "link-out", lambda path: (path.unlink(missing_ok=True), path.symlink_to("/etc/passwd"))[1]
@@ -162,7 +162,7 @@ def _socket(path: Path) -> None:
 
 
 class _Executes:
-    """Pickled, it runs a command when it is loaded."""
+    """An object that runs a command when its pickle is loaded."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -172,7 +172,7 @@ class _Executes:
 
 
 def _weights(executed: Path) -> Iterator[tuple[str, bytes]]:
-    """Files of weights, with the digest that the spec names; the pickles are written here and loaded nowhere."""
+    """Weights files, with the digest that the spec names; pickles are written here and never loaded."""
     from io import BytesIO
 
     pickled = BytesIO()
@@ -205,7 +205,7 @@ def _with_weights(bundle: Path, data: bytes) -> None:
 
 
 def _overflowing(bundle: Path) -> None:
-    """Finite weights that give a black image a number, and others none."""
+    """Finite weights that give a number for a black image, and none for others."""
     tensors = safetensors.torch.load_file(bundle / WEIGHTS)
     first = next(name for name, tensor in tensors.items() if tensor.ndim == 2)
     tensors[first] = torch.full_like(tensors[first], 3e38)

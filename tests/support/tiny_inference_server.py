@@ -1,4 +1,4 @@
-"""Random networks as bundles, and a server process on them."""
+"""Bundles of random networks, and a server process that serves them."""
 
 import contextlib
 import http.client
@@ -30,7 +30,7 @@ def write_bundle(
     width: int = 16,
     **more: Any,
 ) -> ModelSpec:
-    """A bundle with an untrained `mlp` for images of `shape` (H, W, C); `more` goes into its `ModelSpec`."""
+    """Write a bundle with an untrained `mlp` for images of `shape` (H, W, C); `more` goes into its `ModelSpec`."""
     import torch
 
     from forebay.models import build, save_bundle
@@ -47,15 +47,15 @@ def write_bundle(
     return save_bundle(folder, spec, network.state_dict())
 
 
-def served(folder: Path, version: str, *, seed: int = 0, **shape: Any) -> DesiredModel:
-    """Write a bundle and say how it should be served."""
+def write_desired_model(folder: Path, version: str, *, seed: int = 0, **shape: Any) -> DesiredModel:
+    """Write a bundle and describe it as a desired model."""
     spec = write_bundle(folder, seed=seed, **shape)
     return DesiredModel(bundle=str(folder), version=version, weights_sha256=spec.weights_sha256)
 
 
 @dataclass
 class Reply:
-    """An HTTP answer."""
+    """An HTTP response."""
 
     status: int
     headers: dict[str, str]
@@ -96,20 +96,20 @@ class RunningServer:
 
     @property
     def memory(self) -> int:
-        """Bytes that the process holds now."""
+        """Bytes of resident memory of the process."""
         return int(psutil.Process(self.process.pid).memory_info().rss)
 
     def metric(self, line: str) -> float:
-        """A number of `/metrics`, by what stands before it in its line."""
+        """The value in the line of `/metrics` that begins with `line`."""
         text = self.request("GET", "/metrics").body.decode()
         return next((float(row.rpartition(" ")[2]) for row in text.splitlines() if row.startswith(f"{line} ")), 0.0)
 
-    def ask_to_end(self) -> None:
+    def terminate(self) -> None:
         os.kill(self.process.pid, signal.SIGTERM)
 
 
-def read_answer(client: socket.socket) -> tuple[int, dict[str, str], bytes]:
-    """One answer, read by its Content-Length."""
+def read_response(client: socket.socket) -> tuple[int, dict[str, str], bytes]:
+    """Read one response by its Content-Length."""
     data = b""
     while b"\r\n\r\n" not in data:
         more = client.recv(65536)
@@ -126,7 +126,7 @@ def read_answer(client: socket.socket) -> tuple[int, dict[str, str], bytes]:
 
 
 @contextlib.contextmanager
-def serving(
+def running_server(
     folder: Path,
     log: Path,
     *options: str,
@@ -134,7 +134,7 @@ def serving(
     settings: Mapping[str, int | str] | None = None,
     ready: str = "/v2/health/ready",
 ) -> Iterator[RunningServer]:
-    """`python -m forebay.serving` on a folder of bundles, ready to answer.
+    """Run `python -m forebay.serving` on a folder of bundles, and wait until it is ready.
 
     Args:
         folder: of bundles.

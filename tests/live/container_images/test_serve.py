@@ -11,7 +11,7 @@ import pytest
 
 from forebay.container_images import SERVE
 from forebay.serving.ports import PORT_VARIABLE, bind
-from support.tiny_inference_server import read_answer, write_bundle
+from support.tiny_inference_server import read_response, write_bundle
 
 if TYPE_CHECKING:
     from docker.client import DockerClient
@@ -88,7 +88,7 @@ def test_a_sigterm_in_the_middle_of_200_requests_loses_none(start: Start) -> Non
     for client in clients:
         client.sendall(request + body())
     container.kill("SIGTERM")
-    statuses = [read_answer(client)[0] for client in clients]
+    statuses = [read_response(client)[0] for client in clients]
     assert statuses == [200] * REQUESTS
     assert container.wait(timeout=60)["StatusCode"] == 0
 

@@ -1,4 +1,4 @@
-"""One server per state folder: it lives on, follows what is wanted, and swaps models under load."""
+"""One server per state folder: it outlives commands, follows the desired models, and swaps them under load."""
 
 import http.client
 import json
@@ -21,7 +21,7 @@ from forebay.local.server.publish import publish
 from forebay.serving.ports import bind
 from forebay.serving.state import DesiredModel, ServerInfo, ServingFiles, write_server
 from forebay.state import Home
-from support.tiny_inference_server import served
+from support.tiny_inference_server import write_desired_model
 
 HOST = "127.0.0.1"
 BODY = json.dumps({"instances": [[[1] * 8] * 8]})
@@ -41,7 +41,7 @@ def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
 def versions(tmp_path_factory: pytest.TempPathFactory) -> list[DesiredModel]:
     """Versions 1 and 2, with different weights."""
     folder = tmp_path_factory.mktemp("versions")
-    return [served(folder / str(number), str(number), seed=number) for number in (1, 2)]
+    return [write_desired_model(folder / str(number), str(number), seed=number) for number in (1, 2)]
 
 
 def _running(home: Home) -> ServerInfo:
@@ -100,7 +100,7 @@ def test_models_are_swapped_under_load_without_one_failed_request(
 
 
 def test_memory_does_not_grow_with_swaps(shared_home: Home, tmp_path: Path) -> None:
-    models = [served(tmp_path / str(number), str(number), seed=number, width=4096) for number in (1, 2)]
+    models = [write_desired_model(tmp_path / str(number), str(number), seed=number, width=4096) for number in (1, 2)]
     mib = (tmp_path / "1" / WEIGHTS).stat().st_size / 2**20
     process = psutil.Process(_running(shared_home).pid)
 
@@ -118,7 +118,7 @@ def test_a_model_that_fails_to_load_leaves_the_old_one_answering(
     shared_home: Home, versions: list[DesiredModel], tmp_path: Path, damage: str
 ) -> None:
     publish(shared_home, lambda _: {"digits": versions[0]}, 30)
-    broken = served(tmp_path / "broken", "9", seed=9)
+    broken = write_desired_model(tmp_path / "broken", "9", seed=9)
     if damage == "missing":
         broken = replace(broken, bundle=str(tmp_path / "nowhere"))
     elif damage == "weights":
@@ -143,7 +143,7 @@ def test_a_server_is_ready_when_every_wanted_model_answers_in_whatever_version(
         return connection.getresponse().status
 
     publish(shared_home, lambda _: {}, 30)
-    assert ready() == 200  # nothing is wanted
+    assert ready() == 200  # no model is desired
     publish(shared_home, lambda _: {"digits": broken}, 30)
     assert (ready(), ready("/v2/models/digits/ready"), ready("/v1/models/digits")) == (503, 503, 503)
     publish(shared_home, lambda _: {"digits": versions[0]}, 30)
@@ -200,12 +200,12 @@ def test_a_second_change_sees_what_the_first_one_made(shared_home: Home, version
     assert "first" in seen
 
 
-def test_a_damaged_wish_is_survived(shared_home: Home, versions: list[DesiredModel]) -> None:
+def test_a_damaged_list_of_desired_models_is_survived(shared_home: Home, versions: list[DesiredModel]) -> None:
     publish(shared_home, lambda _: {"digits": versions[0]}, 30)
     desired = ServingFiles.of(shared_home).desired
     whole = desired.read_bytes()
     desired.write_bytes(b"{")
-    time.sleep(0.3)  # three looks of the server, which must do nothing
+    time.sleep(0.3)  # the server checks three times meanwhile, and must do nothing
     assert _version(_connection(shared_home)) == "1"
     desired.write_bytes(whole)
     publish(shared_home, lambda _: {"digits": versions[1]}, 30)

@@ -21,7 +21,7 @@ from forebay.local.server.launch import ServerOptions
 from forebay.serving import log_file
 from forebay.serving.state import ServerInfo, ServingFiles
 from forebay.state import Home
-from support.tiny_inference_server import served
+from support.tiny_inference_server import write_desired_model
 
 HOST = "127.0.0.1"
 FULL = b"a line of before\n" * (log_file.FULL_BYTES // 16)
@@ -45,7 +45,7 @@ def running_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     home = Home(folder / "home").open()
     home.serving.mkdir()
     ServingFiles.of(home).log.write_bytes(FULL)
-    model = json.dumps(vars(served(folder / "bundle", "1", seed=1)))
+    model = json.dumps(vars(write_desired_model(folder / "bundle", "1", seed=1)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FOREBAY_HOME", str(home.root))
         subprocess.run([sys.executable, "-c", STARTER, model], check=True, timeout=600)

@@ -16,7 +16,7 @@ from forebay.serving.state import DesiredModel
 from forebay.signing import SIGNING_KEY, SIGNING_PASSPHRASE, VERIFY_KEY, read_signing_key, sign
 from forebay.state import Home
 from support.key_pairs import KeyPair, make_pair
-from support.tiny_inference_server import served, serving
+from support.tiny_inference_server import running_server, write_desired_model
 
 ADDRESS = ServerOptions("127.0.0.1", 0)
 
@@ -33,7 +33,7 @@ def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> KeyPair:
 
 def signed(folder: Path, version: str, **how: int) -> DesiredModel:
     """A random bundle, signed by the key that is set."""
-    model = served(folder, version, **how)
+    model = write_desired_model(folder, version, **how)
     key = read_signing_key()
     assert key is not None
     sign(folder, key)
@@ -44,7 +44,7 @@ def test_the_local_server_serves_what_is_signed_and_keeps_it_when_the_next_is_no
     home: Home, tmp_path: Path, pair: KeyPair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good = signed(tmp_path / "good", "1")
-    unsigned = served(tmp_path / "unsigned", "2", seed=1)
+    unsigned = write_desired_model(tmp_path / "unsigned", "2", seed=1)
     info = control.ensure_server(home, ADDRESS)
     try:
         assert publish(home, lambda _: {"tiny": good}, 60).loaded["tiny"].version == "1"
@@ -65,7 +65,7 @@ def test_the_local_server_serves_what_is_signed_and_keeps_it_when_the_next_is_no
 
 def test_a_folder_is_served_as_long_as_its_bundle_is_what_was_signed(tmp_path: Path, pair: KeyPair) -> None:
     signed(tmp_path / "models" / "tiny", "1")
-    with serving(tmp_path / "models" / "tiny", tmp_path / "log") as server:
+    with running_server(tmp_path / "models" / "tiny", tmp_path / "log") as server:
         assert len(server.predict("tiny", [[[[0]] * 8] * 8])) == 1
     other = tmp_path / "changed"
     shutil.copytree(tmp_path / "models" / "tiny", other)

@@ -21,10 +21,10 @@ from forebay.serving.admission.memory_reservation import MemoryReservation, NotS
 from forebay.serving.admission.remote_client import RemoteClient
 from forebay.serving.protocol.client_request import encode_binary_request
 from forebay.serving.rejection import RequestRejectedError
-from support.rude_clients import connect, dripping, patience
-from support.tiny_inference_server import RunningServer, read_answer, serving, write_bundle
+from support.abusive_clients import connect, dripping_clients, scaled_timeout
+from support.tiny_inference_server import RunningServer, read_response, running_server, write_bundle
 
-WIDTH = 2560  # of two hidden layers: 4096 images take seconds
+WIDTH = 2560  # two hidden layers of this width take seconds for 4096 images
 SMALL = json.dumps({"instances": [[[1] * 8] * 8]}).encode()
 PATH = "/v1/models/heavy:predict"
 
@@ -39,7 +39,7 @@ def heavy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def server(heavy: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     log = tmp_path_factory.mktemp("admission-server") / "log"
-    with serving(heavy, log, "--model-name", "heavy") as running:
+    with running_server(heavy, log, "--model-name", "heavy") as running:
         yield running
 
 
@@ -60,7 +60,7 @@ def _predictions(server: RunningServer) -> float:
 
 
 def _wait(server: RunningServer, line: str, low: float, high: float = float("inf")) -> None:
-    """Until a metric lies there."""
+    """Wait until a metric lies in this range."""
     end = time.monotonic() + 60
     while not low <= server.metric(line) <= high:
         assert time.monotonic() < end, (line, server.metric(line))
@@ -81,13 +81,13 @@ def test_a_small_request_waits_behind_no_batch_and_a_greedy_address_is_told(serv
         assert server.metric(QUEUE) == 32  # half of 64
         began = time.monotonic()
         assert server.post(PATH, SMALL).status == 200
-        assert time.monotonic() - began < patience(3)
+        assert time.monotonic() - began < scaled_timeout(3)
         assert server.metric(QUEUE) > 20, "the small request came first"
         refused = [client for client in clients if _has_answer(client)]
-        status, headers, body = read_answer(refused[-1])
+        status, headers, body = read_response(refused[-1])
         assert (status, headers["retry-after"]) == (429, "5")
         assert b"serve.address_percent" in body
-    _wait(server, QUEUE, 0, 0)  # all have hung up
+    _wait(server, QUEUE, 0, 0)  # all have disconnected
     assert server.metric(GONE) > gone + 20
     assert _predictions(server) < before + 15, "what nobody waits for is not predicted"
 
@@ -122,7 +122,7 @@ def test_decoding_ends_with_the_image_in_which_the_client_leaves(
         leave(client)
     _wait(server, DECODED, 0, 0)
     assert server.metric("forebay_body_bytes_in_flight") == 0
-    if leave is _reset:  # who closes politely is found out a second later, when all may be decoded
+    if leave is _reset:  # a polite close is noticed a second later, when all may be decoded
         assert server.metric(GONE) == gone + 1
         assert _predictions(server) == before
 
@@ -130,24 +130,24 @@ def test_decoding_ends_with_the_image_in_which_the_client_leaves(
 def test_sigterm_ends_within_ten_seconds_whatever_runs(heavy: Path, tmp_path: Path) -> None:
     body = b"POST /v1/models/heavy:predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n"
     with (
-        serving(heavy, tmp_path / "log", "--model-name", "heavy") as server,
+        running_server(heavy, tmp_path / "log", "--model-name", "heavy") as server,
         contextlib.ExitStack() as stack,
-        dripping(server, 20, b"GET / HTTP/1.1\r\nX: ", b"a"),
-        dripping(server, 20, body, b" ") as bodies,
+        dripping_clients(server, 20, b"GET / HTTP/1.1\r\nX: ", b"a"),
+        dripping_clients(server, 20, body, b" ") as bodies,
     ):
         clients = [stack.enter_context(connect(server)) for _ in range(20)]
         for client in clients:
             client.sendall(_batch())
         _wait(server, QUEUE, 10)
         began = time.monotonic()
-        server.ask_to_end()
+        server.terminate()
         assert server.process.wait(30) == 0
         assert time.monotonic() - began < 10
-        statuses = [read_answer(client)[0] for client in clients]
+        statuses = [read_response(client)[0] for client in clients]
         assert set(statuses) <= {200, 503}
         assert statuses.count(503) > 5
-        assert bodies.wait_until_gone(10) == 0
-        assert all(b"503 Service Unavailable" in said for said in bodies.said.values())
+        assert bodies.wait_until_closed(10) == 0
+        assert all(b"503 Service Unavailable" in said for said in bodies.received.values())
 
 
 def _reserve(budgets: MemoryBudgets, address: str) -> MemoryReservation:
@@ -173,7 +173,7 @@ def test_bodies_take_memory_from_a_budget_and_small_ones_have_a_part_for_themsel
         third.reserve_body(MIB)
         assert budgets.body_bytes == 73 * MIB
         with pytest.raises(RequestRejectedError):
-            third.reserve_growing_body(MIB + 1)  # takes more in steps, of the large ones' part
+            third.reserve_growing_body(MIB + 1)  # reserves in steps, from the budget of large bodies
     assert budgets.body_bytes == 0
 
 

@@ -23,7 +23,7 @@ from forebay.serving.app.kserve_application import kserve_application
 from forebay.serving.app.openapi import GET_PATHS, POST_PATHS
 from forebay.serving.repository.model_manager import ModelManager
 from forebay.state import Home
-from support.tiny_inference_server import Reply, RunningServer, read_answer, served
+from support.tiny_inference_server import Reply, RunningServer, read_response, write_desired_model
 
 V1 = "/v1/models/grey:predict"
 V2 = "/v2/models/grey/infer"
@@ -93,7 +93,7 @@ def test_nothing_answers_that_the_document_does_not_offer(server: RunningServer)
 
 
 def _routes(application: Any) -> set[tuple[str, str]]:
-    """Every path of the SDK, with the methods that it takes."""
+    """Every path of the SDK, with its methods."""
     found: set[tuple[str, str]] = set()
     waiting = list(application.routes)
     while waiting:
@@ -154,7 +154,7 @@ def test_a_foreign_name_or_page_is_refused_on_loopback_whatever_it_asks(
 def test_a_request_with_two_hosts_is_refused(server: RunningServer, hosts: tuple[str, str]) -> None:
     with socket.create_connection(("127.0.0.1", server.port), timeout=120) as client:
         client.sendall("\r\n".join(["GET /v2 HTTP/1.1", *(f"Host: {host}" for host in hosts), "", ""]).encode())
-        status, _, body = read_answer(client)
+        status, _, body = read_response(client)
     assert status == 400
     assert "expected one Host header" in json.loads(body)["error"]
 
@@ -186,12 +186,12 @@ def test_the_servers_own_pages_and_programs_are_answered(server: RunningServer) 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
-    """A state folder whose server serves one model and was told of one origin and one name."""
+    """A state folder whose server serves one model, and accepts one other origin and one other name."""
     folder = tmp_path_factory.mktemp("shared")
     home = Home(folder / "home").open()
     settings = {"cors_origins": PAGE, "hosts": "box.example"}
     control.ensure_server(home, ServerOptions("127.0.0.1", 0, settings=settings))
-    publish(home, lambda _: {"grey": served(folder / "grey", "7")}, 120)
+    publish(home, lambda _: {"grey": write_desired_model(folder / "grey", "7")}, 120)
     yield home
     control.stop_server(home)
 
@@ -260,7 +260,7 @@ def test_other_settings_are_followed_without_one_failed_request_and_kept(
     told = CliRunner().invoke(serve_command, [bundle, "--set", "serve.cors_origins=https://new.example"])
     assert told.exit_code == 0, told.output
     assert "serve.cors_origins = https://new.example" in told.output
-    assert "serve.hosts = box.example" in told.output  # what is not given stays
+    assert "serve.hosts = box.example" in told.output  # a setting that is not given is kept
     assert _ask(shared, "POST", V1, BODY, Origin="https://new.example").status == 200
     assert _ask(shared, "POST", V1, BODY, Origin=PAGE).status == 403
     done.set()

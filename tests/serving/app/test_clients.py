@@ -1,4 +1,4 @@
-"""The clients that people have, tritonclient and KServe's own, against the real server."""
+"""The clients that people use, tritonclient and KServe's own, against the real server."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

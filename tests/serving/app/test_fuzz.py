@@ -1,4 +1,4 @@
-"""Requests that are almost right: each is answered, none with a fault of ours, and nothing is left of them.
+"""Slightly broken requests: each is answered, none with a bug of the server, and none leaves memory behind.
 
 500 by default; `make fuzz` sends 10 000.
 """
@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from support.abusive_clients import connect, read_to_end
 from support.fuzzed_requests import requests
-from support.rude_clients import answer_of, connect
-from support.tiny_inference_server import RunningServer, serving
+from support.tiny_inference_server import RunningServer, running_server
 
 COUNT = int(os.environ.get("FOREBAY_FUZZ_REQUESTS", "500"))
 SEED = int(os.environ.get("FOREBAY_FUZZ_SEED", "15"))
@@ -24,21 +24,21 @@ MOST_GROWTH = 1.3
 
 @pytest.fixture(scope="module")
 def server(bundles: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """One of its own, whose memory is measured."""
+    """A server for this test alone, because its memory is measured."""
     log = tmp_path_factory.mktemp("fuzz") / "log"
-    with serving(bundles, log, "--model-version", "7") as running:
+    with running_server(bundles, log, "--model-version", "7") as running:
         yield running
 
 
 def _status(server: RunningServer, request: bytes) -> int:
-    """The status of the first answer; 0 where there is none."""
+    """The status of the first response; 0 where there is none."""
     with connect(server) as client:
         try:
             client.sendall(request)
             client.shutdown(socket.SHUT_WR)
-        except OSError:  # it was refused in the middle, and says why
+        except OSError:  # it was rejected before its end; the response says why
             pass
-        answer = answer_of(client)
+        answer = read_to_end(client)
     while answer.startswith(b"HTTP/1.1 1"):
         answer = answer.partition(b"\r\n\r\n")[2]
     return int(answer[9:12]) if answer.startswith(b"HTTP/1.1 ") else 0

@@ -1,4 +1,4 @@
-"""Anything else than a right request: a 4xx answer that says what was expected, and the server goes on."""
+"""Every invalid request gets a 4xx response that says what was expected, and the server goes on."""
 
 import base64
 import io
@@ -46,7 +46,7 @@ JSON = st.recursive(
 
 
 def _refused(reply: Reply, *statuses: int) -> str:
-    """The message of a 4xx answer in our form."""
+    """The message of a 4xx response, which has the form of every error."""
     assert 400 <= reply.status < 500, (reply.status, reply.body[:200])
     assert not statuses or reply.status in statuses, reply.body
     message = reply.json["error"]
@@ -248,7 +248,7 @@ def test_binary_floats_out_of_range(server: RunningServer, value: float) -> None
 
 
 def _bomb(side: int) -> str:
-    """A PNG of a few kilobytes that says it has side x side pixels."""
+    """A PNG of a few kilobytes whose header claims side x side pixels."""
     small = io.BytesIO()
     Image.new("1", (8, 8)).save(small, "PNG")
     png = bytearray(small.getvalue())

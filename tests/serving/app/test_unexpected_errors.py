@@ -1,4 +1,4 @@
-"""A fault of ours: one answer in our form, with the place in the log, and never a second answer."""
+"""A bug of the server leads to one response in the form of every error and to a line in the log, never to a second."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ from forebay.settings import ServeConfig
 
 
 def _ask(sdk: Application) -> list[Message]:
-    """What is sent for a GET that the SDK's application answers."""
+    """The messages that are sent for a GET which the SDK's application answers."""
     sent: list[Message] = []
 
     async def send(message: Message) -> None:

@@ -1,4 +1,4 @@
-"""Who may ask: rules of names and origins, as pure functions of settings and headers."""
+"""Access rules for names and origins, as pure functions of settings and headers."""
 
 import pytest
 
@@ -30,7 +30,7 @@ FOREIGN = [
 
 
 def _refusal(access: AccessPolicy, **headers: str) -> str:
-    """Status and message that a request with these headers is refused with; empty where it passes."""
+    """Status and message with which a request with these headers is rejected; empty where it is accepted."""
     try:
         access.check({name.encode(): value.encode("latin-1") for name, value in headers.items()})
     except RequestRejectedError as error:

@@ -16,7 +16,7 @@ LIMITS = ServerLimits(body_idle_s=0.2, discard_s=60, discard_idle_s=0.02)
 
 
 def _messages(*parts: bytes | None) -> Receive:
-    """A client that sends these parts; after a None it is silent for good."""
+    """A client that sends these parts; at a None it stops sending."""
     left = list(parts)
 
     async def receive() -> Message:

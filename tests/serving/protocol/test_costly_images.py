@@ -1,4 +1,4 @@
-"""Images that cost far more than their bytes and pixels say never hold up the others."""
+"""Images that cost far more than their bytes and pixels suggest never delay others."""
 
 import base64
 import json

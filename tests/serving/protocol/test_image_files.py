@@ -1,4 +1,4 @@
-"""Images of a request, without a server: what they may take of its memory."""
+"""Image files of a request, without a server: how much memory they may take."""
 
 import base64
 import io

@@ -1,4 +1,4 @@
-"""Well-formed requests: every protocol gives what the model itself answers."""
+"""Valid requests: every protocol answers with what the model itself predicts."""
 
 import base64
 import io
@@ -109,9 +109,11 @@ def test_a_12_bit_image_file_is_scaled_by_the_bits_in_the_bundle(
     assert twelve.max() > 240
     [prediction] = server.predict("colour", [{"b64": encoded}])
     np.testing.assert_allclose(prediction["probabilities"], colour.predict(twelve[None])[0], atol=CLOSE)
-    [older] = server.predict("grey", [{"b64": _png(values[:, :6])}])  # its bundle names no rules: those of before
+    [default] = server.predict(
+        "grey", [{"b64": _png(values[:, :6])}]
+    )  # its bundle records no preparation, so the old default applies
     high = fit((values[:, :6, None] >> 8).astype(np.uint8), 8, 8, "stretch")
-    np.testing.assert_allclose(older["probabilities"], grey.predict(high[None])[0], atol=CLOSE)
+    np.testing.assert_allclose(default["probabilities"], grey.predict(high[None])[0], atol=CLOSE)
 
 
 def test_fp32_pixels_are_rounded_and_binary_fp32_equals_json(server: RunningServer, colour: Classifier) -> None:

@@ -1,4 +1,4 @@
-"""Bodies as people send them: fractions, base64 in its flavours, images as they are, compressed ones, parameters."""
+"""Bodies as people send them: fractions, flavours of base64, image files, compressed bodies and parameters."""
 
 import base64
 import gzip
@@ -18,7 +18,7 @@ from support.tiny_inference_server import RunningServer
 
 V1 = "/v1/models/grey:predict"
 V2 = "/v2/models/grey/infer"
-LIMIT = 1 << 20  # of the server's bodies
+LIMIT = 1 << 20  # bytes of a body, as the server was started
 PIXELS = np.random.default_rng(3).integers(0, 256, (40, 30, 3), dtype=np.uint8)
 
 
@@ -58,7 +58,7 @@ DARK = np.zeros((1, 8, 8, 1))
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])
-@pytest.mark.parametrize("scale", [1.0, 0.004, 1.004])  # the last as resizing and float16 leave it
+@pytest.mark.parametrize("scale", [1.0, 0.004, 1.004])  # the last one as resizing and float16 leave it
 def test_an_image_of_fractions_within_0_to_1_is_refused_and_named_over_every_protocol(
     server: RunningServer, place: int, scale: float
 ) -> None:

@@ -1,4 +1,4 @@
-"""A mounted folder: KServe's convention, the names that follow from it, and words for what is not there."""
+"""A mounted folder: KServe's convention, the names that follow from it, and errors that name what is missing."""
 
 import shutil
 import subprocess

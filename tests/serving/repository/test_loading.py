@@ -20,7 +20,7 @@ from forebay.serving.repository.model_manager import ModelManager
 from forebay.serving.repository.reconciler import ModelReconciler
 from forebay.serving.repository.verify_predictions import verify_predictions
 from forebay.serving.state import DesiredModel, LoadStatus
-from support.tiny_inference_server import served
+from support.tiny_inference_server import write_desired_model
 
 SOON_S = 60.0
 
@@ -44,8 +44,8 @@ def disk() -> Iterator[Disk]:
     made.answers.set()
 
 
-def until(models: ModelManager, right: Callable[[dict[str, LoadStatus]], bool]) -> dict[str, LoadStatus]:
-    """What is served, once it is so."""
+def wait_until(models: ModelManager, right: Callable[[dict[str, LoadStatus]], bool]) -> dict[str, LoadStatus]:
+    """Wait until the statuses are right, and return them."""
     given_up = threading.Event()
     timer = threading.Timer(SOON_S, given_up.set)
     timer.start()
@@ -61,50 +61,50 @@ def until(models: ModelManager, right: Callable[[dict[str, LoadStatus]], bool]) 
 def test_bundles_that_hang_hold_back_no_other_and_are_served_when_the_disk_answers(disk: Disk, tmp_path: Path) -> None:
     models = ModelManager(ModelRepository(), BundleLoader(disk.load, LoadTimeouts(late_s=0.5, slot_s=0.1)))
     slow = {
-        f"slow-{number}": served(tmp_path / f"slow-{number}", "1", seed=number)
+        f"slow-{number}": write_desired_model(tmp_path / f"slow-{number}", "1", seed=number)
         for number in range(2 * MAX_CONCURRENT_LOADS)
     }
-    good = served(tmp_path / "good", "1")
+    good = write_desired_model(tmp_path / "good", "1")
     models.set_desired({**slow, "zoo": good})
-    states = until(models, lambda now: now["zoo"] == good.loaded_status and all(now[name].error for name in slow))
+    states = wait_until(models, lambda now: now["zoo"] == good.loaded_status and all(now[name].error for name in slow))
     assert all("is not loaded after 0.5 s" in states[name].error for name in slow)
     assert set(models.missing()) == set(slow)
     models.set_desired({**slow, "zoo": good, "zebra": replace(good, version="2")})  # a later one waits for none of them
     assert models.reconcile()["zebra"].version == "2"
     disk.answers.set()
-    until(models, lambda now: not any(state.error or state.loading for state in now.values()))
+    wait_until(models, lambda now: not any(state.error or state.loading for state in now.values()))
     assert models.missing() == {}
 
 
 def test_an_older_version_answers_where_the_wanted_one_cannot(tmp_path: Path) -> None:
     models = ModelManager(ModelRepository())
-    old, new = served(tmp_path / "1", "1"), served(tmp_path / "2", "2", seed=2)
+    old, new = write_desired_model(tmp_path / "1", "1"), write_desired_model(tmp_path / "2", "2", seed=2)
     models.set_desired({"zoo": old})
-    until(models, lambda now: now["zoo"] == old.loaded_status)
+    wait_until(models, lambda now: now["zoo"] == old.loaded_status)
     broken = replace(new, digest="0" * 64)
     models.set_desired({"zoo": broken, "candidate": replace(broken, candidate=True)})
-    states = until(models, lambda now: not now["zoo"].loading)
+    states = wait_until(models, lambda now: not now["zoo"].loading)
     assert (states["zoo"].version, states["candidate"].version) == ("1", "")
     assert "is not the bundle that was registered" in states["zoo"].error
-    assert models.missing() == {}  # it answers; and a candidate is nobody's but the deployment's
+    assert models.missing() == {}  # version 1 answers, and candidates do not count
     models.set_desired({"zoo": new})
-    assert until(models, lambda now: not now["zoo"].loading)["zoo"] == new.loaded_status
+    assert wait_until(models, lambda now: not now["zoo"].loading)["zoo"] == new.loaded_status
 
 
 def test_what_failed_is_tried_again_when_it_is_wanted_again(tmp_path: Path) -> None:
     models = ModelManager(ModelRepository())
-    model = served(tmp_path / "zoo", "1")
+    model = write_desired_model(tmp_path / "zoo", "1")
     hidden = (tmp_path / "zoo").rename(tmp_path / "hidden")
     models.set_desired({"zoo": model})
-    assert "is not a model bundle" in until(models, lambda now: not now["zoo"].loading)["zoo"].error
+    assert "is not a model bundle" in wait_until(models, lambda now: not now["zoo"].loading)["zoo"].error
     hidden.rename(tmp_path / "zoo")
     models.set_desired({"zoo": model})
-    assert until(models, lambda now: not now["zoo"].loading)["zoo"] == model.loaded_status
+    assert wait_until(models, lambda now: not now["zoo"].loading)["zoo"] == model.loaded_status
 
 
 def test_a_reconciler_waits_for_what_loads_and_ends_when_asked(tmp_path: Path) -> None:
     models = ModelManager(ModelRepository())
-    models.set_desired({"zoo": served(tmp_path / "zoo", "1")})
+    models.set_desired({"zoo": write_desired_model(tmp_path / "zoo", "1")})
     reconciler = ModelReconciler(models)
     reconciler.start()
     assert models.names() == ["zoo"]
@@ -112,7 +112,7 @@ def test_a_reconciler_waits_for_what_loads_and_ends_when_asked(tmp_path: Path) -
 
 
 def test_a_changed_file_is_named_also_where_only_the_list_of_files_tells(tmp_path: Path) -> None:
-    model = served(tmp_path / "zoo", "1")
+    model = write_desired_model(tmp_path / "zoo", "1")
     (tmp_path / "zoo" / "history.json").write_text("[]")
     recorded = DesiredModel.from_record(tmp_path / "zoo", "1", model.weights_sha256, bundle_record(tmp_path / "zoo"))
     load_for_serving(recorded)
@@ -128,7 +128,7 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path: Path, number: float) 
     from forebay.contracts.bundles.spec import read_spec
     from forebay.models import save_bundle
 
-    served(tmp_path / "zoo", "1")
+    write_desired_model(tmp_path / "zoo", "1")
     spec = read_spec(tmp_path / "zoo")
     weights = load_bundle(tmp_path / "zoo")._network.state_dict()
     name = next(iter(weights))
@@ -140,7 +140,7 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path: Path, number: float) 
 
 
 class _NaNFor(torch.nn.Module):
-    """Answers with numbers but for one image."""
+    """Answers with NaN for one image, and with numbers for every other."""
 
     def __init__(self, network: torch.nn.Module, image_NCHW: torch.Tensor) -> None:
         super().__init__()
@@ -156,7 +156,7 @@ class _NaNFor(torch.nn.Module):
 def test_the_trial_is_on_held_out_rows_of_the_bundle_too(tmp_path: Path) -> None:
     from forebay.models import standardize
 
-    served(tmp_path / "zoo", "1")
+    write_desired_model(tmp_path / "zoo", "1")
     row = np.random.default_rng(7).integers(0, 256, (1, 8, 8, 1), np.uint8)
     write_examples(tmp_path / "zoo", row)
     model = load_bundle(tmp_path / "zoo")
@@ -166,4 +166,4 @@ def test_the_trial_is_on_held_out_rows_of_the_bundle_too(tmp_path: Path) -> None
     bad = Classifier(spec, _NaNFor(model._network, image), model.examples_NHWC)
     with pytest.raises(ModelError, match="zoo answers its own held-out images with numbers that are not finite"):
         verify_predictions(bad, "zoo")
-    verify_predictions(Classifier(spec, _NaNFor(model._network, image)), "zoo")  # which nothing else would have shown
+    verify_predictions(Classifier(spec, _NaNFor(model._network, image)), "zoo")  # no other image shows it

@@ -1,4 +1,4 @@
-"""Bundles that were made to harm: none is executed, served or waited for, and the good one beside them answers."""
+"""Malicious bundles: none is executed or served, none makes others wait, and the good one beside them answers."""
 
 import json
 import time
@@ -11,9 +11,9 @@ from forebay.serving.repository.bundle_folder import find_bundles
 from forebay.serving.repository.load_bundle import load_for_serving
 from forebay.serving.state import DesiredModel
 from support.malicious_bundles import malicious_bundles
-from support.tiny_inference_server import serving
+from support.tiny_inference_server import running_server
 
-PATIENCE_S = 180.0  # for one bundle, on a machine that does much else: the first imports torchvision
+TIMEOUT_S = 180.0  # for one bundle on a busy machine: the first one imports torchvision
 IMAGE = [[0] * 8] * 8
 
 
@@ -40,7 +40,7 @@ def test_each_is_refused_with_one_kind_of_error(bundles: list[Path], executed: P
                 wrong[bundle.name] = f"does not say where: {error}"
         except BaseException as error:
             wrong[bundle.name] = repr(error)
-        if time.monotonic() - began > PATIENCE_S:
+        if time.monotonic() - began > TIMEOUT_S:
             wrong[bundle.name] = "took too long"
     assert wrong == {}
     assert not executed.exists()
@@ -51,7 +51,7 @@ def test_a_server_serves_the_good_one_beside_them_and_no_other(
 ) -> None:
     folder = bundles[0].parent
     assert len(find_bundles(folder)) == len(bundles) + 1
-    with serving(folder, tmp_path / "log", ready="/v2/models/good/ready") as server:
+    with running_server(folder, tmp_path / "log", ready="/v2/models/good/ready") as server:
         server.predict("good", [IMAGE])
         assert server.request("GET", "/v2/models").json == {"models": ["good"]}
         index = json.loads(server.post("/v2/repository/index", b"{}").body)

@@ -1,4 +1,4 @@
-"""SIGTERM: everything that was sent is answered, the port is given up, the exit code is 0."""
+"""After SIGTERM every request that was sent is answered, the port is released, and the exit code is 0."""
 
 import json
 import socket
@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from support.tiny_inference_server import read_answer, serving, write_bundle
+from support.tiny_inference_server import read_response, running_server, write_bundle
 
 REQUESTS = 200
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model heavy enough that 200 requests take a while."""
+    """A model that takes a while for 200 requests."""
     folder = tmp_path_factory.mktemp("heavy") / "heavy"
     write_bundle(folder, shape=(64, 64, 3), width=256)
     return folder
@@ -31,13 +31,13 @@ def request_bytes() -> bytes:
 
 
 def test_a_sigterm_in_the_middle_of_200_requests_loses_none(folder: Path, request_bytes: bytes, tmp_path: Path) -> None:
-    with serving(folder, tmp_path / "log", "--model-name", "heavy") as server:
+    with running_server(folder, tmp_path / "log", "--model-name", "heavy") as server:
         clients = [socket.create_connection(("127.0.0.1", server.port), timeout=60) for _ in range(REQUESTS)]
         for client in clients:
             client.sendall(request_bytes)
         idle = socket.create_connection(("127.0.0.1", server.port), timeout=120)
-        server.ask_to_end()
-        statuses = [read_answer(client)[0] for client in clients]
+        server.terminate()
+        statuses = [read_response(client)[0] for client in clients]
         assert server.process.wait(40) == 0, server.log.read_text()
         assert idle.recv(1) == b""
     assert statuses == [200] * REQUESTS
@@ -56,15 +56,15 @@ def test_busy_keep_alive_clients_are_told_to_leave_and_lose_nothing(
             headers: dict[str, str] = {}
             while headers.get("connection") != "close":
                 connection.sendall(request_bytes)
-                status, headers, _ = read_answer(connection)
+                status, headers, _ = read_response(connection)
                 statuses.append(status)
                 answered.release()
 
-    with serving(folder, tmp_path / "log", "--model-name", "heavy") as server, ThreadPoolExecutor(8) as pool:
+    with running_server(folder, tmp_path / "log", "--model-name", "heavy") as server, ThreadPoolExecutor(8) as pool:
         clients = [pool.submit(ask_until_told_to_leave, server.port) for _ in range(8)]
         for _ in range(40):
             assert answered.acquire(timeout=120)
-        server.ask_to_end()
+        server.terminate()
         for client in clients:
             client.result(60)
         assert server.process.wait(40) == 0

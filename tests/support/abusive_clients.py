@@ -1,4 +1,4 @@
-"""Clients that mean no good: they hold connections, send without end, or a byte now and then."""
+"""Clients that try to stop a server: they hold connections, send without end, or send a byte now and then."""
 
 import contextlib
 import os
@@ -19,34 +19,34 @@ def connect(server: RunningServer, timeout_s: float = 120) -> socket.socket:
     return socket.create_connection(("127.0.0.1", server.port), timeout=timeout_s)
 
 
-def patience(seconds: float) -> float:
-    """So many seconds of a usual machine that does nothing else."""
+def scaled_timeout(seconds: float) -> float:
+    """Seconds that take as long here as `seconds` on an idle machine of usual speed."""
     return seconds * slowness() * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
-def send_head(server: RunningServer, size: int) -> bytes:
-    """Send one header of so many bytes, as far as the server takes it; what it says to that."""
+def send_long_header(server: RunningServer, size: int) -> bytes:
+    """Send one header of so many bytes, as far as the server reads it; returns the response."""
     with connect(server) as client:
         with contextlib.suppress(OSError):
             client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: ")
             for _ in range(size // MIB):
                 client.sendall(b"a" * MIB)
-        return answer_of(client)
+        return read_to_end(client)
 
 
-def send_body(server: RunningServer, path: str, size: int) -> bytes:
-    """Send a whole body but its last byte, and hold it open; what the server says."""
+def hold_body(server: RunningServer, path: str, size: int) -> bytes:
+    """Send a body without its last byte, and wait; returns the response."""
     with connect(server) as client:
         with contextlib.suppress(OSError):
             head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {size}\r\n\r\n"
             client.sendall(head.encode())
             for _ in range(size // MIB):
                 client.sendall(b"0" * min(MIB, size - 1))
-        return answer_of(client)
+        return read_to_end(client)
 
 
-def answer_of(client: socket.socket) -> bytes:
-    """All that the server still sends, until it closes."""
+def read_to_end(client: socket.socket) -> bytes:
+    """Everything that the server still sends, until it closes the connection."""
     received = b""
     with contextlib.suppress(ConnectionError):
         while more := client.recv(65536):
@@ -54,27 +54,27 @@ def answer_of(client: socket.socket) -> bytes:
     return received
 
 
-class Drippers:
-    """Connections that each send a beginning, then a byte now and then, until the server closes them."""
+class DrippingClients:
+    """Clients that each send a first part, then a byte now and then, until the server closes their connections."""
 
     def __init__(self, clients: list[socket.socket], drip: bytes) -> None:
         self.clients = clients
-        self.said: dict[socket.socket, bytes] = dict.fromkeys(clients, b"")
-        self.gone: set[socket.socket] = set()
+        self.received: dict[socket.socket, bytes] = dict.fromkeys(clients, b"")
+        self.closed: set[socket.socket] = set()
         self._drip = drip
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def wait_until_gone(self, seconds: float, but: int = 0) -> int:
-        """How many of them are still connected, once there are no more than `but` or this time has passed."""
+    def wait_until_closed(self, seconds: float, at_most: int = 0) -> int:
+        """How many are still connected, once there are no more than `at_most` of them or the time has passed."""
         end = time.monotonic() + seconds
-        while len(self.clients) - len(self.gone) > but and time.monotonic() < end:
+        while len(self.clients) - len(self.closed) > at_most and time.monotonic() < end:
             self._stop.wait(0.05)
-        return len(self.clients) - len(self.gone)
+        return len(self.clients) - len(self.closed)
 
     def _run(self) -> None:
         while not self._stop.wait(DRIP_S):
-            left = [client for client in self.clients if client not in self.gone]
+            left = [client for client in self.clients if client not in self.closed]
             for client in left if self._drip else ():
                 with contextlib.suppress(OSError):
                     client.send(self._drip)
@@ -86,11 +86,11 @@ class Drippers:
             more = client.recv(65536)
         except OSError:
             more = b""
-        self.said[client] += more
+        self.received[client] += more
         if not more:
-            self.gone.add(client)
+            self.closed.add(client)
 
-    def __enter__(self) -> "Drippers":
+    def __enter__(self) -> "DrippingClients":
         self._thread.start()
         return self
 
@@ -102,10 +102,10 @@ class Drippers:
 
 
 @contextlib.contextmanager
-def dripping(server: RunningServer, count: int, start: bytes, drip: bytes) -> Iterator[Drippers]:
-    """So many clients that begin with `start` and go on with `drip`; silent ones where that is empty."""
+def dripping_clients(server: RunningServer, count: int, start: bytes, drip: bytes) -> Iterator[DrippingClients]:
+    """`count` clients that send `start`, then `drip` again and again; without a `drip` they stay silent."""
     clients = [connect(server) for _ in range(count)]
     for client in clients:
         client.sendall(start)
-    with Drippers(clients, drip) as drippers:
-        yield drippers
+    with DrippingClients(clients, drip) as dripping:
+        yield dripping
