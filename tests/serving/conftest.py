@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from forebay.models import Classifier, load_bundle
-from support.tiny_inference_server import RunningServer, running_server, write_bundle
+from support.tiny_inference_server import RunningServer, server_process, write_bundle
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +23,7 @@ def server(bundles: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     """A server of both; its body limit is 1 MiB, so that tests reach it cheaply."""
     log = tmp_path_factory.mktemp("server") / "server.log"
     options = ("--max-body-mib", "1", "--model-version", "7")
-    with running_server(bundles, log, *options, python=("-X", "importtime")) as running:
+    with server_process(bundles, log, *options, python=("-X", "importtime")) as running:
         yield running
 
 

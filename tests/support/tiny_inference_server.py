@@ -126,7 +126,7 @@ def read_response(client: socket.socket) -> tuple[int, dict[str, str], bytes]:
 
 
 @contextlib.contextmanager
-def running_server(
+def server_process(
     folder: Path,
     log: Path,
     *options: str,

@@ -16,7 +16,7 @@ from forebay.serving.state import DesiredModel
 from forebay.signing import SIGNING_KEY, SIGNING_PASSPHRASE, VERIFY_KEY, read_signing_key, sign
 from forebay.state import Home
 from support.key_pairs import KeyPair, make_pair
-from support.tiny_inference_server import running_server, write_desired_model
+from support.tiny_inference_server import server_process, write_desired_model
 
 ADDRESS = ServerOptions("127.0.0.1", 0)
 
@@ -65,7 +65,7 @@ def test_the_local_server_serves_what_is_signed_and_keeps_it_when_the_next_is_no
 
 def test_a_folder_is_served_as_long_as_its_bundle_is_what_was_signed(tmp_path: Path, pair: KeyPair) -> None:
     signed(tmp_path / "models" / "tiny", "1")
-    with running_server(tmp_path / "models" / "tiny", tmp_path / "log") as server:
+    with server_process(tmp_path / "models" / "tiny", tmp_path / "log") as server:
         assert len(server.predict("tiny", [[[[0]] * 8] * 8])) == 1
     other = tmp_path / "changed"
     shutil.copytree(tmp_path / "models" / "tiny", other)

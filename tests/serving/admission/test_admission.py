@@ -22,7 +22,7 @@ from forebay.serving.admission.remote_client import RemoteClient
 from forebay.serving.protocol.client_request import encode_binary_request
 from forebay.serving.rejection import RequestRejectedError
 from support.abusive_clients import connect, dripping_clients, scaled_timeout
-from support.tiny_inference_server import RunningServer, read_response, running_server, write_bundle
+from support.tiny_inference_server import RunningServer, read_response, server_process, write_bundle
 
 WIDTH = 2560  # two hidden layers of this width take seconds for 4096 images
 SMALL = json.dumps({"instances": [[[1] * 8] * 8]}).encode()
@@ -39,7 +39,7 @@ def heavy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def server(heavy: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     log = tmp_path_factory.mktemp("admission-server") / "log"
-    with running_server(heavy, log, "--model-name", "heavy") as running:
+    with server_process(heavy, log, "--model-name", "heavy") as running:
         yield running
 
 
@@ -130,7 +130,7 @@ def test_decoding_ends_with_the_image_in_which_the_client_leaves(
 def test_sigterm_ends_within_ten_seconds_whatever_runs(heavy: Path, tmp_path: Path) -> None:
     body = b"POST /v1/models/heavy:predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n"
     with (
-        running_server(heavy, tmp_path / "log", "--model-name", "heavy") as server,
+        server_process(heavy, tmp_path / "log", "--model-name", "heavy") as server,
         contextlib.ExitStack() as stack,
         dripping_clients(server, 20, b"GET / HTTP/1.1\r\nX: ", b"a"),
         dripping_clients(server, 20, body, b" ") as bodies,

@@ -14,7 +14,7 @@ import pytest
 
 from support.abusive_clients import connect, read_to_end
 from support.fuzzed_requests import requests
-from support.tiny_inference_server import RunningServer, running_server
+from support.tiny_inference_server import RunningServer, server_process
 
 COUNT = int(os.environ.get("FOREBAY_FUZZ_REQUESTS", "500"))
 SEED = int(os.environ.get("FOREBAY_FUZZ_SEED", "15"))
@@ -26,7 +26,7 @@ MOST_GROWTH = 1.3
 def server(bundles: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """A server for this test alone, because its memory is measured."""
     log = tmp_path_factory.mktemp("fuzz") / "log"
-    with running_server(bundles, log, "--model-version", "7") as running:
+    with server_process(bundles, log, "--model-version", "7") as running:
         yield running
 
 

@@ -19,7 +19,7 @@ from support.abusive_clients import (
     scaled_timeout,
     send_long_header,
 )
-from support.tiny_inference_server import RunningServer, read_response, running_server, write_bundle
+from support.tiny_inference_server import RunningServer, read_response, server_process, write_bundle
 
 HEAD_S = 3
 BODY_S = 4
@@ -39,7 +39,7 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """A server with short deadlines."""
     log = tmp_path_factory.mktemp("limits-server") / "log"
-    with running_server(
+    with server_process(
         digits, log, "--model-name", "digits", settings={"head_s": HEAD_S, "body_s": BODY_S}
     ) as running:
         yield running
@@ -166,7 +166,7 @@ def test_nobody_is_stopped_by_long_heads_held_bodies_and_dripping_clients(server
 
 def test_where_one_connection_is_too_many_the_one_that_waits_longest_makes_room(digits: Path, tmp_path: Path) -> None:
     settings = {"connections": 40, "head_s": 600, "body_s": 600}
-    with running_server(digits, tmp_path / "log", "--model-name", "digits", settings=settings) as server:
+    with server_process(digits, tmp_path / "log", "--model-name", "digits", settings=settings) as server:
         with dripping_clients(server, 30, b"", b"") as idle:  # one address may have 20
             assert server.post(PATH, BODY).status == 200
             assert idle.wait_until_closed(scaled_timeout(10), 20) <= 20

@@ -11,7 +11,7 @@ from forebay.serving.repository.bundle_folder import find_bundles
 from forebay.serving.repository.load_bundle import load_for_serving
 from forebay.serving.state import DesiredModel
 from support.malicious_bundles import malicious_bundles
-from support.tiny_inference_server import running_server
+from support.tiny_inference_server import server_process
 
 TIMEOUT_S = 180.0  # for one bundle on a busy machine: the first one imports torchvision
 IMAGE = [[0] * 8] * 8
@@ -51,7 +51,7 @@ def test_a_server_serves_the_good_one_beside_them_and_no_other(
 ) -> None:
     folder = bundles[0].parent
     assert len(find_bundles(folder)) == len(bundles) + 1
-    with running_server(folder, tmp_path / "log", ready="/v2/models/good/ready") as server:
+    with server_process(folder, tmp_path / "log", ready="/v2/models/good/ready") as server:
         server.predict("good", [IMAGE])
         assert server.request("GET", "/v2/models").json == {"models": ["good"]}
         index = json.loads(server.post("/v2/repository/index", b"{}").body)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from support.tiny_inference_server import read_response, running_server, write_bundle
+from support.tiny_inference_server import read_response, server_process, write_bundle
 
 REQUESTS = 200
 
@@ -31,7 +31,7 @@ def request_bytes() -> bytes:
 
 
 def test_a_sigterm_in_the_middle_of_200_requests_loses_none(folder: Path, request_bytes: bytes, tmp_path: Path) -> None:
-    with running_server(folder, tmp_path / "log", "--model-name", "heavy") as server:
+    with server_process(folder, tmp_path / "log", "--model-name", "heavy") as server:
         clients = [socket.create_connection(("127.0.0.1", server.port), timeout=60) for _ in range(REQUESTS)]
         for client in clients:
             client.sendall(request_bytes)
@@ -60,7 +60,7 @@ def test_busy_keep_alive_clients_are_told_to_leave_and_lose_nothing(
                 statuses.append(status)
                 answered.release()
 
-    with running_server(folder, tmp_path / "log", "--model-name", "heavy") as server, ThreadPoolExecutor(8) as pool:
+    with server_process(folder, tmp_path / "log", "--model-name", "heavy") as server, ThreadPoolExecutor(8) as pool:
         clients = [pool.submit(ask_until_told_to_leave, server.port) for _ in range(8)]
         for _ in range(40):
             assert answered.acquire(timeout=120)

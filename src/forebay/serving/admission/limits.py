@@ -9,7 +9,7 @@ RESERVED_FILES = 96  # descriptors for models, logs and libraries, which connect
 MIN_CONNECTIONS = 12  # also where the process may open even fewer files
 WANTED_OPEN_FILES = 1 << 16
 MIB = 1 << 20
-MAX_BODY_BYTES = 64 * MIB  # of a request, decompressed too; the option --max-body-mib sets another
+MAX_BODY_BYTES = 64 * MIB  # one body takes at most so much, decompressed too; --max-body-mib sets another limit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,24 +17,24 @@ class ServerLimits:
     """What one request, one address and all of them together may take. The first block are settings (`serve.*`)."""
 
     connections: int = 1024  # at once
-    address_percent: int = 50  # of connections, memory and queues, how much one address may hold
-    head_s: int = 20  # for the whole head of a request, counted from its first byte
-    body_s: int = 60  # for the whole body
-    memory_bytes: int = 256 * MIB  # for all bodies at once, decompressed ones included
+    address_percent: int = 50  # one address may hold so much of the connections, the memory and the queues
+    head_s: int = 20  # the whole head of a request may take so long, counted from its first byte
+    body_s: int = 60  # the whole body may take so long
+    memory_bytes: int = 256 * MIB  # all bodies together may take so much, decompressed ones included
 
     head_bytes: int = 32 << 10  # request line and headers of one request
     headers: int = 100
     spare_connections: int = 64  # above `connections`, for health and metrics only
-    write_s: float = 30.0  # a client that takes no byte of its answer for so long is cut off
-    body_idle_s: float = 15.0  # between two bytes of a body
-    discard_s: float = 10.0  # a rejected client may go on sending for so long, to see its answer,
-    discard_idle_s: float = 2.0  # as long as it never pauses for so long
-    discard_bytes: int = 1 << 30  # and sends no more than this
+    write_s: float = 30.0  # a client that takes no byte of its response for so long is cut off
+    body_idle_s: float = 15.0  # the longest pause between two bytes of a body
+    discard_s: float = 10.0  # a rejected client may go on sending for so long, to see its response,
+    discard_idle_s: float = 2.0  # unless it pauses for so long
+    discard_bytes: int = 1 << 30  # or sends more than this
     small_bytes: int = MIB  # a request with a body up to this size waits behind no larger one
-    small_decoded_bytes: int = 64 * MIB  # for its images while they are decoded: some 4.5 megapixels
-    small_pixels: int = 1 << 16  # of all its images in the model's size; a single image is always small
-    small_percent: int = 25  # of the memory, how much is kept for small requests
-    decoded_bytes: int = 512 * MIB  # for the images and the parsed JSON of all requests at once
+    small_decoded_bytes: int = 64 * MIB  # its images may take so much while they are decoded: some 4.5 megapixels
+    small_pixels: int = 1 << 16  # its images have no more pixels in the model's size; a single image is always small
+    small_percent: int = 25  # so much of the memory is kept for small requests
+    decoded_bytes: int = 512 * MIB  # images and parsed JSON of all requests together may take so much
     decoded_wait_s: float = 20.0  # how long a request waits for that memory
     small_queue: int = 1024  # small requests that wait for a thread
     large_queue: int = 64

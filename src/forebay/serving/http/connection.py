@@ -29,11 +29,11 @@ class ClientConnection(HttpToolsProtocol):
         self.remote_client = RemoteClient()
         self.phase_start = self.loop.time()
         self._restricted: ShedReason | None = None  # why only health and metrics may be asked for
-        self._rejection: RequestRejectedError | None = None  # of the head that is being read
+        self._rejection: RequestRejectedError | None = None  # the response to the head that is being read
         self._outside_body = True  # a head is being read, or the next one is awaited
         self._head_bytes = 0
         self._body_received = False  # during the last call of `data_received`
-        self._framing_bytes = 0  # of a chunked body, received without a byte of the body itself
+        self._framing_bytes = 0  # bytes of chunk headers and trailers that came without a byte of the body itself
         self._rejected = False  # nothing more is read
         self._has_sent_request = False
         self._eof_at: float | None = None  # when the client ended what it sends

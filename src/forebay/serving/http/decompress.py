@@ -11,7 +11,7 @@ GZIP = ("gzip", "x-gzip")
 DEFLATE = "deflate"
 ACCEPTED = (*GZIP, DEFLATE, IDENTITY)
 CHUNK_BYTES = 1 << 16  # zlib copies what a member leaves of a chunk, so a chunk must not be the whole body
-MAX_MEMBERS = 1 << 14  # in a gzip body; tools that compress in blocks make some hundred of 64 MiB
+MAX_MEMBERS = 1 << 14  # gzip tools that compress in blocks make some hundred members of 64 MiB
 _PADDING = re.compile(rb"\0*")
 _GZIP_BITS, _ZLIB_BITS, _RAW_BITS = 31, 15, -15  # values of `wbits` for zlib.decompressobj
 

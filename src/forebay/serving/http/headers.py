@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from forebay.serving.rejection import RequestRejectedError
 
-RawHeaders = list[tuple[bytes, bytes]]  # as they are sent
-HeaderMap = dict[bytes, bytes]  # of a request, by name in lower case
+RawHeaders = list[tuple[bytes, bytes]]  # in the order in which they are sent
+HeaderMap = dict[bytes, bytes]  # from names in lower case to values
 
 
 def join_headers(headers: Iterable[tuple[bytes, bytes]]) -> HeaderMap:

@@ -6,5 +6,5 @@ OUTPUTS = (LABEL, LABEL_NAME, PROBABILITIES)
 
 JSON = "application/json"
 OCTET_STREAM = "application/octet-stream"
-IMAGE_PREFIX = "image/"  # of the media types of image files
+IMAGE_PREFIX = "image/"  # the media types of image files begin with it
 JSON_LENGTH_HEADER = "Inference-Header-Content-Length"  # length of the JSON part, where binary tensors follow it

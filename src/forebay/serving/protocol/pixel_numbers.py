@@ -17,7 +17,7 @@ Shape = tuple[int, ...]
 
 MAX_INSTANCES = 4096  # images in one request
 MAX_PIXEL = 255
-MAX_SCALED_PIXEL = 1.01  # of pixels that were scaled to 0..1: resizing and float16 leave them a little above 1
+MAX_SCALED_PIXEL = 1.01  # resizing and float16 leave pixels that were scaled to 0..1 a little above 1
 
 
 def check_instance_count(count: int, field: str) -> None:

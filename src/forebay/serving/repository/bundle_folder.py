@@ -8,8 +8,8 @@ from forebay.errors import ConfigError, ModelError
 from forebay.serving.state import DesiredModel
 from forebay.text import find_control
 
-UNKNOWN_VERSION = "unknown"  # of a bundle whose spec cannot be read
-SHORT_SHA256 = 12  # characters of it that serve as a version
+UNKNOWN_VERSION = "unknown"  # shown for a bundle whose spec cannot be read
+VERSION_DIGITS = 12  # where no version is given, so many digits of the weights' sha256 are shown
 
 
 def find_bundles(
@@ -66,7 +66,7 @@ def _weights_sha256(bundle: Path) -> str:
 
 
 def _desired_model(folder: Path, version: str | None, weights_sha256: str, digest: str) -> DesiredModel:
-    version = version or weights_sha256[:SHORT_SHA256] or UNKNOWN_VERSION
+    version = version or weights_sha256[:VERSION_DIGITS] or UNKNOWN_VERSION
     return DesiredModel(bundle=str(folder), version=version, weights_sha256=weights_sha256, digest=digest)
 
 

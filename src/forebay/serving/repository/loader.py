@@ -23,7 +23,7 @@ Load = Callable[[DesiredModel], Classifier]
 class LoadTimeouts:
     """How long loading one bundle may take."""
 
-    late_s: float = 300.0  # as deploy.timeout_s; a bundle that takes longer is late, and is served all the same
+    late_s: float = 300.0  # equal to deploy.timeout_s; a bundle that takes longer is late, and is served all the same
     slot_s: float = 15.0  # a bundle that takes longer no longer counts against `MAX_CONCURRENT_LOADS`
 
 

@@ -20,8 +20,10 @@ from forebay.serving.http.connection_limiter import ConnectionLimiter
 KEEP_ALIVE_S = 65  # longer than the 60 s for which proxies keep idle connections, so that they close first
 QUIET_S = 0.3  # after so long without a new connection or request, nothing more is expected to arrive
 QUIET_TIMEOUT_S = 1.5  # where clients never pause
-FINAL_RESPONSE_S = 0.5  # for the responses that say that the server ends
-LOOP_TURNS = 5  # of the event loop, from the kernel's queue to a request: accept, transport, reader, read, parse
+FINAL_RESPONSE_S = 0.5  # time to send the responses that say that the server ends
+LOOP_TURNS = (
+    5  # the event loop takes so many from the kernel's queue to a request: accept, transport, reader, read, parse
+)
 TICKS_PER_CHECK = 5  # uvicorn ticks ten times a second
 
 

@@ -11,9 +11,9 @@ class DesiredModel:
     """One model as it should be served."""
 
     bundle: str  # folder
-    version: str  # in the registry
+    version: str  # the registry's
     weights_sha256: str
-    digest: str = ""  # of the whole bundle, as registered; empty for a version that was registered without one
+    digest: str = ""  # covers the whole bundle; empty for a version that was registered without one
     files: str = ""  # the list of files behind `digest`, where it is known: with it the file that differs can be named
     candidate: bool = False  # staged for a smoke test; the next deploy drops what a killed one left behind
 
@@ -42,7 +42,7 @@ class DesiredModel:
 class LoadStatus:
     """What the server answers with under one name, and what became of the model that should answer."""
 
-    version: str = ""  # of the model that answers; empty when none does
+    version: str = ""  # which answers; empty when none does
     weights_sha256: str = ""
     digest: str = ""
     loading: bool = False  # the desired model is being loaded

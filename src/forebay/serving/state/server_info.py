@@ -11,7 +11,7 @@ class ServerInfo:
     host: str
     port: int
     log: str
-    code_version: str = ""  # of the code that the server runs; empty where an older server did not report it
+    code_version: str = ""  # which the server runs; empty where an older server did not report it
     container: str = ""  # name of the container that the server runs in; `pid` then counts inside it
     instance: str = ""  # random, one per process: pids are reused, and the first one in every container is 1
     supervisor: int = 0  # pid of the process that keeps the server running; 0 where a container engine does
