@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from forebay.local.checks.storage import s3 as s3_check
+from forebay.local.checks.s3_store import s3_store as s3_check
 from support.forebay_command import Forebay
 from support.loopback_server import QuietHandler, serving
 from support.s3_server import S3Store

@@ -13,7 +13,7 @@ import pytest
 from forebay import tracking
 from forebay.errors import ConfigError, MachineError
 from forebay.local.checks import libraries
-from forebay.local.checks.logins import check_mlflow
+from forebay.local.checks.mlflow_login import check_mlflow_login
 from forebay.state import Home
 
 STEPS_BACK = 4  # revisions of the schema
@@ -123,6 +123,6 @@ def test_a_database_that_an_address_names_is_its_owners_to_migrate(
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{older[0]}")
     with pytest.raises(ConfigError, match="is a database of another MLflow") as raised:
-        check_mlflow(home)
+        check_mlflow_login(home)
     assert f"{Path(sys.executable).parent}/mlflow db upgrade sqlite:///{older[0]}" in str(raised.value)
     assert tracking.schema_revision(older[0]) == older[1]

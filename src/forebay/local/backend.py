@@ -34,13 +34,14 @@ class LocalBackend(LocalServer):
             LockHeldError: another run holds the state folder.
             EndedBySignalError: Ctrl-C, or a signal that ends like it.
         """
-        from forebay.local.checks.logins import check_checkpoint_store, check_mlflow, check_source
+        from forebay.local.checks.mlflow_login import check_mlflow_login
         from forebay.local.checks.preflight import check_before_run
+        from forebay.local.checks.s3_access import check_checkpoint_store, check_data_source
         from forebay.local.runs.run import run_pipeline
 
         check_before_run(self.home, self.server_options)
-        check_mlflow(self.home)
-        check_source(str(request.settings.get("ingest.data", "")))
+        check_mlflow_login(self.home)
+        check_data_source(str(request.settings.get("ingest.data", "")))
         check_checkpoint_store()
         return run_pipeline(self.home, request, self.server_options, show)
 
@@ -64,11 +65,11 @@ class LocalBackend(LocalServer):
     def roll_back(self, name: str, show: Callable[[str], None]) -> RolledBack:
         """As `Backend.roll_back`, on the server of this state folder; without a name, the model that it serves."""
         from forebay import registry
-        from forebay.local.checks.logins import check_mlflow
+        from forebay.local.checks.mlflow_login import check_mlflow_login
         from forebay.local.runs.history import default_model
         from forebay.local.server.champions import rollback_version, serve_models
 
-        check_mlflow(self.home)
+        check_mlflow_login(self.home)
         name = name or default_model(self.home)
         version = rollback_version(self.home, name)
         server = serve_models(self.home, (f"{name}/{version}",), self.server_options)
@@ -83,6 +84,6 @@ class LocalBackend(LocalServer):
 
     def check(self) -> Iterator[CheckResult]:
         """As `Backend.check`: Python, Java, PyTorch, disk, memory, port, state folder and S3."""
-        from forebay.local.checks.all_checks import all_checks
+        from forebay.local.checks.machine_checks import machine_checks
 
-        return all_checks(self.home, self.server_options.host, self.server_options.port)
+        return machine_checks(self.home, self.server_options.host, self.server_options.port)

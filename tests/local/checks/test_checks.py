@@ -12,7 +12,7 @@ import pytest
 
 from forebay.errors import ConfigError, MachineError
 from forebay.local.checks import java, libraries, machine
-from forebay.local.checks.all_checks import require_free_port, server_port, state_folder
+from forebay.local.checks.machine_checks import require_free_port, server_port, state_folder
 from forebay.local.checks.preflight import check_before_run
 from forebay.local.server.launch import ServerOptions
 from forebay.state import Home, write_json

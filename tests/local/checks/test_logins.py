@@ -13,7 +13,8 @@ from click.testing import CliRunner
 
 from forebay.cli.main import group
 from forebay.errors import ConfigError, MachineError
-from forebay.local.checks.logins import check_mlflow, check_source, check_store
+from forebay.local.checks.mlflow_login import check_mlflow_login
+from forebay.local.checks.s3_access import check_data_source, check_s3_access
 from forebay.state import Home, step
 from forebay.state.events import read_events
 from forebay.state.mlflow_errors import explain_mlflow_error, refused_status
@@ -72,7 +73,7 @@ def server(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
 
 def refusal(home: Home) -> str:
     with pytest.raises(MachineError) as raised:
-        check_mlflow(home)
+        check_mlflow_login(home)
     assert raised.value.exit_code == 2
     assert "\n" not in str(raised.value)
     return str(raised.value)
@@ -131,7 +132,7 @@ def test_a_server_that_is_away_is_named_within_seconds(
     assert time.monotonic() - began < 5 * slowness()
     assert f"MLflow does not answer at http://***@127.0.0.1:{port} (Connection refused)" in said
     assert "hunter2" not in said
-    check_mlflow(home, needed=False)
+    check_mlflow_login(home, needed=False)
 
 
 def test_an_address_without_a_scheme_is_written_out(
@@ -139,7 +140,7 @@ def test_an_address_without_a_scheme_is_written_out(
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "localhost:5000")
     with pytest.raises(ConfigError, match=r"has no scheme\. Write http://localhost:5000"):
-        check_mlflow(home)
+        check_mlflow_login(home)
 
 
 @pytest.mark.parametrize("in_the_address", [True, False])
@@ -152,7 +153,7 @@ def test_a_good_login_costs_one_request(
     else:
         monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "me")
         monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "secret")
-    check_mlflow(home)
+    check_mlflow_login(home)
     assert len(server.asked) == 1
 
 
@@ -161,7 +162,7 @@ def test_nothing_is_asked_where_mlflow_is_the_state_folders_own(
     server: Server, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    check_mlflow(home)
+    check_mlflow_login(home)
     assert server.asked == []
     assert not home.mlflow_database.exists()
 
@@ -227,9 +228,9 @@ def keys(s3_server: S3Store, no_aws: None, monkeypatch: pytest.MonkeyPatch) -> S
 
 
 def test_a_bucket_that_is_there_passes_and_one_that_is_not_is_said_to_be_missing(keys: S3Store) -> None:
-    check_store(f"s3://{BUCKET}/anything", "FOREBAY_CHECKPOINT_STORE")
+    check_s3_access(f"s3://{BUCKET}/anything", "FOREBAY_CHECKPOINT_STORE")
     with pytest.raises(MachineError, match="STORE=s3://elsewhere cannot be listed: there is no such bucket"):
-        check_store("s3://elsewhere", "FOREBAY_CHECKPOINT_STORE")
+        check_s3_access("s3://elsewhere", "FOREBAY_CHECKPOINT_STORE")
 
 
 @pytest.mark.parametrize(
@@ -250,7 +251,7 @@ def test_keys_that_do_not_work_are_named(
     for name, value in changes.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(MachineError, match=words) as raised:
-        check_source(f"s3a://{BUCKET}/images")
+        check_data_source(f"s3a://{BUCKET}/images")
     assert str(raised.value).startswith(f"ingest.data=s3a://{BUCKET}/images cannot be listed: ")
 
 
@@ -286,8 +287,8 @@ def test_artifacts_that_a_run_would_have_to_write_to_s3_itself_are_looked_at(
     for name, value in changes.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(MachineError, match=f"^MLflow keeps its artifacts in .*{words}"):
-        check_mlflow(home)
-    check_mlflow(home, needed=False)
+        check_mlflow_login(home)
+    check_mlflow_login(home, needed=False)
 
 
 @pytest.mark.parametrize(
@@ -297,7 +298,7 @@ def test_artifacts_that_are_within_reach_or_the_servers_own_pass(
     server: Server, keys: S3Store, home: Home, places: dict[str, str]
 ) -> None:
     server.answer = lambda authorization: _keeping(**places)
-    check_mlflow(home)
+    check_mlflow_login(home)
 
 
 def test_a_run_looks_at_the_store_of_checkpoints_too(

@@ -43,7 +43,7 @@ def test_keys_that_fit_pass_and_are_told_by_fingerprint(
     check(home)
     found = signing_keys()
     assert found.ok
-    assert found.detail.endswith("…, servers verify by 1 key(s)")
+    assert found.detail.endswith("…, servers verify with 1 key(s)")
 
 
 def test_a_key_that_nobody_verifies_by_or_none_at_all_is_refused(

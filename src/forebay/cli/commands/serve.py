@@ -36,13 +36,13 @@ def serve_command(models: tuple[str, ...], host: str, port: int, runner: Runner,
     folder.
     """
     from forebay.contracts.bundles.spec import SPEC
-    from forebay.local.checks.logins import check_mlflow
+    from forebay.local.checks.mlflow_login import check_mlflow_login
     from forebay.local.server.champions import serve_models
 
     settings = server_settings(assignments)
     home = Home.find().open(writing=True)
     if not models or not all((Path(model) / SPEC).is_file() for model in models):
-        check_mlflow(home)
+        check_mlflow_login(home)
     server = serve_models(home, models, make_server_options(home, host, port, runner, settings))
     click.echo(f"{server.url} ({server.runs_as}), log {server.log}")
     for line in model_lines(server_status.desired_models(home), server_status.loaded_models(home)):

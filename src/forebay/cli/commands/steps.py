@@ -13,8 +13,9 @@ from forebay.cli.options import json_option
 from forebay.cli.render import print_summary
 from forebay.cli.step_calls import call_and_show, check_output_folder, parse_step_settings, print_result
 from forebay.errors import ConfigError, ExitCode
-from forebay.local.checks.logins import check_checkpoint_store, check_mlflow, check_source
+from forebay.local.checks.mlflow_login import check_mlflow_login
 from forebay.local.checks.preflight import check_before_steps
+from forebay.local.checks.s3_access import check_checkpoint_store, check_data_source
 from forebay.local.evaluation.isolation import result_lock, work_folder
 from forebay.state import Home
 from forebay.state.file_modes import apply_user_umask
@@ -53,7 +54,7 @@ def ingest_command(data: str, out: Path, assignments: tuple[str, ...], as_json: 
     check_output_folder(out, ROWS_FOLDER)
     if Path(data).resolve().is_relative_to(out.resolve()):
         raise ConfigError(f"--out: {data} lies in {out}, which would be emptied before it is read. Give a new folder.")
-    check_source(data)
+    check_data_source(data)
     config = ingest_config(values)
     check_before_steps(out, spark=True)
     manifest, summary = call_and_show(lambda: run_ingest(out, config))
@@ -88,7 +89,7 @@ def train_command(dataset: Path, out: Path, assignments: tuple[str, ...], as_jso
     read_ingest_output(dataset)
     check_output_folder(out, TRAIN_FOLDER)
     check_before_steps(out, spark=False)
-    check_mlflow(home, needed=False)
+    check_mlflow_login(home, needed=False)
     check_checkpoint_store()
 
     def steps() -> Any:
@@ -137,8 +138,8 @@ def evaluate_command(model: str, data: str, out: Path | None, assignments: tuple
 
     given = parse_step_settings([f"ingest.data={data}", *assignments], "ingest", "preprocess", "evaluate")
     home = Home.find().open(writing=True)
-    check_mlflow(home)
-    check_source(data)
+    check_mlflow_login(home)
+    check_data_source(data)
     found = find_model(home, model)
     values = evaluation_settings(found, given)
     check_data(data, values)

@@ -21,7 +21,7 @@ def ui_command(port: int) -> int:
 
     It shows experiments, curves and model versions. Ctrl-C ends it.
     """
-    from forebay.local.checks.all_checks import require_free_port
+    from forebay.local.checks.machine_checks import require_free_port
     from forebay.tracking import schema_revision, tracking_uri
 
     home = Home.find().open()

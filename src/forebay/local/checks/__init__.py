@@ -1,1 +1,1 @@
-"""Looking at the machine: what a run needs, whether it is there, and what mends it."""
+"""Checks of this machine: what a run needs, whether it is there, and what repairs it."""

@@ -9,9 +9,9 @@ from forebay.backend.check import REINSTALL, CheckResult, failed, passed
 from forebay.ingest.spark.session import java_home
 from forebay.state.process_environment import other_spark_variables, without_other_spark
 
-MIN_JAVA = 17  # of Spark 4
+MIN_JAVA = 17  # Spark 4 needs it
 START_TIMEOUT_S = 30.0
-FIX = (
+JAVA_FIX = (
     f"Unset JAVA_HOME, so that the Java that came with the package is used, or set it to Java {MIN_JAVA} or newer. "
     f"Where it is unset: {REINSTALL}"
 )
@@ -23,33 +23,35 @@ def spark_java() -> Path:
 
 
 def java_present(program: Path) -> CheckResult:
-    """There is such a program; costs nothing."""
+    """The program exists; this check takes no time."""
     if os.access(program, os.X_OK):
         return passed("java", str(program))
-    return failed("java", f"{program}, which Spark needs, does not exist or cannot be started", FIX)
+    return failed("java", f"{program}, which Spark needs, does not exist or cannot be started", JAVA_FIX)
 
 
 def java_starts(program: Path) -> CheckResult:
-    """The program really starts, and is new enough for Spark."""
+    """The program starts, and is new enough for Spark."""
     try:
         with without_other_spark():
-            answer = subprocess.run(  # noqa: S603 - the same program that Spark starts
+            result = subprocess.run(  # noqa: S603 - the same program that Spark starts
                 [program, "-version"], capture_output=True, text=True, timeout=START_TIMEOUT_S, check=False
             )
     except (OSError, subprocess.TimeoutExpired) as error:
-        return failed("java", f"{program} cannot be started: {error}", FIX)
-    found = re.search(r'version "(?:1\.)?(\d+)', answer.stderr)
-    if answer.returncode or not found:
-        words = " ".join((answer.stderr or answer.stdout).split())[:200]
-        return failed("java", f"{program} -version ended with {answer.returncode}: {words}", FIX)
-    if int(found[1]) < MIN_JAVA:
-        return failed("java", f"{program} is Java {found[1]}, Spark needs {MIN_JAVA} or newer", FIX)
-    return passed("java", f"Java {found[1]} at {program}")
+        return failed("java", f"{program} cannot be started: {error}", JAVA_FIX)
+    version = re.search(r'version "(?:1\.)?(\d+)', result.stderr)
+    if result.returncode or not version:
+        message = " ".join((result.stderr or result.stdout).split())[:200]
+        return failed("java", f"{program} -version ended with {result.returncode}: {message}", JAVA_FIX)
+    if int(version[1]) < MIN_JAVA:
+        return failed("java", f"{program} is Java {version[1]}, Spark needs {MIN_JAVA} or newer", JAVA_FIX)
+    return passed("java", f"Java {version[1]} at {program}")
 
 
 def spark_environment() -> CheckResult:
-    """What the shell says to another Spark; ours does not listen, which is worth knowing."""
-    found = other_spark_variables()
-    if not found:
+    """Which variables are set for another Spark; ours ignores them, which a person may want to know."""
+    variables = other_spark_variables()
+    if not variables:
         return passed("spark", "nothing in the environment is meant for another Spark or Java")
-    return passed("spark", f"{', '.join(found)} set for another Spark or Java; the Spark of ingest does not see them")
+    return passed(
+        "spark", f"{', '.join(variables)} set for another Spark or Java; the Spark of ingest does not see them"
+    )

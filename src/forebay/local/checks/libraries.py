@@ -19,7 +19,7 @@ from forebay.tracking import SCHEMA_REVISION, client, is_used, known_revisions, 
 
 
 def python_version(version: tuple[int, ...] = sys.version_info[:3]) -> CheckResult:
-    """The interpreter is one that the package supports."""
+    """The package supports the interpreter."""
     found = ".".join(map(str, version))
     wanted = metadata.metadata("forebay")["Requires-Python"]
     if SpecifierSet(wanted).contains(found):
@@ -53,7 +53,7 @@ def _mismatch(wanted: Requirement) -> str | None:
 
 
 def hidden_modules() -> CheckResult:
-    """No folder of PYTHONPATH has a module that is taken for one of Python's or of a package that we need."""
+    """No folder of PYTHONPATH hides a module of Python or of an installed package."""
     names = frozenset(sys.stdlib_module_names) | frozenset(metadata.packages_distributions())
     found = [path for path in shadowing_modules(names) if not path.is_relative_to(sysconfig.get_path("purelib"))]
     if not found:
@@ -81,7 +81,7 @@ def torch_build() -> CheckResult:
 
 
 def processor() -> CheckResult:
-    """What training will choose its threads and precision from; never wrong, only worth knowing."""
+    """The hardware from which training chooses threads and precision; this check always passes."""
     from forebay.train.plan.hardware import inspect_hardware
 
     found = inspect_hardware()
@@ -91,13 +91,13 @@ def processor() -> CheckResult:
 
 
 def mlflow_store(home: Home) -> CheckResult:
-    """The tracking store and registry answer."""
+    """The tracking store and the registry answer."""
     if not is_used(home):
         return passed("mlflow", "no run has been recorded yet")
     uri = shown_uri(home)
-    if uri.startswith("sqlite:") and (told := _of_schema(home, uri)):
-        return told
-    # An unreachable server must be told soon; MLflow's own defaults try for minutes.
+    if uri.startswith("sqlite:") and (result := _schema_check(home, uri)):
+        return result
+    # A person should hear of an unreachable server soon; with its defaults MLflow tries for minutes.
     os.environ.setdefault(MLFLOW_MAX_RETRIES, "1")
     os.environ.setdefault(MLFLOW_TIMEOUT, "5")
     try:
@@ -117,8 +117,8 @@ def mlflow_store(home: Home) -> CheckResult:
     return passed("mlflow", f"{versions} model versions in {uri}")
 
 
-def _of_schema(home: Home, uri: str) -> CheckResult | None:
-    """What there is to say of the database before MLflow looks at it; None where it can be used as it is."""
+def _schema_check(home: Home, uri: str) -> CheckResult | None:
+    """The result for a database that MLflow cannot use as it is; None where it can."""
     try:
         found = schema_revision(home.mlflow_database)
     except DamagedFileError as error:
@@ -126,6 +126,6 @@ def _of_schema(home: Home, uri: str) -> CheckResult | None:
     if found in (None, SCHEMA_REVISION) or found == (known := known_revisions())[0]:
         return None
     if found in known:
-        later = "the next command that needs it migrates it, after a copy"
-        return passed("mlflow", f"{uri} is of an older MLflow; {later}")
+        migration = "the next command that needs it copies and migrates it"
+        return passed("mlflow", f"{uri} is of an older MLflow; {migration}")
     return failed("mlflow", f"{uri} is of a newer MLflow (schema {found})", "Use the Forebay that made it.")

@@ -1,4 +1,4 @@
-"""Checks that cost nothing to make: interpreter of the steps, disk, memory and clock."""
+"""Checks that take no time: the interpreter of the steps, disk, memory and clock."""
 
 import os
 import shutil
@@ -11,27 +11,27 @@ from forebay.backend.check import CheckResult, failed, passed
 from forebay.settings.environment import HOME_VARIABLE
 
 GIB = 2**30
-MIN_FREE_DISK_BYTES = 1 * GIB  # a digits run writes 20 MiB; Spark, checkpoints and sqlite need room to turn round
-MIN_FREE_MEMORY_BYTES = 2 * GIB  # Spark's JVM and PyTorch, one after the other, with some rest for the server
+MIN_FREE_DISK_BYTES = 1 * GIB  # a digits run writes 20 MiB; Spark and sqlite need room for temporary files
+MIN_FREE_MEMORY_BYTES = 2 * GIB  # Spark's JVM and PyTorch, one after the other, and the server
 CLOCK_TOLERANCE_S = 24 * 3600.0
 
 
 def step_interpreter(executable: Path | None = None) -> CheckResult:
-    """The pipeline's steps, which are started as `python3` from the interpreter's folder, will find it."""
+    """The folder of this interpreter has the `python3` that the pipeline's steps are started with."""
     executable = Path(sys.executable) if executable is None else executable
     wanted = executable.parent / "python3"
     if os.access(wanted, os.X_OK):
         return passed("environment", f"steps run with {wanted}")
     return failed(
         "environment",
-        f"{wanted} does not exist or cannot be started, and the pipeline's steps run with it",
+        f"{wanted} does not exist or cannot be started, and the pipeline's steps need it",
         "The virtual environment is broken: delete it and make it again (`make setup`; Debian and Ubuntu need the "
         "package python3-venv).",
     )
 
 
 def free_disk(folder: Path, minimum_bytes: int = MIN_FREE_DISK_BYTES) -> CheckResult:
-    """The file system of the state folder, which need not exist yet, has room."""
+    """The file system of the state folder, which need not exist yet, has free space."""
     existing = next(path for path in [folder, *folder.parents] if _is_dir(path))
     free = shutil.disk_usage(existing).free
     detail = f"{_gib(free)} free for {folder}"
@@ -45,7 +45,7 @@ def free_disk(folder: Path, minimum_bytes: int = MIN_FREE_DISK_BYTES) -> CheckRe
 
 
 def free_memory(minimum_bytes: int = MIN_FREE_MEMORY_BYTES) -> CheckResult:
-    """Spark and PyTorch fit."""
+    """Spark and PyTorch fit into the free memory."""
     import psutil
 
     free = int(psutil.virtual_memory().available)
@@ -56,7 +56,7 @@ def free_memory(minimum_bytes: int = MIN_FREE_MEMORY_BYTES) -> CheckResult:
 
 
 def clock(now: datetime | None = None) -> CheckResult:
-    """The clock is not before the moment this code was installed: S3 signatures and run names need the time."""
+    """The clock shows a time after this code was installed: S3 signatures and run names need the right time."""
     now = datetime.now(UTC) if now is None else now
     installed = Path(__file__).stat().st_mtime
     detail = f"{now:%Y-%m-%d %H:%M:%S} UTC, zone {time.strftime('%Z')}"
@@ -70,7 +70,7 @@ def clock(now: datetime | None = None) -> CheckResult:
 
 
 def _is_dir(path: Path) -> bool:
-    """Like `Path.is_dir`, which raises where this user may not look; whether it can be used is another check's."""
+    """As `Path.is_dir`, but False for a folder that this user may not see; other checks say whether it is usable."""
     try:
         return path.is_dir()
     except OSError:

@@ -1,4 +1,4 @@
-"""The quick checks before a run: what would stop it minutes later is said now, with its fix."""
+"""The quick checks before a run: they report now, with the fix, what would stop it minutes later."""
 
 from pathlib import Path
 
@@ -15,11 +15,11 @@ from forebay.state import Home
 
 
 def check_before_run(home: Home, options: ServerOptions) -> None:
-    """Look at what is missing or busy most often; takes milliseconds. `forebay doctor` looks at everything.
+    """Check what is most often missing or busy, within milliseconds; `forebay doctor` checks everything.
 
     Args:
         home: the state folder, open.
-        options: where the server would listen, should none of this state folder run yet, and what runs the steps.
+        options: where the server would listen if this state folder has none yet, and what runs the steps.
 
     Raises:
         ConfigError: there is no such address, or a key that signs or verifies models cannot be used.
@@ -38,10 +38,10 @@ def check_before_run(home: Home, options: ServerOptions) -> None:
 
 
 def check_before_steps(out: Path, *, spark: bool) -> None:
-    """The same before single steps outside a run.
+    """Check the same before single steps outside a run.
 
     Args:
-        out: where they will write; need not exist yet.
+        out: the folder that they will write; it need not exist yet.
         spark: whether ingest is one of them.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The keys that sign and verify models: whether they can be used, and belong to each other."""
+"""Whether the keys that sign and verify models can be used and belong to each other."""
 
 from forebay.backend.check import CheckResult, failed_with, passed
 from forebay.errors import ConfigError, MachineError
@@ -9,27 +9,27 @@ from forebay.state import Home
 
 
 def signing_keys() -> CheckResult:
-    """The keys that are set can be used with what is installed."""
+    """The keys that are set can be read, and the library that uses them is installed."""
     try:
         key, public = read_signing_key(), read_public_keys()
         require_library()
     except (ConfigError, MachineError) as error:
         return failed_with("signing", error)
     signs = f"register signs with the key {key.public.fingerprints[:12]}…" if key else "register signs nothing"
-    verifies = f"servers verify by {len(public.by_fingerprint)} key(s)" if public else "servers verify nothing"
+    verifies = f"servers verify with {len(public.by_fingerprint)} key(s)" if public else "servers verify nothing"
     return passed("signing", f"{signs}, {verifies}")
 
 
 def check_keys(home: Home, *, installed: bool) -> None:
-    """Find out before a run what register or the server would refuse after training.
+    """Refuse keys before a run that register or the server would refuse after training.
 
     Args:
         home: the state folder, open.
-        installed: whether model-signing must be installed here; images have it.
+        installed: whether model-signing must be installed here; container images have it.
 
     Raises:
-        ConfigError: a key cannot be used, or this run's model would not be signed as it is to be verified.
-        MachineError: model-signing is not installed, or the running server verifies otherwise.
+        ConfigError: a key cannot be used, or it would sign this run's model so that verification fails.
+        MachineError: model-signing is not installed, or the running server verifies with other keys.
     """
     key, public = read_signing_key(), read_public_keys()
     if installed and (key or public):

@@ -1,11 +1,11 @@
-"""All the checks of `forebay doctor`, in the order a person would mend things."""
+"""All checks of `forebay doctor`, in the order in which a person would repair things."""
 
 import os
 from collections.abc import Iterator
 
 from forebay.backend.check import CheckResult, failed, failed_with, passed
 from forebay.errors import ConfigError, MachineError
-from forebay.local.checks import java, libraries, logins, machine, signing, storage
+from forebay.local.checks import java, libraries, machine, s3_access, s3_store, signing
 from forebay.local.server import control, server_status
 from forebay.serving.ports import bind
 from forebay.settings.cluster_environment import CHECKPOINT_STORE
@@ -15,8 +15,8 @@ from forebay.state import Home
 from forebay.state.home import FORMAT
 
 
-def all_checks(home: Home, host: str, port: int) -> Iterator[CheckResult]:
-    """Look at everything a run needs; a check is made when it is asked for, so a caller can print as they come.
+def machine_checks(home: Home, host: str, port: int) -> Iterator[CheckResult]:
+    """Check everything that a run needs; each check is made when its result is asked for.
 
     Args:
         home: the state folder, which need not exist yet.
@@ -39,28 +39,28 @@ def all_checks(home: Home, host: str, port: int) -> Iterator[CheckResult]:
     if state.ok:
         yield libraries.mlflow_store(home)
         yield server_port(home, host, port)
-    yield storage.s3()
+    yield s3_store.s3_store()
     if os.environ.get(SIGNING_KEY) or os.environ.get(VERIFY_KEY):
         yield signing.signing_keys()
     if os.environ.get(CHECKPOINT_STORE):
-        yield logins.checkpoint_store()
+        yield s3_access.checkpoint_store()
     yield machine.clock()
 
 
 def state_folder(home: Home) -> CheckResult:
-    """The state folder has our format and can be written."""
-    probe = home.root / ".doctor"
+    """The state folder has the right format and can be written."""
+    test_file = home.root / ".doctor"
     try:
         home.open()
-        probe.write_bytes(b"")
-        probe.unlink()
+        test_file.write_bytes(b"")
+        test_file.unlink()
     except ConfigError as error:
         return failed_with("state", error)
     except OSError as error:
         return failed(
             "state",
             f"{home.root} cannot be written: {error.strerror}",
-            f"Make it yours (`chown -R $USER {home.root}`), or set {HOME_VARIABLE} to a folder that you can write.",
+            f"Become its owner (`chown -R $USER {home.root}`), or set {HOME_VARIABLE} to a folder that you can write.",
         )
     return passed("state", f"{home.root}, format {FORMAT}")
 
@@ -80,7 +80,7 @@ def server_port(home: Home, host: str, port: int) -> CheckResult:
 
 
 def require_free_port(host: str, port: int, setting: str) -> None:
-    """Find out whether a server could listen there.
+    """Refuse an address at which no server could listen.
 
     Args:
         host, port: the address; port 0 is always free.
@@ -88,6 +88,6 @@ def require_free_port(host: str, port: int, setting: str) -> None:
 
     Raises:
         ConfigError: there is no such address.
-        MachineError: the port is taken; the message names the setting and, where this user may know, the process.
+        MachineError: the port is taken; the message names the setting and, where this user may see it, the process.
     """
     bind(host, port, setting).close()
