@@ -40,7 +40,7 @@ def test_importing_any_package_of_forebay_loads_no_heavy_library() -> None:
 def test_one_module_runs_programs_against_a_cluster() -> None:
     install = ROOT / "src" / "forebay" / "install"
     runs = {path.name for path in install.rglob("*.py") if "subprocess" in path.read_text()}
-    assert runs == {"tools.py", "stored.py"}  # stored asks docker, on this machine, which container images are there
+    assert runs == {"programs.py", "stored_images.py"}  # the second asks docker which container images this machine has
     starts = re.compile(rf"""(run|Popen|check_call|check_output)\(\s*\[?["']({"|".join(CLUSTER_PROGRAMS)})\b""")
     elsewhere = [path for path in (ROOT / "src").rglob("*.py") if starts.search(path.read_text())]
     assert elsewhere == []

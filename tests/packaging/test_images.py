@@ -72,3 +72,22 @@ def test_deploy_asks_a_server_without_what_only_the_servers_image_holds() -> Non
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert "127.0.0.1:1" in done.stdout, done.stderr
+
+
+def test_preprocess_train_and_evaluate_import_neither_scikit_learn_nor_scipy() -> None:
+    """The train image holds neither; a library that only asks whether they are installed is told that they are not."""
+    script = (
+        "import importlib, pkgutil, sys\n"
+        "from importlib.machinery import PathFinder\n"
+        "find = PathFinder.find_spec\n"
+        "hidden = {'sklearn', 'scipy'}\n"
+        "PathFinder.find_spec = lambda name, *rest: None if name.split('.')[0] in hidden else find(name, *rest)\n"
+        "for name in ('preprocess', 'train', 'evaluate', 'models', 'components.preprocess', 'components.train',\n"
+        "             'components.evaluate'):\n"
+        "    package = importlib.import_module(f'forebay.{name}')\n"
+        "    for found in pkgutil.walk_packages(getattr(package, '__path__', ()), f'{package.__name__}.'):\n"
+        "        if not found.name.endswith('__main__'): importlib.import_module(found.name)\n"
+        "print(sorted(hidden & {name.split('.')[0] for name in sys.modules}), 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1:] == ["[] True"], done.stderr
