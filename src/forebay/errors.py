@@ -19,7 +19,7 @@ A class stands below each of its bases. The second column names the module, wher
         TrainError
         ModelError
             RegistryError               cluster.rollout.registry_retries
-            NoRollbackTargetError       registry
+            NoRollbackTargetError       registry.bundles
         DeployError
             WrongVersionError
             SupersededError             cluster.rollout.rollout
@@ -37,7 +37,7 @@ A class stands below each of its bases. The second column names the module, wher
             CredentialRenewalError      object_store.access
             StoreRefusedError           object_store.access
         StepFailedError                 backend.summary
-        ConditionError                  local.runs.condition
+        UnknownConditionError           local.runs.condition
         PredictionFailedError           serving.client
         RequestRejectedError            serving.rejection
         ClientDisconnectedError         serving.admission.remote_client

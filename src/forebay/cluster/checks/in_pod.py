@@ -17,7 +17,9 @@ from urllib.parse import urlsplit
 from forebay.backend.check import CheckResult, failed, passed
 from forebay.cluster.checks import clock
 from forebay.cluster.checks.step_environment import STORE_VARIABLES
-from forebay.object_store import CHECK_TIMEOUTS, error_code, new_client
+from forebay.errors import ConfigError
+from forebay.object_store import CHECK_TIMEOUTS, ObjectLocation, parse_uri
+from forebay.object_store.access import StoreAccessError, StoreRefusedError, check_listing
 from forebay.object_store.variables import ENDPOINT_VARIABLES
 from forebay.settings import cluster_environment
 from forebay.settings.environment import API_CERTIFICATE_VARIABLE
@@ -70,28 +72,29 @@ def _buckets() -> Iterator[CheckResult]:
     seen = set()
     for variable in STORE_VARIABLES:
         uri = os.environ.get(variable, "")
-        bucket = urlsplit(uri).netloc
-        if not bucket or bucket not in seen:
-            yield _bucket(variable, uri)
+        if not uri:
+            yield failed("s3", f"{variable} is not set", CHART_FIX)
+            continue
+        try:
+            bucket = parse_uri(uri, variable).bucket
+        except ConfigError as error:
+            yield failed("s3", str(error), CHART_FIX)
+            continue
+        if bucket not in seen:
+            yield _bucket(bucket, uri)
         seen.add(bucket)
 
 
-def _bucket(variable: str, uri: str) -> CheckResult:
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    if not uri:
-        return failed("s3", f"{variable} is not set", CHART_FIX)
-    bucket = urlsplit(uri).netloc
+def _bucket(bucket: str, uri: str) -> CheckResult:
     start = time.monotonic()
     try:
-        client = new_client(CHECK_TIMEOUTS)
-        client.list_objects_v2(Bucket=bucket, MaxKeys=1)
-    except ClientError as error:
-        return _bucket_refused(bucket, str(client.meta.endpoint_url), error_code(error))
-    except (BotoCoreError, ValueError) as error:
+        endpoint = check_listing(ObjectLocation(bucket, ""), CHECK_TIMEOUTS)
+    except StoreRefusedError as error:
+        return _bucket_refused(bucket, error.endpoint, error.code)
+    except StoreAccessError as error:
         return failed("s3", f"{uri} cannot be reached: {error}", f"Correct AWS_ENDPOINT_URL. {CHART_FIX} {NETWORK_FIX}")
     took_ms = (time.monotonic() - start) * 1000
-    return passed("s3", f"{client.meta.endpoint_url} lists the bucket {bucket}, {took_ms:.0f} ms")
+    return passed("s3", f"{endpoint} lists the bucket {bucket}, {took_ms:.0f} ms")
 
 
 def _bucket_refused(bucket: str, where: str, code: str) -> CheckResult:
