@@ -6,7 +6,13 @@ from kfp.dsl import PipelineTask
 
 from forebay import components
 from forebay.settings import cluster_environment
-from forebay.settings.cluster_environment import MLFLOW, MLFLOW_LOGIN, STEP_ENVIRONMENT, STORE, STORE_KEYS
+from forebay.settings.cluster_environment import (
+    MLFLOW_ADDRESS_KEYS,
+    MLFLOW_LOGIN_KEYS,
+    STEP_ENVIRONMENT,
+    STORE_ADDRESS_KEYS,
+    STORE_LOGIN_KEYS,
+)
 from forebay.settings.gpu import GPU_RESOURCE
 from forebay.settings.step_limits import STEP_LIMITS_S
 
@@ -30,8 +36,8 @@ def _give(task: PipelineTask, *, mlflow: bool = False, store: bool = False, more
 
     Each step gets what it uses and no more. Elsewhere there are no such objects, and the environment says it.
     """
-    plain = [*(MLFLOW if mlflow else ()), *(STORE if store else ()), *more]
-    secret = [*(MLFLOW_LOGIN if mlflow else ()), *(STORE_KEYS if store else ())]
+    plain = [*(MLFLOW_ADDRESS_KEYS if mlflow else ()), *(STORE_ADDRESS_KEYS if store else ()), *more]
+    secret = [*(MLFLOW_LOGIN_KEYS if mlflow else ()), *(STORE_LOGIN_KEYS if store else ())]
     kubernetes.use_config_map_as_env(task, STEP_ENVIRONMENT, {key: key for key in plain}, optional=True)
     kubernetes.use_secret_as_env(task, STEP_ENVIRONMENT, {key: key for key in secret}, optional=True)
 
@@ -40,7 +46,7 @@ def _give_signing_key(task: PipelineTask) -> None:
     """The key that signs models, where a cluster has one: a file, as a key has no place in an environment."""
     secret, folder = cluster_environment.SIGNING_SECRET, cluster_environment.SIGNING_FOLDER
     kubernetes.use_secret_as_volume(task, secret, mount_path=folder, optional=True)
-    kubernetes.use_secret_as_env(task, secret, cluster_environment.SIGNING_PASSPHRASE, optional=True)
+    kubernetes.use_secret_as_env(task, secret, cluster_environment.SIGNING_SECRET_VARIABLES, optional=True)
 
 
 @dsl.pipeline(name=NAME, description=DESCRIPTION)

@@ -12,7 +12,7 @@ from forebay.cluster.checks.cluster_checks import cluster_checks
 from forebay.cluster.checks.step_environment import CONFIG_KEYS, OPTIONAL_KEYS
 from forebay.kube import client
 from forebay.object_store.variables import ENDPOINT
-from forebay.settings.cluster_environment import MLFLOW_LOGIN, SIGNING_KEY, STEP_ENVIRONMENT, STORE_KEYS
+from forebay.settings.cluster_environment import MLFLOW_LOGIN_KEYS, SIGNING_KEY, STEP_ENVIRONMENT, STORE_LOGIN_KEYS
 from support.fake_kube import FakeCluster, Object
 from support.helm_chart import CHART, objects, scenario
 from support.paths import ROOT
@@ -270,7 +270,7 @@ def test_a_signing_key_that_register_is_to_use_and_nobody_wrote_is_asked_for(dou
 def test_a_store_of_a_clouds_own_needs_no_keys(double: FakeCluster) -> None:
     double.remove("StatefulSet", "forebay-s3")
     double.remove("Secret", "forebay-models-store")
-    for key in STORE_KEYS:
+    for key in STORE_LOGIN_KEYS:
         del double.find_object("Secret", "forebay-steps")["data"][key]
     assert failures() == []
     assert "without AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, as for a store of the cloud" in details("keys")
@@ -348,9 +348,9 @@ def test_the_keys_that_are_looked_for_are_those_that_steps_take_and_the_chart_wr
     compiled = list(yaml.safe_load_all((ROOT / "pipelines/compiled/training.yaml").read_text()))[1]
     executors = compiled["platforms"]["kubernetes"]["deploymentSpec"]["executors"].values()
     assert _taken(executors, "configMapAsEnv", "configMapKey") == {*CONFIG_KEYS, ENDPOINT, *OPTIONAL_KEYS}
-    assert _taken(executors, "secretAsEnv", "secretKey") == {*MLFLOW_LOGIN, *STORE_KEYS}
+    assert _taken(executors, "secretAsEnv", "secretKey") == {*MLFLOW_LOGIN_KEYS, *STORE_LOGIN_KEYS}
     assert set(double.data("ConfigMap", STEP_ENVIRONMENT)) - set(OPTIONAL_KEYS) == {*CONFIG_KEYS, ENDPOINT}
-    assert set(double.data("Secret", STEP_ENVIRONMENT)) == {*MLFLOW_LOGIN, *STORE_KEYS}
+    assert set(double.data("Secret", STEP_ENVIRONMENT)) == {*MLFLOW_LOGIN_KEYS, *STORE_LOGIN_KEYS}
     assert f"name: {STEP_ENVIRONMENT}" in (CHART / "templates/pipelines/secret-steps.yaml").read_text()
 
 

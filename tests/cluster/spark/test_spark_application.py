@@ -15,7 +15,7 @@ from forebay.cluster.spark.spark_application import (
 )
 from forebay.ingest.spark.session import SETTINGS
 from forebay.kube.custom_job import JobOutcome
-from forebay.settings.cluster_environment import STORE, STORE_KEYS
+from forebay.settings.cluster_environment import STORE_ADDRESS_KEYS, STORE_LOGIN_KEYS
 from forebay.version import VERSION
 from support.manifest_checks import check_custom, check_pod_security, check_schema
 
@@ -29,11 +29,11 @@ WANTED = IngestApplication(
 def template(container: str, *, token: bool) -> dict[str, Any]:
     plain = [
         {"name": name, "valueFrom": {"configMapKeyRef": {"name": "forebay-steps", "key": name, "optional": True}}}
-        for name in STORE
+        for name in STORE_ADDRESS_KEYS
     ]
     secret = [
         {"name": name, "valueFrom": {"secretKeyRef": {"name": "forebay-steps", "key": name, "optional": True}}}
-        for name in STORE_KEYS
+        for name in STORE_LOGIN_KEYS
     ]
     return {
         "spec": {

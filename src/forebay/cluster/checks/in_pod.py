@@ -27,7 +27,7 @@ from forebay.state.mask import without_passwords
 
 OUTPUT_KEY = "forebay_doctor"  # the key of the line that the probe prints
 TIMEOUT_S = 5.0
-(MLFLOW,), (USER, PASSWORD) = cluster_environment.MLFLOW, cluster_environment.MLFLOW_LOGIN
+(MLFLOW,), (USER, PASSWORD) = cluster_environment.MLFLOW_ADDRESS_KEYS, cluster_environment.MLFLOW_LOGIN_KEYS
 CHART_FIX = "The chart writes the ConfigMap and the Secret forebay-steps: `forebay up` installs them again."
 NETWORK_FIX = (
     "See that its pods run (`kubectl get pods --namespace forebay`), and that no NetworkPolicy keeps those of this "

@@ -26,7 +26,7 @@ from forebay.kube.pod_logs import with_last_lines
 from forebay.kube.pod_problems import PodProblem, WorkloadTerms, find_pod_problems
 from forebay.kube.retries import START_RETRY_S
 from forebay.object_store.variables import ENDPOINT
-from forebay.settings.cluster_environment import MLFLOW_LOGIN, STORE_KEYS
+from forebay.settings.cluster_environment import MLFLOW_LOGIN_KEYS, STORE_LOGIN_KEYS
 from forebay.settings.environment import API_CERTIFICATE_VARIABLE
 from forebay.settings.namespaces import PIPELINES
 from forebay.signals import SignalGuard, SignalInterrupt, signal_guard
@@ -42,7 +42,7 @@ PROBE_POD = OneShotPod(
     app_name="forebay-doctor",
     module="forebay.cluster.checks.in_pod",
     config_keys=(*CONFIG_KEYS, ENDPOINT),  # as steps take them
-    secret_keys=(*MLFLOW_LOGIN, *STORE_KEYS),
+    secret_keys=(*MLFLOW_LOGIN_KEYS, *STORE_LOGIN_KEYS),
     variables=((API_CERTIFICATE_VARIABLE, f"{CERTIFICATE_FOLDER}/ca.crt"),),
     mounted_config_maps=(("kube-root-ca.crt", CERTIFICATE_FOLDER),),  # every namespace has it
     mounts_api_token=False,

@@ -12,16 +12,16 @@ from forebay.kube.resource_types import ResourceType
 from forebay.object_store.variables import ENDPOINT
 from forebay.settings.cluster_environment import (
     CHECKPOINT_STORE,
-    MLFLOW,
-    MLFLOW_LOGIN,
+    MLFLOW_ADDRESS_KEYS,
+    MLFLOW_LOGIN_KEYS,
     MODEL_STORE,
     SIGNING_KEY,
     SIGNING_KEY_FILE,
     SIGNING_SECRET,
     SPARK_ACCOUNT,
     STEP_ENVIRONMENT,
-    STORE,
-    STORE_KEYS,
+    STORE_ADDRESS_KEYS,
+    STORE_LOGIN_KEYS,
     VERIFY_KEY,
     WORK_STORE,
 )
@@ -30,7 +30,7 @@ from forebay.settings.namespaces import PIPELINES
 MODELS_STORE_SECRET = "forebay-models-store"  # noqa: S105 - the name of the Secret with which servers fetch models
 STORE_VARIABLES = (MODEL_STORE, CHECKPOINT_STORE, WORK_STORE)
 OPTIONAL_KEYS = (SPARK_ACCOUNT, SIGNING_KEY, VERIFY_KEY)  # set with spark.enabled, signing.enabled, signing.verifyKeys
-CONFIG_KEYS = (*MLFLOW, *STORE_VARIABLES, *(key for key in STORE if key != ENDPOINT))
+CONFIG_KEYS = (*MLFLOW_ADDRESS_KEYS, *STORE_VARIABLES, *(key for key in STORE_ADDRESS_KEYS if key != ENDPOINT))
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ class RequiredObject:
 
 REQUIRED_OBJECTS = (
     RequiredObject("settings", CONFIG_MAPS, "ConfigMap", PIPELINES, STEP_ENVIRONMENT, CONFIG_KEYS, (ENDPOINT,)),
-    RequiredObject("keys", SECRETS, "Secret", PIPELINES, STEP_ENVIRONMENT, MLFLOW_LOGIN, STORE_KEYS),
-    RequiredObject("keys", SECRETS, "Secret", MODELS, MODELS_STORE_SECRET, (), STORE_KEYS),
+    RequiredObject("keys", SECRETS, "Secret", PIPELINES, STEP_ENVIRONMENT, MLFLOW_LOGIN_KEYS, STORE_LOGIN_KEYS),
+    RequiredObject("keys", SECRETS, "Secret", MODELS, MODELS_STORE_SECRET, (), STORE_LOGIN_KEYS),
 )
 
 

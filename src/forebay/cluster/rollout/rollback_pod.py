@@ -20,7 +20,14 @@ from forebay.kube.one_shot_pod import (
 from forebay.kube.pod_logs import with_last_lines
 from forebay.kube.pod_problems import WorkloadTerms, find_pod_problems
 from forebay.kube.retries import BACKGROUND_RETRY_S, START_RETRY_S
-from forebay.settings.cluster_environment import MLFLOW, MLFLOW_LOGIN, MODEL_STORE, STORE, STORE_KEYS, VERIFY_KEY
+from forebay.settings.cluster_environment import (
+    MLFLOW_ADDRESS_KEYS,
+    MLFLOW_LOGIN_KEYS,
+    MODEL_STORE,
+    STORE_ADDRESS_KEYS,
+    STORE_LOGIN_KEYS,
+    VERIFY_KEY,
+)
 from forebay.settings.environment import HOME_VARIABLE
 from forebay.settings.namespaces import PIPELINES
 from forebay.signals import SignalInterrupt, signal_guard
@@ -99,8 +106,8 @@ def _rollback_pod(name: str, namespace: str) -> OneShotPod:
         app_name="forebay-rollback",
         module=MODULE,
         arguments=(name, namespace),
-        config_keys=(*MLFLOW, *STORE, MODEL_STORE, VERIFY_KEY),
-        secret_keys=(*MLFLOW_LOGIN, *STORE_KEYS),
+        config_keys=(*MLFLOW_ADDRESS_KEYS, *STORE_ADDRESS_KEYS, MODEL_STORE, VERIFY_KEY),
+        secret_keys=(*MLFLOW_LOGIN_KEYS, *STORE_LOGIN_KEYS),
         variables=((HOME_VARIABLE, "/tmp/forebay"),),  # noqa: S108 - a folder of the container
         mounts_api_token=True,
         memory="1Gi",

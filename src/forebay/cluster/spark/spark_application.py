@@ -9,7 +9,7 @@ from forebay.kube.labels import DOMAIN, component_labels
 from forebay.kube.pod_problems import WorkloadTerms
 from forebay.kube.pod_security import restricted_container, restricted_pod
 from forebay.kube.resource_types import Object, ResourceType
-from forebay.settings.cluster_environment import STORE, STORE_KEYS
+from forebay.settings.cluster_environment import STORE_ADDRESS_KEYS, STORE_LOGIN_KEYS
 from forebay.settings.rules import memory_MiB
 
 SPARK_APPLICATIONS = ResourceType("sparkoperator.k8s.io", "v1beta2", "sparkapplications")
@@ -112,7 +112,7 @@ def _template(wanted: IngestApplication, container: str, *, token: bool) -> Obje
             "containers": [
                 {
                     "name": container,
-                    "env": variables_from_chart(STORE, STORE_KEYS),
+                    "env": variables_from_chart(STORE_ADDRESS_KEYS, STORE_LOGIN_KEYS),
                     "securityContext": restricted_container(),
                     "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108
                 }

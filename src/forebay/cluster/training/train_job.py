@@ -8,14 +8,20 @@ from forebay.kube.environment import variables_from_chart
 from forebay.kube.labels import component_labels
 from forebay.kube.pod_problems import WorkloadTerms
 from forebay.kube.resource_types import Object, ResourceType
-from forebay.settings.cluster_environment import CHECKPOINT_STORE, MLFLOW, MLFLOW_LOGIN, STORE, STORE_KEYS
+from forebay.settings.cluster_environment import (
+    CHECKPOINT_STORE,
+    MLFLOW_ADDRESS_KEYS,
+    MLFLOW_LOGIN_KEYS,
+    STORE_ADDRESS_KEYS,
+    STORE_LOGIN_KEYS,
+)
 from forebay.settings.environment import HOME_VARIABLE
 
 TRAIN_JOBS = ResourceType("trainer.kubeflow.org", "v1alpha1", "trainjobs")
 API_VERSION = f"{TRAIN_JOBS.group}/{TRAIN_JOBS.version}"
 TRAINING_RUNTIME = "forebay-train"  # the TrainingRuntime that the chart brings: pods under Pod Security restricted
-CONFIG_KEYS = (CHECKPOINT_STORE, *MLFLOW, *STORE)
-SECRET_KEYS = (*MLFLOW_LOGIN, *STORE_KEYS)
+CONFIG_KEYS = (CHECKPOINT_STORE, *MLFLOW_ADDRESS_KEYS, *STORE_ADDRESS_KEYS)
+SECRET_KEYS = (*MLFLOW_LOGIN_KEYS, *STORE_LOGIN_KEYS)
 TERMS = WorkloadTerms(
     noun="training",
     crash="A machine of the training failed",
