@@ -8,7 +8,7 @@ from forebay.version import VERSION
 
 REPOSITORY = "forebay"
 STEP_TARGETS = ("pipeline", "spark", "train")
-TARGETS = (*STEP_TARGETS, "serve", "mlflow")  # of docker/Dockerfile
+TARGETS = (*STEP_TARGETS, "serve", "mlflow")  # targets of docker/Dockerfile
 
 _REGISTRY = re.compile(r"[a-z0-9][a-z0-9.-]*(:\d+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")

@@ -14,7 +14,7 @@ from forebay.contracts.class_names import class_list
 from forebay.evaluate.gate import Flags, Verdict, mcnemar_p
 from forebay.settings import EvaluateConfig
 
-LARGEST_CLASS = "largest_class"  # of the setting evaluate.baseline; the other one is none
+LARGEST_CLASS = "largest_class"  # value of evaluate.baseline; the other one is none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +23,8 @@ class Baseline:
 
     class_name: str  # the constant answer: the class with the most held-out rows, of equals the first
     rows: int
-    other_rows: int  # of other classes: all that a model can win
-    accuracy: float  # of the constant answer
+    other_rows: int  # rows of other classes: all that a model can win
+    accuracy: float  # accuracy of the constant answer
     model_accuracy: float
     balanced_accuracy: float  # the model's: mean recall of the classes that have rows; a constant answer has 1/classes
     only_model_right: int

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from forebay.evaluate import metrics
 
-DIGITS = 6  # of the fractions in curves; a finer grid only makes files large
+DIGITS = 6  # digits of the fractions in curves; a finer grid only makes files large
 
 
 @dataclass(frozen=True, kw_only=True)

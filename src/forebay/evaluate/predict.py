@@ -12,7 +12,7 @@ from forebay.state import StepLog
 if TYPE_CHECKING:
     from forebay.models import Classifier
 
-BATCH_BYTES = 8_388_608  # of pixels between two progress events
+BATCH_BYTES = 8_388_608  # pixels between two progress events
 
 
 def predict(classifier: "Classifier", split: DatasetSplit, log: StepLog) -> NDArray[np.float32]:

@@ -25,7 +25,7 @@ MAX_SCANS = 100
 MAX_VISITS = 24
 MAX_SEGMENTS = 4096  # before the first scan; a profile or an EXIF of many MB takes some hundreds
 MAX_JUNK_BYTES = 1 << 16  # between them; Pillow looks at each of these bytes in Python
-MAX_EXIF_SEGMENTS = 16  # of up to 64 KiB; Pillow joins them, each time copying what it has
+MAX_EXIF_SEGMENTS = 16  # up to 64 KiB each; Pillow joins them, each time copying what it has
 MAX_EXIF_BYTES = 1 << 20  # JPEG holds 64 KiB of it; each number becomes a Python object where the image is turned
 
 # Reads of Pillow's Python code: one for a block of most files, a few for a chunk of PNG or an extension of GIF, but two
@@ -34,16 +34,16 @@ MAX_READS = 4_000_000
 MAX_PLAIN_SAMPLES = 5_000_000  # numbers in digits (P2, P3)
 MAX_PLAIN_COMMENTS = 1000  # each of them moves up to a MiB
 
-MAX_CHUNKS = 100_000  # of PNG; an encoder that writes 4 kB at a time makes 16 000 of 64 MiB
-MAX_COMPRESSED_CHUNKS = 64  # of PNG: texts and profiles; each may expand to 1 MiB (Pillow's MAX_TEXT_CHUNK)
+MAX_CHUNKS = 100_000  # chunks of a PNG; an encoder that writes 4 kB at a time makes 16 000 of 64 MiB
+MAX_COMPRESSED_CHUNKS = 64  # texts and profiles of a PNG; each may expand to 1 MiB (Pillow's MAX_TEXT_CHUNK)
 
-MAX_TAGS = 4096  # of a TIFF's directory; there are about 20, and 100 in those of microscopes and maps
+MAX_TAGS = 4096  # entries of a TIFF's directory; there are about 20, and 100 in those of microscopes and maps
 MAX_VALUES = 200_000  # numbers in one tag; the largest, a colour map, has 3 * 65536
 MAX_STRIPS = 100_000  # strips or tiles
 MIN_TILE_PIXELS = 20_000_000  # tiles may always cover so many, however small the image is
 MAX_COVERED = 6  # tiles of a larger image may cover so many times its pixels: colours and transparency of a HEIC, edges
 
-MAX_ITEMS = 20_000  # of AVIF and HEIC: boxes, items, parts of items; an image of 50 million pixels has about 200 tiles
+MAX_ITEMS = 20_000  # boxes, items and their parts in AVIF and HEIC; an image of 50 million pixels has about 200 tiles
 MAX_SHARED = 16  # all items together may have so many times the bytes of the file; tiles of one colour share theirs
-MAX_UNITS = 1000  # of coded AV1 in one item; there are three, and a few hundred where each tile has its own
-MAX_TRACKS = 16  # of an animated one, which has one or two
+MAX_UNITS = 1000  # units of coded AV1 in one item; there are three, and a few hundred where each tile has its own
+MAX_TRACKS = 16  # an animated image has one or two

@@ -10,7 +10,7 @@ from pathlib import Path
 from forebay.contracts.bundles.spec import SIGNATURE
 from forebay.signing import SigningKey, load_library, read_signing_key, sign
 
-PREFIX = ".register-"  # of folders in the state folder
+PREFIX = ".register-"  # how its folders in the state folder begin
 
 
 def usable_key() -> SigningKey | None:
@@ -41,7 +41,7 @@ def as_registered(model: Path, key: SigningKey | None, scratch: Path) -> Iterato
     if key is None:
         yield model
         return
-    for leftover in scratch.glob(f"{PREFIX}*"):  # of a register that was killed
+    for leftover in scratch.glob(f"{PREFIX}*"):  # a register that was killed left it
         shutil.rmtree(leftover, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=PREFIX, dir=scratch) as folder:
         copy = Path(folder) / model.name

@@ -24,7 +24,7 @@ from forebay.text import one_line
 
 MISMATCH = "Signature mismatch"  # model-signing begins with it where files differ
 MOST_NAMED = 5  # files in a message
-MAX_BYTES = 1 << 20  # of a signature; ours have 2 KiB
+MAX_BYTES = 1 << 20  # a signature of ours has 2 KiB
 FIX = "Take the version from the registry again, or register the model anew by a run with the key"
 
 

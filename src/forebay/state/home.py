@@ -13,7 +13,7 @@ from forebay.state.files import read_object, write_json
 from forebay.state.lock import FileLock
 
 DEFAULT_HOME = ".forebay"
-FORMAT = 1  # of the state folder; raise it when the layout changes in a way older code cannot read
+FORMAT = 1  # format of the state folder; raise it when the layout changes in a way older code cannot read
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def _run_of_ingest(home: Home, run_id: str | None) -> RunFolder:
     run = find_run(home, run_id)
     wanted = _ingest_parameters(run)
     for earlier in home.list_runs():
-        with contextlib.suppress(DamagedFileError):  # of another run, which may be the one or not
+        with contextlib.suppress(DamagedFileError):  # another run may be the one that is asked for, or not
             same = earlier.run_id <= run.run_id and _ingest_parameters(earlier) == wanted
             if same and any(event["step"] == "ingest" for event in read_events(earlier.events)[0]):
                 return earlier

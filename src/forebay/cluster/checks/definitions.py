@@ -17,7 +17,7 @@ class RequiredKinds:
     group: str
     version: str
     kinds: tuple[str, ...]
-    option: str = ""  # of `forebay up`; set where the platform works without these kinds
+    option: str = ""  # option of `forebay up`; set where the platform works without these kinds
 
 
 REQUIRED_KINDS = (

@@ -19,7 +19,7 @@ class PipelinesLogin:
 
     host: str  # such as https://kfp.example.com; empty for the one behind the kubeconfig
     namespace: str = PIPELINES
-    context: str = ""  # of the kubeconfig
+    context: str = ""  # context of the kubeconfig
     ca_file: str = ""  # certificates to trust, PEM
     token: str = ""
     token_file: str = ""  # read anew for every request: such tokens are short-lived and somebody renews the file

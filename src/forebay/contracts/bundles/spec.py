@@ -26,7 +26,7 @@ class ModelSpec:
     """Everything needed to rebuild and serve a model except its weights."""
 
     architecture: str  # a name that `forebay.models.build` knows
-    options: dict[str, Any]  # of that architecture; JSON scalars
+    options: dict[str, Any]  # options of that architecture; JSON scalars
     classes: list[str]
     height: int
     width: int

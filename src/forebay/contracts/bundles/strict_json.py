@@ -4,7 +4,7 @@ import json
 import math
 from typing import Any
 
-MAX_DEPTH = 20  # of nested lists and objects
+MAX_DEPTH = 20  # nested lists and objects
 
 
 def parse(data: bytes) -> Any:

@@ -23,7 +23,7 @@ class HeifItems:
     parts: dict[int, list[int]] = field(default_factory=dict)  # the items that an item is composed of
     auxiliary: list[int] = field(default_factory=list)  # those that belong to another one, such as its transparency
     _pixels: dict[int, int] = field(default_factory=dict)
-    _bytes_read: int = 0  # of coded images
+    _bytes_read: int = 0  # bytes of coded images
 
     def size_of(self, item: int) -> int:
         """The bytes of an item."""

@@ -16,7 +16,7 @@ from forebay.state.files import write_bytes
 PIECES = ("namespaces", "cert-manager", "kserve-crds", "kserve", "pipelines-crds", *OPTIONAL_PIECES, "pipelines")
 # The chart has objects of kinds that KServe and Trainer define; pipelines read a Secret that the chart makes.
 BEFORE_CHART = PIECES[: PIECES.index("pipelines")]
-MESSAGE_CHARACTERS = 600  # of a message whose end says the cause
+MESSAGE_CHARACTERS = 600  # length of a message whose end says the cause
 RENDER_TIMEOUT_S = 900.0  # kubectl fetches upstream's manifests meanwhile
 CHART_FAILED = re.compile(r"execution error at \([^)]*\): ")
 

@@ -12,7 +12,7 @@ from forebay.install.plan.rendered_platform import RenderedPlatform
 from forebay.install.request import DEPENDENT_PIECES
 
 GIB = 2**30
-LARGEST_STEP_CPU = Decimal("0.5")  # of all steps in the compiled pipeline; a test compares it
+LARGEST_STEP_CPU = Decimal("0.5")  # largest request of a step in the compiled pipeline; a test compares it
 LARGEST_STEP_MEMORY = Decimal(4 * 10**9)
 
 

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from docker.client import DockerClient
     from docker.models.containers import Container
 
-HOME_LABEL = "forebay.home"  # of every container: which state folder it belongs to
+HOME_LABEL = "forebay.home"  # names the state folder that a container belongs to
 MIN_FREE_BYTES = 1_000_000_000
 CONFLICT = 409  # HTTP
-CODE_LABEL = "forebay.code"  # of an image: what code_version() gives inside
+CODE_LABEL = "forebay.code"  # says what code_version() gives inside an image
 BUILD = "Build them in a checkout with `make images`, or pull them from your registry under these names."
 NO_ENGINE = "Install one (on Debian and Ubuntu: apt-get install docker.io), start it, or run without `--runner docker`."
 

@@ -20,7 +20,7 @@ from forebay.state.key_variables import SIGNER
 
 PREFIXES = ("AWS_", "MLFLOW_")  # nothing else of the shell does
 FILES = (*FILE_VARIABLES, MLFLOW_CLIENT_CERTIFICATE, MLFLOW_SERVER_CERTIFICATE)
-PROFILE_FILES = {CONFIG_FILE: "config", CREDENTIALS_FILE: "credentials"}  # of ~/.aws
+PROFILE_FILES = {CONFIG_FILE: "config", CREDENTIALS_FILE: "credentials"}  # files of ~/.aws
 
 
 def passed_on(step: str) -> tuple[dict[str, str], dict[str, dict[str, str]]]:

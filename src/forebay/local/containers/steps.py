@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from docker.client import DockerClient
     from docker.models.containers import Container
 
-RUN_LABEL = "forebay.run"  # of a step's container
+RUN_LABEL = "forebay.run"  # names the run that a step's container belongs to
 POLL_S = 0.1
 GO_ON = "`forebay run` again goes on from what is done."
 NO_GPU = "Install the NVIDIA Container Toolkit and restart the engine, or set train.gpus=0."
