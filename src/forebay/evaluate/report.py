@@ -52,7 +52,7 @@ def write_report(
     Args:
         probabilities: float32, N x K, one row per test image.
         model: the bundle's folder; its `history.json` gives the curves where it is there.
-        run_id: of the pipeline run; empty outside one.
+        run_id: id of the pipeline run; empty outside one.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 

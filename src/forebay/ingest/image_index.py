@@ -81,7 +81,7 @@ def check_class_names(index: pa.Table, data: str) -> None:
     """Refuse names that would forge lines of logs and rewrite terminals wherever a class is named.
 
     Args:
-        index: of the source.
+        index: the index of the source.
         data: the source, for the message.
 
     Raises:

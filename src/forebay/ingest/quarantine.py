@@ -105,7 +105,7 @@ def check(manifest: DataManifest, config: IngestConfig, rows: int, set_aside: in
 
     Args:
         rows: images in the source.
-        set_aside: of them, those that are unlabelled and meant to be.
+        set_aside: those of them that are unlabelled and meant to be.
         out: ingest's output folder.
         where: `quarantine_location`.
 

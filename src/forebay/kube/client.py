@@ -276,7 +276,7 @@ def connect(
     Args:
         context: context of the kubeconfig; empty for the pod's own cluster, or the current context.
         retry_budget: how long a server that is away is waited for; without one, not at all.
-        timeouts: of one request.
+        timeouts: limits of one request.
 
     Raises:
         ConfigError: there is no cluster, or the kubeconfig cannot be used.

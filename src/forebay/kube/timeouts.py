@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class ApiTimeouts:
-    """Of one request to the API server; a watch may take longer by its own time."""
+    """Limits of one request to the API server; a watch may take longer by its own time."""
 
     connect_s: float = 10.0
     read_s: float = 30.0

@@ -47,7 +47,7 @@ def check_listing(location: ObjectLocation, timeouts: StoreTimeouts, make_client
 
     Args:
         location: a bucket, or a prefix in it.
-        timeouts: of the one request.
+        timeouts: limits of the one request.
         make_client: `new_mlflow_client` to ask as MLflow does.
 
     Returns:

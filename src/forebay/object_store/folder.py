@@ -28,7 +28,7 @@ class ObjectFolder:
         Args:
             uri: `s3://BUCKET` or `s3://BUCKET/PREFIX`.
             setting: the setting or variable that holds the URI, for the message.
-            timeouts: of the client.
+            timeouts: limits of the client.
 
         Raises:
             ConfigError: the text is no such URI.

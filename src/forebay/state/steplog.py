@@ -106,7 +106,9 @@ def step(name: str, run_id: str = "") -> Iterator[StepLog]:
         forget_signing_key()
     _refuse_hopeless_retry(log)
     with contextlib.ExitStack() as stack:
-        if events is not None and events.is_relative_to(log.home.root):  # a run of this machine: all that it writes lies there
+        if events is not None and events.is_relative_to(
+            log.home.root
+        ):  # a run of this machine: all that it writes lies there
             stack.enter_context(private_files())
         with _recorded(log):
             yield log

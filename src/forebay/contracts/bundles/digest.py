@@ -39,7 +39,7 @@ def bundle_files(folder: Path, on_file: OnFile | None = None) -> dict[str, Store
     """Every file of a bundle except its signature.
 
     Args:
-        folder: of the bundle.
+        folder: the bundle.
         on_file: called for each file after it was measured, with the file at its beginning. A caller that goes on with
             the very file that was measured, whatever its name leads to later, duplicates the descriptor.
 

@@ -56,8 +56,8 @@ class LayoutErrors:
         Args:
             first: one of the two.
             second: the other one.
-            level: of the shared folders, counted from 1 below the split folders or the top.
-            names: of the shared folders.
+            level: level of the shared folders, counted from 1 below the split folders or the top.
+            names: names of the shared folders.
         """
         problem = f"the folders {first.path}/ and {second.path}/ would become classes, and both hold {_some(names)}"
         if all(parse_split(name) for name in names):

@@ -100,7 +100,7 @@ def run_parts(
     Args:
         parts: `work` is called with 0 to parts - 1, whatever the number of tasks.
         work: runs in a Spark worker.
-        schema: of what it returns, in Spark's words.
+        schema: schema of the result, in Spark's words.
         progress: called now and then with the number of finished parts; without it there are fewer, larger tasks.
     """
     finished = session.sparkContext.accumulator(0)

@@ -58,7 +58,7 @@ def start_server(home: Home, options: Sequence[str], variables: dict[str, str]) 
 
     Args:
         home: the state folder, open.
-        options: of `python -m forebay.serving`.
+        options: options of `python -m forebay.serving`.
         variables: besides those of every container.
 
     Raises:

@@ -52,9 +52,9 @@ class Containers:
         """Run one step to its end.
 
         Args:
-            client: of the engine.
+            client: the client of the engine.
             image: the step's.
-            command: of the compiled file, with kfp's arguments.
+            command: the command of the compiled file, with kfp's arguments.
             volumes: kfp's, the pipeline root alone; it lies in the state folder, which is mounted whole.
 
         Returns:

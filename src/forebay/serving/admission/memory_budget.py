@@ -23,7 +23,7 @@ class MemoryBudget:
         """Reserve `count` more bytes.
 
         Args:
-            address: of the client.
+            address: address of the client.
             count: bytes.
             total, per_address: what all requests, and those of one address, may hold.
             own: bytes that this very request holds already.

@@ -45,7 +45,7 @@ def decode_image_files(
         field: the part of the request, for messages.
         preparation: how ingest prepared the images that the model was trained on.
         reservation: holds the memory of the images, and knows whether the client is still connected.
-        max_bytes: of all images together in the model's size; a single one is always accepted.
+        max_bytes: limit of all images together in the model's size; a single one is always accepted.
 
     Raises:
         NotSmallError: they take too much memory for a small request.

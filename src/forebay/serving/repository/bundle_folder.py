@@ -23,7 +23,7 @@ def find_bundles(
         folder: usually /mnt/models.
         name: to serve a single bundle under; default the name of its dataset. Sub-folders give their own names.
         version: to show; default the first 12 digits of the weights' sha256.
-        digest: of a single bundle, as registered.
+        digest: registered digest of a single bundle.
 
     Raises:
         ConfigError: there is no bundle, it may not be read, or an option for one bundle was given for several.

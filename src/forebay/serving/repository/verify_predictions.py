@@ -19,7 +19,7 @@ def verify_predictions(classifier: Classifier, name: str) -> None:
 
     Args:
         classifier: the model.
-        name: of its folder, for the message.
+        name: name of its folder, for the message.
 
     Raises:
         ModelError: a prediction is not a distribution over the classes.

@@ -53,7 +53,7 @@ def serve_home(
         home: the state folder, open.
         listener: a listening socket.
         defaults: settings by name, for those that `<home>/serving/settings.json` does not have.
-        max_body_bytes: of a request.
+        max_body_bytes: limit of a request's body.
 
     Raises:
         LockHeldError: another server of this state folder runs.
@@ -123,7 +123,7 @@ def run(
         listener: a listening socket; it is closed at the end.
         access: who may ask; its settings may change meanwhile.
         admission: when a request is processed; its limits may change meanwhile.
-        max_body_bytes: of a request.
+        max_body_bytes: limit of a request's body.
         on_start, on_stop: called when the first request can be answered, and when the server begins to end.
     """
     torch.set_num_threads(1)  # each request runs in one thread; more would only contend for the cores
