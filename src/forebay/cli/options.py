@@ -1,7 +1,9 @@
 """Options that several commands share."""
 
+import functools
 import os
 from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,35 +20,67 @@ if TYPE_CHECKING:
 Command = Callable[..., Any]
 
 
-def setting_options(command: Command) -> Command:
-    """Settings of a run: a short option for those that are given most, and `--set` for every one."""
-    options = (
-        click.option(
-            "--model",
-            metavar="NAME",
-            help="Short for --set train.model=…: mlp, lenet5, resnet9, resnet18, mobilenet_v2, …",
-        ),
-        click.option("--name", metavar="NAME", help="Short for --set evaluate.name=…: the registered model's name."),
-        click.option("--seed", type=int, help="Short for --set train.seed=…"),
-        click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True, help="Change a setting; repeatable."),
-        click.option("--fresh", is_flag=True, help="Compute everything again: forget cached results and checkpoints."),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
-def given_settings(assignments: tuple[str, ...], **short: object) -> dict[str, Scalar]:
-    """The checked settings by key, from `--set` and the short options.
+def as_one_argument(group: type[Any], name: str, *options: Command) -> Command:
+    """A decorator that adds options to a command and hands their values over as one object.
 
     Args:
-        short: values of short options; `train_seed` stands for `train.seed`, and None for an option that is not given.
-
-    Raises:
-        ConfigError: no such key, or a value against its rule.
+        group: a dataclass with a field for each option.
+        name: the argument of the command that receives the object.
+        options: decorators of click.
     """
-    words = [f"{key.replace('_', '.', 1)}={value}" for key, value in short.items() if value is not None]
-    return parse_assignments([*words, *assignments])
+    keys = [field.name for field in fields(group)]
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def with_group(**values: Any) -> Any:
+            grouped = group(**{key: values.pop(key) for key in keys})
+            return command(**values, **{name: grouped})
+
+        for option in reversed(options):
+            with_group = option(with_group)
+        return with_group
+
+    return decorate
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """The settings of a run as a person gave them."""
+
+    model: str | None
+    name: str | None
+    seed: int | None
+    assignments: tuple[str, ...]
+    fresh: bool  # forget cached results and checkpoints
+
+    def parse(self, **short: object) -> dict[str, Scalar]:
+        """The checked settings by key, from `--set` and the short options.
+
+        Args:
+            short: values of further short options; `train_gpus` stands for `train.gpus`, None for one not given.
+
+        Raises:
+            ConfigError: a key is unknown, or a value breaks its rule.
+        """
+        given = {**short, "train_model": self.model, "evaluate_name": self.name, "train_seed": self.seed}
+        words = [f"{key.replace('_', '.', 1)}={value}" for key, value in given.items() if value is not None]
+        return parse_assignments([*words, *self.assignments])
+
+
+setting_options = as_one_argument(
+    RunSettings,
+    "settings",
+    click.option(
+        "--model",
+        metavar="NAME",
+        help="Short for --set train.model=…: mlp, lenet5, resnet9, resnet18, mobilenet_v2, …",
+    ),
+    click.option("--name", metavar="NAME", help="Short for --set evaluate.name=…: the registered model's name."),
+    click.option("--seed", type=int, help="Short for --set train.seed=…"),
+    click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True, help="Change a setting; repeatable."),
+    click.option("--fresh", is_flag=True, help="Compute everything again: forget cached results and checkpoints."),
+)
+"""Settings of a run: a short option for those that are given most, and `--set` for every one."""
 
 
 def one_line_text(_: click.Context, __: click.Parameter, value: str) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from forebay.cli.command import command
-from forebay.cli.options import given_settings, json_option, setting_options
+from forebay.cli.options import RunSettings, json_option, setting_options
 from forebay.cli.server_options import address_options, make_server_options, runner_option
 from forebay.errors import ExitCode
 from forebay.settings import all_settings
@@ -36,12 +36,8 @@ if TYPE_CHECKING:
 @json_option
 def run_command(
     data: str | None,
-    model: str | None,
-    name: str | None,
-    seed: int | None,
-    assignments: tuple[str, ...],
+    settings: RunSettings,
     list_settings: bool,
-    fresh: bool,
     wait: bool,
     host: str,
     port: int,
@@ -57,14 +53,14 @@ def run_command(
     if list_settings:
         _print_settings(as_json)
         return 0
-    settings = given_settings(assignments, ingest_data=data, train_model=model, evaluate_name=name, train_seed=seed)
-    check_local_settings(settings)
+    values = settings.parse(ingest_data=data)
+    check_local_settings(values)
     from forebay.backend.protocol import RunRequest
     from forebay.local.backend import LocalBackend
 
     home = Home.find().open(writing=True)
-    backend = LocalBackend(home=home, server_options=make_server_options(home, host, port, runner, settings))
-    return _run(backend, RunRequest(settings=settings, fresh=fresh, wait=wait), as_json=as_json)
+    backend = LocalBackend(home=home, server_options=make_server_options(home, host, port, runner, values))
+    return _run(backend, RunRequest(settings=values, fresh=settings.fresh, wait=wait), as_json=as_json)
 
 
 def _run(backend: "LocalBackend", request: "RunRequest", *, as_json: bool) -> int:

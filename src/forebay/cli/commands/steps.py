@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from forebay.backend.summary import Summary
 from forebay.cli.command import command
 from forebay.cli.options import json_option
 from forebay.cli.render import print_summary
@@ -158,13 +159,17 @@ def evaluate_command(model: str, data: str, out: Path | None, assignments: tuple
         apply_user_umask(out)
     if found.version:
         summary["model"]["version"] = found.version
+    _show_evaluation(evaluation, summary, as_json=as_json)
+    return 0 if summary["gate"]["passed"] else ExitCode.GATE_REFUSED
+
+
+def _show_evaluation(evaluation: "EvaluationResult", summary: Summary, *, as_json: bool) -> None:
     if as_json:
         facts = {key: summary[key] for key in ("data", "accuracy", "gate", "model", "report")}
         print_result(summary, **facts, per_class=evaluation.per_class)
     else:
         print_summary(Console(), summary)
         Console().print(class_table(evaluation))
-    return 0 if summary["gate"]["passed"] else ExitCode.GATE_REFUSED
 
 
 def class_table(evaluation: "EvaluationResult") -> Table:

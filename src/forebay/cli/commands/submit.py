@@ -2,13 +2,21 @@
 
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
 from forebay.cli.command import command
-from forebay.cli.options import cluster_timeouts, given_settings, json_option, one_line_text, setting_options
+from forebay.cli.options import (
+    RunSettings,
+    as_one_argument,
+    cluster_timeouts,
+    json_option,
+    one_line_text,
+    setting_options,
+)
 from forebay.errors import ClusterError, ConfigError, ExitCode
 from forebay.settings.environment import KFP_CA_VARIABLE, KFP_HOST_VARIABLE, KFP_NAMESPACE_VARIABLE
 from forebay.settings.namespaces import PIPELINES
@@ -21,53 +29,87 @@ if TYPE_CHECKING:
 OnInterrupt = Literal["ask", "leave", "terminate"]
 
 
+@dataclass(frozen=True, kw_only=True)
+class PipelinesAddress:
+    """Where Kubeflow Pipelines is."""
+
+    host: str
+    namespace: str
+    context: str
+    ca: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubmittedRun:
+    """What is submitted, and under which names."""
+
+    pipeline: Path | None
+    experiment: str
+    run_name: str
+
+
+address_options = as_one_argument(
+    PipelinesAddress,
+    "address",
+    click.option(
+        "--host",
+        metavar="URL",
+        default="",
+        envvar=[KFP_HOST_VARIABLE, "KF_PIPELINES_ENDPOINT"],
+        help="Address of Kubeflow Pipelines (FOREBAY_KFP_HOST); without it, the kubeconfig leads there.",
+    ),
+    click.option(
+        "--namespace",
+        metavar="NAME",
+        default=PIPELINES,
+        show_default=True,
+        envvar=KFP_NAMESPACE_VARIABLE,
+        show_envvar=True,
+        help="Namespace of Kubeflow Pipelines, or your own where it has many users.",
+    ),
+    click.option(
+        "--context", metavar="NAME", default="", help="Context of the kubeconfig, in place of the current one."
+    ),
+    click.option(
+        "--ca",
+        metavar="FILE",
+        default="",
+        envvar=KFP_CA_VARIABLE,
+        show_envvar=True,
+        help="Certificates (PEM) to trust, where the server's is not signed by a public authority.",
+    ),
+)
+
+run_options = as_one_argument(
+    SubmittedRun,
+    "submitted",
+    click.option(
+        "--pipeline",
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        help="A file of `forebay compile`, in place of the one that came with the package.",
+    ),
+    click.option(
+        "--experiment",
+        metavar="NAME",
+        default="forebay",
+        show_default=True,
+        callback=one_line_text,
+        help="Experiment of the run.",
+    ),
+    click.option(
+        "--run-name",
+        metavar="NAME",
+        default="",
+        callback=one_line_text,
+        help="Name of the run; without it, pipeline, revision and time.",
+    ),
+)
+
+
 @command("submit")
-@click.option(
-    "--host",
-    metavar="URL",
-    default="",
-    envvar=[KFP_HOST_VARIABLE, "KF_PIPELINES_ENDPOINT"],
-    help="Address of Kubeflow Pipelines (FOREBAY_KFP_HOST); without it, the kubeconfig leads there.",
-)
-@click.option(
-    "--namespace",
-    metavar="NAME",
-    default=PIPELINES,
-    show_default=True,
-    envvar=KFP_NAMESPACE_VARIABLE,
-    show_envvar=True,
-    help="Namespace of Kubeflow Pipelines, or your own where it has many users.",
-)
-@click.option("--context", metavar="NAME", default="", help="Context of the kubeconfig, in place of the current one.")
-@click.option(
-    "--ca",
-    metavar="FILE",
-    default="",
-    envvar=KFP_CA_VARIABLE,
-    show_envvar=True,
-    help="Certificates (PEM) to trust, where the server's is not signed by a public authority.",
-)
-@click.option(
-    "--pipeline",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="A file of `forebay compile`, in place of the one that came with the package.",
-)
-@click.option(
-    "--experiment",
-    metavar="NAME",
-    default="forebay",
-    show_default=True,
-    callback=one_line_text,
-    help="Experiment of the run.",
-)
-@click.option(
-    "--run-name",
-    metavar="NAME",
-    default="",
-    callback=one_line_text,
-    help="Name of the run; without it, pipeline, revision and time.",
-)
+@address_options
+@run_options
 @click.option("--data", metavar="URI", help="Short for --set ingest.data=…: s3://BUCKET/PREFIX, or digits.")
 @click.option("--gpus", metavar="N", help="Short for --set train.gpus=…: GPUs of the train step's pod.")
 @setting_options
@@ -82,20 +124,11 @@ OnInterrupt = Literal["ask", "leave", "terminate"]
 )
 @json_option
 def submit_command(
-    host: str,
-    namespace: str,
-    context: str,
-    ca: str,
-    pipeline: Path | None,
-    experiment: str,
-    run_name: str,
+    address: PipelinesAddress,
+    submitted: SubmittedRun,
     data: str | None,
-    model: str | None,
-    name: str | None,
-    seed: int | None,
     gpus: str | None,
-    assignments: tuple[str, ...],
-    fresh: bool,
+    settings: RunSettings,
     no_wait: bool,
     run_id: str,
     on_interrupt: OnInterrupt,
@@ -110,10 +143,8 @@ def submit_command(
     forebay submit                                  through the kubeconfig, on the default data
     forebay submit --host https://kfp.example.com --data s3://bucket/images --gpus 1
     """
-    settings = given_settings(
-        assignments, ingest_data=data, train_model=model, evaluate_name=name, train_seed=seed, train_gpus=gpus
-    )
-    if run_id and (settings or pipeline or no_wait):
+    values = settings.parse(ingest_data=data, train_gpus=gpus)
+    if run_id and (values or submitted.pipeline or no_wait):
         raise ConfigError("--follow looks at a run that is there already: give no settings, --pipeline or --no-wait.")
     from forebay.backend.protocol import RunRequest
     from forebay.cluster.backend import ClusterBackend
@@ -122,24 +153,28 @@ def submit_command(
 
     raise_on_signals()
     backend = ClusterBackend(
-        login=login(host, namespace, context, ca),
-        compiled=pipeline,
-        experiment=experiment,
-        run_name=run_name,
+        login=login(address.host, address.namespace, address.context, address.ca),
+        compiled=submitted.pipeline,
+        experiment=submitted.experiment,
+        run_name=submitted.run_name,
         timeouts=cluster_timeouts(),
     )
     if run_id:
         backend.pipelines.run(run_id)
         started = StartedRun(run_id=run_id, url=backend.pipelines.run_url(run_id), version="")
     else:
-        started = backend.start(RunRequest(settings=settings, fresh=fresh), _warn)
-    click.echo(f"Run {started.run_id}: {started.url or _way_to_ui(namespace, started.run_id)}", err=True)
+        started = backend.start(RunRequest(settings=values, fresh=settings.fresh), _warn)
+    click.echo(f"Run {started.run_id}: {started.url or _way_to_ui(address.namespace, started.run_id)}", err=True)
     if no_wait:
-        if as_json:
-            click.echo(json.dumps({"run_id": started.run_id, "state": "submitted", "run_url": started.url}))
-        click.echo(f"`forebay submit --follow {started.run_id}` follows it.", err=True)
-        return 0
+        _print_started(started, as_json=as_json)
+        return ExitCode.DONE
     return _follow(backend, started, on_interrupt, as_json=as_json)
+
+
+def _print_started(started: "StartedRun", *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"run_id": started.run_id, "state": "submitted", "run_url": started.url}))
+    click.echo(f"`forebay submit --follow {started.run_id}` follows it.", err=True)
 
 
 def _follow(backend: "ClusterBackend", started: "StartedRun", on_interrupt: OnInterrupt, *, as_json: bool) -> int:
