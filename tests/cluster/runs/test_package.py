@@ -58,7 +58,7 @@ def test_a_fresh_package_takes_nothing_from_the_cache_and_forgets_checkpoints() 
 def test_a_file_that_is_no_pipeline_is_refused(tmp_path: Path, content: str) -> None:
     file = tmp_path / "x.yaml"
     file.write_text(content)
-    with pytest.raises(ConfigError, match="is no compiled pipeline"), package(file, fresh=False):
+    with pytest.raises(ConfigError, match="is not a compiled pipeline"), package(file, fresh=False):
         pass
 
 
