@@ -6,19 +6,20 @@ import scipy.stats
 from numpy.typing import NDArray
 
 from forebay.evaluate import baseline
+from forebay.evaluate.significance import fewest_significant_rows
 from forebay.settings import EvaluateConfig
 
 CONFIG = EvaluateConfig()
 CLASSES = ["defect", "ok"]
 
 
-def found(ok: tuple[int, int], defect: tuple[int, int]) -> baseline.Baseline:
+def found(ok: tuple[int, int], defect: tuple[int, int]) -> baseline.BaselineComparison:
     """Of each class so many rows, of which so many are answered right: (right, rows)."""
     labels = np.array([1] * ok[1] + [0] * defect[1])
     right = np.array(
         [True] * ok[0] + [False] * (ok[1] - ok[0]) + [True] * defect[0] + [False] * (defect[1] - defect[0])
     )
-    return baseline.against_largest_class(labels, right, CLASSES)
+    return baseline.compare_with_largest_class(labels, right, CLASSES)
 
 
 def answers(labels: NDArray[np.int64], predicted: int) -> NDArray[np.bool_]:
@@ -40,8 +41,8 @@ def test_no_constant_answer_passes_whatever_the_shares_and_whatever_it_answers(
     shares: tuple[int, int], always: int
 ) -> None:
     labels = np.repeat([1, 0], shares)
-    beside = baseline.against_largest_class(labels, answers(labels, always), CLASSES)
-    refused = baseline.refusal(beside, CONFIG)
+    beside = baseline.compare_with_largest_class(labels, answers(labels, always), CLASSES)
+    refused = baseline.check_baseline(beside, CONFIG)
     assert refused is not None
     assert not refused.passed
     assert "always answering" in refused.reason
@@ -62,9 +63,9 @@ def test_no_constant_answer_passes_whatever_the_shares_and_whatever_it_answers(
 )
 def test_better_means_significantly_better_where_the_rows_can_tell(ok: int, defect: int, passed: bool) -> None:
     beside = found(ok=(ok, 90), defect=(defect, 10))
-    refused = baseline.refusal(beside, CONFIG)
+    refused = baseline.check_baseline(beside, CONFIG)
     assert (refused is None) is passed
-    assert baseline.doubt(beside, CLASSES, CONFIG) is None
+    assert baseline.uncertainty_note(beside, CLASSES, CONFIG) is None
     if refused:
         assert "no better than always answering 'ok', the largest class" in refused.reason
         assert f"accuracy {(ok + defect) / 100:.4f} against 0.9000 on the same 100 held-out rows" in refused.reason
@@ -76,8 +77,8 @@ def test_better_means_significantly_better_where_the_rows_can_tell(ok: int, defe
 def test_a_perfect_model_on_a_tiny_test_set_passes_and_the_doubt_is_said() -> None:
     beside = found(ok=(3, 3), defect=(3, 3))
     assert beside.p_value == 0.125
-    assert baseline.refusal(beside, CONFIG) is None
-    text = baseline.doubt(beside, CLASSES, CONFIG)
+    assert baseline.check_baseline(beside, CONFIG) is None
+    text = baseline.uncertainty_note(beside, CLASSES, CONFIG)
     assert text == (
         "only 3 of 6 held-out rows are of another class than 'defect' (class 'ok'): too few to tell the model from "
         "always answering that (p 0.12, evaluate.significance 0.05); it takes 5. Add images of other classes"
@@ -85,26 +86,26 @@ def test_a_perfect_model_on_a_tiny_test_set_passes_and_the_doubt_is_said() -> No
 
 
 def test_on_a_tiny_test_set_a_tie_is_refused_and_one_row_more_is_enough() -> None:
-    assert baseline.refusal(found(ok=(40, 40), defect=(1, 3)), CONFIG) is None
-    assert baseline.refusal(found(ok=(39, 40), defect=(1, 3)), CONFIG) is not None
+    assert baseline.check_baseline(found(ok=(40, 40), defect=(1, 3)), CONFIG) is None
+    assert baseline.check_baseline(found(ok=(39, 40), defect=(1, 3)), CONFIG) is not None
 
 
 def test_held_out_rows_of_one_class_show_nothing_of_the_others() -> None:
-    refused = baseline.refusal(found(ok=(45, 45), defect=(0, 0)), CONFIG)
+    refused = baseline.check_baseline(found(ok=(45, 45), defect=(0, 0)), CONFIG)
     assert refused is not None
     assert refused.reason.startswith("all 45 held-out rows are of class 'ok', so the model cannot be told from always")
 
 
 @pytest.mark.parametrize(("significance", "rows"), [(0.5, 2), (0.05, 5), (0.01, 7), (0.0001, 14)])
 def test_the_rows_that_could_tell_follow_the_significance(significance: float, rows: int) -> None:
-    assert baseline.rows_to_tell(significance) == rows
+    assert fewest_significant_rows(significance) == rows
     assert 0.5**rows < significance <= 0.5 ** (rows - 1)
 
 
 def test_a_thousand_classes_of_one_row_each_are_judged_by_all_of_them() -> None:
     labels = np.arange(1000)
     names = [str(label) for label in labels]
-    beside = baseline.against_largest_class(labels, labels < 20, names)
+    beside = baseline.compare_with_largest_class(labels, labels < 20, names)
     assert (beside.accuracy, beside.other_rows) == (0.001, 999)
-    assert baseline.refusal(beside, CONFIG) is None
-    assert baseline.refusal(baseline.against_largest_class(labels, labels < 1, names), CONFIG) is not None
+    assert baseline.check_baseline(beside, CONFIG) is None
+    assert baseline.check_baseline(baseline.compare_with_largest_class(labels, labels < 1, names), CONFIG) is not None

@@ -6,7 +6,7 @@ import scipy.stats
 import sklearn.metrics
 
 from forebay.evaluate import metrics
-from forebay.evaluate.measure import measure
+from forebay.evaluate.measurements import measure_classifier
 
 ROWS, CLASSES = 500, 4
 
@@ -57,7 +57,7 @@ def test_every_class_curve_is_scikit_learns_with_a_finite_first_threshold(
 def test_micro_and_macro_areas_are_scikit_learns(answers: tuple[np.ndarray, np.ndarray]) -> None:
     labels, probabilities = answers
     truth = np.eye(CLASSES)[labels]
-    found = measure(labels, probabilities.astype(np.float32), list("abcd"), 0.95).metrics
+    found = measure_classifier(labels, probabilities.astype(np.float32), list("abcd"), 0.95).metrics
     rounded = probabilities.astype(np.float32).astype(np.float64)
     for average in ("micro", "macro"):
         expected = sklearn.metrics.roc_auc_score(truth, rounded, average=average)
@@ -68,7 +68,7 @@ def test_macro_means_and_log_loss_are_scikit_learns(answers: tuple[np.ndarray, n
     labels, probabilities = answers
     probabilities = (probabilities + 0.01) / (probabilities + 0.01).sum(1, keepdims=True)
     predicted = probabilities.argmax(1)
-    found = measure(labels, probabilities.astype(np.float32), list("abcd"), 0.95).metrics
+    found = measure_classifier(labels, probabilities.astype(np.float32), list("abcd"), 0.95).metrics
     assert found["accuracy"] == sklearn.metrics.accuracy_score(labels, predicted)
     assert found["macro_precision"] == pytest.approx(
         sklearn.metrics.precision_score(labels, predicted, average="macro")
@@ -92,7 +92,7 @@ def test_a_thinned_curve_keeps_ends_order_and_area() -> None:
     positive = random.random(20_000) < 0.1
     roc = metrics.roc_curve(positive, random.normal(size=20_000) + 2 * positive)
     assert roc is not None
-    thin = metrics.thin(roc)
+    thin = metrics.thin_curve(roc)
     assert len(thin.fpr) <= metrics.ROC_POINTS
     assert (thin.fpr[0], thin.tpr[0], thin.fpr[-1], thin.tpr[-1]) == (0, 0, 1, 1)
     assert (np.diff(thin.fpr) >= 0).all()
@@ -113,7 +113,7 @@ def test_calibration_bins_hold_every_row_once_and_give_the_textbook_error() -> N
 def test_classes_that_are_absent_or_never_predicted_are_undefined_not_wrong() -> None:
     labels = np.array([0, 0, 1, 1])
     probabilities = np.array([[0.9, 0.05, 0.05], [0.8, 0.1, 0.1], [0.7, 0.2, 0.1], [0.6, 0.3, 0.1]], np.float32)
-    found = measure(labels, probabilities, ["a", "b", "c"], 0.95)
+    found = measure_classifier(labels, probabilities, ["a", "b", "c"], 0.95)
     assert [row["recall"] for row in found.per_class] == [1.0, 0.0, None]
     assert [row["precision"] for row in found.per_class] == [0.5, None, None]
     assert found.per_class[2]["auc"] is None
@@ -124,7 +124,7 @@ def test_classes_that_are_absent_or_never_predicted_are_undefined_not_wrong() ->
 def test_an_absent_class_that_is_answered_has_no_precision_and_is_in_no_mean() -> None:
     labels = np.array([0, 0, 1, 1])
     answers = np.array([0, 0, 1, 2])  # once the class that no row shows
-    found = measure(labels, np.eye(3, dtype=np.float32)[answers], ["a", "b", "c"], 0.95)
+    found = measure_classifier(labels, np.eye(3, dtype=np.float32)[answers], ["a", "b", "c"], 0.95)
     absent = found.per_class[2]
     assert (absent["support"], absent["precision"], absent["recall"], absent["auc"]) == (0, None, None, None)
     assert found.metrics["macro_recall"] == 0.75
@@ -133,7 +133,7 @@ def test_an_absent_class_that_is_answered_has_no_precision_and_is_in_no_mean() -
 
 
 def test_a_single_class_has_no_curve_and_no_area() -> None:
-    found = measure(np.zeros(5, np.int64), np.ones((5, 1), np.float32), ["only"], 0.95)
+    found = measure_classifier(np.zeros(5, np.int64), np.ones((5, 1), np.float32), ["only"], 0.95)
     assert found.roc == ([], [], [])
     assert "roc_auc_micro" not in found.metrics
     assert found.accuracy["value"] == 1.0

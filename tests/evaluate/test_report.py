@@ -14,7 +14,7 @@ from PIL import Image
 
 from forebay.contracts.evaluation import EvaluationResult
 from forebay.evaluate import evaluate
-from forebay.evaluate.charts import Frame, Series, line_chart, padded, ticks
+from forebay.evaluate.charts import ChartLine, PlotArea, line_chart, padded_range, ticks
 from forebay.evaluate.report import history_charts
 from forebay.preprocess import preprocess
 from forebay.settings import EvaluateConfig, PreprocessConfig
@@ -205,14 +205,14 @@ def test_ticks_are_round_and_inside(low: float, high: float, expected: list[floa
 
 
 def test_ranges_hold_flat_curves_too() -> None:
-    low, high = padded([1.0, 1.0], floor=0, ceiling=1)
+    low, high = padded_range([1.0, 1.0], floor=0, ceiling=1)
     assert low < 1.0 <= high
-    low, high = padded([0.0], floor=0)
+    low, high = padded_range([0.0], floor=0)
     assert low < high
 
 
 def test_chart_text_is_escaped() -> None:
-    frame = Frame(x=(0, 1), y=(0, 1), x_label="x", y_label="y")
-    svg = line_chart(frame, [Series("<b>&", [0, 1], [0, 1])], "<title>")
+    frame = PlotArea(x=(0, 1), y=(0, 1), x_label="x", y_label="y")
+    svg = line_chart(frame, [ChartLine("<b>&", [0, 1], [0, 1])], "<title>")
     assert "<b>" not in svg
     assert "&lt;b&gt;&amp;" in svg

@@ -1,4 +1,4 @@
-"""Charts as SVG text: small pure functions. Colours are the page's CSS classes, so charts follow light and dark."""
+"""Charts as SVG text: small pure functions. Colours are the page's CSS classes, so charts follow its theme."""
 
 import math
 from collections.abc import Sequence
@@ -12,8 +12,8 @@ LEFT, RIGHT, TOP, BOTTOM = 46, 14, 30, 38  # margins around the plot, in SVG uni
 
 
 @dataclass(frozen=True)
-class Series:
-    """One line of a chart."""
+class ChartLine:
+    """One line of a chart, as points."""
 
     name: str
     x: Sequence[float]
@@ -22,7 +22,7 @@ class Series:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Frame:
+class PlotArea:
     """A plot area and its scales."""
 
     x: tuple[float, float]
@@ -43,19 +43,19 @@ class Frame:
         return self.height - BOTTOM - (y - low) / (high - low) * (self.height - TOP - BOTTOM)
 
 
-def line_chart(frame: Frame, series: Sequence[Series], title: str) -> Markup:
-    """Lines over a grid, with a legend above; a line of one point is drawn as a dot."""
-    shapes = [_line(frame, line) for line in series]
-    legend = _legend([line for line in series if line.style != "guide"])
-    return _svg(frame, [*_grid(frame), *shapes, legend], title)
+def line_chart(area: PlotArea, lines: Sequence[ChartLine], title: str) -> Markup:
+    """Draw lines over a grid, with a legend above; a line of one point is drawn as a dot."""
+    shapes = [_line(area, line) for line in lines]
+    legend = _legend([line for line in lines if line.style != "guide"])
+    return _svg(area, [*_grid(area), *shapes, legend], title)
 
 
 def reliability_chart(bins: Sequence[CalibrationBin], title: str) -> Markup:
-    """Accuracy per confidence bin against the diagonal of a perfectly calibrated model."""
-    frame = Frame(x=(0, 1), y=(0, 1), x_label="confidence", y_label="accuracy")
-    bars = [_bin(frame, part) for part in bins]
-    diagonal = _line(frame, Series("perfect", (0, 1), (0, 1), "guide"))
-    return _svg(frame, [*_grid(frame), *bars, diagonal], title)
+    """Draw the accuracy of each confidence bin beside the diagonal of a perfectly calibrated model."""
+    area = PlotArea(x=(0, 1), y=(0, 1), x_label="confidence", y_label="accuracy")
+    bars = [_bin(area, each) for each in bins]
+    diagonal = _line(area, ChartLine("perfect", (0, 1), (0, 1), "guide"))
+    return _svg(area, [*_grid(area), *bars, diagonal], title)
 
 
 def ticks(low: float, high: float, wanted: int = 5) -> list[float]:
@@ -67,66 +67,66 @@ def ticks(low: float, high: float, wanted: int = 5) -> list[float]:
     return [round(number * step, 10) for number in range(first, last + 1)]
 
 
-def padded(values: Sequence[float], *, floor: float | None = None, ceiling: float | None = None) -> tuple[float, float]:
-    """A range that holds the values with a little air, inside the given limits; never empty."""
+def padded_range(
+    values: Sequence[float], *, floor: float | None = None, ceiling: float | None = None
+) -> tuple[float, float]:
+    """A range that holds the values with a margin, inside the given limits; never empty."""
     low, high = min(values), max(values)
-    air = (high - low) * 0.06 or max(abs(high) * 0.06, 0.01)
-    low = low - air if floor is None else max(low - air, floor)
-    high = high + air if ceiling is None else min(high + air, ceiling)
+    margin = (high - low) * 0.06 or max(abs(high) * 0.06, 0.01)
+    low = low - margin if floor is None else max(low - margin, floor)
+    high = high + margin if ceiling is None else min(high + margin, ceiling)
     return low, high
 
 
-def _svg(frame: Frame, parts: Sequence[str], title: str) -> Markup:
+def _svg(area: PlotArea, parts: Sequence[str], title: str) -> Markup:
     name = escape(title)
     return Markup(  # noqa: S704 - every text inside went through escape
-        f'<svg viewBox="0 0 {frame.width} {frame.height}" role="img" aria-label="{name}"><title>{name}</title>'
+        f'<svg viewBox="0 0 {area.width} {area.height}" role="img" aria-label="{name}"><title>{name}</title>'
         f"{''.join(parts)}</svg>"
     )
 
 
-def _grid(frame: Frame) -> list[str]:
-    bottom, right = frame.height - BOTTOM, frame.width - RIGHT
+def _grid(area: PlotArea) -> list[str]:
+    bottom, right = area.height - BOTTOM, area.width - RIGHT
     parts = []
-    for value in ticks(*frame.y):
-        y = frame.py(value)
+    for value in ticks(*area.y):
+        y = area.py(value)
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>')
         parts.append(f'<text class="tick" x="{LEFT - 7}" y="{y + 3.5:.1f}" text-anchor="end">{value:g}</text>')
-    for value in ticks(*frame.x, wanted=6):
+    for value in ticks(*area.x, wanted=6):
         parts.append(
-            f'<text class="tick" x="{frame.px(value):.1f}" y="{bottom + 16}" text-anchor="middle">{value:g}</text>'
+            f'<text class="tick" x="{area.px(value):.1f}" y="{bottom + 16}" text-anchor="middle">{value:g}</text>'
         )
     middle_x, middle_y = (LEFT + right) / 2, (TOP + bottom) / 2
     parts.append(f'<line class="axis" x1="{LEFT}" x2="{right}" y1="{bottom}" y2="{bottom}"/>')
-    parts.append(
-        f'<text class="label" x="{middle_x}" y="{frame.height - 4}" text-anchor="middle">{frame.x_label}</text>'
-    )
+    parts.append(f'<text class="label" x="{middle_x}" y="{area.height - 4}" text-anchor="middle">{area.x_label}</text>')
     turned = f'transform="translate(11 {middle_y}) rotate(-90)" text-anchor="middle"'
-    parts.append(f'<text class="label" {turned}>{frame.y_label}</text>')
+    parts.append(f'<text class="label" {turned}>{area.y_label}</text>')
     return parts
 
 
-def _line(frame: Frame, series: Series) -> str:
-    points = [(frame.px(x), frame.py(y)) for x, y in zip(series.x, series.y, strict=True)]
+def _line(area: PlotArea, line: ChartLine) -> str:
+    points = [(area.px(x), area.py(y)) for x, y in zip(line.x, line.y, strict=True)]
     if len(points) == 1:
-        return f'<circle class="{series.style} dot" cx="{points[0][0]:.1f}" cy="{points[0][1]:.1f}" r="4"/>'
+        return f'<circle class="{line.style} dot" cx="{points[0][0]:.1f}" cy="{points[0][1]:.1f}" r="4"/>'
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    return f'<polyline class="{series.style}" points="{path}"/>'
+    return f'<polyline class="{line.style}" points="{path}"/>'
 
 
-def _legend(series: Sequence[Series]) -> str:
+def _legend(lines: Sequence[ChartLine]) -> str:
     parts, x = [], float(LEFT)
-    for line in series:
+    for line in lines:
         parts.append(f'<line class="{line.style}" x1="{x}" x2="{x + 18}" y1="13" y2="13"/>')
         parts.append(f'<text class="legend" x="{x + 24}" y="17">{escape(line.name)}</text>')
         x += 24 + 6.6 * len(line.name) + 22
     return "".join(parts)
 
 
-def _bin(frame: Frame, part: CalibrationBin) -> str:
-    left, right, top = frame.px(part.low), frame.px(part.high), frame.py(part.accuracy)
-    tip = f"confidence {part.confidence:.3f}, accuracy {part.accuracy:.3f}, {part.rows} rows"
-    count = f'<text class="count" x="{(left + right) / 2:.1f}" y="{max(top - 5, 12):.1f}">{part.rows}</text>'
+def _bin(area: PlotArea, calibration: CalibrationBin) -> str:
+    left, right, top = area.px(calibration.low), area.px(calibration.high), area.py(calibration.accuracy)
+    tip = f"confidence {calibration.confidence:.3f}, accuracy {calibration.accuracy:.3f}, {calibration.rows} rows"
+    count = f'<text class="count" x="{(left + right) / 2:.1f}" y="{max(top - 5, 12):.1f}">{calibration.rows}</text>'
     return (
         f'<g><title>{tip}</title><rect class="bar" x="{left + 2:.1f}" y="{top:.1f}" width="{right - left - 4:.1f}" '
-        f'height="{frame.py(0) - top:.1f}" rx="2"/>{count}</g>'
+        f'height="{area.py(0) - top:.1f}" rx="2"/>{count}</g>'
     )

@@ -1,7 +1,7 @@
-"""Measures of a classifier on held-out rows. Pure functions of labels and probabilities.
+"""Metrics of a classifier on held-out rows. Pure functions of labels and probabilities.
 
-N rows, K classes. Written out in numpy because importing scikit-learn costs 1.6 s of a step that takes less; the tests
-hold every function to scikit-learn's and SciPy's values.
+N rows, K classes. They are written in numpy because importing scikit-learn takes 1.6 s, longer than the step; the tests
+compare every function with scikit-learn and SciPy.
 """
 
 import math
@@ -19,7 +19,7 @@ CALIBRATION_BINS = 10
 
 
 def wilson_interval(correct: int, rows: int, confidence: float) -> tuple[float, float]:
-    """Score interval of a proportion.
+    """The score interval of a proportion.
 
     E. B. Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22 (1927) 209-212.
     Unlike the normal approximation it stays inside 0..1 and keeps its coverage near 1, where accuracies lie.
@@ -37,7 +37,7 @@ def wilson_interval(correct: int, rows: int, confidence: float) -> tuple[float, 
 
 
 def confusion_matrix(labels: IntArray, predicted: IntArray, classes: int) -> IntArray:
-    """Count rows by true class (row) and predicted class (column); K x K."""
+    """Count rows by true class (row) and predicted class (column): int64, K x K."""
     return np.bincount(labels * classes + predicted, minlength=classes * classes).reshape(classes, classes)
 
 
@@ -49,7 +49,7 @@ def precision_and_recall(confusion: IntArray) -> tuple[FloatArray, FloatArray]:
 
 
 @dataclass(frozen=True)
-class Roc:
+class RocCurve:
     """A receiver operating characteristic from (0, 0) to (1, 1)."""
 
     fpr: FloatArray
@@ -62,8 +62,8 @@ class Roc:
         return float(np.trapezoid(self.tpr, self.fpr))
 
 
-def roc_curve(positive: NDArray[np.bool_], scores: FloatArray) -> Roc | None:
-    """ROC over every distinct score, or None where one of the two classes has no rows."""
+def roc_curve(positive: NDArray[np.bool_], scores: FloatArray) -> RocCurve | None:
+    """The ROC over every distinct score, or None where one of the two classes has no rows."""
     order = np.argsort(-scores, kind="stable")
     scores, positive = scores[order], positive[order]
     last_of_tie = np.flatnonzero(np.append(np.diff(scores) != 0, True))
@@ -71,25 +71,25 @@ def roc_curve(positive: NDArray[np.bool_], scores: FloatArray) -> Roc | None:
     misses = last_of_tie + 1 - hits
     if hits[-1] == 0 or misses[-1] == 0:
         return None
-    return Roc(
+    return RocCurve(
         fpr=np.append(0.0, misses / misses[-1]),
         tpr=np.append(0.0, hits / hits[-1]),
         thresholds=np.append(scores[0] + 1, scores[last_of_tie]),
     )
 
 
-def micro_roc(labels: IntArray, probabilities: FloatArray) -> Roc | None:
-    """One-versus-rest ROC with the N x K decisions pooled."""
+def micro_roc(labels: IntArray, probabilities: FloatArray) -> RocCurve | None:
+    """The one-versus-rest ROC of the N x K pooled decisions."""
     truth = labels[:, None] == np.arange(probabilities.shape[1])
     return roc_curve(truth.ravel(), probabilities.ravel())
 
 
-def class_rocs(labels: IntArray, probabilities: FloatArray) -> list[Roc | None]:
-    """One-versus-rest ROC per class."""
+def class_rocs(labels: IntArray, probabilities: FloatArray) -> list[RocCurve | None]:
+    """The one-versus-rest ROC of each class."""
     return [roc_curve(labels == label, probabilities[:, label]) for label in range(probabilities.shape[1])]
 
 
-def macro_roc(rocs: list[Roc | None]) -> tuple[FloatArray, FloatArray]:
+def macro_roc(rocs: list[RocCurve | None]) -> tuple[FloatArray, FloatArray]:
     """The mean true positive rate of the classes at each of `ROC_POINTS` false positive rates.
 
     Returns:
@@ -103,11 +103,11 @@ def macro_roc(rocs: list[Roc | None]) -> tuple[FloatArray, FloatArray]:
     return np.append(0.0, fpr), np.append(0.0, tpr)
 
 
-def thin(roc: Roc, points: int = ROC_POINTS) -> Roc:
-    """At most so many points of a curve, evenly along its way from (0, 0) to (1, 1), both kept."""
-    way = roc.fpr + roc.tpr  # never falls, from 0 to 2
-    keep = np.unique(np.searchsorted(way, np.linspace(0, 2, points)))
-    return Roc(roc.fpr[keep], roc.tpr[keep], roc.thresholds[keep])
+def thin_curve(roc: RocCurve, points: int = ROC_POINTS) -> RocCurve:
+    """Keep at most so many points of a curve, evenly spaced along its path from (0, 0) to (1, 1); both ends stay."""
+    path = roc.fpr + roc.tpr  # rises from 0 to 2
+    keep = np.unique(np.searchsorted(path, np.linspace(0, 2, points)))
+    return RocCurve(roc.fpr[keep], roc.tpr[keep], roc.thresholds[keep])
 
 
 @dataclass(frozen=True)
@@ -117,18 +117,18 @@ class CalibrationBin:
     low: float
     high: float
     rows: int
-    confidence: float  # mean of the highest probability
+    confidence: float  # mean of their highest probability
     accuracy: float
 
 
-def calibration_bins(correct: NDArray[np.bool_], confidence: FloatArray) -> list[CalibrationBin]:
-    """Reliability of the highest probability in bins of equal width; bins without rows are left out."""
+def calibration_bins(is_right: NDArray[np.bool_], confidence: FloatArray) -> list[CalibrationBin]:
+    """Compare the highest probability with the accuracy in bins of equal width; bins without rows are left out."""
     edges = np.linspace(0, 1, CALIBRATION_BINS + 1)
     which = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, CALIBRATION_BINS - 1)
     return [
         CalibrationBin(
             float(edges[index]), float(edges[index + 1]), int(inside.sum()),
-            float(confidence[inside].mean()), float(correct[inside].mean()),
+            float(confidence[inside].mean()), float(is_right[inside].mean()),
         )
         for index in range(CALIBRATION_BINS)
         if (inside := which == index).any()
@@ -136,14 +136,14 @@ def calibration_bins(correct: NDArray[np.bool_], confidence: FloatArray) -> list
 
 
 def expected_calibration_error(bins: list[CalibrationBin]) -> float:
-    """Mean gap between confidence and accuracy, weighed by rows.
+    """The mean gap between confidence and accuracy, weighted by rows.
 
     Guo et al., "On calibration of modern neural networks", ICML 2017.
     """
-    rows = sum(part.rows for part in bins)
-    return sum(part.rows * abs(part.accuracy - part.confidence) for part in bins) / rows
+    rows = sum(each.rows for each in bins)
+    return sum(each.rows * abs(each.accuracy - each.confidence) for each in bins) / rows
 
 
 def log_loss(labels: IntArray, probabilities: FloatArray) -> float:
-    """Mean negative logarithm of the true class's probability, which is taken as at least 1e-12."""
+    """The mean negative logarithm of the true class's probability, which counts as at least 1e-12."""
     return float(-np.log(np.maximum(probabilities[np.arange(len(labels)), labels], 1e-12)).mean())

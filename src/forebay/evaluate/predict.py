@@ -1,4 +1,4 @@
-"""A model's answers for a whole split."""
+"""A model's predictions for a whole split."""
 
 from typing import TYPE_CHECKING
 
@@ -12,11 +12,11 @@ from forebay.state import StepLog
 if TYPE_CHECKING:
     from forebay.models import Classifier
 
-BATCH_BYTES = 8_388_608  # pixels between two progress events
+BATCH_BYTES = 8_388_608  # size of the pixels between two progress events
 
 
 def predict(classifier: "Classifier", split: DatasetSplit, log: StepLog) -> NDArray[np.float32]:
-    """Probabilities of every row; float32, N x K.
+    """The probabilities of every row; float32, N x K.
 
     Raises:
         ModelError: the model answers with NaN or infinity.

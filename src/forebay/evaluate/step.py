@@ -1,4 +1,4 @@
-"""The evaluate step: answer the held-out rows, measure, let the gate decide, write the report."""
+"""The evaluate step: predict the held-out rows, measure, let the gate decide, and write the report."""
 
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,17 +16,17 @@ from forebay.contracts.holdout import HASH
 from forebay.contracts.manifest import SplitManifest
 from forebay.contracts.shards import DatasetSplit, open_split
 from forebay.errors import DataError, ModelError
-from forebay.evaluate.champion import decide
-from forebay.evaluate.gate import held_out_for
-from forebay.evaluate.measure import measure
+from forebay.evaluate.comparison import held_out_for
+from forebay.evaluate.decide import Candidate, decide
+from forebay.evaluate.measurements import measure_classifier
 from forebay.evaluate.predict import predict
 from forebay.evaluate.report import write_report
 from forebay.settings import AUTO, EvaluateConfig
 from forebay.state import StepLog, empty_folder, seal
 from forebay.state.machine_errors import add_file_name
 
-SMOKE_ROWS = 1000  # what deploy.smoke_rows may ask for at most
-SMOKE_BYTES = 33_554_432  # large images: fewer rows
+SMOKE_ROWS = 1000  # deploy.smoke_rows may ask for no more
+SMOKE_BYTES = 33_554_432  # with large images, fewer rows are written
 
 
 def evaluate(dataset: Path, model: Path, out: Path, config: EvaluateConfig, log: StepLog) -> EvaluationResult:
@@ -35,7 +35,7 @@ def evaluate(dataset: Path, model: Path, out: Path, config: EvaluateConfig, log:
     Args:
         dataset: preprocess's output folder.
         model: train's output folder, a bundle.
-        out: emptied first; receives what `contracts.evaluation` describes.
+        out: is emptied first; receives the files that `contracts.evaluation` describes.
 
     Raises:
         DamagedArtifactError: a file of the data or of the bundle is not what its step wrote.
@@ -48,35 +48,36 @@ def evaluate(dataset: Path, model: Path, out: Path, config: EvaluateConfig, log:
     check_train_output(model)
     record = bundle_record(model)
     classifier = load_bundle(model, record)
-    _check_fit(classifier.spec, data)
+    _check_input(classifier.spec, data)
     test = _held_out(open_split(dataset, data, "test"), classifier.spec, data, log)
     empty_folder(out)
     probabilities = predict(classifier, test, log)
-    right = probabilities.argmax(axis=1) == test.labels
+    is_right = probabilities.argmax(axis=1) == test.labels
     resolved = replace(config, name=data.name if config.name == AUTO else config.name)
-    verdict = decide(resolved.name, classifier.spec, test, data.split_kind, right, resolved, log)
+    candidate = Candidate(
+        name=resolved.name, spec=classifier.spec, test=test, split_kind=data.split_kind, is_right=is_right
+    )
+    decision = decide(candidate, resolved, log)
     evaluation = EvaluationResult(
         folder=out,
         name=resolved.name,
-        decision=PASSED if verdict.passed else REFUSED,
-        gate=verdict.facts(),
+        decision=PASSED if decision.passed else REFUSED,
+        gate=decision.as_dict(),
         model={**_model_facts(classifier.spec), "bundle_digest": record.digest},
         data=_data_facts(data),
         classes=data.classes,
         settings=asdict(resolved),
-        **vars(measure(test.labels, probabilities, data.classes, config.confidence)),
+        **vars(measure_classifier(test.labels, probabilities, data.classes, config.confidence)),
     )
     evaluation.write()
-    _write_predictions(out, test, probabilities)
-    smoke_rows = max(1, min(SMOKE_ROWS, SMOKE_BYTES // (data.height * data.width * data.channels)))
-    write_smoke(out, test.images_NHWC(0, smoke_rows), probabilities[:smoke_rows])
+    _write_rows(out, test, probabilities)
     write_report(evaluation, test, probabilities, model, log.run_id)
     seal(out)
-    log.result(**_recorded(evaluation))
+    log.result(**_result_facts(evaluation))
     return evaluation
 
 
-def _check_fit(spec: ModelSpec, data: SplitManifest) -> None:
+def _check_input(spec: ModelSpec, data: SplitManifest) -> None:
     model = (spec.classes, spec.height, spec.width, spec.channels)
     if model != (data.classes, data.height, data.width, data.channels):
         raise ModelError(
@@ -87,7 +88,7 @@ def _check_fit(spec: ModelSpec, data: SplitManifest) -> None:
 
 
 def _held_out(test: DatasetSplit, spec: ModelSpec, data: SplitManifest, log: StepLog) -> DatasetSplit:
-    """The test rows that the model was not trained on: all of them where the data is its own."""
+    """The test rows that the model was not trained on; all of them where it was trained on this data."""
     keep = held_out_for(spec, data.split_kind, test.sha256)
     if keep is None:
         if data.split_kind == HASH and spec.data.get("split_kind"):
@@ -123,7 +124,8 @@ def _data_facts(data: SplitManifest) -> dict[str, Any]:
     return {**facts, "classes": len(data.classes)}
 
 
-def _write_predictions(out: Path, test: DatasetSplit, probabilities: NDArray[np.float32]) -> None:
+def _write_rows(out: Path, test: DatasetSplit, probabilities: NDArray[np.float32]) -> None:
+    """Write every prediction, and the first rows for deploy's smoke test."""
     table = pa.table(
         {
             "sha256": pa.array([digest.tobytes().hex() for digest in test.sha256]),
@@ -134,10 +136,12 @@ def _write_predictions(out: Path, test: DatasetSplit, probabilities: NDArray[np.
     )
     with add_file_name(out / PREDICTIONS):
         pq.write_table(table, out / PREDICTIONS)
+    smoke_rows = max(1, min(SMOKE_ROWS, SMOKE_BYTES // test.images_NHWC(0, 1).size))
+    write_smoke(out, test.images_NHWC(0, smoke_rows), probabilities[:smoke_rows])
 
 
-def _recorded(evaluation: EvaluationResult) -> dict[str, Any]:
-    """The facts that summaries and decisions are read from."""
+def _result_facts(evaluation: EvaluationResult) -> dict[str, Any]:
+    """The facts that run summaries and later steps read."""
     return {
         "data": {key: evaluation.data[key] for key in ("rows", "classes", "digest", "quarantined")},
         "accuracy": {key: evaluation.accuracy[key] for key in ("value", "low", "high", "rows")},

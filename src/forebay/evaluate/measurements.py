@@ -1,4 +1,4 @@
-"""From labels and probabilities to the record that `evaluation.json` holds. Pure."""
+"""From labels and probabilities to the measurements that `evaluation.json` holds. Pure functions."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from forebay.evaluate import metrics
 
-DIGITS = 6  # digits of the fractions in curves; a finer grid only makes files large
+CURVE_DIGITS = 6  # decimal places of the points of curves; more would only make files large
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measures:
+class ClassifierMeasurements:
     """The measured part of an `EvaluationResult`; the fields have the same names and meanings there."""
 
     accuracy: dict[str, Any]
@@ -25,25 +25,32 @@ class Measures:
     calibration: list[dict[str, Any]]
 
 
-def measure(
+def measure_classifier(
     labels: NDArray[np.int64], probabilities: NDArray[np.float32], classes: Sequence[str], confidence: float
-) -> Measures:
+) -> ClassifierMeasurements:
     """Measure N answers, N at least 1.
 
     Args:
-        labels: int64, N.
+        labels: int64, N; the true classes.
         probabilities: float32, N x K; rows sum to 1.
+        classes: names of the K classes.
         confidence: coverage of the accuracy's interval.
     """
     scores = probabilities.astype(np.float64)
     predicted = scores.argmax(axis=1)
-    right = predicted == labels
-    low, high = metrics.wilson_interval(int(right.sum()), len(labels), confidence)
-    accuracy = {"value": float(right.mean()), "low": low, "high": high, "rows": len(labels), "confidence": confidence}
+    is_right = predicted == labels
+    low, high = metrics.wilson_interval(int(is_right.sum()), len(labels), confidence)
+    accuracy = {
+        "value": float(is_right.mean()),
+        "low": low,
+        "high": high,
+        "rows": len(labels),
+        "confidence": confidence,
+    }
     confusion = metrics.confusion_matrix(labels, predicted, len(classes))
     class_rocs = metrics.class_rocs(labels, scores)
     micro = metrics.micro_roc(labels, scores)
-    bins = metrics.calibration_bins(right, scores.max(axis=1))
+    bins = metrics.calibration_bins(is_right, scores.max(axis=1))
     flat = {
         "accuracy": accuracy["value"],
         "accuracy_low": low,
@@ -54,19 +61,19 @@ def measure(
         "log_loss": metrics.log_loss(labels, scores),
         "rows": float(len(labels)),
     }
-    return Measures(
+    return ClassifierMeasurements(
         accuracy=accuracy,
         metrics=flat,
         per_class=_per_class(classes, confusion, class_rocs),
         confusion=confusion.tolist(),
         roc=_points(micro),
         macro_roc=_rounded(*metrics.macro_roc(class_rocs)),
-        calibration=[asdict(part) for part in bins],
+        calibration=[asdict(each) for each in bins],
     )
 
 
 def _macro(confusion: NDArray[np.int64]) -> dict[str, float]:
-    """Means over the classes that have rows; a class that is never predicted has precision 0 here."""
+    """Means over the classes that have rows; a class that is never predicted counts with precision 0."""
     present = confusion.sum(axis=1) > 0
     precision, recall = metrics.precision_and_recall(confusion)
     hits = np.diagonal(confusion)
@@ -78,17 +85,17 @@ def _macro(confusion: NDArray[np.int64]) -> dict[str, float]:
     }
 
 
-def _areas(micro: metrics.Roc | None, class_rocs: list[metrics.Roc | None]) -> dict[str, float]:
-    """AUC, micro and macro; left out where a single class leaves no curve."""
+def _areas(micro: metrics.RocCurve | None, class_rocs: list[metrics.RocCurve | None]) -> dict[str, float]:
+    """The micro and macro AUC; left out where there is a single class and so no curve."""
     known = [roc.auc for roc in class_rocs if roc is not None]
     return ({"roc_auc_micro": micro.auc} if micro else {}) | ({"roc_auc_macro": float(np.mean(known))} if known else {})
 
 
 def _per_class(
-    classes: Sequence[str], confusion: NDArray[np.int64], class_rocs: list[metrics.Roc | None]
+    classes: Sequence[str], confusion: NDArray[np.int64], class_rocs: list[metrics.RocCurve | None]
 ) -> list[dict[str, Any]]:
     precision, recall = metrics.precision_and_recall(confusion)
-    precision = np.where(confusion.sum(axis=1) > 0, precision, np.nan)  # no rows: not judged, though it may be answered
+    precision = np.where(confusion.sum(axis=1) > 0, precision, np.nan)  # without rows, a class is not judged
     return [
         {
             "name": name,
@@ -105,13 +112,13 @@ def _defined(value: np.float64) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
-def _points(roc: metrics.Roc | None) -> tuple[list[float], list[float], list[float]]:
+def _points(roc: metrics.RocCurve | None) -> tuple[list[float], list[float], list[float]]:
     if roc is None:
         return [], [], []
-    thinned = metrics.thin(roc)
+    thinned = metrics.thin_curve(roc)
     fpr, tpr = _rounded(thinned.fpr, thinned.tpr)
-    return fpr, tpr, thinned.thresholds.round(DIGITS).tolist()
+    return fpr, tpr, thinned.thresholds.round(CURVE_DIGITS).tolist()
 
 
 def _rounded(fpr: NDArray[np.float64], tpr: NDArray[np.float64]) -> tuple[list[float], list[float]]:
-    return fpr.round(DIGITS).tolist(), tpr.round(DIGITS).tolist()
+    return fpr.round(CURVE_DIGITS).tolist(), tpr.round(CURVE_DIGITS).tolist()
