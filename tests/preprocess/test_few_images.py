@@ -13,7 +13,7 @@ from forebay.contracts.manifest import SplitManifest
 from forebay.contracts.shards import open_split
 from forebay.errors import DataError
 from forebay.preprocess import preprocess
-from forebay.preprocess.split import TEST, TRAIN, VALIDATION, RowKeys, assign
+from forebay.preprocess.split import TEST, TRAIN, VALIDATION, RowKeys, assign_splits
 from forebay.settings import PreprocessConfig
 from forebay.state import StepLog
 from support.row_tables import write_table
@@ -46,7 +46,7 @@ fractions = st.sampled_from([(0.15, 0.05), (0.01, 0.0), (0.9, 0.05), (0.5, 0.45)
 
 
 def split(keys: RowKeys, holdout: float = HOLDOUT, validation: float = VALID, kind: str = HASH) -> NDArray[np.int8]:
-    return assign(keys, kind=kind, holdout=holdout, validation=validation)
+    return assign_splits(keys, kind=kind, holdout=holdout, validation=validation)
 
 
 def by_fraction(keys: RowKeys, holdout: float, validation: float) -> NDArray[np.int8]:

@@ -17,15 +17,15 @@ DROPPED = -1  # a training row of the source whose image is also one of its test
 
 @dataclass(frozen=True)
 class RowKeys:
-    """What decides a row's place; N rows in the order of the table."""
+    """What decides the split and the order of rows; N rows in the order of the table."""
 
     sha256: NDArray[np.uint8]  # N x 32
     labels: NDArray[np.int64]  # N
     source_split: NDArray[np.str_]  # N; train, test or empty
 
 
-def choose_kind(source_split: NDArray[np.str_], wanted: str, source: str) -> str:
-    """Resolve the setting `preprocess.split`: auto takes the source's own split where it is a whole one.
+def choose_split_kind(source_split: NDArray[np.str_], wanted: str, source: str) -> str:
+    """Resolve the setting `preprocess.split`: auto takes the source's own split where it has both sides.
 
     Raises:
         DataError: the source's split is asked for and it has none.
@@ -42,19 +42,19 @@ def choose_kind(source_split: NDArray[np.str_], wanted: str, source: str) -> str
     return wanted
 
 
-def assign(keys: RowKeys, *, kind: str, holdout: float, validation: float) -> NDArray[np.int8]:
+def assign_splits(keys: RowKeys, *, kind: str, holdout: float, validation: float) -> NDArray[np.int8]:
     """Give every row its split: TRAIN, VALIDATION, TEST or DROPPED.
 
-    A fraction of the rows, by content. A class with so few rows that it would have none to learn from, or none to be
+    The content decides, by fractions. A class with so few rows that it would have none to learn from, or none to be
     judged by, gets one of each: its image of the highest content fraction is trained on, the one of the lowest is
     held out. A class of one image is trained on. The source's own test rows are never touched.
 
-    Equal images always share a split, because nothing but their digest (and the source's word) is looked at.
+    Equal images always share a split, because only their digest (and the source's own split) decides.
 
     Args:
         kind: hash or source.
         holdout: fraction of rows for test; not used with the source's own split.
-        validation: fraction of rows; with the source's own split, of its training rows.
+        validation: fraction of rows for validation; with the source's own split, a fraction of its training rows.
     """
     fraction = content_fraction(keys.sha256)
     if kind == HASH:
@@ -67,8 +67,8 @@ def assign(keys: RowKeys, *, kind: str, holdout: float, validation: float) -> ND
     return _with_both_sides(keys, by_fraction, kind)
 
 
-def order(keys: RowKeys, splits: NDArray[np.int8], split: int) -> NDArray[np.int64]:
-    """Rows of one split by digest, then label: the same order however the table was partitioned.
+def order_rows(keys: RowKeys, splits: NDArray[np.int8], split: int) -> NDArray[np.int64]:
+    """Sort the rows of one split by digest, then label: the order is the same however the table was partitioned.
 
     Returns:
         int64, row numbers in the table.
@@ -78,8 +78,10 @@ def order(keys: RowKeys, splits: NDArray[np.int8], split: int) -> NDArray[np.int
     return rows[np.lexsort((keys.labels[rows], words[:, 3], words[:, 2], words[:, 1], words[:, 0]))]
 
 
-def class_rows(labels: NDArray[np.int64], splits: NDArray[np.int8], split: int, classes: int) -> NDArray[np.int64]:
-    """Rows of one split by class; int64, one count per class."""
+def count_class_rows(
+    labels: NDArray[np.int64], splits: NDArray[np.int8], split: int, classes: int
+) -> NDArray[np.int64]:
+    """Count the rows of one split by class; int64, one count per class."""
     return np.bincount(labels[splits == split], minlength=classes)
 
 
@@ -87,11 +89,11 @@ _MOVABLE = {HASH: (TRAIN, VALIDATION, TEST), SOURCE: (TRAIN, VALIDATION)}
 
 
 def _with_both_sides(keys: RowKeys, splits: NDArray[np.int8], kind: str) -> NDArray[np.int8]:
-    """Move an image of each class that lacks training rows, or under the hash split test rows; a copy."""
+    """Move an image of each class that lacks training rows or, with the hash split, test rows; returns a copy."""
     classes = int(keys.labels.max()) + 1
-    lacks = class_rows(keys.labels, splits, TRAIN, classes) == 0
+    lacks = count_class_rows(keys.labels, splits, TRAIN, classes) == 0
     if kind == HASH:
-        lacks |= class_rows(keys.labels, splits, TEST, classes) == 0
+        lacks |= count_class_rows(keys.labels, splits, TEST, classes) == 0
     rows = np.flatnonzero(lacks[keys.labels] & np.isin(splits, _MOVABLE[kind]))
     rows = rows[~_of_several_classes(keys, rows)]
     names, moved = _as_bytes(keys.sha256), splits.copy()
@@ -102,7 +104,7 @@ def _with_both_sides(keys: RowKeys, splits: NDArray[np.int8], kind: str) -> NDAr
 
 
 def _both_sides(names: NDArray[np.bytes_], splits: NDArray[np.int8], kind: str) -> NDArray[np.int8]:
-    """Splits of one class's rows: the highest image trains and the lowest tests where none does."""
+    """The splits of one class's rows: where no image trains, the highest does; where none tests, the lowest does."""
     images = np.unique(names)
     if len(images) and TRAIN not in splits:
         splits = np.where(names == images[-1], TRAIN, splits)
@@ -112,7 +114,7 @@ def _both_sides(names: NDArray[np.bytes_], splits: NDArray[np.int8], kind: str) 
 
 
 def _of_several_classes(keys: RowKeys, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which of these rows show an image that another class shows as well; ingest leaves none, and they stay put."""
+    """Which of these rows show an image that another class shows too; they stay. Ingest leaves no such rows."""
     if not len(rows):
         return np.zeros(0, np.bool_)
     names = _as_bytes(keys.sha256)
@@ -123,12 +125,12 @@ def _of_several_classes(keys: RowKeys, rows: NDArray[np.int64]) -> NDArray[np.bo
 
 
 def check_splits(keys: RowKeys, splits: NDArray[np.int8], classes: list[str], source: str, kind: str) -> None:
-    """Refuse a split that nothing can be learned from or measured on.
+    """Refuse a split from which nothing can be learned, or on which nothing can be measured.
 
     Raises:
         DataError: a class without training rows, or no test rows.
     """
-    missing = np.flatnonzero(class_rows(keys.labels, splits, TRAIN, len(classes)) == 0)
+    missing = np.flatnonzero(count_class_rows(keys.labels, splits, TRAIN, len(classes)) == 0)
     if len(missing):
         them = "it" if len(missing) == 1 else "them"
         where = f"after the split of {len(splits)} rows"

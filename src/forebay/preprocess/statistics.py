@@ -1,4 +1,4 @@
-"""Per-channel mean and deviation, exact: counts of the 256 pixel values, then whole-number arithmetic."""
+"""Exact mean and deviation per channel, from counts of the 256 pixel values and whole-number arithmetic."""
 
 import math
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ def mean_and_std(histogram: NDArray[np.int64]) -> tuple[list[float], list[float]
     """Mean and population standard deviation per channel, in 0..1 units.
 
     Sums are Python integers, so the result is the same on every machine and rounded once. A channel that never
-    changes has no scale; it gets std 1, which leaves it at zero after normalisation (`constant_channels` names it).
+    changes has no scale; it gets std 1, which makes it zero after normalisation (`constant_channels` lists it).
 
     Args:
         histogram: int64, C x 256, each channel with at least one pixel.
@@ -39,7 +39,7 @@ def mean_and_std(histogram: NDArray[np.int64]) -> tuple[list[float], list[float]
 
 
 def constant_channels(histogram: NDArray[np.int64]) -> list[int]:
-    """Channels in which one value fills every pixel."""
+    """The channels in which every pixel has the same value."""
     return [channel for channel, counts in enumerate(histogram) if np.count_nonzero(counts) == 1]
 
 

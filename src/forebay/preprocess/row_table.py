@@ -1,4 +1,4 @@
-"""Reading ingest's row table in batches, twice in the same order: first what decides the split, then the pixels."""
+"""Read ingest's row table in batches, twice in the same order: first what decides the split, then the pixels."""
 
 import math
 from collections.abc import Iterator
@@ -22,13 +22,13 @@ _FIX = "Run ingest again"
 
 
 def read_keys(dataset: Path, manifest: DataManifest) -> RowKeys:
-    """Read digest, label and source split of every row; no pixels.
+    """Read digest, label and source split of every row, without pixels.
 
-    The files are compared with what ingest sealed, and labels and splits with the digest that names the dataset.
+    The files must be those that ingest sealed; labels and splits must give the digest that names the dataset.
 
     Raises:
         DamagedArtifactError: a file, or a row's label, is not what ingest wrote.
-        DataError: the table cannot be read, has another number of rows than its manifest, or a label without class.
+        DataError: the table cannot be read, its number of rows is not the manifest's, or a label has no class.
     """
     check_content(dataset, manifest.maker, [f"{ROWS}/"])
     parts = [_batch_keys(batch) for batch in _batches(dataset, ["sha256", "label", "split"], KEY_BATCH_ROWS)]
@@ -69,10 +69,10 @@ def _check_digest(dataset: Path, keys: RowKeys, manifest: DataManifest) -> None:
 def read_images(dataset: Path, manifest: DataManifest) -> Iterator[NDArray[np.uint8]]:
     """Yield the images in the order of `read_keys`, as uint8 N x H x W x C batches of about 16 MiB.
 
-    The digests are checked on the way, because the split rests on them.
+    The digests are checked on the way, because the split depends on them.
 
     Raises:
-        DataError: a row of another size, or whose pixels are not what its digest says.
+        DataError: a row has another size, or its pixels do not give its digest.
     """
     shape = (manifest.height, manifest.width, manifest.channels)
     batch_rows = max(1, PIXEL_BATCH_BYTES // math.prod(shape))

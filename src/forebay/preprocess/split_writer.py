@@ -1,4 +1,4 @@
-"""Writing the shards: pre-allocated `.npy` files, filled in whatever order the table yields its rows."""
+"""Write the shards: pre-allocated `.npy` files, filled in the order in which the table yields its rows."""
 
 import os
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from forebay.state.machine_errors import add_file_name
 
 
 class SplitWriter:
-    """The files of one split; a row is put at its place by its number in the table."""
+    """The files of one split; a row's number in the table tells its place in them."""
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class SplitWriter:
 
         Args:
             name: train, validation or test.
-            rows: int64; the table's row numbers of this split, in the order they are to lie.
+            rows: int64; the row numbers in the table of this split's rows, in the order in which to write them.
             shape: height, width, channels.
         """
         self.names: list[str] = []
@@ -49,10 +49,11 @@ class SplitWriter:
                 np.save(path, values, allow_pickle=False)
 
     def put(self, first: int, images_NHWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Write those images of a batch that belong here.
+        """Write those images of a batch that belong to this split.
 
         Args:
             first: row number in the table of the batch's first image.
+            images_NHWC: the batch.
 
         Returns:
             The images that were written, a copy.
@@ -72,7 +73,7 @@ class SplitWriter:
 
 
 def _allocated(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """A new file's images, mapped, with their space on the disk: where a disk is full, a write into a map kills.
+    """Map a new file for images and allocate its space: on a full disk, a write into the map would kill the process.
 
     Raises:
         OSError: there is no such space; it names the file.
