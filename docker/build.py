@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from forebay.container_images import TARGETS, image_name
-from forebay.local.containers.client import CODE_LABEL
+from forebay.local.containers.engine import CODE_LABEL
 from forebay.version import VERSION, code_version
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from forebay.cli.main import group
-from forebay.local.containers.steps import private
+from forebay.local.containers.step_containers import with_private_umask
 from forebay.settings.environment import EVENTS_VARIABLE
 from forebay.state import FileLock, Home, step, write_json
 from forebay.state.file_modes import apply_user_umask, private_files
@@ -84,6 +84,6 @@ def test_a_containers_command_runs_as_it_is_under_the_private_umask(tmp_path: Pa
         "--executor_input",
         '{"a": "b"}',
     ]
-    done = subprocess.run(private(words), check=True, capture_output=True, text=True)
+    done = subprocess.run(with_private_umask(words), check=True, capture_output=True, text=True)
     assert done.stdout.strip() == str(words[4:])
     assert _mode(tmp_path / "file") == 0o600

@@ -8,7 +8,7 @@ import pytest
 
 from forebay import container_images
 from forebay.errors import MachineError
-from forebay.local.containers.client import check, connected
+from forebay.local.containers.engine import check_engine, engine_client
 from support.opt_in import skip_unless_asked
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def engine() -> "Iterator[DockerClient]":
     try:
-        check(container_images.RUN_IMAGES)
+        check_engine(container_images.RUN_IMAGES)
     except MachineError as error:
         pytest.fail(str(error))
-    with connected() as client:
+    with engine_client() as client:
         yield client

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from forebay.backend.summary import STEPS
-from forebay.local.containers.client import HOME_LABEL, label_of
-from forebay.local.containers.steps import RUN_LABEL
+from forebay.local.containers.engine import HOME_LABEL, home_label_value
+from forebay.local.containers.step_containers import RUN_LABEL
 from forebay.state import Home
 from support.forebay_command import Forebay, cached_steps
 
@@ -30,7 +30,7 @@ def cli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forebay]:
 
 @pytest.mark.parametrize("step", STEPS)
 def test_the_step_is_named_and_what_came_before_is_kept(engine: "DockerClient", cli: Forebay, step: str) -> None:
-    filters = {"event": "start", "label": [f"{HOME_LABEL}={label_of(Home(cli.home))}", RUN_LABEL]}
+    filters = {"event": "start", "label": [f"{HOME_LABEL}={home_label_value(Home(cli.home))}", RUN_LABEL]}
     started = engine.events(decode=True, filters=filters)
 
     def kill_the_steps_containers() -> None:
@@ -73,6 +73,6 @@ def test_gpus_that_the_engine_cannot_give_are_named_with_the_fix(engine: "Docker
 
 def steps_of(engine: "DockerClient", cli: Forebay) -> list[Any]:
     """The step containers of a state folder, running or not."""
-    filters = {"label": [f"{HOME_LABEL}={label_of(Home(cli.home))}", RUN_LABEL]}
+    filters = {"label": [f"{HOME_LABEL}={home_label_value(Home(cli.home))}", RUN_LABEL]}
     found: list[Any] = engine.containers.list(all=True, filters=filters)
     return found

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from forebay.container_images import SERVE
-from forebay.local.containers.client import HOME_LABEL, label_of
-from forebay.local.containers.steps import RUN_LABEL
+from forebay.local.containers.engine import HOME_LABEL, home_label_value
+from forebay.local.containers.step_containers import RUN_LABEL
 from forebay.serving.state import ServingFiles, read_server
 from forebay.state import Home
 from support.forebay_command import Forebay
@@ -40,7 +40,7 @@ def summary(containers: Forebay) -> dict[str, Any]:
 
 def left(engine: "DockerClient", home: Path, label: str) -> list[Any]:
     """The containers of a state folder that bear a label."""
-    return engine.containers.list(all=True, filters={"label": [f"{HOME_LABEL}={label_of(Home(home))}", label]})
+    return engine.containers.list(all=True, filters={"label": [f"{HOME_LABEL}={home_label_value(Home(home))}", label]})
 
 
 def test_it_ends_in_an_answer_from_the_serve_container(

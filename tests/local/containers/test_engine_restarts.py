@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from forebay.errors import MachineError
-from forebay.local.containers.serve import engine_restarts
+from forebay.local.containers.server_container import engine_restarts
 from forebay.local.server import server_status
 from forebay.local.server.status_text import server_lines
 from forebay.serving.state import ServerInfo

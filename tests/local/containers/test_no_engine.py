@@ -8,7 +8,7 @@ import pytest
 
 from forebay import container_images
 from forebay.errors import MachineError
-from forebay.local.containers import client
+from forebay.local.containers import engine
 from support.forebay_command import ForebayHere
 
 
@@ -26,7 +26,7 @@ def test_a_socket_that_nobody_serves_is_no_engine(tmp_path: Path, monkeypatch: p
         dead.bind(str(path))
     monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
     with pytest.raises(MachineError, match="No container engine answers"):
-        client.check(container_images.RUN_IMAGES)
+        engine.check_engine(container_images.RUN_IMAGES)
 
 
 def test_a_socket_that_one_may_not_use_is_told_from_a_missing_engine(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,7 +38,7 @@ def test_a_socket_that_one_may_not_use_is_told_from_a_missing_engine(monkeypatch
     monkeypatch.delenv("DOCKER_HOST", raising=False)
     monkeypatch.setattr(UnixHTTPConnection, "connect", refuse)
     with pytest.raises(MachineError, match="usermod -aG docker"):
-        client.check(container_images.RUN_IMAGES)
+        engine.check_engine(container_images.RUN_IMAGES)
 
 
 def test_an_unknown_runner_is_wrong_use(tmp_path: Path) -> None:
@@ -47,13 +47,12 @@ def test_an_unknown_runner_is_wrong_use(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("option", ["name=rootless", "name=userns,profile=x"])
 def test_an_engine_with_other_user_ids_is_refused_before_a_run(option: str) -> None:
-    client._check_users(["name=seccomp,profile=default"])
+    engine._check_user_ids(["name=seccomp,profile=default"])
     with pytest.raises(MachineError, match="Point DOCKER_HOST to another engine"):
-        client._check_users(["name=seccomp,profile=default", option])
+        engine._check_user_ids(["name=seccomp,profile=default", option])
 
 
-def test_a_full_disk_of_the_engine_is_named_with_what_frees_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    client._check_disk(tmp_path / "on-another-machine")
-    monkeypatch.setattr(client, "MIN_FREE_BYTES", 1 << 62)
+def test_a_full_disk_of_the_engine_is_named_with_what_frees_it(tmp_path: Path) -> None:
+    engine._check_disk(tmp_path / "on-another-machine")
     with pytest.raises(MachineError, match=r"has \d+ MB left, 1 GB is needed\. `docker system prune`"):
-        client._check_disk(tmp_path)
+        engine._check_disk(tmp_path, min_free_bytes=1 << 62)

@@ -7,8 +7,8 @@ from forebay.backend.check import require_passed
 from forebay.local.checks.java import java_present, spark_java
 from forebay.local.checks.machine import free_disk, step_interpreter
 from forebay.local.checks.signing import check_keys
-from forebay.local.containers import client as containers
-from forebay.local.containers.environment import check_environment
+from forebay.local.containers import engine
+from forebay.local.containers.step_environment import check_container_environment
 from forebay.local.server import control
 from forebay.local.server.launch import ServerOptions
 from forebay.state import Home
@@ -29,8 +29,8 @@ def check_before_run(home: Home, options: ServerOptions) -> None:
     require_passed(step_interpreter())
     require_passed(free_disk(home.root))
     if options.runner == "docker":
-        check_environment()
-        containers.check(container_images.RUN_IMAGES)
+        check_container_environment()
+        engine.check_engine(container_images.RUN_IMAGES)
     else:
         require_passed(java_present(spark_java()))
     check_keys(home, installed=options.runner != "docker")

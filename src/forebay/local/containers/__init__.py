@@ -1,1 +1,1 @@
-"""Steps and server in containers: everything that talks to a container engine. The steps themselves never do."""
+"""Steps and server in containers. Only this package talks to the container engine; the steps never do."""

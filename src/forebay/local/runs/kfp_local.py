@@ -20,7 +20,7 @@ from forebay.state import Home, RunFolder, StepLog, read_json, write_bytes
 from forebay.state.supervisor_watch import end_with_supervisor
 
 if TYPE_CHECKING:
-    from forebay.local.containers.steps import Containers
+    from forebay.local.containers.step_containers import StepContainers
 
 
 def compile_pipeline(out: Path, images: Mapping[str, str] | None = None) -> None:
@@ -45,7 +45,7 @@ def compile_pipeline(out: Path, images: Mapping[str, str] | None = None) -> None
     write_bytes(out, text.encode())
 
 
-def run_compiled(pipeline: Path, parameters: dict[str, Any], home: Home, containers: "Containers | None") -> None:
+def run_compiled(pipeline: Path, parameters: dict[str, Any], home: Home, containers: "StepContainers | None") -> None:
     """Run a compiled pipeline file with one local process per step, or one container where they are given.
 
     Raises:
@@ -73,8 +73,8 @@ def _evaluate_no_text() -> None:
     enhanced_dag_orchestrator.ConditionEvaluator.evaluate_condition = staticmethod(evaluate_condition)
 
 
-def _docker_runner(containers: "Containers") -> Any:
-    """kfp's DockerRunner with another function that starts a container; `forebay.local.containers.steps` says why."""
+def _docker_runner(containers: "StepContainers") -> Any:
+    """kfp's DockerRunner, with `StepContainers.run_step` to start a container; its module says why."""
     from kfp import local
     from kfp.local import docker_task_handler
 
@@ -82,13 +82,13 @@ def _docker_runner(containers: "Containers") -> Any:
     return local.DockerRunner()
 
 
-def _containers(plan: dict[str, Any], home: Home, run: RunFolder) -> "Containers | None":
+def _containers(plan: dict[str, Any], home: Home, run: RunFolder) -> "StepContainers | None":
     if plan["runner"] != "docker":
         return None
-    from forebay.local.containers.steps import Containers
+    from forebay.local.containers.step_containers import StepContainers
 
     raise_on_signals(system_exit)  # kfp starts steps in the main thread, so the exception ends the step's container
-    return Containers(
+    return StepContainers(
         home=home,
         run=run,
         sources=tuple(plan["sources"]),

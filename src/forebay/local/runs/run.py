@@ -84,16 +84,16 @@ def _plan(request: RunRequest, parameters: dict[str, Scalar], runner: Runner) ->
 
 def _end_leftover_containers(home: Home, runner: Runner) -> None:
     """End containers of a killed run; one that still trains would hold the checkpoints of the next run."""
-    from forebay.local.containers.steps import end_leftovers
+    from forebay.local.containers.step_containers import end_left_containers
 
     if runner == "docker":
-        end_leftovers(home)
+        end_left_containers(home)
         return
     last = next(iter(home.list_runs()), None)
     killed = last is not None and last.plan.is_file() and not last.summary.is_file()
     if last is not None and killed and _may_have_containers(last):
         with contextlib.suppress(MachineError):  # a run of processes needs no container engine, which may be gone
-            end_leftovers(home)
+            end_left_containers(home)
 
 
 def _may_have_containers(run: RunFolder) -> bool:

@@ -81,10 +81,10 @@ def stop_server(home: Home, timeouts: ServerTimeouts = DEFAULT_TIMEOUTS) -> bool
     files = ServingFiles.of(home)
     container = _container(files)
     if container:  # the server may be down and about to be started again by the container engine
-        from forebay.local.containers.serve import stop_server as stop_container
+        from forebay.local.containers.server_container import stop_server_container
 
         was_held = FileLock(files.lock).is_held()
-        return stop_container(container, timeouts.stop_s - 2 * timeouts.kill_s) or was_held
+        return stop_server_container(container, timeouts.stop_s - 2 * timeouts.kill_s) or was_held
     locks = [FileLock(files.supervisor_lock), FileLock(files.lock)]
     held = [lock for lock in locks if lock.is_held()]
     if held:

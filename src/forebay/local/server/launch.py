@@ -103,15 +103,15 @@ def _kill_both(supervisor: subprocess.Popen[bytes]) -> None:
 def _start_container(
     home: Home, files: ServingFiles, options: ServerOptions, undo: contextlib.ExitStack
 ) -> _StartingServer:
-    from forebay.local.containers.serve import start_server as start_container
+    from forebay.local.containers.server_container import start_server_container
 
     with bind(options.host, options.port) as listener:  # a busy port is known now; a restart takes the same one again
         port = int(listener.getsockname()[1])
     arguments = ["--home", str(home.root), "--host", options.host, "--log", str(files.log)]
     variables = serve_variables(serve_from_environment(os.environ)) | server_variables()
-    container = start_container(home, arguments, {PORT_VARIABLE: str(port), **variables})
-    undo.callback(container.end)
-    return _StartingServer(container.ended, lambda info: info.container == container.name, container.last_words)
+    container = start_server_container(home, arguments, {PORT_VARIABLE: str(port), **variables})
+    undo.callback(container.remove)
+    return _StartingServer(container.has_ended, lambda info: info.container == container.name, container.last_line)
 
 
 def poll_until(timeout_s: float, poll_s: float) -> Iterator[None]:

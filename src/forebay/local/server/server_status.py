@@ -38,7 +38,7 @@ def read_restarts(home: Home, server: ServerInfo | None) -> RestartRecord | None
         server: the running server, if there is one.
     """
     if server is not None and server.container:
-        from forebay.local.containers.serve import engine_restarts
+        from forebay.local.containers.server_container import engine_restarts
 
         with contextlib.suppress(MachineError):
             told = engine_restarts(server.container)

@@ -1,4 +1,4 @@
-"""What of the caller's environment reaches a step's container: variables for S3 and MLflow, and the files they name.
+"""What a step's container gets from the caller's environment: variables for S3 and MLflow, and files that they name.
 
 The key that signs models reaches the step that signs, and no other.
 """
@@ -18,29 +18,29 @@ from forebay.settings.environment import (
 )
 from forebay.state.key_variables import SIGNER
 
-PREFIXES = ("AWS_", "MLFLOW_")  # nothing else of the shell does
-FILES = (*FILE_VARIABLES, MLFLOW_CLIENT_CERTIFICATE, MLFLOW_SERVER_CERTIFICATE)
+PASSED_PREFIXES = ("AWS_", "MLFLOW_")  # a container gets no other variable of the shell
+PASSED_FILES = (*FILE_VARIABLES, MLFLOW_CLIENT_CERTIFICATE, MLFLOW_SERVER_CERTIFICATE)
 PROFILE_FILES = {CONFIG_FILE: "config", CREDENTIALS_FILE: "credentials"}  # files of ~/.aws
 
 
-def passed_on(step: str) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
-    """Variables for a step's container, and its volumes: the files that they name, under their own paths."""
-    variables = {name: value for name, value in os.environ.items() if name.startswith(PREFIXES)}
-    if PROFILE in variables:  # read from the home folder, which no container has
+def step_environment(step: str) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+    """The variables of a step's container, and its volumes: the files that these name, at the same paths."""
+    variables = {name: value for name, value in os.environ.items() if name.startswith(PASSED_PREFIXES)}
+    if PROFILE in variables:  # MLflow and boto3 read it from the home folder, which no container has
         for name, file in PROFILE_FILES.items():
             variables.setdefault(name, str(Path.home() / ".aws" / file))
     if step == SIGNER:
         variables |= {name: os.environ[name] for name in (SIGNING_KEY, SIGNING_PASSPHRASE) if name in os.environ}
-    paths = [Path(variables[name]) for name in (*FILES, SIGNING_KEY) if name in variables]
+    paths = [Path(variables[name]) for name in (*PASSED_FILES, SIGNING_KEY) if name in variables]
     volumes: dict[str, Any] = {str(path): {"bind": str(path), "mode": "ro"} for path in paths if path.is_file()}
     return variables, volumes
 
 
-def check_environment() -> None:
-    """Find out before a run what a container could not follow.
+def check_container_environment() -> None:
+    """Refuse an environment before a run that a container could not use.
 
     Raises:
-        ConfigError: MLflow's store is a file, which would lie in another place inside.
+        ConfigError: MLflow's store is a file, which no container sees.
     """
     uri = os.environ.get(MLFLOW_URI, "")
     if uri.startswith(("sqlite:", "file:", "/", ".")):
