@@ -17,7 +17,7 @@ from forebay.cli.main import group
 from forebay.cli.render import RunView, print_summary
 from forebay.errors import ConfigError, DataError
 from forebay.ingest.detect import detect_source
-from forebay.ingest.image_index import check_class_names
+from forebay.ingest.index.image_index import check_class_names
 from forebay.log_lines import LineFormatter
 from forebay.serving.repository.bundle_folder import find_bundles
 from forebay.settings import IngestConfig, parse_assignments

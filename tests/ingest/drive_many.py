@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
-from forebay.ingest import image_index
 from forebay.ingest.distributed.driver import drive
+from forebay.ingest.index.parts import PartLimits
 
 
 def executors(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -21,8 +21,7 @@ def executors(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 
 session = SparkSession.builder.getOrCreate()
-image_index.PART_ROWS = 7
-done = [drive(uri) for uri in sys.argv[1:]]
+done = [drive(uri, PartLimits(max_rows=7)) for uri in sys.argv[1:]]
 pids = session.range(0, 40, 1, 40).mapInArrow(executors, "pid long").toArrow()["pid"].to_pylist()
 session.stop()
 print(json.dumps({"done": done, "executors": sorted(set(pids)), "driver": os.getppid()}))

@@ -9,7 +9,7 @@ from PIL import Image
 from forebay.contracts.manifest import DataManifest
 from forebay.contracts.rows import QUARANTINE
 from forebay.errors import DataError
-from forebay.ingest.quarantine import quarantine_rows
+from forebay.ingest.quarantine.table import quarantine_rows
 from support.costly_images import chunk, grey_tiff, many_scans, png, tiff
 from support.small_images import draw, write_folder
 

@@ -20,7 +20,7 @@ from forebay.cluster.spark.spark_application import Application, spark_applicati
 from forebay.contracts.manifest import DataManifest
 from forebay.errors import DataError
 from forebay.ingest.distributed.exchange import read_result, write_task
-from forebay.ingest.image_index import INDEX
+from forebay.ingest.index.parts import INDEX
 from forebay.ingest.spark.task_storage import S3Storage
 from forebay.object_store import ObjectFolder
 from forebay.settings import IngestConfig
@@ -114,10 +114,9 @@ def test_the_work_was_done_by_two_processes_of_their_own(work: Work) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_executors_write_what_the_steps_own_process_writes(
-    run_ingest: Ingest, work: Work, kind: str, tmp_path: Path, s3: S3Store, monkeypatch: pytest.MonkeyPatch
+    run_ingest: Ingest, work: Work, kind: str, tmp_path: Path, s3: S3Store
 ) -> None:
-    monkeypatch.setattr("forebay.ingest.image_index.PART_ROWS", 7)
-    here = run_ingest(work.uris[kind], tmp_path / "here", max_quarantine=0.5, **SETTINGS.get(kind, {}))
+    here = run_ingest(work.uris[kind], tmp_path / "here", part_rows=7, max_quarantine=0.5, **SETTINGS.get(kind, {}))
     reading = read_result(work.places[kind])
     for folder in ("rows", "quarantine"):
         (tmp_path / "there" / folder).mkdir(parents=True)

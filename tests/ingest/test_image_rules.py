@@ -13,15 +13,9 @@ from PIL import Image
 
 from forebay.contracts.manifest import DataManifest
 from forebay.images import BitDepth
-from forebay.ingest.image_warnings import image_warnings
-from forebay.ingest.target_format import (
-    DecodeOutcome,
-    ImageShape,
-    TargetFormat,
-    choose_target_format,
-    count_outcomes,
-    outcome_batch,
-)
+from forebay.ingest.decode_outcome import DecodeOutcome, ImageShape, count_outcomes, outcome_batch
+from forebay.ingest.summary.image_warnings import image_warnings
+from forebay.ingest.target_format import TargetFormat, choose_target_format
 from forebay.settings import IngestConfig
 from support.small_images import draw
 

@@ -103,9 +103,7 @@ def test_every_row_holds_what_the_contract_says(run_ingest: Ingest, tmp_path: Pa
     assert original == draw("ring", 3).tobytes()
 
 
-def test_the_result_depends_on_neither_parts_nor_order_nor_path_nor_packing(
-    run_ingest: Ingest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_result_depends_on_neither_parts_nor_order_nor_path_nor_packing(run_ingest: Ingest, tmp_path: Path) -> None:
     write_folder(tmp_path / "shapes", per_class=20)
     plant_bad_files(tmp_path / "shapes")
     names = [path.relative_to(tmp_path / "shapes") for path in (tmp_path / "shapes").rglob("*.png")]
@@ -115,8 +113,7 @@ def test_the_result_depends_on_neither_parts_nor_order_nor_path_nor_packing(
             tar.add(tmp_path / "shapes" / name, f"./somewhere/else/{name}")
     whole = run_ingest(tmp_path / "shapes", tmp_path / "whole", max_quarantine=0.5)
     again = run_ingest(tmp_path / "shapes", tmp_path / "again", max_quarantine=0.5)
-    monkeypatch.setattr("forebay.ingest.image_index.PART_ROWS", 7)
-    packed = run_ingest(tmp_path / "packed.tar.gz", tmp_path / "packed", max_quarantine=0.5)
+    packed = run_ingest(tmp_path / "packed.tar.gz", tmp_path / "packed", part_rows=7, max_quarantine=0.5)
     assert len(list((tmp_path / "packed" / "rows").iterdir())) == 7
     assert whole.digest == packed.digest == again.digest
     assert whole.quarantined == packed.quarantined
@@ -282,15 +279,15 @@ def test_an_s3_object_that_cannot_be_had_ends_the_step_with_its_name(
     """An image that S3 does not hand out must never look like a broken image."""
     write_folder(tmp_path / "shapes", per_class=10)
     uri = s3.upload(tmp_path / "shapes", "ingest", "vanishing")
-    from forebay.ingest import step
+    from forebay.ingest import read_source
 
-    index = step.write_index
+    index = read_source.write_index
 
     def write_then_lose(*arguments: Any) -> int:
         s3.client.delete_object(Bucket="ingest", Key="vanishing/ring/003.png")
         return index(*arguments)
 
-    monkeypatch.setattr(step, "write_index", write_then_lose)
+    monkeypatch.setattr(read_source, "write_index", write_then_lose)
     with pytest.raises(DataError, match=r"reading it failed: .*ring/003\.png") as caught:
         run_ingest(uri, tmp_path / "out")
     assert "\n" not in str(caught.value)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from forebay.errors import DataError
-from forebay.ingest.deduplication import class_warnings
 from forebay.ingest.detect import detect_source
+from forebay.ingest.summary.class_warnings import class_warnings
 from forebay.settings import IngestConfig
 from support.image_folders import EMPTY, in_folder
 

@@ -50,7 +50,8 @@ SESSION = """
 import json, os, sys
 from pathlib import Path
 import pyarrow as pa
-from forebay.ingest.spark.session import run_parts, spark_session
+from forebay.ingest.spark.session import spark_session
+from forebay.ingest.spark.tasks import run_parts
 
 def look(part):
     import os, sys

@@ -11,8 +11,8 @@ import pytest
 
 from forebay.contracts.manifest import DataManifest
 from forebay.errors import DataError
-from forebay.ingest.quarantine import check
-from forebay.ingest.summary import lost_split_warnings
+from forebay.ingest.quarantine.check import check_class_count, check_quarantine
+from forebay.ingest.summary.make_manifest import lost_split_warning
 from forebay.settings import IngestConfig
 from support.parquet_tables import LIMIT, class_folders, detect, png, read, splits_of, texts_of, write
 
@@ -161,8 +161,8 @@ def test_a_dangling_link_is_named(tmp_path: Path) -> None:
 
 def test_a_test_side_of_which_nothing_is_usable_is_said_to_drop_the_split(tmp_path: Path) -> None:
     index = pa.table({"split": ["train", "test", None]})
-    assert lost_split_warnings(index, {"train": 1, "test": 1}) == []
-    assert lost_split_warnings(index, {"train": 1}) == [
+    assert lost_split_warning(index, {"train": 1, "test": 1}) == []
+    assert lost_split_warning(index, {"train": 1}) == [
         "No usable image is left of the source's test rows, so its split is dropped. Rows are held out by content "
         "instead (preprocess.holdout)."
     ]
@@ -184,7 +184,13 @@ def test_advice_for_parquet_is_about_columns(
         sizes={}, splits={}, warnings=[], settings={},
     )  # fmt: skip
     with pytest.raises(DataError, match=words):
-        check(manifest, IngestConfig(), rows=10, set_aside=0, out=tmp_path, where="`forebay quarantine` lists them all")
+        check_data(manifest, tmp_path)
+
+
+def check_data(manifest: DataManifest, out: Path) -> None:
+    location = "`forebay quarantine` lists them all"
+    check_quarantine(manifest, IngestConfig(), images=10, set_aside=0, out=out, location=location)
+    check_class_count(manifest, IngestConfig())
 
 
 def test_a_column_name_with_a_dot_and_a_split_column_of_nulls_are_read(tmp_path: Path) -> None:

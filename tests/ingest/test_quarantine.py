@@ -12,7 +12,7 @@ from forebay.cli.main import group
 from forebay.contracts.manifest import DataManifest
 from forebay.errors import DataError
 from forebay.ingest import ingest
-from forebay.ingest.quarantine import quarantine_location
+from forebay.ingest.quarantine.table import quarantine_location
 from forebay.settings import IngestConfig
 from forebay.state import Home, RunFolder, StepLog, write_json
 from support.small_images import draw, plant_bad_files, write_folder

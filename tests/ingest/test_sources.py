@@ -20,8 +20,8 @@ from PIL import Image
 
 from forebay.errors import DataError
 from forebay.images import UnusableImageError
-from forebay.ingest.dataset_name import dataset_name
 from forebay.ingest.detect import DetectedSource, detect_source
+from forebay.ingest.summary.dataset_name import dataset_name
 from forebay.settings import IngestConfig
 
 LIMIT = 1 << 20

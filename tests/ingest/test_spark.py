@@ -10,14 +10,17 @@ from typing import Any
 import pytest
 
 from forebay.errors import DataError
-from forebay.ingest.spark.session import explain_spark_errors, run_parts
+from forebay.ingest.spark.failures import explain_spark_errors
+from forebay.ingest.spark.tasks import run_parts
 
 TWO_SESSIONS = """
 import json, sys
 from pathlib import Path
 import psutil
 from forebay.errors import DataError
-from forebay.ingest.spark.session import explain_spark_errors, run_parts, spark_session
+from forebay.ingest.spark.failures import explain_spark_errors
+from forebay.ingest.spark.session import spark_session
+from forebay.ingest.spark.tasks import run_parts
 
 def children():
     return psutil.Process().children(recursive=True)

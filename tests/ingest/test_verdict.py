@@ -4,9 +4,12 @@ import pyarrow as pa
 import pytest
 
 from forebay.contracts.rows import content_digest
-from forebay.ingest.deduplication import class_warnings, judge, order_classes
-from forebay.ingest.image_index import ImageRecord, build_index, part_starts
-from forebay.ingest.target_format import ImageShape
+from forebay.ingest.decode_outcome import ImageShape
+from forebay.ingest.deduplication import deduplicate
+from forebay.ingest.index.image_index import ImageRecord, build_index
+from forebay.ingest.index.parts import PartLimits, part_starts
+from forebay.ingest.summary.class_order import order_classes
+from forebay.ingest.summary.class_warnings import class_warnings
 
 KEPT = [(f"{number:064x}", "cat" if number % 2 else "dog", None) for number in range(9)]
 
@@ -56,10 +59,10 @@ def group(sha: str, first: int, rows: int, low: int, high: int) -> dict[str, obj
 def test_the_first_by_path_is_kept_and_pixels_under_two_labels_are_not() -> None:
     table = index(("b/9", "b"), ("a/1", "a"), ("a/2", "a"), ("a/3", "a"))
     groups = pa.Table.from_pylist([group("same", 0, 2, 0, 0), group("both", 2, 2, 0, 1)])
-    verdict = judge(groups, table)
-    assert verdict.counts == {"duplicate": 1, "conflicting_labels": 2}
-    assert verdict.kept.to_pylist() == [{"sha256": "same", "label_name": "a", "split": None}]
-    assert verdict.repeated.to_pylist() == [
+    result = deduplicate(groups, table)
+    assert result.quarantined == {"duplicate": 1, "conflicting_labels": 2}
+    assert result.kept.to_pylist() == [{"sha256": "same", "label_name": "a", "split": None}]
+    assert result.repeated.to_pylist() == [
         {"sha256": "same", "first": 0, "conflicting": False, "source": "a/1"},
         {"sha256": "both", "first": 2, "conflicting": True, "source": "a/3"},
     ]
@@ -67,8 +70,8 @@ def test_the_first_by_path_is_kept_and_pixels_under_two_labels_are_not() -> None
 
 def test_nothing_readable_gives_an_empty_verdict() -> None:
     groups = pa.Table.from_pylist([group("x", 0, 1, 0, 0)]).slice(0, 0)
-    verdict = judge(groups, index(("a", "a")))
-    assert (len(verdict.kept), len(verdict.repeated), verdict.counts) == (0, 0, {})
+    result = deduplicate(groups, index(("a", "a")))
+    assert (len(result.kept), len(result.repeated), result.quarantined) == (0, 0, {})
 
 
 def test_numeric_names_sort_by_number_and_others_by_text() -> None:
@@ -85,11 +88,10 @@ def test_few_rows_uneven_classes_and_a_lost_class_are_said() -> None:
     assert class_warnings({"cat": 100, "dog": 10}, ["cat", "dog"], 10) == []
 
 
-def test_rows_of_one_place_are_never_parted_and_parts_stay_small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("forebay.ingest.image_index.PART_ROWS", 2)
+def test_rows_of_one_place_are_never_parted_and_parts_stay_small() -> None:
+    few_rows = PartLimits(max_rows=2)
     groups = build_index(ImageRecord(f"f#{row}", "a", None, b"/f", row // 3, 10) for row in range(9))
-    assert part_starts(groups) == [0, 3, 6]
+    assert part_starts(groups, few_rows) == [0, 3, 6]
     ranges = build_index(ImageRecord(f"f#{row}", "a", None, b"/f", row, 10) for row in range(5))
-    assert part_starts(ranges) == [0, 2, 4]
-    monkeypatch.setattr("forebay.ingest.image_index.PART_BYTES", 15)
-    assert part_starts(ranges) == [0, 1, 2, 3, 4]
+    assert part_starts(ranges, few_rows) == [0, 2, 4]
+    assert part_starts(ranges, PartLimits(max_rows=2, max_bytes=15)) == [0, 1, 2, 3, 4]

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from forebay.contracts.manifest import DataManifest
-from forebay.ingest import ingest
+from forebay.ingest.index.parts import PartLimits
 from forebay.ingest.spark.session import spark_session
+from forebay.ingest.step import ingest
 from forebay.settings import IngestConfig
 from forebay.state import StepLog
 from support.s3_server import S3Store
@@ -32,10 +33,11 @@ def spark(tmp_path_factory: pytest.TempPathFactory, s3_server: S3Store) -> Itera
 
 @pytest.fixture
 def run_ingest(spark: object, steplog: StepLog) -> Ingest:
-    """Run the step: `run_ingest(data, out, size="8x8", ...)`."""
+    """Run the step: `run_ingest(data, out, size="8x8", ...)`; `part_rows` cuts smaller parts than usual."""
 
-    def run(data: Path | str, out: Path, **settings: object) -> DataManifest:
-        return ingest(out, IngestConfig(data=str(data), **settings), steplog)  # type: ignore[arg-type]
+    def run(data: Path | str, out: Path, part_rows: int = 1024, **settings: object) -> DataManifest:
+        config = IngestConfig(data=str(data), **settings)  # type: ignore[arg-type]
+        return ingest(out, config, steplog, limits=PartLimits(max_rows=part_rows))
 
     return run
 

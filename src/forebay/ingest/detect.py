@@ -11,7 +11,7 @@ from forebay.ingest.archives import open_archive, open_archives
 from forebay.ingest.files.listing import list_source
 from forebay.ingest.files.source_file import SourceFile, SourceListing
 from forebay.ingest.files.suffixes import has_archive_suffix, has_sidecar_suffix, without_archive_suffix
-from forebay.ingest.image_index import ImageRecord, build_index
+from forebay.ingest.index.image_index import ImageRecord, build_index
 from forebay.ingest.source_note import SourceNote
 from forebay.ingest.sources import SOURCE_KINDS, SourceContents, SourceKind, labelled_images, parquet, webdataset
 from forebay.settings import AUTO, IngestConfig

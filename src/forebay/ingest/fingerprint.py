@@ -1,4 +1,4 @@
-"""The identity of what is behind a path now: part of the cache key, because KFP's own key knows only the path."""
+"""The identity of a source's present content. It is part of the cache key: KFP's own key holds only the path."""
 
 import hashlib
 from importlib.metadata import version
@@ -11,9 +11,9 @@ from forebay.settings.ingest import DIGITS
 
 
 def source_fingerprint(data: str, labels: str = "") -> str:
-    """Name the present content of a source without reading it.
+    """Identify the present content of a source without reading it.
 
-    Made of names, sizes and times of last change (modification and inode) of local files, and of keys, sizes and
+    It is made of names, sizes and times of last change (modification and inode) of local files, and of keys, sizes and
     ETags of S3 objects, so that an edit under the same path, even one of equal size, gives another fingerprint.
 
     Args:
@@ -38,7 +38,7 @@ def source_fingerprint(data: str, labels: str = "") -> str:
 
 
 def _is_inside(labels: str, files: list[SourceFile]) -> bool:
-    """Tell a table of the source, and one that can only lie in an archive of it: its bytes are the archive's."""
+    """Tell whether the table lies in the source, or can only lie in one of its archives, whose version counts then."""
     wanted = labels.removeprefix("./")
     if any(file.path == wanted for file in files):
         return True
@@ -49,7 +49,7 @@ def _is_inside(labels: str, files: list[SourceFile]) -> bool:
 
 
 def absolute_labels(data: str, labels: str) -> str:
-    """`ingest.labels` by a path that does not hang on the current folder, unless it names a file of the source."""
+    """`ingest.labels` as an absolute path, unless it names a file of the source."""
     outside = Path(labels).expanduser()
     if not labels or "://" in labels or (Path(data).expanduser() / labels).is_file() or not outside.is_file():
         return labels

@@ -1,11 +1,11 @@
-"""What a person should know of how a source was read; it becomes a warning of the dataset."""
+"""Notes on how a source was read."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class SourceNote:
-    """One such sentence."""
+    """What a person should know about how a source was read; it becomes a warning of the dataset."""
 
     text: str
-    set_aside: int = 0  # images of which it says that they are unlabelled because they are meant to be
+    set_aside: int = 0  # number of images that the note calls unlabelled on purpose

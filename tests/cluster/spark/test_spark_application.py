@@ -13,7 +13,7 @@ from forebay.cluster.spark.spark_application import (
     outcome,
     spark_application,
 )
-from forebay.ingest.spark.session import SETTINGS
+from forebay.ingest.spark.session import SPARK_SETTINGS
 from forebay.kube.custom_job import JobOutcome
 from forebay.settings.cluster_environment import STORE_ADDRESS_KEYS, STORE_LOGIN_KEYS
 from forebay.version import VERSION
@@ -96,7 +96,9 @@ def test_the_object_is_exactly_this() -> None:
             },
         },
     }  # fmt: skip
-    assert settings.items() >= {**SETTINGS, "spark.default.parallelism": "4", "spark.authenticate": "true"}.items()
+    assert (
+        settings.items() >= {**SPARK_SETTINGS, "spark.default.parallelism": "4", "spark.authenticate": "true"}.items()
+    )
     assert "spark.driver.host" not in settings, "the cluster's to say"
 
 

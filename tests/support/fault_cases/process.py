@@ -128,8 +128,8 @@ MOMENT = {  # of each step: what it calls in the middle of its work
     "train": ("forebay.state.steplog:StepLog.progress", 20),
     "evaluate": ("forebay.state.steplog:StepLog.progress", 1),
     "register": ("mlflow:MlflowClient.create_model_version", 1),
-    "ingest": ("forebay.ingest.step:_groups", 1),  # all images are decoded
-    "ingest-store": ("forebay.ingest.step:write_index", 1),  # the source is listed, no image is read
+    "ingest": ("forebay.ingest.read_source:group_equal_images", 1),  # all images are decoded
+    "ingest-store": ("forebay.ingest.read_source:write_index", 1),  # the source is listed, no image is read
 }
 
 

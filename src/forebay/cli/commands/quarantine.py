@@ -40,7 +40,7 @@ def quarantine_command(where: str | None, as_json: bool) -> None:
 
 def _rows(where: str | None) -> Iterator[dict[str, Any]]:
     from forebay.contracts.rows import QUARANTINE
-    from forebay.ingest.quarantine import quarantine_rows
+    from forebay.ingest.quarantine.table import quarantine_rows
 
     folder = Path(where) if where else None
     if folder is not None and folder.is_dir():

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from forebay.ingest.spark.session import JVM_OPTIONS, SETTINGS
+from forebay.ingest.spark.java import JVM_OPTIONS
+from forebay.ingest.spark.session import SPARK_SETTINGS
 from forebay.kube.custom_job import CustomJob, JobOutcome
 from forebay.kube.environment import variables_from_chart
 from forebay.kube.labels import DOMAIN, component_labels
@@ -84,7 +85,7 @@ def spark_application(wanted: IngestApplication) -> Object:
 
 def _settings(wanted: IngestApplication) -> dict[str, str]:
     return {
-        **SETTINGS,
+        **SPARK_SETTINGS,
         # Spark would know the number only once executors run, and the partitions are cut before that.
         "spark.default.parallelism": str(max(2, wanted.executors)),
         "spark.authenticate": "true",  # Spark's ports run what they are sent; the secret is made for each run

@@ -6,19 +6,20 @@ from pathlib import Path
 
 from forebay.errors import ForebayError
 from forebay.ingest.distributed.exchange import OUT, read_task, write_error, write_result
+from forebay.ingest.index.parts import PartLimits
+from forebay.ingest.read_source import read_source
 from forebay.ingest.spark.task_storage import S3Storage
-from forebay.ingest.step import read_source
 from forebay.state import Home, StepLog
 
 
-def drive(uri: str) -> bool:
+def drive(uri: str, limits: PartLimits = PartLimits()) -> bool:  # noqa: B008 - it is frozen
     """Do the task that lies in the store, and write the result beside it; False where the task failed."""
     storage = S3Storage(uri)
     log = StepLog(name="ingest", run_id="", home=Home.find())
     try:
         config = read_task(storage)
         with tempfile.TemporaryDirectory(prefix="forebay-") as scratch:
-            result = read_source(config, storage, S3Storage(f"{uri}/{OUT}"), Path(scratch), log.progress)
+            result = read_source(config, storage, S3Storage(f"{uri}/{OUT}"), Path(scratch), log.progress, limits)
     except ForebayError as error:
         print(error, file=sys.stderr)
         write_error(storage, error)

@@ -11,8 +11,8 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from forebay.ingest.spark.java import JVM_OPTIONS, VECTOR_MODULE_OPTION, java_home, wrap_java
 from forebay.ingest.spark.passwd_entry import ensure_username
-from forebay.ingest.spark.session import JVM_OPTIONS, VECTOR_MODULE_OPTION, java_home, wrap_java
 
 EXECUTOR_CLASS = "org.apache.spark.scheduler.cluster.k8s.KubernetesExecutorBackend"
 OPTION = re.compile(r"SPARK_JAVA_OPT_(\d+)")

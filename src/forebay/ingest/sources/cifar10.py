@@ -14,7 +14,7 @@ from forebay.ingest.archives.magic import wrong_file_error
 from forebay.ingest.archives.zip_content import seekable_file
 from forebay.ingest.files.reading import read_bytes, read_file
 from forebay.ingest.files.source_file import SourceFile
-from forebay.ingest.image_index import ImageRecord
+from forebay.ingest.index.image_index import ImageRecord
 from forebay.ingest.sources.byte_ranges import read_byte_ranges
 from forebay.ingest.sources.source_kind import SourceContents, SourceKind, complete_split, invalid_file
 

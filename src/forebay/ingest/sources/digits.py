@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from forebay.ingest.image_index import ImageRecord
+from forebay.ingest.index.image_index import ImageRecord
 from forebay.ingest.sources.byte_ranges import read_byte_ranges
 from forebay.ingest.sources.source_kind import SourceContents, SourceKind
 from forebay.settings.ingest import DIGITS

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from forebay.ingest.files.source_file import SourceFile
 from forebay.ingest.files.suffixes import most_common_suffixes
-from forebay.ingest.image_index import ImageRecord
+from forebay.ingest.index.image_index import ImageRecord
 from forebay.ingest.layout import ImageLabel
 from forebay.ingest.source_note import SourceNote
 from forebay.text import count_noun

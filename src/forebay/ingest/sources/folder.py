@@ -6,7 +6,7 @@ from pathlib import Path
 
 from forebay.errors import DataError
 from forebay.ingest.files.suffixes import has_image_suffix, has_sidecar_suffix
-from forebay.ingest.image_index import ImageRecord
+from forebay.ingest.index.image_index import ImageRecord
 from forebay.ingest.labels.label_table import read_label_table
 from forebay.ingest.labels.name_matcher import NameMatcher
 from forebay.ingest.layout import FolderLayout, ImageLabel, folder_tree, read_layout

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from forebay.errors import DataError
 from forebay.images import UnusableImageError
 from forebay.ingest.files.source_file import SourceFile, SourceListing
-from forebay.ingest.image_index import ImageRecord
+from forebay.ingest.index.image_index import ImageRecord
 from forebay.ingest.source_note import SourceNote
 from forebay.settings import IngestConfig
 

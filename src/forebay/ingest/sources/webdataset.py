@@ -15,7 +15,7 @@ from forebay.errors import DataError
 from forebay.ingest.files.reading import read_file
 from forebay.ingest.files.source_file import SourceFile
 from forebay.ingest.files.suffixes import has_image_suffix
-from forebay.ingest.image_index import ImageRecord
+from forebay.ingest.index.image_index import ImageRecord
 from forebay.ingest.labels.label_text import label_text
 from forebay.ingest.labels.splits import parse_splits, split_roles
 from forebay.ingest.layout import ImageLabel

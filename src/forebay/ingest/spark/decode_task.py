@@ -13,37 +13,22 @@ from numpy.typing import NDArray
 
 from forebay.contracts.rows import pixel_digest
 from forebay.images import DecodedImage, UnusableImageError, bit_depth_of, decode_values, fit, to_8_bits, to_channels
-from forebay.ingest.image_index import INDEX, read_part
+from forebay.ingest.decode_outcome import DecodeOutcome, ImageShape
+from forebay.ingest.index.parts import INDEX, read_part
 from forebay.ingest.sources import get_source_kind
+from forebay.ingest.sources.source_kind import SourceImage
+from forebay.ingest.spark.staged import STAGED_SCHEMA, staged_name
 from forebay.ingest.spark.task_storage import TaskStorage
-from forebay.ingest.target_format import DecodeOutcome, ImageShape, TargetFormat
+from forebay.ingest.target_format import TargetFormat
 
-BATCH_BYTES = 16 << 20  # of pixels held at once, beside the one image being decoded
-
-STAGED = "staged"  # folder of the work place
-METADATA_COLUMNS = ["position", "label_number", "reason", "sha256"]
-METADATA_DDL = "position long, label_number int, reason string, sha256 string"  # the same, in Spark's words
-
-STAGED_SCHEMA = pa.schema(
-    [
-        pa.field("position", pa.int64()),
-        pa.field("source", pa.string()),
-        pa.field("label_name", pa.string()),
-        pa.field("label_number", pa.int32()),
-        pa.field("split", pa.string()),
-        pa.field("reason", pa.string()),  # null where the image is usable so far
-        pa.field("detail", pa.string()),
-        pa.field("pixels", pa.binary()),  # null where it is not
-        pa.field("sha256", pa.string()),
-    ]
-)
+BATCH_BYTES = 16 << 20  # of pixels held at once, beside the one image that is being decoded
 
 
 @dataclass(frozen=True, kw_only=True)
 class DecodeJob:
     """What a task needs to know. It travels to the Spark workers, so it holds plain values only."""
 
-    work: TaskStorage  # INDEX is there; what is staged goes there
+    work: TaskStorage  # holds INDEX and receives the staged parts
     kind: str  # of the source
     target: TargetFormat
     fit: str  # what becomes of another aspect ratio: a word of ingest.fit
@@ -52,37 +37,23 @@ class DecodeJob:
     max_file_bytes: int
 
 
-def part_name(part: int) -> str:
-    """File name of a part in every folder that has one file per part."""
-    return f"part-{part:05d}.parquet"
-
-
 def decode_part(job: DecodeJob, part: int) -> Counter[DecodeOutcome]:
-    """Stage one part; doing it again replaces the same file."""
+    """Stage one part. A second call replaces the same file."""
     outcomes: Counter[DecodeOutcome] = Counter()
     with (
-        job.work.write_file(f"{STAGED}/{part_name(part)}") as path,
+        job.work.write_file(staged_name(part)) as path,
         pq.ParquetWriter(path, STAGED_SCHEMA, compression="lz4", use_dictionary=["label_name"]) as writer,
     ):
-        for batch in _batches(_rows(job, part, outcomes), job.target.shape):
+        for batch in _batches(_staged_rows(job, part, outcomes), job.target.shape):
             writer.write_table(pa.Table.from_pylist(batch, STAGED_SCHEMA))
     return outcomes
 
 
-def read_staged_metadata(work: TaskStorage, part: int) -> pa.RecordBatch:
-    """What is known of each image of a staged part, without its pixels."""
-    with work.open_file(f"{STAGED}/{part_name(part)}") as source, pq.ParquetFile(source) as file:
-        table = file.read(METADATA_COLUMNS).combine_chunks()
-        return pa.RecordBatch.from_arrays(
-            [pa.chunked_array(column).combine_chunks() for column in table.columns], names=METADATA_COLUMNS
-        )
-
-
 def sample_outcomes(job: DecodeJob, rows: pa.Table) -> Counter[DecodeOutcome]:
-    """What the images of some rows of the index are like, as found; those that cannot be read are left out."""
-    images = islice(get_source_kind(job.kind).read(rows, job.max_file_bytes), len(rows))  # of Parquet, whole row groups
-    found = (_natural(image, job.max_pixels) for image in images)
-    return Counter(_as_found(decoded) for decoded in found if not isinstance(decoded, UnusableImageError))
+    """Decode the images of some rows of the index and count how they are; unreadable ones are left out."""
+    images = islice(get_source_kind(job.kind).read(rows, job.max_file_bytes), len(rows))  # Parquet gives whole groups
+    decoded = (_decode(image, job.max_pixels) for image in images)
+    return Counter(_source_outcome(image) for image in decoded if not isinstance(image, UnusableImageError))
 
 
 def _batches(rows: Iterator[dict[str, Any]], shape: ImageShape) -> Iterator[list[dict[str, Any]]]:
@@ -97,13 +68,13 @@ def _batches(rows: Iterator[dict[str, Any]], shape: ImageShape) -> Iterator[list
         yield batch
 
 
-def _rows(job: DecodeJob, part: int, outcomes: Counter[DecodeOutcome]) -> Iterator[dict[str, Any]]:
+def _staged_rows(job: DecodeJob, part: int, outcomes: Counter[DecodeOutcome]) -> Iterator[dict[str, Any]]:
     with job.work.open_file(INDEX) as index:
         table = read_part(index, part)
     kept = ["position", "source", "label_name", "label_number", "split", "reason", "detail"]
     images = get_source_kind(job.kind).read(table, job.max_file_bytes)
     for record, image in zip(table.select(kept).to_pylist(), images, strict=True):
-        outcome, result = _judge(record, image, job)
+        outcome, result = _convert(record, image, job)
         outcomes[outcome] += 1
         if isinstance(result, UnusableImageError):
             yield {**record, "reason": result.reason, "detail": result.detail}
@@ -112,16 +83,16 @@ def _rows(job: DecodeJob, part: int, outcomes: Counter[DecodeOutcome]) -> Iterat
             yield {**record, "pixels": pixels, "sha256": pixel_digest(pixels, *job.target.shape).hex()}
 
 
-def _judge(
-    record: dict[str, Any], image: bytes | NDArray[np.uint8] | UnusableImageError, job: DecodeJob
+def _convert(
+    record: dict[str, Any], image: SourceImage, job: DecodeJob
 ) -> tuple[DecodeOutcome, NDArray[np.uint8] | UnusableImageError]:
-    """The image as found and as stored, or why it is not."""
+    """What became of the image, and its pixels in the target format, or why there are none."""
     if record["reason"] is not None:
         return DecodeOutcome(None, record["reason"]), UnusableImageError(record["reason"], record["detail"])
-    decoded = _natural(image, job.max_pixels)
+    decoded = _decode(image, job.max_pixels)
     if isinstance(decoded, UnusableImageError):
         return DecodeOutcome(None, decoded.reason), decoded
-    outcome = _as_found(decoded)
+    outcome = _source_outcome(decoded)
     if not job.resize and decoded.values.shape[:2] != job.target.size:
         found, wanted = ("x".join(map(str, size)) for size in (decoded.values.shape[:2], job.target.size))
         error = UnusableImageError("mis_sized", f"{found}, not {wanted}")
@@ -131,9 +102,7 @@ def _judge(
     return outcome, fit(pixels, height, width, job.fit)
 
 
-def _natural(
-    image: bytes | NDArray[np.uint8] | UnusableImageError, max_pixels: int
-) -> DecodedImage | UnusableImageError:
+def _decode(image: SourceImage, max_pixels: int) -> DecodedImage | UnusableImageError:
     if isinstance(image, UnusableImageError):
         return image
     if not isinstance(image, bytes):
@@ -144,7 +113,7 @@ def _natural(
         return error
 
 
-def _as_found(decoded: DecodedImage) -> DecodeOutcome:
+def _source_outcome(decoded: DecodedImage) -> DecodeOutcome:
     values = decoded.values
     depth = bit_depth_of(cast("NDArray[np.uint16]", values)) if values.itemsize == 2 else None
     height, width, channels = values.shape

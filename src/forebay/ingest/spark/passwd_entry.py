@@ -1,7 +1,8 @@
-"""A name for a uid that has none: Java's login for Hadoop, which Spark cannot do without, fails otherwise.
+"""A user name for a uid that has none: without one, the Hadoop login of Spark's Java fails.
 
-Clusters and `docker run --user` give containers uids that no image knows. The Spark image therefore keeps its list of
-users where such a container may write: `/etc/passwd` there is a link into `/tmp`, and the list itself lies beside it.
+Clusters and `docker run --user` give containers uids that no container image knows. In the container image for Spark,
+`/etc/passwd` is therefore a link into `/tmp`, where the container may write, and `/etc/passwd.image` is the list that
+the image was built with.
 """
 
 import os
@@ -12,14 +13,14 @@ from forebay.errors import MachineError
 from forebay.state import write_bytes
 
 PASSWD = Path("/etc/passwd")
-IMAGE_LIST = ".image"  # suffix of the list that the image came with
+BUILT_SUFFIX = ".image"  # of the list that the container image was built with
 
 
 def ensure_username(passwd: Path = PASSWD) -> None:
     """Give this process's uid a name where it has none.
 
     Args:
-        passwd: the list of users; written only where it is a link.
+        passwd: the list of users; it is extended only where it is a link.
 
     Raises:
         MachineError: the uid has no name, and the list cannot be extended.
@@ -31,8 +32,9 @@ def ensure_username(passwd: Path = PASSWD) -> None:
         if not passwd.is_symlink():
             raise MachineError(
                 f"This process runs as uid {uid}, which {passwd} does not name, and Spark's Java does not start "
-                "without a name. Run it as a user of this machine, or in the image forebay/spark, which takes any uid."
+                "without a name. Run it as a user of this machine, or in the container image forebay/spark, which "
+                "takes any uid."
             ) from None
-        known = passwd.with_name(passwd.name + IMAGE_LIST).read_bytes()
-        ours = f"forebay-{uid}:x:{uid}:{os.getgid()}::/tmp:/usr/sbin/nologin\n"
-        write_bytes(passwd.resolve(), known + ours.encode())
+        known = passwd.with_name(passwd.name + BUILT_SUFFIX).read_bytes()
+        entry = f"forebay-{uid}:x:{uid}:{os.getgid()}::/tmp:/usr/sbin/nologin\n"
+        write_bytes(passwd.resolve(), known + entry.encode())

@@ -1,4 +1,4 @@
-"""Where tasks put what others take up: a folder that all of them see, or a prefix in an object store."""
+"""Where tasks leave files for other tasks: a folder of this machine, or a prefix in an object store."""
 
 import os
 import tempfile
@@ -17,16 +17,16 @@ from forebay.object_store import ObjectFolder, is_s3_uri, object_size
 
 
 class TaskStorage(Protocol):
-    """Files by name; `/` in a name makes a folder. It travels to the Spark workers, so it holds plain values only."""
+    """Files by name; `/` in a name separates folders. It travels to Spark workers, so it holds plain values only."""
 
     def write_file(self, name: str) -> AbstractContextManager[Path]:
-        """A local file that becomes the named one, whole, when the block ends without an error."""
+        """Give a local path for the block. If it ends without an error, its file appears whole under the name."""
 
     def open_file(self, name: str) -> AbstractContextManager[Path | BinaryIO]:
-        """The named file, as pyarrow takes it."""
+        """Open the named file in a form that pyarrow accepts."""
 
     def share_index(self, index: pa.Table) -> pa.Table:
-        """The index with addresses that every task can read; its order stays."""
+        """Return the index with addresses that every task can read, in the same order."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class LocalStorage:
 
     @contextmanager
     def write_file(self, name: str) -> Iterator[Path]:
-        """As `TaskStorage.write_file`; writing it again replaces it."""
+        """As `TaskStorage.write_file`; an earlier file of the name is replaced."""
         target = self.folder / name
         temporary = target.with_suffix(".tmp")
         yield temporary
@@ -49,7 +49,7 @@ class LocalStorage:
         yield self.folder / name
 
     def share_index(self, index: pa.Table) -> pa.Table:
-        """The index itself."""
+        """As `TaskStorage.share_index`: returns the index itself."""
         return index
 
 
@@ -66,7 +66,7 @@ class S3Storage:
 
     @contextmanager
     def write_file(self, name: str) -> Iterator[Path]:
-        """As `TaskStorage.write_file`: an object appears when its upload is complete."""
+        """As `TaskStorage.write_file`; the object appears when its upload is complete."""
         with tempfile.TemporaryDirectory(prefix="forebay-") as folder:
             path = Path(folder) / Path(name).name
             yield path
@@ -74,18 +74,18 @@ class S3Storage:
 
     @contextmanager
     def open_file(self, name: str) -> Iterator[BinaryIO]:
-        """As `TaskStorage.open_file`: only what is asked for is fetched."""
+        """As `TaskStorage.open_file`; only the ranges that are read are fetched."""
         uri = f"{self.uri}/{name}"
         with open_file(SourceFile(path=name, uri=uri, size=object_size(uri))) as stream:
             yield stream
 
     def share_index(self, index: pa.Table) -> pa.Table:
-        """Local files that the index names (what compressed ones were unpacked to) are moved here."""
-        kept = {uri: uri for uri in pc.unique(index["uri"]).to_pylist()}
-        for number, uri in enumerate(uri for uri in kept if not is_s3_uri(os.fsdecode(uri))):
+        """As `TaskStorage.share_index`; local files, which compressed ones were unpacked to, move to the store."""
+        addresses = {uri: uri for uri in pc.unique(index["uri"]).to_pylist()}
+        for number, uri in enumerate(uri for uri in addresses if not is_s3_uri(os.fsdecode(uri))):
             name = f"unpacked/{number:05d}"
             self.folder.upload(Path(os.fsdecode(uri)), name)
             Path(os.fsdecode(uri)).unlink()
-            kept[uri] = f"{self.uri}/{name}".encode()
-        addresses = pa.array([kept[uri] for uri in index["uri"].to_pylist()], pa.binary())
-        return index.set_column(index.schema.get_field_index("uri"), "uri", addresses)
+            addresses[uri] = f"{self.uri}/{name}".encode()
+        column = pa.array([addresses[uri] for uri in index["uri"].to_pylist()], pa.binary())
+        return index.set_column(index.schema.get_field_index("uri"), "uri", column)

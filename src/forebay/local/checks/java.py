@@ -6,15 +6,11 @@ import subprocess
 from pathlib import Path
 
 from forebay.backend.check import REINSTALL, CheckResult, failed, passed
-from forebay.ingest.spark.session import java_home
+from forebay.ingest.spark.java import JAVA_HOME_ADVICE, MIN_JAVA, java_home
 from forebay.state.process_environment import other_spark_variables, without_other_spark
 
-MIN_JAVA = 17  # Spark 4 needs it
 START_TIMEOUT_S = 30.0
-JAVA_FIX = (
-    f"Unset JAVA_HOME, so that the Java that came with the package is used, or set it to Java {MIN_JAVA} or newer. "
-    f"Where it is unset: {REINSTALL}"
-)
+JAVA_FIX = f"{JAVA_HOME_ADVICE}. Where it is unset: {REINSTALL}"
 
 
 def spark_java() -> Path:

@@ -6,7 +6,7 @@ from itertools import count, repeat
 from pathlib import Path
 from typing import Any
 
-from forebay.ingest.image_index import ImageRecord
+from forebay.ingest.index.image_index import ImageRecord
 from forebay.ingest.labels.label_text import whole_number
 from forebay.ingest.labels.split_names import SplitNames
 from forebay.ingest.source_note import SourceNote

@@ -30,7 +30,7 @@ def open_parquet(file: SourceFile, metadata: Any = None) -> Iterator[Any]:
         raise invalid_file(file, f"reading it failed ({error})") from error
 
 
-def count_values(opened: Any, column: str) -> Iterator[tuple[Any, int]]:
+def value_counts(opened: Any, column: str) -> Iterator[tuple[Any, int]]:
     """The distinct values of a column in each row group, with their number of rows."""
     for group in range(opened.num_row_groups):
         for found in pc.value_counts(opened.read_row_group(group, columns=[column])[column]).to_pylist():

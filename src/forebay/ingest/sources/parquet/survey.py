@@ -14,7 +14,7 @@ from forebay.ingest.sources.parquet.column_errors import only_paths
 from forebay.ingest.sources.parquet.column_types import is_number_type, is_text_type
 from forebay.ingest.sources.parquet.columns import ColumnChoice, choose_columns
 from forebay.ingest.sources.parquet.hugging_face import class_names
-from forebay.ingest.sources.parquet.open_file import count_values, open_parquet
+from forebay.ingest.sources.parquet.open_file import open_parquet, value_counts
 from forebay.ingest.sources.parquet.split_values import partition_values, split_in_path
 from forebay.ingest.sources.source_kind import invalid_file
 from forebay.settings import IngestConfig
@@ -75,7 +75,7 @@ def survey_file(file: SourceFile, config: IngestConfig, names: SplitNames) -> Pa
 def _count_splits(table: ParquetTable, opened: Any, names: SplitNames) -> ParquetTable:
     """Count a file's rows by name of the split. Except in `split`, at least one value must stand for a split."""
     path, column = table.file.path, table.columns.split
-    values = count_values(opened, column) if column else ()
+    values = value_counts(opened, column) if column else ()
     counts = [(table.split_name(value), rows) for value, rows in values]
     known = any(name is not None and find_split(name) for name, _ in counts)
     if column is None or (column.lower() != "split" and not known):
@@ -92,7 +92,7 @@ def _has_labels(table: ParquetTable, opened: Any) -> bool:
     """Tell whether any row has a label. Only a file whose path names a split is looked at: no other is set aside."""
     if table.columns.label_in_folder or table.path_split is None:
         return True
-    return any(class_name(value, table.class_names)[0] for value, _ in count_values(opened, table.columns.label))
+    return any(class_name(value, table.class_names)[0] for value, _ in value_counts(opened, table.columns.label))
 
 
 def _check_bytes(file: SourceFile, opened: Any, columns: ColumnChoice) -> None:

@@ -1,14 +1,15 @@
-"""What a person should know about how images were brought to one form: what was cut, squeezed or scaled."""
+"""What a person should know about how images were converted: what was cut, squeezed or scaled."""
 
 from collections import Counter
 
-from forebay.ingest.target_format import DecodeOutcome, ImageShape, TargetFormat
+from forebay.ingest.decode_outcome import DecodeOutcome, ImageShape
+from forebay.ingest.target_format import TargetFormat
 from forebay.settings import AUTO, IngestConfig
 from forebay.settings.image_rules import BIT_DEPTHS, CROP, LETTERBOX, STRETCH
 
-OTHER_ASPECT = 0.1  # of an image that is cut, black or squeezed away: above it, the aspect ratio is another one
-MANY = 0.05  # of the images: above it, they are worth a warning
-USUAL = 0.9  # of the 16-bit images
+OTHER_ASPECT_LOSS = 0.1  # share of an image that is cut, black or squeezed; above it, the aspect ratio is another one
+WARNED_SHARE = 0.05  # share of the images; above it, they are worth a warning
+USUAL_SHARE = 0.9  # share of the 16-bit images; the depth that so many of them need is the usual one
 
 _KEPT = {
     CROP: "of each the shorter side and the centre are kept",
@@ -26,9 +27,9 @@ _FITTED = {
 
 
 def image_warnings(outcomes: Counter[DecodeOutcome], target: TargetFormat, config: IngestConfig) -> list[str]:
-    """The warnings, of none to four sentences each."""
-    warnings = [_ceiling(target, config), _aspect_ratio(outcomes, target.shape, config.fit)]
-    depths = _depths(outcomes)
+    """Warnings on the size, the aspect ratios and the bit depths."""
+    warnings = [_size_limit(target, config), _aspect_ratio(outcomes, target.shape, config.fit)]
+    depths = _count_depths(outcomes)
     if depths and config.bits == AUTO:
         warnings += [_scaled(depths, target.bits), _few_levels(depths, target.bits)]
     elif depths:
@@ -36,7 +37,7 @@ def image_warnings(outcomes: Counter[DecodeOutcome], target: TargetFormat, confi
     return [warning for warning in warnings if warning]
 
 
-def _ceiling(target: TargetFormat, config: IngestConfig) -> str | None:
+def _size_limit(target: TargetFormat, config: IngestConfig) -> str | None:
     height, width, _ = target.shape
     if (height, width) == target.size:
         return None
@@ -51,13 +52,13 @@ def _aspect_ratio(outcomes: Counter[DecodeOutcome], shape: ImageShape, fit: str)
     rows, worst = 0, 0.0
     others: Counter[str] = Counter()
     for outcome, count in outcomes.items():
-        if outcome.found and outcome.reason is None:
+        if outcome.source_shape and outcome.reason is None:
             rows += count
-            lost = _lost(outcome.found, shape)
-            if lost > OTHER_ASPECT:
-                others[_orientation(outcome.found)] += count
-                worst = max(worst, lost)
-    if others.total() <= MANY * rows:
+            loss = _loss(outcome.source_shape, shape)
+            if loss > OTHER_ASPECT_LOSS:
+                others[_orientation(outcome.source_shape)] += count
+                worst = max(worst, loss)
+    if others.total() <= WARNED_SHARE * rows:
         return None
     mixed = f" ({', '.join(f'{count} {word}' for word, count in sorted(others.items()))})" if len(others) > 1 else ""
     return (
@@ -66,9 +67,9 @@ def _aspect_ratio(outcomes: Counter[DecodeOutcome], shape: ImageShape, fit: str)
     )
 
 
-def _lost(found: ImageShape, shape: ImageShape) -> float:
+def _loss(source: ImageShape, target: ImageShape) -> float:
     """The share of an image that another aspect ratio costs; the same number for all three ways."""
-    one, other = found.height * shape.width, found.width * shape.height
+    one, other = source.height * target.width, source.width * target.height
     return 1 - min(one, other) / max(one, other)
 
 
@@ -78,7 +79,7 @@ def _orientation(found: ImageShape) -> str:
     return "portrait" if found.height > found.width else "landscape"
 
 
-def _depths(outcomes: Counter[DecodeOutcome]) -> Counter[tuple[int, int]]:
+def _count_depths(outcomes: Counter[DecodeOutcome]) -> Counter[tuple[int, int]]:
     depths: Counter[tuple[int, int]] = Counter()
     for outcome, count in outcomes.items():
         if outcome.depth:
@@ -90,25 +91,25 @@ def _scaled(depths: Counter[tuple[int, int]], bits: int) -> str | None:
     if bits == max(BIT_DEPTHS):
         return None
     return (
-        f"{depths.total()} images have 16 bits a value and use {bits} of them: 0 to {_top(bits)} became 0 to 255 "
+        f"{depths.total()} images have 16 bits a value and use {bits} of them: 0 to {_max_value(bits)} became 0 to 255 "
         "(ingest.bits=auto). ingest.bits=16 keeps the high byte instead."
     )
 
 
 def _few_levels(depths: Counter[tuple[int, int]], bits: int) -> str | None:
-    """Where a few images or pixels decide how dark all the others become."""
+    """A warning where a few images or pixels decide how dark all others become."""
     usual = next(
         bound
         for bound in BIT_DEPTHS
-        if sum(count for (_, most), count in depths.items() if most <= bound) >= USUAL * depths.total()
+        if sum(count for (_, most), count in depths.items() if most <= bound) >= USUAL_SHARE * depths.total()
     )
     if usual >= bits:
         return None
     larger = sum(count for (largest, _), count in depths.items() if largest > usual)
     return (
-        f"{larger} of {depths.total()} images of 16 bits a value hold values above {_top(usual)}, nearly all values "
-        f"lie below: scaled from 0..{_top(bits)}, they keep few grey levels. If the large ones are faults (hot "
-        f"pixels), ingest.bits={usual} makes them white."
+        f"{larger} of {depths.total()} images of 16 bits a value hold values above {_max_value(usual)}, nearly all "
+        f"values lie below: scaled from 0..{_max_value(bits)}, they keep few grey levels. If the large ones are faults "
+        f"(hot pixels), ingest.bits={usual} makes them white."
     )
 
 
@@ -117,10 +118,10 @@ def _clipped(depths: Counter[tuple[int, int]], bits: int) -> str | None:
     if not clipped:
         return None
     return (
-        f"{clipped} of {depths.total()} images of 16 bits a value hold values above {_top(bits)}, which "
+        f"{clipped} of {depths.total()} images of 16 bits a value hold values above {_max_value(bits)}, which "
         f"ingest.bits={bits} makes white. ingest.bits=auto takes them in."
     )
 
 
-def _top(bits: int) -> int:
+def _max_value(bits: int) -> int:
     return (1 << bits) - 1

@@ -1,0 +1,1 @@
+"""What the manifest says about a dataset: its name, its classes, and what a person should know."""
