@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from forebay.cluster.spark.ingest_with_executors import fetch
-from forebay.cluster.spark.spark_application import Application, spark_application
+from forebay.cluster.spark.ingest_with_executors import download
+from forebay.cluster.spark.spark_application import IngestApplication, spark_application
 from forebay.contracts.manifest import DataManifest
 from forebay.errors import DataError
 from forebay.ingest.distributed.exchange import read_result, write_task
@@ -86,7 +86,7 @@ def work(tmp_path_factory: pytest.TempPathFactory, s3_server: S3Store) -> Work:
             config = IngestConfig(data=uri, max_quarantine=0.5, executors=2, **SETTINGS.get(kind, {}))  # type: ignore[arg-type]
             write_task(places[kind], config)
     application = spark_application(
-        Application(
+        IngestApplication(
             name="n", namespace="n", image="i", account="a", main_file="unused", work="", executors=2,
             executor_memory="2Gi",
         )
@@ -120,7 +120,7 @@ def test_executors_write_what_the_steps_own_process_writes(
     reading = read_result(work.places[kind])
     for folder in ("rows", "quarantine"):
         (tmp_path / "there" / folder).mkdir(parents=True)
-    fetch(work.places[kind], reading, tmp_path / "there")
+    download(work.places[kind], reading, tmp_path / "there")
     step_says = [warning for warning in here.warnings if "are quarantined" not in warning]  # it names the step's run
     assert reading.manifest == replace(here, warnings=step_says)
     assert files_of(tmp_path / "there") == files_of(tmp_path / "here")
@@ -157,10 +157,10 @@ def test_a_file_that_came_out_of_the_store_otherwise_than_it_went_in_is_refused(
         (tmp_path / folder).mkdir()
     wrong = {**reading.digests, name: "0" * 64}
     with pytest.raises(DataError, match=rf"{name}: its bytes are not those that were written"):
-        fetch(work.places["tar"], type(reading)(manifest=reading.manifest, images=1, digests=wrong), tmp_path)
+        download(work.places["tar"], type(reading)(manifest=reading.manifest, images=1, digests=wrong), tmp_path)
     outside = {"../../etc/passwd": "0" * 64}
     with pytest.raises(DataError, match="it is no part of rows or quarantine"):
-        fetch(work.places["tar"], type(reading)(manifest=reading.manifest, images=1, digests=outside), tmp_path)
+        download(work.places["tar"], type(reading)(manifest=reading.manifest, images=1, digests=outside), tmp_path)
 
 
 def test_clearing_leaves_what_lies_beside(s3: S3Store) -> None:
