@@ -21,7 +21,7 @@ import pytest
 from PIL import Image
 
 from forebay.contracts.manifest import DataManifest
-from forebay.contracts.rows import QUARANTINE_SCHEMA, REASONS, ROW_SCHEMA, pixel_digest
+from forebay.contracts.rows import QUARANTINE_REASONS, QUARANTINE_SCHEMA, ROW_SCHEMA, pixel_digest
 from forebay.errors import DataError
 from forebay.ingest import ingest
 from forebay.settings import IngestConfig
@@ -347,7 +347,7 @@ def test_reasons_are_words_of_the_contract(run_ingest: Ingest, tmp_path: Path) -
     )
     counted = Counter(row["reason"] for row in quarantine_of(tmp_path / "out"))
     assert counted == manifest.quarantined
-    assert set(counted) <= set(REASONS)
+    assert set(counted) <= set(QUARANTINE_REASONS)
     assert manifest.rows + sum(counted.values()) == 27
     assert json.loads((tmp_path / "out" / "manifest.json").read_text())["quarantined"] == dict(counted)
 

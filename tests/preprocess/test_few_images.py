@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from forebay.contracts.holdout import HASH, HELD_OUT, SOURCE, TRAINED, content_fraction, exceptions, held_out_rows
+from forebay.contracts.holdout import HASH, HELD_OUT, SOURCE, TRAINED, content_fraction, held_out_rows, split_exceptions
 from forebay.contracts.manifest import SplitManifest
 from forebay.contracts.shards import open_split
 from forebay.errors import DataError
@@ -104,7 +104,7 @@ def test_an_images_split_hangs_on_its_own_classs_content_alone(
 @settings(deadline=None)
 def test_holdout_and_the_recorded_exceptions_give_back_the_test_rows(keys: RowKeys, parts: tuple[float, float]) -> None:
     test = split(keys, *parts) == TEST
-    moved = exceptions(keys.sha256, test, parts[0])
+    moved = split_exceptions(keys.sha256, test, parts[0])
     np.testing.assert_array_equal(held_out_rows(keys.sha256, parts[0], moved), test)
     assert len(moved[HELD_OUT]) + len(moved[TRAINED]) <= 2 * (keys.labels.max() + 1)
 
@@ -118,7 +118,7 @@ def test_no_row_that_an_earlier_model_was_trained_on_counts_as_held_out_for_it_w
     there[0] = True
     first = keys_of(keys.sha256[there], keys.labels[there])
     splits = split(first, *earlier)
-    moved = exceptions(first.sha256, splits == TEST, earlier[0])
+    moved = split_exceptions(first.sha256, splits == TEST, earlier[0])
     now = keys.sha256[split(keys, *later) == TEST]
     compared = {row.tobytes() for row in now[held_out_rows(now, earlier[0], moved)]}
     assert not compared & {row.tobytes() for row in first.sha256[splits != TEST]}

@@ -28,7 +28,7 @@ def content_fraction(sha256: NDArray[np.uint8]) -> NDArray[np.float64]:
     return _first_8(sha256).astype(np.float64) / 2.0**64
 
 
-def exceptions(sha256: NDArray[np.uint8], test: NDArray[np.bool_], holdout: float) -> dict[str, list[str]]:
+def split_exceptions(sha256: NDArray[np.uint8], test: NDArray[np.bool_], holdout: float) -> dict[str, list[str]]:
     """The rows for which a hash split departs from `holdout`, so that classes with few rows have some on each side.
 
     Args:

@@ -92,7 +92,7 @@ class SplitManifest(_StoredManifest):
     split_kind: str  # hash or source
     holdout: float
     validation: float
-    exceptions: dict[str, list[str]] = field(default_factory=dict)  # to the hash split: `contracts.holdout.exceptions`
+    exceptions: dict[str, list[str]] = field(default_factory=dict)  # `contracts.holdout.split_exceptions`
     warnings: list[str] = field(default_factory=list)
     fit: str = STRETCH  # ingest.fit and, below, ingest.bits, for the server; an older manifest has neither
     bits: int = FULL_BITS

@@ -27,12 +27,12 @@ QUARANTINE_SCHEMA = pa.schema(
     [
         pa.field("source", pa.string(), nullable=False),
         pa.field("label_name", pa.string()),  # null when unlabelled
-        pa.field("reason", pa.string(), nullable=False),  # one word of REASONS
+        pa.field("reason", pa.string(), nullable=False),  # one word of QUARANTINE_REASONS
         pa.field("detail", pa.string(), nullable=False),  # for people: what was found
     ]
 )
 
-REASONS = (
+QUARANTINE_REASONS = (
     "unreadable",  # empty, truncated, not an image, or of a kind that is not read
     "too_large",  # more pixels or bytes than the settings allow
     "too_costly",  # far more work than its pixels are worth, such as thousands of scans

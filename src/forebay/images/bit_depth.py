@@ -26,7 +26,7 @@ def bit_depth_of(values: NDArray[np.uint16]) -> BitDepth:
     return BitDepth(bits, next(fewer, bits))
 
 
-def scale(values: NDArray[np.uint16], bits: int) -> NDArray[np.uint8]:
+def scale_to_8_bits(values: NDArray[np.uint16], bits: int) -> NDArray[np.uint8]:
     """Scale values of `bits` bits to 0..255.
 
     16 bits keep their high byte. With fewer, a value is multiplied by 255 / (2^bits - 1) and rounded, halves upward;

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
-from forebay.images.bit_depth import scale
+from forebay.images.bit_depth import scale_to_8_bits
 from forebay.images.costs import check_bytes, check_opened
 from forebay.images.decode_budget import DecodeBudget, MeteredFile, open_metered
 from forebay.images.errors import DecodingCancelledError, UnusableImageError
@@ -99,7 +99,7 @@ def to_8_bits(decoded: DecodedImage, bits: int) -> NDArray[np.uint8]:
     """The pixels (H, W, C) of a decoded image; `bits` are in use in 16-bit values."""
     if decoded.values.itemsize == 1:
         return cast("NDArray[np.uint8]", decoded.values)
-    pixels_HWC = scale(cast("NDArray[np.uint16]", decoded.values), bits)
+    pixels_HWC = scale_to_8_bits(cast("NDArray[np.uint16]", decoded.values), bits)
     if decoded.alpha is None:
         return pixels_HWC
     white = Image.new("RGB", decoded.alpha.size, "white")

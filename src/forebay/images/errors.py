@@ -4,7 +4,7 @@ from forebay.errors import ForebayError
 
 
 class UnusableImageError(ForebayError):
-    """An image cannot be used. `reason` is one of `contracts.rows.REASONS`; `detail` states what was found."""
+    """An image cannot be used. `reason` is one of `rows.QUARANTINE_REASONS`; `detail` states what was found."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")

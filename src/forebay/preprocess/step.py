@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forebay.contracts.holdout import HASH, exceptions
+from forebay.contracts.holdout import HASH, split_exceptions
 from forebay.contracts.manifest import DataManifest, SplitManifest
 from forebay.contracts.shards import SPLITS
 from forebay.preprocess.row_table import read_images, read_keys
@@ -47,7 +47,7 @@ def preprocess(dataset: Path, out: Path, config: PreprocessConfig, log: StepLog)
     kind = choose_split_kind(keys.source_split, config.split, data.source)
     splits = assign_splits(keys, kind=kind, holdout=config.holdout, validation=config.validation)
     check_splits(keys, splits, data.classes, data.source, kind)
-    moved = exceptions(keys.sha256, splits == TEST, config.holdout) if kind == HASH else {}
+    moved = split_exceptions(keys.sha256, splits == TEST, config.holdout) if kind == HASH else {}
     empty_folder(out)
     rows = [order_rows(keys, splits, split) for split in range(len(SPLITS))]
     shape = (data.height, data.width, data.channels)

@@ -7,7 +7,7 @@ from typing import Any
 
 from forebay.contracts.bundles.regular_file import open_regular, read_regular
 from forebay.contracts.bundles.spec_rules import FORMAT, TASK, check_spec
-from forebay.contracts.bundles.strict_json import parse
+from forebay.contracts.bundles.strict_json import parse_strict_json
 from forebay.errors import ModelError
 from forebay.settings.image_rules import FULL_BITS, STRETCH
 from forebay.state.file_digest import stream_sha256
@@ -108,7 +108,7 @@ def parse_spec(folder: Path, content: bytes) -> ModelSpec:
         ModelError: a field is against its rule.
     """
     try:
-        values = parse(content)
+        values = parse_strict_json(content)
         check_spec(values)
     except ValueError as error:
         raise ModelError(

@@ -7,7 +7,7 @@ from typing import Any
 MAX_DEPTH = 20  # nested lists and objects
 
 
-def parse(data: bytes) -> Any:
+def parse_strict_json(data: bytes) -> Any:
     """Read strict JSON.
 
     Raises:

@@ -28,7 +28,7 @@ class ImageRecord(NamedTuple):
     width: int = 0
     channels: int = 0
     planar: bool = False  # whether raw pixels are C x H x W, not H x W x C
-    reason: str | None = None  # why it is quarantined before it is read: a word of contracts.rows.REASONS
+    reason: str | None = None  # why it is quarantined before it is read: a word of contracts.rows.QUARANTINE_REASONS
     detail: str | None = None
     zipped_bytes: int = 0  # size of the image in its zip archive, header included; 0 outside of zip archives
     column: str | None = None  # the one that holds the images in a Parquet source
