@@ -18,7 +18,7 @@ LONG_S = {  # of tests that start whole runs, trainings or clusters' programs
     "tests/cli": 200,
     "tests/train/test_process_group": 120,
     "tests/cluster/training/test_train_job": 120,
-    "tests/ingest/test_distributed": 120,
+    "tests/ingest/distributed/test_distributed": 120,
     "tests/ingest/test_ingest": 90,
 }
 
