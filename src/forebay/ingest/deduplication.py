@@ -24,7 +24,7 @@ class DeduplicationResult:
 
     @property
     def split_rows(self) -> dict[str, int]:
-        """The number of rows kept, by side of the source's split; empty where it has none."""
+        """The number of rows kept, by split of the source; empty where it has none."""
         return _count_values(self.kept["split"])
 
 

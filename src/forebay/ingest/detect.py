@@ -40,7 +40,7 @@ FILES_SHOWN = 3
 class DetectedSource:
     """A recognised source."""
 
-    kind: str  # of the source kind, or tar or zip where that is an image folder in an archive
+    kind: str  # the name of the source kind; tar or zip for an image folder in an archive
     source_kind: SourceKind
     contents: SourceContents
     work: Path  # folder for temporary files

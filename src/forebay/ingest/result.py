@@ -11,12 +11,12 @@ from forebay.state import StepLog
 
 @dataclass(frozen=True, kw_only=True)
 class IngestResult:
-    """What was read and written, before anybody judges whether it is worth training on."""
+    """What was read and written, before the step checks whether it is worth training on."""
 
     manifest: DataManifest
-    images: int  # in the source, the quarantined ones included
-    digests: dict[str, str]  # sha256 of each file by name; empty where the files are in their place already
-    set_aside: int = 0  # of the images: quarantined as unlabelled, and meant to be
+    images: int  # number of images in the source, including the quarantined ones
+    digests: dict[str, str]  # sha256 of each file by name; empty where the files need no download
+    set_aside: int = 0  # number of images that are quarantined because they are unlabelled on purpose
 
 
 class IngestExecutor(Protocol):
@@ -26,6 +26,6 @@ class IngestExecutor(Protocol):
         """Read the source, and leave the rows and the quarantine table in `out`.
 
         Raises:
-            ConfigError: the place is not set up for it; the message says with what.
+            ConfigError: the cluster is not set up for it; the message says what is missing.
             DataError, MachineError: as the step raises them.
         """

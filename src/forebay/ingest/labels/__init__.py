@@ -1,1 +1,1 @@
-"""Labels that stand in tables, and the words that name a side of a split."""
+"""Labels in tables, and the names of splits."""

@@ -10,7 +10,7 @@ SOURCE_KINDS: tuple[SourceKind, ...] = (
 
 
 def get_source_kind(kind: str) -> SourceKind:
-    """The source of a kind, for a Spark task that was told its name."""
+    """The source kind of a name; a Spark task knows only the name."""
     return next(source for source in SOURCE_KINDS if source.kind == kind)
 
 

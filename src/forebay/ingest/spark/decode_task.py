@@ -21,7 +21,7 @@ from forebay.ingest.spark.staged import STAGED_SCHEMA, staged_name
 from forebay.ingest.spark.task_storage import TaskStorage
 from forebay.ingest.target_format import TargetFormat
 
-BATCH_BYTES = 16 << 20  # of pixels held at once, beside the one image that is being decoded
+BATCH_BYTES = 16 << 20  # pixels held at once take so many, without the one image that is being decoded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class DecodeJob:
     """What a task needs to know. It travels to the Spark workers, so it holds plain values only."""
 
     work: TaskStorage  # holds INDEX and receives the staged parts
-    kind: str  # of the source
+    kind: str  # the name of the source kind
     target: TargetFormat
     fit: str  # what becomes of another aspect ratio: a word of ingest.fit
     resize: bool  # else images of another size are quarantined

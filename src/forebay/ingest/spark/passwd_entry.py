@@ -13,7 +13,7 @@ from forebay.errors import MachineError
 from forebay.state import write_bytes
 
 PASSWD = Path("/etc/passwd")
-BUILT_SUFFIX = ".image"  # of the list that the container image was built with
+BUILT_SUFFIX = ".image"  # ends the name of the list that the container image was built with
 
 
 def ensure_username(passwd: Path = PASSWD) -> None:

@@ -9,7 +9,7 @@ from anyascii import anyascii
 from forebay.ingest.unicode_form import nfc
 from forebay.settings.ingest import DIGITS
 
-MAX_NAME_CHARACTERS = 63  # of a registered model
+MAX_NAME_CHARACTERS = 63  # the limit of a registered model's name
 GENERIC_NAMES = frozenset((
     "data", "dataset", "datasets", "images", "image", "imgs", "pictures", "photos", "files", "folder", "input", "train",
     "training", "out", "output", "tmp", "downloads",

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-ROW_TABLE_COLUMNS = ("pixels", "height", "width", "channels", "label_name")  # of `contracts.rows`: raw, not encoded
+ROW_TABLE_COLUMNS = ("pixels", "height", "width", "channels", "label_name")  # of `contracts.rows`: raw pixels
 SPARK_IMAGE = {"height", "width", "nChannels", "mode", "data"}  # the fields of `spark.read.format("image")`
 
 

@@ -17,7 +17,7 @@ from forebay.ingest.sources.parquet.column_types import ROW_TABLE_COLUMNS, SPARK
 from forebay.ingest.sources.source_kind import SourceImage
 
 BATCH_ROWS = 256
-CHANNELS_OF_MODE = {0: 1, 16: 3, 24: 4}  # by OpenCV's number of a type with one byte per channel
+CHANNELS_OF_MODE = {0: 1, 16: 3, 24: 4}  # OpenCV's numbers of the types with one byte per channel
 
 
 def read_images(rows: pa.Table, max_file_bytes: int) -> Iterator[SourceImage]:

@@ -29,8 +29,8 @@ class ParquetTable:
     columns: ColumnChoice
     numeric_labels: bool
     text_labels: bool  # neither is true where all labels are null
-    class_names: list[str] | None  # by number
-    split_names: list[str] | None  # by number
+    class_names: list[str] | None  # the class of each number
+    split_names: list[str] | None  # the split of each number
     partitions: dict[str, str | None]  # values of the path's key=value folders
     path_split: str | None  # the split that the file's path names
 
