@@ -6,12 +6,12 @@ from forebay.ingest.sources.source_kind import SourceContents, SourceKind
 SOURCE_KINDS: tuple[SourceKind, ...] = (
     digits.KIND, labelled_images.KIND, parquet.KIND, cifar10.KIND, idx.KIND, webdataset.KIND, folder.KIND,
 )  # fmt: skip
-"""In the order in which they are tried: the folder comes last, because it takes any file."""
+"""They are tried in this order. The folder comes last, because it accepts any file."""
 
 
 def get_source_kind(kind: str) -> SourceKind:
     """The source kind of a name; a Spark task knows only the name."""
-    return next(source for source in SOURCE_KINDS if source.kind == kind)
+    return next(each for each in SOURCE_KINDS if each.kind == kind)
 
 
 __all__ = ["SOURCE_KINDS", "SourceContents", "SourceKind", "get_source_kind"]

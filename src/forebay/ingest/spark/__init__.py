@@ -1,1 +1,1 @@
-"""What runs in Spark: the session, the two passes, and where tasks put what others take up."""
+"""Spark: its session, the passes over all images, and the storage through which tasks pass files on."""
