@@ -59,16 +59,11 @@ def evaluate(dataset: Path, model: Path, out: Path, config: EvaluateConfig, log:
     )
     decision = decide(candidate, resolved, log)
     evaluation = EvaluationResult(
-        folder=out,
-        name=resolved.name,
-        decision=PASSED if decision.passed else REFUSED,
-        gate=decision.as_dict(),
+        folder=out, name=resolved.name, decision=PASSED if decision.passed else REFUSED, gate=decision.as_dict(),
         model={**_model_facts(classifier.spec), "bundle_digest": record.digest},
-        data=_data_facts(data),
-        classes=data.classes,
-        settings=asdict(resolved),
+        data=_data_facts(data), classes=data.classes, settings=asdict(resolved),
         **vars(measure_classifier(test.labels, probabilities, data.classes, config.confidence)),
-    )
+    )  # fmt: skip
     evaluation.write()
     _write_rows(out, test, probabilities)
     write_report(evaluation, test, probabilities, model, log.run_id)

@@ -10,6 +10,7 @@ from forebay.state import StepLog
 from forebay.train.loop.callbacks import TrainingCallbacks
 from forebay.train.loop.history import final_metrics
 from forebay.train.loop.training_loop import TrainingInterrupt
+from forebay.train.loop.training_state import TrainingState
 from forebay.train.outputs import write_outputs
 from forebay.train.plan.hardware import inspect_hardware
 from forebay.train.plan.resolved_settings import ResolvedSettings, resolve_settings
@@ -58,6 +59,17 @@ def fit(
         else:
             return executor.train(dataset, out, config, log)
     plan = _plan(dataset, config, group)
+    state, mlflow_run_id = _run_session(plan, group, timeouts, log)
+    spec = write_outputs(plan, state, mlflow_run_id, out)
+    metrics = final_metrics(state.history, state.best_epoch)
+    log.result(training={"settings": plan.training_facts, "metrics": metrics, "mlflow_run_id": mlflow_run_id})
+    return TrainResult(spec=spec, metrics=metrics)
+
+
+def _run_session(
+    plan: TrainingPlan, group: ProcessGroup, timeouts: TrainTimeouts, log: StepLog
+) -> tuple[TrainingState, str | None]:
+    """Train while the lock of the training's checkpoints is held."""
     checkpoints = open_checkpoints(plan, log)
     holder = f"the train step of run {log.run_id or 'unknown'}"
     with checkpoints.lock.held(holder), torch_threads(plan.settings.threads):
@@ -65,11 +77,7 @@ def fit(
         if log.fresh:
             checkpoints.clear()
         session = TrainingSession(plan=plan, checkpoints=checkpoints, group=group, timeouts=timeouts, log=log)
-        state, mlflow_run_id = session.run()
-    spec = write_outputs(plan, state, mlflow_run_id, out)
-    metrics = final_metrics(state.history, state.best_epoch)
-    log.result(training={"settings": plan.training_facts, "metrics": metrics, "mlflow_run_id": mlflow_run_id})
-    return TrainResult(spec=spec, metrics=metrics)
+        return session.run()
 
 
 def train_other_rank(dataset: Path, config: TrainConfig, group: ProcessGroup) -> None:
