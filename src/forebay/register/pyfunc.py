@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from forebay.models import Classifier
 
 
-class PyFunc:
+class PyfuncClassifier:
     """A classifier behind MLflow's predict."""
 
     def __init__(self, classifier: "Classifier") -> None:
@@ -24,8 +24,8 @@ class PyFunc:
         return self._classifier.predict(images_NHWC)
 
 
-def _load_pyfunc(data_path: str) -> PyFunc:
+def _load_pyfunc(data_path: str) -> PyfuncClassifier:
     """Load the bundle in a folder (MLflow's protocol, so the name is its own)."""
     from forebay.models import load_bundle
 
-    return PyFunc(load_bundle(Path(data_path)))
+    return PyfuncClassifier(load_bundle(Path(data_path)))

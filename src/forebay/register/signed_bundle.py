@@ -1,4 +1,4 @@
-"""The bundle as it is registered: where there is a signing key, a copy of train's folder with the signature in it."""
+"""The bundle to register: where there is a signing key, a copy of train's folder that holds the signature too."""
 
 import os
 import shutil
@@ -10,11 +10,11 @@ from pathlib import Path
 from forebay.contracts.bundles.spec import SIGNATURE
 from forebay.signing import SigningKey, load_library, read_signing_key, sign
 
-PREFIX = ".register-"  # how its folders in the state folder begin
+COPY_PREFIX = ".register-"  # how its folders in the state folder begin
 
 
-def usable_key() -> SigningKey | None:
-    """The signing key, with everything that it takes to sign; None where nothing is to be signed.
+def load_usable_key() -> SigningKey | None:
+    """Load the signing key and the library that signs; None where nothing is to be signed.
 
     Raises:
         ConfigError: the key cannot be used.
@@ -27,8 +27,8 @@ def usable_key() -> SigningKey | None:
 
 
 @contextmanager
-def as_registered(model: Path, key: SigningKey | None, scratch: Path) -> Iterator[Path]:
-    """The folder to register: the bundle itself, or signed. Train's folder stays as train left it.
+def bundle_to_register(model: Path, key: SigningKey | None, scratch: Path) -> Iterator[Path]:
+    """The folder to register: the bundle itself or a signed copy. Train's folder is not changed.
 
     Args:
         model: the bundle.
@@ -41,9 +41,9 @@ def as_registered(model: Path, key: SigningKey | None, scratch: Path) -> Iterato
     if key is None:
         yield model
         return
-    for leftover in scratch.glob(f"{PREFIX}*"):  # a register that was killed left it
+    for leftover in scratch.glob(f"{COPY_PREFIX}*"):  # a register that was killed left it
         shutil.rmtree(leftover, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=PREFIX, dir=scratch) as folder:
+    with tempfile.TemporaryDirectory(prefix=COPY_PREFIX, dir=scratch) as folder:
         copy = Path(folder) / model.name
         ignored = shutil.ignore_patterns(SIGNATURE)
         shutil.copytree(model, copy, symlinks=True, ignore=ignored, copy_function=_link)
