@@ -21,9 +21,7 @@ KEEP_ALIVE_S = 65  # longer than the 60 s for which proxies keep idle connection
 QUIET_S = 0.3  # after so long without a new connection or request, nothing more is expected to arrive
 QUIET_TIMEOUT_S = 1.5  # where clients never pause
 FINAL_RESPONSE_S = 0.5  # time to send the responses that say that the server ends
-LOOP_TURNS = (
-    5  # the event loop takes so many from the kernel's queue to a request: accept, transport, reader, read, parse
-)
+LOOP_TURNS = 5  # from the kernel's queue to a request the event loop turns for: accept, transport, reader, read, parse
 TICKS_PER_CHECK = 5  # uvicorn ticks ten times a second
 
 
