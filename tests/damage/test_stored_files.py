@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 
 from forebay import registry
 from forebay.cli.main import group
-from forebay.local.checks import all_checks, libraries
+from forebay.local.checks import libraries, machine_checks
 from forebay.local.runs.cache import drop_broken_entries, record_digests
 from forebay.serving.curl import curl_command
 from forebay.serving.state import DesiredModel, ServerInfo, ServingFiles, write_desired, write_loaded, write_server
@@ -150,12 +150,12 @@ def test_doctor_names_every_damaged_file_that_it_looks_at(home: Home, damage: st
     for path in (home.mlflow_database, files.server):
         path.write_bytes(DAMAGES[damage](path.read_bytes()))
     with FileLock(files.lock).held("the server"):
-        found = [libraries.mlflow_store(home), all_checks.server_port(home, "127.0.0.1", 0)]
+        found = [libraries.mlflow_store(home), machine_checks.server_port(home, "127.0.0.1", 0)]
     assert not any(check.ok for check in found)
     assert found[0].detail.startswith(f"{home.mlflow_database} is damaged: ")
     assert found[1].detail.startswith(f"{files.server} is damaged: ")
     (home.root / "format.json").write_bytes(b"")
-    assert "format.json is damaged: it is empty. Lost: " in all_checks.state_folder(home).detail
+    assert "format.json is damaged: it is empty. Lost: " in machine_checks.state_folder(home).detail
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
