@@ -166,15 +166,15 @@ def submit_command(
         started = backend.start(RunRequest(settings=values, fresh=settings.fresh), _warn)
     click.echo(f"Run {started.run_id}: {started.url or _way_to_ui(address.namespace, started.run_id)}", err=True)
     if no_wait:
-        _print_started(started, as_json=as_json)
-        return ExitCode.DONE
+        return _print_started(started, as_json=as_json)
     return _follow(backend, started, on_interrupt, as_json=as_json)
 
 
-def _print_started(started: "StartedRun", *, as_json: bool) -> None:
+def _print_started(started: "StartedRun", *, as_json: bool) -> ExitCode:
     if as_json:
         click.echo(json.dumps({"run_id": started.run_id, "state": "submitted", "run_url": started.url}))
     click.echo(f"`forebay submit --follow {started.run_id}` follows it.", err=True)
+    return ExitCode.DONE
 
 
 def _follow(backend: "ClusterBackend", started: "StartedRun", on_interrupt: OnInterrupt, *, as_json: bool) -> int:
