@@ -88,7 +88,7 @@ def test_a_url_that_is_none_is_wrong_use(image: Path, url: str) -> None:
 def test_another_server_that_answers_is_told_from_ours(image: Path, other_server: str) -> None:
     words = paragraph("predict", image, "--url", other_server, "--name", "x", expect=1)
     assert other_server in words
-    assert "no prediction" in words
+    assert "did not answer with a prediction" in words
 
 
 @pytest.mark.usefixtures("home")

@@ -10,7 +10,8 @@ import yaml
 from forebay.backend.check import CheckResult
 from forebay.cluster.checks.cluster_checks import cluster_checks
 from forebay.cluster.checks.step_environment import CONFIG_KEYS, OPTIONAL_KEYS
-from forebay.kube import client
+from forebay.cluster.timeouts import ClusterTimeouts
+from forebay.kube.timeouts import ApiTimeouts
 from forebay.object_store.variables import ENDPOINT
 from forebay.settings.cluster_environment import MLFLOW_LOGIN_KEYS, SIGNING_KEY, STEP_ENVIRONMENT, STORE_LOGIN_KEYS
 from support.fake_kube import FakeCluster, Object
@@ -88,13 +89,12 @@ def test_a_host_on_which_nothing_listens_is_one_failure(double: FakeCluster, tmp
     assert "Is the cluster up, and is this its address?" in found.detail
 
 
-def test_a_server_that_takes_a_call_and_never_answers_is_given_up(
-    double: FakeCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(client, "TIMEOUT_S", 0.2)
+def test_a_server_that_takes_a_call_and_never_answers_is_given_up(double: FakeCluster, tmp_path: Path) -> None:
+    brief = ClusterTimeouts(api=ApiTimeouts(read_s=0.2))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         _point_at(tmp_path, f"http://127.0.0.1:{listener.getsockname()[1]}")
-        assert "does not answer: Read timed out. (read timeout=0.2)" in failure().detail
+        (found,) = [check for check in cluster_checks(probed=False, timeouts=brief) if not check.ok]
+    assert "does not answer: Read timed out. (read timeout=0.2)" in found.detail
 
 
 def test_a_name_that_is_unknown_is_one_failure(double: FakeCluster, tmp_path: Path) -> None:

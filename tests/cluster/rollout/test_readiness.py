@@ -44,7 +44,7 @@ def test_a_crash_names_the_container_whose_log_says_why() -> None:
     now = recorded("crash")
     found = find_problem(now["service"], now["pods"], [], {VERSION_LABEL: "20774"})
     assert found is not None
-    assert (found.pod, found.container, found.restarted) == (
+    assert (found.pod, found.container, found.is_restarted) == (
         "probe-predictor-6cd494df56-kcgm4", "kserve-container", True
     )  # fmt: skip
 

@@ -155,7 +155,7 @@ def test_an_application_has_ended_when_the_operator_says_so(state: dict[str, str
 def test_its_pods_are_found_by_the_operators_label() -> None:
     job = custom_job(spark_application(WANTED))
     assert job.pod_selector == "sparkoperator.k8s.io/app-name=forebay-ingest-0123456789abcdef"
-    assert (job.piece, job.switch) == ("spark-operator", "spark.enabled")
+    assert (job.installed_by, job.chart_value) == ("spark-operator", "spark.enabled")
 
 
 def test_of_a_page_of_java_the_line_that_tells_is_taken() -> None:
