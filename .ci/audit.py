@@ -1,7 +1,7 @@
 """Ask a vulnerability service about every package of the lock; `make audit` runs this. It needs the network.
 
-Exit code: 0, everything was asked about and nothing is open but what .ci/advisories.toml explains; 1, something else is
-open; 3, not everything could be asked about, and what could not is named. No answer is never taken for a good one.
+Exit code: 0, the service answered for every package, and .ci/advisories.toml explains every open advisory; 1, another
+advisory is open; 3, the service did not answer for every package, and those are named. No answer never counts as good.
 """
 
 import argparse
@@ -25,7 +25,7 @@ NEVER_ASKED = (
 
 
 def main() -> int:
-    """Print what is known, and what is not; returns the exit code."""
+    """Print known and open advisories, and packages without an answer; returns the exit code."""
     parser = argparse.ArgumentParser(prog="make audit", description=__doc__)
     parser.add_argument("--service", choices=("pypi", "osv"), default="osv", help="whom to ask (%(default)s)")
     parser.add_argument("--osv-url", help="another OSV service, such as a mirror of your own")
@@ -48,7 +48,7 @@ def main() -> int:
 
 
 def _asked(pins: list[lockfile.Pin], words: list[str]) -> tuple[list[dict[str, Any]] | None, str]:
-    """What pip-audit says of each package; None, and why, where it says nothing."""
+    """What pip-audit says about each package; None, and the reason, where it fails."""
     with tempfile.TemporaryDirectory() as folder:
         asked, answer = Path(folder) / "asked.txt", Path(folder) / "answer.json"
         asked.write_text("".join(f"{pin.requirement}\n" for pin in pins))
@@ -65,7 +65,7 @@ def _asked(pins: list[lockfile.Pin], words: list[str]) -> tuple[list[dict[str, A
 
 
 def _explained(pins: list[lockfile.Pin], known: list[dict[str, str]]) -> list[str]:
-    """The advisories that were looked at before, and those that were looked at for another version."""
+    """The explained advisories, and those whose explanation is about another version."""
     versions = {pin.name: pin.version for pin in pins}
     return [
         f"known: {each['id']} in {each['package']} {each['version']}: {each['reason']}"
@@ -92,7 +92,7 @@ def _key(package: dict[str, Any]) -> tuple[str, str]:
 
 
 def _local_builds(pins: list[lockfile.Pin]) -> list[str]:
-    """What was asked about as its plain version, because no service knows local builds."""
+    """Packages whose local build was asked about as the released version, because no service knows local builds."""
     return [
         f"{pin.name} is {here} here and was asked about as {pin.version}"
         for pin in pins

@@ -1,4 +1,4 @@
-"""What a package needs to run, by what the installed packages say of themselves."""
+"""What a package needs to run, from the metadata of the installed packages."""
 
 from collections.abc import Iterable, Iterator
 from importlib.metadata import distribution
@@ -8,7 +8,7 @@ from packaging.requirements import Requirement
 
 
 def closure(names: Iterable[str]) -> dict[str, set[str]]:
-    """The packages behind some requirements.
+    """The packages that requirements need, directly or not.
 
     Args:
         names: requirements as in a requirements file: a name, with its extras in brackets where it has any.

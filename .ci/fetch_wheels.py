@@ -2,7 +2,7 @@
 
     python .ci/fetch_wheels.py FOLDER [TORCH_INDEX]
 
-What the images install is known from what is installed here, and each file is checked against its hash in the lock.
+The packages are those that the images' requirements need here, and each file is checked against its hash in the lock.
 """
 
 import hashlib
@@ -42,7 +42,7 @@ def _wanted(pins: list[lockfile.Pin]) -> set[str]:
 
 
 def _forget_others(folder: Path, pins: list[lockfile.Pin]) -> None:
-    """Remove what an earlier lock put there: pip would take a file of the same version and refuse its hash."""
+    """Remove files of an earlier lock: pip would take one of the same version and refuse its hash."""
     known = {each for pin in pins for each in pin.hashes}
     for file in folder.iterdir():
         if not file.name.startswith(("torch-", "torchvision-")) and _digest(file) not in known:

@@ -1,7 +1,7 @@
 """Write the hashes of constraints.txt anew, from the index that pip is configured for; `make lock` runs this.
 
-The pins stay as they stand in the file: change a version there first. A file that the index has added or changed for a
-version of before is named, because an index that answers otherwise than it did is what the hashes are for.
+The pins stay as they are: change a version in the file first. Where the index has added or changed a file of a locked
+version, this names it, because the hashes exist to notice exactly that.
 """
 
 import subprocess

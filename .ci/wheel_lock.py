@@ -9,7 +9,7 @@ OUT = Path(__file__).resolve().parents[1] / "dist" / "requirements.txt"
 
 
 def main() -> None:
-    """Write the file; what is needed is known from what is installed here."""
+    """Write the file, from the metadata of the packages that are installed here."""
     pins = lockfile.read(lockfile.FILE.read_text())
     OUT.parent.mkdir(exist_ok=True)
     OUT.write_text(

@@ -31,7 +31,7 @@ SOURCE = "https://github.com/forebay/forebay"
 
 
 def main() -> int:
-    """Build the chosen targets and print size, layers and time of each."""
+    """Build the chosen targets; print the size, layers and time of each."""
     options = _parser().parse_args()
     docker = shutil.which(os.environ.get("DOCKER", "docker"))
     if docker is None:
@@ -49,7 +49,9 @@ def main() -> int:
             if code == 0 and options.sbom:
                 code = _list_contents(docker, context, target, options.sbom)
             if code:
-                print(f"The image {image_name(target)} was not built; what is wrong stands above.", file=sys.stderr)
+                print(
+                    f"The container image {image_name(target)} was not built; the lines above say why.", file=sys.stderr
+                )
                 return code
             print(_facts(docker, image_name(target), time.monotonic() - start), flush=True)
     return 0
@@ -98,14 +100,14 @@ def _fill(context: Path, wheels: Path | None, jars: Path | None) -> None:
             shutil.copytree(source, context / name, ignore=ignored)
         else:
             shutil.copy2(source, context / name)
-    # some packages are to be had as source only
+    # some packages exist only as source
     for folder, into, pattern in ((wheels, "wheels", "*.whl"), (wheels, "wheels", "*.tar.gz"), (jars, "jars", "*.jar")):
         for file in sorted(folder.glob(pattern)) if folder else ():
             _link(file, context / "docker" / into / file.name)
 
 
 def _link(source: Path, target: Path) -> None:
-    """A second name for the same bytes, which are hundreds of megabytes and never written again; else a copy."""
+    """Link a file, which may have hundreds of megabytes and is never written again; copy it where that fails."""
     try:
         os.link(source, target)
     except OSError:
@@ -122,7 +124,7 @@ def _build(docker: str, context: Path, target: str, arguments: list[str]) -> int
 
 
 def _list_contents(docker: str, context: Path, target: str, folder: Path) -> int:
-    """Write what an image holds to FOLDER/TARGET.cdx.json (CycloneDX) and FOLDER/TARGET.txt."""
+    """List what a container image holds in FOLDER/TARGET.cdx.json (CycloneDX) and FOLDER/TARGET.txt."""
     facts = {"OF": target, "NAME": image_name(target).rpartition(":")[0], "VERSION": VERSION}
     arguments = [word for name, value in facts.items() for word in ("--build-arg", f"{name}={value}")]
     written = context / "sbom.id"
@@ -142,7 +144,7 @@ def _list_contents(docker: str, context: Path, target: str, folder: Path) -> int
 
 
 def _labels(target: str) -> dict[str, str]:
-    """What an image says about itself; given from outside, so that no layer is built again for a new revision."""
+    """Labels of a container image; given as options, so that a new revision builds no layer again."""
     opencontainers = {
         "title": f"Forebay {target}",
         "version": VERSION,
@@ -156,14 +158,14 @@ def _labels(target: str) -> dict[str, str]:
 
 
 def _remember_torch_index() -> None:
-    """`make setup TORCH_INDEX=…` said it once, for this checkout."""
+    """Use the index that `make setup TORCH_INDEX=…` recorded for this checkout."""
     stamp = ROOT / ".venv" / "ready.json"
     if not os.environ.get("TORCH_INDEX") and stamp.is_file():
         os.environ["TORCH_INDEX"] = json.loads(stamp.read_text()).get("torch_index", "")
 
 
 def _prefer_buildkit(docker: str) -> None:
-    """It builds stages side by side, in half the time; clients before 23 hold it and leave it off."""
+    """Turn BuildKit on in clients before 23, where it is off: it builds stages in parallel, in half the time."""
     asked = [docker, "version", "--format", "{{.Client.Version}}"]
     version = subprocess.run(asked, capture_output=True, text=True, check=False).stdout
     if version.split(".")[0] in {"19", "20"}:

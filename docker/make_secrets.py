@@ -17,8 +17,8 @@ def main(folder: Path, database: Path) -> None:
     """Write what each service reads.
 
     Args:
-        folder: of the passwords.
-        database: the volume of Postgres, which keeps the password that it was made with.
+        folder: the folder of the passwords.
+        database: the volume of Postgres, whose database keeps the password that it was made with.
     """
     tokens = folder / TOKENS
     if not tokens.exists():
@@ -43,7 +43,7 @@ def main(folder: Path, database: Path) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    """Replace a file whole: a start that is cut off leaves no half of a password."""
+    """Replace a file as a whole: an interrupted start leaves no half-written password."""
     draft = path.with_name(f".{path.name}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640)
     with os.fdopen(descriptor, "w") as file:

@@ -1,6 +1,6 @@
-"""Add up what the platform asks for on kind, the chart's and upstream's, and write the table into manifests/README.md.
+"""Add up what the chart and upstream request on kind, and write the table into manifests/README.md.
 
-Needs kubectl and fetches the upstream manifests, or takes them from `--rendered-from`: a copy of manifests/ whose
+It needs kubectl and fetches the upstream manifests, or takes them from `--rendered-from`: a copy of manifests/ whose
 remote resources are local files.
 """
 
@@ -41,7 +41,7 @@ def rows(owner: str, objects: list[dict[str, Any]]) -> list[Row]:
 
 
 def of_chart() -> list[Row]:
-    """What the chart asks for in its scenario for kind, one served model included."""
+    """What the chart requests in its scenario for kind, one served model included."""
     values = yaml.safe_load((CHART / "ci" / "kind.yaml").read_text())
     with Chart.load(CHART) as chart:
         texts = chart.render(values=values, name="forebay", namespace="forebay").values()
@@ -53,13 +53,13 @@ def of_chart() -> list[Row]:
 
 
 def of_served_model() -> dict[str, str]:
-    """What the deploy step asks for in place of the runtime's own requests, where nobody sets deploy.memory."""
+    """What the deploy step requests, in place of the runtime's own requests, unless deploy.memory is set."""
     memory = DeployConfig().memory
     return {"cpu": ServerResources.cpu, "memory": memory}
 
 
 def of_upstream(manifests: Path) -> list[Row]:
-    """What the pieces of others ask for in the overlay for kind."""
+    """What upstream's pieces request in the overlay for kind."""
     objects = rendered(manifests / "overlays" / "kind")
     pieces = {each["metadata"]["labels"]["forebay.dev/piece"]: None for each in objects}
     return [
@@ -79,7 +79,7 @@ def table(found: list[Row]) -> str:
 
 
 def main() -> None:
-    """Write the table; too much is an error."""
+    """Write the table; more than the limits is an error."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rendered-from", type=Path, default=HERE, metavar="DIR", help="manifests to add up")
     options = parser.parse_args()

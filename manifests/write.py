@@ -1,8 +1,8 @@
-"""Write what follows from versions.yaml: manifests/upstream/ and overlays/airgap/ (`make golden` runs this).
+"""Write the manifests that follow from versions.yaml: upstream/ and overlays/airgap/ (`make golden` runs this).
 
-With --images the list of upstream's images as well, which needs kubectl and fetches the upstream manifests.
+With --images it writes the list of upstream's images too, for which it needs kubectl and fetches their manifests.
 
-Kustomize cannot put a version into an address, so the version's one owner is a file that this reads.
+Kustomize cannot put a version into an address, so this reads the versions from the one file that owns them.
 """
 
 import argparse
@@ -37,7 +37,7 @@ EXECUTOR = {  # Argo's image for the containers beside a step, an argument of it
 
 
 def kustomization(piece: str, pinned: dict[str, Any]) -> dict[str, Any]:
-    """The remote resources of one piece, and the tag of images that its own manifests do not pin."""
+    """The kustomization of one piece: its remote resources, and a tag for images that its manifests do not pin."""
     version = pinned["version"]
     built: dict[str, Any] = KUSTOMIZATION | {
         "resources": [address.format(version=version) for address in pinned["resources"]]
@@ -64,7 +64,7 @@ def rendered(folder: Path) -> list[dict[str, Any]]:
 
 
 def images_of(each: dict[str, Any]) -> Iterator[str]:
-    """The images that an object runs or has others run; a workload of no replicas runs none."""
+    """The images that an object runs or makes others run; a workload without replicas runs none."""
     spec = each.get("spec", {})
     if spec.get("replicas") == 0:
         return
@@ -97,7 +97,7 @@ def upstream_images(manifests: Path) -> list[dict[str, str]]:
 
 
 def kserve_texts(keys: list[str]) -> dict[str, Any]:
-    """Where the image stands in texts of KServe's ConfigMap."""
+    """Where keys of KServe's ConfigMap hold the image in their text."""
     return {
         "select": {"kind": "ConfigMap", "name": "inferenceservice-config"},
         "fieldPaths": [f"data.{key}" for key in keys],
@@ -106,7 +106,7 @@ def kserve_texts(keys: list[str]) -> dict[str, Any]:
 
 
 def airgap(images: list[str], registry: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The overlay and its transformers, which find images in containers and wherever a whole text is one."""
+    """The overlay and its transformers, which rename images in containers and in texts that are one image name."""
     names = {image.rpartition(":")[0]: mirrored_name(image, registry).rpartition(":")[0] for image in images}
     transformers = [
         {
@@ -146,7 +146,7 @@ def airgap(images: list[str], registry: str) -> tuple[dict[str, Any], list[dict[
 
 
 def main() -> None:
-    """Write the pieces, and the images where they are asked for."""
+    """Write the pieces; with --images, the list of images too."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", action="store_true", help="the list of images and the airgap overlay too")
     parser.add_argument("--rendered-from", type=Path, default=HERE, metavar="DIR", help="manifests to take images from")
