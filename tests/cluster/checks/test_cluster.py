@@ -93,7 +93,7 @@ def test_a_server_that_takes_a_call_and_never_answers_is_given_up(double: FakeCl
     brief = ClusterTimeouts(api=ApiTimeouts(read_s=0.2))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         _point_at(tmp_path, f"http://127.0.0.1:{listener.getsockname()[1]}")
-        (found,) = [check for check in cluster_checks(probed=False, timeouts=brief) if not check.ok]
+        (found,) = [check for check in cluster_checks("", probed=False, timeouts=brief) if not check.ok]
     assert "does not answer: Read timed out. (read timeout=0.2)" in found.detail
 
 

@@ -234,7 +234,7 @@ def test_an_interrupted_doctor_deletes_its_pod(double: FakeCluster, number: sign
         assert double.pod_created.wait(60)
         process.send_signal(number)
         _, said = process.communicate(timeout=600)
-    assert process.returncode == 130
+    assert process.returncode == 128 + number
     assert "is deleted" in said
     assert double.pod_names == []
 

@@ -220,7 +220,7 @@ def test_without_an_executor_several_machines_are_refused_in_words(
 def test_a_name_that_leads_out_of_the_folder_is_refused_before_anything_is_written(
     step_on_a_cluster: ObjectFolder, tmp_path: Path, name: str
 ) -> None:
-    step_on_a_cluster.put("files.json", json.dumps({"files": {name: "0"}, "facts": {}}).encode())
+    step_on_a_cluster.write("files.json", json.dumps({"files": {name: "0"}, "facts": {}}).encode())
     with pytest.raises(DataError, match="is no file name"):
         download_folder(step_on_a_cluster, tmp_path / "to")
     assert list(tmp_path.rglob("outside")) == []
@@ -238,6 +238,6 @@ def test_a_folder_that_is_not_whole_in_the_store_is_refused(
     if damage is None:
         step_on_a_cluster.delete("a")
     else:
-        step_on_a_cluster.put("a", damage)
+        step_on_a_cluster.write("a", damage)
     with pytest.raises(DataError, match="it is not whole"):
         download_folder(step_on_a_cluster, tmp_path / "again")
