@@ -22,7 +22,7 @@ def test_its_tree_names_every_entry_of_the_package_and_no_other() -> None:
 
 
 def test_the_folders_of_its_tree_are_there() -> None:
-    tree = README.text.split("## What lies where")[1].split("```")[1]
+    tree = README.text.split("## Repository layout")[1].split("```")[1]
     folders = re.findall(r"^(\w[\w/]*/)  ", tree, re.MULTILINE)
     assert len(folders) >= 8
     assert [name for name in folders if not (ROOT / name).is_dir()] == []

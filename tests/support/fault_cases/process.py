@@ -19,8 +19,8 @@ import psutil
 
 from support.fault_cases.place import Place
 
-PRELOADED = ["torch", "mlflow", "pyarrow.parquet", "sklearn.metrics", "forebay.train.step", "forebay.evaluate.step",
-             "forebay.register.step", "forebay.preprocess.step", "fault_cases.steps"]  # fmt: skip
+PRELOADED = ["torch", "mlflow", "pyarrow.parquet", "forebay.train.step", "forebay.evaluate.step",
+             "forebay.register.step", "forebay.preprocess.step", "support.fault_cases.steps"]  # fmt: skip
 ENDS_WITHIN_S = 600  # that every step of these ends in, on any machine
 
 NOTHING: Mapping[str, str] = {}
