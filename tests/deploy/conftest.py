@@ -1,5 +1,5 @@
 """One registry and one server for the tests of a module."""
 
-from support.deploy_run import station
+from support.deploy_run import deploy_run
 
-__all__ = ["station"]  # a fixture
+__all__ = ["deploy_run"]  # a fixture

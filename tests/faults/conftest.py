@@ -8,7 +8,7 @@ import pytest
 
 from forebay.contracts.manifest import DataManifest
 from support.closable_proxy import Gate, gate_before
-from support.deploy_run import Station, station_in
+from support.deploy_run import DeployRun, deploy_run_in
 from support.fault_cases.outages import forget_registered
 from support.fault_cases.place import Place
 from support.fault_cases.process import ended
@@ -52,8 +52,8 @@ def images_digest(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="session")
-def deploy_station(mlflow_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
+def deploy_station(mlflow_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployRun]:
     """A state folder whose server serves a champion."""
-    with station_in(tmp_path_factory.mktemp("deploy-station"), mlflow_template) as station:
-        station.deploy(station.release(seed=0))
-        yield station
+    with deploy_run_in(tmp_path_factory.mktemp("deploy-deploy_run"), mlflow_template) as deploy_run:
+        deploy_run.deploy(deploy_run.release(seed=0))
+        yield deploy_run

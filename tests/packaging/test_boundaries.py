@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -44,6 +45,20 @@ def test_one_module_runs_programs_against_a_cluster() -> None:
     starts = re.compile(rf"""(run|Popen|check_call|check_output)\(\s*\[?["']({"|".join(CLUSTER_PROGRAMS)})\b""")
     elsewhere = [path for path in (ROOT / "src").rglob("*.py") if starts.search(path.read_text())]
     assert elsewhere == []
+
+
+def test_files_and_functions_of_the_package_stay_small() -> None:
+    files = {path: path.read_text() for path in (ROOT / "src").rglob("*.py")}
+    lines = [text.count("\n") for text in files.values()]
+    functions = [
+        (path.name, node.name, node.end_lineno - node.lineno + 1)
+        for path, text in files.items()
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno
+    ]
+    assert max(lines) <= 400
+    assert median(lines) <= 90
+    assert [each for each in functions if each[2] > 45] == []
 
 
 def test_help_loads_no_heavy_library() -> None:

@@ -38,7 +38,7 @@ class Released:
 
 
 @dataclass
-class Station:
+class DeployRun:
     """A state folder with a server that is started by the first deployment."""
 
     home: Home
@@ -115,17 +115,17 @@ def _evaluation(folder: Path, classes: list[str]) -> EvaluationResult:
 
 
 @contextlib.contextmanager
-def station_in(folder: Path, mlflow_template: Path) -> Iterator[Station]:
+def deploy_run_in(folder: Path, mlflow_template: Path) -> Iterator[DeployRun]:
     """One in a folder of its own, with a registry of its own; its server ends with the block."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        station = Station(home_with(mlflow_template, folder / "home"), folder)
-        yield station
-        control.stop_server(station.home)
+        deploy_run = DeployRun(home_with(mlflow_template, folder / "home"), folder)
+        yield deploy_run
+        control.stop_server(deploy_run.home)
 
 
 @pytest.fixture(scope="module")
-def station(mlflow_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
+def deploy_run(mlflow_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployRun]:
     """One registry and one server for the tests of a module, which run in the order they stand."""
-    with station_in(tmp_path_factory.mktemp("station"), mlflow_template) as station:
-        yield station
+    with deploy_run_in(tmp_path_factory.mktemp("station"), mlflow_template) as deploy_run:
+        yield deploy_run

@@ -37,13 +37,13 @@ TOO_LITTLE = "64Mi"  # memory with which a server crashes
 
 
 @dataclass
-class ClusterStation:
+class FakeKServeCluster:
     """A home whose registry is MLflow's, a cluster, and the process that answers for its pods."""
 
     home: Home
     folder: Path
     given: dict[str, str]  # what the chart gives to steps, less the login and the store's keys
-    double: FakeKubeApi = field(init=False)
+    fake: FakeKubeApi = field(init=False)
     bundles: dict[str, Path] = field(default_factory=dict)  # by version
     clock: ManualClock = field(default_factory=ManualClock)
 
@@ -101,7 +101,7 @@ class ClusterStation:
     @property
     def service(self) -> Object:
         """The model's InferenceService."""
-        return self.double.custom_objects[NAME]
+        return self.fake.custom_objects[NAME]
 
     @property
     def champion(self) -> str | None:
@@ -109,7 +109,7 @@ class ClusterStation:
 
 
 @contextmanager
-def cluster_station(folder: Path, mlflow: str) -> Iterator[ClusterStation]:
+def fake_kserve_cluster(folder: Path, mlflow: str) -> Iterator[FakeKServeCluster]:
     """Run one; this process has to have what is `given` in its environment.
 
     Args:
@@ -117,9 +117,9 @@ def cluster_station(folder: Path, mlflow: str) -> Iterator[ClusterStation]:
         mlflow: address of the MLflow server.
     """
     given = {MLFLOW_VARIABLES[MLFLOW_URI]: mlflow, MODEL_STORE: "s3://mlflow"}
-    station = ClusterStation(Home(folder / "home").open(), folder, given)
-    with fake_kube_api(controller=station.becomes) as station.double:
+    deploy_run = FakeKServeCluster(Home(folder / "home").open(), folder, given)
+    with fake_kube_api(controller=deploy_run.becomes) as deploy_run.fake:
         try:
-            yield station
+            yield deploy_run
         finally:
-            control.stop_server(station.home)
+            control.stop_server(deploy_run.home)

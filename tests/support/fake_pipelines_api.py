@@ -27,7 +27,7 @@ def recorded(name: str) -> Object:
 
 
 @dataclass
-class KfpDouble:
+class FakePipelines:
     """What is there, what was asked and what it answers."""
 
     shows: list[Object]  # one after the other, each time that the run is asked for; the last one stays
@@ -158,9 +158,9 @@ class KfpDouble:
 
 
 @contextmanager
-def kfp_double(*shows: Object) -> Iterator[KfpDouble]:
+def fake_pipelines(*shows: Object) -> Iterator[FakePipelines]:
     """Run one on a free port of loopback."""
-    double = KfpDouble(list(shows))
+    fake = FakePipelines(list(shows))
 
     class Handler(QuietHandler):
         def _serve(self) -> None:
@@ -169,13 +169,13 @@ def kfp_double(*shows: Object) -> Iterator[KfpDouble]:
             authorization = self.headers.get("authorization") or ""
 
             def act() -> tuple[int, bytes, str]:
-                code, value = double.answer(self.command, parts.path, parse_qs(parts.query), body, authorization)
+                code, value = fake.answer(self.command, parts.path, parse_qs(parts.query), body, authorization)
                 kind = "text/html" if isinstance(value, str) else "application/json"
                 return code, (value if isinstance(value, str) else json.dumps(value)).encode(), kind
 
-            double.wire.serve(self, act)
+            fake.wire.serve(self, act)
 
         do_GET = do_POST = _serve  # noqa: N815 - http.server's names
 
-    with serving(Handler) as double.url:
-        yield double
+    with serving(Handler) as fake.url:
+        yield fake

@@ -51,11 +51,11 @@ class Registry:
     knows: bool = True
 
 
-def memory(double: FakeKubeApi) -> str:
-    limits: dict[str, str] = double.custom_objects["digits"]["spec"]["predictor"]["model"]["resources"]["limits"]
+def memory(fake: FakeKubeApi) -> str:
+    limits: dict[str, str] = fake.custom_objects["digits"]["spec"]["predictor"]["model"]["resources"]["limits"]
     return limits["memory"]
 
 
-def served(double: FakeKubeApi) -> str:
-    version: str = double.custom_objects["digits"]["metadata"]["labels"][VERSION_LABEL]
+def served(fake: FakeKubeApi) -> str:
+    version: str = fake.custom_objects["digits"]["metadata"]["labels"][VERSION_LABEL]
     return version

@@ -76,7 +76,7 @@ def _reads(call: list[str]) -> bool:
 
 @pytest.fixture(scope="session")
 def charts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the double keeps of rendered charts."""
+    """What the fake keeps of rendered charts."""
     return tmp_path_factory.mktemp("charts")
 
 

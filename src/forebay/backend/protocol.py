@@ -71,7 +71,7 @@ class Backend(DeployTarget, Protocol):
         """
 
     def roll_back(self, name: str, show: Callable[[str], None]) -> RolledBack:
-        """Serve the version that was champion before the present one, and make it champion again.
+        """Serve the previous champion, and make it champion again.
 
         Raises:
             ConfigError: there is none.

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from forebay.settings import ServeConfig
     from forebay.state import StepLog
 
+CHECK_INTERRUPTED = "Ended in the middle; the probe's pod, where there was one, is deleted."
 ROLLBACK_INTERRUPTED = (
     "Ended in the middle; the pod is told to end, and then serves again what was served before, unless it was "
     "done already. `forebay status --cluster` shows what answers: look before you try again."
@@ -144,10 +145,17 @@ class ClusterBackend:
         return cluster_status(self.context, self._models_namespace, self.timeouts)
 
     def check(self) -> Iterator[CheckResult]:
-        """As `Backend.check`: API server, nodes, storage, kinds, deployments, rights, and a look from inside."""
+        """As `Backend.check`: API server, nodes, storage, kinds, deployments, rights, and a look from inside.
+
+        Raises:
+            EndedBySignalError: Ctrl-C.
+        """
         from forebay.cluster.checks.cluster_checks import cluster_checks
 
-        return cluster_checks(self.context, probed=self.probed, image=self.image, timeouts=self.timeouts)
+        try:
+            yield from cluster_checks(self.context, probed=self.probed, image=self.image, timeouts=self.timeouts)
+        except KeyboardInterrupt as interrupt:
+            raise EndedBySignalError(CHECK_INTERRUPTED, interrupt_status(interrupt)) from None
 
     @cached_property
     def pipelines(self) -> "PipelinesClient":

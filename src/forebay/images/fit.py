@@ -32,7 +32,7 @@ def fit(pixels_HWC: NDArray[np.uint8], height: int, width: int, how: str) -> NDA
 
     Args:
         pixels_HWC: uint8 with 1 or 3 channels; not modified.
-        height, width: of the result, at least 1.
+        height, width: size of the result; at least 1.
         how: one of `FIT_MODES`: crop, letterbox or stretch.
 
     Returns:

@@ -16,7 +16,7 @@ def resize(pixels_HWC: NDArray[np.uint8], height: int, width: int, box: CropBox 
 
     Args:
         pixels_HWC: uint8 with 1 or 3 channels; not modified.
-        height, width: of the result, at least 1.
+        height, width: size of the result; at least 1.
         box: the part; None for the whole image.
 
     Returns:

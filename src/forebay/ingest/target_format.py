@@ -13,7 +13,7 @@ class TargetFormat(NamedTuple):
 
     shape: ImageShape
     size: tuple[int, int]  # height and width as set or commonest, before ingest.max_side
-    bits: int  # of 16-bit values, the largest number of so many bits becomes white
+    bits: int  # number of bits that 16-bit images use; the largest such number becomes white
 
 
 UNKNOWN_FORMAT = TargetFormat(ImageShape(1, 1, 1), (1, 1), FULL_BITS)  # before any image was decoded

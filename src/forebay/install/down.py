@@ -95,7 +95,7 @@ def _remove_pieces(
 
 
 def _read_installed(target: ClusterTarget) -> InstalledObjects:
-    """What the cluster holds of ours, found by its labels alone, whatever version installed it."""
+    """Our objects in the cluster, found by its labels alone, whatever version installed it."""
     facts = cluster_facts.read_cluster_facts(target)
     kinds = {row[0] for row in _rows(target, *API_RESOURCES, ok=(0, 1))}  # 1: an API of somebody's does not answer
     made = sorted(name for name, owner in facts.namespaces.items() if owner not in ("", "kept"))

@@ -3,7 +3,6 @@
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from forebay import tracking
@@ -15,12 +14,9 @@ from forebay.registry.champions import champion_history, champion_version
 from forebay.registry.versions import RegisteredVersion, list_names, list_versions
 from forebay.state import Home
 
-if TYPE_CHECKING:
-    pass
-
 
 class NoRollbackTargetError(ModelError):
-    """There is no version to which a rollback could go."""
+    """No version to roll back to exists."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +103,7 @@ def champion(home: Home, name: str, *, check: bool = True) -> RegisteredBundle |
 
 
 def previous_champion(home: Home, name: str) -> RegisteredBundle:
-    """The version to which a rollback goes: the champion before the present one that is still registered.
+    """The version to which a rollback goes: the previous champion that is still registered.
 
     Raises:
         NoRollbackTargetError: there is none.

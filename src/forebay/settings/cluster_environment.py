@@ -27,3 +27,4 @@ SIGNING_SECRET_VARIABLES = {"passphrase": environment.SIGNING_PASSPHRASE}
 SIGNING_KEY = environment.SIGNING_KEY  # absent where nothing is signed
 VERIFY_KEY = environment.VERIFY_KEY  # the public keys themselves; absent where nothing is verified
 SPARK_ACCOUNT = "FOREBAY_SPARK_ACCOUNT"  # service account of Spark's driver and executors; absent where none is wanted
+MODELS_STORE_SECRET = "forebay-models-store"  # noqa: S105 - the name of the Secret with which servers fetch models

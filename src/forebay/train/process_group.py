@@ -28,7 +28,7 @@ class ProcessGroup:
         return self.rank == 0
 
     def rank_slice(self, rows: int) -> slice:
-        """The rows of a batch that this process takes; processes differ by one row at most."""
+        """The rows of a batch that this process takes; the slices differ by at most one row."""
         return slice(self.rank * rows // self.world_size, (self.rank + 1) * rows // self.world_size)
 
     def data_parallel(self, network: nn.Module, device: str) -> nn.Module:

@@ -17,7 +17,7 @@ def point_at(kubeconfig: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def double(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCluster]:
+def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCluster]:
     """A cluster on which everything is well, and the kubeconfig of this process that names it."""
     with fake_cluster(tmp_path) as made:
         (tmp_path / "kubeconfig").write_text(json.dumps(made.kubeconfig()))

@@ -55,16 +55,16 @@ def mlflow() -> Iterator[MLflow]:
 
 
 @pytest.fixture
-def inside(double: FakeCluster, mlflow: MLflow, s3_server: S3Store, no_aws: None) -> FakeCluster:
+def inside(fake: FakeCluster, mlflow: MLflow, s3_server: S3Store, no_aws: None) -> FakeCluster:
     """A cluster whose steps are given a store and an MLflow that answer."""
     for name in {BUCKET, DATA} - {found["Name"] for found in s3_server.client.list_buckets()["Buckets"]}:
         s3_server.client.create_bucket(Bucket=name)
     given = dict(s3_server.environment)
     keys = {name: given.pop(name) for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
-    double.set_data("ConfigMap", "forebay-steps", {**given, "FOREBAY_MLFLOW_URI": mlflow.url})
+    fake.set_data("ConfigMap", "forebay-steps", {**given, "FOREBAY_MLFLOW_URI": mlflow.url})
     login = {"FOREBAY_MLFLOW_USERNAME": "pipelines", "FOREBAY_MLFLOW_PASSWORD": "s3cret"}
-    double.set_data("Secret", "forebay-steps", keys | login)
-    return double
+    fake.set_data("Secret", "forebay-steps", keys | login)
+    return fake
 
 
 def probed(image: str = "", pod: OneShotPod = PROBE_POD) -> list[CheckResult]:
@@ -174,36 +174,36 @@ def test_an_image_of_other_code_is_said_and_what_makes_a_new_one(inside: FakeClu
     assert inside.pod_names == []
 
 
-def test_an_image_that_cannot_be_pulled_is_named_with_the_registrys_words(double: FakeCluster) -> None:
+def test_an_image_that_cannot_be_pulled_is_named_with_the_registrys_words(fake: FakeCluster) -> None:
     words = 'failed to pull and unpack image "docker.io/forebay/pipeline:none": not found'
     waiting = {"reason": "ErrImagePull", "message": words}
-    double.pod_status = _pending("forebay/pipeline:none", waiting)
+    fake.pod_status = _pending("forebay/pipeline:none", waiting)
     [found] = probed("forebay/pipeline:none")
     assert not found.ok
     assert found.detail == f"The container image forebay/pipeline:none cannot be pulled (ErrImagePull): {words}"
     assert "pull secret on the service account kubeflow/pipeline-runner" in found.fix
-    assert double.pod_names == []
+    assert fake.pod_names == []
 
 
-def test_a_pod_that_no_node_takes_is_not_waited_for_long(double: FakeCluster) -> None:
+def test_a_pod_that_no_node_takes_is_not_waited_for_long(fake: FakeCluster) -> None:
     said = "0/1 nodes are available: 1 Insufficient cpu."
     scheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": said}
-    double.pod_status = {"phase": "Pending", "conditions": [scheduled]}
+    fake.pod_status = {"phase": "Pending", "conditions": [scheduled]}
     [found] = probed(pod=replace(PROBE_POD, unschedulable_grace_s=0.0))
     assert "0/1 nodes are available: 1 Insufficient cpu" in found.detail
     assert "`kubectl describe nodes`" in found.fix
-    assert double.pod_names == []
+    assert fake.pod_names == []
 
 
-def test_a_pod_that_admission_refuses_meets_what_steps_would(double: FakeCluster) -> None:
-    double.pod_refusal = 'error looking up service account kubeflow/pipeline-runner: serviceaccount "x" not found'
+def test_a_pod_that_admission_refuses_meets_what_steps_would(fake: FakeCluster) -> None:
+    fake.pod_refusal = 'error looking up service account kubeflow/pipeline-runner: serviceaccount "x" not found'
     found = failure("probe")
     assert "error looking up service account kubeflow/pipeline-runner" in found.detail
     assert found.fix.startswith("Steps of a run meet the same rule")
 
 
-def test_a_person_who_may_make_no_pods_is_told_how_to_leave_this_out(double: FakeCluster) -> None:
-    double.rights.denied = {("kubeflow", "pods", "create")}
+def test_a_person_who_may_make_no_pods_is_told_how_to_leave_this_out(fake: FakeCluster) -> None:
+    fake.rights.denied = {("kubeflow", "pods", "create")}
     found = failure("probe")
     assert 'User "jane@example.com" cannot create resource "pods"' in found.detail
     assert "--no-probe" in found.fix
@@ -228,15 +228,15 @@ def test_what_a_killed_doctor_left_is_removed_and_a_running_probe_is_not(inside:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_doctor_deletes_its_pod(double: FakeCluster, number: signal.Signals) -> None:
-    double.pod_status = {"phase": "Pending"}
+def test_an_interrupted_doctor_deletes_its_pod(fake: FakeCluster, number: signal.Signals) -> None:
+    fake.pod_status = {"phase": "Pending"}
     with subprocess.Popen(DOCTOR, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert double.pod_created.wait(60)
+        assert fake.pod_created.wait(60)
         process.send_signal(number)
         _, said = process.communicate(timeout=600)
     assert process.returncode == 128 + number
     assert "is deleted" in said
-    assert double.pod_names == []
+    assert fake.pod_names == []
 
 
 def test_the_pod_is_one_that_restricted_pod_security_takes_and_holds_no_token() -> None:
@@ -256,20 +256,20 @@ def test_the_pods_account_is_the_one_that_the_chart_gives_rights() -> None:
     ]
 
 
-def test_the_image_comes_from_where_mlflows_came(double: FakeCluster) -> None:
+def test_the_image_comes_from_where_mlflows_came(fake: FakeCluster) -> None:
     api = connect()
-    [container] = double.find_object("Deployment", "forebay-mlflow")["spec"]["template"]["spec"]["containers"]
+    [container] = fake.find_object("Deployment", "forebay-mlflow")["spec"]["template"]["spec"]["containers"]
     container["image"] = f"registry.example.com:5000/team/forebay/mlflow:0.1.0@sha256:{'0' * 64}"
     assert resolve_image(api, "") == f"registry.example.com:5000/team/{PIPELINE}"
     assert resolve_image(api, "mine:1") == "mine:1"
     container["image"] = "registry.example.com/other/mlflow:3"
     with pytest.raises(ClusterError, match="with an image of ours tells where ours are"):
         resolve_image(api, "")
-    double.rights.denied = {("forebay", "deployments", "get")}
+    fake.rights.denied = {("forebay", "deployments", "get")}
     with pytest.raises(ClusterError, match="You may not look at the deployment forebay/forebay-mlflow"):
         resolve_image(api, "")
     assert "--image" in failure("probe").detail
-    assert double.pod_names == []
+    assert fake.pod_names == []
 
 
 def test_the_command_ends_with_1_and_one_object_where_something_failed(inside: FakeCluster) -> None:
@@ -283,15 +283,15 @@ def test_the_command_ends_with_1_and_one_object_where_something_failed(inside: F
     assert "s3" not in [line.split()[1] for line in ill.stdout.splitlines() if line.startswith(("ok", "FAIL"))]
 
 
-def test_an_interrupted_doctor_that_cannot_delete_its_pod_says_how_to(double: FakeCluster) -> None:
-    double.pod_status = {"phase": "Pending"}
-    double.rights.denied = {("kubeflow", "pods", "delete")}
+def test_an_interrupted_doctor_that_cannot_delete_its_pod_says_how_to(fake: FakeCluster) -> None:
+    fake.pod_status = {"phase": "Pending"}
+    fake.rights.denied = {("kubeflow", "pods", "delete")}
     with subprocess.Popen(DOCTOR, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert double.pod_created.wait(60)
+        assert fake.pod_created.wait(60)
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=600)
     assert process.returncode == 1
-    [left] = double.pod_names
+    [left] = fake.pod_names
     assert f"`kubectl delete pod {left} --namespace kubeflow`" in said
 
 

@@ -15,14 +15,14 @@ from support.manual_clock import ManualClock
 
 
 @pytest.fixture
-def double() -> Iterator[FakeKubeApi]:
+def fake() -> Iterator[FakeKubeApi]:
     with fake_kube_api(controller=becomes) as running:
         yield running
 
 
 @pytest.fixture
-def api(double: FakeKubeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: ManualClock) -> KubeClient:
-    return connected(double, tmp_path, monkeypatch, clock)
+def api(fake: FakeKubeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: ManualClock) -> KubeClient:
+    return connected(fake, tmp_path, monkeypatch, clock)
 
 
 @pytest.fixture

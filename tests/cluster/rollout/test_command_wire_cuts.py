@@ -18,7 +18,7 @@ DONE = {
 
 
 @pytest.fixture
-def double(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCluster]:
+def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCluster]:
     with cluster_with_pipelines(tmp_path, monkeypatch) as made:
         yield made
 
@@ -28,7 +28,7 @@ def forebay(tmp_path: Path) -> ForebayHere:
     return ForebayHere(tmp_path)
 
 
-def _served(double: FakeCluster) -> None:
+def _served(fake: FakeCluster) -> None:
     service = inference_service(
         ModelDeployment(
             name="digits", namespace="forebay-models", version="3", storage_uri="s3://b/m", weights_sha256="a" * 64,
@@ -37,27 +37,27 @@ def _served(double: FakeCluster) -> None:
     )  # fmt: skip
     labels = {"serving.kserve.io/inferenceservice": "digits", **rollout_labels(service)}
     pod = {"name": "digits-3", "namespace": "forebay-models", "labels": labels}
-    double.objects.append({**service, "status": {"conditions": READY}})
-    double.objects.append({"kind": "Pod", "metadata": pod, "status": {"conditions": READY}})
+    fake.objects.append({**service, "status": {"conditions": READY}})
+    fake.objects.append({"kind": "Pod", "metadata": pod, "status": {"conditions": READY}})
 
 
 @pytest.mark.parametrize("kind", ["reset", "half", "busy", "roleless"])
-def test_the_status_is_the_same_whichever_request_is_cut(kind: str, double: FakeCluster, forebay: Forebay) -> None:
-    _served(double)
+def test_the_status_is_the_same_whichever_request_is_cut(kind: str, fake: FakeCluster, forebay: Forebay) -> None:
+    _served(fake)
     wanted = forebay.json("status", "--cluster")
     assert [model["state"] for model in wanted["models"]] == ["answers"]
-    count = len(double.wire.asked)
+    count = len(fake.wire.asked)
     for at in range(count):
-        double.wire = Wire(kind, at)
+        fake.wire = Wire(kind, at)
         assert forebay.json("status", "--cluster") == wanted, at
-        assert double.wire.cuts == 1
+        assert fake.wire.cuts == 1
     assert count > 5
 
 
 def test_a_server_that_stays_away_is_told_once_and_given_up_after_seconds(
-    double: FakeCluster, forebay: ForebayHere
+    fake: FakeCluster, forebay: ForebayHere
 ) -> None:
-    double.refusal = (429, "too many requests")
+    fake.refusal = (429, "too many requests")
     ended = forebay("status", "--cluster", expect=1)
     assert "answers 429" in ended.stderr
     assert ended.stderr.count("It is asked again for up to 20 s.") == 1
@@ -66,18 +66,18 @@ def test_a_server_that_stays_away_is_told_once_and_given_up_after_seconds(
 
 @pytest.mark.parametrize("kind", ["reset", "unanswered", "half", "busy", "roleless"])
 def test_a_rollback_runs_one_pod_and_leaves_none_whichever_request_is_cut(
-    kind: str, double: FakeCluster, forebay: Forebay
+    kind: str, fake: FakeCluster, forebay: Forebay
 ) -> None:
     state = {"terminated": {"exitCode": 0, "reason": "Completed"}}
     ended = {"name": "forebay-rollback", "image": "x:1", "state": state, "ready": False}
-    double.pod_status = {"phase": "Succeeded", "containerStatuses": [ended]}
-    double.pod_log = f"{json.dumps(DONE)}\n"
+    fake.pod_status = {"phase": "Succeeded", "containerStatuses": [ended]}
+    fake.pod_log = f"{json.dumps(DONE)}\n"
     forebay("rollback", "digits", "--cluster")
-    count = len(double.wire.asked)
+    count = len(fake.wire.asked)
     for at in range(count):
-        double.wire, double.deleted_pods = Wire(kind, at), []
+        fake.wire, fake.deleted_pods = Wire(kind, at), []
         said = forebay("rollback", "digits", "--cluster").stdout
         assert said.startswith("digits version 1 is champion again"), at
-        assert (double.pod_names, len(double.deleted_pods)) == ([], 1), at
-        assert double.wire.cuts == 1
+        assert (fake.pod_names, len(fake.deleted_pods)) == ([], 1), at
+        assert fake.wire.cuts == 1
     assert count > 5

@@ -12,15 +12,15 @@ from support.fake_kube import FakeKubeApi, Object
 from support.fake_rollout import CRASH, Registry, RollOut, memory, served, wanted
 
 
-def test_a_first_version_that_fails_leaves_nothing(roll_out: RollOut, double: FakeKubeApi) -> None:
-    double.log = "usage: python -m forebay.serving\nerror: unrecognized arguments: --nope\n"
+def test_a_first_version_that_fails_leaves_nothing(roll_out: RollOut, fake: FakeKubeApi) -> None:
+    fake.log = "usage: python -m forebay.serving\nerror: unrecognized arguments: --nope\n"
     with pytest.raises(DeployError) as caught:
         roll_out("bad")
     said = str(caught.value)
     assert "digits version bad was not made champion: The server does not stay up: kserve-container of probe-" in said
     assert "Its last lines: usage: python -m forebay.serving | error: unrecognized arguments: --nope" in said
     assert said.endswith("Nothing is served instead.")
-    assert double.custom_objects == {}
+    assert fake.custom_objects == {}
 
 
 INVALID = (
@@ -39,19 +39,19 @@ def rejection(message: str, uid: str = "e-1", about: str = "digits") -> Object:
 
 
 def test_a_deployment_that_the_cluster_refuses_is_not_waited_out(
-    roll_out: RollOut, double: FakeKubeApi, registry: Registry
+    roll_out: RollOut, fake: FakeKubeApi, registry: Registry
 ) -> None:
     """Limits below requests: KServe tries for ever, and tells nobody but by an event."""
     roll_out("1")
-    plan, old = double.controller, double.pods
+    plan, old = fake.controller, fake.pods
 
     def refused(service: Object) -> tuple[Object, list[Object]]:
         if service["metadata"]["labels"][VERSION_LABEL] == "1":
             return plan(service)
-        double.events.append(rejection(INVALID, "e-2"))
+        fake.events.append(rejection(INVALID, "e-2"))
         return {}, old
 
-    double.events, double.controller = [rejection("of an earlier try is invalid: x")], refused
+    fake.events, fake.controller = [rejection("of an earlier try is invalid: x")], refused
     with pytest.raises(DeployError) as caught:
         roll_out("2")
     said = str(caught.value)
@@ -59,7 +59,7 @@ def test_a_deployment_that_the_cluster_refuses_is_not_waited_out(
         f"KServe cannot make what the server needs: {INVALID}. See deploy.gpus and deploy.memory, and serving" in said
     )
     assert said.endswith("Version 1 keeps answering.")
-    assert (served(double), registry.champion) == ("1", "1")
+    assert (served(fake), registry.champion) == ("1", "1")
 
 
 @pytest.mark.parametrize(
@@ -71,31 +71,31 @@ def test_a_deployment_that_the_cluster_refuses_is_not_waited_out(
     ],
 )
 def test_what_kserve_mends_itself_and_what_is_another_models_ends_no_rollout(
-    roll_out: RollOut, double: FakeKubeApi, registry: Registry, event: Object
+    roll_out: RollOut, fake: FakeKubeApi, registry: Registry, event: Object
 ) -> None:
-    plan = double.controller
+    plan = fake.controller
 
     def late(service: Object) -> tuple[Object, list[Object]]:
-        double.events.append(event)
-        double.next_states = [({}, []), ({}, []), plan(service)]
+        fake.events.append(event)
+        fake.next_states = [({}, []), ({}, []), plan(service)]
         return {}, []
 
-    double.controller = late
+    fake.controller = late
     roll_out("1")
-    assert (served(double), registry.champion) == ("1", "1")
+    assert (served(fake), registry.champion) == ("1", "1")
 
 
-def test_the_version_before_is_put_back_whole_and_answers(roll_out: RollOut, double: FakeKubeApi) -> None:
+def test_the_version_before_is_put_back_whole_and_answers(roll_out: RollOut, fake: FakeKubeApi) -> None:
     roll_out("1")
     with pytest.raises(DeployError, match=r"Version 1 keeps answering\.$"):
         roll_out("bad")
-    assert {key: double.custom_objects["digits"][key] for key in ("apiVersion", "kind", "spec")} == {
+    assert {key: fake.custom_objects["digits"][key] for key in ("apiVersion", "kind", "spec")} == {
         key: wanted("1")[key] for key in ("apiVersion", "kind", "spec")
     }
-    assert double.custom_objects["digits"]["metadata"]["labels"] == wanted("1")["metadata"]["labels"]
+    assert fake.custom_objects["digits"]["metadata"]["labels"] == wanted("1")["metadata"]["labels"]
 
 
-def test_a_version_that_answers_otherwise_is_put_back_too(roll_out: RollOut, double: FakeKubeApi) -> None:
+def test_a_version_that_answers_otherwise_is_put_back_too(roll_out: RollOut, fake: FakeKubeApi) -> None:
     roll_out("1")
 
     def otherwise(url: str) -> None:
@@ -103,41 +103,41 @@ def test_a_version_that_answers_otherwise_is_put_back_too(roll_out: RollOut, dou
 
     with pytest.raises(DeployError, match=r"probabilities differ\. Version 1 keeps answering"):
         roll_out("2", otherwise)
-    assert served(double) == "1"
+    assert served(fake) == "1"
 
 
 def test_what_a_killed_rollout_left_is_not_what_is_put_back(
-    api: KubeClient, roll_out: RollOut, double: FakeKubeApi
+    api: KubeClient, roll_out: RollOut, fake: FakeKubeApi
 ) -> None:
     roll_out("1")
     api.apply(INFERENCE_SERVICES, wanted("bad"))  # and its pod was killed before anything else
     with pytest.raises(DeployError, match=r"Version 1 keeps answering\.$"):
         roll_out("bad")
-    assert served(double) == "1"
+    assert served(fake) == "1"
 
 
 def test_a_champion_that_was_applied_anew_and_never_came_up_is_put_back_as_it_was_proved(
-    api: KubeClient, roll_out: RollOut, double: FakeKubeApi
+    api: KubeClient, roll_out: RollOut, fake: FakeKubeApi
 ) -> None:
     roll_out("1")
     api.apply(INFERENCE_SERVICES, wanted("1", "1Mi"))
-    double.custom_objects["digits"]["status"] = CRASH["service"]["status"]
+    fake.custom_objects["digits"]["status"] = CRASH["service"]["status"]
     with pytest.raises(DeployError, match=r"Version 1 keeps answering\.$"):
         roll_out("bad")
-    assert memory(double) == "1Gi"
+    assert memory(fake) == "1Gi"
 
 
 def test_a_first_version_that_was_killed_and_fails_when_it_is_tried_again_leaves_nothing(
-    api: KubeClient, roll_out: RollOut, double: FakeKubeApi
+    api: KubeClient, roll_out: RollOut, fake: FakeKubeApi
 ) -> None:
     api.apply(INFERENCE_SERVICES, wanted("bad"))
     with pytest.raises(DeployError, match=r"Nothing is served instead\.$"):
         roll_out("bad")
-    assert double.custom_objects == {}
+    assert fake.custom_objects == {}
 
 
 def test_where_nobody_knows_how_the_champion_was_served_what_is_there_stays(
-    api: KubeClient, roll_out: RollOut, double: FakeKubeApi, registry: Registry
+    api: KubeClient, roll_out: RollOut, fake: FakeKubeApi, registry: Registry
 ) -> None:
     registry.champion, registry.knows = "7", False
     api.apply(INFERENCE_SERVICES, wanted("1"))
@@ -145,19 +145,19 @@ def test_where_nobody_knows_how_the_champion_was_served_what_is_there_stays(
         roll_out("bad")
 
 
-def test_what_was_never_proved_is_not_said_to_answer(api: KubeClient, roll_out: RollOut, double: FakeKubeApi) -> None:
+def test_what_was_never_proved_is_not_said_to_answer(api: KubeClient, roll_out: RollOut, fake: FakeKubeApi) -> None:
     api.apply(INFERENCE_SERVICES, wanted("1"))
     with pytest.raises(DeployError, match=r"Version 1 is there as before\.$"):
         roll_out("bad")
 
 
 def test_what_a_killed_rollout_left_is_put_right_although_nothing_was_applied(
-    api: KubeClient, roll_out: RollOut, double: FakeKubeApi
+    api: KubeClient, roll_out: RollOut, fake: FakeKubeApi
 ) -> None:
     """It is not somebody else's."""
     roll_out("1")
     api.apply(INFERENCE_SERVICES, wanted("5"))
-    double.custom_objects["digits"]["status"] = {}
+    fake.custom_objects["digits"]["status"] = {}
     apply = KubeClient.apply
 
     def refused(self: KubeClient, resource: Any, service: Object) -> Object:
@@ -169,4 +169,4 @@ def test_what_a_killed_rollout_left_is_put_right_although_nothing_was_applied(
         patch.setattr(KubeClient, "apply", refused)
         with pytest.raises(DeployError, match=r"admission refuses it\. Version 1 keeps answering\.$"):
             roll_out("6")
-    assert served(double) == "1"
+    assert served(fake) == "1"

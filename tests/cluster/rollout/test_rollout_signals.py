@@ -15,27 +15,27 @@ from support.fake_rollout import Registry, RollOut, served
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
 def test_a_signal_puts_back_what_was_and_ends_the_step(
-    roll_out: RollOut, double: FakeKubeApi, number: signal.Signals, status: int
+    roll_out: RollOut, fake: FakeKubeApi, number: signal.Signals, status: int
 ) -> None:
     roll_out("1")
     with pytest.raises(SystemExit) as caught:
         roll_out("2", lambda url: signal.raise_signal(number))
     assert caught.value.code == status
-    assert served(double) == "1"
+    assert served(fake) == "1"
 
 
-def test_a_signal_to_a_first_version_leaves_nothing(roll_out: RollOut, double: FakeKubeApi) -> None:
+def test_a_signal_to_a_first_version_leaves_nothing(roll_out: RollOut, fake: FakeKubeApi) -> None:
     with pytest.raises(SystemExit):
         roll_out("1", lambda url: signal.raise_signal(signal.SIGTERM))
-    assert double.custom_objects == {}
+    assert fake.custom_objects == {}
 
 
 def test_a_signal_while_the_alias_moves_comes_too_late(
-    roll_out: RollOut, double: FakeKubeApi, registry: Registry
+    roll_out: RollOut, fake: FakeKubeApi, registry: Registry
 ) -> None:
     roll_out("1")
     roll_out("2", then=lambda: signal.raise_signal(signal.SIGTERM))
-    assert (served(double), registry.champion) == ("2", "2")
+    assert (served(fake), registry.champion) == ("2", "2")
 
 
 def test_a_signal_whose_exception_python_drops_is_obeyed_all_the_same() -> None:
@@ -52,7 +52,7 @@ def test_a_signal_whose_exception_python_drops_is_obeyed_all_the_same() -> None:
 
 @pytest.mark.parametrize("verb", ["DELETE", "PATCH"])
 def test_a_signal_in_the_middle_of_putting_back_comes_after_it(
-    roll_out: RollOut, double: FakeKubeApi, monkeypatch: pytest.MonkeyPatch, verb: str
+    roll_out: RollOut, fake: FakeKubeApi, monkeypatch: pytest.MonkeyPatch, verb: str
 ) -> None:
     if verb == "PATCH":
         roll_out("1")
@@ -60,7 +60,7 @@ def test_a_signal_in_the_middle_of_putting_back_comes_after_it(
     before = getattr(KubeClient, method)
 
     def interrupted(self: KubeClient, *words: Any) -> Any:
-        if double.custom_objects and served(double) == "2":
+        if fake.custom_objects and served(fake) == "2":
             signal.raise_signal(signal.SIGTERM)
         return before(self, *words)
 
@@ -70,4 +70,4 @@ def test_a_signal_in_the_middle_of_putting_back_comes_after_it(
 
     with pytest.raises(SystemExit):
         roll_out("2", otherwise)
-    assert [served(double)] == ["1"] if verb == "PATCH" else double.custom_objects == {}
+    assert [served(fake)] == ["1"] if verb == "PATCH" else fake.custom_objects == {}

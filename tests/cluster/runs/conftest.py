@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from support.fake_pipelines_api import KfpDouble, kfp_double, recorded
+from support.fake_pipelines_api import FakePipelines, fake_pipelines, recorded
 from support.forebay_command import ForebayHere
 
 
 @pytest.fixture
-def done() -> Iterator[KfpDouble]:
+def done() -> Iterator[FakePipelines]:
     """A server whose runs end well."""
-    with kfp_double(recorded("done")) as double:
-        yield double
+    with fake_pipelines(recorded("done")) as fake:
+        yield fake
 
 
 @pytest.fixture

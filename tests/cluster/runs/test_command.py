@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from forebay.backend.compiled_file import compiled_pipeline
-from support.fake_pipelines_api import KfpDouble, kfp_double, recorded
+from support.fake_pipelines_api import FakePipelines, fake_pipelines, recorded
 from support.forebay_command import Forebay
 
 
-def test_a_run_is_uploaded_started_and_followed_to_its_end(forebay: Forebay, done: KfpDouble) -> None:
+def test_a_run_is_uploaded_started_and_followed_to_its_end(forebay: Forebay, done: FakePipelines) -> None:
     ended = forebay("submit", "--host", done.url, "--set", "train.epochs=3", "--run-name", "mine", "--json")
     summary = json.loads(ended.stdout)
     assert summary["state"] == "done"
@@ -26,7 +26,7 @@ def test_a_run_is_uploaded_started_and_followed_to_its_end(forebay: Forebay, don
     assert compiled_pipeline().read_text() in done.files[-1].replace("\r\n", "\n")
 
 
-def test_a_version_that_is_there_is_not_uploaded_again(forebay: Forebay, done: KfpDouble) -> None:
+def test_a_version_that_is_there_is_not_uploaded_again(forebay: Forebay, done: FakePipelines) -> None:
     for _ in range(2):
         forebay("submit", "--host", done.url, "--no-wait")
     assert len(done.pipelines["forebay-training"]) == 2
@@ -35,7 +35,7 @@ def test_a_version_that_is_there_is_not_uploaded_again(forebay: Forebay, done: K
     assert len(done.runs) == 2
 
 
-def test_a_run_that_was_left_can_be_followed_later(forebay: Forebay, done: KfpDouble) -> None:
+def test_a_run_that_was_left_can_be_followed_later(forebay: Forebay, done: FakePipelines) -> None:
     left = json.loads(forebay("submit", "--host", done.url, "--no-wait", "--json").stdout)
     assert left["state"] == "submitted"
     assert "gate" in forebay("submit", "--host", done.url, "--follow", left["run_id"]).stdout
@@ -43,14 +43,14 @@ def test_a_run_that_was_left_can_be_followed_later(forebay: Forebay, done: KfpDo
 
 
 def test_the_gates_no_is_exit_code_3(forebay: Forebay) -> None:
-    with kfp_double(recorded("refused")) as double:
-        ended = forebay("submit", "--host", double.url, "--json", expect=3)
+    with fake_pipelines(recorded("refused")) as fake:
+        ended = forebay("submit", "--host", fake.url, "--json", expect=3)
     assert json.loads(ended.stdout)["state"] == "refused"
 
 
 def test_a_failed_step_is_exit_code_1_with_its_log(forebay: Forebay) -> None:
-    with kfp_double(recorded("failed")) as double:
-        ended = forebay("submit", "--host", double.url, "--json", expect=1)
+    with fake_pipelines(recorded("failed")) as fake:
+        ended = forebay("submit", "--host", fake.url, "--json", expect=1)
     assert json.loads(ended.stdout)["error"]["step"] == "ingest"
     assert "The last lines of forebay-training-" in ended.stderr
     assert "Error: ingest: ingest.data: s3://nosuchbucket/x" in ended.stderr
@@ -71,7 +71,7 @@ def test_a_failed_step_is_exit_code_1_with_its_log(forebay: Forebay) -> None:
     ],
 )
 def test_wrong_words_are_refused_before_anything_is_uploaded(
-    forebay: Forebay, done: KfpDouble, words: list[str], said: str
+    forebay: Forebay, done: FakePipelines, words: list[str], said: str
 ) -> None:
     ended = forebay("submit", "--host", done.url, *words, expect=2)
     assert said in ended.stderr
@@ -85,7 +85,7 @@ def test_without_an_address_or_a_kubeconfig_the_way_is_named(forebay: Forebay) -
     assert "Give --host https://" in forebay("submit", expect=2).stderr
 
 
-def test_a_login_that_is_not_known_is_refused_with_the_variable_to_renew(forebay: Forebay, done: KfpDouble) -> None:
+def test_a_login_that_is_not_known_is_refused_with_the_variable_to_renew(forebay: Forebay, done: FakePipelines) -> None:
     done.token = "right"
     forebay.environment["FOREBAY_KFP_TOKEN"] = "wrong-and-secret"
     ended = forebay("submit", "--host", done.url, expect=1)
@@ -95,7 +95,7 @@ def test_a_login_that_is_not_known_is_refused_with_the_variable_to_renew(forebay
     assert not done.runs
 
 
-def test_the_token_of_a_file_lets_in(forebay: Forebay, done: KfpDouble, tmp_path: Path) -> None:
+def test_the_token_of_a_file_lets_in(forebay: Forebay, done: FakePipelines, tmp_path: Path) -> None:
     done.token = "from-a-file"
     (tmp_path / "token").write_text("from-a-file\n")
     forebay.environment["FOREBAY_KFP_TOKEN_FILE"] = str(tmp_path / "token")
@@ -109,19 +109,19 @@ def test_a_token_never_travels_in_the_clear(forebay: Forebay) -> None:
     assert "would travel to kfp.example.com in the clear" in ended.stderr
 
 
-def test_a_server_that_is_too_old_is_refused(forebay: Forebay, done: KfpDouble) -> None:
+def test_a_server_that_is_too_old_is_refused(forebay: Forebay, done: FakePipelines) -> None:
     done.version = "2.3.0"
     ended = forebay("submit", "--host", done.url, expect=2)
     assert "runs Kubeflow Pipelines 2.3.0; this pipeline needs 2.4.0 or newer" in ended.stderr
     assert not done.files
 
 
-def test_a_login_page_in_front_of_it_is_told_from_the_server(forebay: Forebay, done: KfpDouble) -> None:
+def test_a_login_page_in_front_of_it_is_told_from_the_server(forebay: Forebay, done: FakePipelines) -> None:
     done.refuses["/apis/v2beta1/healthz"] = (200, "<html>Log in to continue</html>")
     assert "a login stands in front of it" in forebay("submit", "--host", done.url, expect=1).stderr
 
 
-def test_a_namespace_without_the_right_is_named_and_nothing_is_started(forebay: Forebay, done: KfpDouble) -> None:
+def test_a_namespace_without_the_right_is_named_and_nothing_is_started(forebay: Forebay, done: FakePipelines) -> None:
     done.multi_user = True
     words = json.dumps({"message": "Failed to authorize: User 'ci' is not authorized in namespace other"})
     done.refuses["/apis/v2beta1/experiments"] = (403, words)
@@ -133,8 +133,8 @@ def test_a_namespace_without_the_right_is_named_and_nothing_is_started(forebay: 
 
 @pytest.mark.parametrize(("choice", "terminated"), [("terminate", ["r1"]), ("leave", []), ("ask", [])])
 def test_ctrl_c_leaves_the_run_or_terminates_it(forebay: Forebay, choice: str, terminated: list[str]) -> None:
-    with kfp_double(recorded("waiting")) as double:
-        command = forebay.command("submit", "--host", double.url, "--on-interrupt", choice)
+    with fake_pipelines(recorded("waiting")) as fake:
+        command = forebay.command("submit", "--host", fake.url, "--on-interrupt", choice)
         process = subprocess.Popen(
             command, env=forebay.variables(), cwd=forebay.folder, stderr=subprocess.PIPE, text=True
         )
@@ -144,5 +144,5 @@ def test_ctrl_c_leaves_the_run_or_terminates_it(forebay: Forebay, choice: str, t
         process.send_signal(signal.SIGINT)
         rest = process.communicate(timeout=600)[1]
         assert process.returncode == 130
-        assert double.terminated == terminated
+        assert fake.terminated == terminated
     assert ("is being terminated" if terminated else "forebay submit --follow r1") in rest

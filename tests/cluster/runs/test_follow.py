@@ -16,15 +16,15 @@ from forebay.cluster.runs.run_follower import RunFollower
 from forebay.cluster.runs.workflow_nodes import steps_of
 from forebay.errors import ClusterError, ConfigError
 from forebay.kube.retries import START_RETRY_S
-from support.fake_pipelines_api import KfpDouble, kfp_double, recorded
+from support.fake_pipelines_api import FakePipelines, fake_pipelines, recorded
 from support.loopback_server import kubeconfig
 from support.manual_clock import ManualClock
 
 CLOCK = ManualClock()
 
 
-def _follower(double: KfpDouble, events: list[Event]) -> RunFollower:
-    client = connect(PipelinesLogin(host=double.url), CLOCK.retry_budget(START_RETRY_S))
+def _follower(fake: FakePipelines, events: list[Event]) -> RunFollower:
+    client = connect(PipelinesLogin(host=fake.url), CLOCK.retry_budget(START_RETRY_S))
     return RunFollower(client, "r1", events.append, CLOCK.timeouts.follow)
 
 
@@ -43,8 +43,8 @@ def _early(run: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_run_that_ended_well_gives_the_summary_of_a_run_here() -> None:
-    with kfp_double(recorded("done")) as double:
-        summary = follow(_follower(double, []), [])
+    with fake_pipelines(recorded("done")) as fake:
+        summary = follow(_follower(fake, []), [])
     assert summary["state"] == "done"
     assert [step["name"] for step in summary["steps"]] == [
         "ingest", "preprocess", "train", "evaluate", "register", "deploy",
@@ -60,9 +60,9 @@ def test_a_run_that_ended_well_gives_the_summary_of_a_run_here() -> None:
 def test_events_are_told_once_however_often_one_looks() -> None:
     run = recorded("done")
     events: list[Event] = []
-    with kfp_double(_early(run), _early(run), run) as double:
-        double.live = "ui"
-        follow(_follower(double, events), [])
+    with fake_pipelines(_early(run), _early(run), run) as fake:
+        fake.live = "ui"
+        follow(_follower(fake, events), [])
     started = [event["step"] for event in events if event["kind"] == "started"]
     assert started == ["ingest", "preprocess", "train", "evaluate", "register", "deploy"]
     assert len({event["time"] for event in events}) == len(events)
@@ -73,21 +73,21 @@ def test_what_a_running_step_says_is_told_while_it_runs(
     live: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = recorded("done")
-    with kfp_double(_early(run), run) as double:
-        double.live = live
-        (tmp_path / "kubeconfig").write_text(yaml.safe_dump(kubeconfig(double.url)))
+    with fake_pipelines(_early(run), run) as fake:
+        fake.live = live
+        (tmp_path / "kubeconfig").write_text(yaml.safe_dump(kubeconfig(fake.url)))
         # the client reads KUBECONFIG when it is imported
         monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "kubeconfig"))
         told: list[Event] = []
-        backend = connect(PipelinesLogin(host=double.url if live == "ui" else ""))
+        backend = connect(PipelinesLogin(host=fake.url if live == "ui" else ""))
         follower = RunFollower(backend, "r1", told.append)
         assert not follower._look()
     assert [event["step"] for event in told if event["kind"] == "started"] == ["ingest"]
 
 
 def test_the_gates_no_is_no_failure() -> None:
-    with kfp_double(recorded("refused")) as double:
-        summary = follow(_follower(double, []), [])
+    with fake_pipelines(recorded("refused")) as fake:
+        summary = follow(_follower(fake, []), [])
     assert summary["state"] == "refused"
     assert "below evaluate.min_accuracy 0.999" in summary["gate"]["reason"]
     assert [step["name"] for step in summary["steps"] if step["cached"]] == ["ingest", "preprocess", "train"]
@@ -95,17 +95,17 @@ def test_the_gates_no_is_no_failure() -> None:
 
 def test_the_decision_is_the_one_in_the_gates_artifact() -> None:
     gate = {"passed": False, "reason": "what the artifact says", "version": None, "champion": None}
-    with kfp_double(recorded("refused")) as double:
-        report = follow(_follower(double, []), [])["report"]
-        double.artifacts = {report.replace("report.html", "evaluation.json"): json.dumps({"gate": gate})}
-        summary = follow(_follower(double, []), [])
+    with fake_pipelines(recorded("refused")) as fake:
+        report = follow(_follower(fake, []), [])["report"]
+        fake.artifacts = {report.replace("report.html", "evaluation.json"): json.dumps({"gate": gate})}
+        summary = follow(_follower(fake, []), [])
     assert summary["state"] == "refused"
     assert summary["gate"] == {"passed": False, "reason": "what the artifact says"}
 
 
 def test_a_step_that_failed_says_why_in_its_own_words() -> None:
-    with kfp_double(recorded("failed")) as double:
-        follower = _follower(double, [])
+    with fake_pipelines(recorded("failed")) as fake:
+        follower = _follower(fake, [])
         with pytest.raises(
             StepFailedError, match=r"^ingest: ingest\.data: s3://nosuchbucket/x cannot be listed"
         ) as error:
@@ -122,18 +122,18 @@ def test_a_step_that_was_killed_is_named_with_the_clusters_words() -> None:
     for node in run["workflow"]["status"]["nodes"].values():
         if node["name"].endswith("executor(0)"):
             node["message"] = "OOMKilled (exit code 137)"
-    with kfp_double(run) as double, pytest.raises(StepFailedError, match=r"ingest: its pod .* OOMKilled"):
-        follow(_follower(double, []), [])
+    with fake_pipelines(run) as fake, pytest.raises(StepFailedError, match=r"ingest: its pod .* OOMKilled"):
+        follow(_follower(fake, []), [])
 
 
 def test_what_a_waiting_pod_waits_for_is_told_once() -> None:
     events: list[Event] = []
     waiting, ended = recorded("waiting"), recorded("terminated")
     with (
-        kfp_double(waiting, waiting, ended) as double,
+        fake_pipelines(waiting, waiting, ended) as fake,
         pytest.raises(ClusterError, match="Run r1 was terminated before its end"),
     ):
-        follow(_follower(double, events), [])
+        follow(_follower(fake, events), [])
     warnings = [event["text"] for event in events if event["kind"] == "warning"]
     assert len(warnings) == 1
     assert "Insufficient nvidia.com/gpu" in warnings[0]
@@ -142,24 +142,27 @@ def test_what_a_waiting_pod_waits_for_is_told_once() -> None:
 def test_a_run_that_succeeded_without_a_decision_that_can_be_read_is_not_called_done() -> None:
     run = recorded("done")
     run["logs"] = {}
-    with kfp_double(run) as double, pytest.raises(StepFailedError, match="the gate's decision or the URL is in no log"):
-        follow(_follower(double, []), [])
+    with (
+        fake_pipelines(run) as fake,
+        pytest.raises(StepFailedError, match="the gate's decision or the URL is in no log"),
+    ):
+        follow(_follower(fake, []), [])
 
 
 def test_a_server_that_is_away_for_a_moment_is_waited_for() -> None:
     events: list[Event] = []
-    with kfp_double(recorded("done")) as double:
-        follower = _follower(double, events)
-        double.refuses["/apis/v2beta1/runs/r1"] = (503, "no healthy upstream")
-        follower.show = lambda event: (events.append(event), double.refuses.clear())[0]
+    with fake_pipelines(recorded("done")) as fake:
+        follower = _follower(fake, events)
+        fake.refuses["/apis/v2beta1/runs/r1"] = (503, "no healthy upstream")
+        follower.show = lambda event: (events.append(event), fake.refuses.clear())[0]
         assert follow(follower, [])["state"] == "done"
     assert "answers 503" in events[0]["text"]
 
 
 def test_a_server_that_stays_away_is_given_up() -> None:
-    with kfp_double(recorded("done")) as double:
-        follower = _follower(double, [])
-        double.refuses["/apis/v2beta1/runs/r1"] = (503, "")
+    with fake_pipelines(recorded("done")) as fake:
+        follower = _follower(fake, [])
+        fake.refuses["/apis/v2beta1/runs/r1"] = (503, "")
         with pytest.raises(PipelinesError, match="answers 503"):
             follow(follower, [])
     with pytest.raises(ConfigError, match="does not answer"):  # its port is closed now
@@ -167,13 +170,13 @@ def test_a_server_that_stays_away_is_given_up() -> None:
 
 
 def test_a_token_that_expires_in_the_middle_ends_the_following_at_once() -> None:
-    with kfp_double(recorded("done")) as double:
+    with fake_pipelines(recorded("done")) as fake:
         follower = RunFollower(
-            connect(PipelinesLogin(host=double.url, token="first"), CLOCK.retry_budget(START_RETRY_S)),
+            connect(PipelinesLogin(host=fake.url, token="first"), CLOCK.retry_budget(START_RETRY_S)),
             "r1",
             [].append,
             CLOCK.timeouts.follow,
         )
-        double.token = "another"
+        fake.token = "another"
         with pytest.raises(PipelinesError, match=r"wrong or has expired: renew FOREBAY_KFP_TOKEN"):
             follow(follower, [])

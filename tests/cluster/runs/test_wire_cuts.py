@@ -8,7 +8,7 @@ import pytest
 
 from support.connection_faults import RETRY_AFTER_S, Wire
 from support.fake_kube import FakeCluster, cluster_with_pipelines
-from support.fake_pipelines_api import KfpDouble, kfp_double, recorded
+from support.fake_pipelines_api import FakePipelines, fake_pipelines, recorded
 from support.forebay_command import Forebay, ForebayHere
 
 KINDS = ("unanswered", "half", "busy")
@@ -16,17 +16,17 @@ KINDS = ("unanswered", "half", "busy")
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_run_is_started_and_followed_to_its_end_whichever_request_is_cut(kind: str, forebay: ForebayHere) -> None:
-    with kfp_double(recorded("done")) as double:
-        forebay("submit", "--host", double.url, "--json")
-        count = len(double.wire.asked)
+    with fake_pipelines(recorded("done")) as fake:
+        forebay("submit", "--host", fake.url, "--json")
+        count = len(fake.wire.asked)
     for at in range(count):
-        with kfp_double(recorded("done")) as double:
-            double.wire = Wire(kind, at)
+        with fake_pipelines(recorded("done")) as fake:
+            fake.wire = Wire(kind, at)
             forebay.clock.pauses.clear()
-            ended = forebay("submit", "--host", double.url, "--json")
+            ended = forebay("submit", "--host", fake.url, "--json")
         assert json.loads(ended.stdout)["state"] == "done", at
-        assert double.wire.cuts == 1
-        assert (len(double.runs), len(double.experiments), len(double.files)) == (1, 1, 2), at
+        assert fake.wire.cuts == 1
+        assert (len(fake.runs), len(fake.experiments), len(fake.files)) == (1, 1, 2), at
         assert forebay.clock.waited_s == (RETRY_AFTER_S if kind == "busy" else 1), at
     assert count > 10
 
@@ -65,7 +65,7 @@ def test_the_login_of_a_kubeconfig_that_has_expired_names_the_kubeconfig_and_no_
 
 
 def test_a_host_without_a_token_and_a_file_of_one_are_told_apart(
-    forebay: Forebay, done: KfpDouble, tmp_path: Path
+    forebay: Forebay, done: FakePipelines, tmp_path: Path
 ) -> None:
     done.token = "right"
     assert (
@@ -77,7 +77,9 @@ def test_a_host_without_a_token_and_a_file_of_one_are_told_apart(
     assert f"renew the file {tmp_path / 'token'}, which FOREBAY_KFP_TOKEN_FILE names" in said
 
 
-def test_a_server_that_is_away_is_told_once_and_given_up_after_a_minute(forebay: ForebayHere, done: KfpDouble) -> None:
+def test_a_server_that_is_away_is_told_once_and_given_up_after_a_minute(
+    forebay: ForebayHere, done: FakePipelines
+) -> None:
     done.refuses["/apis/v2beta1/healthz"] = (503, "no healthy upstream")
     said = forebay("submit", "--host", done.url, expect=1).stderr
     assert said.count("It is asked again for up to 60 s.") == 1

@@ -1,4 +1,4 @@
-"""The step's side of executors: a real driver behind an API server's double, and what the step makes of how it ends."""
+"""The step's side of executors: a real driver behind an API server's fake, and what the step makes of how it ends."""
 
 import hashlib
 import json
@@ -94,14 +94,14 @@ def step_pod(tmp_path: Path, s3: S3Store, monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.fixture
 def cluster(tmp_path: Path, step_pod: None) -> Iterator[Callable[..., tuple[FakeKubeApi, Operator]]]:
     """A cluster whose operator works applications off in the given way."""
-    with fake_kube_api(controller=lambda wanted: ({}, [])) as double:
+    with fake_kube_api(controller=lambda wanted: ({}, [])) as fake:
 
         def start(work_off: Callable[[Object], bool]) -> tuple[FakeKubeApi, Operator]:
             operator = Operator(work_off)
-            double.controller, double.next_states = operator.plan, operator  # type: ignore[assignment]
-            double.custom_objects["ingest-pod"] = json.loads(json.dumps(POD))
-            (tmp_path / "config").write_text(json.dumps(double.kubeconfig()))
-            return double, operator
+            fake.controller, fake.next_states = operator.plan, operator  # type: ignore[assignment]
+            fake.custom_objects["ingest-pod"] = json.loads(json.dumps(POD))
+            (tmp_path / "config").write_text(json.dumps(fake.kubeconfig()))
+            return fake, operator
 
         yield start
 
@@ -190,13 +190,13 @@ def test_the_drivers_error_is_the_steps_own_and_nothing_is_left(
         codes.append(run_driver(application, tmp_path / "driver", "local[2]", s3.environment).returncode)
         return codes[-1] == 0
 
-    double, _ = cluster(work_off)
+    fake, _ = cluster(work_off)
     with pytest.raises(DataError) as there:
         ingest(tmp_path / "there", IngestConfig(data=uri, executors=2), steplog, EXECUTOR)
     with pytest.raises(DataError) as here:
         run_ingest(uri, tmp_path / "here")
     assert str(there.value) == str(here.value)
-    assert list(double.custom_objects) == ["ingest-pod"]
+    assert list(fake.custom_objects) == ["ingest-pod"]
     assert codes == [1]
     assert not [name for name in left() if "somebody" not in name]
 

@@ -133,7 +133,7 @@ def working(tmp_path: Path, mlflow_template: Path) -> Iterator[Working]:
 
 
 @pytest.fixture
-def double(working: Working) -> Iterator[FakeKubeApi]:
+def fake(working: Working) -> Iterator[FakeKubeApi]:
     with fake_kube_api(controller=working.plan) as running:
         running.next_states = working  # type: ignore[assignment]
         containers = [{"name": "main", "image": IMAGE}]
@@ -144,13 +144,13 @@ def double(working: Working) -> Iterator[FakeKubeApi]:
 
 @pytest.fixture
 def step_on_a_cluster(
-    double: FakeKubeApi, s3_server: S3Store, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fake: FakeKubeApi, s3_server: S3Store, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> ObjectFolder:
     """The environment of a step's pod; its store."""
     if "forebay" not in {found["Name"] for found in s3_server.client.list_buckets()["Buckets"]}:
         s3_server.client.create_bucket(Bucket="forebay")
     uri = f"s3://forebay/{tmp_path.name}"
-    (tmp_path / "config").write_text(json.dumps(double.kubeconfig()))
+    (tmp_path / "config").write_text(json.dumps(fake.kubeconfig()))
     (tmp_path / "namespace").write_text("kubeflow")
     variables = {"KFP_POD_NAME": "step-pod", "KFP_POD_UID": "u-1", CHECKPOINT_STORE: uri, **s3_server.environment}
     for name, value in variables.items():
@@ -187,7 +187,7 @@ def test_two_machines_train_and_the_step_goes_on_with_their_bundle(
 
 
 def test_settings_that_fit_no_model_fail_the_step_in_words_and_leave_no_job(
-    step_on_a_cluster: ObjectFolder, double: FakeKubeApi, dataset: Path, tmp_path: Path, steplog: StepLog,
+    step_on_a_cluster: ObjectFolder, fake: FakeKubeApi, dataset: Path, tmp_path: Path, steplog: StepLog,
     small: Callable[..., TrainConfig],
 ) -> None:  # fmt: skip
     with pytest.raises(JobError, match=f"TrainJob kubeflow/{NAME} failed: 65"):
@@ -198,7 +198,7 @@ def test_settings_that_fit_no_model_fail_the_step_in_words_and_leave_no_job(
             steplog,
             executor=EXECUTOR,
         )  # lenet5 has no width
-    assert NAME not in double.custom_objects
+    assert NAME not in fake.custom_objects
 
 
 def test_outside_a_cluster_several_machines_are_refused(

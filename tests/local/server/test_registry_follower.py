@@ -14,17 +14,17 @@ from forebay import registry, tracking
 from forebay.contracts.bundles.spec import WEIGHTS
 from forebay.local.server import control
 from forebay.local.server.launch import ServerOptions
-from support.deploy_run import NAME, Station
+from support.deploy_run import NAME, DeployRun
 
 PATIENCE_S = 300.0
 
 
 @pytest.fixture(scope="module")
-def follower(station: Station) -> Iterator["subprocess.Popen[str]"]:
-    (station.home.downloads / "of-a-champion-of-the-past").mkdir(parents=True)
+def follower(deploy_run: DeployRun) -> Iterator["subprocess.Popen[str]"]:
+    (deploy_run.home.downloads / "of-a-champion-of-the-past").mkdir(parents=True)
     process = subprocess.Popen(
         [sys.executable, "-m", "forebay.local.server.registry_follower", "--every", "0.1"],
-        env={**os.environ, "FOREBAY_HOME": str(station.home.root)}, stdout=subprocess.PIPE, text=True,
+        env={**os.environ, "FOREBAY_HOME": str(deploy_run.home.root)}, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     yield process
     process.kill()
@@ -45,50 +45,50 @@ def said(follower: "subprocess.Popen[str]", text: str) -> str:
     raise AssertionError(f"it ended without saying {text!r}")
 
 
-def test_without_a_server_it_tries_again(station: Station, follower: "subprocess.Popen[str]") -> None:
+def test_without_a_server_it_tries_again(deploy_run: DeployRun, follower: "subprocess.Popen[str]") -> None:
     said(follower, "No server runs")
 
 
-def test_without_a_champion_it_waits(station: Station, follower: "subprocess.Popen[str]") -> None:
-    control.ensure_server(station.home, ServerOptions("127.0.0.1", 0))
+def test_without_a_champion_it_waits(deploy_run: DeployRun, follower: "subprocess.Popen[str]") -> None:
+    control.ensure_server(deploy_run.home, ServerOptions("127.0.0.1", 0))
     said(follower, "serving nothing")
-    registry.set_champion(station.home, NAME, station.release(1).version)
+    registry.set_champion(deploy_run.home, NAME, deploy_run.release(1).version)
     said(follower, f"serving {NAME} version 1")
-    assert station.loaded == {NAME: "1"}
+    assert deploy_run.loaded == {NAME: "1"}
 
 
 def test_a_champion_that_is_no_model_of_ours_is_named_and_hinders_no_other(
-    station: Station, follower: "subprocess.Popen[str]", tmp_path: Path
+    deploy_run: DeployRun, follower: "subprocess.Popen[str]", tmp_path: Path
 ) -> None:
-    client = tracking.client(station.home)
+    client = tracking.client(deploy_run.home)
     client.create_registered_model("somebody-elses")
     client.create_model_version("somebody-elses", str(tmp_path))
     client.set_registered_model_alias("somebody-elses", tracking.CHAMPION, "1")
     assert "no model bundle" in said(follower, f"serving {NAME} version 1. somebody-elses")
-    registry.set_champion(station.home, NAME, station.release(2).version)
+    registry.set_champion(deploy_run.home, NAME, deploy_run.release(2).version)
     said(follower, f"serving {NAME} version 2. somebody-elses")
     client.delete_registered_model("somebody-elses")
-    registry.set_champion(station.home, NAME, "1")
+    registry.set_champion(deploy_run.home, NAME, "1")
     said(follower, f"serving {NAME} version 1.")
 
 
 def test_a_new_champion_takes_over_and_what_was_fetched_for_others_goes(
-    station: Station, follower: "subprocess.Popen[str]"
+    deploy_run: DeployRun, follower: "subprocess.Popen[str]"
 ) -> None:
-    registry.set_champion(station.home, NAME, "2")
+    registry.set_champion(deploy_run.home, NAME, "2")
     said(follower, f"serving {NAME} version 2")
-    assert station.loaded == {NAME: "2"}
-    assert list(station.home.downloads.iterdir()) == []
+    assert deploy_run.loaded == {NAME: "2"}
+    assert list(deploy_run.home.downloads.iterdir()) == []
 
 
 def test_one_that_does_not_load_is_named_and_the_former_keeps_answering(
-    station: Station, follower: "subprocess.Popen[str]"
+    deploy_run: DeployRun, follower: "subprocess.Popen[str]"
 ) -> None:
-    damaged = station.release(3)
+    damaged = deploy_run.release(3)
     (damaged.bundle / WEIGHTS).write_bytes(b"cut short")
-    registry.set_champion(station.home, NAME, damaged.version)
+    registry.set_champion(deploy_run.home, NAME, damaged.version)
     assert NAME in said(follower, "weights.safetensors was changed")
-    assert station.loaded == {NAME: "2"}
+    assert deploy_run.loaded == {NAME: "2"}
 
 
 def test_it_ends_well_when_asked(follower: "subprocess.Popen[str]") -> None:

@@ -17,7 +17,7 @@ import pytest
 from support.fake_kube.api import Answer, FakeKubeApi, serve
 from support.fake_kube.kubelet import Kubelet
 from support.fake_kube.objects import Object, Resources, status
-from support.fake_pipelines_api import PROXY, KfpDouble, kfp_double, recorded
+from support.fake_pipelines_api import PROXY, FakePipelines, fake_pipelines, recorded
 from support.helm_chart import objects, scenario
 from support.loopback_server import certificate
 
@@ -69,7 +69,7 @@ class FakeCluster(FakeKubeApi):
         self.pod_status: Object | None = None
         self.pod_log: str | None = None
         self.pod_node = "node"
-        self.pipelines: KfpDouble | None = None
+        self.pipelines: FakePipelines | None = None
         self.pods_kubeconfig: Path | None = None
         self.logs: dict[str, str] = {}
         self.deleted_pods: list[str] = []
@@ -155,7 +155,7 @@ def fake_cluster(folder: Path) -> Iterator[FakeCluster]:
 @contextlib.contextmanager
 def cluster_with_pipelines(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCluster]:
     """One that KUBECONFIG names, with Kubeflow Pipelines behind its API server and a run that is done."""
-    with fake_cluster(folder) as made, kfp_double(recorded("done")) as made.pipelines:
+    with fake_cluster(folder) as made, fake_pipelines(recorded("done")) as made.pipelines:
         (folder / "kubeconfig").write_text(json.dumps(made.kubeconfig()))
         monkeypatch.setenv("KUBECONFIG", str(folder / "kubeconfig"))
         yield made

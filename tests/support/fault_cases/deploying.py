@@ -16,7 +16,7 @@ from forebay.settings import DeployConfig
 from forebay.settings.environment import EVENTS_VARIABLE, HOME_VARIABLE
 from forebay.state import Home, RunFolder, step
 from forebay.state.events import read_events
-from support.deploy_run import NAME, Released, Station
+from support.deploy_run import NAME, DeployRun, Released
 from support.fault_cases.case import Act, Ground
 from support.fault_cases.process import Before, Fault, Signal, exit_code, started
 from support.fault_cases.stored import Damage
@@ -27,21 +27,21 @@ LOADED = "forebay.deploy.smoke:SmokeTest.check"  # when the candidate is loaded 
 
 def terminated(ground: Ground, step: str) -> None:
     """The champion stays; the same step again deploys."""
-    station, released, before = _released(ground)
-    code, _ = _deploy_apart(station, released, Before(LOADED, Signal(signal.SIGTERM)))
+    deploy_run, released, before = _released(ground)
+    code, _ = _deploy_apart(deploy_run, released, Before(LOADED, Signal(signal.SIGTERM)))
     assert code == -signal.SIGTERM
-    assert station.champion == before
-    assert station.loaded[NAME] == before
-    _deploys(station, released)
+    assert deploy_run.champion == before
+    assert deploy_run.loaded[NAME] == before
+    _deploys(deploy_run, released)
 
 
 def halted(ground: Ground, step: str) -> None:
     """It goes on where it was."""
-    station, released, _ = _released(ground)
-    code, _ = _deploy_apart(station, released, Before(LOADED, Signal(signal.SIGSTOP)))
+    deploy_run, released, _ = _released(ground)
+    code, _ = _deploy_apart(deploy_run, released, Before(LOADED, Signal(signal.SIGSTOP)))
     assert code == 0
-    assert station.champion == released.version
-    assert station.loaded == {NAME: released.version}
+    assert deploy_run.champion == released.version
+    assert deploy_run.loaded == {NAME: released.version}
 
 
 def fails_under(fault: Fault, *words: str) -> Act:
@@ -50,13 +50,13 @@ def fails_under(fault: Fault, *words: str) -> Act:
 
 
 def _fails_under(fault: Fault, words: tuple[str, ...], ground: Ground, step: str) -> None:
-    station, released, before = _released(ground)
-    code, run = _deploy_apart(station, released, Before(PROVED, fault))
+    deploy_run, released, before = _released(ground)
+    code, run = _deploy_apart(deploy_run, released, Before(PROVED, fault))
     assert code == 1
     _check_said(run, (*words, f"Version {before} keeps answering"))
-    assert station.champion == before
-    assert station.loaded == {NAME: before}
-    _deploys(station, released)
+    assert deploy_run.champion == before
+    assert deploy_run.loaded == {NAME: before}
+    _deploys(deploy_run, released)
 
 
 def ends_well_under(fault: Fault) -> Act:
@@ -65,9 +65,9 @@ def ends_well_under(fault: Fault) -> Act:
 
 
 def _ends_well_under(fault: Fault, ground: Ground, step: str) -> None:
-    station, released, _ = _released(ground)
-    assert _deploy_apart(station, released, fault)[0] == 0
-    assert station.champion == released.version
+    deploy_run, released, _ = _released(ground)
+    assert _deploy_apart(deploy_run, released, fault)[0] == 0
+    assert deploy_run.champion == released.version
 
 
 def damaged(file: str, damage: Damage) -> Act:
@@ -76,38 +76,38 @@ def damaged(file: str, damage: Damage) -> Act:
 
 
 def _damaged(file: str, damage: Damage, ground: Ground, step: str) -> None:
-    station, released, before = _released(ground)
+    deploy_run, released, before = _released(ground)
     path = released.evaluation / file
     whole = path.read_bytes()
     damage(path)
     with pytest.raises(ForebayError, match=file):
-        station.deploy(released)
-    assert station.champion == before
-    assert station.loaded == {NAME: before}
+        deploy_run.deploy(released)
+    assert deploy_run.champion == before
+    assert deploy_run.loaded == {NAME: before}
     path.write_bytes(whole)
-    _deploys(station, released)
+    _deploys(deploy_run, released)
 
 
-def _released(ground: Ground) -> tuple[Station, Released, str]:
-    """A station that serves a champion, a new version, and the champion's."""
-    station: Station = ground.request.getfixturevalue("deploy_station")
-    return station, station.release(seed=station.released + 1), station.champion
+def _released(ground: Ground) -> tuple[DeployRun, Released, str]:
+    """A deploy_run that serves a champion, a new version, and the champion's."""
+    deploy_run: DeployRun = ground.request.getfixturevalue("deploy_station")
+    return deploy_run, deploy_run.release(seed=deploy_run.released + 1), deploy_run.champion
 
 
-def _deploys(station: Station, released: Released) -> None:
-    station.deploy(released)
-    assert station.champion == released.version
-    assert station.loaded == {NAME: released.version}
+def _deploys(deploy_run: DeployRun, released: Released) -> None:
+    deploy_run.deploy(released)
+    assert deploy_run.champion == released.version
+    assert deploy_run.loaded == {NAME: released.version}
 
 
-def _deploy_apart(station: Station, released: Released, *faults: Fault) -> tuple[int, RunFolder]:
+def _deploy_apart(deploy_run: DeployRun, released: Released, *faults: Fault) -> tuple[int, RunFolder]:
     """The step in a process of its own; this one acts on its requests, and wakes it where it is halted."""
-    log = station.log()
-    run = RunFolder(station.home.runs / log.run_id)
-    body = partial(_deploy, station.home, run, released)
+    log = deploy_run.log()
+    run = RunFolder(deploy_run.home.runs / log.run_id)
+    body = partial(_deploy, deploy_run.home, run, released)
     process = started(body, run.folder / "output.txt", faults)
     while process.exitcode is None:
-        handle_request(station.home, run, ServerOptions("127.0.0.1", 0))
+        handle_request(deploy_run.home, run, ServerOptions("127.0.0.1", 0))
         _wake(process.pid)
         time.sleep(0.02)  # between two looks for a request; the process's end, which deploy.timeout_s bounds, ends them
     return exit_code(process), run

@@ -13,7 +13,6 @@ from forebay.cli.options import cluster_option, cluster_timeouts, json_option
 from forebay.cli.server_options import address_options, server_port
 from forebay.errors import ForebayError
 from forebay.select_backend import command_backend
-from forebay.signals import interrupt_status
 from forebay.state import Home
 
 if TYPE_CHECKING:
@@ -56,13 +55,7 @@ def doctor_command(host: str, port: int, cluster: bool, context: str, no_probe: 
         cluster=lambda: ClusterBackend(timeouts=cluster_timeouts(), context=context, probed=not no_probe, image=image),
         cluster_options={"--context": context, "--no-probe": no_probe, "--image": image},
     )
-    try:
-        return _report(backend.check(), as_json=as_json)
-    except KeyboardInterrupt as interrupt:
-        if not cluster:
-            raise
-        click.echo("Ended in the middle; the probe's pod, where there was one, is deleted.", err=True)
-        return interrupt_status(interrupt)
+    return _report(backend.check(), as_json=as_json)
 
 
 def _machine(host: str, port: int) -> "LocalBackend":

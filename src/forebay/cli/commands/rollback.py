@@ -1,4 +1,4 @@
-"""`forebay rollback`: back to the champion before the present one, on this machine or on a cluster."""
+"""`forebay rollback`: back to the previous champion, on this machine or on a cluster."""
 
 from typing import TYPE_CHECKING
 

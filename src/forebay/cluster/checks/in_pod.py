@@ -28,7 +28,10 @@ from forebay.state.mask import without_passwords
 OUTPUT_KEY = "forebay_doctor"  # the key of the line that the probe prints
 TIMEOUT_S = 5.0
 (MLFLOW,), (USER, PASSWORD) = cluster_environment.MLFLOW_ADDRESS_KEYS, cluster_environment.MLFLOW_LOGIN_KEYS
-CHART_FIX = "The chart writes the ConfigMap and the Secret forebay-steps: `forebay up` installs them again."
+CHART_FIX = (
+    f"The chart writes the ConfigMap and the Secret {cluster_environment.STEP_ENVIRONMENT}: `forebay up` installs them "
+    "again."
+)
 NETWORK_FIX = (
     "See that its pods run (`kubectl get pods --namespace forebay`), and that no NetworkPolicy keeps those of this "
     "namespace from it."
@@ -132,7 +135,7 @@ def _mlflow_refused(shown: str, code: int) -> CheckResult:
     if code == 401:
         return failed(
             "mlflow",
-            f"{shown} refuses the login of the Secret forebay-steps",
+            f"{shown} refuses the login of the Secret {cluster_environment.STEP_ENVIRONMENT}",
             "The chart's job forebay-mlflow-runner sets it: `forebay up` runs it again.",
         )
     if code == 403:

@@ -15,6 +15,7 @@ from forebay.settings.cluster_environment import (
     MLFLOW_ADDRESS_KEYS,
     MLFLOW_LOGIN_KEYS,
     MODEL_STORE,
+    MODELS_STORE_SECRET,
     SIGNING_KEY,
     SIGNING_KEY_FILE,
     SIGNING_SECRET,
@@ -27,7 +28,6 @@ from forebay.settings.cluster_environment import (
 )
 from forebay.settings.namespaces import PIPELINES
 
-MODELS_STORE_SECRET = "forebay-models-store"  # noqa: S105 - the name of the Secret with which servers fetch models
 STORE_VARIABLES = (MODEL_STORE, CHECKPOINT_STORE, WORK_STORE)
 OPTIONAL_KEYS = (SPARK_ACCOUNT, SIGNING_KEY, VERIFY_KEY)  # set with spark.enabled, signing.enabled, signing.verifyKeys
 CONFIG_KEYS = (*MLFLOW_ADDRESS_KEYS, *STORE_VARIABLES, *(key for key in STORE_ADDRESS_KEYS if key != ENDPOINT))

@@ -67,7 +67,7 @@ def roll_out(
 def roll_back(
     home: Home, name: str, namespace: str, run_id: str, tell: Tell, timeouts: ClusterTimeouts | None = None
 ) -> tuple[str, str]:
-    """Serve the version that was champion before the present one, the way it was served then.
+    """Serve the previous champion, the way it was served then.
 
     Where another version than the champion is served, because a rollout was killed, the champion is served again
     instead.

@@ -25,7 +25,7 @@ from forebay.kube.own_pod import OwnPod, own_pod, step_image
 from forebay.kube.retries import BACKGROUND_RETRY_S
 from forebay.object_store import ObjectFolder
 from forebay.settings import IngestConfig
-from forebay.settings.cluster_environment import SPARK_ACCOUNT, WORK_STORE
+from forebay.settings.cluster_environment import SPARK_ACCOUNT, STEP_ENVIRONMENT, WORK_STORE
 from forebay.settings.step_limits import SPARK_LIMIT_S
 from forebay.state import StepLog
 from forebay.state.events import parse_log_line
@@ -88,7 +88,8 @@ def _require_variable(variable: str) -> str:
     if not value:
         raise ConfigError(
             f"ingest.executors needs {variable}, which this step does not have. The chart gives it with "
-            "spark.enabled=true and pipelines.enabled=true, in the ConfigMap forebay-steps; or set ingest.executors=0."
+            f"spark.enabled=true and pipelines.enabled=true, in the ConfigMap {STEP_ENVIRONMENT}; or set "
+            "ingest.executors=0."
         )
     return value
 

@@ -40,7 +40,7 @@ def has_image_suffix(name: str) -> bool:
 
 
 def has_sidecar_suffix(name: str) -> bool:
-    """Tell whether a file's name is that of a file which lies beside images and is none."""
+    """Tell whether a file's name is Whether the suffix marks a companion file that is not an image."""
     return name.lower().endswith(SIDECAR_SUFFIXES)
 
 

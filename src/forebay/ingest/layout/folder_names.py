@@ -43,7 +43,7 @@ def annotation_folders(folder: SourceFolder) -> list[SourceFolder]:
 
 
 def non_class_folders(folders: Sequence[SourceFolder]) -> list[SourceFolder]:
-    """Those folders with images that would become classes although their names say that they are none."""
+    """Folders with images that would become classes although their names say that they are not."""
     filled = folders_with_images(folders)
     if all(folder.name.lower() in WRAPPER_NAMES for folder in filled):
         return filled

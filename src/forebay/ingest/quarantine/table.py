@@ -48,7 +48,7 @@ def copy_to_run(out: Path, log: StepLog) -> None:
 
 
 def quarantine_location(out: Path, log: StepLog) -> str:
-    """Where a person sees the whole table: with a command here, in the step's folder on a cluster."""
+    """Where a person sees the whole table: through a command where a command reads the events, else in a folder."""
     if log.events is None:
         return f"{out / QUARANTINE} (Parquet) holds them all"
     in_run = log.events.parent.parent == log.home.runs

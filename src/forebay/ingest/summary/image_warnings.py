@@ -9,7 +9,7 @@ from forebay.settings.image_rules import BIT_DEPTHS, CROP, LETTERBOX, STRETCH
 
 OTHER_ASPECT_LOSS = 0.1  # share of an image that is cut, black or squeezed; above it, the aspect ratio is another one
 WARNED_SHARE = 0.05  # share of the images; above it, they are worth a warning
-USUAL_SHARE = 0.9  # share of the 16-bit images; the depth that so many of them need is the usual one
+USUAL_SHARE = 0.9  # a bit depth that fits this part of the 16-bit images counts as the usual one
 
 _KEPT = {
     CROP: "of each the shorter side and the centre are kept",

@@ -18,7 +18,7 @@ def load_summary(run: RunFolder, tell: Callable[[str], None] = lambda _: None) -
     """The summary of a run; rebuilt from its events when the run never ended, or the file is damaged.
 
     Args:
-        run: whose summary.
+        run: the run whose summary is read.
         tell: called with what is damaged.
     """
     try:

@@ -29,7 +29,9 @@ class ServerOptions:
     host: str
     port: int  # 0 for any free one
     runner: Runner = "process"
-    settings: Mapping[str, str] = field(default_factory=dict)  # by name in `serve`; one that is not given stays
+    settings: Mapping[str, str] = field(
+        default_factory=dict
+    )  # by name in `serve`; a setting that is left out keeps its value
 
 
 def start_server(home: Home, files: ServingFiles, options: ServerOptions, timeouts: ServerTimeouts) -> ServerInfo:

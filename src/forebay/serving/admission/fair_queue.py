@@ -37,7 +37,7 @@ class FairQueue:
         """Do the work in a thread when its turn comes.
 
         Args:
-            client: that waits for the result.
+            client: the client that waits for the result.
             work: to be done.
             limit, per_address: how many jobs may wait, and how many of one address.
 

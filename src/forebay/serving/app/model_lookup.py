@@ -12,7 +12,7 @@ def require_model(models: ModelManager, target: InferenceTarget, model: KServeMo
     Args:
         models: all of them.
         target: the model that the request is about.
-        model: which answered under this name when the request came; None where none did.
+        model: the model that answered under this name when the request arrived; None where none did.
 
     Raises:
         RequestRejectedError: it is not loaded (503), or there is no such model or version (404).
