@@ -85,13 +85,13 @@ wheels: setup ## fetch every wheel of the images into build/wheels, for `make im
 images: setup ## build the container images; WHEELS, JARS, BASE, TORCH_INDEX, PIP_INDEX_URL, … change from what
 	$(BIN)/python docker/build.py $(if $(WHEELS),--wheels $(WHEELS)) $(if $(JARS),--jars $(JARS)) $(ARGS)
 
-sboms: setup ## build the images and list what they hold: dist/sbom/*.cdx.json (CycloneDX) and *.txt
+sboms: setup ## build the container images and list what they hold: dist/sbom/*.cdx.json (CycloneDX) and *.txt
 	@$(MAKE) --no-print-directory images ARGS="--sbom dist/sbom $(ARGS)"
 
 test-faults: setup ## try every fault of docs/faults.md, the slow ones too; ARGS go to pytest
 	FOREBAY_TEST_FAULTS=1 $(BIN)/pytest tests/faults $(ARGS)
 
-test-images: setup ## build the images, then run them and the pipeline in them; ARGS go to pytest
+test-images: setup ## build the container images, then run them and the pipeline in them; ARGS go to pytest
 	@$(MAKE) --no-print-directory sboms ARGS=
 	FOREBAY_TEST_IMAGES=1 $(BIN)/pytest tests/live/container_images $(ARGS)
 

@@ -168,4 +168,4 @@ def test_an_image_of_ours_that_was_not_built_is_named_with_the_command_that_buil
         cwd=recording_docker.parent,
     )
     assert done.returncode == 2
-    assert f"The engine has no image {container_images.PIPELINE}. `make images`" in done.stderr
+    assert f"The engine has no container image {container_images.PIPELINE}. `make images`" in done.stderr

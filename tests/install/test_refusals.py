@@ -149,7 +149,9 @@ def test_a_registry_that_is_none(machine: Machine) -> None:
 
 
 def test_the_airgap_scenario_without_a_registry(machine: Machine) -> None:
-    words = "--overlay airgap takes every image from registry.example.com/forebay, which is an example. Copy the images"
+    words = (
+        "--overlay airgap takes every container image from registry.example.com/forebay, which is an example. Copy them"
+    )
     assert words in refused(machine, "--overlay", "airgap")
 
 

@@ -129,7 +129,10 @@ def test_an_image_is_loaded_again_only_after_it_was_built_again(machine: Machine
 def test_an_image_that_was_not_built_is_named_before_a_cluster_is_made(machine: Machine) -> None:
     machine.change(contexts=[], engine={name: f"sha256:{name}" for name in IMAGES[1:]})
     said = machine.up(cluster="kind", expect=2).stderr
-    assert f"has no image {IMAGES[0]}, and kind takes them from it. Build them in a checkout with `make images`" in said
+    assert (
+        f"has no container image {IMAGES[0]}, and kind takes them from it. Build them in a checkout with `make images`"
+        in said
+    )
     assert machine.calls() == []
 
 

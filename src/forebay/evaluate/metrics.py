@@ -104,7 +104,7 @@ def macro_roc(rocs: list[RocCurve | None]) -> tuple[FloatArray, FloatArray]:
 
 
 def thin_curve(roc: RocCurve, points: int = ROC_POINTS) -> RocCurve:
-    """Keep at most so many points of a curve, evenly spaced along its path from (0, 0) to (1, 1); both ends stay."""
+    """Keep at most this many points of a curve, evenly spaced along its path from (0, 0) to (1, 1); both ends stay."""
     path = roc.fpr + roc.tpr  # rises from 0 to 2
     keep = np.unique(np.searchsorted(path, np.linspace(0, 2, points)))
     return RocCurve(roc.fpr[keep], roc.tpr[keep], roc.thresholds[keep])

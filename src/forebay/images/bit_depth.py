@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from forebay.settings.image_rules import BIT_DEPTHS, FULL_BITS
 
-HOT_PIXEL_EVERY = 1000  # one value in so many may be a hot pixel
+HOT_PIXEL_EVERY = 1000  # one value in this many may be a hot pixel
 
 
 class BitDepth(NamedTuple):

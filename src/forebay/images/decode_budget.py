@@ -7,7 +7,7 @@ from typing import Protocol
 from forebay.images.errors import DecodingCancelledError, too_costly
 from forebay.images.limits import MAX_CPU_S, MAX_READS, SMALL_BYTES
 
-PIECE_BYTES = 4096  # a read of so many bytes is a piece of its own
+PIECE_BYTES = 4096  # a read of this many bytes is a piece of its own
 READS_PER_PIECE = 1024  # shorter reads count as one piece
 SCAN = b"\xff\xda"
 

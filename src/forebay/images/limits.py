@@ -40,10 +40,12 @@ MAX_COMPRESSED_CHUNKS = 64  # texts and profiles of a PNG; each may expand to 1 
 MAX_TAGS = 4096  # entries of a TIFF's directory; there are about 20, and 100 in those of microscopes and maps
 MAX_VALUES = 200_000  # numbers in one tag; the largest, a colour map, has 3 * 65536
 MAX_STRIPS = 100_000  # strips or tiles
-MIN_TILE_PIXELS = 20_000_000  # tiles may always cover so many, however small the image is
-MAX_COVERED = 6  # tiles of a larger image may cover so many times its pixels: colours and transparency of a HEIC, edges
+MIN_TILE_PIXELS = 20_000_000  # tiles may always cover this many, however small the image is
+MAX_COVERED = (
+    6  # tiles of a larger image may cover this many times its pixels: colours and transparency of a HEIC, edges
+)
 
 MAX_ITEMS = 20_000  # boxes, items and their parts in AVIF and HEIC; an image of 50 million pixels has about 200 tiles
-MAX_SHARED = 16  # all items together may have so many times the bytes of the file; tiles of one colour share theirs
+MAX_SHARED = 16  # all items together may have this many times the bytes of the file; tiles of one colour share theirs
 MAX_UNITS = 1000  # units of coded AV1 in one item; there are three, and a few hundred where each tile has its own
 MAX_TRACKS = 16  # an animated image has one or two

@@ -13,7 +13,7 @@ from forebay.install.charts.sources import OPTIONAL_PIECES, InstallSources, read
 from forebay.install.commands.planned_command import PlannedCommand
 from forebay.state.files import write_bytes
 
-AIR_GAP_SCENARIO = "airgap"  # the scenario whose images come from one registry
+AIR_GAP_SCENARIO = "airgap"  # the scenario whose container images come from one registry
 MARKER_FILE = ".written-by-forebay-bundle"  # in folders that may be replaced
 CHART_IMAGES = ("postgres", "s3")  # keys of the chart's values that hold whole names
 
@@ -134,7 +134,7 @@ def save_commands(images: Sequence[PlatformImage], present: Sequence[str], file:
 
 
 def load_commands(images: Sequence[PlatformImage], file: Path, registry: str) -> Iterator[PlannedCommand]:
-    """Read the file and push every image to the registry; layers that it has already are not transferred.
+    """Read the file and push every container image to the registry; layers that it has already are not transferred.
 
     Args:
         images: every container image.

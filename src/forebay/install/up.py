@@ -91,8 +91,8 @@ def _check_registry(request: InstallRequest, found: InstallSources) -> None:
     registry = found.overlay_registry()
     if request.scenario == AIR_GAP_SCENARIO and not request.registry and registry.startswith(EXAMPLE_REGISTRY):
         raise ConfigError(
-            f"--overlay {AIR_GAP_SCENARIO} takes every image from {registry}, which is an example. Copy the images to "
-            "a registry of yours (`forebay bundle save` and `forebay bundle load`) and name it: --registry HOST/PATH."
+            f"--overlay {AIR_GAP_SCENARIO} takes every container image from {registry}, which is an example. Copy them "
+            "to your registry (`forebay bundle save` and `forebay bundle load`) and name it: --registry HOST/PATH."
         )
 
 

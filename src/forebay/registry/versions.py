@@ -21,7 +21,7 @@ DIGEST_TAG = "forebay.bundle_digest"  # digest of all files of the bundle: `cont
 FILES_TAG = "forebay.bundle_files"  # the list behind that digest, which tells the file that differs
 DATA_TAG = "forebay.data_digest"
 SERVED_TAG = "forebay.served"  # the settings with which a cluster served a version when it was proved, as JSON
-MAX_TAG_CHARACTERS = 5000  # every MLflow takes so many; the list of a bundle's files has some hundred
+MAX_TAG_CHARACTERS = 5000  # every MLflow takes this many; the list of a bundle's files has some hundred
 
 
 @dataclass(frozen=True, kw_only=True)

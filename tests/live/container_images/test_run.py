@@ -108,7 +108,7 @@ def test_serve_needs_the_image_and_says_so(
     assert image.tag(*hidden.split(":"))
     engine.images.remove(SERVE)
     try:
-        assert f"has no image {SERVE}. Build them" in containers("serve", expect=2).stderr
+        assert f"has no container image {SERVE}. Build them" in containers("serve", expect=2).stderr
     finally:
         assert image.tag(*SERVE.split(":"))
         engine.images.remove(hidden)

@@ -76,7 +76,7 @@ def _act(sources: "InstallSources", action: str, file: Path, registry: str, dry_
     if action == "save":
         if absent:
             raise ConfigError(
-                f"The engine has no image {absent[0]}. `make images` in a checkout builds ours; then save."
+                f"The engine has no container image {absent[0]}. `make images` in a checkout builds ours; then save."
             )
         commands = list(save_commands(images, present, file))
     else:

@@ -37,7 +37,7 @@ class IngestApplication:
     image: str
     pull_secrets: tuple[str, ...] = ()
     account: str  # service account of the pods
-    main_file: str  # path of the driver's program in the image
+    main_file: str  # path of the driver's program in the container image
     work: str  # s3://…, where the driver finds its task
     executors: int
     executor_memory: str  # in Kubernetes' notation

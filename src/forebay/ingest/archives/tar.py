@@ -12,7 +12,7 @@ from forebay.ingest.files.reading import open_file
 from forebay.ingest.files.source_file import SourceFile, SourceListing, printable
 
 BLOCK_BYTES = 512  # the unit of the tar format
-MAX_EXTENSION_BYTES = 1 << 20  # one header's long name or PAX attributes may take so many
+MAX_EXTENSION_BYTES = 1 << 20  # one header's long name or PAX attributes may take this many
 _EXTENSIONS = (
     tarfile.GNUTYPE_LONGNAME,
     tarfile.GNUTYPE_LONGLINK,

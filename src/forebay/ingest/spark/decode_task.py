@@ -21,7 +21,7 @@ from forebay.ingest.spark.staged import STAGED_SCHEMA, staged_name
 from forebay.ingest.spark.task_storage import TaskStorage
 from forebay.ingest.target_format import TargetFormat
 
-BATCH_BYTES = 16 << 20  # pixels held at once take so many, without the one image that is being decoded
+BATCH_BYTES = 16 << 20  # pixels held at once take this many, without the one image that is being decoded
 
 
 @dataclass(frozen=True, kw_only=True)

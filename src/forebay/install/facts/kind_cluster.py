@@ -37,7 +37,7 @@ def read_kind_cluster(folder: Path, *, with_images: bool) -> KindClusterFacts:
         with_images: whether the node has to hold our container images.
 
     Raises:
-        MachineError: kind or the container engine does not answer, or an image has not been built.
+        MachineError: kind or the container engine does not answer, or a container image has not been built.
     """
     exists = cluster_exists()
     half_created = (folder / CREATING_FILE).exists()
@@ -83,8 +83,8 @@ def _missing_images(running: bool) -> tuple[str, ...]:
     absent = [name for name in OWN_IMAGES if name not in in_engine]
     if absent:
         raise MachineError(
-            f"The container engine has no image {', '.join(absent)}, and kind takes them from it. Build them in a "
-            "checkout with `make images`, or pull them from your registry under these names."
+            f"The container engine has no container image {', '.join(absent)}, and kind takes them from it. Build them "
+            "in a checkout with `make images`, or pull them from your registry under these names."
         )
     on_node = stored_images.node_images(NODE, OWN_IMAGES) if running else {}
     return tuple(name for name in OWN_IMAGES if not in_engine[name].is_same_image(on_node.get(name)))

@@ -88,7 +88,7 @@ def check_engine(images: tuple[str, ...]) -> None:
             else:
                 outdated |= {} if code == code_version() else {name: code or "unknown code"}
         if missing:
-            raise MachineError(f"The container engine has no image {', '.join(missing)}. {BUILD_ADVICE}")
+            raise MachineError(f"The container engine has no container image {', '.join(missing)}. {BUILD_ADVICE}")
         if outdated:
             found = ", ".join(f"{name} ({code})" for name, code in outdated.items())
             raise MachineError(

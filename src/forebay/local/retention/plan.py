@@ -5,7 +5,7 @@ from pathlib import Path
 
 from forebay.local.retention.inventory import StateInventory
 
-ENTRY_DIGITS = 12  # kfp logs so many digits of a cache entry's name
+ENTRY_DIGITS = 12  # kfp logs this many digits of a cache entry's name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ def plan_removal(inventory: StateInventory, keep_runs: int) -> PrunePlan:
 
     Args:
         inventory: what lies in the state folder.
-        keep_runs: so many of the newest runs keep everything that they made or took from the cache. Of older runs, the
+        keep_runs: number of newest runs that keep all that they made or took from the cache. Of older runs, the
             folder of the run that first registered an existing version stays, because its report tells the origin.
     """
     kept = inventory.runs[:keep_runs]

@@ -46,7 +46,7 @@ class RestartPolicy:
     grace_s: float = 8.0  # time for requests in flight; `forebay stop` is done within 10 s
 
     def backoff_s(self, short_lives: int) -> float:
-        """The wait before a start, after so many short lives in a row."""
+        """The wait before a start, after this many short lives in a row."""
         return min(self.longest_wait_s, self.first_wait_s * 2.0 ** max(0, min(short_lives, 32) - 1))
 
 

@@ -9,7 +9,7 @@ RESERVED_FILES = 96  # descriptors for models, logs and libraries, which connect
 MIN_CONNECTIONS = 12  # also where the process may open even fewer files
 WANTED_OPEN_FILES = 1 << 16
 MIB = 1 << 20
-MAX_BODY_BYTES = 64 * MIB  # one body takes at most so much, decompressed too; --max-body-mib sets another limit
+MAX_BODY_BYTES = 64 * MIB  # one body takes at most this much, decompressed too; --max-body-mib sets another limit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,10 +17,10 @@ class ServerLimits:
     """What one request, one address and all of them together may take. The first block are settings (`serve.*`)."""
 
     connections: int = 1024  # at once
-    address_percent: int = 50  # one address may hold so much of the connections, the memory and the queues
+    address_percent: int = 50  # one address may hold this much of the connections, the memory and the queues
     head_s: int = 20  # the whole head of a request may take so long, counted from its first byte
     body_s: int = 60  # the whole body may take so long
-    memory_bytes: int = 256 * MIB  # all bodies together may take so much, decompressed ones included
+    memory_bytes: int = 256 * MIB  # all bodies together may take this much, decompressed ones included
 
     head_bytes: int = 32 << 10  # request line and headers of one request
     headers: int = 100
@@ -31,10 +31,10 @@ class ServerLimits:
     discard_idle_s: float = 2.0  # unless it pauses for so long
     discard_bytes: int = 1 << 30  # or sends more than this
     small_bytes: int = MIB  # a request with a body up to this size waits behind no larger one
-    small_decoded_bytes: int = 64 * MIB  # its images may take so much while they are decoded: some 4.5 megapixels
+    small_decoded_bytes: int = 64 * MIB  # its images may take this much while they are decoded: some 4.5 megapixels
     small_pixels: int = 1 << 16  # its images have no more pixels in the model's size; a single image is always small
-    small_percent: int = 25  # so much of the memory is kept for small requests
-    decoded_bytes: int = 512 * MIB  # images and parsed JSON of all requests together may take so much
+    small_percent: int = 25  # this much of the memory is kept for small requests
+    decoded_bytes: int = 512 * MIB  # images and parsed JSON of all requests together may take this much
     decoded_wait_s: float = 20.0  # how long a request waits for that memory
     small_queue: int = 1024  # small requests that wait for a thread
     large_queue: int = 64

@@ -115,7 +115,7 @@ class MemoryReservation:
         self._decoded += count
 
     def reserve_decode_buffer(self, pixels: int) -> None:
-        """Hold what one image of so many pixels takes while it is decoded; raises as `reserve_decoded`."""
+        """Hold what one image of this many pixels takes while it is decoded; raises as `reserve_decoded`."""
         self.reserve_decoded(pixels * SOURCE_BYTES)
         self._source = pixels * SOURCE_BYTES
 

@@ -38,7 +38,7 @@ class ClientConnection(HttpToolsProtocol):
         self._has_sent_request = False
         self._eof_at: float | None = None  # when the client ended what it sends
         self._probed = False
-        self._unsent: tuple[float, int] | None = None  # since when so many bytes wait to be sent
+        self._unsent: tuple[float, int] | None = None  # since when this many bytes wait to be sent
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Count the client, and accept or reject it."""

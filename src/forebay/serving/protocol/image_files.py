@@ -22,7 +22,7 @@ from forebay.serving.protocol.base64_files import decode_base64_file
 from forebay.serving.protocol.pixel_numbers import Shape
 from forebay.serving.rejection import RequestRejectedError
 
-MAX_BYTES = 256 << 20  # all images of one request may take so much in the model's size; files are far smaller
+MAX_BYTES = 256 << 20  # all images of one request may take this much in the model's size; files are far smaller
 DEFAULT_PREPARATION = ImagePreparation()  # for bundles that record none
 
 

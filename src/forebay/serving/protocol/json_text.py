@@ -14,7 +14,7 @@ from forebay.serving.protocol.content_guess import describe_content
 from forebay.serving.rejection import RequestRejectedError, short_repr
 
 UNCHECKED_BYTES = 1 << 16  # a text up to this size cannot hold much
-MAX_VALUES = 1 << 23  # parsing so many numbers takes about half a second
+MAX_VALUES = 1 << 23  # parsing this many numbers takes about half a second
 MAX_CONTAINERS = 1 << 22  # lists and objects, which cost more
 VALUE_BYTES, CONTAINER_BYTES = 32, 72  # memory of a float with its place in a list, and of an empty list
 _BLOCK_BYTES = 1 << 20

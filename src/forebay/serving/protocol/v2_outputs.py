@@ -26,7 +26,7 @@ class OutputFormat:
     """How a client wants one output."""
 
     binary: bool = False
-    top_classes: int = 0  # above 0, the tensor is replaced by the names of so many most probable classes
+    top_classes: int = 0  # above 0, the tensor is replaced by the names of this many most probable classes
 
 
 def requested_outputs(document: dict[str, Any], binary: bool) -> dict[str, OutputFormat]:

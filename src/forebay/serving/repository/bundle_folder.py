@@ -9,7 +9,7 @@ from forebay.serving.state import DesiredModel
 from forebay.text import find_control
 
 UNKNOWN_VERSION = "unknown"  # shown for a bundle whose spec cannot be read
-VERSION_DIGITS = 12  # where no version is given, so many digits of the weights' sha256 are shown
+VERSION_DIGITS = 12  # where no version is given, this many digits of the weights' sha256 are shown
 
 
 def find_bundles(

@@ -9,7 +9,7 @@ from forebay.errors import ModelError
 from forebay.models import Classifier
 
 RANDOM_IMAGES = 2
-SUM_TOLERANCE = 1e-3  # a row's fp32 probabilities may sum to so much more or less than 1
+SUM_TOLERANCE = 1e-3  # a row's fp32 probabilities may sum to this much more or less than 1
 
 
 def verify_predictions(classifier: Classifier, name: str) -> None:

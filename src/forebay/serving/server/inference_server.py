@@ -122,7 +122,7 @@ class InferenceServer(uvicorn.Server):
 
 @functools.cache
 def exit_after(seconds: float) -> None:
-    """End this process after so many seconds, whatever it does then; only the first call counts."""
+    """End this process after this many seconds, whatever it does then; only the first call counts."""
     timer = threading.Timer(seconds, os._exit, (0,))
     timer.daemon = True
     timer.start()

@@ -18,7 +18,7 @@ from forebay.text import join_names
 SUFFIXES = (".parquet", ".parq", ".pq")
 INTERNAL_FOLDERS = ("_delta_log/", "_temporary/")  # table formats and interrupted writers make them
 TABLES_TRIED = 20  # before all are opened: there may be one with features beside each of many images
-ROWS_PER_EXAMPLE = 10  # from so many Parquet rows per image in class folders on, the images are mere examples
+ROWS_PER_EXAMPLE = 10  # from this many Parquet rows per image in class folders on, the images are mere examples
 PATHS_SHOWN = 3
 
 
