@@ -25,9 +25,9 @@ Start = Callable[..., "Container"]
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model heavy enough that 200 requests take a while."""
+    """A model heavy enough that 200 requests take a while, and light enough that they end within the grace."""
     folder = tmp_path_factory.mktemp("heavy") / "heavy"
-    write_bundle(folder, shape=(64, 64, 3), width=256)
+    write_bundle(folder, shape=(64, 64, 3), width=64)
     return folder
 
 

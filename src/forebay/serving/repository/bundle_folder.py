@@ -46,7 +46,8 @@ def _find_bundles(folder: Path, name: str | None, version: str | None, digest: s
         spec = read_unverified_spec(folder)
         model = _desired_model(folder, version, spec.weights_sha256, digest)
         return {name or str(spec.data.get("name") or folder.name): model}
-    bundles = [path for path in sorted(folder.glob("*")) if os.path.lexists(path / SPEC)]
+    entries = sorted(folder.iterdir()) if folder.is_dir() else []  # unlike glob, it says that a folder may not be read
+    bundles = [path for path in entries if os.path.lexists(path / SPEC)]
     if not bundles:
         raise ConfigError(
             f"{folder} holds no model bundle: neither {SPEC} nor a sub-folder with one. Give the folder that train "
