@@ -83,7 +83,8 @@ def test_a_sigterm_in_the_middle_of_200_requests_loses_none(start: Start) -> Non
     container = start(
         ["--models", "/mnt/models", "--host", HOST], network_mode="host", environment={PORT_VARIABLE: str(port)}
     )
-    request = f"POST /v1/models/heavy:predict HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: {len(body())}\r\n\r\n".encode()
+    headers = f"Host: {HOST}\r\nContent-Length: {len(body())}\r\n\r\n"
+    request = f"POST /v1/models/heavy:predict HTTP/1.1\r\n{headers}".encode()
     clients = [socket.create_connection((HOST, port), timeout=60) for _ in range(REQUESTS)]
     for client in clients:
         client.sendall(request + body())
