@@ -38,6 +38,8 @@ def new_mlflow_client(timeouts: StoreTimeouts) -> Any:
 
     endpoint = os.environ.get(variables.MLFLOW_ENDPOINT) or None
     ignores_tls = os.environ.get(variables.MLFLOW_IGNORE_TLS, "").lower() in ("true", "1")
+    # Certificates are checked unless the user set MLflow's variable to turn that off: a check that asks otherwise than
+    # MLflow will would pass or fail for another reason than the run. Forebay's own clients always check.
     return _make_client(boto3.Session(), timeouts, endpoint, None, verify=False if ignores_tls else None)
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from forebay.cluster.rollout.rollout import Rollout
 from forebay.kube.client import KubeClient
-from support.fake_kube import FakeKubeApi, connected, fake_kube_api
+from support.fake_kube import FakeCluster, FakeKubeApi, cluster_with_pipelines, connected, fake_kube_api
 from support.fake_rollout import Registry, RollOut, becomes, wanted
+from support.forebay_command import ForebayHere
 from support.manual_clock import ManualClock
 
 
@@ -54,3 +55,15 @@ def roll_out(api: KubeClient, registry: Registry, clock: ManualClock) -> RollOut
         return rollout.run(wanted(version, memory), verify, promote)
 
     return act
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCluster]:
+    """A cluster that KUBECONFIG names, with Kubeflow Pipelines in it."""
+    with cluster_with_pipelines(tmp_path, monkeypatch) as made:
+        yield made
+
+
+@pytest.fixture
+def forebay(tmp_path: Path) -> ForebayHere:
+    return ForebayHere(tmp_path)

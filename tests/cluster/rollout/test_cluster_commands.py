@@ -3,15 +3,14 @@
 import copy
 import json
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from forebay.cluster.rollout.inference_service import VERSION_LABEL, ModelDeployment, inference_service, rollout_labels
-from support.fake_kube import FakeCluster, Object, cluster_with_pipelines
+from support.fake_kube import FakeCluster, Object
 from support.fake_pipelines_api import recorded
-from support.forebay_command import Forebay, ForebayHere
+from support.forebay_command import Forebay
 from support.paths import RECORDED
 
 CRASH = json.loads((RECORDED / "kserve" / "crash.json").read_text())
@@ -19,18 +18,7 @@ READY = [{"type": "Ready", "status": "True"}]
 SERVICE_LABEL = "serving.kserve.io/inferenceservice"
 
 
-@pytest.fixture
-def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCluster]:
-    with cluster_with_pipelines(tmp_path, monkeypatch) as made:
-        yield made
-
-
-@pytest.fixture
-def forebay(tmp_path: Path) -> Forebay:
-    return ForebayHere(tmp_path)
-
-
-def serve(fake: FakeCluster, name: str, version: str, status: Object, *pods: Object) -> None:
+def serve(cluster: FakeCluster, name: str, version: str, status: Object, *pods: Object) -> None:
     """An InferenceService and its pods; a pod is its version and its status."""
     service = inference_service(
         ModelDeployment(
@@ -38,18 +26,18 @@ def serve(fake: FakeCluster, name: str, version: str, status: Object, *pods: Obj
             data_digest="d", code_version="0.1.0", run_id="r-1",
         )
     )  # fmt: skip
-    fake.objects.append({**service, "status": status})
+    cluster.objects.append({**service, "status": status})
     for pod in pods:
         labels = {SERVICE_LABEL: name, **rollout_labels(service), VERSION_LABEL: pod["version"]}
         metadata = {"name": f"{name}-{pod['version']}", "namespace": "forebay-models", "labels": labels}
-        fake.objects.append({"kind": "Pod", "metadata": metadata, "status": pod["status"]})
+        cluster.objects.append({"kind": "Pod", "metadata": metadata, "status": pod["status"]})
 
 
 def test_a_model_that_answers_is_shown_with_its_origin_beside_the_newest_run(
-    fake: FakeCluster, forebay: Forebay
+    cluster: FakeCluster, forebay: Forebay
 ) -> None:
     status = {"conditions": READY, "address": {"url": "http://digits-predictor.forebay-models.svc"}}
-    serve(fake, "digits", "3", status, {"version": "3", "status": {"conditions": READY}})
+    serve(cluster, "digits", "3", status, {"version": "3", "status": {"conditions": READY}})
     said = forebay("status", "--cluster").stdout
     assert "digits version 3: answers (1 of 1 pods ready)" in said
     assert "url   http://digits-predictor.forebay-models.svc/v1/models/digits:predict" in said
@@ -60,12 +48,12 @@ def test_a_model_that_answers_is_shown_with_its_origin_beside_the_newest_run(
 
 
 def test_a_server_that_crashes_says_so_and_one_that_an_older_version_stands_in_for(
-    fake: FakeCluster, forebay: Forebay
+    cluster: FakeCluster, forebay: Forebay
 ) -> None:
     (pod,) = CRASH["pods"]
-    serve(fake, "broken", "1", copy.deepcopy(CRASH["service"]["status"]), {"version": "1", "status": pod["status"]})
+    serve(cluster, "broken", "1", copy.deepcopy(CRASH["service"]["status"]), {"version": "1", "status": pod["status"]})
     old, new = {"version": "1", "status": {"conditions": READY}}, {"version": "2", "status": {"phase": "Pending"}}
-    serve(fake, "digits", "2", {"conditions": READY}, old, new)
+    serve(cluster, "digits", "2", {"conditions": READY}, old, new)
     found = forebay.json("status", "--cluster")
     broken, digits = found["models"]
     assert (broken["state"], broken["ready_pods"]) == ("does not answer", 0)
@@ -79,14 +67,14 @@ def test_a_server_that_crashes_says_so_and_one_that_an_older_version_stands_in_f
     assert found["run_problem"] is None
 
 
-def test_a_person_who_may_not_look_at_pods_sees_what_kserve_says(fake: FakeCluster, forebay: Forebay) -> None:
-    serve(fake, "digits", "3", {"conditions": READY})
-    fake.rights.denied = {("forebay-models", "pods", "list"), ("forebay-models", "events", "list")}
+def test_a_person_who_may_not_look_at_pods_sees_what_kserve_says(cluster: FakeCluster, forebay: Forebay) -> None:
+    serve(cluster, "digits", "3", {"conditions": READY})
+    cluster.rights.denied = {("forebay-models", "pods", "list"), ("forebay-models", "events", "list")}
     assert "digits version 3: answers (? of 1 pods ready)" in forebay("status", "--cluster").stdout
 
 
-def test_models_are_shown_where_pipelines_do_not_answer(fake: FakeCluster, forebay: Forebay) -> None:
-    fake.pipelines = None
+def test_models_are_shown_where_pipelines_do_not_answer(cluster: FakeCluster, forebay: Forebay) -> None:
+    cluster.pipelines = None
     found = forebay.json("status", "--cluster")
     assert found["models"] == []
     assert found["run"] is None
@@ -97,9 +85,9 @@ def test_models_are_shown_where_pipelines_do_not_answer(fake: FakeCluster, foreb
 
 
 def test_a_cluster_without_kserve_and_one_that_is_not_there_are_named(
-    fake: FakeCluster, forebay: Forebay, tmp_path: Path
+    cluster: FakeCluster, forebay: Forebay, tmp_path: Path
 ) -> None:
-    del fake.resources["/apis/serving.kserve.io/v1beta1"]
+    del cluster.resources["/apis/serving.kserve.io/v1beta1"]
     assert "Does this cluster have what `forebay up` installs" in forebay("status", "--cluster", expect=1).stderr
     answer = forebay("status", "--cluster", "--context", "nowhere", expect=2)
     assert "There is no cluster to talk to" in answer.stderr
@@ -122,17 +110,17 @@ def test_options_of_a_cluster_without_one_are_wrong_use(forebay: Forebay, words:
     ],
 )
 def test_what_a_rollback_cannot_be_about_is_said_before_anything_is_done(
-    fake: FakeCluster, forebay: Forebay, words: tuple[str, ...], fix: str
+    cluster: FakeCluster, forebay: Forebay, words: tuple[str, ...], fix: str
 ) -> None:
     assert fix in forebay(*words, expect=2).stderr
-    assert not fake.pod_created.is_set()
+    assert not cluster.pod_created.is_set()
 
 
-def _scripted(fake: FakeCluster, log: str, code: int = 1) -> None:
+def _scripted(cluster: FakeCluster, log: str, code: int = 1) -> None:
     """Pods end at once, and have said this."""
     state = {"terminated": {"exitCode": code, "reason": "Error"}}
     ended = {"name": "forebay-rollback", "image": "x:1", "state": state, "ready": False}
-    fake.pod_status, fake.pod_log = {"phase": "Failed", "containerStatuses": [ended]}, log
+    cluster.pod_status, cluster.pod_log = {"phase": "Failed", "containerStatuses": [ended]}, log
 
 
 @pytest.mark.parametrize(
@@ -147,42 +135,42 @@ def _scripted(fake: FakeCluster, log: str, code: int = 1) -> None:
     ],
 )
 def test_a_rollback_that_does_not_work_says_why_and_leaves_no_pod(
-    fake: FakeCluster, forebay: Forebay, log: str, said: str
+    cluster: FakeCluster, forebay: Forebay, log: str, said: str
 ) -> None:
-    _scripted(fake, log)
+    _scripted(cluster, log)
     assert said in forebay("rollback", "digits", "--cluster", expect=1).stderr
-    assert fake.pod_names == []
+    assert cluster.pod_names == []
 
 
-def test_a_person_who_may_make_no_pods_is_sent_to_the_doctor(fake: FakeCluster, forebay: Forebay) -> None:
-    fake.rights.denied = {("kubeflow", "pods", "create")}
+def test_a_person_who_may_make_no_pods_is_sent_to_the_doctor(cluster: FakeCluster, forebay: Forebay) -> None:
+    cluster.rights.denied = {("kubeflow", "pods", "create")}
     said = forebay("rollback", "digits", "--cluster", expect=1).stderr
     assert 'User "jane@example.com" cannot create resource "pods"' in said
     assert "`forebay doctor --cluster` names the rights that you lack" in said
 
 
-def test_a_pod_that_admission_refuses_is_no_matter_of_rights(fake: FakeCluster, forebay: Forebay) -> None:
-    fake.pod_refusal = "exceeded quota: small, requested: requests.memory=128Mi"
+def test_a_pod_that_admission_refuses_is_no_matter_of_rights(cluster: FakeCluster, forebay: Forebay) -> None:
+    cluster.pod_refusal = "exceeded quota: small, requested: requests.memory=128Mi"
     said = forebay("rollback", "digits", "--cluster", expect=1).stderr
     assert "exceeded quota: small" in said
     assert "Steps of a run meet the same rule." in said
 
 
-def test_a_rollback_whose_pod_does_not_start_says_what_hinders_it(fake: FakeCluster, forebay: Forebay) -> None:
+def test_a_rollback_whose_pod_does_not_start_says_what_hinders_it(cluster: FakeCluster, forebay: Forebay) -> None:
     waiting = {"reason": "ErrImagePull", "message": "not found"}
     container = {"name": "forebay-rollback", "image": "x:1", "state": {"waiting": waiting}, "ready": False}
-    fake.pod_status = {"phase": "Pending", "containerStatuses": [container]}
+    cluster.pod_status = {"phase": "Pending", "containerStatuses": [container]}
     said = forebay("rollback", "digits", "--cluster", "--image", "x:1", expect=1).stderr
     assert "The container image x:1 cannot be pulled (ErrImagePull): not found." in said
-    assert fake.pod_names == []
+    assert cluster.pod_names == []
 
 
-def test_ctrl_c_deletes_the_pod_and_says_what_it_does(fake: FakeCluster, forebay: Forebay) -> None:
-    fake.pod_status = {"phase": "Pending"}
+def test_ctrl_c_deletes_the_pod_and_says_what_it_does(cluster: FakeCluster, forebay: Forebay) -> None:
+    cluster.pod_status = {"phase": "Pending"}
     with forebay.start("rollback", "digits", "--cluster") as process:
-        assert fake.pod_created.wait(60)
+        assert cluster.pod_created.wait(60)
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=600)
     assert process.returncode == 130
     assert "the pod is told to end, and then serves again what was served before" in said
-    assert fake.pod_names == []
+    assert cluster.pod_names == []

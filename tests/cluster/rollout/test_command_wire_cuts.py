@@ -1,14 +1,12 @@
 """`status --cluster` and `rollback --cluster` whose wire is cut at each of their requests in turn."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from forebay.cluster.rollout.inference_service import ModelDeployment, inference_service, rollout_labels
 from support.connection_faults import Wire
-from support.fake_kube import FakeCluster, cluster_with_pipelines
+from support.fake_kube import FakeCluster
 from support.forebay_command import Forebay, ForebayHere
 
 READY = [{"type": "Ready", "status": "True"}]
@@ -17,18 +15,7 @@ DONE = {
 }
 
 
-@pytest.fixture
-def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCluster]:
-    with cluster_with_pipelines(tmp_path, monkeypatch) as made:
-        yield made
-
-
-@pytest.fixture
-def forebay(tmp_path: Path) -> ForebayHere:
-    return ForebayHere(tmp_path)
-
-
-def _served(fake: FakeCluster) -> None:
+def _served(cluster: FakeCluster) -> None:
     service = inference_service(
         ModelDeployment(
             name="digits", namespace="forebay-models", version="3", storage_uri="s3://b/m", weights_sha256="a" * 64,
@@ -37,27 +24,27 @@ def _served(fake: FakeCluster) -> None:
     )  # fmt: skip
     labels = {"serving.kserve.io/inferenceservice": "digits", **rollout_labels(service)}
     pod = {"name": "digits-3", "namespace": "forebay-models", "labels": labels}
-    fake.objects.append({**service, "status": {"conditions": READY}})
-    fake.objects.append({"kind": "Pod", "metadata": pod, "status": {"conditions": READY}})
+    cluster.objects.append({**service, "status": {"conditions": READY}})
+    cluster.objects.append({"kind": "Pod", "metadata": pod, "status": {"conditions": READY}})
 
 
 @pytest.mark.parametrize("kind", ["reset", "half", "busy", "roleless"])
-def test_the_status_is_the_same_whichever_request_is_cut(kind: str, fake: FakeCluster, forebay: Forebay) -> None:
-    _served(fake)
+def test_the_status_is_the_same_whichever_request_is_cut(kind: str, cluster: FakeCluster, forebay: Forebay) -> None:
+    _served(cluster)
     wanted = forebay.json("status", "--cluster")
     assert [model["state"] for model in wanted["models"]] == ["answers"]
-    count = len(fake.wire.asked)
+    count = len(cluster.wire.asked)
     for at in range(count):
-        fake.wire = Wire(kind, at)
+        cluster.wire = Wire(kind, at)
         assert forebay.json("status", "--cluster") == wanted, at
-        assert fake.wire.cuts == 1
+        assert cluster.wire.cuts == 1
     assert count > 5
 
 
 def test_a_server_that_stays_away_is_told_once_and_given_up_after_seconds(
-    fake: FakeCluster, forebay: ForebayHere
+    cluster: FakeCluster, forebay: ForebayHere
 ) -> None:
-    fake.refusal = (429, "too many requests")
+    cluster.refusal = (429, "too many requests")
     ended = forebay("status", "--cluster", expect=1)
     assert "answers 429" in ended.stderr
     assert ended.stderr.count("It is asked again for up to 20 s.") == 1
@@ -66,18 +53,18 @@ def test_a_server_that_stays_away_is_told_once_and_given_up_after_seconds(
 
 @pytest.mark.parametrize("kind", ["reset", "unanswered", "half", "busy", "roleless"])
 def test_a_rollback_runs_one_pod_and_leaves_none_whichever_request_is_cut(
-    kind: str, fake: FakeCluster, forebay: Forebay
+    kind: str, cluster: FakeCluster, forebay: Forebay
 ) -> None:
     state = {"terminated": {"exitCode": 0, "reason": "Completed"}}
     ended = {"name": "forebay-rollback", "image": "x:1", "state": state, "ready": False}
-    fake.pod_status = {"phase": "Succeeded", "containerStatuses": [ended]}
-    fake.pod_log = f"{json.dumps(DONE)}\n"
+    cluster.pod_status = {"phase": "Succeeded", "containerStatuses": [ended]}
+    cluster.pod_log = f"{json.dumps(DONE)}\n"
     forebay("rollback", "digits", "--cluster")
-    count = len(fake.wire.asked)
+    count = len(cluster.wire.asked)
     for at in range(count):
-        fake.wire, fake.deleted_pods = Wire(kind, at), []
+        cluster.wire, cluster.deleted_pods = Wire(kind, at), []
         said = forebay("rollback", "digits", "--cluster").stdout
         assert said.startswith("digits version 1 is champion again"), at
-        assert (fake.pod_names, len(fake.deleted_pods)) == ([], 1), at
-        assert fake.wire.cuts == 1
+        assert (cluster.pod_names, len(cluster.deleted_pods)) == ([], 1), at
+        assert cluster.wire.cuts == 1
     assert count > 5

@@ -44,6 +44,14 @@ def versions(tmp_path_factory: pytest.TempPathFactory) -> list[DesiredModel]:
     return [write_desired_model(folder / str(number), str(number), seed=number) for number in (1, 2)]
 
 
+def _until_logged(home: Home, text: str) -> None:
+    """Wait until the server's log has a text."""
+    end = time.monotonic() + 60
+    while text not in ServingFiles.of(home).log.read_text():
+        assert time.monotonic() < end, f"the server never logged: {text}"
+        time.sleep(0.02)  # between two looks at the condition above
+
+
 def _running(home: Home) -> ServerInfo:
     info = server_status.running_server(home)
     assert info is not None
@@ -205,7 +213,7 @@ def test_a_damaged_list_of_desired_models_is_survived(shared_home: Home, version
     desired = ServingFiles.of(shared_home).desired
     whole = desired.read_bytes()
     desired.write_bytes(b"{")
-    time.sleep(0.3)  # the server checks three times meanwhile, and must do nothing
+    _until_logged(shared_home, "the desired models cannot be followed")
     assert _version(_connection(shared_home)) == "1"
     desired.write_bytes(whole)
     publish(shared_home, lambda _: {"digits": versions[1]}, 30)

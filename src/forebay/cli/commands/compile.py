@@ -1,16 +1,12 @@
 """`forebay compile`: the compiled pipeline as a file."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from forebay.cli.command import command
 from forebay.cli.options import require_writable
 from forebay.state.file_modes import apply_user_umask
-
-if TYPE_CHECKING:
-    pass
 
 
 @command("compile")

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -14,9 +13,6 @@ from forebay.local.server import server_status
 from forebay.serving.state import ServerInfo
 from forebay.state import Home
 from forebay.text import one_line
-
-if TYPE_CHECKING:
-    pass
 
 
 @command("predict")

@@ -2,7 +2,6 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -19,9 +18,6 @@ from forebay.local.server.model_status import model_lines
 from forebay.state import Home
 from forebay.state.runners import Runner
 from forebay.text import one_line
-
-if TYPE_CHECKING:
-    pass
 
 
 @command("serve")

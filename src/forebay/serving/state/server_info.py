@@ -25,5 +25,6 @@ class ServerInfo:
     @property
     def url(self) -> str:
         """Where it answers, for example `http://127.0.0.1:8090`."""
+        # Nothing is bound here: a server that listens on every address is shown, and asked, by its loopback one.
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
