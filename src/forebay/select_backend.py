@@ -34,7 +34,7 @@ def command_backend(
     *,
     local: "Callable[[], Backend]",
     cluster: "Callable[[], Backend]",
-    local_options: Mapping[str, object] | None = None,
+    local_options: Mapping[str, tuple[object, str]] | None = None,
     cluster_options: Mapping[str, object] | None = None,
 ) -> "Backend":
     """The backend that a command line asks for.
@@ -42,16 +42,16 @@ def command_backend(
     Args:
         on_cluster: whether `--cluster` is given.
         local, cluster: make the backends; only the one that is asked for is made.
-        local_options: options without meaning on a cluster, by the name that a person gave: falsy ones are not given.
-        cluster_options: options without meaning on this machine.
+        local_options: options without meaning on a cluster, by name: the value, and why a cluster has no use for it.
+        cluster_options: options without meaning on this machine, by name. Of both, a falsy value was not given.
 
     Raises:
         ConfigError: an option of the other backend is given.
     """
     if on_cluster:
-        given = [name for name, value in (local_options or {}).items() if value]
-        if given:
-            raise ConfigError(f"{', '.join(given)} goes without --cluster: there is no use for it there.")
+        for name, (value, why) in (local_options or {}).items():
+            if value:
+                raise ConfigError(f"{name} goes without --cluster: {why}.")
         return cluster()
     given = [name for name, value in (cluster_options or {}).items() if value]
     if given:

@@ -45,7 +45,10 @@ def test_an_option_of_the_other_backend_is_refused_by_its_name(home: Home) -> No
             cluster=ClusterBackend,
             cluster_options={"--context": "kind", "--namespace": "", "--image": "x"},
         )
-    with pytest.raises(ConfigError, match="--set goes without --cluster"):
+    with pytest.raises(ConfigError, match=r"--set goes without --cluster: a cluster keeps its own\."):
         command_backend(
-            True, local=lambda: LocalBackend(home=home), cluster=ClusterBackend, local_options={"--set": ("a=b",)}
+            True,
+            local=lambda: LocalBackend(home=home),
+            cluster=ClusterBackend,
+            local_options={"--set": (("a=b",), "a cluster keeps its own")},
         )

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from forebay.cli.commands.steps import ROWS_FOLDER
+from forebay.cli.main import group
 from forebay.cli.step_calls import check_output_folder
 from forebay.errors import ConfigError
 
@@ -22,3 +24,10 @@ def test_hidden_files_of_other_programs_are_refused_because_the_folder_would_be_
     with pytest.raises(ConfigError, match=r"holds '\.git'"):
         check_output_folder(tmp_path, ROWS_FOLDER)
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_file_that_its_file_system_refuses_is_wrong_use_with_the_option_named() -> None:
+    ended = CliRunner().invoke(group, ["compile", "--out", "/proc/training.yaml"])  # which takes no file of anybody
+    assert ended.exit_code == 2
+    assert ended.stderr.startswith("Error: --out: ")
+    assert "Give a " in ended.stderr

@@ -6,6 +6,7 @@ import click
 
 from forebay.cli.command import command
 from forebay.cli.options import require_writable
+from forebay.errors import ConfigError
 from forebay.state.file_modes import apply_user_umask
 
 
@@ -36,6 +37,12 @@ def compile_command(output: Path, registry: str, digests: tuple[str, ...]) -> No
 
     images = registry_names(registry, digests)
     require_writable(output.absolute().parent, "--out")
-    compile_pipeline(output, images)
-    apply_user_umask(output)
+    try:
+        compile_pipeline(output, images)
+        apply_user_umask(output)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ConfigError(
+            f"--out: {output} cannot be written: {reason}. Give a file in a folder that you can write."
+        ) from error
     click.echo(f"Wrote {output}.")

@@ -56,7 +56,7 @@ def rollback_command(
         cluster,
         local=lambda: _server_backend(host, port, runner, assignments),
         cluster=lambda: ClusterBackend(timeouts=cluster_timeouts(), context=context, namespace=namespace, image=image),
-        local_options={"--set": assignments},
+        local_options={"--set": (assignments, "there a version is served the way it was when it was proved")},
         cluster_options={"--context": context, "--namespace": namespace, "--image": image},
     )
     done = backend.roll_back(name or "", lambda line: click.echo(line, err=True))
