@@ -74,7 +74,7 @@ def test_the_process_ends_within_five_seconds_and_the_next_one_ends_bit_equal(
 
 def test_what_another_thread_saves_in_a_step_is_the_state_before_it() -> None:
     network = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
-    state = TrainingState(network, torch.optim.SGD(network.parameters(), lr=1.0), sums=torch.zeros(2).fake())
+    state = TrainingState(network, torch.optim.SGD(network.parameters(), lr=1.0), sums=torch.zeros(2).double())
     lock = StateLock(network)
     before = {name: tensor.clone() for name, tensor in state.tensors().items()}
     lock.begin_step()

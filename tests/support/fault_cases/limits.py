@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
+import torch
 
 
 class FileBytes:
@@ -40,6 +42,21 @@ class MoreMemory:
     def __call__(self) -> None:
         most = psutil.Process().memory_info().vms + self.more
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
+
+
+def allocate_in_vain() -> None:
+    """Ask NumPy for more memory than the process may have; what it says is what a step's own large array meets.
+
+    The limit leaves room for small things: where those fail, C++ libraries abort the process, here or there.
+    """
+    MoreMemory(64 << 20)()
+    np.empty(1 << 30, np.uint8)
+
+
+def allocate_tensor_in_vain() -> None:
+    """Ask PyTorch for it."""
+    MoreMemory(64 << 20)()
+    torch.empty(1 << 30, dtype=torch.uint8)
 
 
 @contextmanager
