@@ -16,6 +16,7 @@ A class stands below each of its bases. The second column names the module, wher
             MissingColumnError          ingest.labels.table_columns
         UnusableImageError              images.errors
         DecodingCancelledError          images.errors
+        UserCodeError
         TrainError
         ModelError
             RegistryError               cluster.rollout.registry_retries
@@ -130,6 +131,10 @@ class DamagedArtifactError(DataError):
     def __init__(self, *, folder: Path, source: str, problem: str, fix: str) -> None:
         super().__init__(source=source, problem=problem, fix=fix)
         self.folder = folder  # the artifact, which no later run may take from the cache
+
+
+class UserCodeError(ForebayError):
+    """Code that the user brought cannot be loaded, raised an exception, or returned what it must not."""
 
 
 class TrainError(ForebayError):
