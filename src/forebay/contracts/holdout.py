@@ -57,6 +57,24 @@ def held_out_rows(sha256: NDArray[np.uint8], holdout: float, moved: Mapping[str,
     return (below & ~np.isin(first, trained)) | np.isin(first, held)
 
 
+def common_holdout(splits: Sequence[tuple[float, Mapping[str, Sequence[str]]]]) -> tuple[float, dict[str, list[str]]]:
+    """The one hash split whose `held_out_rows` are the rows that every one of these splits kept from training.
+
+    Args:
+        splits: holdout and exceptions of each; one or more.
+
+    Returns:
+        Its holdout and its exceptions.
+    """
+    holdout = min(holdout for holdout, _ in splits)
+    trained = {row for _, moved in splits for row in moved.get(TRAINED, ())}
+    held = {row for _, moved in splits for row in moved.get(HELD_OUT, ()) if int(row, 16) / 2.0**64 >= holdout}
+    for other, moved in splits:
+        below = {row for row in held if int(row, 16) / 2.0**64 < other}
+        held &= (below | set(moved.get(HELD_OUT, ()))) - set(moved.get(TRAINED, ()))
+    return holdout, {HELD_OUT: sorted(held), TRAINED: sorted(trained)}
+
+
 def _first_8(sha256: NDArray[np.uint8]) -> NDArray[np.uint64]:
     return np.ascontiguousarray(sha256[:, :8]).view(">u8").reshape(-1).astype(np.uint64)
 

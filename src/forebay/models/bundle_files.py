@@ -1,20 +1,22 @@
 """Write a trained network into a bundle, and load a classifier from one."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import safetensors.torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from forebay.contracts.bundles.open_bundle import open_bundle
+from forebay.contracts.bundles.ensemble_spec import network_prefix
+from forebay.contracts.bundles.open_bundle import OpenBundle, open_bundle
 from forebay.contracts.bundles.record import BundleRecord
 from forebay.contracts.bundles.spec import SPEC, WEIGHTS, ModelSpec, regular_file_sha256, write_spec
 from forebay.errors import ModelError
 from forebay.models.architectures import build
-from forebay.models.classifier import Classifier
+from forebay.models.classifier import Classifier, EnsembleClassifier, NetworkClassifier
 from forebay.models.weights import check_finite, load_weights
-from forebay.models.weights_file import BUILD_ERRORS, check_shapes, open_weights_file, weights_mismatch
+from forebay.models.weights_file import BUILD_ERRORS, WeightsFile, check_shapes, open_weights_file, weights_mismatch
 from forebay.state.files import write_bytes
 
 
@@ -24,7 +26,7 @@ def save_bundle(folder: Path, spec: ModelSpec, weights: Mapping[str, Tensor]) ->
     Args:
         folder: receives `model.json` and `weights.safetensors`.
         spec: its `weights_sha256` is filled in here.
-        weights: the network's state dict.
+        weights: the network's state dict; for an ensemble `ensemble_weights` of its members'.
 
     Returns:
         The spec as written.
@@ -36,8 +38,17 @@ def save_bundle(folder: Path, spec: ModelSpec, weights: Mapping[str, Tensor]) ->
     return written
 
 
+def ensemble_weights(networks: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """The weights of an ensemble, from the state dict of each of its networks."""
+    return {
+        f"{network_prefix(number)}{name}": tensor
+        for number, weights in enumerate(networks)
+        for name, tensor in weights.items()
+    }
+
+
 def load_bundle(folder: Path, record: BundleRecord | None = None) -> Classifier:
-    """Read a bundle and rebuild its network; nothing is unpickled.
+    """Read a bundle and rebuild its network, or those of an ensemble; nothing is unpickled.
 
     Args:
         folder: the bundle.
@@ -46,18 +57,72 @@ def load_bundle(folder: Path, record: BundleRecord | None = None) -> Classifier:
     Raises:
         ModelError: the folder is not a bundle, it differs from the record, or its weights do not fit its architecture.
     """
-    with open_bundle(folder, record) as opened:
-        spec = opened.spec
-        try:
-            with open_weights_file(opened.weights) as weights_file:
-                check_shapes(spec, weights_file)
-                network = build(
-                    spec.architecture, spec.options, spec.channels, spec.height, spec.width, len(spec.classes)
-                )
-                load_weights(network, weights_file.read())
-        except ModelError as error:
-            raise ModelError(f"{folder / SPEC} names no network that can be built: {error}") from error
-        except BUILD_ERRORS as error:
-            raise weights_mismatch(spec, folder / WEIGHTS, error) from error
+    with open_bundle(folder, record) as opened, _explained(folder, opened.spec):
+        networks = _load_networks(opened)
+    for network in networks:
         check_finite(network.state_dict(), folder / WEIGHTS)
-        return Classifier(spec, network, opened.examples_NHWC)
+    if opened.spec.members:
+        return EnsembleClassifier(opened.spec, networks, opened.examples_NHWC)
+    return NetworkClassifier(opened.spec, networks[0], opened.examples_NHWC)
+
+
+def read_networks(folder: Path, record: BundleRecord | None = None) -> tuple[ModelSpec, list[dict[str, Tensor]]]:
+    """The spec of a bundle, and the weights of its network, or of each network of an ensemble; checked, not built.
+
+    Raises:
+        ModelError: as `load_bundle`.
+    """
+    with (
+        open_bundle(folder, record) as opened,
+        _explained(folder, opened.spec),
+        open_weights_file(opened.weights) as weights_file,
+    ):
+        parts = _checked_parts(opened.spec, weights_file)
+        return opened.spec, [{name: tensor.clone() for name, tensor in part.read().items()} for _, part in parts]
+
+
+def _load_networks(opened: OpenBundle) -> list[nn.Module]:
+    networks = []
+    with open_weights_file(opened.weights) as weights_file:
+        for number, (spec, part) in enumerate(_checked_parts(opened.spec, weights_file)):
+            with _named(opened.spec, number):
+                shape = (spec.channels, spec.height, spec.width, len(spec.classes))
+                network = build(spec.architecture, spec.options, *shape)
+                load_weights(network, part.read())
+                networks.append(network)
+    return networks
+
+
+def _checked_parts(spec: ModelSpec, weights_file: WeightsFile) -> list[tuple[ModelSpec, WeightsFile]]:
+    """Each network with its part of the file; all fit before memory is taken for the first one."""
+    if not spec.members:
+        check_shapes(spec, weights_file)
+        return [(spec, weights_file)]
+    prefixes = [network_prefix(number) for number in range(len(spec.members))]
+    parts = list(zip(spec.networks, weights_file.split(prefixes), strict=True))
+    for number, (of_one, part) in enumerate(parts):
+        with _named(spec, number):
+            check_shapes(of_one, part)
+    return parts
+
+
+@contextlib.contextmanager
+def _named(spec: ModelSpec, number: int) -> Iterator[None]:
+    """Say which member of an ensemble an error is about."""
+    try:
+        yield
+    except (ModelError, *BUILD_ERRORS) as error:
+        if not spec.members:
+            raise
+        kind = ModelError if isinstance(error, ModelError) else ValueError
+        raise kind(f"members[{number}], {spec.members[number]['architecture']}: {error}") from error
+
+
+@contextlib.contextmanager
+def _explained(folder: Path, spec: ModelSpec) -> Iterator[None]:
+    try:
+        yield
+    except ModelError as error:
+        raise ModelError(f"{folder / SPEC} names no network that can be built: {error}") from error
+    except BUILD_ERRORS as error:
+        raise weights_mismatch(spec, folder / WEIGHTS, error) from error

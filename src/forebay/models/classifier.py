@@ -1,28 +1,31 @@
 """A trained model that answers from stored pixels."""
 
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from forebay.contracts.bundles.spec import ModelSpec
+from forebay.contracts.bundles.spec_rules import COLUMNS
 from forebay.errors import ModelError
 from forebay.models.normalize import standardize
 
 PIXELS_PER_PASS = 1 << 20  # in one forward pass without gradients; bounds memory whatever the images' size
 
 
-class Classifier:
+class Classifier(ABC):
     """A trained model. Several threads may use it at once.
 
     `examples_NHWC` are rows that it was never trained on; they are empty where its bundle holds none.
     """
 
-    def __init__(self, spec: ModelSpec, network: nn.Module, examples_NHWC: NDArray[np.uint8] | None = None) -> None:
+    def __init__(self, spec: ModelSpec, examples_NHWC: NDArray[np.uint8] | None = None) -> None:
         self.spec = spec
         shape = (spec.height, spec.width, spec.channels)
         self.examples_NHWC = np.empty((0, *shape), np.uint8) if examples_NHWC is None else examples_NHWC
-        self._network = network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def predict(self, images_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Compute class probabilities in fp32 on the CPU.
@@ -43,8 +46,23 @@ class Classifier:
                 f"The model takes uint8 images of shape (N, {', '.join(map(str, shape))}), "
                 f"got {images_NHWC.dtype} of shape {images_NHWC.shape}. Resize them as ingest does."
             )
-        rows = rows_per_pass(spec.height, spec.width)
-        probabilities = np.empty((len(images_NHWC), len(spec.classes)), np.float32)
+        return self._predict(images_NHWC)
+
+    @abstractmethod
+    def _predict(self, images_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """As `predict`, of images in the spec's shape."""
+
+
+class NetworkClassifier(Classifier):
+    """A model of one network."""
+
+    def __init__(self, spec: ModelSpec, network: nn.Module, examples_NHWC: NDArray[np.uint8] | None = None) -> None:
+        super().__init__(spec, examples_NHWC)
+        self._network = network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def _predict(self, images_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
+        rows = rows_per_pass(self.spec.height, self.spec.width)
+        probabilities = np.empty((len(images_NHWC), len(self.spec.classes)), np.float32)
         for start in range(0, len(images_NHWC), rows):
             batch = np.ascontiguousarray(images_NHWC[start : start + rows])
             probabilities[start : start + rows] = self._probabilities(torch.tensor(batch)).numpy()
@@ -54,6 +72,45 @@ class Classifier:
     def _probabilities(self, images_NHWC: Tensor) -> Tensor:
         images = standardize(images_NHWC.permute(0, 3, 1, 2), self.spec.mean, self.spec.std)
         return torch.softmax(self._network(images), dim=1)
+
+
+class EnsembleClassifier(Classifier):
+    """A model that answers with the mean of its members' probabilities.
+
+    `members` answer in the order of the ensemble's classes, like the ensemble itself.
+    """
+
+    def __init__(
+        self, spec: ModelSpec, networks: Sequence[nn.Module], examples_NHWC: NDArray[np.uint8] | None = None
+    ) -> None:
+        super().__init__(spec, examples_NHWC)
+        self.members = [
+            _Member(of_one, network, facts.get(COLUMNS))
+            for of_one, network, facts in zip(spec.networks, networks, spec.members, strict=True)
+        ]
+
+    def _predict(self, images_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return mean_probabilities(member.predict(images_NHWC) for member in self.members)
+
+
+class _Member(NetworkClassifier):
+    """A network of an ensemble, with its answer in the order of the ensemble's classes."""
+
+    def __init__(self, spec: ModelSpec, network: nn.Module, columns: list[int] | None) -> None:
+        super().__init__(spec, network)
+        self._columns = columns
+
+    def _predict(self, images_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
+        own = super()._predict(images_NHWC)
+        return own if self._columns is None else own[:, self._columns]
+
+
+def mean_probabilities(answers: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """The mean of the probabilities of one or more models, float32 (N, K) each, taken one after the other."""
+    total, count = np.zeros(0, np.float32), 0
+    for answer in answers:
+        total, count = total + answer if count else answer, count + 1
+    return total / np.float32(count)
 
 
 def rows_per_pass(height: int, width: int) -> int:

@@ -1,6 +1,6 @@
 """Whether a file of weights fits a network: its header tells, before memory is taken for either."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
@@ -31,6 +31,7 @@ class WeightsFile:
 
     shapes: Shapes
     _file: Any  # safetensors' handle
+    _prefix: str = ""  # of the names in the file, which `shapes` leaves out
 
     @property
     def weight_count(self) -> int:
@@ -39,7 +40,21 @@ class WeightsFile:
 
     def read(self) -> dict[str, Tensor]:
         """The tensors; they share the file's memory until they are copied."""
-        return {name: self._file.get_tensor(name) for name in self.shapes}
+        return {name: self._file.get_tensor(f"{self._prefix}{name}") for name in self.shapes}
+
+    def split(self, prefixes: Sequence[str]) -> "list[WeightsFile]":
+        """The part of each prefix, in which names stand without it.
+
+        Raises:
+            ValueError: a tensor belongs to no part.
+        """
+        parts: list[Shapes] = [{} for _ in prefixes]
+        for name, shape in self.shapes.items():
+            part = next((part for part, prefix in enumerate(prefixes) if name.startswith(prefix)), None)
+            if part is None:
+                raise ValueError(f"{name} is not of this network")
+            parts[part][name.removeprefix(prefixes[part])] = shape
+        return [WeightsFile(part, self._file, prefix) for part, prefix in zip(parts, prefixes, strict=True)]
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from forebay.contracts.bundles.digest import bundle_record
 from forebay.contracts.bundles.examples import write_examples
 from forebay.errors import ModelError
 from forebay.models import Classifier, load_bundle
+from forebay.models.classifier import NetworkClassifier
 from forebay.serving.repository.load_bundle import load_for_serving
 from forebay.serving.repository.loader import MAX_CONCURRENT_LOADS, BundleLoader, LoadTimeouts
 from forebay.serving.repository.model_manager import ModelManager
@@ -163,7 +164,7 @@ def test_the_trial_is_on_held_out_rows_of_the_bundle_too(tmp_path: Path) -> None
     verify_predictions(model, "zoo")
     spec = model.spec
     image = standardize(torch.tensor(row).permute(0, 3, 1, 2), spec.mean, spec.std)
-    bad = Classifier(spec, _NaNFor(model._network, image), model.examples_NHWC)
+    bad = NetworkClassifier(spec, _NaNFor(model._network, image), model.examples_NHWC)
     with pytest.raises(ModelError, match="zoo answers its own held-out images with numbers that are not finite"):
         verify_predictions(bad, "zoo")
-    verify_predictions(Classifier(spec, _NaNFor(model._network, image)), "zoo")  # no other image shows it
+    verify_predictions(NetworkClassifier(spec, _NaNFor(model._network, image)), "zoo")  # no other image shows it

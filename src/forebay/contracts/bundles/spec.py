@@ -1,12 +1,12 @@
 """The model bundle: a folder with `model.json` (what to build, what it takes, where it came from) and safetensors."""
 
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from forebay.contracts.bundles.regular_file import open_regular, read_regular
-from forebay.contracts.bundles.spec_rules import FORMAT, TASK, check_spec
+from forebay.contracts.bundles.spec_rules import COLUMNS, FORMAT, NETWORK_FIELDS, TASK, check_spec
 from forebay.contracts.bundles.strict_json import parse_strict_json
 from forebay.errors import ModelError
 from forebay.settings.image_rules import FULL_BITS, STRETCH
@@ -40,16 +40,26 @@ class ModelSpec:
     fit: str = STRETCH  # ingest.fit, which the server follows too; an older bundle has neither this nor `bits`
     bits: int = FULL_BITS  # ingest.bits as resolved, which the server follows too
     task: str = TASK
+    members: list[dict[str, Any]] = field(default_factory=list)  # of an ensemble: NETWORK_FIELDS, and COLUMNS if any
     format: int = FORMAT
+
+    @property
+    def networks(self) -> "list[ModelSpec]":
+        """A spec of one network each: this one, or those of an ensemble's members, in their order."""
+        if not self.members:
+            return [self]
+        shared = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in _OF_A_NETWORK}
+        own = [{name: value for name, value in member.items() if name != COLUMNS} for member in self.members]
+        return [ModelSpec(**shared, **values) for values in own]
 
     def predicts_like(self, other: "ModelSpec") -> bool:
         """Whether both answer every image alike; data, training and lineage may differ."""
         return all(getattr(self, name) == getattr(other, name) for name in _BEHAVIOUR)
 
 
+_OF_A_NETWORK = (*NETWORK_FIELDS, "members")
 _BEHAVIOUR = (
-    "architecture", "options", "classes", "height", "width", "channels", "mean", "std", "weights_sha256", "fit", "bits",
-    "task",
+    *_OF_A_NETWORK, "classes", "height", "width", "channels", "weights_sha256", "fit", "bits", "task",
 )  # fmt: skip
 
 

@@ -13,6 +13,10 @@ TASK = "image-classification"
 MAX_CLASSES = 1 << 20
 MAX_IMAGE_PIXELS = 1 << 24  # a forward pass takes memory for each
 MAX_WORD_CHARACTERS = 255  # in names, digests and the like
+ENSEMBLE = "ensemble"  # the architecture of a model whose answer is the mean of several networks
+MEMBERS = (2, 32)  # fewest and most networks of an ensemble
+NETWORK_FIELDS = ("architecture", "options", "mean", "std")  # what each member of an ensemble has of its own
+COLUMNS = "columns"  # of a member with other order of classes: for each class of the ensemble, the member's own column
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _ROW = re.compile(r"[0-9a-f]{16}")
 
@@ -35,6 +39,7 @@ def check_spec(values: Any) -> None:
         if name in values and (problem := rule(values[name])):
             raise ValueError(f"{name} {problem}")
     _check_image(values)
+    _check_members(values)
     _check_facts(values)
 
 
@@ -55,9 +60,53 @@ def _check_image(values: Mapping[str, Any]) -> None:
         raise ValueError(
             f"height x width must be at most {MAX_IMAGE_PIXELS} pixels, is {values['height']}x{values['width']}"
         )
+    _check_channels(values, values["channels"])
+
+
+def _check_channels(values: Mapping[str, Any], channels: int) -> None:
     for name in ("mean", "std"):
-        if len(values[name]) != values["channels"]:
-            raise ValueError(f"{name} must hold {values['channels']} numbers, one per channel, not {len(values[name])}")
+        if len(values[name]) != channels:
+            raise ValueError(f"{name} must hold {channels} numbers, one per channel, not {len(values[name])}")
+
+
+def _check_members(values: Mapping[str, Any]) -> None:
+    """Check that an ensemble, and nothing else, has members, and each of these by the rules of a single network."""
+    members, is_ensemble = values.get("members", []), values["architecture"] == ENSEMBLE
+    if is_ensemble != bool(members):
+        raise ValueError(f"architecture must be {ENSEMBLE} where there are members, and only there")
+    if is_ensemble and values["options"]:
+        raise ValueError(f"options must be empty in an {ENSEMBLE}: each member has its own")
+    for index, member in enumerate(members):
+        try:
+            _check_member(member, values)
+        except ValueError as error:
+            raise ValueError(f"members[{index}]: {error}") from error
+
+
+def _check_member(member: Any, values: Mapping[str, Any]) -> None:
+    if not isinstance(member, dict):
+        raise ValueError("it must be an object")
+    rules = {name: (_REQUIRED | _OPTIONAL)[name] for name in NETWORK_FIELDS}
+    missing = [name for name in NETWORK_FIELDS if name in _REQUIRED and name not in member]
+    if missing:
+        raise ValueError(f"{missing[0]} is missing")
+    for name, value in member.items():
+        if name == COLUMNS:
+            problem = _order(value, len(values["classes"]))
+        else:
+            problem = rules[name](value) if name in rules else "is no field of a member"
+        if problem:
+            raise ValueError(f"{name!a:.100} {problem}")
+    if member["architecture"] == ENSEMBLE:
+        raise ValueError(f"an {ENSEMBLE} cannot be a member: put its members beside the others")
+    _check_channels(member, values["channels"])
+
+
+def _order(value: Any, length: int) -> str:
+    right = (
+        isinstance(value, list) and all(type(each) is int for each in value) and sorted(value) == list(range(length))
+    )
+    return "" if right else f"must be the numbers from 0 to {length - 1}, each once, is {value!r:.100}"
 
 
 def _check_facts(values: Mapping[str, Any]) -> None:
@@ -139,6 +188,12 @@ def _options(value: Any) -> str:
     return ""
 
 
+def _members(value: Any) -> str:
+    fewest, most = MEMBERS
+    right = isinstance(value, list) and (not value or fewest <= len(value) <= most)
+    return "" if right else f"must be a list of {fewest} to {most} networks, is {value!r:.100}"
+
+
 def _object(value: Any) -> str:
     return "" if isinstance(value, dict) else f"must be an object, is {value!r:.100}"
 
@@ -174,6 +229,7 @@ _OPTIONAL: dict[str, FieldRule] = {
     "fit": _one_of(*FIT_MODES),
     "bits": _one_of(*BIT_DEPTHS),
     "task": _one_of(TASK),
+    "members": _members,
 }
 _FACTS: dict[str, dict[str, FieldRule]] = {
     "data": {
