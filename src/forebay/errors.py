@@ -21,6 +21,7 @@ A class stands below each of its bases. The second column names the module, wher
         ModelError
             RegistryError               cluster.rollout.registry_retries
             NoRollbackTargetError       registry.bundles
+            WeightsError                weights.errors
         DeployError
             WrongVersionError
             SupersededError             cluster.rollout.rollout

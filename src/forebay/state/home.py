@@ -151,6 +151,11 @@ class Home:
         return self.root / "downloads"
 
     @property
+    def weights(self) -> Path:
+        """Pretrained weights as safetensors, each with a record of what it is."""
+        return self.root / "weights"
+
+    @property
     def serving(self) -> Path:
         """The local server's files: what it should serve, what it serves, its process and its log."""
         return self.root / "serving"

@@ -1,0 +1,119 @@
+"""The folder of weights in the state folder: each file is named by its digest, a record beside it says what it is.
+
+The record is written last and whole, so what has a record is complete, and any number of processes may write at once.
+"""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from forebay.contracts.bundles.strict_json import parse_strict_json
+from forebay.state import Home
+from forebay.state.file_digest import file_sha256
+from forebay.state.files import write_json
+from forebay.state.machine_errors import add_file_name
+from forebay.weights.errors import WeightsError
+from forebay.weights.pretrained import InputFormat, PretrainedWeights
+
+SUFFIX = ".safetensors"
+RECORD_SUFFIX = ".json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightsRecord:
+    """What is known of a file of weights."""
+
+    name: str  # LIBRARY/ARCHITECTURE.TAG
+    sha256: str  # of the safetensors file
+    source: str
+    library: str
+    architecture: str
+    input: InputFormat | None = None
+
+    @property
+    def file_name(self) -> str:
+        """The name of the file of weights."""
+        return f"{self.name}-{self.sha256[:12]}{SUFFIX}"
+
+    def at(self, path: Path) -> PretrainedWeights:
+        """These weights at a path."""
+        return PretrainedWeights(
+            path=path, sha256=self.sha256, source=self.source, library=self.library, architecture=self.architecture,
+            input=self.input,
+        )  # fmt: skip
+
+
+def parse_record(text: bytes, where: str) -> WeightsRecord:
+    """A record from its JSON.
+
+    Raises:
+        WeightsError: it is none.
+    """
+    try:
+        values: dict[str, Any] = parse_strict_json(text)
+        given = values.pop("input")
+        image = given and InputFormat(**given | {"mean": tuple(given["mean"]), "std": tuple(given["std"])})
+        return WeightsRecord(**values, input=image)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise WeightsError(
+            f"{where} is no record of weights ({error}). Remove it; the weights are found anew."
+        ) from error
+
+
+def record_text(record: WeightsRecord) -> dict[str, Any]:
+    """The record as a JSON object."""
+    return json.loads(json.dumps(asdict(record)))  # type: ignore[no-any-return] # tuples as lists
+
+
+def find_kept(home: Home, name: str) -> PretrainedWeights | None:
+    """The weights of that name in the state folder, compared with their digest; None where there are none.
+
+    A damaged file is removed, as it can be had again.
+    """
+    try:
+        record = parse_record(_record_path(home, name).read_bytes(), str(_record_path(home, name)))
+    except FileNotFoundError:
+        return None
+    path = home.weights / record.file_name
+    if path.is_file() and file_sha256(path) == record.sha256:
+        return record.at(path)
+    _record_path(home, name).unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
+    return None
+
+
+def keep(home: Home, record: WeightsRecord, write: Callable[[Path], None]) -> PretrainedWeights:
+    """Write weights into the state folder, whole or not at all.
+
+    Args:
+        home: the state folder.
+        record: what they are, with the digest that the file will have.
+        write: writes the file at the path that it is given.
+
+    Raises:
+        WeightsError: what was written has another digest.
+    """
+    path = home.weights / record.file_name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
+    try:
+        with add_file_name(path):
+            write(temporary)
+            found = file_sha256(temporary)
+            if found != record.sha256:
+                raise WeightsError(
+                    f"{record.name} from {record.source}: sha256 {found[:12]}… is not the expected "
+                    f"{record.sha256[:12]}…. The file was changed or cut short on its way; give the command again."
+                )
+            temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    write_json(_record_path(home, record.name), record_text(record))
+    return record.at(path)
+
+
+def _record_path(home: Home, name: str) -> Path:
+    return home.weights / f"{name}{RECORD_SUFFIX}"
