@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +14,21 @@ import torch
 from forebay.contracts.bundles.spec import SPEC, WEIGHTS, ModelSpec, read_spec, regular_file_sha256, write_spec
 from forebay.errors import ModelError
 from forebay.models import build, load_bundle, save_bundle, standardize
-from forebay.state import read_json
+from forebay.models.architectures import library_version
+from forebay.settings.model_names import find_model
+from forebay.state import read_json, write_json
 
 
 def save(folder: Path, name: str = "resnet9", options: dict[str, Any] | None = None, side: int = 8) -> torch.nn.Module:
     """Save a random network whose batch norms have seen something; it is returned in eval mode."""
     torch.manual_seed(0)
     options = {"width": 4, "dropout": 0.5} if options is None else options
-    network = build(name, options, 1, side, side, 3)
+    library, name = find_model(name) or ("", name)
+    network = build(name, options, 1, side, side, 3, library=library)
     network.train()(torch.randn(8, 1, side, side))
     spec = ModelSpec(
-        architecture=name, options=options, classes=["a", "b", "c"], height=side, width=side, channels=1,
-        mean=[0.4], std=[0.3], weights_sha256="",
+        library=library, library_version=library_version(library), architecture=name, options=options,
+        classes=["a", "b", "c"], height=side, width=side, channels=1, mean=[0.4], std=[0.3], weights_sha256="",
     )  # fmt: skip
     save_bundle(folder, spec, network.state_dict())
     return network.eval()
@@ -51,6 +55,7 @@ def random_images(rows: int, side: int = 8) -> np.ndarray:
         ("googlenet", {}, 32),
         ("swin_t", {}, 32),
         ("convnext_tiny", {}, 32),
+        ("timm/seresnet50", {"dropout": 0.1}, 32),
     ],
 )
 def test_every_family_comes_back_with_the_same_answers(
@@ -135,6 +140,41 @@ def test_a_file_that_is_not_safetensors_is_refused_and_never_unpickled(tmp_path:
 def read_spec_without_check(folder: Path) -> ModelSpec:
     """The spec with the digest of whatever weights file lies there now."""
     return replace(ModelSpec(**read_json(folder / SPEC)), weights_sha256=regular_file_sha256(folder / WEIGHTS))
+
+
+def old_spec(folder: Path, **changed: Any) -> None:
+    """Change `model.json`; a value of None takes the field away, as an older version left it out."""
+    values = read_json(folder / SPEC) | changed
+    write_json(folder / SPEC, {name: value for name, value in values.items() if value is not None})
+
+
+@pytest.mark.parametrize(("name", "library"), [("resnet9", "forebay"), ("resnet18", "torchvision")])
+def test_an_older_bundle_without_a_library_loads_as_it_did(tmp_path: Path, name: str, library: str) -> None:
+    save(tmp_path, name, {"width": 4} if name == "resnet9" else {})
+    images = random_images(2)
+    before = load_bundle(tmp_path).predict(images)
+    old_spec(tmp_path, library=None, library_version=None)
+    loaded = load_bundle(tmp_path)
+    assert np.array_equal(loaded.predict(images), before)
+    assert (loaded.spec.library, loaded.spec.library_version) == (library, "")
+
+
+def test_a_bundle_of_another_library_version_loads_while_its_weights_fit(tmp_path: Path) -> None:
+    save(tmp_path, "timm/resnet18", {}, 32)
+    assert read_spec(tmp_path).library_version == metadata.version("timm")
+    old_spec(tmp_path, library_version="0.9.1")
+    assert load_bundle(tmp_path).spec.library_version == "0.9.1"
+    old_spec(tmp_path, architecture="resnet34")
+    with pytest.raises(ModelError, match=r"It was trained with timm 0\.9\.1, here is 1.*: install that version"):
+        load_bundle(tmp_path)
+
+
+@pytest.mark.parametrize("library", ["os", "", 5])
+def test_a_library_that_is_none_is_refused(tmp_path: Path, library: Any) -> None:
+    save(tmp_path)
+    old_spec(tmp_path, library=library)
+    with pytest.raises(ModelError, match="library must be forebay or torchvision or timm"):
+        load_bundle(tmp_path)
 
 
 def test_a_folder_without_a_bundle_is_named(tmp_path: Path) -> None:

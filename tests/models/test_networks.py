@@ -1,5 +1,6 @@
 """Networks by name: what they take, what they refuse and in which words."""
 
+import socket
 import subprocess
 import sys
 
@@ -30,6 +31,33 @@ def test_large_images_go_through_a_strided_stem() -> None:
 def test_torchvision_models_take_small_grey_images(name: str) -> None:
     network = build(name, {"dropout": 0.2}, 1, 28, 28, 4).eval()
     assert network(torch.randn(2, 1, 28, 28)).shape == (2, 4)
+
+
+@pytest.mark.parametrize("name", ["timm/resnet18", "seresnet50", "timm/vit_tiny_patch16_224", "efficientnet_lite0"])
+def test_models_of_timm_take_small_grey_images_and_download_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_network(*_: object, **__: object) -> None:
+        raise AssertionError("a network is built without the network")
+
+    monkeypatch.setattr(socket, "socket", no_network)
+    monkeypatch.setattr(socket, "getaddrinfo", no_network)
+    network = build(name, {"dropout": 0.2}, 1, 32, 32, 4).eval()
+    assert network(torch.randn(2, 1, 32, 32)).shape == (2, 4)
+
+
+def test_a_name_means_the_network_of_the_first_library_that_has_it() -> None:
+    modules = {name: type(build(name, {}, 3, 64, 64, 2)).__module__ for name in ("resnet18", "timm/resnet18")}
+    assert modules == {"resnet18": "torchvision.models.resnet", "timm/resnet18": "timm.models.resnet"}
+    with pytest.raises(ModelError, match=r"no model 'seresnet50' in torchvision\. Did you mean resnet50"):
+        build("seresnet50", {}, 3, 64, 64, 2, library="torchvision")
+
+
+def test_a_library_that_is_not_installed_is_named_with_the_extra_that_brings_it() -> None:
+    program = (
+        "import sys\nsys.modules['timm'] = None\nfrom forebay.models import build\n"
+        "build('timm/resnet18', {}, 3, 32, 32, 2)"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert ended.stderr.strip().endswith("timm is not installed. Install it with pip install 'forebay[timm]'.")
 
 
 def test_a_residual_network_for_small_images_keeps_their_detail() -> None:

@@ -43,7 +43,7 @@ def test_every_setting_has_a_meaning_and_every_number_a_unit() -> None:
         ("train.learning_rate=-1", "train.learning_rate must be auto or a number above 0"),
         ("train.model=resnet81", "train.model must be the name of a model, near ones are resnet18"),
         ("train.model=Res Net", "train.model must look like resnet18"),
-        ("train.model=quux", "train.model must look like resnet18: mlp, lenet5, resnet9 or a torchvision"),
+        ("train.model=quux", "train.model must look like resnet18: mlp, lenet5, resnet9 or a classification model"),
         ("train.gpus=x", "train.gpus must look like 0 or 1"),
         ("evaluate.name=My Model", "evaluate.name must look like my-model"),
         ("ingest.executors=-1", "ingest.executors must be between 0 and 1000, got -1"),
@@ -60,9 +60,12 @@ def test_a_bad_assignment_names_key_value_and_rule(assignment: str, message: str
 
 
 def test_the_names_of_models_are_those_that_can_be_built() -> None:
-    from forebay.models import architectures, torchvision_models
+    from forebay.models import architectures, timm_models, torchvision_models
 
-    assert list(model_names.TORCHVISION) == torchvision_models.list_names()
+    assert model_names.names_of(model_names.TORCHVISION) == set(torchvision_models.list_names())
+    assert model_names.names_of(model_names.TIMM) == set(timm_models.list_names())
+    for library, version in model_names.catalogue()["versions"].items():
+        assert architectures.library_version(library).partition("+")[0] == version
     assert list(model_names.OWN_MODELS) == list(architectures._OWN_NETWORKS)
 
 

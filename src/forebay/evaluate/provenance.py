@@ -14,7 +14,8 @@ def provenance(evaluation: EvaluationResult, run_id: str) -> dict[str, dict[str,
     tables = {
         "Data": _data_table(data),
         "Model": {
-            "registered name": evaluation.name, "architecture": model["architecture"], **model["options"],
+            "registered name": evaluation.name, "architecture": model["architecture"],
+            "library": " ".join(filter(None, (model.get("library"), model.get("library_version")))), **model["options"],
             "input": f"{model['height']}x{model['width']}x{model['channels']}",
             "weights sha256": model["weights_sha256"],
         },

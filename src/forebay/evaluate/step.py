@@ -108,7 +108,10 @@ def _held_out(test: DatasetSplit, spec: ModelSpec, data: SplitManifest, log: Ste
 
 
 def _model_facts(spec: ModelSpec) -> dict[str, Any]:
-    kept = ("architecture", "options", "weights_sha256", "training", "lineage", "height", "width", "channels")
+    kept = (
+        "library", "library_version", "architecture", "options", "weights_sha256", "training", "lineage", "height",
+        "width", "channels",
+    )  # fmt: skip
     return {key: getattr(spec, key) for key in kept}
 
 

@@ -1,11 +1,14 @@
 """From an architecture's name to a network of the right shape.
 
-To add a network of our own: its name in `settings/model_names.py`, and one entry in `_OWN_NETWORKS`.
+To add a network of our own: its name in `settings/model_names.py`, and one entry in `_OWN_NETWORKS`. A library's
+networks are made by its own module (`torchvision_models`, `timm_models`), which is imported with the first of them.
 """
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module, metadata
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -14,7 +17,18 @@ from torch import nn
 from forebay.errors import ModelError
 from forebay.models.networks import LeNet5, Mlp
 from forebay.models.resnet9 import ResNet9
-from forebay.settings.model_names import LENET5, MLP, OWN_MODELS, RESNET9
+from forebay.settings.model_names import (
+    FOREBAY,
+    LENET5,
+    LIBRARIES,
+    MLP,
+    OWN_MODELS,
+    RESNET9,
+    ModelName,
+    find_model,
+    names_of,
+)
+from forebay.version import VERSION
 
 
 @dataclass(frozen=True)
@@ -28,79 +42,110 @@ _OWN_NETWORKS = {
     LENET5: _NetworkEntry(LeNet5, {"dropout": "dropout"}),
     RESNET9: _NetworkEntry(ResNet9, {"dropout": "dropout", "mirror": "mirror", "whiten": "whiten", "width": "base"}),
 }
-_TORCHVISION_OPTIONS = ("dropout",)
+_LIBRARY_OPTIONS = ("dropout",)
 LARGEST_WIDTH = 1 << 14  # channels of the first stage
 
 
 def build(
-    architecture: str, options: Mapping[str, Any], channels: int, height: int, width: int, classes: int
+    architecture: str,
+    options: Mapping[str, Any],
+    channels: int,
+    height: int,
+    width: int,
+    classes: int,
+    *,
+    library: str = "",
 ) -> nn.Module:
     """Make an untrained network; its weights come from torch's global random generator.
 
     Args:
-        architecture: `mlp`, `lenet5`, `resnet9` or a torchvision classification model.
+        architecture: `mlp`, `lenet5`, `resnet9` or a classification model of torchvision or timm, by its name or as
+            `timm/NAME`.
         options: `dropout` (probability before the last layer); for mlp and resnet9 `width` (channels of the first
             stage, required); for resnet9 `mirror` (answer with the mean over the image and its mirror image)
             and `whiten` (begin with fixed, decorrelated patches; colour images of up to 48 pixels a side).
         channels, height, width: shape of the images that it will take.
         classes: length of the logits.
+        library: `forebay`, `torchvision` or `timm`; empty for the first of them that has the name.
 
     Raises:
-        ModelError: the name is unknown (similar names are listed), it has no such option, or it cannot take such
-            images.
+        ModelError: the name is unknown (similar names are listed), it has no such option, it cannot take such
+            images, or its library is not installed.
     """
-    _check_options(architecture, options)
+    library, architecture = _check(library, architecture, options)
     shape = {"channels": channels, "height": height, "width": width, "classes": classes}
-    if architecture in OWN_MODELS:
+    if library == FOREBAY:
         entry = _OWN_NETWORKS[architecture]
         return entry.build(**shape, **{"dropout": 0.0} | {entry.arguments[key]: options[key] for key in options})
-    from forebay.models import torchvision_models
-
-    return torchvision_models.build(architecture, dropout=options.get("dropout", 0.0), **shape)
+    return _module(library).build(architecture, dropout=options.get("dropout", 0.0), **shape)  # type: ignore[no-any-return]
 
 
 def weight_shapes(
-    architecture: str, options: Mapping[str, Any], channels: int, height: int, width: int, classes: int
+    architecture: str,
+    options: Mapping[str, Any],
+    channels: int,
+    height: int,
+    width: int,
+    classes: int,
+    *,
+    library: str = "",
 ) -> dict[str, tuple[int, ...]] | None:
     """The shapes of a network's weights by name, without memory for them; None where only building it tells.
 
     Raises:
-        ModelError: as `build`, except for images that a torchvision model cannot take.
+        ModelError: as `build`, except for images that a model of a library cannot take.
     """
-    _check_options(architecture, options)
+    library, architecture = _check(library, architecture, options)
     shape = {"channels": channels, "height": height, "width": width, "classes": classes}
     try:
         with torch.device("meta"):
-            network = _meta_network(architecture, options, shape)
+            network = _meta_network(library, architecture, options, shape)
     except (RuntimeError, ValueError, AssertionError, ZeroDivisionError, IndexError):
         return None
     return None if network is None else {name: tuple(each.shape) for name, each in network.state_dict().items()}
 
 
-def _meta_network(architecture: str, options: Mapping[str, Any], shape: Mapping[str, int]) -> nn.Module | None:
-    if architecture in OWN_MODELS:
-        return build(architecture, options, **shape)
-    from forebay.models import torchvision_models
+def _meta_network(
+    library: str, architecture: str, options: Mapping[str, Any], shape: Mapping[str, int]
+) -> nn.Module | None:
+    if library == FOREBAY:
+        return build(architecture, options, **shape, library=library)
+    dropout = options.get("dropout", 0.0)
+    return _module(library).build_without_memory(architecture, dropout=dropout, **shape)  # type: ignore[no-any-return]
 
-    return torchvision_models.build_without_memory(architecture, dropout=options.get("dropout", 0.0), **shape)
 
-
-def least_weight_count(architecture: str, options: Mapping[str, Any]) -> int:
+def least_weight_count(architecture: str, options: Mapping[str, Any], *, library: str = "") -> int:
     """A lower bound of the number of weights, known without building the network.
 
     Raises:
         ModelError: the name is unknown, or it has no such option.
     """
-    _check_options(architecture, options)
-    if architecture in OWN_MODELS:
+    library, architecture = _check(library, architecture, options)
+    if library == FOREBAY:
         return int(options.get("width", 0)) ** 2  # one layer leads from `width` channels to as many
-    from forebay.models import torchvision_models
-
-    return torchvision_models.least_weight_count(architecture)
+    return _module(library).least_weight_count(architecture)  # type: ignore[no-any-return]
 
 
-def _check_options(architecture: str, options: Mapping[str, Any]) -> None:
-    known = _known_options(architecture)
+def library_version(library: str) -> str:
+    """The version of a library of networks that is installed here; empty where it is not."""
+    if library == FOREBAY:
+        return VERSION
+    try:
+        return metadata.version(library)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def _module(library: str) -> ModuleType:
+    """The module that makes a library's networks; importing it may take seconds."""
+    return import_module(f"forebay.models.{library}_models")
+
+
+def _check(library: str, architecture: str, options: Mapping[str, Any]) -> ModelName:
+    """Check name and options. Returns the name in full: its library is looked up where it was empty."""
+    if not library:
+        library, architecture = find_model(architecture) or ModelName("", architecture)
+    known = _known_options(library, architecture)
     unknown = sorted(set(options) - set(known))
     if unknown:
         raise ModelError(f"{architecture} has no option {unknown[0]!r}; it has {', '.join(sorted(known))}.")
@@ -110,22 +155,29 @@ def _check_options(architecture: str, options: Mapping[str, Any]) -> None:
         rule, is_valid = _OPTION_RULES[name]
         if not is_valid(value):
             raise ModelError(f"{architecture}: the option {name} must be {rule}, is {value!r:.100}.")
+    return ModelName(library, architecture)
 
 
-def _known_options(architecture: str) -> tuple[str, ...]:
-    if architecture in OWN_MODELS:
-        return tuple(_OWN_NETWORKS[architecture].arguments)
-    from forebay.models import torchvision_models
-
-    names = torchvision_models.list_names()
+def _known_options(library: str, architecture: str) -> tuple[str, ...]:
+    names = _names(library)
     if architecture not in names:
-        similar = difflib.get_close_matches(architecture, [*OWN_MODELS, *names], n=3, cutoff=0.5)
+        similar = difflib.get_close_matches(architecture, names, n=3, cutoff=0.5)
         hint = f"Did you mean {' or '.join(similar)}? " if similar else ""
+        among = f" in {library}" if library else ""
         raise ModelError(
-            f"There is no model {architecture!r}. {hint}Use {', '.join(OWN_MODELS)} or a torchvision classification "
-            "model."
+            f"There is no model {architecture!r}{among}. {hint}Use {', '.join(OWN_MODELS)} or a classification model "
+            "of torchvision or timm."
         )
-    return _TORCHVISION_OPTIONS
+    return tuple(_OWN_NETWORKS[architecture].arguments) if library == FOREBAY else _LIBRARY_OPTIONS
+
+
+def _names(library: str) -> Sequence[str]:
+    """The names that are there; an installed library of another version may have others than the catalogue."""
+    if library == FOREBAY:
+        return OWN_MODELS
+    if library:
+        return _module(library).list_names()  # type: ignore[no-any-return]
+    return sorted({name for each in LIBRARIES for name in names_of(each)})
 
 
 _OPTION_RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {

@@ -87,7 +87,7 @@ def _load_networks(opened: OpenBundle) -> list[nn.Module]:
         for number, (spec, part) in enumerate(_checked_parts(opened.spec, weights_file)):
             with _named(opened.spec, number):
                 shape = (spec.channels, spec.height, spec.width, len(spec.classes))
-                network = build(spec.architecture, spec.options, *shape)
+                network = build(spec.architecture, spec.options, *shape, library=spec.library)
                 load_weights(network, part.read())
                 networks.append(network)
     return networks

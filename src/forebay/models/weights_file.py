@@ -12,7 +12,7 @@ from torch import Tensor
 
 from forebay.contracts.bundles.spec import ModelSpec
 from forebay.errors import ModelError
-from forebay.models.architectures import least_weight_count, weight_shapes
+from forebay.models.architectures import least_weight_count, library_version, weight_shapes
 
 LARGEST_HEADER = 16 << 20  # bytes; the largest networks have some hundred kB
 _LENGTH_BYTES = 8  # at the start of a safetensors file; they hold the length of its header
@@ -79,10 +79,12 @@ def check_shapes(spec: ModelSpec, weights_file: WeightsFile) -> None:
         ModelError: there is no such network.
         ValueError: a tensor is missing, unknown or of another shape, or the network is far larger than the file.
     """
-    least = least_weight_count(spec.architecture, spec.options)
+    least = least_weight_count(spec.architecture, spec.options, library=spec.library)
     if weights_file.weight_count < least:
         raise ValueError(f"the network has at least {least} numbers, the file {weights_file.weight_count}")
-    wanted = weight_shapes(spec.architecture, spec.options, spec.channels, spec.height, spec.width, len(spec.classes))
+    wanted = weight_shapes(
+        spec.architecture, spec.options, spec.channels, spec.height, spec.width, len(spec.classes), library=spec.library
+    )
     if wanted is None:
         return  # building the network will tell
     found = weights_file.shapes
@@ -98,4 +100,11 @@ def check_shapes(spec: ModelSpec, weights_file: WeightsFile) -> None:
 def weights_mismatch(spec: ModelSpec, weights: Path, error: Exception) -> ModelError:
     """The error for weights and a spec that do not belong together."""
     reason = " ".join(str(error).split()) or type(error).__name__
-    return ModelError(f"{weights} does not fit {spec.architecture}: {reason}. Train the model again with this version.")
+    here = library_version(spec.library)
+    fix = "Train the model again with this version."
+    if spec.library_version and here != spec.library_version:
+        fix = (
+            f"It was trained with {spec.library} {spec.library_version}, here is {here}: install that version, or "
+            "train the model again."
+        )
+    return ModelError(f"{weights} does not fit {spec.architecture}: {reason}. {fix}")

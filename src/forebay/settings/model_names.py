@@ -1,4 +1,10 @@
-"""The model names that `train.model` accepts; they are listed here because importing torchvision takes seconds."""
+"""The model names that `train.model` accepts. They come from a file, because importing the libraries takes seconds."""
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from typing import Any, NamedTuple
 
 MLP = "mlp"
 LENET5 = "lenet5"
@@ -6,17 +12,35 @@ RESNET9 = "resnet9"
 OWN_MODELS = (MLP, LENET5, RESNET9)  # `forebay.models.architectures` builds them
 DEFAULT_MODEL = RESNET9  # what auto means
 
-_NAMES = """
-    alexnet convnext_base convnext_large convnext_small convnext_tiny densenet121 densenet161 densenet169
-    densenet201 efficientnet_b0 efficientnet_b1 efficientnet_b2 efficientnet_b3 efficientnet_b4
-    efficientnet_b5 efficientnet_b6 efficientnet_b7 efficientnet_v2_l efficientnet_v2_m efficientnet_v2_s
-    googlenet inception_v3 maxvit_t mnasnet0_5 mnasnet0_75 mnasnet1_0 mnasnet1_3 mobilenet_v2
-    mobilenet_v3_large mobilenet_v3_small regnet_x_16gf regnet_x_1_6gf regnet_x_32gf regnet_x_3_2gf
-    regnet_x_400mf regnet_x_800mf regnet_x_8gf regnet_y_128gf regnet_y_16gf regnet_y_1_6gf regnet_y_32gf
-    regnet_y_3_2gf regnet_y_400mf regnet_y_800mf regnet_y_8gf resnet101 resnet152 resnet18 resnet34 resnet50
-    resnext101_32x8d resnext101_64x4d resnext50_32x4d shufflenet_v2_x0_5 shufflenet_v2_x1_0 shufflenet_v2_x1_5
-    shufflenet_v2_x2_0 squeezenet1_0 squeezenet1_1 swin_b swin_s swin_t swin_v2_b swin_v2_s swin_v2_t vgg11
-    vgg11_bn vgg13 vgg13_bn vgg16 vgg16_bn vgg19 vgg19_bn vit_b_16 vit_b_32 vit_h_14 vit_l_16 vit_l_32
-    wide_resnet101_2 wide_resnet50_2
-"""
-TORCHVISION = tuple(_NAMES.split())  # all of `list_models(module=torchvision.models)` in the pinned version
+FOREBAY, TORCHVISION, TIMM = "forebay", "torchvision", "timm"
+LIBRARIES = (FOREBAY, TORCHVISION, TIMM)  # who makes a network; a name alone means the first that has it
+CATALOGUE = "model_catalogue.json"  # `make catalogue` writes it from the pinned libraries
+
+
+class ModelName(NamedTuple):
+    """Which network of which library."""
+
+    library: str
+    architecture: str
+
+
+def find_model(name: str) -> ModelName | None:
+    """The network that a name such as `resnet18` or `timm/resnet18` means; None where there is no such name."""
+    library, slash, architecture = name.rpartition("/")
+    if not slash:
+        library = next((each for each in LIBRARIES if name in names_of(each)), "")
+    known = library in LIBRARIES and architecture in names_of(library)
+    return ModelName(library, architecture) if known else None
+
+
+@cache
+def names_of(library: str) -> frozenset[str]:
+    """The names of one library's networks."""
+    return frozenset(OWN_MODELS if library == FOREBAY else catalogue()["models"][library])
+
+
+@cache
+def catalogue() -> Mapping[str, Any]:
+    """What the pinned libraries offer: `versions` by library, `models` by library and name."""
+    found: Mapping[str, Any] = json.loads(resources.files(__package__).joinpath(CATALOGUE).read_text())
+    return found

@@ -53,20 +53,26 @@ def memory_at_least(low_MiB: int) -> SettingRule:
 
 
 def known_model(example: str) -> SettingRule:
-    """Accept `auto` and the name of a network of ours or of torchvision's; near names stand in the message."""
-    known = (AUTO, *model_names.OWN_MODELS, *model_names.TORCHVISION)
+    """Accept `auto` and the name of a network of ours, torchvision's or timm's; near names stand in the message."""
 
     def rule(value: str) -> str | None:
-        if value in known:
+        if value == AUTO or model_names.find_model(value):
             return None
-        alike = re.fullmatch(r"[a-z0-9_]+", value) is not None
-        near = difflib.get_close_matches(value, known, n=3, cutoff=0.5) if alike else []
+        near = _near_models(value) if re.fullmatch(r"[a-z0-9_/]+", value) else []
         if not near:
             own = ", ".join(model_names.OWN_MODELS)
-            return f"must look like {example}: {own} or a torchvision classification model"
+            return f"must look like {example}: {own} or a classification model of torchvision or timm"
         return f"must be the name of a model, near ones are {', '.join(near)}"
 
     return rule
+
+
+def _near_models(value: str) -> list[str]:
+    library, slash, name = value.rpartition("/")
+    searched = [library] if library in model_names.LIBRARIES else model_names.LIBRARIES
+    names = sorted({each for one in searched for each in model_names.names_of(one)})
+    found = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    return [f"{library}/{each}" for each in found] if slash and len(searched) == 1 else found
 
 
 def auto_or_int(low: int) -> SettingRule:

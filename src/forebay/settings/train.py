@@ -27,7 +27,8 @@ class TrainConfig(StepConfig):
     code_version: str = code_version_setting()
     model: str = setting(
         AUTO,
-        meaning="mlp, lenet5, resnet9 or a torchvision classification model by name; auto is resnet9",
+        meaning="mlp, lenet5, resnet9 or a classification model of torchvision or timm by name, also as timm/NAME; "
+        "auto is resnet9",
         rule=known_model("resnet18"),
     )
     width: str = setting(

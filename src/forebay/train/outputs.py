@@ -6,6 +6,7 @@ from pathlib import Path
 from forebay.contracts.bundles.examples import example_rows, write_examples
 from forebay.contracts.bundles.spec import HISTORY, ModelSpec
 from forebay.models import save_bundle
+from forebay.models.architectures import library_version
 from forebay.state import seal, write_json
 from forebay.train.loop.training_state import TrainingState
 from forebay.train.plan.training_plan import TrainingPlan
@@ -15,6 +16,7 @@ def write_outputs(plan: TrainingPlan, state: TrainingState, mlflow_run_id: str |
     """Write the bundle of a finished training and seal its folder."""
     data = plan.data
     spec = ModelSpec(
+        library=plan.settings.library, library_version=library_version(plan.settings.library),
         architecture=plan.settings.model,
         options=plan.settings.options,
         classes=data.classes, height=data.height, width=data.width, channels=data.channels,

@@ -10,6 +10,7 @@ from forebay.contracts.bundles.spec_rules import COLUMNS, FORMAT, NETWORK_FIELDS
 from forebay.contracts.bundles.strict_json import parse_strict_json
 from forebay.errors import ModelError
 from forebay.settings.image_rules import FULL_BITS, STRETCH
+from forebay.settings.model_names import FOREBAY, OWN_MODELS, TORCHVISION
 from forebay.state.file_digest import stream_sha256
 from forebay.state.files import write_json
 from forebay.state.sealed import EVERYTHING, MARKER, check_content
@@ -25,7 +26,7 @@ MAX_SPEC_BYTES = 16 << 20  # most have a few kB; many thousand classes take some
 class ModelSpec:
     """Everything needed to rebuild and serve a model except its weights."""
 
-    architecture: str  # a name that `forebay.models.build` knows
+    architecture: str  # a name that `forebay.models.build` knows in this library
     options: dict[str, Any]  # options of that architecture; JSON scalars
     classes: list[str]
     height: int
@@ -39,9 +40,17 @@ class ModelSpec:
     lineage: dict[str, Any] = field(default_factory=dict)  # code_version, mlflow_run_id
     fit: str = STRETCH  # ingest.fit, which the server follows too; an older bundle has neither this nor `bits`
     bits: int = FULL_BITS  # ingest.bits as resolved, which the server follows too
+    library: str = ""  # who makes the network; an older bundle names none and has ours or torchvision's
+    library_version: str = ""  # with which it was trained; another one is used where the weights still fit
     task: str = TASK
     members: list[dict[str, Any]] = field(default_factory=list)  # of an ensemble: NETWORK_FIELDS, and COLUMNS if any
     format: int = FORMAT
+
+    def __post_init__(self) -> None:
+        """Fill in the library of an older bundle."""
+        if not self.library:
+            ours = self.members or self.architecture in OWN_MODELS
+            object.__setattr__(self, "library", FOREBAY if ours else TORCHVISION)
 
     @property
     def networks(self) -> "list[ModelSpec]":
@@ -59,7 +68,8 @@ class ModelSpec:
 
 _OF_A_NETWORK = (*NETWORK_FIELDS, "members")
 _BEHAVIOUR = (
-    *_OF_A_NETWORK, "classes", "height", "width", "channels", "weights_sha256", "fit", "bits", "task",
+    *sorted({*_OF_A_NETWORK} - {"library_version"}), "classes", "height", "width", "channels", "weights_sha256", "fit",
+    "bits", "task",
 )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from forebay.contracts.class_names import name_problem
 from forebay.settings.image_rules import BIT_DEPTHS, FIT_MODES, LONGEST_SIDE
+from forebay.settings.model_names import LIBRARIES
 
 FORMAT = 1
 TASK = "image-classification"
@@ -15,7 +16,9 @@ MAX_IMAGE_PIXELS = 1 << 24  # a forward pass takes memory for each
 MAX_WORD_CHARACTERS = 255  # in names, digests and the like
 ENSEMBLE = "ensemble"  # the architecture of a model whose answer is the mean of several networks
 MEMBERS = (2, 32)  # fewest and most networks of an ensemble
-NETWORK_FIELDS = ("architecture", "options", "mean", "std")  # what each member of an ensemble has of its own
+NETWORK_FIELDS = (  # what each member of an ensemble has of its own
+    "library", "library_version", "architecture", "options", "mean", "std",
+)  # fmt: skip
 COLUMNS = "columns"  # of a member with other order of classes: for each class of the ensemble, the member's own column
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _ROW = re.compile(r"[0-9a-f]{16}")
@@ -228,6 +231,8 @@ _OPTIONAL: dict[str, FieldRule] = {
     "lineage": _object,
     "fit": _one_of(*FIT_MODES),
     "bits": _one_of(*BIT_DEPTHS),
+    "library": _one_of(*LIBRARIES),
+    "library_version": _word,
     "task": _one_of(TASK),
     "members": _members,
 }

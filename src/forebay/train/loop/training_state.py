@@ -83,9 +83,9 @@ def initial_state(settings: ResolvedSettings, data: SplitManifest, train: Datase
     """
     shape = (data.channels, data.height, data.width, len(data.classes))
     with torch.device("meta"):  # sizes without memory
-        check_memory(build(settings.model, settings.options, *shape))
+        check_memory(build(settings.model, settings.options, *shape, library=settings.library))
     torch.manual_seed(derive_seed(settings.seed, "weights"))
-    network = build(settings.model, settings.options, *shape)
+    network = build(settings.model, settings.options, *shape, library=settings.library)
     if isinstance(network, ResNet9):
         # Shards are in the order of the images' digests, so the first rows are a fair sample.
         sample_NHWC = torch.from_numpy(train.images_NHWC(0, WHITENING_ROWS))

@@ -8,7 +8,7 @@ from forebay.contracts.manifest import SplitManifest
 from forebay.errors import TrainError
 from forebay.models.resnet9 import LARGEST_STAGE
 from forebay.settings import AUTO, TrainConfig
-from forebay.settings.model_names import DEFAULT_MODEL, MLP, OWN_MODELS, RESNET9
+from forebay.settings.model_names import DEFAULT_MODEL, MLP, OWN_MODELS, RESNET9, ModelName, find_model
 from forebay.train.plan.hardware import HardwareInfo
 
 TARGET_ROWS_SEEN = 800_000  # over all epochs; auto aims at it within EPOCHS
@@ -29,6 +29,7 @@ _SGD_BATCH_ROWS = 256  # the peak rates below were found with this batch
 class ResolvedSettings:
     """The train settings as used; together with data and code they decide the weights."""
 
+    library: str
     model: str
     width: int | None  # None where the model has no such option
     epochs: int
@@ -76,12 +77,13 @@ def resolve_settings(
         TrainError: a setting has no meaning for the model, or this machine cannot provide it.
     """
     rows = data.splits["train"]
-    model = DEFAULT_MODEL if config.model == AUTO else config.model
+    library, model = _model(config)
     batch_rows = min(_int(config.batch_rows, _batch_rows(rows)), rows)
     _check_shareable(batch_rows, processes)
     optimizer = _text(config.optimizer, _optimizer(model))
     augment = _text(config.augment, _augment(data))
     return ResolvedSettings(
+        library=library,
         model=model,
         width=_width(config, model, data),
         epochs=_int(config.epochs, _epochs(rows, rows // batch_rows, augment)),
@@ -110,6 +112,12 @@ def _check_shareable(batch_rows: int, processes: int) -> None:
             f"train.batch_rows is {batch_rows}, and {processes} processes share each batch: batch norm needs two rows "
             f"in each of them. Set train.batch_rows={2 * processes} or more, or fewer train.nodes."
         )
+
+
+def _model(config: TrainConfig) -> ModelName:
+    found = find_model(DEFAULT_MODEL if config.model == AUTO else config.model)
+    assert found, f"the rule of train.model let {config.model} pass"
+    return found
 
 
 def _width(config: TrainConfig, model: str, data: SplitManifest) -> int | None:
