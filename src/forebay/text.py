@@ -40,6 +40,13 @@ def count_noun(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def format_duration(seconds: float) -> str:
+    """A time as clocks show it: `0:07`, `12:34`, `1:02:03`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
 def _escaped(found: "re.Match[str]") -> str:
     character = found[0]
     code = ord(character)

@@ -40,6 +40,20 @@ def test_a_step_that_never_said_how_it_ended_is_named() -> None:
     assert unfinished_step(events[:2]) is None
 
 
+def test_the_progress_is_that_of_the_step_that_still_runs_and_of_its_last_try() -> None:
+    told = [
+        _event("train", "started"),
+        _event("train", "progress", done=50, total=60, unit="steps", measures={"loss": 0.5}),
+        _event("train", "epoch", epoch=1, epochs=2, measures={"train_loss": 0.6}),
+    ]
+    progress = summarize("r", told)["progress"]
+    assert (progress["step"], progress["done"], progress["measures"]) == ("train", 50, {"loss": 0.5})
+    assert progress["last_epoch"]["measures"] == {"train_loss": 0.6}
+    again = [*told, _event("train", "failed", seconds=1.0, error="x", permanent=False), _event("train", "started")]
+    assert summarize("r", again)["progress"] is None
+    assert summarize("r", [*told, _event("train", "finished", seconds=1.0)])["progress"] is None
+
+
 def test_no_events_give_an_empty_summary() -> None:
     assert summarize("r", [])["steps"] == []
     assert STEPS == ("ingest", "preprocess", "train", "evaluate", "register", "deploy")

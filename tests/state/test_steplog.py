@@ -1,17 +1,19 @@
 """What steps record, and that none outlives the run."""
 
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from forebay.errors import ConfigError
 from forebay.settings.environment import EVENTS_VARIABLE, SIGNING_KEY, SIGNING_PASSPHRASE, SUPERVISOR_VARIABLE
-from forebay.state import Home, step
+from forebay.state import Home, StepLog, step
 from forebay.state.events import read_events
 
 EVENTS = ["started", "finished"]
@@ -40,6 +42,49 @@ def test_progress_calls_close_together_are_dropped_except_the_last(events: Path)
     progress = [event["done"] for event in read_events(events)[0] if event["kind"] == "progress"]
     assert progress[-1] == 1000
     assert len(progress) < 10
+
+
+def test_measures_are_asked_for_only_where_they_are_recorded(events: Path) -> None:
+    asked = []
+
+    def measures() -> dict[str, float]:
+        asked.append(1)
+        return {"loss": 0.123456789, "accuracy": math.nan, "seconds_left": math.inf}
+
+    with step("train") as log:
+        for done in range(1001):
+            log.progress(done, 1000, "steps", measures)
+    progress = [event for event in read_events(events)[0] if event["kind"] == "progress"]
+    assert len(asked) == len(progress) < 10
+    assert progress[-1]["measures"] == {"loss": 0.123457}
+
+
+def test_a_step_of_hours_records_its_progress_every_few_seconds(events: Path) -> None:
+    def recorded(age_s: float) -> int:
+        log = StepLog(name="train", run_id="", home=Home.find(), events=events, began=time.monotonic() - age_s)
+        log._recorded_at["progress"] = time.monotonic() - 5.0  # the last event
+        before = len(read_events(events)[0])
+        log.progress(1, 2, "steps")
+        return len(read_events(events)[0]) - before
+
+    assert (recorded(600), recorded(7200)) == (1, 0)
+
+
+def test_epochs_close_together_are_dropped_except_the_last(events: Path) -> None:
+    with step("train") as log:
+        for epoch in range(1, 101):
+            log.epoch(epoch, 100, {"train_loss": 1.0, "validation_loss": None}, is_last=epoch == 100)
+    told = [event for event in read_events(events)[0] if event["kind"] == "epoch"]
+    assert [told[0]["epoch"], told[-1]["epoch"]] == [1, 100]
+    assert len(told) < 5
+    assert told[-1]["measures"] == {"train_loss": 1.0}
+
+
+def test_measures_that_are_no_numbers_are_no_event(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    line = '{"time": "", "step": "train", "kind": "progress", "done": 1, "total": 2, "unit": "steps", "measures": %s}\n'
+    path.write_text(line % '{"loss": 1}' + line % '{"loss": "x"}' + line % "[]")
+    assert [event["measures"] for event in read_events(path)[0]] == [{"loss": 1}]
 
 
 def test_only_register_and_what_it_starts_see_where_the_signing_key_is(

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 from forebay.state import StepLog
 from forebay.state.events import read_events
@@ -45,13 +46,13 @@ class FirstStep(StepLog):
 
     first = 0
 
-    def progress(self, done: int, total: int, unit: str) -> None:
+    def progress(self, done: int, total: int, unit: str, measures: Any = None) -> None:
         self.first = self.first or done
 
 
 class StopAt(StepLog):
     """Sends SIGTERM to its own process at step 34."""
 
-    def progress(self, done: int, total: int, unit: str) -> None:
+    def progress(self, done: int, total: int, unit: str, measures: Any = None) -> None:
         if done == 34:
             signal.raise_signal(signal.SIGTERM)

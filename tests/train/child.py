@@ -18,7 +18,7 @@ from support.prepared_datasets import SMALL_TRAINING
 class EveryStep(StepLog):
     """Reports every step, so that a test can choose the very one to kill at."""
 
-    def progress(self, done: int, total: int, unit: str) -> None:
+    def progress(self, done: int, total: int, unit: str, measures: Any = None) -> None:
         self.emit("progress", done=done, total=total, unit=unit)
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -109,7 +110,7 @@ def test_an_interrupted_adamw_goes_on_bit_equal(
     config = small(optimizer="adamw", early_stop_epochs=5, epochs="4")
 
     class Failing(StepLog):
-        def progress(self, done: int, total: int, unit: str) -> None:
+        def progress(self, done: int, total: int, unit: str, measures: Any = None) -> None:
             if done == 25:
                 raise KeyboardInterrupt
 
@@ -162,9 +163,24 @@ def test_progress_and_results_are_recorded(steplog: StepLog, train: Callable[...
     events = read_events(steplog.events)[0]
     last = [event for event in events if event["kind"] == "progress"][-1]
     assert (last["done"], last["total"], last["unit"]) == (30, 30, "steps")
+    assert (last["measures"]["epoch"], last["measures"]["epochs"]) == (3, 3)
+    assert 0 < last["measures"]["loss"] < 3
+    assert 0 <= last["measures"]["accuracy"] <= 1
     (recorded,) = [event["training"] for event in events if event["kind"] == "result"]
     assert recorded["metrics"] == result.metrics
     assert recorded["settings"]["epochs"] == 3
+
+
+def test_the_last_epoch_is_told_with_the_values_of_the_curves(
+    steplog: StepLog, tmp_path: Path, train: Callable[..., TrainResult]
+) -> None:
+    train()
+    assert steplog.events is not None
+    told = [event for event in read_events(steplog.events)[0] if event["kind"] == "epoch"][-1]
+    recorded = history(tmp_path)[-1]
+    assert (told["epoch"], told["epochs"]) == (3, 3)
+    for name in ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy"):
+        assert told["measures"][name] == pytest.approx(recorded[name], rel=1e-5)
 
 
 def test_a_loss_that_is_no_number_names_the_learning_rate(train: Callable[..., TrainResult]) -> None:

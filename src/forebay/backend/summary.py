@@ -23,8 +23,8 @@ def summarize(run_id: str, events: list[Event]) -> Summary:
     """Build a run's summary from what its steps recorded.
 
     Returns:
-        `run_id`, `data`, `steps`, `accuracy`, `gate`, `model`, `url`, `report`, `warnings` and `error`; a value that no
-        step recorded is None (or an empty list).
+        `run_id`, `data`, `steps`, `accuracy`, `gate`, `model`, `url`, `report`, `warnings`, `error` and `progress`; a
+        value that no step recorded is None (or an empty list).
     """
     facts = _facts(events)
     return {
@@ -38,6 +38,7 @@ def summarize(run_id: str, events: list[Event]) -> Summary:
         "report": facts.get("report"),
         "warnings": list(dict.fromkeys(event["text"] for event in events if event["kind"] == "warning")),
         "error": failure(events),
+        "progress": current_progress(events),
     }
 
 
@@ -61,6 +62,24 @@ def unfinished_step(events: list[Event]) -> str | None:
         elif event["kind"] in ("finished", "failed"):
             running = None
     return running
+
+
+def current_progress(events: list[Event]) -> dict[str, Any] | None:
+    """How far the step is that began and did not end; None between steps, and where it has not said so yet.
+
+    Returns:
+        `step`, `time`, `done`, `total`, `unit`, `measures`, and `last_epoch`, a training's newest `epoch` event.
+    """
+    step = unfinished_step(events)
+    if step is None:
+        return None
+    own = [event for event in events if event["step"] == step]
+    began = max(index for index, event in enumerate(own) if event["kind"] == "started")  # an earlier try told as well
+    last = {event["kind"]: event for event in own[began:] if event["kind"] in ("progress", "epoch")}
+    if "progress" not in last:
+        return None
+    facts = {key: value for key, value in last["progress"].items() if key != "kind"}
+    return {"measures": {}, **facts, "last_epoch": last.get("epoch")}
 
 
 def _facts(events: list[Event]) -> dict[str, Any]:

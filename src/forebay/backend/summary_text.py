@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from forebay.backend.progress_text import epoch_text, progress_text
+
 
 def summary_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
     """The lines of the table: what a person wants to know of a run, as text."""
@@ -10,7 +12,9 @@ def summary_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
         rows.append(("run", f"{summary['run_id']}  {summary.get('state', 'unfinished')}"))
     if summary["data"]:
         rows.append(("data", _data_text(summary["data"])))
-    rows += [(step["name"], "cached" if step["cached"] else f"{step['seconds']:.1f} s") for step in summary["steps"]]
+    progress = summary.get("progress") or {}
+    for step in summary["steps"]:
+        rows += progress_rows(progress) if step["name"] == progress.get("step") else [_step_row(step)]
     if summary["accuracy"]:
         value = summary["accuracy"]
         interval = f"{value['low']:.2%} to {value['high']:.2%}"
@@ -25,6 +29,16 @@ def summary_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
     if summary["error"]:
         rows.append(("error", f"{summary['error']['step']}: {summary['error']['error']}"))
     return rows
+
+
+def _step_row(step: dict[str, Any]) -> tuple[str, str]:
+    return step["name"], "cached" if step["cached"] else f"{step['seconds']:.1f} s"
+
+
+def progress_rows(progress: dict[str, Any]) -> list[tuple[str, str]]:
+    """How far a step is, and the last epoch of a training below it."""
+    rows = [(progress["step"], progress_text(progress))]
+    return [*rows, ("", epoch_text(progress["last_epoch"]))] if progress["last_epoch"] else rows
 
 
 def _data_text(data: dict[str, Any]) -> str:

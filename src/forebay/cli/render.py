@@ -6,11 +6,15 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from forebay.backend.progress_text import epoch_text, progress_text, short_progress_text
 from forebay.backend.summary import Event
 from forebay.backend.summary_text import summary_rows
 from forebay.text import one_line
 
 PLAIN_EVERY = 0.25  # share of a step's work between two plain lines
+BAR_WIDTHS = (8, 30)  # characters; the narrow one leaves room for the measures of a training
+WIDE = 120  # a screen from which on the bar is the wide one
+BESIDE_BAR = 25  # characters of spinner, step, clock and gaps
 
 
 class RunView:
@@ -21,10 +25,12 @@ class RunView:
         self._live = console.is_terminal
         self._bars: dict[str, TaskID] = {}
         self._plain: dict[str, float] = {}
+        bar_width = BAR_WIDTHS[console.width >= WIDE]
+        self._room = console.width - bar_width - BESIDE_BAR
         self._progress = Progress(
             SpinnerColumn(finished_text="[green]✓"),
             TextColumn("{task.description:<10}"),
-            BarColumn(bar_width=30),
+            BarColumn(bar_width=bar_width),
             TextColumn("{task.fields[count]}"),
             TimeElapsedColumn(),
             console=console,
@@ -52,13 +58,16 @@ class RunView:
 
     def _on_progress(self, event: Event) -> None:
         done, total = event["done"], event["total"]
-        count = f"{done:,}/{total:,} {event['unit']}"
         if event["step"] in self._bars:
+            count = short_progress_text(event, self._room)
             self._progress.update(self._bars[event["step"]], completed=done, total=total, count=count)
         share = done / total if total else 1.0
         if share - self._plain.get(event["step"], 0.0) >= PLAIN_EVERY:
             self._plain[event["step"]] = share
-            self._line(f"{event['step']}: {count}")
+            self._line(f"{event['step']}: {progress_text(event)}")
+
+    def _on_epoch(self, event: Event) -> None:
+        self._say(f"{event['step']}: {epoch_text(event)}")
 
     def _on_finished(self, event: Event) -> None:
         bar = self._bars.get(event["step"])
@@ -81,7 +90,8 @@ class RunView:
             self._say(text)
 
     def _say(self, text: str, style: str | None = None) -> None:
-        self._console.print(one_line(text), style=style, markup=False, highlight=False)
+        # in a file a line stays one line
+        self._console.print(one_line(text), style=style, markup=False, highlight=False, soft_wrap=not self._live)
 
 
 def print_summary(console: Console, summary: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from forebay.backend.protocol import BackendStatus
 from forebay.errors import DamagedFileError
-from forebay.local.runs.history import NO_RUN, load_summary
+from forebay.local.runs.history import NO_RUN, load_summaries
 from forebay.local.server import server_status, status_text
 from forebay.state import Home
 
@@ -15,14 +15,14 @@ Result = TypeVar("Result")
 def local_status(home: Home) -> BackendStatus:
     """Look at the state folder; a damaged file is a problem, and hides nothing else."""
     problems: list[str] = []
-    run = next(iter(home.list_runs()), None)
-    summary = load_summary(run, problems.append) if run else None
+    summary = next(iter(load_summaries(home, problems.append, most=1)), None)
     server = _or_none(lambda: server_status.running_server(home), problems)
     models = _or_none(lambda: server_status.desired_models(home), problems) or {}
-    first = () if run else (f"No run yet in {home.root}. Start with `forebay run`.",)
+    first = () if summary else (f"No run yet in {home.root}. Start with `forebay run`.",)
     return BackendStatus(
         facts={
-            **(summary or NO_RUN),
+            **NO_RUN,
+            **(summary or {}),
             "server": status_text.server_facts(home, server, models),
             "restarts": status_text.restart_facts(home, server),
             "problems": problems,

@@ -3,7 +3,9 @@
 Event kinds, each an object with `time` (ISO 8601, UTC), `step` and `kind`:
 
 - `started`
-- `progress`: `done`, `total`, `unit`
+- `progress`: `done`, `total`, `unit`, and `measures` (numbers by name) where the step measures something on its way; a
+  training `epoch`, `epochs`, `loss`, `accuracy`, `learning_rate`, `images_per_s` and `seconds_left`
+- `epoch`: `epoch`, `epochs`, and its `measures`, as the training curves name them
 - `warning`: `text`
 - `result`: facts of the step, any JSON
 - `finished`: `seconds`
@@ -21,6 +23,7 @@ LOG_PREFIX = "forebay-event "  # before events among the other lines of a pod's 
 _NUMBER = (int, float)
 _FACTS: dict[str, dict[str, Any]] = {  # fields that events of a kind have besides
     "progress": {"done": _NUMBER, "total": _NUMBER, "unit": str},
+    "epoch": {"epoch": _NUMBER, "epochs": _NUMBER, "measures": dict},
     "warning": {"text": str},
     "finished": {"seconds": _NUMBER},
     "failed": {"seconds": _NUMBER, "error": str, "permanent": bool},
@@ -87,7 +90,10 @@ def _is_whole(event: dict[str, Any]) -> bool:
     if not all(isinstance(event.get(key), str) for key in ("time", "step", "kind")):
         return False
     wanted = _FACTS.get(event["kind"], {})
-    return all(isinstance(event.get(key), kinds) for key, kinds in wanted.items())
+    measures = event.get("measures", {})
+    return all(isinstance(event.get(key), kinds) for key, kinds in wanted.items()) and (
+        isinstance(measures, dict) and all(isinstance(value, _NUMBER) for value in measures.values())
+    )
 
 
 def _append(descriptor: int, line: bytes) -> None:

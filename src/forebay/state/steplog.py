@@ -5,10 +5,11 @@ functions.
 """
 
 import contextlib
+import math
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +27,10 @@ from forebay.state.supervisor_watch import end_with_supervisor
 from forebay.text import one_line
 
 PROGRESS_EVERY_S = 0.2
+EPOCH_EVERY_S = 1.0  # each is a line for a person to read
 PROGRESS_IN_LOG_EVERY_S = 2.0  # everybody who follows a run reads the whole log of a pod
+PROGRESS_EVERY_SHARE = 1e-3  # of the time since the step began: events of a training of hours stay some thousands,
+PROGRESS_AT_LEAST_EVERY_S = 10.0  # and its bar still moves
 
 
 @dataclass
@@ -39,16 +43,26 @@ class StepLog:
     events: Path | None = None
     fresh: bool = False
     began: float = field(default_factory=time.monotonic, repr=False)
-    _last_progress: float = field(default=0.0, repr=False)
+    _recorded_at: dict[str, float] = field(default_factory=dict, repr=False)  # the last event, by kind
 
-    def progress(self, done: int, total: int, unit: str) -> None:
-        """Record how far the step is; a call soon after the last one is dropped, except where all is done."""
-        now = time.monotonic()
-        every_s = PROGRESS_IN_LOG_EVERY_S if self.events is None else PROGRESS_EVERY_S
-        if done < total and now - self._last_progress < every_s:
+    def progress(
+        self, done: int, total: int, unit: str, measures: Callable[[], Mapping[str, float]] | None = None
+    ) -> None:
+        """Record how far the step is; a call soon after the last one is dropped, except where all is done.
+
+        Args:
+            done, total, unit: how far.
+            measures: called where the call is not dropped, because measuring may take time.
+        """
+        if done < total and not self._is_due("progress"):
             return
-        self._last_progress = now
-        self.emit("progress", done=done, total=total, unit=unit)
+        measured = {"measures": _finite(measures())} if measures else {}
+        self.emit("progress", done=done, total=total, unit=unit, **measured)
+
+    def epoch(self, epoch: int, epochs: int, measures: Mapping[str, float | None], *, is_last: bool) -> None:
+        """Record the measures of an epoch of a training; one soon after another is dropped, except the last."""
+        if is_last or self._is_due("epoch", EPOCH_EVERY_S):
+            self.emit("epoch", epoch=epoch, epochs=epochs, measures=_finite(measures))
 
     def warn(self, text: str) -> None:
         """Record something that a person should see but that does not stop the step."""
@@ -65,6 +79,16 @@ class StepLog:
             "failed", seconds=seconds, error=_explain(SystemExit(status)), error_type="SystemExit", permanent=False
         )
 
+    def _is_due(self, kind: str, at_least_s: float = 0.0) -> bool:
+        """Whether the last event of the kind is old enough for another one."""
+        now = time.monotonic()
+        every_s = max(at_least_s, PROGRESS_IN_LOG_EVERY_S if self.events is None else PROGRESS_EVERY_S)
+        every_s = max(every_s, min((now - self.began) * PROGRESS_EVERY_SHARE, PROGRESS_AT_LEAST_EVERY_S))
+        if now - self._recorded_at.get(kind, -math.inf) < every_s:
+            return False
+        self._recorded_at[kind] = now
+        return True
+
     def emit(self, kind: str, **facts: Any) -> None:
         """Record one event.
 
@@ -77,6 +101,13 @@ class StepLog:
             sys.stdout.flush()
         else:
             append_event(self.events, event)
+
+
+def _finite(measures: Mapping[str, float | None]) -> dict[str, float]:
+    """What can be written and read: a loss that is no number ends its training soon, in words."""
+    return {
+        name: float(f"{value:.6g}") for name, value in measures.items() if value is not None and math.isfinite(value)
+    }
 
 
 @contextlib.contextmanager

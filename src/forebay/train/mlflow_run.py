@@ -10,7 +10,6 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal
 
 from forebay import tracking
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 TRAINING_TAG = "forebay.training_id"
-_CURVES = ("learning_rate", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "images_per_s")
 
 ADVICE = "Check MLFLOW_TRACKING_URI, or the disk and mlflow.db of the state folder."
 
@@ -126,7 +124,6 @@ def _log_epoch(client: "MlflowClient", run_id: str, record: EpochRecord) -> None
     """Log all curves of an epoch in one batch, so that an epoch is there whole or not at all."""
     from mlflow.entities import Metric
 
-    values = {**asdict(record), "images_per_s": record.images_per_s}
     now_ms = int(time.time() * 1000)
-    points = [Metric(key, values[key], now_ms, record.epoch) for key in _CURVES if values[key] is not None]
+    points = [Metric(key, value, now_ms, record.epoch) for key, value in record.measures().items() if value is not None]
     client.log_batch(run_id, metrics=points)

@@ -16,6 +16,7 @@ from forebay.train.checkpoints.checkpoint_store import CheckpointStore
 from forebay.train.checkpoints.remote_checkpoints import RemoteCheckpoints
 from forebay.train.loop.batches import TrainingBatches
 from forebay.train.loop.callbacks import TrainingCallbacks
+from forebay.train.loop.history import EpochRecord
 from forebay.train.loop.training_loop import TrainingInterrupt, TrainingLoop
 from forebay.train.loop.training_state import TrainingState, initial_state
 from forebay.train.mlflow_run import TrackedRun
@@ -84,7 +85,7 @@ class TrainingSession:
                 for record in loop.state.history:
                     tracked.log_epoch(record)  # an epoch that the run has already is not written again
                 stop.before_forced_exit = lambda: self._save_before_exit(loop, tracked, stop)
-                loop.run(self._callbacks(loop.state, tracked, stop))
+                loop.run(self._callbacks(loop, tracked, stop))
         except TrainingInterrupt:
             self.checkpoints.flush(self.timeouts.upload_on_stop_s)
             tracked.finish("KILLED", stop.seconds_left())
@@ -106,8 +107,8 @@ class TrainingSession:
             warn=self.log.warn,
         )
 
-    def _callbacks(self, state: TrainingState, tracked: TrackedRun, stop: StopRequest) -> TrainingCallbacks:
-        last = time.monotonic()
+    def _callbacks(self, loop: TrainingLoop, tracked: TrackedRun, stop: StopRequest) -> TrainingCallbacks:
+        last, state = time.monotonic(), loop.state
 
         def save_checkpoint() -> None:
             nonlocal last
@@ -120,9 +121,13 @@ class TrainingSession:
                 )
             last = time.monotonic()
 
+        def on_epoch_end(record: EpochRecord) -> None:
+            tracked.log_epoch(record)
+            self.log.epoch(record.epoch, self.plan.settings.epochs, record.measures(), is_last=state.finished)
+
         return TrainingCallbacks(
-            on_step=lambda done, total: self.log.progress(done, total, "steps"),
-            on_epoch_end=tracked.log_epoch,
+            on_step=lambda done, total: self.log.progress(done, total, "steps", loop.measures),
+            on_epoch_end=on_epoch_end,
             save_checkpoint=save_checkpoint,
             is_checkpoint_due=lambda: time.monotonic() - last >= self.plan.checkpoint_s,
             should_stop=stop.acknowledge,

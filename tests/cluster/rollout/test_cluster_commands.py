@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from forebay.cluster.rollout.inference_service import VERSION_LABEL, ModelDeployment, inference_service, rollout_labels
+from forebay.cluster.runs.workflow_nodes import steps_of
+from forebay.state.events import LOG_PREFIX
 from support.fake_kube import FakeCluster, Object
 from support.fake_pipelines_api import recorded
 from support.forebay_command import Forebay
@@ -45,6 +47,27 @@ def test_a_model_that_answers_is_shown_with_its_origin_beside_the_newest_run(
     run = recorded("done")["run"]
     assert f"newest run  {run['display_name']}  succeeded  {run['created_at']}" in said
     assert f"`forebay submit --follow {run['run_id']}` shows it" in said
+
+
+def test_a_training_that_runs_there_shows_loss_and_time_left(cluster: FakeCluster, forebay: Forebay) -> None:
+    assert cluster.pipelines is not None
+    run = recorded("done")
+    train = steps_of(run["workflow"])["train"].attempts[0].pod
+    for node in run["workflow"]["status"]["nodes"].values():
+        node["phase"] = "Running" if ".train(0).executor(0)" in node["name"] else node["phase"]
+    told = [
+        {"kind": "started"},
+        {"kind": "epoch", "epoch": 1, "epochs": 4, "measures": {"train_loss": 0.9, "validation_loss": 0.8}},
+        {"kind": "progress", "done": 30, "total": 88, "unit": "steps", "measures": {"loss": 0.71, "seconds_left": 61}},
+    ]
+    log = "".join(LOG_PREFIX + json.dumps({"time": "", "step": "train", **event}) + "\n" for event in told)
+    cluster.pipelines.shows = [{**run, "run": {**run["run"], "state": "RUNNING"}}]
+    cluster.logs[train] = f"kfp says\n{log}"
+    said = forebay("status", "--cluster").stdout
+    assert "train  30/88 steps, loss 0.710, 1:01 left\n" in said
+    assert "epoch 1/4: train loss 0.900; validation loss 0.800\n" in said
+    cluster.logs[train] = ""
+    assert forebay.json("status", "--cluster")["run"]["progress"] is None
 
 
 def test_a_server_that_crashes_says_so_and_one_that_an_older_version_stands_in_for(

@@ -6,11 +6,12 @@ from typing import Any
 
 import click
 
+from forebay.backend.progress_text import progress_text
 from forebay.backend.summary import STEPS
 from forebay.cli.command import command, show_problems
 from forebay.cli.options import json_option
 from forebay.errors import ConfigError
-from forebay.local.runs.history import find_run, load_summary
+from forebay.local.runs.history import find_run, load_summaries
 from forebay.serving.log_file import log_files
 from forebay.serving.state import ServingFiles
 from forebay.state import Home, RunFolder
@@ -24,7 +25,7 @@ def runs_command(as_json: bool) -> int:
     """List every run, newest first."""
     home = Home.find().open()
     problems: list[str] = []
-    summaries = [load_summary(run, problems.append) for run in home.list_runs()]
+    summaries = load_summaries(home, problems.append)
     if as_json:
         click.echo(json.dumps({"runs": summaries}, allow_nan=False))
         return show_problems(problems)
@@ -32,7 +33,9 @@ def runs_command(as_json: bool) -> int:
         accuracy = f"{summary['accuracy']['value']:.2%}" if summary["accuracy"] else "-"
         model = summary["model"] or {}
         version = f"{model.get('name')} {model.get('version') or '-'}" if model else "-"
-        click.echo(one_line(f"{summary['run_id']}  {summary['state']:<10} {accuracy:>8}  {version}"))
+        progress = summary.get("progress")
+        now = f"  {progress['step']}: {progress_text(progress)}" if progress else ""
+        click.echo(one_line(f"{summary['run_id']}  {summary['state']:<10} {accuracy:>8}  {version}{now}"))
     if not summaries:
         click.echo(f"No run yet in {home.root}. Start with `forebay run`.")
     return show_problems(problems)

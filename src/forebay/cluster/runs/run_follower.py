@@ -125,6 +125,22 @@ class RunFollower:
         self.show(event)
 
 
+def running_events(client: PipelinesClient, run_id: str) -> list[Event]:
+    """What the steps of a run that run now have told so far.
+
+    Raises:
+        PipelinesError, PipelinesUnreachableError: the server refuses, or is away.
+    """
+    return [
+        event
+        for step in steps_of(client.workflow(run_id)).values()
+        for pod in step.attempts
+        if pod.phase == "Running"
+        for event in _events(client.log(run_id, pod.pod) or "")
+        if event["step"] == step.name
+    ]
+
+
 def _events(log: str) -> Iterator[Event]:
     found = map(parse_log_line, log.splitlines())  # a line that a kill cut short holds no event
     return (event for event in found if event and "kind" in event)

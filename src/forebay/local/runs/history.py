@@ -11,7 +11,23 @@ from forebay.local.server import server_status
 from forebay.state import Home, RunFolder, read_object
 from forebay.state.events import read_events
 
+UNFINISHED = "unfinished"  # it was killed, or it still runs
+RUNNING = "running"
 NO_RUN = summarize("", []) | {"run_id": None, "state": None, "seconds": None}  # every key of a run's summary
+
+
+def load_summaries(home: Home, tell: Callable[[str], None], most: int | None = None) -> list[dict[str, Any]]:
+    """The summaries of the newest runs, or of all; the one that the state folder's lock belongs to is `running`.
+
+    Args:
+        home: the state folder.
+        tell: called with what is damaged.
+        most: how many runs; None for all.
+    """
+    summaries = [load_summary(run, tell) for run in home.list_runs()[:most]]
+    if summaries and summaries[0]["state"] == UNFINISHED and home.lock.is_held():
+        summaries[0]["state"] = RUNNING
+    return summaries
 
 
 def load_summary(run: RunFolder, tell: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
@@ -30,12 +46,12 @@ def load_summary(run: RunFolder, tell: Callable[[str], None] = lambda _: None) -
         pass
     except DamagedFileError as error:
         tell(str(error))
-    rebuilt = summarize(run.run_id, read_events(run.events)[0]) | {"state": "unfinished", "seconds": None}
+    rebuilt = summarize(run.run_id, read_events(run.events)[0]) | {"state": UNFINISHED, "seconds": None}
     if _is_whole(rebuilt):
         return rebuilt
     folder = shlex.quote(str(run.folder))
     tell(f"{run.events} is damaged. Lost: what is known of the run; rm -r {folder} removes the rest of it.")
-    return NO_RUN | {"run_id": run.run_id, "state": "unfinished"}
+    return NO_RUN | {"run_id": run.run_id, "state": UNFINISHED}
 
 
 def _is_whole(summary: dict[str, Any]) -> bool:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+CURVES = ("learning_rate", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "images_per_s")
+
 
 @dataclass(frozen=True, kw_only=True)
 class EpochRecord:
@@ -20,6 +22,10 @@ class EpochRecord:
     def images_per_s(self) -> float:
         """Training speed."""
         return self.images / max(self.seconds, 1e-9)
+
+    def measures(self) -> dict[str, float | None]:
+        """The values of the curves by name; None where there is no validation split."""
+        return {name: getattr(self, name) for name in CURVES}
 
 
 def final_metrics(history: list[EpochRecord], best_epoch: int) -> dict[str, float]:

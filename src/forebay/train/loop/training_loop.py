@@ -16,6 +16,7 @@ from forebay.models.classifier import rows_per_pass
 from forebay.train.loop.batches import TrainingBatches, derive_seed
 from forebay.train.loop.callbacks import TrainingCallbacks
 from forebay.train.loop.history import EpochRecord
+from forebay.train.loop.meter import TrainingMeter
 from forebay.train.loop.optimize import class_weights, learning_rate
 from forebay.train.loop.state_lock import StateLock
 from forebay.train.loop.training_state import TrainingState
@@ -49,6 +50,13 @@ class TrainingLoop:
         self.validation = validation
         self.total_steps = settings.epochs * len(batches)
         weights = class_weights(settings.class_weights, [data.train_class_rows[name] for name in data.classes])
+        self.meter = TrainingMeter(
+            steps_per_epoch=len(batches),
+            epochs=settings.epochs,
+            batch_rows=settings.batch_rows,
+            processes=group.world_size,
+            device=settings.device,
+        )
         self._class_weights = None if weights is None else weights.to(settings.device)
 
     def run(self, callbacks: TrainingCallbacks) -> None:
@@ -67,6 +75,11 @@ class TrainingLoop:
             if stop and not self.state.finished:
                 raise TrainingInterrupt
 
+    def measures(self) -> dict[str, float]:
+        """How the training goes now, for a `progress` event."""
+        rates = [parameters["lr"] for parameters in self.state.optimizer.param_groups]
+        return self.meter.measures(self.state.step, float(max(rates)))
+
     def _epoch(self, callbacks: TrainingCallbacks) -> None:
         epoch = len(self.state.history)
         first = self.state.step - epoch * len(self.batches)  # all batches, where it was stopped during validation
@@ -74,12 +87,14 @@ class TrainingLoop:
         order = self.batches.order(epoch)
         rows = self.settings.batch_rows
         start = time.monotonic()
+        self.meter.start_epoch()
         self.state.network.train()
         for index in range(first, len(self.batches)):
             self._step(order[index * rows : (index + 1) * rows])
             callbacks.on_step(self.state.step, self.total_steps)
             if index + 1 < len(self.batches):
                 self._between_steps(callbacks)
+        self.meter.end_epoch()
         self._end_epoch(epoch, images=(len(self.batches) - first) * rows, seconds=time.monotonic() - start)
 
     def _between_steps(self, callbacks: TrainingCallbacks) -> None:
@@ -107,9 +122,11 @@ class TrainingLoop:
         state.optimizer.zero_grad(set_to_none=True)
         self.group.scale_loss(loss).backward()  # type: ignore[no-untyped-call]
         hits = (logits.detach().argmax(1) == labels).sum()
+        loss_and_hits = torch.stack([loss.detach().double(), hits.double()])
+        self.meter.add(loss_and_hits)
         with self.lock.finish_step():
             state.optimizer.step()
-            state.sums += torch.stack([loss.detach().double(), hits.double()])
+            state.sums += loss_and_hits
             state.step += 1
 
     def _set_rate(self, step: int) -> None:
