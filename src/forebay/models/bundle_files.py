@@ -6,17 +6,21 @@ from dataclasses import replace
 from pathlib import Path
 
 import safetensors.torch
+import torch
 from torch import Tensor, nn
 
 from forebay.contracts.bundles.ensemble_spec import network_prefix
 from forebay.contracts.bundles.open_bundle import OpenBundle, open_bundle
 from forebay.contracts.bundles.record import BundleRecord
-from forebay.contracts.bundles.spec import SPEC, WEIGHTS, ModelSpec, regular_file_sha256, write_spec
+from forebay.contracts.bundles.spec import GRAPH, SPEC, WEIGHTS, ModelSpec, regular_file_sha256, write_spec
 from forebay.errors import ModelError
 from forebay.models.architectures import build
-from forebay.models.classifier import Classifier, EnsembleClassifier, NetworkClassifier
+from forebay.models.classifier import Classifier, EnsembleClassifier, GraphClassifier, NetworkClassifier
+from forebay.models.graph.check import GraphShape
+from forebay.models.graph.session import load_graph
 from forebay.models.weights import check_finite, load_weights
 from forebay.models.weights_file import BUILD_ERRORS, WeightsFile, check_shapes, open_weights_file, weights_mismatch
+from forebay.settings.model_names import ONNX
 from forebay.state.files import write_bytes
 
 
@@ -38,6 +42,25 @@ def save_bundle(folder: Path, spec: ModelSpec, weights: Mapping[str, Tensor]) ->
     return written
 
 
+def save_graph_bundle(folder: Path, spec: ModelSpec, graph: bytes) -> ModelSpec:
+    """As `save_bundle`, for a network of the user's own.
+
+    Args:
+        folder: receives `model.json` and `model.onnx`.
+        spec: its library is onnx.
+        graph: as `forebay.models.graph.export` writes it.
+    """
+    write_bytes(folder / GRAPH, graph)
+    written = replace(spec, weights_sha256=regular_file_sha256(folder / GRAPH))
+    write_spec(folder, written)
+    return written
+
+
+def graph_shape(spec: ModelSpec) -> GraphShape:
+    """What the graph of such a model takes and gives."""
+    return GraphShape(channels=spec.channels, height=spec.height, width=spec.width, classes=len(spec.classes))
+
+
 def ensemble_weights(networks: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
     """The weights of an ensemble, from the state dict of each of its networks."""
     return {
@@ -48,7 +71,7 @@ def ensemble_weights(networks: Sequence[Mapping[str, Tensor]]) -> dict[str, Tens
 
 
 def load_bundle(folder: Path, record: BundleRecord | None = None) -> Classifier:
-    """Read a bundle and rebuild its network, or those of an ensemble; nothing is unpickled.
+    """Read a bundle and rebuild its network, or those of an ensemble, or load its graph; nothing is unpickled.
 
     Args:
         folder: the bundle.
@@ -56,8 +79,12 @@ def load_bundle(folder: Path, record: BundleRecord | None = None) -> Classifier:
 
     Raises:
         ModelError: the folder is not a bundle, it differs from the record, or its weights do not fit its architecture.
+        MachineError: it holds a graph, and onnxruntime is not installed.
     """
     with open_bundle(folder, record) as opened, _explained(folder, opened.spec):
+        if opened.spec.library == ONNX:
+            session = load_graph(opened.weights, graph_shape(opened.spec), torch.get_num_threads())
+            return GraphClassifier(opened.spec, session, opened.examples_NHWC)
         networks = _load_networks(opened)
     for network in networks:
         check_finite(network.state_dict(), folder / WEIGHTS)
@@ -125,4 +152,4 @@ def _explained(folder: Path, spec: ModelSpec) -> Iterator[None]:
     except ModelError as error:
         raise ModelError(f"{folder / SPEC} names no network that can be built: {error}") from error
     except BUILD_ERRORS as error:
-        raise weights_mismatch(spec, folder / WEIGHTS, error) from error
+        raise weights_mismatch(spec, folder / spec.weights_name, error) from error

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from forebay.contracts.bundles.spec import ModelSpec
 from forebay.contracts.bundles.spec_rules import COLUMNS
 from forebay.errors import ModelError
+from forebay.models.graph.session import GraphSession
 from forebay.models.normalize import standardize
 
 PIXELS_PER_PASS = 1 << 20  # in one forward pass without gradients; bounds memory whatever the images' size
@@ -72,6 +73,24 @@ class NetworkClassifier(Classifier):
     def _probabilities(self, images_NHWC: Tensor) -> Tensor:
         images = standardize(images_NHWC.permute(0, 3, 1, 2), self.spec.mean, self.spec.std)
         return torch.softmax(self._network(images), dim=1)
+
+
+class GraphClassifier(NetworkClassifier):
+    """A model whose network is a graph of a bundle: its code is the user's, and is not here."""
+
+    def __init__(self, spec: ModelSpec, session: GraphSession, examples_NHWC: NDArray[np.uint8] | None = None) -> None:
+        super().__init__(spec, _GraphNetwork(session), examples_NHWC)
+
+
+class _GraphNetwork(nn.Module):
+    """A graph in a network's place: standardized float32 (N, C, H, W) in, logits (N, K) out."""
+
+    def __init__(self, session: GraphSession) -> None:
+        super().__init__()
+        self._session = session
+
+    def forward(self, images_NCHW: Tensor) -> Tensor:
+        return torch.from_numpy(self._session.logits(images_NCHW.numpy()))
 
 
 class EnsembleClassifier(Classifier):

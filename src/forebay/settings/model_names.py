@@ -14,6 +14,7 @@ DEFAULT_MODEL = RESNET9  # what auto means
 
 FOREBAY, TORCHVISION, TIMM = "forebay", "torchvision", "timm"
 LIBRARIES = (FOREBAY, TORCHVISION, TIMM)  # who makes a network; a name alone means the first that has it
+ONNX = "onnx"  # the library of a network that its bundle holds as a graph: the user's own
 CATALOGUE = "model_catalogue.json"  # `make catalogue` writes it from the pinned libraries
 
 

@@ -15,6 +15,7 @@ from forebay.contracts.bundles.examples import EXAMPLES, MAX_EXAMPLES_BYTES, par
 from forebay.contracts.bundles.record import BundleRecord
 from forebay.contracts.bundles.regular_file import open_regular, read_to_end
 from forebay.contracts.bundles.spec import (
+    GRAPH,
     MAX_SPEC_BYTES,
     SPEC,
     WEIGHTS,
@@ -24,6 +25,8 @@ from forebay.contracts.bundles.spec import (
     require_bundle,
 )
 from forebay.errors import ModelError
+
+_FILES = (SPEC, WEIGHTS, GRAPH, EXAMPLES)
 
 
 @dataclass(frozen=True)
@@ -48,11 +51,14 @@ def open_bundle(folder: Path, record: BundleRecord | None = None) -> Iterator[Op
     """
     with ExitStack() as stack:
         files = _OpenFiles(folder, stack)
-        weights_sha256 = files.open_all() if record is None else files.open_checked(record)
+        digests = files.open_all() if record is None else files.open_checked(record)
         spec = parse_spec(folder, files.content(SPEC, MAX_SPEC_BYTES))
-        check_weights(folder, spec.weights_sha256, weights_sha256)
+        name = spec.weights_name
+        if name not in files.opened:
+            raise ModelError(f"{folder} holds no {name}. Take it from the registry again, or train the model again.")
+        check_weights(folder, spec.weights_sha256, digests[name], name=name)
         examples = parse_examples(folder, files.content(EXAMPLES, MAX_EXAMPLES_BYTES), spec)
-        yield OpenBundle(spec, files.opened[WEIGHTS], examples)
+        yield OpenBundle(spec, files.opened[name], examples)
 
 
 class _OpenFiles:
@@ -63,28 +69,27 @@ class _OpenFiles:
         self._stack = stack
         self.opened: dict[str, BufferedReader] = {}
 
-    def open_all(self) -> str:
-        """Open the files without a record. Returns the digest of the weights."""
+    def open_all(self) -> dict[str, str]:
+        """Open the files without a record. Returns the digest of the weights by the name of their file."""
         require_bundle(self._folder)
-        for name in (SPEC, WEIGHTS, EXAMPLES):
-            if name != EXAMPLES or os.path.lexists(self._folder / name):
+        for name in _FILES:
+            if name == SPEC or os.path.lexists(self._folder / name):
                 self.opened[name] = self._stack.enter_context(open_regular(self._folder / name, MAX_FILE_BYTES))
-        weights = self.opened[WEIGHTS]
-        found = stored_file(weights, self._folder / WEIGHTS)
-        weights.seek(0)
-        return found.sha256
+        digests = {}
+        for name in self.opened.keys() & {WEIGHTS, GRAPH}:
+            digests[name] = stored_file(self.opened[name], self._folder / name).sha256
+            self.opened[name].seek(0)
+        return digests
 
-    def open_checked(self, record: BundleRecord) -> str:
-        """Open the files and compare all with the record. Returns the digest of the weights."""
+    def open_checked(self, record: BundleRecord) -> dict[str, str]:
+        """As `open_all`, and compare all files with the record."""
         found = bundle_files(self._folder, self._keep)
         check_files(self._folder, found, record)
-        if SPEC not in found or WEIGHTS not in found:
-            require_bundle(self._folder)
-            raise ModelError(f"{self._folder} holds no {WEIGHTS}. Train the model again.")
-        return found[WEIGHTS].sha256
+        require_bundle(self._folder)
+        return {name: file.sha256 for name, file in found.items()}
 
     def _keep(self, name: str, file: BufferedReader) -> None:
-        if name in (SPEC, WEIGHTS, EXAMPLES):
+        if name in _FILES:
             self.opened[name] = self._stack.enter_context(os.fdopen(os.dup(file.fileno()), "rb"))
 
     def content(self, name: str, largest: int) -> bytes:

@@ -1,4 +1,7 @@
-"""The model bundle: a folder with `model.json` (what to build, what it takes, where it came from) and safetensors."""
+"""The model bundle: a folder with `model.json` (what it is, what it takes, where it came from) and the weights.
+
+The weights are safetensors for a network that Forebay can build, and a graph for one of the user's own.
+"""
 
 import os
 from dataclasses import asdict, dataclass, field, fields
@@ -10,13 +13,14 @@ from forebay.contracts.bundles.spec_rules import COLUMNS, FORMAT, NETWORK_FIELDS
 from forebay.contracts.bundles.strict_json import parse_strict_json
 from forebay.errors import ModelError
 from forebay.settings.image_rules import FULL_BITS, STRETCH
-from forebay.settings.model_names import FOREBAY, OWN_MODELS, TORCHVISION
+from forebay.settings.model_names import FOREBAY, ONNX, OWN_MODELS, TORCHVISION
 from forebay.state.file_digest import stream_sha256
 from forebay.state.files import write_json
 from forebay.state.sealed import EVERYTHING, MARKER, check_content
 
 SPEC = "model.json"
 WEIGHTS = "weights.safetensors"
+GRAPH = "model.onnx"  # in its place where the library is onnx: the network with its weights
 HISTORY = "history.json"  # training curves: a list of objects, one per epoch
 SIGNATURE = "model.sig"  # signs every other file, where models are signed (`forebay.signing`)
 MAX_SPEC_BYTES = 16 << 20  # most have a few kB; many thousand classes take some MB
@@ -34,7 +38,7 @@ class ModelSpec:
     channels: int
     mean: list[float]  # per channel, 0..1 units; normalisation happens inside the model
     std: list[float]
-    weights_sha256: str  # digest of the safetensors file
+    weights_sha256: str  # digest of the file of weights
     training: dict[str, Any] = field(default_factory=dict)  # settings as resolved, threads, precision, torch, CPU flags
     data: dict[str, Any] = field(default_factory=dict)  # name, source, digest, rows, split_kind, holdout, exceptions, …
     lineage: dict[str, Any] = field(default_factory=dict)  # code_version, mlflow_run_id
@@ -61,6 +65,11 @@ class ModelSpec:
         own = [{name: value for name, value in member.items() if name != COLUMNS} for member in self.members]
         return [ModelSpec(**shared, **values) for values in own]
 
+    @property
+    def weights_name(self) -> str:
+        """The file of the weights in the bundle."""
+        return GRAPH if self.library == ONNX else WEIGHTS
+
     def predicts_like(self, other: "ModelSpec") -> bool:
         """Whether both answer every image alike; data, training and lineage may differ."""
         return all(getattr(self, name) == getattr(other, name) for name in _BEHAVIOUR)
@@ -80,7 +89,7 @@ def check_train_output(folder: Path) -> None:
         DamagedArtifactError: a file is missing or was changed.
     """
     if (folder / MARKER).exists() or not folder.is_dir():
-        check_content(folder, "train", [SPEC, WEIGHTS, EVERYTHING])
+        check_content(folder, "train", [SPEC, EVERYTHING])
 
 
 def write_spec(folder: Path, spec: ModelSpec) -> None:
@@ -95,7 +104,7 @@ def read_spec(folder: Path) -> ModelSpec:
         ModelError: the folder is no bundle, a field is against its rule, or the weights were changed.
     """
     spec = read_unverified_spec(folder)
-    check_weights(folder, spec.weights_sha256)
+    check_weights(folder, spec.weights_sha256, name=spec.weights_name)
     return spec
 
 
@@ -138,21 +147,22 @@ def parse_spec(folder: Path, content: bytes) -> ModelSpec:
     return ModelSpec(**values)
 
 
-def check_weights(folder: Path, wanted_sha256: str, found_sha256: str = "") -> None:
+def check_weights(folder: Path, wanted_sha256: str, found_sha256: str = "", *, name: str = WEIGHTS) -> None:
     """Compare the digest of the weights with the one that the spec, or the registry, names.
 
     Args:
         folder: the bundle.
         wanted_sha256: the digest that the weights should have.
         found_sha256: the digest that they have, where it is known already.
+        name: of their file.
 
     Raises:
         ModelError: they differ, or the weights cannot be read.
     """
-    found = found_sha256 or regular_file_sha256(folder / WEIGHTS)
+    found = found_sha256 or regular_file_sha256(folder / name)
     if found != wanted_sha256:
         raise ModelError(
-            f"{folder / WEIGHTS}: sha256 {found[:12]}… is not the {wanted_sha256[:12]}… that was written with it. The "
+            f"{folder / name}: sha256 {found[:12]}… is not the {wanted_sha256[:12]}… that was written with it. The "
             "bundle was changed or cut short; take it from the registry again."
         )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from forebay.contracts.class_names import name_problem
 from forebay.settings.image_rules import BIT_DEPTHS, FIT_MODES, LONGEST_SIDE
-from forebay.settings.model_names import LIBRARIES
+from forebay.settings.model_names import LIBRARIES, ONNX
 
 FORMAT = 1
 TASK = "image-classification"
@@ -102,6 +102,8 @@ def _check_member(member: Any, values: Mapping[str, Any]) -> None:
             raise ValueError(f"{name!a:.100} {problem}")
     if member["architecture"] == ENSEMBLE:
         raise ValueError(f"an {ENSEMBLE} cannot be a member: put its members beside the others")
+    if member.get("library") == ONNX:
+        raise ValueError("an exported graph (library onnx) cannot be a member")
     _check_channels(member, values["channels"])
 
 
@@ -231,7 +233,7 @@ _OPTIONAL: dict[str, FieldRule] = {
     "lineage": _object,
     "fit": _one_of(*FIT_MODES),
     "bits": _one_of(*BIT_DEPTHS),
-    "library": _one_of(*LIBRARIES),
+    "library": _one_of(*LIBRARIES, ONNX),
     "library_version": _word,
     "task": _one_of(TASK),
     "members": _members,

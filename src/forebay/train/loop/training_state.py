@@ -9,13 +9,13 @@ from torch import Tensor, nn
 from forebay.contracts.manifest import SplitManifest
 from forebay.contracts.shards import DatasetSplit
 from forebay.models import build, standardize
+from forebay.models.memory import usable_memory_bytes
 from forebay.models.resnet9 import ResNet9
 from forebay.models.weights import load_weights
 from forebay.train.checkpoints.checkpoint import Checkpoint
 from forebay.train.loop.batches import derive_seed
 from forebay.train.loop.history import EpochRecord
 from forebay.train.loop.optimize import make_optimizer
-from forebay.train.plan.hardware import usable_memory_bytes
 from forebay.train.plan.resolved_settings import ResolvedSettings
 
 WHITENING_ROWS = 4096  # training rows from which resnet9 computes its fixed first layer

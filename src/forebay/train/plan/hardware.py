@@ -6,7 +6,6 @@ import platform
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 import torch
 
 _KERNEL_FLAGS = (
@@ -57,13 +56,6 @@ def usable_cores(affinity: int, cpu_max: str) -> int:
     if not (quota.isdigit() and period.isdigit()):
         return affinity
     return max(1, min(affinity, math.ceil(int(quota) / int(period))))
-
-
-def usable_memory_bytes() -> int:
-    """Free memory and swap, or less where the control group (`memory.max`) allows less."""
-    free = int(psutil.virtual_memory().available) + int(psutil.swap_memory().free)
-    limit = _read("/sys/fs/cgroup/memory.max").strip()
-    return min(free, int(limit)) if limit.isdigit() else free
 
 
 def _read(path: str) -> str:
