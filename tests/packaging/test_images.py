@@ -39,7 +39,8 @@ def test_every_image_of_the_compiled_pipeline_is_a_target_of_the_dockerfile() ->
 
 def test_what_an_image_installs_is_a_direct_dependency_and_pinned_by_the_one_lock() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    pinned = [*project["dependencies"], *project["optional-dependencies"]["signing"]]
+    extras = project["optional-dependencies"]
+    pinned = [*project["dependencies"], *extras["signing"], *extras["timm"], *extras["onnx"]]
     direct = {re.split("[=<>]", line)[0] for line in pinned}
     locked = {pin.name for pin in lockfile.read((ROOT / "constraints.txt").read_text())}
     for path in REQUIREMENTS:

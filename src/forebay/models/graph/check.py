@@ -49,8 +49,8 @@ def check_graph(file: BufferedReader, shape: GraphShape) -> None:
     file.seek(0)
     if not 0 < size <= MAX_GRAPH_BYTES:
         raise ValueError(f"it has {size} bytes, and a graph has 1 to {MAX_GRAPH_BYTES}")
-    with mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) as mapped, memoryview(mapped) as data:
-        check_graph_bytes(data, shape)
+    mapped = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)  # not closed: an error's frames hold views of it
+    check_graph_bytes(memoryview(mapped), shape)
 
 
 def check_graph_bytes(data: memoryview, shape: GraphShape) -> None:

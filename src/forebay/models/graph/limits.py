@@ -8,5 +8,5 @@ MAX_GRAPH_BYTES = (2 << 30) - 1  # protobuf writes and reads no more
 MAX_HEADER_BYTES = 4 << 20  # all but the weights; 1 200 nodes take 0.1 MiB
 MAX_FIELDS = 200_000  # of all messages together; a node has about fifteen
 MAX_NODES = 20_000
-PIXELS_PER_RUN = 1 << 18  # go through a graph at once; bounds memory whatever the images' size
+PIXELS_PER_RUN = 1 << 17  # go through a graph at once; bounds memory whatever the images' size
 EXTRA = "onnx"  # the extra of the wheel that brings the libraries

@@ -1,5 +1,6 @@
 """A graph that answers, through ONNX Runtime on the CPU."""
 
+import os
 import threading
 from io import BufferedReader
 from typing import Any
@@ -13,7 +14,9 @@ from forebay.models.graph.libraries import import_for_graphs
 from forebay.models.graph.limits import INPUT, OUTPUT, PIXELS_PER_RUN
 from forebay.models.memory import usable_memory_bytes
 
-LEAST_WORKING_MEMORY = 256 << 20  # bytes
+WORKING_MEMORY = 1 << 30  # bytes that all graphs of a process may take to compute, and for each core
+WORKING_MEMORY_PER_CORE = 128 << 20  # as many more; never more than half of what is free
+LEAST_WORKING_MEMORY = 256 << 20
 _lock = threading.Lock()
 _working_memory = 0  # what all graphs of this process may take to compute, in bytes; 0 before the first
 
@@ -108,12 +111,17 @@ def _bound_memory(runtime: Any) -> None:
     with _lock:
         if _working_memory:
             return
-        most = max(LEAST_WORKING_MEMORY, usable_memory_bytes() // 2)
+        most = working_memory_bytes(len(os.sched_getaffinity(0)), usable_memory_bytes())
         kind = runtime.OrtMemoryInfo("Cpu", runtime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, runtime.OrtMemType.DEFAULT)
         as_requested = 1  # and not twice as much each time
         arena = runtime.OrtArenaCfg({"max_mem": most, "arena_extend_strategy": as_requested})
         runtime.create_and_register_allocator(kind, arena)
         _working_memory = most
+
+
+def working_memory_bytes(cores: int, usable_bytes: int) -> int:
+    """What all graphs of a process may take to compute; a server answers up to two requests for each core at once."""
+    return max(LEAST_WORKING_MEMORY, min(WORKING_MEMORY + cores * WORKING_MEMORY_PER_CORE, usable_bytes // 2))
 
 
 def _run_options() -> Any:

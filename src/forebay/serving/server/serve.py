@@ -58,6 +58,7 @@ def serve_home(
     Raises:
         LockHeldError: another server of this state folder runs.
     """
+    torch.set_num_threads(1)  # before the first model is loaded: a graph keeps the number that it finds
     files = ServingFiles.of(home)
     models = ModelManager(ModelRepository())
     with server_lock(files):
@@ -94,6 +95,7 @@ def serve_folder(
         ConfigError: there is no bundle, none can be loaded, or a setting is against its rule.
     """
     config = serve_config(settings)
+    torch.set_num_threads(1)  # as in `serve_home`
     models = ModelManager(ModelRepository())
     models.set_desired(find_bundles(folder, options.name, options.version, options.digest))
     reconciler = ModelReconciler(models)
