@@ -9,6 +9,7 @@ from forebay import container_images
 @dsl.component(base_image=container_images.SPARK, install_kfp_package=False)
 def ingest(
     data: str,
+    source_code: str,
     fingerprint: str,
     code_version: str,
     labels: str,
@@ -41,6 +42,7 @@ def ingest(
 
         config = IngestConfig(
             data=data,
+            source_code=source_code,
             fingerprint=fingerprint,
             code_version=code_version,
             labels=labels,

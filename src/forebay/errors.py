@@ -137,6 +137,8 @@ class DamagedArtifactError(DataError):
 class UserCodeError(ForebayError):
     """Code that the user brought cannot be loaded, raised an exception, or returned what it must not."""
 
+    exit_code = ExitCode.WRONG_USE  # of a command; in a step it ends the step, and the command says that this failed
+
 
 class TrainError(ForebayError):
     """Training cannot begin or go on with these settings; the message names the one to change."""

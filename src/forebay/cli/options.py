@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from forebay.cli.code_settings import fill_in_code
 from forebay.errors import ConfigError
 from forebay.settings import parse_assignments
 from forebay.settings.keys import Scalar
@@ -60,11 +61,11 @@ class RunSettings:
             short: values of further short options; `train_gpus` stands for `train.gpus`, None for one not given.
 
         Raises:
-            ConfigError: a key is unknown, or a value breaks its rule.
+            ConfigError: a key is unknown, a value breaks its rule, or a file of the user's cannot be read.
         """
         given = {**short, "train_model": self.model, "evaluate_name": self.name, "train_seed": self.seed}
         words = [f"{key.replace('_', '.', 1)}={value}" for key, value in given.items() if value is not None]
-        return parse_assignments([*words, *self.assignments])
+        return fill_in_code(parse_assignments([*words, *self.assignments]))
 
 
 setting_options = as_one_argument(

@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 
 from forebay.backend.summary import Summary
+from forebay.cli.code_settings import fill_in_code
 from forebay.cli.options import require_writable
 from forebay.cli.output_redirection import redirect_output_to
 from forebay.cli.render import RunView
@@ -25,7 +26,7 @@ Result = TypeVar("Result")
 
 def parse_step_settings(assignments: tuple[str, ...] | list[str], *steps: str) -> dict[str, Scalar]:
     """The given settings, each a setting of a step that the command calls."""
-    values = parse_assignments(assignments)
+    values = fill_in_code(parse_assignments(assignments))
     check_local_settings(values)
     for key in values:
         if key.partition(".")[0] not in steps:

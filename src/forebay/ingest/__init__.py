@@ -6,11 +6,15 @@ Light on purpose: `forebay.ingest.fingerprint` is imported by every run, Spark o
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from forebay.ingest.records import FingerprintedSource, PartitionedSource, Record, Source
+
 if TYPE_CHECKING:
     from forebay.contracts.manifest import DataManifest
     from forebay.ingest.result import IngestExecutor
     from forebay.settings import IngestConfig
     from forebay.state import StepLog
+
+__all__ = ["FingerprintedSource", "PartitionedSource", "Record", "Source", "ingest"]
 
 
 def ingest(
@@ -32,6 +36,7 @@ def ingest(
         ConfigError: there is nothing at the path, or S3 refuses.
         DataError: the source cannot be read, too much of it is quarantined (the quarantine table is written first),
             or fewer than two classes are left.
+        UserCodeError: the code of a source that somebody wrote failed.
         MachineError: Spark's Java cannot be started.
     """
     from forebay.ingest.step import ingest as run

@@ -16,11 +16,12 @@ from forebay.ingest.source_note import SourceNote
 from forebay.ingest.sources import SOURCE_KINDS, SourceContents, SourceKind, labelled_images, parquet, webdataset
 from forebay.settings import AUTO, IngestConfig
 from forebay.settings.ingest import DIGITS
+from forebay.settings.own_source import parse_own_source
 
 SUPPORTED_KINDS = (
     "Forebay reads folders of images with one sub-folder per class, tar and zip archives of one, WebDataset's tars, "
     "images with a table of labels (ingest.labels), IDX files under MNIST's names, CIFAR-10's binary files, Parquet "
-    "with images and labels, and digits."
+    "with images and labels, digits, and whatever code of your own reads (FILE.py:NAME)."
 )
 
 ARCHIVE_COMPANIONS = (
@@ -77,7 +78,8 @@ def detect_source(config: IngestConfig, work: Path) -> DetectedSource:
         ConfigError: there is nothing at the path, or S3 refuses.
         DataError: it is empty, or an archive that cannot be read.
     """
-    listing = SourceListing(files=[], empty_folders=[]) if config.data == DIGITS else list_source(config.data)
+    no_files = config.data == DIGITS or parse_own_source(config.data) is not None
+    listing = SourceListing(files=[], empty_folders=[]) if no_files else list_source(config.data)
     archive_kind, contents = _open_archives(config, listing, work)
     source_kind = _source_kind(contents)
     kind = archive_kind if archive_kind and source_kind.kind == "folder" else source_kind.kind
@@ -132,6 +134,8 @@ def _is_archive_companion(file: SourceFile) -> bool:
 
 def _advice(files: Sequence[SourceFile]) -> str:
     """What to give instead of files that hold no image."""
+    if len(files) == 1 and files[0].name.endswith(".py"):
+        return f"To let code of your own read the images, name its class: {files[0].name}:NAME."
     if any(has_archive_suffix(file.name) for file in files):
         return (
             "Archives are read where nothing but them and texts lies in a folder, and not inside other archives: "

@@ -7,10 +7,12 @@ from pathlib import Path
 from forebay.ingest.files.listing import list_files
 from forebay.ingest.files.source_file import SourceFile
 from forebay.ingest.files.suffixes import has_archive_suffix
+from forebay.ingest.own.identity import own_source_fingerprint
 from forebay.settings.ingest import DIGITS
+from forebay.settings.own_source import parse_own_source
 
 
-def source_fingerprint(data: str, labels: str = "") -> str:
+def source_fingerprint(data: str, labels: str = "", code: str = "", *, ask: bool = True) -> str:
     """Identify the present content of a source without reading it.
 
     It is made of names, sizes and times of last change (modification and inode) of local files, and of keys, sizes and
@@ -19,13 +21,18 @@ def source_fingerprint(data: str, labels: str = "") -> str:
     Args:
         data: `ingest.data`.
         labels: `ingest.labels`; a table that lies in the source is part of the source.
+        code: `ingest.source_code`.
+        ask: whether to run the code of a source that somebody wrote, to ask it for its `fingerprint`.
 
     Returns:
         A hex digest, or scikit-learn's version for `digits`.
 
     Raises:
         ConfigError: there is nothing at the local path, or S3 refuses.
+        UserCodeError: the code of a source that somebody wrote does not run.
     """
+    if (own := parse_own_source(data)) is not None:
+        return own_source_fingerprint(own, code, ask=ask)
     if data == DIGITS:
         return f"scikit-learn-{version('scikit-learn')}"
     digest = hashlib.sha256()

@@ -8,9 +8,11 @@ from forebay.ingest.detect import detect_source
 from forebay.ingest.index.image_index import check_class_names
 from forebay.ingest.index.parts import INDEX, PartLimits, write_index
 from forebay.ingest.result import IngestResult
+from forebay.ingest.sources import own as own_source
 from forebay.ingest.spark.failures import explain_spark_errors
 from forebay.ingest.spark.passes import Progress, decode_images, group_equal_images, make_decode_job, write_rows
 from forebay.ingest.spark.session import spark_session
+from forebay.ingest.spark.spool_pass import spool_records
 from forebay.ingest.spark.task_storage import TaskStorage
 from forebay.ingest.summary.make_manifest import make_manifest
 from forebay.settings import IngestConfig
@@ -39,9 +41,12 @@ def read_source(
     """
     with ThreadPoolExecutor(1) as pool:
         detected = detect_source(config, scratch)
-        indexing = pool.submit(detected.index)  # while Java starts
+        own = detected.source_kind is own_source.KIND
+        indexing = None if own else pool.submit(detected.index)  # while Java starts
         with spark_session(scratch) as session, explain_spark_errors(config.data):
-            index = work.share_index(indexing.result())
+            if own:
+                spool_records(session, config, work, scratch)
+            index = work.share_index(indexing.result() if indexing else detected.index())
             check_class_names(index, config.data)
             with work.write_file(INDEX) as path:
                 parts = write_index(index, path, limits)

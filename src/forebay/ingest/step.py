@@ -34,7 +34,7 @@ def ingest(
     """Read a source into the row table, the quarantine table and the manifest; see `forebay.ingest`."""
     if executor is None:
         check_local_settings({"ingest.executors": config.executors})
-    fingerprint = source_fingerprint(config.data, config.labels)
+    fingerprint = source_fingerprint(config.data, config.labels, config.source_code)
     with _work_folder(out) as work:
         if config.executors and executor is not None:
             result = executor.read(out, config, log)
@@ -65,7 +65,7 @@ def _log_facts(manifest: DataManifest) -> dict[str, object]:
 
 def _check_unchanged(config: IngestConfig, fingerprint: str) -> None:
     """Refuse a source that changed meanwhile: new rows would be cached under the fingerprint of the old source."""
-    if source_fingerprint(config.data, config.labels) != fingerprint:
+    if source_fingerprint(config.data, config.labels, config.source_code) != fingerprint:
         problem = "it was changed while it was read"
         raise DataError(source=config.data, problem=problem, fix="Run again once nobody writes there.")
 

@@ -7,7 +7,9 @@ from forebay.errors import ConfigError
 from forebay.object_store import is_s3_uri
 from forebay.settings.field import StepConfig, code_version_setting, setting
 from forebay.settings.image_rules import BIT_DEPTHS, CROP, FIT_MODES, LONGEST_SIDE, MAX_PIXELS
+from forebay.settings.own_source import own_source_rule, parse_own_source
 from forebay.settings.rules import AUTO, at_least, auto_or_int, between, matching, memory_at_least, one_of
+from forebay.user_code import code_rule
 
 DIGITS = "digits"
 """The offline default source: the 1 797 real handwritten digits that scikit-learn ships."""
@@ -26,8 +28,14 @@ class IngestConfig(StepConfig):
     data: str = setting(
         DIGITS,
         meaning="Where the images are: digits, a local path or s3://bucket/prefix; an image folder, a tar or zip of "
-        "one, WebDataset's tars, IDX files, CIFAR-10 binary files or Parquet",
-        rule=lambda value: None if value.strip() else "must name a source",
+        "one, WebDataset's tars, IDX files, CIFAR-10 binary files or Parquet; or a source of your own: FILE.py:NAME, "
+        "package.module:NAME, or NAME:// of an installed package, with options behind ?",
+        rule=lambda value: own_source_rule(value) if value.strip() else "must name a source",
+    )
+    source_code: str = setting(
+        "",
+        meaning="The text of FILE.py where ingest.data is FILE.py:NAME (base64 of zlib); the command line fills it in",
+        rule=code_rule,
     )
     fingerprint: str = setting(
         "",
@@ -110,7 +118,7 @@ class IngestConfig(StepConfig):
         0,
         unit="pods",
         meaning="On a cluster with the Spark Operator: pods of one core each that decode the images of an s3:// "
-        "source; 0 runs Spark in the step's own process",
+        "source or one of your own; 0 runs Spark in the step's own process",
         rule=between(0, 1000),
     )
     executor_memory: str = setting(
@@ -121,10 +129,17 @@ class IngestConfig(StepConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.executors and not is_s3_uri(self.data):
+        own = parse_own_source(self.data)
+        if own is not None and self.labels:
             raise ConfigError(
-                f"ingest.executors={self.executors} needs images that all pods reach: ingest.data must "
-                f"start with s3:// or s3a://, got {self.data!r}. Put them there, or set ingest.executors=0."
+                f"ingest.labels={self.labels} is a table of labels for files, and each record of {own.name} brings its "
+                "own label. Leave ingest.labels empty."
+            )
+        if self.executors and own is None and not is_s3_uri(self.data):
+            raise ConfigError(
+                f"ingest.executors={self.executors} needs images that all pods reach: ingest.data must start with "
+                f"s3:// or s3a://, got {self.data!r}. Put them there, let a source of your own read them, or set "
+                "ingest.executors=0."
             )
 
 

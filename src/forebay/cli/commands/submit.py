@@ -110,7 +110,9 @@ run_options = as_one_argument(
 @command("submit")
 @address_options
 @run_options
-@click.option("--data", metavar="URI", help="Short for --set ingest.data=…: s3://BUCKET/PREFIX, or digits.")
+@click.option(
+    "--data", metavar="URI", help="Short for --set ingest.data=…: s3://BUCKET/PREFIX, digits, or FILE.py:NAME."
+)
 @click.option("--gpus", metavar="N", help="Short for --set train.gpus=…: GPUs of the train step's pod.")
 @setting_options
 @click.option("--no-wait", is_flag=True, help="Start the run, and do not follow it.")

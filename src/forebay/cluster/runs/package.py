@@ -4,7 +4,7 @@ import os
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +12,13 @@ from typing import Any
 
 from forebay.errors import ConfigError
 from forebay.ingest.fingerprint import source_fingerprint
+from forebay.ingest.own.paths import local_paths
 from forebay.object_store import is_s3_uri
 from forebay.settings import DeployConfig, IngestConfig, parameter_name
 from forebay.settings.environment import FRESH_VARIABLE
 from forebay.settings.ingest import DIGITS
 from forebay.settings.keys import Scalar
+from forebay.settings.own_source import OwnSource, parse_own_source
 from forebay.state.file_digest import file_sha256
 from forebay.version import VERSION
 
@@ -80,7 +82,10 @@ def run_parameters(
             and it lacks a parameter.
     """
     data = str(settings.get("ingest.data", IngestConfig.data))
-    if data != DIGITS and not is_s3_uri(data):
+    own = parse_own_source(data)
+    if own is not None:
+        _check_reachable(own)
+    elif data != DIGITS and not is_s3_uri(data):
         raise ConfigError(
             f"ingest.data: the pods of a cluster cannot read {data!r} of this machine. Copy it into an object store "
             "and give s3://BUCKET/PREFIX."
@@ -100,13 +105,23 @@ def run_parameters(
             f"The compiled pipeline has no parameter {', '.join(unknown)}: another version of Forebay compiled it. "
             "`forebay compile --out FILE` writes it anew."
         )
-    return {**given, "ingest_fingerprint": _fingerprint(data, labels, warn)}
+    return {**given, "ingest_fingerprint": _fingerprint(data, labels, given, warn)}
 
 
-def _fingerprint(data: str, labels: str, warn: Callable[[str], None]) -> str:
+def _check_reachable(own: OwnSource) -> None:
+    """Refuse a source of the user's that is told to read files of this machine."""
+    if paths := local_paths(own):
+        raise ConfigError(
+            f"ingest.data: the pods of a cluster cannot read {paths[0]!r} of this machine, which {own.name} is called "
+            "with. Put the data where pods reach them, such as an object store, and let the source read them there."
+        )
+
+
+def _fingerprint(data: str, labels: str, given: Mapping[str, Scalar], warn: Callable[[str], None]) -> str:
     """The fingerprint of the data; where this machine cannot read them, one that no cached result has."""
     try:
-        return source_fingerprint(data, labels)
+        code = str(given.get("ingest_source_code", IngestConfig.source_code))
+        return source_fingerprint(data, labels, code, ask=False)
     except ConfigError as error:
         warn(f"{error} The cluster may see it; ingest is computed anew, because a cached one may be of older data.")
         return f"unseen-{uuid.uuid4().hex}"

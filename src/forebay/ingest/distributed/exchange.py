@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from forebay.contracts.manifest import DataManifest
-from forebay.errors import ConfigError, DataError, ForebayError, MachineError
+from forebay.errors import ConfigError, DataError, ForebayError, MachineError, UserCodeError
 from forebay.ingest.result import IngestResult
 from forebay.ingest.spark.task_storage import S3Storage
 from forebay.settings import IngestConfig
@@ -14,7 +14,9 @@ from forebay.settings import IngestConfig
 TASK = "task.json"  # the step writes the settings
 RESULT = "result.json"  # the driver writes last: the result, or why there is none
 OUT = "out"  # folder of the rows and the quarantine table
-ERROR_TYPES: Mapping[str, type[ForebayError]] = {kind.__name__: kind for kind in (ConfigError, MachineError)}
+ERROR_TYPES: Mapping[str, type[ForebayError]] = {
+    kind.__name__: kind for kind in (ConfigError, MachineError, UserCodeError)
+}
 
 
 def write_task(storage: S3Storage, config: IngestConfig) -> None:

@@ -9,11 +9,13 @@ from forebay.settings import AUTO, IngestConfig
 
 WARNINGS_SHOWN = 3
 _WHERE_CLASSES_STAND = {  # by kind of source
+    "code": "each record that the source gives brings the name of its class.",
     "folder": "give a folder that holds one sub-folder per class, or name a table of labels with ingest.labels.",
     "labels": "ingest.label_column names the column of the table that holds them.",
     "parquet": "ingest.label_column names the column, or the key of folders such as label=cat, that holds them.",
 }
 _WHERE_LABELS_STAND = {  # by kind of source
+    "code": " Each record that the source gives brings its label.",
     "folder": " Images get their label from the folder they lie in, one sub-folder per class, or from a table that "
     "ingest.labels names.",
     "labels": " Images get their label from the line of the table that names them.",

@@ -22,6 +22,9 @@ class TaskStorage(Protocol):
     def write_file(self, name: str) -> AbstractContextManager[Path]:
         """Give a local path for the block. If it ends without an error, its file appears whole under the name."""
 
+    def address(self, name: str) -> str:
+        """Where the named file lies, as an index names it."""
+
     def open_file(self, name: str) -> AbstractContextManager[Path | BinaryIO]:
         """Open the named file in a form that pyarrow accepts."""
 
@@ -42,6 +45,10 @@ class LocalStorage:
         temporary = target.with_suffix(".tmp")
         yield temporary
         temporary.replace(target)
+
+    def address(self, name: str) -> str:
+        """As `TaskStorage.address`."""
+        return str(self.folder / name)
 
     @contextmanager
     def open_file(self, name: str) -> Iterator[Path]:
@@ -72,10 +79,14 @@ class S3Storage:
             yield path
             self.folder.upload(path, name)
 
+    def address(self, name: str) -> str:
+        """As `TaskStorage.address`."""
+        return f"{self.uri}/{name}"
+
     @contextmanager
     def open_file(self, name: str) -> Iterator[BinaryIO]:
         """As `TaskStorage.open_file`; only the ranges that are read are fetched."""
-        uri = f"{self.uri}/{name}"
+        uri = self.address(name)
         with open_file(SourceFile(path=name, uri=uri, size=object_size(uri))) as stream:
             yield stream
 

@@ -8,6 +8,7 @@ from anyascii import anyascii
 
 from forebay.ingest.unicode_form import nfc
 from forebay.settings.ingest import DIGITS
+from forebay.settings.own_source import parse_own_source
 
 MAX_NAME_CHARACTERS = 63  # the limit of a registered model's name
 GENERIC_NAMES = frozenset((
@@ -48,6 +49,8 @@ def name_warning(data: str, name: str) -> list[str]:
 
 
 def _last_part(data: str) -> str:
+    if (own := parse_own_source(data)) is not None:
+        return own.short_name
     if "://" in data:
         return data.rstrip("/").rpartition("/")[2]
     return data if data == DIGITS else Path(data).expanduser().resolve().name

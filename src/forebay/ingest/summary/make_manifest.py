@@ -1,5 +1,6 @@
 """Makes the manifest: what ingest knows about the dataset, and what a person should know."""
 
+import hashlib
 from collections import Counter
 from dataclasses import asdict
 
@@ -37,6 +38,7 @@ def make_manifest(
         "size": f"{target.shape.height}x{target.shape.width}",
         "channels": str(target.shape.channels),
         "bits": str(target.bits),
+        "source_code": hashlib.sha256(config.source_code.encode()).hexdigest() if config.source_code else "",
     }
     return DataManifest(
         name=dataset_name(config.data),

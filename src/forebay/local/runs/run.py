@@ -13,6 +13,7 @@ from forebay.backend.protocol import RunRequest
 from forebay.backend.summary import Event, Summary, summarize
 from forebay.errors import DamagedFileError, MachineError
 from forebay.ingest.fingerprint import absolute_labels, source_fingerprint
+from forebay.ingest.own.paths import local_paths
 from forebay.local.runs.cache import clear_cache
 from forebay.local.runs.conclude import conclude_run
 from forebay.local.runs.engine_process import EngineProcess
@@ -23,6 +24,7 @@ from forebay.local.server.launch import ServerOptions
 from forebay.settings import IngestConfig, parameter_name
 from forebay.settings.ingest import DIGITS
 from forebay.settings.keys import Scalar
+from forebay.settings.own_source import parse_own_source
 from forebay.signals import interrupt_status
 from forebay.state import Home, RunFolder, write_json
 from forebay.state.events import read_events
@@ -58,7 +60,9 @@ def run_pipeline(
         if request.fresh:
             clear_cache(home.cache)
         _end_leftover_containers(home, server_options.runner)
-        parameters = _parameters(request.settings)  # only now: while we waited for the lock the data may have changed
+        parameters = _parameters(
+            request.settings, server_options.runner
+        )  # only now: while we waited for the lock the data may have changed
         run = home.new_run()
         write_json(run.plan, _plan(request, parameters, server_options.runner))
         start = time.monotonic()
@@ -71,7 +75,9 @@ def run_pipeline(
 
 
 def _plan(request: RunRequest, parameters: dict[str, Scalar], runner: Runner) -> dict[str, Any]:
-    sources = (str(parameters["ingest_data"]), str(parameters["ingest_labels"]))
+    data = str(parameters["ingest_data"])
+    own = parse_own_source(data)
+    sources = [*(local_paths(own) if own else [data]), str(parameters["ingest_labels"])]
     return {
         "pipeline": str(compiled_pipeline()),
         "parameters": parameters,
@@ -103,18 +109,20 @@ def _may_have_containers(run: RunFolder) -> bool:
         return True
 
 
-def _parameters(settings: Mapping[str, Scalar]) -> dict[str, Scalar]:
+def _parameters(settings: Mapping[str, Scalar], runner: Runner) -> dict[str, Scalar]:
     given = {parameter_name(key): value for key, value in settings.items()}
     data = _absolute(str(given.get("ingest_data", IngestConfig.data)))
     labels = absolute_labels(data, str(given.get("ingest_labels", IngestConfig.labels)))
-    fingerprint = source_fingerprint(data, labels)
+    code = str(given.get("ingest_source_code", IngestConfig.source_code))
+    fingerprint = source_fingerprint(data, labels, code, ask=runner != "docker")
     ingest = {"ingest_data": data, "ingest_labels": labels, "ingest_fingerprint": fingerprint}
     return {**given, **ingest, "code_version": code_version()}
 
 
 def _absolute(data: str) -> str:
     """A local path in full, so that steps and later readers of the lineage need not know this folder."""
-    return data if data == DIGITS or "://" in data else str(Path(data).expanduser().absolute())
+    elsewhere = data == DIGITS or "://" in data or parse_own_source(data) is not None
+    return data if elsewhere else str(Path(data).expanduser().absolute())
 
 
 def _watch(

@@ -34,10 +34,12 @@ def ingest_config(values: SettingValues) -> IngestConfig:
 
     Raises:
         ConfigError: there is no data.
+        UserCodeError: the code of a source that somebody wrote does not run.
     """
     data = str(values.get("ingest.data", IngestConfig.data))
     labels = str(values.get("ingest.labels", IngestConfig.labels))
-    fingerprint = source_fingerprint(data, labels)
+    code = str(values.get("ingest.source_code", IngestConfig.source_code))
+    fingerprint = source_fingerprint(data, labels, code)
     return step_config(IngestConfig, values, fingerprint=fingerprint, code_version=code_version())
 
 
