@@ -1,5 +1,6 @@
 """The train step in a process that a test may kill: DATASET OUT EVENTS in, progress of every step in EVENTS."""
 
+import json
 import os
 import signal
 import sys
@@ -103,7 +104,7 @@ def main() -> None:
     log = EveryStep(name="train", run_id="child", home=home, events=events)
     if place := os.environ.get("LASTS_IN"):
         compute_for_minutes(place == "step", int(os.environ["LASTS_AT"]), log)
-    fit(dataset, out, TrainConfig(**SMALL_TRAINING), log)
+    fit(dataset, out, TrainConfig(**{**SMALL_TRAINING, **json.loads(os.environ.get("CHANGES", "{}"))}), log)
 
 
 if __name__ == "__main__":

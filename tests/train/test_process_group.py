@@ -91,6 +91,18 @@ def test_two_processes_get_the_weights_of_one_with_uneven_shares_class_weights_a
     assert json.loads((two / "model.json").read_text())["training"]["processes"] == 2
 
 
+def test_two_processes_train_the_members_of_one_process_one_after_the_other(torchrun: Torchrun) -> None:
+    settings = {
+        "model": "lenet5", "width": "auto", "optimizer": "sgd", "epochs": "1", "members": 2,
+    }  # fmt: skip
+    one, two = (torchrun.train(count, f"out-{count}", **settings) for count in (1, 2))
+    expected, found = load_file(one / "weights.safetensors"), load_file(two / "weights.safetensors")
+    assert expected.keys() == found.keys()
+    assert {name.partition(".")[0] for name in found} == {"0", "1"}
+    for name, tensor in expected.items():
+        assert torch.allclose(tensor, found[name], rtol=0, atol=TIGHT * float(tensor.abs().max())), name
+
+
 def test_with_batch_norm_two_processes_are_as_accurate_as_one(torchrun: Torchrun) -> None:
     one, two = (torchrun.train(count, f"out-{count}", early_stop_epochs=9) for count in (1, 2))
     for curve in ("train_accuracy", "validation_accuracy"):

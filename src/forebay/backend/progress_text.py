@@ -27,6 +27,7 @@ def short_progress_text(progress: Mapping[str, Any], width: int) -> str:
 def measure_texts(measures: Mapping[str, float]) -> list[str]:
     """The measures of a training, those that matter most first."""
     wanted: dict[str, Callable[[float], str]] = {
+        "member": lambda member: _member_text(member, measures),
         "epoch": lambda epoch: f"epoch {epoch:g}/{measures.get('epochs', 0):g}",
         "loss": lambda loss: f"loss {loss:.3f}",
         "accuracy": lambda accuracy: f"acc {accuracy:.1%}",
@@ -41,7 +42,15 @@ def epoch_text(event: Mapping[str, Any]) -> str:
     """The end of an epoch: `epoch 4/16: train loss 0.612, acc 78.9%; validation loss 0.701, acc 75.2%`."""
     measures = event["measures"]
     parts = [_split_text(measures, split) for split in ("train", "validation")]
-    return f"epoch {event['epoch']:g}/{event['epochs']:g}: {'; '.join(filter(None, parts))}"
+    epoch = f"epoch {event['epoch']:g}/{event['epochs']:g}"
+    if "member" in measures:
+        epoch = SEPARATOR.join([_member_text(measures["member"], measures), epoch])
+    return f"{epoch}: {'; '.join(filter(None, parts))}"
+
+
+def _member_text(member: float, measures: Mapping[str, float]) -> str:
+    """Which of the networks that a step trains."""
+    return f"member {member:g} of {measures.get('members', 0):g}"
 
 
 def _split_text(measures: Mapping[str, float], split: str) -> str:

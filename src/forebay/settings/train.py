@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from forebay.errors import ConfigError
+from forebay.settings.ensembles import MOST_MEMBERS, versions_rule
 from forebay.settings.field import StepConfig, code_version_setting, setting
 from forebay.settings.gpu import GPU_RESOURCE, gpu_resource_rule
 from forebay.settings.rules import (
@@ -16,6 +18,8 @@ from forebay.settings.rules import (
     memory_amount,
     one_of,
 )
+
+LARGEST_SEED = 2**31 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +94,19 @@ class TrainConfig(StepConfig):
         rule=auto_or_int(1),
     )
     seed: int = setting(
-        0, meaning="Seed of weights, order and augmentation; never of the split", rule=between(0, 2**31 - 1)
+        0, meaning="Seed of weights, order and augmentation; never of the split", rule=between(0, LARGEST_SEED)
+    )
+    members: int = setting(
+        1,
+        unit="networks",
+        meaning="Networks to train, with the seeds seed, seed + 1, …; the mean of their probabilities answers",
+        rule=between(1, MOST_MEMBERS),
+    )
+    ensemble: str = setting(
+        "",
+        meaning="Registered versions that become one model in place of a training, such as digits/3,digits/5; "
+        "`forebay ensemble` fills it in",
+        rule=versions_rule(),
     )
     gpus: str = setting(
         "0",
@@ -119,3 +135,16 @@ class TrainConfig(StepConfig):
         meaning="Time between checkpoints inside an epoch; one follows every epoch as well",
         rule=at_least(1),
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.ensemble and self.members > 1:
+            raise ConfigError(
+                f"train.members={self.members} trains networks, and train.ensemble={self.ensemble} takes those of "
+                "registered versions. Give one of them."
+            )
+        if self.seed + self.members - 1 > LARGEST_SEED:
+            raise ConfigError(
+                f"train.seed={self.seed} with train.members={self.members} goes past the largest seed {LARGEST_SEED}. "
+                "Lower train.seed."
+            )

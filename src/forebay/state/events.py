@@ -4,7 +4,8 @@ Event kinds, each an object with `time` (ISO 8601, UTC), `step` and `kind`:
 
 - `started`
 - `progress`: `done`, `total`, `unit`, and `measures` (numbers by name) where the step measures something on its way; a
-  training `epoch`, `epochs`, `loss`, `accuracy`, `learning_rate`, `images_per_s` and `seconds_left`
+  training `epoch`, `epochs`, `loss`, `accuracy`, `learning_rate`, `images_per_s` and `seconds_left`, and
+  one of several networks also `member` and `members`
 - `epoch`: `epoch`, `epochs`, and its `measures`, as the training curves name them
 - `warning`: `text`
 - `result`: facts of the step, any JSON

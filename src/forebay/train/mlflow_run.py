@@ -9,7 +9,7 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from forebay import tracking
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 TRAINING_TAG = "forebay.training_id"
+PARENT_TAG = "mlflow.parentRunId"  # MLflow's own: its pages show a run below its parent
 
 ADVICE = "Check MLFLOW_TRACKING_URI, or the disk and mlflow.db of the state folder."
 
@@ -34,8 +35,17 @@ class TrackedRun:
 
     def __init__(
         self, home: Home, training_id: str, name: str, parameters: dict[str, Any], tags: dict[str, str],
-        warn: Callable[[str], None],
+        warn: Callable[[str], None], *, is_member: bool = False, members: Sequence[str] = (),
     ) -> None:  # fmt: skip
+        """Begin to write.
+
+        Args:
+            is_member: whether it is one of several trainings of a step: it never writes into a run of the step's.
+            members: ids of the runs that are to stand below this one.
+        """
+        self.training_id = training_id
+        self._is_member = is_member
+        self._members = members
         self.run_id: str | None = None
         self._home = home
         self._tags = {**tags, TRAINING_TAG: training_id, "mlflow.runName": name}
@@ -68,6 +78,8 @@ class TrackedRun:
         try:
             client = tracking.client(self._home)
             self.run_id = self._open(client)
+            for member in self._members:
+                client.set_tag(member, PARENT_TAG, self.run_id)
             self._write_epochs(client, self.run_id)
         except Exception as error:  # a store or a network may raise anything
             refused = refused_status(error)
@@ -78,7 +90,7 @@ class TrackedRun:
 
     def _open(self, client: "MlflowClient") -> str:
         given = os.environ.get(MLFLOW_RUN_ID)
-        if given:
+        if given and not self._is_member:
             return self._adopt(client, given)
         experiment = tracking.experiment_id(client, self._home)
         query = f"tags.`{TRAINING_TAG}` = '{self._tags[TRAINING_TAG]}'"

@@ -1,21 +1,48 @@
 """What the train step writes: the bundle, the training curves and a few example rows."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
+from forebay.contracts.bundles.ensemble_spec import ensemble_spec
 from forebay.contracts.bundles.examples import example_rows, write_examples
 from forebay.contracts.bundles.spec import HISTORY, ModelSpec
 from forebay.models import save_bundle
 from forebay.models.architectures import library_version
+from forebay.models.bundle_files import ensemble_weights
 from forebay.state import seal, write_json
-from forebay.train.loop.training_state import TrainingState
-from forebay.train.plan.training_plan import TrainingPlan
+from forebay.train.session import TrainedNetwork
 
 
-def write_outputs(plan: TrainingPlan, state: TrainingState, mlflow_run_id: str | None, out: Path) -> ModelSpec:
-    """Write the bundle of a finished training and seal its folder."""
-    data = plan.data
-    spec = ModelSpec(
+def write_outputs(members: Sequence[TrainedNetwork], mlflow_run_id: str | None, out: Path) -> ModelSpec:
+    """Write the bundle of a finished training and seal its folder.
+
+    Args:
+        members: the trained network, or several that answer together.
+        mlflow_run_id: the run to which the model belongs.
+        out: receives the files.
+
+    Raises:
+        ModelError: several networks cannot be one model.
+    """
+    only = members[0]
+    if len(members) == 1:
+        spec = save_bundle(out, _network_spec(only, mlflow_run_id), only.weights)
+    else:
+        weights = ensemble_weights([member.weights for member in members])
+        spec = save_bundle(out, _ensemble_spec(members, mlflow_run_id), weights)
+    write_json(out / HISTORY, _history(members))
+    data = only.plan.data
+    rows = example_rows(data.height, data.width, data.channels)
+    write_examples(out, only.plan.open_split("test").images_NHWC(0, rows))
+    seal(out)
+    return spec
+
+
+def _network_spec(trained: TrainedNetwork, mlflow_run_id: str | None) -> ModelSpec:
+    plan, data = trained.plan, trained.plan.data
+    return ModelSpec(
         library=plan.settings.library, library_version=library_version(plan.settings.library),
         architecture=plan.settings.model,
         options=plan.settings.options,
@@ -27,9 +54,25 @@ def write_outputs(plan: TrainingPlan, state: TrainingState, mlflow_run_id: str |
         data=data.data_facts,
         lineage={"code_version": plan.code_version, "mlflow_run_id": mlflow_run_id},
     )  # fmt: skip
-    spec = save_bundle(out, spec, state.final_weights())
-    write_json(out / HISTORY, [asdict(record) for record in state.history])
-    rows = example_rows(data.height, data.width, data.channels)
-    write_examples(out, plan.open_split("test").images_NHWC(0, rows))
-    seal(out)
-    return spec
+
+
+def _ensemble_spec(members: Sequence[TrainedNetwork], mlflow_run_id: str | None) -> ModelSpec:
+    seeds = [member.plan.settings.seed for member in members]
+    models = {f"seed {seed}": _network_spec(member, None) for seed, member in zip(seeds, members, strict=True)}
+    first = next(iter(models.values()))
+    origins = [
+        {"name": name, "mlflow_run_id": member.mlflow_run_id} for name, member in zip(models, members, strict=True)
+    ]
+    return ensemble_spec(
+        models, first.classes,
+        training={**first.training, "members": len(members), "seeds": seeds},
+        data=first.data,
+        lineage={**first.lineage, "mlflow_run_id": mlflow_run_id, "members": origins},
+    )  # fmt: skip
+
+
+def _history(members: Sequence[TrainedNetwork]) -> list[dict[str, Any]]:
+    """The curves; those of several members one after the other, each point with the number of its member."""
+    if len(members) == 1:
+        return [asdict(record) for record in members[0].history]
+    return [{"member": member.plan.place.number, **asdict(record)} for member in members for record in member.history]

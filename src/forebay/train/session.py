@@ -4,8 +4,10 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 import torch
+from torch import Tensor
 
 from forebay.object_store import SHORT_TIMEOUTS, ObjectFolder
 from forebay.settings.cluster_environment import CHECKPOINT_STORE
@@ -59,6 +61,30 @@ def _restore(state: TrainingState, checkpoint: Checkpoint | None, group: Process
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrainedNetwork:
+    """The outcome of one training; its weights are on the CPU."""
+
+    plan: TrainingPlan
+    weights: dict[str, Tensor]
+    history: list[EpochRecord]
+    best_epoch: int
+    training_id: str
+    mlflow_run_id: str | None  # None where MLflow could not be written
+
+    @classmethod
+    def of(cls, plan: TrainingPlan, state: TrainingState, training_id: str, mlflow_run_id: str | None) -> Self:
+        """What is kept of the state of a finished training."""
+        return cls(
+            plan=plan,
+            weights={name: tensor.detach().cpu() for name, tensor in state.final_weights().items()},
+            history=state.history,
+            best_epoch=state.best_epoch,
+            training_id=training_id,
+            mlflow_run_id=mlflow_run_id,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainingSession:
     """What rank 0 trains with: it writes checkpoints, curves and messages. The checkpoints' lock is held."""
 
@@ -68,11 +94,8 @@ class TrainingSession:
     timeouts: TrainTimeouts
     log: StepLog
 
-    def run(self) -> tuple[TrainingState, str | None]:
+    def run(self) -> TrainedNetwork:
         """Train to the end.
-
-        Returns:
-            The final state, and the id of the MLflow run; None where MLflow could not be written.
 
         Raises:
             SystemExit: a stop was requested; a checkpoint is written.
@@ -86,6 +109,7 @@ class TrainingSession:
                     tracked.log_epoch(record)  # an epoch that the run has already is not written again
                 stop.before_forced_exit = lambda: self._save_before_exit(loop, tracked, stop)
                 loop.run(self._callbacks(loop, tracked, stop))
+                stopped = stop.acknowledge()
         except TrainingInterrupt:
             self.checkpoints.flush(self.timeouts.upload_on_stop_s)
             tracked.finish("KILLED", stop.seconds_left())
@@ -94,17 +118,21 @@ class TrainingSession:
             tracked.finish("FAILED", self.timeouts.mlflow_on_failure_s)
             raise
         self.checkpoints.flush(self.timeouts.upload_at_end_s)
-        return loop.state, tracked.finish("FINISHED", self.timeouts.mlflow_at_end_s)
+        run_id = tracked.finish("FINISHED", self.timeouts.mlflow_at_end_s)
+        if stopped and plan.place.number < plan.place.count:  # the next one would not hear of it
+            raise SystemExit(stop.exit_status)
+        return TrainedNetwork.of(plan, loop.state, tracked.training_id, run_id)
 
     def _begin_mlflow_run(self) -> TrackedRun:
-        plan, data = self.plan, self.plan.data
+        plan = self.plan
         return TrackedRun(
             self.log.home,
             self.checkpoints.training_id(self.log.warn),
-            name=f"{data.name}-{plan.settings.model}",
-            parameters={**plan.training_facts, "data_digest": data.data_digest, "split_digest": data.digest},
-            tags={"forebay.code_version": plan.code_version, "forebay.data": data.name},
+            name=f"{plan.mlflow_name} {plan.place.words}".strip(),
+            parameters=plan.mlflow_parameters,
+            tags=plan.mlflow_tags,
             warn=self.log.warn,
+            is_member=plan.place.count > 1,
         )
 
     def _callbacks(self, loop: TrainingLoop, tracked: TrackedRun, stop: StopRequest) -> TrainingCallbacks:
@@ -123,15 +151,29 @@ class TrainingSession:
 
         def on_epoch_end(record: EpochRecord) -> None:
             tracked.log_epoch(record)
-            self.log.epoch(record.epoch, self.plan.settings.epochs, record.measures(), is_last=state.finished)
+            measures = {**record.measures(), **self.plan.place.measures}
+            self.log.epoch(record.epoch, self.plan.settings.epochs, measures, is_last=state.finished)
 
         return TrainingCallbacks(
-            on_step=lambda done, total: self.log.progress(done, total, "steps", loop.measures),
+            on_step=lambda done, total: self._show_step(done, total, loop.measures),
             on_epoch_end=on_epoch_end,
             save_checkpoint=save_checkpoint,
             is_checkpoint_due=lambda: time.monotonic() - last >= self.plan.checkpoint_s,
             should_stop=stop.acknowledge,
         )
+
+    def _show_step(self, done: int, total: int, measures: Callable[[], dict[str, float]]) -> None:
+        """Show how far the step is, over all networks that it trains."""
+        place = self.plan.place
+        others = (place.count - place.number) * total  # steps of the members to come
+
+        def all_measures() -> dict[str, float]:
+            found = {**measures(), **place.measures}
+            if others and done < total and "seconds_left" in found:
+                found["seconds_left"] *= 1 + others / (total - done)
+            return found
+
+        self.log.progress(done + (place.number - 1) * total, place.count * total, "steps", all_measures)
 
     def _save_before_exit(self, loop: TrainingLoop, tracked: TrackedRun, stop: StopRequest) -> None:
         """Save while the main thread is in a step that lasts; the process ends after this.

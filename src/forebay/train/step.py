@@ -1,5 +1,6 @@
 """The train step as the pipeline calls it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from forebay.contracts.manifest import SplitManifest
@@ -7,17 +8,19 @@ from forebay.settings import TrainConfig
 from forebay.settings.cluster_only import check_local_settings
 from forebay.signals import StopTimeouts, stop_request
 from forebay.state import StepLog
+from forebay.train.checkpoints.checkpoint import checkpoint_key
 from forebay.train.loop.callbacks import TrainingCallbacks
-from forebay.train.loop.history import final_metrics
+from forebay.train.loop.history import final_metrics, mean_metrics
 from forebay.train.loop.training_loop import TrainingInterrupt
-from forebay.train.loop.training_state import TrainingState
+from forebay.train.mlflow_run import TrackedRun
 from forebay.train.outputs import write_outputs
 from forebay.train.plan.hardware import inspect_hardware
 from forebay.train.plan.resolved_settings import ResolvedSettings, resolve_settings
-from forebay.train.plan.training_plan import TrainingPlan, check_learnable
+from forebay.train.plan.training_plan import MemberPlace, TrainingPlan, check_learnable
 from forebay.train.process_group import SINGLE_PROCESS, ProcessGroup
+from forebay.train.registered_ensemble import assemble
 from forebay.train.result import TrainExecutor, TrainResult
-from forebay.train.session import TrainingSession, open_checkpoints, prepare_loop
+from forebay.train.session import TrainedNetwork, TrainingSession, open_checkpoints, prepare_loop
 from forebay.train.timeouts import TrainTimeouts
 from forebay.train.torch_limits import explained_memory_errors, torch_threads
 from forebay.version import code_version
@@ -32,10 +35,11 @@ def fit(
     executor: TrainExecutor | None = None,
     timeouts: TrainTimeouts = TrainTimeouts(),  # noqa: B008 - frozen
 ) -> TrainResult:
-    """Train a network on a prepared dataset and write its bundle.
+    """Train a network on a prepared dataset, or several that answer together, and write the bundle.
 
     An interrupted training goes on from its last checkpoint and ends with the weights that it would have had. For a
-    finished training only the outputs are written again.
+    finished training only the outputs are written again. With `train.ensemble` nothing is trained: the networks of
+    registered versions become the bundle.
 
     Args:
         dataset: output folder of preprocess.
@@ -53,22 +57,23 @@ def fit(
         LockHeldError: the same training runs already.
         SystemExit: SIGTERM or SIGINT arrived; a checkpoint is written.
     """
+    if config.ensemble:
+        return assemble(dataset, out, config, log, timeouts)
     if config.nodes > 1 and group.world_size == 1:
         if executor is None:
             check_local_settings({"train.nodes": config.nodes})
         else:
             return executor.train(dataset, out, config, log)
-    plan = _plan(dataset, config, group)
-    state, mlflow_run_id = _run_session(plan, group, timeouts, log)
-    spec = write_outputs(plan, state, mlflow_run_id, out)
-    metrics = final_metrics(state.history, state.best_epoch)
-    log.result(training={"settings": plan.training_facts, "metrics": metrics, "mlflow_run_id": mlflow_run_id})
+    members = [_run_session(plan, group, timeouts, log) for plan in _plans(dataset, config, group)]
+    mlflow_run_id = members[0].mlflow_run_id if len(members) == 1 else _group_runs(members, timeouts, log)
+    spec = write_outputs(members, mlflow_run_id, out)
+    each = [final_metrics(member.history, member.best_epoch) for member in members]
+    metrics = each[0] if len(each) == 1 else mean_metrics(each)
+    log.result(training={"settings": spec.training, "metrics": metrics, "mlflow_run_id": mlflow_run_id})
     return TrainResult(spec=spec, metrics=metrics)
 
 
-def _run_session(
-    plan: TrainingPlan, group: ProcessGroup, timeouts: TrainTimeouts, log: StepLog
-) -> tuple[TrainingState, str | None]:
+def _run_session(plan: TrainingPlan, group: ProcessGroup, timeouts: TrainTimeouts, log: StepLog) -> TrainedNetwork:
     """Train while the lock of the training's checkpoints is held."""
     checkpoints = open_checkpoints(plan, log)
     holder = f"the train step of run {log.run_id or 'unknown'}"
@@ -80,20 +85,46 @@ def _run_session(
         return session.run()
 
 
+def _group_runs(members: list[TrainedNetwork], timeouts: TrainTimeouts, log: StepLog) -> str | None:
+    """One MLflow run above those of the members: the model belongs to it. Returns its id."""
+    plan = members[0].plan
+    run = TrackedRun(
+        log.home,
+        checkpoint_key({"members": [member.training_id for member in members]}),
+        name=f"{plan.mlflow_name} x{len(members)}",
+        parameters={**plan.mlflow_parameters, "members": len(members)},
+        tags=plan.mlflow_tags,
+        warn=log.warn,
+        members=[member.mlflow_run_id for member in members if member.mlflow_run_id],
+    )
+    return run.finish("FINISHED", timeouts.mlflow_at_end_s)
+
+
 def train_other_rank(dataset: Path, config: TrainConfig, group: ProcessGroup) -> None:
     """Train in a process that is not rank 0: the same steps as `fit`, nothing written.
 
     Raises:
         The same errors as `fit`.
     """
-    plan = _plan(dataset, config, group)
-    threads = torch_threads(plan.settings.threads)
-    try:
-        with stop_request(StopTimeouts()) as stop, explained_memory_errors(plan.settings), threads:
-            loop = prepare_loop(plan, group, lambda: None)
-            loop.run(TrainingCallbacks.writing_nothing(stop.acknowledge))
-    except TrainingInterrupt:
-        raise SystemExit(stop.exit_status) from None
+    for plan in _plans(dataset, config, group):
+        threads = torch_threads(plan.settings.threads)
+        try:
+            with stop_request(StopTimeouts()) as stop, explained_memory_errors(plan.settings), threads:
+                loop = prepare_loop(plan, group, lambda: None)
+                loop.run(TrainingCallbacks.writing_nothing(stop.acknowledge))
+        except TrainingInterrupt:
+            raise SystemExit(stop.exit_status) from None
+
+
+def _plans(dataset: Path, config: TrainConfig, group: ProcessGroup) -> list[TrainingPlan]:
+    """The trainings of the step, one for each member: the same but for their seeds."""
+    return [
+        replace(
+            _plan(dataset, replace(config, members=1, seed=config.seed + number), group),
+            place=MemberPlace(number + 1, config.members),
+        )
+        for number in range(config.members)
+    ]
 
 
 def _plan(dataset: Path, config: TrainConfig, group: ProcessGroup) -> TrainingPlan:

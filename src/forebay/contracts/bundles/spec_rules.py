@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from forebay.contracts.class_names import name_problem
+from forebay.settings.ensembles import MOST_MEMBERS
 from forebay.settings.image_rules import BIT_DEPTHS, FIT_MODES, LONGEST_SIDE
 from forebay.settings.model_names import LIBRARIES, ONNX
 
@@ -15,7 +16,7 @@ MAX_CLASSES = 1 << 20
 MAX_IMAGE_PIXELS = 1 << 24  # a forward pass takes memory for each
 MAX_WORD_CHARACTERS = 255  # in names, digests and the like
 ENSEMBLE = "ensemble"  # the architecture of a model whose answer is the mean of several networks
-MEMBERS = (2, 32)  # fewest and most networks of an ensemble
+MEMBERS = (2, MOST_MEMBERS)  # fewest and most networks of an ensemble
 NETWORK_FIELDS = (  # what each member of an ensemble has of its own
     "library", "library_version", "architecture", "options", "mean", "std",
 )  # fmt: skip
@@ -208,6 +209,13 @@ def _digest(value: Any) -> str:
     return "" if right else f"must be a sha256 in 64 hex digits, is {value!r:.100}"
 
 
+def _origins(value: Any) -> str:
+    right = isinstance(value, list) and all(
+        isinstance(each, dict) and isinstance(each.get("name"), str) and not _word(each["name"]) for each in value
+    )
+    return "" if right else f"must be a list of objects with a name of one line, is {value!r:.100}"
+
+
 def _moved_rows(value: Any) -> str:
     right = isinstance(value, dict) and all(
         isinstance(rows, list) and all(isinstance(row, str) and _ROW.fullmatch(row) for row in rows)
@@ -243,5 +251,5 @@ _FACTS: dict[str, dict[str, FieldRule]] = {
         "name": _name, "digest": _word, "source": _text, "split_kind": _word, "holdout": _fraction,
         "validation": _fraction, "exceptions": _moved_rows,
     },
-    "lineage": {"code_version": _word, "mlflow_run_id": _word},
+    "lineage": {"code_version": _word, "mlflow_run_id": _word, "members": _origins},
 }  # fmt: skip

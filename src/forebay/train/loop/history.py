@@ -1,5 +1,6 @@
 """The training curves: one record per epoch."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 CURVES = ("learning_rate", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "images_per_s")
@@ -40,3 +41,9 @@ def final_metrics(history: list[EpochRecord], best_epoch: int) -> dict[str, floa
         "images_per_s": sum(each.images for each in history) / max(sum(each.seconds for each in history), 1e-9),
     }
     return {name: value for name, value in values.items() if value is not None}
+
+
+def mean_metrics(members: Sequence[dict[str, float]]) -> dict[str, float]:
+    """The numbers of several trainings: `epochs` of all together, and the mean of every other one."""
+    means = {name: sum(each[name] for each in members) / len(members) for name in members[0]}
+    return {**means, "epochs": sum(each["epochs"] for each in members), "members": float(len(members))}

@@ -13,6 +13,27 @@ from forebay.train.plan.hardware import HardwareInfo
 from forebay.train.plan.resolved_settings import ResolvedSettings
 
 
+@dataclass(frozen=True)
+class MemberPlace:
+    """Which of the networks that a step trains, one after the other."""
+
+    number: int = 1  # counted from 1
+    count: int = 1
+
+    @property
+    def words(self) -> str:
+        """For a person; empty where there is one network only."""
+        return f"member {self.number} of {self.count}" if self.count > 1 else ""
+
+    @property
+    def measures(self) -> dict[str, float]:
+        """For events of the training; empty where there is one network only."""
+        return {"member": float(self.number), "members": float(self.count)} if self.count > 1 else {}
+
+
+ONLY_MEMBER = MemberPlace()
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainingPlan:
     """One training."""
@@ -23,6 +44,7 @@ class TrainingPlan:
     hardware: HardwareInfo
     code_version: str
     checkpoint_s: int
+    place: MemberPlace = ONLY_MEMBER  # nothing of the training depends on it
 
     @property
     def key(self) -> str:
@@ -41,6 +63,21 @@ class TrainingPlan:
         """The resolved settings and the hardware, for the bundle and MLflow."""
         hardware = {"torch": self.hardware.torch, "cpu_flags": list(self.hardware.cpu_flags)}
         return {**self.settings.as_dict(), **hardware, "device_name": self.hardware.device_name}
+
+    @property
+    def mlflow_name(self) -> str:
+        """What its MLflow run is called."""
+        return f"{self.data.name}-{self.settings.model}"
+
+    @property
+    def mlflow_parameters(self) -> dict[str, Any]:
+        """The parameters of its MLflow run."""
+        return {**self.training_facts, "data_digest": self.data.data_digest, "split_digest": self.data.digest}
+
+    @property
+    def mlflow_tags(self) -> dict[str, str]:
+        """The tags of its MLflow run."""
+        return {"forebay.code_version": self.code_version, "forebay.data": self.data.name}
 
     def open_split(self, name: str) -> DatasetSplit:
         """Open a split of the dataset.
