@@ -7,6 +7,7 @@ from typing import Any
 from forebay.contracts.bundles.spec import ModelSpec
 from forebay.contracts.bundles.spec_rules import COLUMNS, ENSEMBLE, MEMBERS, NETWORK_FIELDS
 from forebay.errors import ModelError
+from forebay.settings.model_names import FOREBAY
 
 EXPORTED_GRAPH = "onnx"  # the library of a model that is a graph; there is no network to build, so none to put in
 
@@ -45,7 +46,8 @@ def ensemble_spec(
         raise ModelError(f"An ensemble has {fewest} to {most} networks, and these are {len(members)}.")
     channels = range(first.channels)
     return replace(
-        first, architecture=ENSEMBLE, options={}, classes=list(classes), members=members, weights_sha256="",
+        first, library=FOREBAY, library_version="", architecture=ENSEMBLE, options={},
+        classes=list(classes), members=members, weights_sha256="",
         mean=[0.0 for _ in channels], std=[1.0 for _ in channels],  # each member has its own
         training=training, data=data, lineage=lineage,
     )  # fmt: skip
@@ -70,7 +72,7 @@ def _members(spec: ModelSpec, classes: Sequence[str]) -> list[dict[str, Any]]:
 
 def _difference(first_name: str, first: ModelSpec, name: str, spec: ModelSpec) -> str:
     """Why the second model cannot answer beside the first one; empty where it can."""
-    if getattr(spec, "library", "") == EXPORTED_GRAPH:
+    if spec.library == EXPORTED_GRAPH:
         return f"{name} is an exported graph (ONNX), and an ensemble is made of networks. Leave it out."
     for what, theirs, ours in (
         ("images", _input(spec), _input(first)),
