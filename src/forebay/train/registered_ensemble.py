@@ -18,12 +18,12 @@ from forebay.contracts.shards import DatasetSplit, open_split
 from forebay.errors import DataError, MachineError, ModelError
 from forebay.models import save_bundle
 from forebay.models.bundle_files import ensemble_weights, read_networks
+from forebay.models.memory import usable_memory_bytes
 from forebay.settings import TrainConfig
 from forebay.settings.ensembles import VersionReference, parse_versions
 from forebay.state import StepLog, read_json, seal, write_json
 from forebay.train.checkpoints.checkpoint import checkpoint_key
 from forebay.train.mlflow_run import TrackedRun
-from forebay.train.plan.hardware import usable_memory_bytes
 from forebay.train.result import TrainResult
 from forebay.train.timeouts import TrainTimeouts
 from forebay.version import code_version
