@@ -22,6 +22,7 @@ from forebay.models import build, standardize
 from forebay.models.torchvision_import import import_torchvision
 from forebay.settings import TrainConfig
 from forebay.state import seal
+from forebay.train.augmentation.augmentation import Augmentation
 from forebay.train.loop.batches import TrainingBatches
 from forebay.train.loop.callbacks import TrainingCallbacks
 from forebay.train.loop.training_loop import TrainingLoop
@@ -50,7 +51,7 @@ class Prepared:
     def batches(self) -> TrainingBatches:
         """Our input, as the step makes it."""
         settings = self.settings
-        return TrainingBatches(self.train, settings.batch_rows, settings.seed, settings.augment, settings.device)
+        return TrainingBatches(self.train, settings.batch_rows, settings.seed, settings.augmentation, settings.device)
 
 
 @contextlib.contextmanager
@@ -117,8 +118,8 @@ def _load_ours(prepared: Prepared, epochs: int) -> None:
     for epoch in range(epochs):
         order = batches.order(epoch)
         for index in range(len(batches)):
-            images, _ = batches.batch(order[index * batches.batch_rows : (index + 1) * batches.batch_rows])
-            standardize(images, prepared.data.mean, prepared.data.std)
+            batch = batches.batch(order[index * batches.batch_rows : (index + 1) * batches.batch_rows])
+            standardize(batch.images, prepared.data.mean, prepared.data.std)
 
 
 class _Rows(Dataset[tuple[Tensor, int]]):
@@ -169,10 +170,10 @@ def _check_learns(prepared: Prepared, train: Callable[[], nn.Module]) -> None:
 def _check_same_images(prepared: Prepared) -> None:
     """Without augmentation both ways give the same tensors and labels."""
     theirs = list(_folder_loader(prepared, augmented=False))
-    batches = TrainingBatches(prepared.train, ROWS, 0, "none", "cpu")
-    images, labels = batches.batch(np.arange(ROWS))
-    assert torch.equal(torch.cat([batch[1] for batch in theirs]), labels)
-    ours = standardize(images, prepared.data.mean, prepared.data.std)
+    batches = TrainingBatches(prepared.train, ROWS, 0, Augmentation(), "cpu")
+    batch = batches.batch(np.arange(ROWS))
+    assert torch.equal(torch.cat([batch[1] for batch in theirs]), batch.targets.labels)
+    ours = standardize(batch.images, prepared.data.mean, prepared.data.std)
     assert torch.allclose(torch.cat([batch[0] for batch in theirs]), ours, atol=1e-4)
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from forebay.contracts.manifest import SplitManifest
 from forebay.contracts.rows import pixel_digest
-from forebay.contracts.shards import labels_name, sha256_name, shard_name
+from forebay.contracts.shards import DatasetSplit, labels_name, open_split, sha256_name, shard_name
 from forebay.state import seal
 
 SMALL_TRAINING: dict[str, Any] = {
@@ -53,6 +53,11 @@ def write_dataset(
     ).write(folder)  # fmt: skip
     seal(folder)
     return folder
+
+
+def open_training_rows(folder: Path) -> DatasetSplit:
+    """The training split of such a dataset."""
+    return open_split(folder, SplitManifest.read(folder), "train")
 
 
 def _write_split(

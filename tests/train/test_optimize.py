@@ -1,6 +1,7 @@
 """Schedules, weight decay and class weights as numbers."""
 
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from forebay.train.plan.resolved_settings import resolve_settings
 
 
 def test_onecycle_rises_to_its_peak_in_a_fifth_of_the_steps_and_falls_towards_zero() -> None:
-    rates = [learning_rate("onecycle", 0.5, step, 100) for step in range(100)]
+    rates = [learning_rate("onecycle", 0.5, step, 100, 0.2) for step in range(100)]
     assert max(rates) == rates[19] == pytest.approx(0.5)
     assert rates[0] == pytest.approx(0.025)
     assert rates[-1] == pytest.approx(0.5 / 80)
@@ -24,15 +25,24 @@ def test_onecycle_rises_to_its_peak_in_a_fifth_of_the_steps_and_falls_towards_ze
 
 
 def test_cosine_falls_from_the_peak_and_constant_stays() -> None:
-    assert learning_rate("cosine", 0.2, 0, 10) == pytest.approx(0.2)
-    assert learning_rate("cosine", 0.2, 5, 10) == pytest.approx(0.1)
-    assert {learning_rate("constant", 0.2, step, 10) for step in range(10)} == {0.2}
+    assert learning_rate("cosine", 0.2, 0, 10, 0) == pytest.approx(0.2)
+    assert learning_rate("cosine", 0.2, 5, 10, 0) == pytest.approx(0.1)
+    assert {learning_rate("constant", 0.2, step, 10, 0) for step in range(10)} == {0.2}
+
+
+@pytest.mark.parametrize("schedule", ["onecycle", "cosine", "constant"])
+def test_a_warm_up_rises_to_the_peak_in_its_part_of_the_steps(schedule: str) -> None:
+    rates = [learning_rate(schedule, 0.5, step, 100, 0.1) for step in range(100)]
+    assert rates[:10] == pytest.approx([0.05 * (step + 1) for step in range(10)])
+    assert max(rates) == pytest.approx(0.5)
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert (rates[-1] < 0.01) == (schedule != "constant")
 
 
 @pytest.mark.parametrize("total", [1, 2, 3])
 def test_the_shortest_runs_have_a_positive_rate(total: int) -> None:
-    for schedule in ("onecycle", "cosine", "constant"):
-        assert all(0 < learning_rate(schedule, 0.1, step, total) <= 0.1 for step in range(total))
+    for schedule, warmup in product(("onecycle", "cosine", "constant"), (0, 0.2, 0.9)):
+        assert all(0 < learning_rate(schedule, 0.1, step, total, warmup) <= 0.1 for step in range(total))
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])

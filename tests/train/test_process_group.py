@@ -21,6 +21,7 @@ from forebay.contracts.shards import open_split
 from forebay.errors import TrainError
 from forebay.settings import TrainConfig
 from forebay.state.events import read_events
+from forebay.train.augmentation.augmentation import Augmentation
 from forebay.train.loop.batches import TrainingBatches
 from forebay.train.plan.hardware import inspect_hardware
 from forebay.train.plan.resolved_settings import resolve_settings
@@ -103,6 +104,20 @@ def test_two_processes_train_the_members_of_one_process_one_after_the_other(torc
         assert torch.allclose(tensor, found[name], rtol=0, atol=TIGHT * float(tensor.abs().max())), name
 
 
+def test_two_processes_get_the_weights_of_one_with_every_part_of_a_recipe(torchrun: Torchrun) -> None:
+    settings = {
+        "model": "lenet5", "width": "auto", "batch_rows": "33", "class_weights": "balanced", "optimizer": "sgd",
+        "epochs": "2", "crop_scale": "0.5", "rotation": "10", "color_jitter": "0.3", "auto_augment": "randaugment",
+        "erasing": "0.3", "mixup": "0.3", "cutmix": "1", "ema_decay": "0.8",
+    }  # fmt: skip
+    one, two = (torchrun.train(count, f"out-{count}", **settings) for count in (1, 2))
+    expected, found = load_file(one / "weights.safetensors"), load_file(two / "weights.safetensors")
+    for name, tensor in expected.items():
+        assert torch.allclose(tensor, found[name], rtol=0, atol=TIGHT * float(tensor.abs().max())), name
+    for curve in ("train_loss", "train_accuracy", "validation_loss"):
+        assert last_epoch(two)[curve] == pytest.approx(last_epoch(one)[curve], rel=TIGHT), curve
+
+
 def test_with_batch_norm_two_processes_are_as_accurate_as_one(torchrun: Torchrun) -> None:
     one, two = (torchrun.train(count, f"out-{count}", early_stop_epochs=9) for count in (1, 2))
     for curve in ("train_accuracy", "validation_accuracy"):
@@ -138,17 +153,18 @@ def test_sigterm_to_any_process_stops_all_at_one_step_and_both_go_on_to_the_same
 @pytest.mark.parametrize(("size", "rows"), [(2, 32), (2, 33), (3, 32), (5, 7)])
 def test_every_row_is_changed_alike_whichever_process_takes_it(dataset: Path, size: int, rows: int) -> None:
     split = open_split(dataset, SplitManifest.read(dataset), "train")
-    batches = TrainingBatches(split, rows, seed=0, augment="shift_flip", device="cpu")
+    batches = TrainingBatches(split, rows, seed=0, augmentation=Augmentation(augment="shift_flip"), device="cpu")
     taken = np.arange(rows)
     torch.manual_seed(1)
-    images, labels = batches.batch(taken)
+    whole = batches.batch(taken)
     parts = []
     for rank in range(size):
         torch.manual_seed(1)
         parts.append(batches.batch(taken, ProcessGroup(rank, size).rank_slice(rows)))
-    assert torch.equal(torch.cat([part[0] for part in parts]), images)
-    assert torch.equal(torch.cat([part[1] for part in parts]), labels)
-    assert max(len(part[1]) for part in parts) - min(len(part[1]) for part in parts) <= 1
+    assert torch.equal(torch.cat([part.images for part in parts]), whole.images)
+    shares = [part.targets.labels for part in parts]
+    assert torch.equal(torch.cat(shares), whole.targets.labels)
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
 def test_batches_too_small_to_share_are_refused(dataset: Path, small: Callable[..., TrainConfig]) -> None:

@@ -98,3 +98,18 @@ def auto_or_float(low: float, high: float) -> SettingRule:
         return None if low < number <= high else f"must be auto or a number above {low} and at most {high}"
 
     return rule
+
+
+def auto_or_between(low: float, high: float) -> SettingRule:
+    """Accept `auto` or a number from `low` to `high`, both included, written as text."""
+
+    def rule(value: str) -> str | None:
+        if value == AUTO:
+            return None
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        return None if low <= number <= high else f"must be auto or a number between {low} and {high}"
+
+    return rule

@@ -10,6 +10,7 @@ from forebay.settings.gpu import GPU_RESOURCE, gpu_resource_rule
 from forebay.settings.rules import (
     AUTO,
     at_least,
+    auto_or_between,
     auto_or_float,
     auto_or_int,
     between,
@@ -72,11 +73,78 @@ class TrainConfig(StepConfig):
     class_weights: str = setting(
         "none", meaning="balanced weighs the loss by inverse class frequency", rule=one_of("none", "balanced")
     )
+    recipe: str = setting(
+        AUTO,
+        meaning="Preset of the settings from train.crop_scale to train.ema_decay: small sets none, standard and strong "
+        "more and more; one that is given by hand wins; auto is small for a network that starts from random weights",
+        rule=one_of(AUTO, "small", "standard", "strong"),
+    )
     augment: str = setting(
         AUTO,
         meaning="Random shifts (shift), also mirrored (shift_flip), or none; auto is none below 14 pixels a side, else "
         "shift for grey images and shift_flip for colour",
         rule=one_of(AUTO, "none", "shift", "shift_flip"),
+    )
+    crop_scale: str = setting(
+        AUTO,
+        unit="fraction of area",
+        meaning="Smallest part of an image that a random crop keeps and scales back to full size; 1: no crops; auto "
+        "follows train.recipe",
+        rule=auto_or_between(0.05, 1),
+    )
+    rotation: str = setting(
+        AUTO,
+        unit="degrees",
+        meaning="Largest random rotation, either way; 0: none; auto follows train.recipe",
+        rule=auto_or_between(0, 180),
+    )
+    color_jitter: str = setting(
+        AUTO,
+        unit="fraction",
+        meaning="Largest random change of brightness, contrast and saturation; the hue turns by up to a quarter of it; "
+        "grey images have no saturation and no hue; 0: none; auto follows train.recipe",
+        rule=auto_or_between(0, 1),
+    )
+    auto_augment: str = setting(
+        AUTO,
+        meaning="Random operations on each image: one of random strength (trivialaugment) or two of fixed strength "
+        "(randaugment), or none; auto follows train.recipe",
+        rule=one_of(AUTO, "none", "trivialaugment", "randaugment"),
+    )
+    erasing: str = setting(
+        AUTO,
+        unit="probability",
+        meaning="Probability that a rectangle of an image is filled with its mean colour; 0: never; auto follows "
+        "train.recipe",
+        rule=auto_or_between(0, 1),
+    )
+    mixup: str = setting(
+        AUTO,
+        unit="alpha",
+        meaning="Blend each image and its label with another one, by a share from Beta(alpha, alpha); 0: never; auto "
+        "follows train.recipe",
+        rule=auto_or_between(0, 10),
+    )
+    cutmix: str = setting(
+        AUTO,
+        unit="alpha",
+        meaning="Put a rectangle of another image into each one, its area from Beta(alpha, alpha); with train.mixup "
+        "each image takes one of both; 0: never; auto follows train.recipe",
+        rule=auto_or_between(0, 10),
+    )
+    ema_decay: str = setting(
+        AUTO,
+        unit="per step",
+        meaning="Validate and deliver a running average of the weights that keeps this much of itself in each step; "
+        "0: the last weights; auto follows train.recipe",
+        rule=auto_or_between(0, 0.99999),
+    )
+    warmup: str = setting(
+        AUTO,
+        unit="fraction of steps",
+        meaning="First part of the steps, in which the learning rate rises to its peak; auto is 0.2 for onecycle, "
+        "0 for the other schedules",
+        rule=auto_or_between(0, 0.9),
     )
     early_stop_epochs: int = setting(
         0,

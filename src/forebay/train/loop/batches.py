@@ -1,4 +1,4 @@
-"""Training batches: rows gathered from the memory-mapped shards, augmented as a whole batch.
+"""Training batches: rows gathered from the memory-mapped shards, augmented and mixed as a whole batch.
 
 Order and augmentation follow from (seed, epoch, step) alone, so a resumed run sees exactly the batches it would have
 seen.
@@ -13,7 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from forebay.contracts.shards import DatasetSplit
-from forebay.train.loop.augmentation import BatchRandom, augment
+from forebay.train.augmentation.augmentation import Augmentation
+from forebay.train.augmentation.batch_random import BatchRandom
+from forebay.train.augmentation.mixing import draw_mix
+from forebay.train.loop.targets import Targets
 
 
 def derive_seed(seed: int, purpose: str, index: int = 0) -> int:
@@ -23,13 +26,22 @@ def derive_seed(seed: int, purpose: str, index: int = 0) -> int:
 
 
 @dataclass(frozen=True)
+class TrainingBatch:
+    """What a process takes of a batch."""
+
+    images: Tensor  # uint8 (N, C, H, W) in channels_last, on the device
+    targets: Targets  # of these images
+    whole: Targets  # of all rows of the batch, on the CPU
+
+
+@dataclass(frozen=True)
 class TrainingBatches:
     """The shuffled, augmented batches of the training split; the last incomplete one of an epoch is left out."""
 
     split: DatasetSplit
     batch_rows: int
     seed: int
-    augment: str  # none, shift or shift_flip
+    augmentation: Augmentation
     device: str
 
     def __len__(self) -> int:
@@ -40,22 +52,37 @@ class TrainingBatches:
         generator = torch.Generator().manual_seed(derive_seed(self.seed, "order", epoch))
         return torch.randperm(len(self.split), generator=generator).numpy()
 
-    def batch(self, rows: NDArray[np.int64], rank_slice: slice | None = None) -> tuple[Tensor, Tensor]:
+    def batch(self, rows: NDArray[np.int64], rank_slice: slice | None = None) -> TrainingBatch:
         """Gather rows and augment them with torch's global random generator.
 
         Args:
             rows: row numbers of the whole batch.
             rank_slice: the part of them that this process takes; each row is augmented as if it took all of them.
-
-        Returns:
-            uint8 (N, C, H, W) in channels_last and int64 (N,), on the device.
         """
         rank_slice = rank_slice or slice(0, len(rows))
-        own_rows = rows[rank_slice]
+        if self.augmentation.mixes:
+            return self._mixed(rows, rank_slice)
+        images = self._augmented(rows, rank_slice)
+        targets = Targets(self._labels(rows[rank_slice]))
+        return TrainingBatch(images, targets, Targets(torch.from_numpy(self.split.labels[rows])))
+
+    def _mixed(self, rows: NDArray[np.int64], rank_slice: slice) -> TrainingBatch:
+        """Each row with a part of the row before it, for which one more row than those of the process is needed."""
+        needed = (torch.arange(rank_slice.start - 1, rank_slice.stop)) % len(rows)
+        images = self._augmented(rows, needed)
+        mix = draw_mix(self.augmentation.mixup, self.augmentation.cutmix, len(rows), *images.shape[2:])
+        labels = torch.from_numpy(self.split.labels[rows])
+        whole = Targets(labels, labels.roll(1), mix.shares)
+        mixed = mix.mix(images[1:], images[:-1], rank_slice)
+        return TrainingBatch(mixed, whole.part(rank_slice, self.device), whole)
+
+    def _augmented(self, rows: NDArray[np.int64], taken: slice | Tensor) -> Tensor:
+        own_rows = rows[taken if isinstance(taken, slice) else taken.numpy()]
         images_NHWC = torch.from_numpy(gather_rows(self.split, own_rows)).to(self.device, non_blocking=True)
-        labels = torch.from_numpy(self.split.labels[own_rows]).to(self.device, non_blocking=True)
-        augmented = augment(images_NHWC, self.augment, BatchRandom(len(rows), rank_slice))
-        return augmented.permute(0, 3, 1, 2), labels
+        return self.augmentation.change(images_NHWC, BatchRandom(len(rows), taken))
+
+    def _labels(self, rows: NDArray[np.int64]) -> Tensor:
+        return torch.from_numpy(self.split.labels[rows]).to(self.device, non_blocking=True)
 
 
 def gather_rows(split: DatasetSplit, rows: NDArray[np.int64]) -> NDArray[np.uint8]:

@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from forebay.train.plan.resolved_settings import ResolvedSettings
 
-WARMUP_FRACTION = 0.2  # part of all steps; for onecycle
 MOMENTUM = 0.9
 
 
@@ -24,22 +23,26 @@ def make_optimizer(network: nn.Module, settings: ResolvedSettings) -> torch.opti
     return torch.optim.AdamW(groups, lr=settings.learning_rate)
 
 
-def learning_rate(schedule: str, peak: float, step: int, total: int) -> float:
+def learning_rate(schedule: str, peak: float, step: int, total: int, warmup: float) -> float:
     """The learning rate of a step, counted from 0.
 
     Args:
-        schedule: `onecycle` rises to the peak and falls to zero in straight lines (after Smith & Topin,
-            "Super-convergence", 2017), `cosine` falls from the peak (Loshchilov & Hutter, "SGDR", 2016), `constant`
+        schedule: behind the warm-up `onecycle` falls to zero in a straight line (after Smith & Topin,
+            "Super-convergence", 2017), `cosine` along half a wave (Loshchilov & Hutter, "SGDR", 2016), `constant`
             stays.
         peak: the largest rate.
         step, total: this step and the total number of steps.
+        warmup: part of all steps in which the rate rises to the peak in a straight line.
     """
+    rising = max(1.0, warmup * total)
+    if schedule == "onecycle":
+        return peak * min((step + 1) / rising, (total - step) / max(1.0, total - rising), 1.0)
+    if step + 1 < rising:
+        return peak * (step + 1) / rising
     if schedule == "constant":
         return peak
-    if schedule == "cosine":
-        return peak * 0.5 * (1 + math.cos(math.pi * step / total))
-    warmup = max(1.0, WARMUP_FRACTION * total)
-    return peak * min((step + 1) / warmup, (total - step) / max(1.0, total - warmup), 1.0)
+    first = warmup * total
+    return peak * 0.5 * (1 + math.cos(math.pi * max(0.0, step - first) / (total - first)))
 
 
 def class_weights(kind: str, class_rows: list[int]) -> Tensor | None:

@@ -19,6 +19,7 @@ from forebay.train.loop.history import EpochRecord
 from forebay.train.loop.meter import TrainingMeter
 from forebay.train.loop.optimize import class_weights, learning_rate
 from forebay.train.loop.state_lock import StateLock
+from forebay.train.loop.targets import batch_loss
 from forebay.train.loop.training_state import TrainingState
 from forebay.train.plan.resolved_settings import ResolvedSettings
 from forebay.train.process_group import SINGLE_PROCESS, ProcessGroup
@@ -114,35 +115,27 @@ class TrainingLoop:
         # independent of where the process began.
         torch.manual_seed(derive_seed(settings.seed, "step", state.step))
         self._set_rate(state.step)
-        images, labels = self.batches.batch(rows, self.group.rank_slice(len(rows)))
+        batch = self.batches.batch(rows, self.group.rank_slice(len(rows)))
         if not self.group.is_rank0:  # processes must not drop out the same units; with dropout 0 it changes nothing
             torch.manual_seed(derive_seed(settings.seed, f"step of rank {self.group.rank}", state.step))
-        logits = self._forward(self._model, images)
-        loss = self._loss(logits, labels, rows)
+        logits = self._forward(self._model, batch.images)
+        loss = batch_loss(logits, batch.targets, batch.whole, self._class_weights, settings.label_smoothing)
         state.optimizer.zero_grad(set_to_none=True)
         self.group.scale_loss(loss).backward()  # type: ignore[no-untyped-call]
-        hits = (logits.detach().argmax(1) == labels).sum()
+        hits = (logits.detach().argmax(1) == batch.targets.main_labels).sum()
         loss_and_hits = torch.stack([loss.detach().double(), hits.double()])
         self.meter.add(loss_and_hits)
         with self.lock.finish_step():
             state.optimizer.step()
+            state.average_weights()
             state.sums += loss_and_hits
             state.step += 1
 
     def _set_rate(self, step: int) -> None:
-        rate = learning_rate(self.settings.schedule, self.settings.learning_rate, step, self.total_steps)
+        settings = self.settings
+        rate = learning_rate(settings.schedule, settings.learning_rate, step, self.total_steps, settings.warmup)
         for parameters in self.state.optimizer.param_groups:
             parameters["lr"] = rate
-
-    def _loss(self, logits: Tensor, labels: Tensor, rows: NDArray[np.int64]) -> Tensor:
-        """The mean over the batch; in one process of several, its rows' part of that mean."""
-        weights, smoothing = self._class_weights, self.settings.label_smoothing
-        if self.group.world_size == 1:
-            return cross_entropy(logits, labels, weights, label_smoothing=smoothing)
-        part = cross_entropy(logits, labels, weights, label_smoothing=smoothing, reduction="sum")
-        if weights is None:
-            return part / len(rows)
-        return part / weights[torch.from_numpy(self.batches.split.labels[rows]).to(weights.device)].sum()
 
     def _forward(self, network: nn.Module, images_NCHW: Tensor) -> Tensor:
         """Logits in fp32 from uint8 pixels."""
@@ -185,13 +178,13 @@ class TrainingLoop:
     @torch.inference_mode()
     def _validate(self) -> tuple[float, float]:
         """Loss (without smoothing and weights) and accuracy on the validation rows."""
-        self.state.network.eval()
+        network = self.state.delivered_network.eval()
         rows = rows_per_pass(self.data.height, self.data.width)
         loss, hits = 0.0, 0
         for start in range(0, len(self.validation), rows):
             images_NHWC = torch.from_numpy(self.validation.images_NHWC(start, start + rows)).to(self.settings.device)
             labels = torch.from_numpy(self.validation.labels[start : start + rows]).to(self.settings.device)
-            logits = self._forward(self.state.network, images_NHWC.permute(0, 3, 1, 2))
+            logits = self._forward(network, images_NHWC.permute(0, 3, 1, 2))
             loss += float(cross_entropy(logits, labels, reduction="sum"))
             hits += int((logits.argmax(1) == labels).sum())
         return loss / len(self.validation), hits / len(self.validation)

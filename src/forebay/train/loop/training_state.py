@@ -16,6 +16,7 @@ from forebay.train.checkpoints.checkpoint import Checkpoint
 from forebay.train.loop.batches import derive_seed
 from forebay.train.loop.history import EpochRecord
 from forebay.train.loop.optimize import make_optimizer
+from forebay.train.loop.weight_average import WeightAverage
 from forebay.train.plan.resolved_settings import ResolvedSettings
 
 WHITENING_ROWS = 4096  # training rows from which resnet9 computes its fixed first layer
@@ -28,25 +29,39 @@ class TrainingState:
     network: nn.Module
     optimizer: torch.optim.Optimizer
     sums: Tensor  # float64 (2,) on the device: loss and hits of this epoch so far
+    average: WeightAverage | None = None  # of the weights; None where it is not asked for
     step: int = 0  # number of optimizer steps done
     history: list[EpochRecord] = field(default_factory=list)
     best: dict[str, Tensor] = field(default_factory=dict)  # weights of the best epoch; only with early stop
     best_epoch: int = 0
     finished: bool = False
 
+    @property
+    def delivered_network(self) -> nn.Module:
+        """The network that is validated and delivered: that of the averaged weights, where there is one."""
+        return self.average.network if self.average else self.network
+
+    def average_weights(self) -> None:
+        """Take the present weights into the average, where there is one; part of every step."""
+        if self.average:
+            self.average.update(self.network, self.step)
+
     def final_weights(self) -> dict[str, Tensor]:
         """The weights to deliver: with early stop those of the best epoch, else the last ones."""
-        return self.best or self.network.state_dict()
+        return self.best or self.delivered_network.state_dict()
 
     def remember_best(self) -> None:
-        """Keep a copy of the present weights."""
-        self.best = {name: tensor.detach().cpu().clone() for name, tensor in self.network.state_dict().items()}
+        """Keep a copy of the weights that would be delivered now."""
+        weights = self.delivered_network.state_dict()
+        self.best = {name: tensor.detach().cpu().clone() for name, tensor in weights.items()}
         self.best_epoch = len(self.history)
 
     def tensors(self) -> dict[str, Tensor]:
         """Every tensor of the state, by a flat name."""
         named = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
         named |= {f"best.{name}": tensor for name, tensor in self.best.items()}
+        if self.average:
+            named |= {f"average.{name}": tensor for name, tensor in self.average.network.state_dict().items()}
         for index, parameter in enumerate(self._parameters()):
             for name, tensor in self.optimizer.state.get(parameter, {}).items():
                 named[f"optimizer.{index}.{name}"] = tensor
@@ -61,6 +76,8 @@ class TrainingState:
         """Take over the state of a checkpoint."""
         load_weights(self.network, _under("network.", checkpoint.tensors))
         self.best = _under("best.", checkpoint.tensors)
+        if self.average:
+            load_weights(self.average.network, _under("average.", checkpoint.tensors))
         for index, parameter in enumerate(self._parameters()):
             for name, tensor in _under(f"optimizer.{index}.", checkpoint.tensors).items():
                 self.optimizer.state[parameter][name] = _in_layout_of(parameter, tensor)
@@ -92,7 +109,8 @@ def initial_state(settings: ResolvedSettings, data: SplitManifest, train: Datase
         network.fit_whitening(standardize(sample_NHWC.permute(0, 3, 1, 2), data.mean, data.std))
     network = network.to(settings.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     sums = torch.zeros(2, dtype=torch.float64, device=settings.device)
-    return TrainingState(network, make_optimizer(network, settings), sums=sums)
+    average = WeightAverage(network, settings.ema_decay) if settings.ema_decay else None
+    return TrainingState(network, make_optimizer(network, settings), sums=sums, average=average)
 
 
 def check_memory(network: nn.Module, usable_bytes: int | None = None) -> None:

@@ -1,7 +1,7 @@
 """Replace every `auto` in the settings by a value: a pure function of settings, data manifest and hardware."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from forebay.contracts.manifest import SplitManifest
@@ -9,7 +9,9 @@ from forebay.errors import TrainError
 from forebay.models.resnet9 import LARGEST_STAGE
 from forebay.settings import AUTO, TrainConfig
 from forebay.settings.model_names import DEFAULT_MODEL, MLP, OWN_MODELS, RESNET9, ModelName, find_model
+from forebay.train.augmentation.augmentation import Augmentation
 from forebay.train.plan.hardware import HardwareInfo
+from forebay.train.plan.recipes import DEFAULT_WARMUP, averaging_decay, check_recipe, preset, recipe_name
 
 TARGET_ROWS_SEEN = 800_000  # over all epochs; auto aims at it within EPOCHS
 EPOCHS = (8, 16)  # fewest and most
@@ -41,7 +43,17 @@ class ResolvedSettings:
     label_smoothing: float
     dropout: float
     class_weights: str
+    recipe: str
     augment: str
+    crop_scale: float
+    rotation: float
+    color_jitter: float
+    auto_augment: str
+    erasing: float
+    mixup: float
+    cutmix: float
+    ema_decay: float
+    warmup: float
     whiten: bool  # resnet9 only: it begins with fixed, decorrelated patches
     early_stop_epochs: int
     precision: str
@@ -56,6 +68,11 @@ class ResolvedSettings:
         sized = {} if self.width is None else {"width": self.width}
         ours = {"mirror": self.augment == "shift_flip", "whiten": self.whiten} if self.model == RESNET9 else {}
         return {**sized, **ours, "dropout": self.dropout}
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """What is done to the images of a batch."""
+        return Augmentation(**{each.name: getattr(self, each.name) for each in fields(Augmentation)})
 
     def as_dict(self) -> dict[str, Any]:
         """The settings as JSON, for the bundle, the checkpoint key and MLflow."""
@@ -82,11 +99,12 @@ def resolve_settings(
     _check_shareable(batch_rows, processes)
     optimizer = _text(config.optimizer, _optimizer(model))
     augment = _text(config.augment, _augment(data))
+    epochs = _int(config.epochs, _epochs(rows, rows // batch_rows, augment))
     return ResolvedSettings(
         library=library,
         model=model,
         width=_width(config, model, data),
-        epochs=_int(config.epochs, _epochs(rows, rows // batch_rows, augment)),
+        epochs=epochs,
         batch_rows=batch_rows,
         learning_rate=_float(config.learning_rate, _learning_rate(model, optimizer, batch_rows)),
         optimizer=optimizer,
@@ -96,6 +114,8 @@ def resolve_settings(
         dropout=config.dropout,
         class_weights=config.class_weights,
         augment=augment,
+        **_recipe(config, data, batch_rows, epochs * (rows // batch_rows)),
+        warmup=_float(config.warmup, DEFAULT_WARMUP.get(config.schedule, 0.0)),
         whiten=_whiten(model, data),
         early_stop_epochs=_early_stop(config, data),
         precision=_text(config.precision, "bf16" if hardware.bf16 else "fp32"),
@@ -104,6 +124,26 @@ def resolve_settings(
         device=hardware.device,
         processes=processes,
     )
+
+
+def _recipe(config: TrainConfig, data: SplitManifest, batch_rows: int, steps: int) -> dict[str, Any]:
+    """The preset's parts, or what is given in their place."""
+    name = recipe_name(config)
+    parts = preset(name, is_tiny=min(data.height, data.width) < SHIFTABLE_SIDE)
+    decay = _float(config.ema_decay, averaging_decay(steps) if parts.averaged else 0.0)
+    mixup, cutmix = _float(config.mixup, parts.mixup), _float(config.cutmix, parts.cutmix)
+    check_recipe(mixes=mixup + cutmix > 0, batch_rows=batch_rows, ema_decay=decay, steps=steps)
+    return {
+        "recipe": name,
+        "crop_scale": _float(config.crop_scale, parts.crop_scale),
+        "rotation": _float(config.rotation, parts.rotation),
+        "color_jitter": _float(config.color_jitter, parts.color_jitter),
+        "auto_augment": _text(config.auto_augment, parts.auto_augment),
+        "erasing": _float(config.erasing, parts.erasing),
+        "mixup": mixup,
+        "cutmix": cutmix,
+        "ema_decay": decay,
+    }
 
 
 def _check_shareable(batch_rows: int, processes: int) -> None:

@@ -1,44 +1,24 @@
 """Random shifts and flips of a whole batch of images."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
+
+from forebay.train.augmentation.batch_random import BatchRandom
 
 SHIFT_DIVISOR = 8  # images move by up to 1/8 of their side: 3 pixels of 28, 4 of 32, 28 of 224
 
 
-@dataclass(frozen=True)
-class BatchRandom:
-    """Random numbers for one process's rows of a batch.
-
-    They are drawn for the whole batch and then sliced, so each row gets the same numbers whichever process takes it.
-    """
-
-    batch_rows: int
-    rank_slice: slice
-
-    def integers(self, limit: int, device: torch.device) -> Tensor:
-        """Whole numbers from 0 to below the limit."""
-        return torch.randint(limit, (self.batch_rows,), device=device)[self.rank_slice]
-
-    def uniform(self, device: torch.device) -> Tensor:
-        """Numbers from 0 to below 1."""
-        return torch.rand(self.batch_rows, device=device)[self.rank_slice]
-
-
-def augment(images_NHWC: Tensor, mode: str, random: BatchRandom | None = None) -> Tensor:
+def shift(images_NHWC: Tensor, mode: str, random: BatchRandom) -> Tensor:
     """Shift each image by its own offset, with mirrored borders, and flip half of them.
 
     Args:
         images_NHWC: uint8; not modified.
         mode: none, shift or shift_flip.
-        random: where the images are one process's rows of a larger batch.
+        random: numbers for these rows.
     """
     if mode == "none":
         return images_NHWC
     rows, height, width, _ = images_NHWC.shape
-    random = random or BatchRandom(rows, slice(0, rows))
     device = images_NHWC.device
     pad_y, pad_x = max(1, height // SHIFT_DIVISOR), max(1, width // SHIFT_DIVISOR)
     padded = images_NHWC.index_select(1, _reflected(height, pad_y, device)).index_select(
