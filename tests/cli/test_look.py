@@ -13,8 +13,8 @@ from forebay.state import Home, StepLog, write_json
 def test_the_status_of_a_new_home_has_every_key_of_a_run() -> None:
     found = json.loads(CliRunner().invoke(group, ["status", "--json"]).stdout)
     assert found == {
-        "run_id": None, "data": None, "steps": [], "accuracy": None, "gate": None, "model": None, "url": None,
-        "report": None, "warnings": [], "error": None, "state": None, "seconds": None, "server": None,
+        "run_id": None, "data": None, "steps": [], "accuracy": None, "ensemble": None, "gate": None, "model": None,
+        "url": None, "report": None, "warnings": [], "error": None, "state": None, "seconds": None, "server": None,
         "restarts": None, "problems": [], "progress": None,
     }  # fmt: skip
 

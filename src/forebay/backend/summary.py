@@ -23,8 +23,8 @@ def summarize(run_id: str, events: list[Event]) -> Summary:
     """Build a run's summary from what its steps recorded.
 
     Returns:
-        `run_id`, `data`, `steps`, `accuracy`, `gate`, `model`, `url`, `report`, `warnings`, `error` and `progress`; a
-        value that no step recorded is None (or an empty list).
+        `run_id`, `data`, `steps`, `accuracy`, `ensemble`, `gate`, `model`, `url`, `report`, `warnings`, `error` and
+        `progress`; a value that no step recorded is None (or an empty list).
     """
     facts = _facts(events)
     return {
@@ -32,6 +32,7 @@ def summarize(run_id: str, events: list[Event]) -> Summary:
         "data": facts.get("data"),
         "steps": _steps(events),
         "accuracy": facts.get("accuracy"),
+        "ensemble": facts.get("ensemble"),
         "gate": facts.get("gate"),
         "model": facts.get("model"),
         "url": facts.get("url"),

@@ -15,10 +15,7 @@ def summary_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
     progress = summary.get("progress") or {}
     for step in summary["steps"]:
         rows += progress_rows(progress) if step["name"] == progress.get("step") else [_step_row(step)]
-    if summary["accuracy"]:
-        value = summary["accuracy"]
-        interval = f"{value['low']:.2%} to {value['high']:.2%}"
-        rows.append(("accuracy", f"{value['value']:.2%}  ({interval}, {value['rows']:,} held-out rows)"))
+    rows += _accuracy_rows(summary)
     if summary["gate"]:
         verdict = "passed" if summary["gate"]["passed"] else "refused"
         rows.append(("gate", f"{verdict}: {summary['gate']['reason']}"))
@@ -41,6 +38,25 @@ def progress_rows(progress: dict[str, Any]) -> list[tuple[str, str]]:
     return [*rows, ("", epoch_text(progress["last_epoch"]))] if progress["last_epoch"] else rows
 
 
+def _accuracy_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
+    rows = []
+    if summary["accuracy"]:
+        value = summary["accuracy"]
+        interval = f"{value['low']:.2%} to {value['high']:.2%}"
+        rows.append(("accuracy", f"{value['value']:.2%}  ({interval}, {value['rows']:,} held-out rows)"))
+    if summary.get("ensemble"):  # a summary of an earlier Forebay has none
+        rows.append(("ensemble", _ensemble_text(summary["ensemble"])))
+    return rows
+
+
 def _data_text(data: dict[str, Any]) -> str:
     quarantined = ", ".join(f"{rows} {reason}" for reason, rows in data["quarantined"].items()) or "none"
     return f"{data['rows']:,} rows, {data['classes']} classes, quarantined: {quarantined}"
+
+
+def _ensemble_text(ensemble: dict[str, Any]) -> str:
+    interval = f"{100 * ensemble['low']:+.2f} to {100 * ensemble['high']:+.2f}"
+    return (
+        f"{ensemble['members']} members, {100 * ensemble['gain']:+.2f} % ({interval}) against the best of them, "
+        f"{ensemble['best']} with {ensemble['best_accuracy']:.2%}"
+    )

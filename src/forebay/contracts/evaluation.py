@@ -41,6 +41,7 @@ class EvaluationResult:
     macro_roc: tuple[list[float], list[float]]  # fpr, tpr
     calibration: list[dict[str, Any]]  # low, high, rows, confidence, accuracy per bin that holds rows
     settings: dict[str, Any]  # evaluate's, as resolved
+    ensemble: dict[str, Any] | None = None  # of an ensemble: its members alone, and the gain over the best of them
     format: int = 1
 
     @property

@@ -46,7 +46,7 @@ class PlotArea:
 def line_chart(area: PlotArea, lines: Sequence[ChartLine], title: str) -> Markup:
     """Draw lines over a grid, with a legend above; a line of one point is drawn as a dot."""
     shapes = [_line(area, line) for line in lines]
-    legend = _legend([line for line in lines if line.style != "guide"])
+    legend = _legend([line for line in lines if line.name and line.style != "guide"])
     return _svg(area, [*_grid(area), *shapes, legend], title)
 
 

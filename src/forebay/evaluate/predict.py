@@ -15,8 +15,16 @@ if TYPE_CHECKING:
 BATCH_BYTES = 8_388_608  # size of the pixels between two progress events
 
 
-def predict(classifier: "Classifier", split: DatasetSplit, log: StepLog) -> NDArray[np.float32]:
+def predict(
+    classifier: "Classifier", split: DatasetSplit, log: StepLog, part: tuple[int, int] = (0, 1)
+) -> NDArray[np.float32]:
     """The probabilities of every row; float32, N x K.
+
+    Args:
+        classifier: the model.
+        split: the N rows.
+        log: shows the progress.
+        part: the number of this call, from 0, and how many such calls the progress is over.
 
     Raises:
         ModelError: the model answers with NaN or infinity.
@@ -26,7 +34,8 @@ def predict(classifier: "Classifier", split: DatasetSplit, log: StepLog) -> NDAr
     parts = []
     for start in range(0, len(split), rows):
         parts.append(classifier.predict(split.images_NHWC(start, start + rows)))
-        log.progress(min(start + rows, len(split)), len(split), "rows")
+        done, total = min(start + rows, len(split)), len(split)
+        log.progress(part[0] * total + done, part[1] * total, "rows")
     probabilities = np.concatenate(parts)
     if not np.isfinite(probabilities).all():
         raise ModelError(

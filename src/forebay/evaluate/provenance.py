@@ -9,7 +9,9 @@ from forebay.contracts.shards import SPLITS
 def provenance(evaluation: EvaluationResult, run_id: str) -> dict[str, dict[str, Any]]:
     """Tables of facts, by heading."""
     data, model = evaluation.data, evaluation.model
-    lineage, training = model["lineage"], dict(model["training"])
+    lineage, training = dict(model["lineage"]), dict(model["training"])
+    if "members" in lineage:
+        lineage["members"] = [origin["name"] for origin in lineage["members"]]
     nested = {key: training.pop(key) for key in list(training) if isinstance(training[key], dict)}
     tables = {
         "Data": _data_table(data),

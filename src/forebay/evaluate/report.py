@@ -88,9 +88,10 @@ def history_charts(history: list[dict[str, Any]]) -> list[Markup]:
     charts = []
     for what, limit in limits.items():
         lines = [
-            line for split, style in (("train", "s1"), ("validation", "s2"))
-            if (line := _curve(history, f"{split}_{what}", split, style)).x
-        ]  # fmt: skip
+            line
+            for split, style in (("train", "s1"), ("validation", "s2"))
+            for line in _curves(history, f"{split}_{what}", split, style)
+        ]
         if lines:
             epochs = [float(x) for line in lines for x in line.x]
             x_range = (min(epochs), max(max(epochs), min(epochs) + 1))
@@ -136,9 +137,16 @@ def _baseline_rule(evaluation: EvaluationResult) -> dict[str, Any] | None:
     }
 
 
-def _curve(history: list[dict[str, Any]], key: str, name: str, style: str) -> ChartLine:
-    points = [(record["epoch"], record[key]) for record in history if record.get(key) is not None]
-    return ChartLine(name, [x for x, _ in points], [y for _, y in points], style)
+def _curves(history: list[dict[str, Any]], key: str, name: str, style: str) -> list[ChartLine]:
+    """The curve, or those of the members of an ensemble, of which the first one carries the name."""
+    by_member: dict[int, list[tuple[float, float]]] = {}
+    for record in history:
+        if record.get(key) is not None:
+            by_member.setdefault(record.get("member", 1), []).append((record["epoch"], record[key]))
+    return [
+        ChartLine("" if number else name, [x for x, _ in points], [y for _, y in points], style)
+        for number, points in enumerate(by_member.values())
+    ]
 
 
 def _confusion(evaluation: EvaluationResult) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from forebay.errors import DataError, ModelError
 from forebay.evaluate.comparison import held_out_for
 from forebay.evaluate.decide import Candidate, decide
 from forebay.evaluate.measurements import measure_classifier
-from forebay.evaluate.predict import predict
+from forebay.evaluate.members import predict_with_members
 from forebay.evaluate.report import write_report
 from forebay.settings import AUTO, EvaluateConfig
 from forebay.state import StepLog, empty_folder, seal
@@ -51,18 +51,20 @@ def evaluate(dataset: Path, model: Path, out: Path, config: EvaluateConfig, log:
     _check_input(classifier.spec, data)
     test = _held_out(open_split(dataset, data, "test"), classifier.spec, data, log)
     empty_folder(out)
-    probabilities = predict(classifier, test, log)
+    probabilities, gain = predict_with_members(classifier, test, config.confidence, log)
     is_right = probabilities.argmax(axis=1) == test.labels
     resolved = replace(config, name=data.name if config.name == AUTO else config.name)
     candidate = Candidate(
         name=resolved.name, spec=classifier.spec, test=test, split_kind=data.split_kind, is_right=is_right
     )
     decision = decide(candidate, resolved, log)
+    measured = measure_classifier(test.labels, probabilities, data.classes, config.confidence)
+    measured.metrics.update(gain.metrics if gain else {})
     evaluation = EvaluationResult(
         folder=out, name=resolved.name, decision=PASSED if decision.passed else REFUSED, gate=decision.as_dict(),
         model={**_model_facts(classifier.spec), "bundle_digest": record.digest},
         data=_data_facts(data), classes=data.classes, settings=asdict(resolved),
-        **vars(measure_classifier(test.labels, probabilities, data.classes, config.confidence)),
+        ensemble=gain.as_dict() if gain else None, **vars(measured),
     )  # fmt: skip
     evaluation.write()
     _write_rows(out, test, probabilities)
@@ -149,5 +151,12 @@ def _result_facts(evaluation: EvaluationResult) -> dict[str, Any]:
             "version": evaluation.gate["version"],
             "weights_sha256": evaluation.model["weights_sha256"],
         },
+        "ensemble": _ensemble_facts(evaluation),
         "report": str(evaluation.report),
     }
+
+
+def _ensemble_facts(evaluation: EvaluationResult) -> dict[str, Any] | None:
+    found = evaluation.ensemble
+    kept = ("best", "best_accuracy", "gain", "low", "high", "p_value")
+    return {"members": len(found["members"]), **{key: found[key] for key in kept}} if found else None

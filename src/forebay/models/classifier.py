@@ -61,6 +61,11 @@ class NetworkClassifier(Classifier):
         super().__init__(spec, examples_NHWC)
         self._network = network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
+    @property
+    def parameter_count(self) -> int:
+        """How many numbers were trained."""
+        return sum(parameter.numel() for parameter in self._network.parameters())
+
     def _predict(self, images_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
         rows = rows_per_pass(self.spec.height, self.spec.width)
         probabilities = np.empty((len(images_NHWC), len(self.spec.classes)), np.float32)
