@@ -9,9 +9,10 @@ import yaml
 from forebay.backend.compiled_file import compiled_pipeline
 from forebay.cluster.runs.package import package, revision, run_parameters
 from forebay.errors import ConfigError
+from forebay.user_code import encode_code
 from support.s3_server import S3Store
 
-ALL = frozenset({"ingest_data", "train_epochs", "deploy_target"})
+ALL = frozenset({"ingest_data", "ingest_source_code", "train_epochs", "deploy_target"})
 
 
 def _git(folder: Path, *words: str) -> str:
@@ -65,6 +66,26 @@ def test_a_file_that_is_no_pipeline_is_refused(tmp_path: Path, content: str) -> 
 def test_data_of_this_machine_is_refused() -> None:
     with pytest.raises(ConfigError, match="pods of a cluster cannot read '/data/images'"):
         run_parameters({"ingest.data": "/data/images"}, ALL, print)
+
+
+def test_a_source_of_the_users_own_travels_as_text_unless_it_reads_files_of_this_machine(tmp_path: Path) -> None:
+    own = {
+        "ingest.data": "shapes.py:Shapes?path=s3x",
+        "ingest.source_code": encode_code("raise SystemExit('it ran')\n"),
+    }
+    said: list[str] = []
+    parameters = run_parameters(own, ALL, said.append)
+    assert parameters["ingest_source_code"] == code
+    assert (len(parameters["ingest_fingerprint"]), said) == (64, [])
+    with pytest.raises(ConfigError, match=rf"cannot read '{tmp_path}' of this machine, which shapes.py:Shapes"):
+        run_parameters({**own, "ingest.data": f"shapes.py:Shapes?path={tmp_path}"}, ALL, print)
+
+
+def test_a_source_that_only_the_container_image_has_is_submitted_with_a_warning() -> None:
+    said: list[str] = []
+    parameters = run_parameters({"ingest.data": "photo-club://2020"}, ALL, said.append)
+    assert str(parameters["ingest_fingerprint"]).startswith("unseen-")
+    assert "No installed package brings 'photo-club' in forebay.sources" in said[0]
 
 
 def test_the_target_of_this_machine_is_refused() -> None:

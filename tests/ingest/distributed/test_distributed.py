@@ -24,13 +24,27 @@ from forebay.ingest.index.parts import INDEX
 from forebay.ingest.spark.task_storage import S3Storage
 from forebay.object_store import ObjectFolder
 from forebay.settings import IngestConfig
+from support.own_sources import own_source
 from support.s3_server import S3Store
 from support.small_images import CLASSES, draw, plant_bad_files, write_folder, write_idx
 from support.spark_driver_pod import run_driver
 
 Ingest = Callable[..., DataManifest]
-KINDS = ("folder", "tar", "gz", "idx", "s3a", "parquet")
-SETTINGS = {"parquet": {"image_column": "scan"}}  # by kind; tasks must know them
+KINDS = ("folder", "tar", "gz", "idx", "s3a", "parquet", "own")
+OWN = own_source(
+    """
+class Shapes:
+    def partitions(self):
+        return [0, 20, 40]
+    def records(self, start):
+        for number in range(start, start + 20):
+            yield (png(number) if number % 7 else b"broken"), "ab"[number % 2]
+""",
+)
+SETTINGS = {  # by kind; tasks must know them
+    "parquet": {"image_column": "scan"},
+    "own": {"source_code": OWN["source_code"]},
+}
 
 
 @dataclass(frozen=True)
@@ -75,6 +89,7 @@ def work(tmp_path_factory: pytest.TempPathFactory, s3_server: S3Store) -> Work:
         "gz": s3_server.upload(root / "shapes.tar.gz", "distributed", "shapes.tar.gz"),
         "idx": s3_server.upload(root / "mnist", "distributed", "mnist"),
         "parquet": s3_server.upload(root / "table", "distributed", "table"),
+        "own": OWN["data"],
         "cut": s3_server.upload(root / "cut.tar.gz", "distributed", "cut.tar.gz"),
     }
     uris["s3a"] = uris["folder"].replace("s3://", "s3a://")
