@@ -20,6 +20,7 @@ class CommandEntry:
 
 COMMANDS = {
     "run": CommandEntry("run", "Run the whole pipeline on this machine."),
+    "new": CommandEntry("new", "Write a file to start your own code from."),
     "compile": CommandEntry("compile", "Write the compiled pipeline, ready to upload to Kubeflow."),
     "submit": CommandEntry("submit", "Run the pipeline on a Kubeflow Pipelines cluster."),
     "ingest": CommandEntry("steps", "Read images into a folder of Parquet tables."),

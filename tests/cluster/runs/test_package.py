@@ -69,9 +69,10 @@ def test_data_of_this_machine_is_refused() -> None:
 
 
 def test_a_source_of_the_users_own_travels_as_text_unless_it_reads_files_of_this_machine(tmp_path: Path) -> None:
-    own = {
+    code = encode_code("raise SystemExit('it ran')\n")
+    own: dict[str, str | int | float | bool] = {
         "ingest.data": "shapes.py:Shapes?path=s3x",
-        "ingest.source_code": encode_code("raise SystemExit('it ran')\n"),
+        "ingest.source_code": code,
     }
     said: list[str] = []
     parameters = run_parameters(own, ALL, said.append)

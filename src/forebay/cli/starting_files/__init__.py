@@ -1,0 +1,1 @@
+"""Files that `forebay new` writes: each runs as it is. Their texts are copied; nothing imports them."""
