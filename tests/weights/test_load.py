@@ -10,6 +10,7 @@ from torch import nn
 
 from forebay.models.architectures import build
 from forebay.models.timm_import import import_timm
+from forebay.state import Home
 from forebay.weights import PretrainedWeights, WeightsError, find_weights, load_pretrained
 
 Kept = Callable[[nn.Module], PretrainedWeights]
@@ -21,7 +22,7 @@ def kept(tmp_path: Path) -> Kept:
 
     def keep(network: nn.Module) -> PretrainedWeights:
         save_file(network.state_dict(), tmp_path / "weights.safetensors")
-        return find_weights(str(tmp_path / "weights.safetensors"), "resnet18", home=None)  # type: ignore[arg-type]
+        return find_weights(str(tmp_path / "weights.safetensors"), "resnet18", home=Home(tmp_path))
 
     return keep
 

@@ -14,6 +14,7 @@ KFP_NAMESPACE_VARIABLE = "FOREBAY_KFP_NAMESPACE"
 KFP_CA_VARIABLE = "FOREBAY_KFP_CA"  # certificates to trust
 KFP_TOKEN_VARIABLE = "FOREBAY_KFP_TOKEN"  # noqa: S105 - the name of a variable
 KFP_TOKEN_FILE_VARIABLE = "FOREBAY_KFP_TOKEN_FILE"  # noqa: S105 - the name of a variable
+WEIGHTS_STORE_VARIABLE = "FOREBAY_WEIGHTS_STORE"  # folder or s3:// prefix of weights, asked before the hub
 SERVE_PREFIX = "FOREBAY_SERVE_"  # before the name of a setting of `serve`
 
 # The keys that sign and verify model bundles.

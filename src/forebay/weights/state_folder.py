@@ -3,8 +3,9 @@
 The record is written last and whole, so what has a record is complete, and any number of processes may write at once.
 """
 
+import contextlib
 import json
-import os
+import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,10 +14,10 @@ from typing import Any
 from forebay.contracts.bundles.strict_json import parse_strict_json
 from forebay.state import Home
 from forebay.state.file_digest import file_sha256
-from forebay.state.files import write_json
-from forebay.state.machine_errors import add_file_name
+from forebay.state.files import write_bytes
 from forebay.weights.errors import WeightsError
 from forebay.weights.pretrained import InputFormat, PretrainedWeights
+from forebay.weights.whole_file import link_or_copy, whole_file
 
 SUFFIX = ".safetensors"
 RECORD_SUFFIX = ".json"
@@ -32,6 +33,7 @@ class WeightsRecord:
     library: str
     architecture: str
     input: InputFormat | None = None
+    license: str = ""  # as the publisher states it
 
     @property
     def file_name(self) -> str:
@@ -63,9 +65,9 @@ def parse_record(text: bytes, where: str) -> WeightsRecord:
         ) from error
 
 
-def record_text(record: WeightsRecord) -> dict[str, Any]:
-    """The record as a JSON object."""
-    return json.loads(json.dumps(asdict(record)))  # type: ignore[no-any-return] # tuples as lists
+def record_bytes(record: WeightsRecord) -> bytes:
+    """The record as JSON."""
+    return json.dumps(asdict(record), indent=2, sort_keys=True).encode() + b"\n"
 
 
 def find_kept(home: Home, name: str) -> PretrainedWeights | None:
@@ -97,22 +99,35 @@ def keep(home: Home, record: WeightsRecord, write: Callable[[Path], None]) -> Pr
         WeightsError: what was written has another digest.
     """
     path = home.weights / record.file_name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
-    try:
-        with add_file_name(path):
-            write(temporary)
-            found = file_sha256(temporary)
-            if found != record.sha256:
-                raise WeightsError(
-                    f"{record.name} from {record.source}: sha256 {found[:12]}… is not the expected "
-                    f"{record.sha256[:12]}…. The file was changed or cut short on its way; give the command again."
-                )
-            temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    write_json(_record_path(home, record.name), record_text(record))
+    with whole_file(path) as temporary:
+        write(temporary)
+        found = file_sha256(temporary)
+        if found != record.sha256:
+            raise WeightsError(
+                f"{record.name} from {record.source}: sha256 {found[:12]}… is not the expected {record.sha256[:12]}…. "
+                "The file was changed or cut short on its way; give the command again."
+            )
+    write_bytes(_record_path(home, record.name), record_bytes(record))
     return record.at(path)
+
+
+def keep_new(home: Home, name: str, source: str, write: Callable[[Path], None]) -> PretrainedWeights:
+    """As `keep`, for weights of unknown digest and network."""
+    home.weights.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".new-", dir=home.weights) as folder:
+        path = Path(folder) / "weights"
+        write(path)
+        record = WeightsRecord(name=name, sha256=file_sha256(path), source=source, library="", architecture="")
+        return keep(home, record, lambda target: link_or_copy(path, target))
+
+
+def list_kept(home: Home) -> list[WeightsRecord]:
+    """What the state folder holds, by name; a damaged record is left out, as it is written anew when it is needed."""
+    found = []
+    for path in sorted(home.weights.rglob(f"*{RECORD_SUFFIX}")):
+        with contextlib.suppress(WeightsError):
+            found.append(parse_record(path.read_bytes(), str(path)))
+    return found
 
 
 def _record_path(home: Home, name: str) -> Path:
