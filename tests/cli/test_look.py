@@ -15,7 +15,7 @@ def test_the_status_of_a_new_home_has_every_key_of_a_run() -> None:
     assert found == {
         "run_id": None, "data": None, "steps": [], "accuracy": None, "ensemble": None, "gate": None, "model": None,
         "url": None, "report": None, "warnings": [], "error": None, "state": None, "seconds": None, "server": None,
-        "restarts": None, "problems": [], "progress": None,
+        "restarts": None, "problems": [], "progress": None, "overfitting": None,
     }  # fmt: skip
 
 

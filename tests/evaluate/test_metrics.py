@@ -5,6 +5,7 @@ import pytest
 import scipy.stats
 import sklearn.metrics
 
+from forebay.contracts.wilson import wilson_interval
 from forebay.evaluate import metrics
 from forebay.evaluate.measurements import measure_classifier
 
@@ -25,7 +26,7 @@ def answers() -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("confidence", [0.5, 0.95, 0.999])
 def test_the_wilson_interval_is_scipys(correct: int, rows: int, confidence: float) -> None:
     expected = scipy.stats.binomtest(correct, rows).proportion_ci(confidence, method="wilson")
-    assert metrics.wilson_interval(correct, rows, confidence) == pytest.approx((expected.low, expected.high), abs=1e-12)
+    assert wilson_interval(correct, rows, confidence) == pytest.approx((expected.low, expected.high), abs=1e-12)
 
 
 def test_confusion_precision_and_recall_are_scikit_learns(answers: tuple[np.ndarray, np.ndarray]) -> None:

@@ -1,6 +1,7 @@
 """What the train step writes, what decides the weights, and what it says when it cannot go on."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import torch
 from torch import nn
 
+from forebay import tracking
 from forebay.contracts.bundles.spec import read_spec
 from forebay.contracts.manifest import SplitManifest
 from forebay.contracts.shards import open_split
@@ -23,6 +25,7 @@ from forebay.train import TrainResult, fit
 from forebay.train.loop.training_state import check_memory
 from forebay.train.plan.training_plan import check_learnable
 from support.prepared_datasets import write_dataset
+from support.watched_training import warnings
 
 Small = Callable[..., TrainConfig]
 
@@ -181,6 +184,29 @@ def test_the_last_epoch_is_told_with_the_values_of_the_curves(
     assert (told["epoch"], told["epochs"]) == (3, 3)
     for name in ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy"):
         assert told["measures"][name] == pytest.approx(recorded[name], rel=1e-5)
+
+
+def test_a_training_that_learns_noise_by_heart_says_so_on_its_way_and_at_its_end_and_in_mlflow(
+    tmp_path: Path, home: Home, steplog: StepLog, train: Callable[..., TrainResult]
+) -> None:
+    noisy = write_dataset(tmp_path / "noise", train=64, validation=100, noise=400)
+    spec = train(noisy, epochs="30", augment="none", dropout=0.0, width="8").spec
+    first, last = warnings(steplog)
+    assert re.match(r"After epoch \d+ of 30 the model knows its training images by heart: train accuracy 100.0%", first)
+    assert re.match(r"The model over-fits: train accuracy 100.0% .*validation accuracy \d+.\d% \(.* by 100 rows", last)
+    assert "train.augment=shift_flip" in last
+    tags = tracking.client(home).get_run(spec.lineage["mlflow_run_id"]).data.tags
+    assert tags["forebay.overfitting"] == last
+    steplog.fresh = False
+    train(noisy, epochs="30", augment="none", dropout=0.0, width="8")
+    assert warnings(steplog)[2:] == [last], "a finished training says it again"
+
+
+def test_a_training_that_learns_what_holds_for_others_says_nothing(
+    steplog: StepLog, train: Callable[..., TrainResult]
+) -> None:
+    train(epochs="10", width="8", optimizer="adamw")
+    assert warnings(steplog) == []
 
 
 def test_a_loss_that_is_no_number_names_the_learning_rate(train: Callable[..., TrainResult]) -> None:

@@ -23,8 +23,8 @@ def summarize(run_id: str, events: list[Event]) -> Summary:
     """Build a run's summary from what its steps recorded.
 
     Returns:
-        `run_id`, `data`, `steps`, `accuracy`, `ensemble`, `gate`, `model`, `url`, `report`, `warnings`, `error` and
-        `progress`; a value that no step recorded is None (or an empty list).
+        `run_id`, `data`, `steps`, `accuracy`, `ensemble`, `gate`, `model`, `url`, `report`, `warnings`, `error`,
+        `overfitting` and `progress`; a value that no step recorded is None (or an empty list).
     """
     facts = _facts(events)
     return {
@@ -39,6 +39,7 @@ def summarize(run_id: str, events: list[Event]) -> Summary:
         "report": facts.get("report"),
         "warnings": list(dict.fromkeys(event["text"] for event in events if event["kind"] == "warning")),
         "error": failure(events),
+        "overfitting": facts.get("overfitting"),
         "progress": current_progress(events),
     }
 

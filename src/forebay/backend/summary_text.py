@@ -46,6 +46,8 @@ def _accuracy_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
         rows.append(("accuracy", f"{value['value']:.2%}  ({interval}, {value['rows']:,} held-out rows)"))
     if summary.get("ensemble"):  # a summary of an earlier Forebay has none
         rows.append(("ensemble", _ensemble_text(summary["ensemble"])))
+    if summary.get("overfitting"):
+        rows.append(("warning", str(summary["overfitting"])))
     return rows
 
 

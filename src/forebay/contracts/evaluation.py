@@ -42,6 +42,8 @@ class EvaluationResult:
     calibration: list[dict[str, Any]]  # low, high, rows, confidence, accuracy per bin that holds rows
     settings: dict[str, Any]  # evaluate's, as resolved
     ensemble: dict[str, Any] | None = None  # of an ensemble: its members alone, and the gain over the best of them
+    train_accuracy: float | None = None  # of the delivered epoch, as trained on; None without training curves
+    overfitting: str | None = None  # the sentence that says so, else None
     format: int = 1
 
     @property

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from forebay.contracts.wilson import wilson_interval
 from forebay.evaluate import metrics
 
 CURVE_DIGITS = 6  # decimal places of the points of curves; more would only make files large
@@ -39,7 +40,7 @@ def measure_classifier(
     scores = probabilities.astype(np.float64)
     predicted = scores.argmax(axis=1)
     is_right = predicted == labels
-    low, high = metrics.wilson_interval(int(is_right.sum()), len(labels), confidence)
+    low, high = wilson_interval(int(is_right.sum()), len(labels), confidence)
     accuracy = {
         "value": float(is_right.mean()),
         "low": low,

@@ -4,9 +4,7 @@ N rows, K classes. They are written in numpy because importing scikit-learn take
 compare every function with scikit-learn and SciPy.
 """
 
-import math
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,24 +14,6 @@ IntArray = NDArray[np.int64]
 
 ROC_POINTS = 200
 CALIBRATION_BINS = 10
-
-
-def wilson_interval(correct: int, rows: int, confidence: float) -> tuple[float, float]:
-    """The score interval of a proportion.
-
-    E. B. Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22 (1927) 209-212.
-    Unlike the normal approximation it stays inside 0..1 and keeps its coverage near 1, where accuracies lie.
-
-    Args:
-        rows: at least 1.
-        confidence: coverage, for example 0.95.
-    """
-    z = NormalDist().inv_cdf(0.5 + confidence / 2)
-    share = correct / rows
-    scale = 1 + z * z / rows
-    centre = (share + z * z / (2 * rows)) / scale
-    half = z / scale * math.sqrt(share * (1 - share) / rows + z * z / (4 * rows * rows))
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def confusion_matrix(labels: IntArray, predicted: IntArray, classes: int) -> IntArray:

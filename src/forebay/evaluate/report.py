@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from forebay.contracts.bundles.spec import HISTORY
 from forebay.contracts.class_names import class_list
 from forebay.contracts.evaluation import EvaluationResult
+from forebay.contracts.overfitting import Curves, usable_curves
 from forebay.contracts.shards import DatasetSplit
 from forebay.evaluate.baseline import BaselineComparison, check_baseline, uncertainty_note
 from forebay.evaluate.charts import ChartLine, PlotArea, line_chart, padded_range, reliability_chart
@@ -63,8 +64,7 @@ def write_report(
         loader=PackageLoader("forebay.evaluate", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    path = model / HISTORY
-    history = read_json(path) if path.exists() else []
+    history = read_curves(model)
     html = environment.get_template("report.html").render(
         evaluation=evaluation,
         run_id=run_id,
@@ -82,7 +82,13 @@ def write_report(
     write_bytes(evaluation.report, html.encode())
 
 
-def history_charts(history: list[dict[str, Any]]) -> list[Markup]:
+def read_curves(model: Path) -> Curves:
+    """The training curves of a bundle; none where it has none, or a file that is no curves."""
+    path = model / HISTORY
+    return usable_curves(read_json(path)) if path.exists() else []
+
+
+def history_charts(history: Curves) -> list[Markup]:
     """Charts of loss and accuracy over the epochs; none where nothing was recorded."""
     limits: dict[str, dict[str, float]] = {"loss": {"floor": 0}, "accuracy": {"floor": 0, "ceiling": 1}}
     charts = []
@@ -92,6 +98,8 @@ def history_charts(history: list[dict[str, Any]]) -> list[Markup]:
             for split, style in (("train", "s1"), ("validation", "s2"))
             for line in _curves(history, f"{split}_{what}", split, style)
         ]
+        if lowest := _lowest(history, f"validation_{what}"):
+            lines.append(lowest)
         if lines:
             epochs = [float(x) for line in lines for x in line.x]
             x_range = (min(epochs), max(max(epochs), min(epochs) + 1))
@@ -137,7 +145,7 @@ def _baseline_rule(evaluation: EvaluationResult) -> dict[str, Any] | None:
     }
 
 
-def _curves(history: list[dict[str, Any]], key: str, name: str, style: str) -> list[ChartLine]:
+def _curves(history: Curves, key: str, name: str, style: str) -> list[ChartLine]:
     """The curve, or those of the members of an ensemble, of which the first one carries the name."""
     by_member: dict[int, list[tuple[float, float]]] = {}
     for record in history:
@@ -147,6 +155,15 @@ def _curves(history: list[dict[str, Any]], key: str, name: str, style: str) -> l
         ChartLine("" if number else name, [x for x, _ in points], [y for _, y in points], style)
         for number, points in enumerate(by_member.values())
     ]
+
+
+def _lowest(history: Curves, key: str) -> ChartLine | None:
+    """A dot on a curve of the validation rows, where their loss was lowest; None without such rows."""
+    judged = [record for record in history if record.get("validation_loss") is not None and key in record]
+    if not judged:
+        return None
+    best = min(judged, key=lambda record: float(record["validation_loss"]))
+    return ChartLine(f"lowest loss, epoch {best['epoch']}", [best["epoch"]], [best[key]], "s2")
 
 
 def _confusion(evaluation: EvaluationResult) -> dict[str, Any]:

@@ -14,13 +14,20 @@ from forebay.contracts.bundles.spec import ModelSpec, check_train_output
 from forebay.contracts.evaluation import PASSED, PREDICTIONS, REFUSED, EvaluationResult, write_smoke
 from forebay.contracts.holdout import HASH
 from forebay.contracts.manifest import SplitManifest
+from forebay.contracts.overfitting import (
+    Curves,
+    find_held_out_gap,
+    find_overfitting,
+    first_network,
+    train_accuracy,
+)
 from forebay.contracts.shards import DatasetSplit, open_split
 from forebay.errors import DataError, ModelError
 from forebay.evaluate.comparison import held_out_for
 from forebay.evaluate.decide import Candidate, decide
 from forebay.evaluate.measurements import measure_classifier
 from forebay.evaluate.members import predict_with_members
-from forebay.evaluate.report import write_report
+from forebay.evaluate.report import read_curves, write_report
 from forebay.settings import AUTO, EvaluateConfig
 from forebay.state import StepLog, empty_folder, seal
 from forebay.state.machine_errors import add_file_name
@@ -60,10 +67,13 @@ def evaluate(dataset: Path, model: Path, out: Path, config: EvaluateConfig, log:
     decision = decide(candidate, resolved, log)
     measured = measure_classifier(test.labels, probabilities, data.classes, config.confidence)
     measured.metrics.update(gain.metrics if gain else {})
+    curves = first_network(read_curves(model))
     evaluation = EvaluationResult(
         folder=out, name=resolved.name, decision=PASSED if decision.passed else REFUSED, gate=decision.as_dict(),
         model={**_model_facts(classifier.spec), "bundle_digest": record.digest},
         data=_data_facts(data), classes=data.classes, settings=asdict(resolved),
+        train_accuracy=train_accuracy(curves, classifier.spec.training),
+        overfitting=_overfitting(curves, classifier.spec, measured.accuracy, log),
         ensemble=gain.as_dict() if gain else None, **vars(measured),
     )  # fmt: skip
     evaluation.write()
@@ -72,6 +82,18 @@ def evaluate(dataset: Path, model: Path, out: Path, config: EvaluateConfig, log:
     seal(out)
     log.result(**_result_facts(evaluation))
     return evaluation
+
+
+def _overfitting(curves: Curves, spec: ModelSpec, accuracy: dict[str, Any], log: StepLog) -> str | None:
+    """What the training's own validation rows say, else what the held-out rows do; train has told of the first."""
+    validation_rows = int((spec.data.get("splits") or {}).get("validation", 0))
+    found = find_overfitting(curves, spec.training, validation_rows)
+    if found:
+        return found.text
+    found = find_held_out_gap(curves, spec.training, accuracy["value"], accuracy["rows"])
+    if found:
+        log.warn(found.text)
+    return found.text if found else None
 
 
 def _check_input(spec: ModelSpec, data: SplitManifest) -> None:
@@ -153,6 +175,7 @@ def _result_facts(evaluation: EvaluationResult) -> dict[str, Any]:
         },
         "ensemble": _ensemble_facts(evaluation),
         "report": str(evaluation.report),
+        "overfitting": evaluation.overfitting,
     }
 
 

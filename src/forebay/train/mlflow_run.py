@@ -27,6 +27,8 @@ PARENT_TAG = "mlflow.parentRunId"  # MLflow's own: its pages show a run below it
 
 ADVICE = "Check MLFLOW_TRACKING_URI, or the disk and mlflow.db of the state folder."
 
+OVERFITTING_TAG = "forebay.overfitting"  # the sentence, on the run of a training that over-fitted
+
 RunStatus = Literal["FINISHED", "KILLED", "FAILED"]
 
 
@@ -52,13 +54,17 @@ class TrackedRun:
         self._parameters = parameters
         self._warn = warn
         self._owns_run = True  # this class begins the run and ends it
-        self._queue: queue.SimpleQueue[EpochRecord | RunStatus] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[EpochRecord | tuple[str, str] | RunStatus] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, daemon=True, name="mlflow-run")
         self._thread.start()
 
     def log_epoch(self, record: EpochRecord) -> None:
         """Add a point to the curves."""
         self._queue.put(record)
+
+    def tag(self, key: str, value: str) -> None:
+        """Set a tag."""
+        self._queue.put((key, value))
 
     def finish(self, status: RunStatus, timeout_s: float) -> str | None:
         """End the run, and wait until everything is written or the time is over.
@@ -120,7 +126,9 @@ class TrackedRun:
         if self._owns_run and client.get_run(run_id).info.status != "FINISHED":
             client.update_run(run_id, status="RUNNING")
         while not isinstance(item := self._queue.get(), str):
-            if item.epoch not in logged:
+            if isinstance(item, tuple):
+                client.set_tag(run_id, *item)
+            elif item.epoch not in logged:
                 _log_epoch(client, run_id, item)
         if self._owns_run:
             client.set_terminated(run_id, item)

@@ -9,6 +9,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from forebay.contracts.overfitting import find_overfitting
 from forebay.object_store import SHORT_TIMEOUTS, ObjectFolder
 from forebay.settings.cluster_environment import CHECKPOINT_STORE
 from forebay.signals import StopRequest, StopTimeouts, stop_request
@@ -21,7 +22,8 @@ from forebay.train.loop.callbacks import TrainingCallbacks
 from forebay.train.loop.history import EpochRecord
 from forebay.train.loop.training_loop import TrainingInterrupt, TrainingLoop
 from forebay.train.loop.training_state import TrainingState, initial_state
-from forebay.train.mlflow_run import TrackedRun
+from forebay.train.mlflow_run import OVERFITTING_TAG, TrackedRun
+from forebay.train.overfitting_watch import OverfittingWatch
 from forebay.train.plan.training_plan import TrainingPlan
 from forebay.train.process_group import ProcessGroup
 from forebay.train.timeouts import TrainTimeouts
@@ -117,11 +119,19 @@ class TrainingSession:
         except BaseException:
             tracked.finish("FAILED", self.timeouts.mlflow_on_failure_s)
             raise
+        self._tell_overfitting(loop.state, tracked)
         self.checkpoints.flush(self.timeouts.upload_at_end_s)
         run_id = tracked.finish("FINISHED", self.timeouts.mlflow_at_end_s)
         if stopped and plan.place.number < plan.place.count:  # the next one would not hear of it
             raise SystemExit(stop.exit_status)
         return TrainedNetwork.of(plan, loop.state, tracked.training_id, run_id)
+
+    def _tell_overfitting(self, state: TrainingState, tracked: TrackedRun) -> None:
+        found = find_overfitting(state.curves(), self.plan.settings.as_dict(), self.plan.data.splits["validation"])
+        if found:
+            self.log.warn(self.plan.place.named(found.text))
+            self.log.result(overfitting=found.text)
+            tracked.tag(OVERFITTING_TAG, found.text)
 
     def _begin_mlflow_run(self) -> TrackedRun:
         plan = self.plan
@@ -137,6 +147,7 @@ class TrainingSession:
 
     def _callbacks(self, loop: TrainingLoop, tracked: TrackedRun, stop: StopRequest) -> TrainingCallbacks:
         last, state = time.monotonic(), loop.state
+        watch = OverfittingWatch(self.plan)
 
         def save_checkpoint() -> None:
             nonlocal last
@@ -153,6 +164,7 @@ class TrainingSession:
             tracked.log_epoch(record)
             measures = {**record.measures(), **self.plan.place.measures}
             self.log.epoch(record.epoch, self.plan.settings.epochs, measures, is_last=state.finished)
+            watch.look(state, self.log.warn)
 
         return TrainingCallbacks(
             on_step=lambda done, total: self._show_step(done, total, loop.measures),

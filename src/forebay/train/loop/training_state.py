@@ -69,8 +69,11 @@ class TrainingState:
 
     def facts(self) -> dict[str, Any]:
         """The rest of the state as JSON."""
-        history = [asdict(record) for record in self.history]
-        return {"step": self.step, "history": history, "best_epoch": self.best_epoch, "finished": self.finished}
+        return {"step": self.step, "history": self.curves(), "best_epoch": self.best_epoch, "finished": self.finished}
+
+    def curves(self) -> list[dict[str, Any]]:
+        """The training curves as JSON, as `history.json` holds them."""
+        return [asdict(record) for record in self.history]
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Take over the state of a checkpoint."""

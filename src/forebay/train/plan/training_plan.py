@@ -25,6 +25,10 @@ class MemberPlace:
         """For a person; empty where there is one network only."""
         return f"member {self.number} of {self.count}" if self.count > 1 else ""
 
+    def named(self, text: str) -> str:
+        """A sentence about this network, among several with its place."""
+        return f"{self.words}: {text}" if self.words else text
+
     @property
     def measures(self) -> dict[str, float]:
         """For events of the training; empty where there is one network only."""
