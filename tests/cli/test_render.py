@@ -34,6 +34,11 @@ def test_a_failed_run_shows_its_error_last() -> None:
     ]
 
 
+def test_a_model_that_over_fits_says_so_in_the_table_as_well() -> None:
+    said = "The model over-fits: train accuracy 100.0%"
+    assert shown(overfitting=said).splitlines()[-1].split(maxsplit=1) == ["warning", said]
+
+
 def test_names_that_look_like_markup_are_text() -> None:
     reason = "recall of [/b] fell, [red] too"
     assert f"refused: {reason}" in shown(gate={"passed": False, "reason": reason})

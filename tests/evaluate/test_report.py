@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from forebay.backend.summary import summarize
 from forebay.contracts.evaluation import EvaluationResult
 from forebay.evaluate import evaluate
 from forebay.evaluate.charts import ChartLine, PlotArea, line_chart, padded_range, ticks
@@ -19,8 +20,10 @@ from forebay.evaluate.report import history_charts
 from forebay.preprocess import preprocess
 from forebay.settings import EvaluateConfig, PreprocessConfig
 from forebay.state import StepLog, seal
+from forebay.state.events import read_events
 from support.row_tables import write_table
 from support.tiny_models import fit_mlp
+from support.watched_training import warnings
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 VOID = {"meta", "img", "br", "line", "link", "input", "hr"}
@@ -181,6 +184,41 @@ def test_a_real_browser_draws_it(digits_report: EvaluationResult, tmp_path: Path
     assert counts[blue].sum() > 1000, "curves and heat map"
     assert counts[green].sum() > 20, "the passed badge"
     assert counts.max() < 0.8 * len(pixels), "the page is not empty"
+
+
+def test_a_model_that_learned_noise_by_heart_is_told_by_its_held_out_rows(tmp_path: Path, steplog: StepLog) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (300, 6, 6, 3), np.uint8)
+    write_table(tmp_path / "table", images, [row % 3 for row in range(300)], ["a", "b", "c"])
+    preprocess(tmp_path / "table", tmp_path / "shards", PreprocessConfig(holdout=0.3), steplog)
+    fit_mlp(tmp_path / "shards", tmp_path / "bundle", steps=150)
+    found = evaluate(
+        tmp_path / "shards", tmp_path / "bundle", tmp_path / "evaluation", EvaluateConfig(min_accuracy=0.0), steplog
+    )
+    assert found.train_accuracy == 1.0
+    assert found.overfitting is not None
+    assert f"held-out accuracy {found.accuracy['value']:.1%} (" in found.overfitting
+    assert found.overfitting in warnings(steplog)
+    assert steplog.events is not None
+    assert summarize("r", read_events(steplog.events)[0])["overfitting"] == found.overfitting
+    text = Page(found.report.read_text()).text
+    assert f"a gap of {(1 - found.accuracy['value']) * 100:.1f} points" in text
+    assert found.overfitting in text
+    assert EvaluationResult.read(found.folder).overfitting == found.overfitting
+
+
+def test_a_good_model_has_its_gap_in_the_report_and_no_warning(digits_report: EvaluationResult) -> None:
+    assert digits_report.overfitting is None
+    assert "on the training images" in Page(digits_report.report.read_text()).text
+
+
+def test_the_lowest_validation_loss_is_a_dot_with_its_epoch() -> None:
+    records = [
+        {"epoch": epoch, "train_loss": 1.0, "train_accuracy": 0.5, "validation_loss": loss, "validation_accuracy": 0.5}
+        for epoch, loss in enumerate((0.9, 0.7, 0.8), 1)
+    ]
+    for chart in history_charts(records):
+        assert "lowest loss, epoch 2" in chart
+        assert chart.count("<circle") == 1
 
 
 def test_curves_skip_what_was_not_recorded() -> None:
