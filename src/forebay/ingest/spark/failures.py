@@ -13,6 +13,7 @@ def explain_spark_errors(source: str) -> Iterator[None]:
 
     Raises:
         DataError: says what the failed task said.
+        KeyboardInterrupt: Ctrl-C, whose handler in Spark cancels the tasks; what fails because of that is no news.
     """
     from py4j.protocol import Py4JError, Py4JJavaError
     from pyspark.errors import PySparkException
@@ -20,6 +21,8 @@ def explain_spark_errors(source: str) -> Iterator[None]:
     try:
         yield
     except (PySparkException, Py4JError, OSError) as error:
+        if (interrupt := _interrupt_behind(error)) is not None:
+            raise interrupt from None
         java_ended = isinstance(error, ConnectionError | Py4JError) and not isinstance(error, Py4JJavaError)
         if java_ended:
             problem = "Spark's Java process ended in the middle"
@@ -28,6 +31,14 @@ def explain_spark_errors(source: str) -> Iterator[None]:
             problem = f"reading it failed: {root_cause(str(error))}"
             fix = "The step's log has the whole trace; mend the cause and run it again."
         raise DataError(source=source, problem=problem, fix=fix) from error
+
+
+def _interrupt_behind(error: BaseException) -> KeyboardInterrupt | None:
+    """The Ctrl-C during whose handling the error was raised."""
+    cause = error.__context__
+    while cause is not None and not isinstance(cause, KeyboardInterrupt):
+        cause = cause.__context__
+    return cause
 
 
 def root_cause(text: str) -> str:
