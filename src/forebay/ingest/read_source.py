@@ -45,7 +45,7 @@ def read_source(
         indexing = None if own else pool.submit(detected.index)  # while Java starts
         with spark_session(scratch) as session, explain_spark_errors(config.data):
             if own:
-                spool_records(session, config, work, scratch)
+                spool_records(session, config, work, scratch, progress)
             index = work.share_index(indexing.result() if indexing else detected.index())
             check_class_names(index, config.data)
             with work.write_file(INDEX) as path:

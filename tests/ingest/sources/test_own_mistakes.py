@@ -121,9 +121,9 @@ def test_an_endless_source_is_stopped_and_named(spark: object, tmp_path: Path) -
     config = IngestConfig(**own_source(text))  # type: ignore[arg-type]
     with spark_session(tmp_path) as session:
         with pytest.raises(UserCodeError, match=r"it gave 51 records and has not ended; 50 are taken at most"):
-            spool_records(session, config, LocalStorage(tmp_path), tmp_path, SpoolLimits(max_records=50))
+            spool_records(session, config, LocalStorage(tmp_path), tmp_path, print, SpoolLimits(max_records=50))
         with pytest.raises(UserCodeError, match=r"after 1 records only \d+ MiB are free in .*, of which \d+ must stay"):
-            spool_records(session, config, LocalStorage(tmp_path), tmp_path, SpoolLimits(min_free_bytes=1 << 60))
+            spool_records(session, config, LocalStorage(tmp_path), tmp_path, print, SpoolLimits(min_free_bytes=1 << 60))
 
 
 def test_a_file_without_its_text_says_who_fills_it_in(run_ingest: Ingest, tmp_path: Path) -> None:
