@@ -4,8 +4,9 @@ What stands in the index is returned, and so is an error: thrown, it would come 
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,6 +21,7 @@ from forebay.settings.own_source import OwnSource
 from forebay.text import one_line
 
 LOOK_EVERY_BYTES = 64 << 20
+BATCH_ROWS = 8192
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,10 +51,18 @@ def spool_part(job: SpoolJob, part: int) -> pa.RecordBatch:
     uri = job.work.address(f"{name}.bin")
     try:
         with job.work.write_file(f"{name}.bin") as path, path.open("wb") as file:
-            rows = [{**row, "part": part, "uri": uri} for row in _spooled(job, part, path, file)]
+            return _one_batch({**row, "part": part, "uri": uri} for row in _spooled(job, part, path, file))
     except (UserCodeError, ConfigError) as error:
-        rows = [{"part": part, "error": str(error)}]
-    return pa.RecordBatch.from_pylist(rows, SPOOLED_SCHEMA)
+        return pa.RecordBatch.from_pylist([{"part": part, "error": str(error)}], SPOOLED_SCHEMA)
+
+
+def _one_batch(rows: Iterable[dict[str, Any]]) -> pa.RecordBatch:
+    """All rows as one batch. Rows of Python take ten times the memory, so only a few exist at once."""
+    iterator, batches = iter(rows), list[pa.RecordBatch]()
+    while chunk := list(islice(iterator, BATCH_ROWS)):
+        batches.append(pa.RecordBatch.from_pylist(chunk, SPOOLED_SCHEMA))
+    whole = pa.Table.from_batches(batches, SPOOLED_SCHEMA).combine_chunks().to_batches()
+    return whole[0] if whole else pa.RecordBatch.from_pylist([], SPOOLED_SCHEMA)
 
 
 def _spooled(job: SpoolJob, part: int, path: Path, file: BinaryIO) -> Iterator[dict[str, Any]]:
