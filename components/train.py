@@ -11,6 +11,7 @@ def train(
     shards: Input[Dataset],
     code_version: str,
     model: str,
+    model_code: str,
     width: str,
     epochs: str,
     batch_rows: str,
@@ -60,6 +61,7 @@ def train(
         config = TrainConfig(
             code_version=code_version,
             model=model,
+            model_code=model_code,
             width=width,
             epochs=epochs,
             batch_rows=batch_rows,

@@ -5,8 +5,10 @@ from pathlib import Path
 
 from forebay.ingest.own.paths import with_absolute_paths
 from forebay.settings.keys import Scalar
+from forebay.settings.own_model import PACKAGE_CODE, own_model
 from forebay.settings.own_source import parse_own_source
-from forebay.user_code import CodeReference, encode_code, read_code
+from forebay.user_code import MODELS_GROUP, CodeReference, encode_code, package_identity, read_code
+from forebay.user_code.identity import NOT_INSTALLED
 
 
 def fill_in_code(values: dict[str, Scalar]) -> dict[str, Scalar]:
@@ -21,7 +23,21 @@ def fill_in_code(values: dict[str, Scalar]) -> dict[str, Scalar]:
     Raises:
         ConfigError: a file cannot be read, or is no Python.
     """
-    return _with_source_code(values)
+    return _with_model_code(_with_source_code(values))
+
+
+def _with_model_code(values: dict[str, Scalar]) -> dict[str, Scalar]:
+    """The text of the file, or a digest of the package: the cached result of a step belongs to one of them."""
+    reference, given = own_model(str(values.get("train.model", ""))), str(values.get("train.model_code", ""))
+    if reference is None:
+        return values
+    if reference.file:
+        name = str(file_name_only(reference))
+        return values | {"train.model": name, "train.model_code": _text(reference, given)}
+    identity = package_identity(reference, MODELS_GROUP)
+    if given or identity == NOT_INSTALLED:  # then only the container image has the package
+        return values
+    return values | {"train.model_code": f"{PACKAGE_CODE}{identity}"}
 
 
 def _with_source_code(values: dict[str, Scalar]) -> dict[str, Scalar]:

@@ -74,7 +74,7 @@ setting_options = as_one_argument(
     click.option(
         "--model",
         metavar="NAME",
-        help="Short for --set train.model=…: mlp, lenet5, resnet9, resnet18, mobilenet_v2, …",
+        help="Short for --set train.model=…: mlp, resnet9, resnet18, timm/convnext_tiny, …, or net.py:Net of your own.",
     ),
     click.option("--name", metavar="NAME", help="Short for --set evaluate.name=…: the registered model's name."),
     click.option("--seed", type=int, help="Short for --set train.seed=…"),

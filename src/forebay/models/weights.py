@@ -20,7 +20,7 @@ def load_weights(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
     network.load_state_dict(state)
 
 
-def check_finite(tensors: Mapping[str, Tensor], weights: Path) -> None:
+def check_finite(tensors: Mapping[str, Tensor], weights: Path | str) -> None:
     """Refuse weights that are not finite numbers.
 
     Raises:

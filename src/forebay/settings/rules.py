@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from forebay.settings import model_names
+from forebay.settings.own_model import own_model
 
 AUTO = "auto"  # a step resolves it from the manifest of its data, and records what it chose
 
@@ -53,15 +54,23 @@ def memory_at_least(low_MiB: int) -> SettingRule:
 
 
 def known_model(example: str) -> SettingRule:
-    """Accept `auto` and the name of a network of ours, torchvision's or timm's; near names stand in the message."""
+    """Accept `auto`, the name of a network of ours, torchvision's or timm's, and what names the user's own code.
+
+    Near names stand in the message.
+    """
 
     def rule(value: str) -> str | None:
-        if value == AUTO or model_names.find_model(value):
+        if value == AUTO or model_names.find_model(value) or own_model(value):
             return None
+        if value.endswith(".py"):
+            return f"must name a class or function of the file, such as {value}:Net"
         near = _near_models(value) if re.fullmatch(r"[a-z0-9_/]+", value) else []
         if not near:
             own = ", ".join(model_names.OWN_MODELS)
-            return f"must look like {example}: {own} or a classification model of torchvision or timm"
+            return (
+                f"must look like {example}: {own} or a classification model of torchvision or timm; or name a network "
+                "of your own, FILE.py:NAME or package.module:NAME"
+            )
         return f"must be the name of a model, near ones are {', '.join(near)}"
 
     return rule

@@ -7,6 +7,7 @@ from forebay.errors import ConfigError
 from forebay.settings.ensembles import MOST_MEMBERS, versions_rule
 from forebay.settings.field import StepConfig, code_version_setting, setting
 from forebay.settings.gpu import GPU_RESOURCE, gpu_resource_rule
+from forebay.settings.own_model import model_code_rule, own_model
 from forebay.settings.rules import (
     AUTO,
     at_least,
@@ -33,8 +34,15 @@ class TrainConfig(StepConfig):
     model: str = setting(
         AUTO,
         meaning="mlp, lenet5, resnet9 or a classification model of torchvision or timm by name, also as timm/NAME; "
-        "auto is resnet9",
+        "auto is resnet9; or a network of your own: FILE.py:NAME, package.module:NAME, or a name that an installed "
+        "package brings",
         rule=known_model("resnet18"),
+    )
+    model_code: str = setting(
+        "",
+        meaning="The text of FILE.py where train.model is FILE.py:NAME (base64 of zlib), or a digest of the package's "
+        "code; the command line fills it in",
+        rule=model_code_rule,
     )
     width: str = setting(
         AUTO,
@@ -210,6 +218,11 @@ class TrainConfig(StepConfig):
             raise ConfigError(
                 f"train.members={self.members} trains networks, and train.ensemble={self.ensemble} takes those of "
                 "registered versions. Give one of them."
+            )
+        if self.members > 1 and own_model(self.model):
+            raise ConfigError(
+                f"train.members={self.members} makes one model of several networks of Forebay's, timm's or "
+                f"torchvision's; {self.model} is a network of your own, which is served alone. Set train.members=1."
             )
         if self.seed + self.members - 1 > LARGEST_SEED:
             raise ConfigError(

@@ -10,9 +10,14 @@ from forebay.contracts.bundles.examples import example_rows, write_examples
 from forebay.contracts.bundles.spec import HISTORY, ModelSpec
 from forebay.models import save_bundle
 from forebay.models.architectures import library_version
-from forebay.models.bundle_files import ensemble_weights
+from forebay.models.bundle_files import ensemble_weights, save_graph_bundle
+from forebay.models.weights import check_finite, load_weights
+from forebay.settings.own_model import architecture_of, own_model
 from forebay.state import seal, write_json
+from forebay.train.export_network import export_trained
+from forebay.train.own_network import OwnNetwork
 from forebay.train.session import TrainedNetwork
+from forebay.train.torch_limits import torch_threads
 
 
 def write_outputs(members: Sequence[TrainedNetwork], mlflow_run_id: str | None, out: Path) -> ModelSpec:
@@ -25,9 +30,12 @@ def write_outputs(members: Sequence[TrainedNetwork], mlflow_run_id: str | None, 
 
     Raises:
         ModelError: several networks cannot be one model.
+        TrainError: the user's own network cannot be exported as a graph.
     """
     only = members[0]
-    if len(members) == 1:
+    if only.plan.own_network:
+        spec = save_graph_bundle(out, _network_spec(only, mlflow_run_id), _graph(only, only.plan.own_network))
+    elif len(members) == 1:
         spec = save_bundle(out, _network_spec(only, mlflow_run_id), only.weights)
     else:
         weights = ensemble_weights([member.weights for member in members])
@@ -40,11 +48,20 @@ def write_outputs(members: Sequence[TrainedNetwork], mlflow_run_id: str | None, 
     return spec
 
 
+def _graph(trained: TrainedNetwork, own: OwnNetwork) -> bytes:
+    network = own.build_for(trained.plan.data)
+    load_weights(network, trained.weights)
+    check_finite(dict(network.named_parameters()), own.name)  # a buffer may hold infinity, such as a mask
+    with torch_threads(trained.plan.settings.threads):
+        return export_trained(trained.plan, own, network, is_trained=True)
+
+
 def _network_spec(trained: TrainedNetwork, mlflow_run_id: str | None) -> ModelSpec:
     plan, data = trained.plan, trained.plan.data
+    own = own_model(plan.settings.model) if plan.own_network else None
     return ModelSpec(
         library=plan.settings.library, library_version=library_version(plan.settings.library),
-        architecture=plan.settings.model,
+        architecture=architecture_of(own) if own else plan.settings.model,
         options=plan.settings.options,
         classes=data.classes, height=data.height, width=data.width, channels=data.channels,
         mean=data.mean, std=data.std,

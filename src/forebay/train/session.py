@@ -1,8 +1,9 @@
 """One try at a training: it goes on from the last checkpoint, and keeps what was done when it is stopped."""
 
+import contextlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Self
 
@@ -30,6 +31,18 @@ from forebay.train.timeouts import TrainTimeouts
 from forebay.train.torch_limits import explained_memory_errors
 
 
+@contextlib.contextmanager
+def explained_errors(plan: TrainingPlan) -> Iterator[None]:
+    """Explain errors of too little memory, of batches too small for batch norm, and of the user's code.
+
+    Raises:
+        TrainError, UserCodeError: such an error was raised in the block.
+    """
+    own = plan.own_network
+    with own.explained_in_training() if own else contextlib.nullcontext(), explained_memory_errors(plan.settings):
+        yield
+
+
 def open_checkpoints(plan: TrainingPlan, log: StepLog) -> CheckpointStore:
     """The checkpoints of a training, with copies in an object store where the environment names one."""
     uri = os.environ.get(CHECKPOINT_STORE)
@@ -46,7 +59,7 @@ def prepare_loop(plan: TrainingPlan, group: ProcessGroup, load: Callable[[], Che
     """
     settings = plan.settings
     train, validation = (plan.open_split(name) for name in ("train", "validation"))
-    state = initial_state(settings, plan.data, train)
+    state = initial_state(settings, plan.data, train, plan.own_network)
     _restore(state, load(), group)
     batches = TrainingBatches(train, settings.batch_rows, settings.seed, settings.augmentation, settings.device)
     return TrainingLoop(state, settings, plan.data, batches, validation, group)
@@ -105,7 +118,7 @@ class TrainingSession:
         plan = self.plan
         tracked = self._begin_mlflow_run()
         try:
-            with stop_request(StopTimeouts()) as stop, explained_memory_errors(plan.settings):
+            with stop_request(StopTimeouts()) as stop, explained_errors(plan):
                 loop = prepare_loop(plan, self.group, lambda: self.checkpoints.load(self.log.warn))
                 for record in loop.state.history:
                     tracked.log_epoch(record)  # an epoch that the run has already is not written again

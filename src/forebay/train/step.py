@@ -14,15 +14,17 @@ from forebay.train.loop.history import final_metrics, mean_metrics
 from forebay.train.loop.training_loop import TrainingInterrupt
 from forebay.train.mlflow_run import TrackedRun
 from forebay.train.outputs import write_outputs
+from forebay.train.own_network import OwnNetwork
 from forebay.train.plan.hardware import inspect_hardware
 from forebay.train.plan.resolved_settings import ResolvedSettings, resolve_settings
 from forebay.train.plan.training_plan import MemberPlace, TrainingPlan, check_learnable
 from forebay.train.process_group import SINGLE_PROCESS, ProcessGroup
 from forebay.train.registered_ensemble import assemble
 from forebay.train.result import TrainExecutor, TrainResult
-from forebay.train.session import TrainedNetwork, TrainingSession, open_checkpoints, prepare_loop
+from forebay.train.session import TrainedNetwork, TrainingSession, explained_errors, open_checkpoints, prepare_loop
 from forebay.train.timeouts import TrainTimeouts
-from forebay.train.torch_limits import explained_memory_errors, torch_threads
+from forebay.train.torch_limits import torch_threads
+from forebay.train.try_out import try_out_network
 from forebay.version import code_version
 
 
@@ -43,7 +45,8 @@ def fit(
 
     Args:
         dataset: output folder of preprocess.
-        out: receives `model.json`, `weights.safetensors`, `history.json` and a few test rows as examples.
+        out: receives `model.json`, the weights (`weights.safetensors`, or `model.onnx` for a network of the user's
+            own), `history.json` and a few test rows as examples.
         config: settings; `auto` is resolved from the dataset's manifest.
         log: progress, warnings and results; its home holds the checkpoints.
         group: the processes that train together, of which this is rank 0; the others call `train_other_rank`.
@@ -54,6 +57,7 @@ def fit(
         DataError: nothing can be learned from the rows.
         TrainError, ModelError: settings do not fit the data or the machine, the loss is no number, or there is too
             little memory.
+        UserCodeError: the user's code raises.
         LockHeldError: the same training runs already.
         SystemExit: SIGTERM or SIGINT arrived; a checkpoint is written.
     """
@@ -75,6 +79,8 @@ def fit(
 
 def _run_session(plan: TrainingPlan, group: ProcessGroup, timeouts: TrainTimeouts, log: StepLog) -> TrainedNetwork:
     """Train while the lock of the training's checkpoints is held."""
+    if plan.own_network:
+        try_out_network(plan, plan.own_network)
     checkpoints = open_checkpoints(plan, log)
     holder = f"the train step of run {log.run_id or 'unknown'}"
     with checkpoints.lock.held(holder), torch_threads(plan.settings.threads):
@@ -109,7 +115,7 @@ def train_other_rank(dataset: Path, config: TrainConfig, group: ProcessGroup) ->
     for plan in _plans(dataset, config, group):
         threads = torch_threads(plan.settings.threads)
         try:
-            with stop_request(StopTimeouts()) as stop, explained_memory_errors(plan.settings), threads:
+            with stop_request(StopTimeouts()) as stop, explained_errors(plan), threads:
                 loop = prepare_loop(plan, group, lambda: None)
                 loop.run(TrainingCallbacks.writing_nothing(stop.acknowledge))
         except TrainingInterrupt:
@@ -131,6 +137,7 @@ def _plan(dataset: Path, config: TrainConfig, group: ProcessGroup) -> TrainingPl
     data = SplitManifest.read(dataset)
     check_learnable(dataset, data)
     hardware = inspect_hardware()
+    own = OwnNetwork.load(config)
     settings = resolve_settings(config, data, hardware, group.world_size)
     if group.world_size > 1:  # machines may differ in cores or in bf16, and all have to do the same
         settings = ResolvedSettings(**group.broadcast(settings.as_dict()))
@@ -141,4 +148,5 @@ def _plan(dataset: Path, config: TrainConfig, group: ProcessGroup) -> TrainingPl
         hardware=hardware,
         code_version=config.code_version or code_version(),
         checkpoint_s=config.checkpoint_s,
+        own_network=own,
     )

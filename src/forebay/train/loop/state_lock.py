@@ -21,7 +21,7 @@ class StateLock:
         self._lock = threading.RLock()
         self._owners = [
             (f"{path}.{name}" if path else name, module, name)
-            for path, module in network.named_modules()
+            for path, module in network.named_modules(remove_duplicate=False)  # the state dict has each of its names
             for name, buffer in module.named_buffers(recurse=False)
             if name not in module._non_persistent_buffers_set  # the state dict leaves these out
         ]

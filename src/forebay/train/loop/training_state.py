@@ -1,5 +1,6 @@
 """The state of a training between two steps: everything that a checkpoint must hold, and nothing else."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -17,6 +18,7 @@ from forebay.train.loop.batches import derive_seed
 from forebay.train.loop.history import EpochRecord
 from forebay.train.loop.optimize import make_optimizer
 from forebay.train.loop.weight_average import WeightAverage
+from forebay.train.own_network import OwnNetwork
 from forebay.train.plan.resolved_settings import ResolvedSettings
 
 WHITENING_ROWS = 4096  # training rows from which resnet9 computes its fixed first layer
@@ -65,7 +67,7 @@ class TrainingState:
         for index, parameter in enumerate(self._parameters()):
             for name, tensor in self.optimizer.state.get(parameter, {}).items():
                 named[f"optimizer.{index}.{name}"] = tensor
-        return {name: tensor.detach().cpu().contiguous() for name, tensor in {**named, "sums": self.sums}.items()}
+        return separate_tensors({**named, "sums": self.sums})
 
     def facts(self) -> dict[str, Any]:
         """The rest of the state as JSON."""
@@ -94,23 +96,38 @@ class TrainingState:
         return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
 
 
-def initial_state(settings: ResolvedSettings, data: SplitManifest, train: DatasetSplit) -> TrainingState:
+def initial_state(
+    settings: ResolvedSettings, data: SplitManifest, train: DatasetSplit, own: OwnNetwork | None = None
+) -> TrainingState:
     """The state at step 0: weights from the seed and some training rows, in channels_last on the device.
+
+    Args:
+        settings: of the training.
+        data: manifest of the dataset.
+        train: its training rows.
+        own: makes the network, where it is the user's.
 
     Raises:
         ModelError: the model cannot take such images.
+        UserCodeError, TrainError: the user's code makes no network that can be trained.
         MemoryError: the machine cannot hold the weights.
     """
     shape = (data.channels, data.height, data.width, len(data.classes))
-    with torch.device("meta"):  # sizes without memory
-        check_memory(build(settings.model, settings.options, *shape, library=settings.library))
+    if own is None:
+        with torch.device("meta"):  # sizes without memory
+            check_memory(build(settings.model, settings.options, *shape, library=settings.library))
     torch.manual_seed(derive_seed(settings.seed, "weights"))
-    network = build(settings.model, settings.options, *shape, library=settings.library)
+    if own is None:
+        network = build(settings.model, settings.options, *shape, library=settings.library)
+    else:
+        network = own.build_for(data)
+        check_memory(network)
     if isinstance(network, ResNet9):
         # Shards are in the order of the images' digests, so the first rows are a fair sample.
         sample_NHWC = torch.from_numpy(train.images_NHWC(0, WHITENING_ROWS))
         network.fit_whitening(standardize(sample_NHWC.permute(0, 3, 1, 2), data.mean, data.std))
-    network = network.to(settings.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    layout = torch.channels_last if own is None else torch.preserve_format
+    network = network.to(settings.device, memory_format=layout)  # type: ignore[call-overload]
     sums = torch.zeros(2, dtype=torch.float64, device=settings.device)
     average = WeightAverage(network, settings.ema_decay) if settings.ema_decay else None
     return TrainingState(network, make_optimizer(network, settings), sums=sums, average=average)
@@ -128,6 +145,18 @@ def check_memory(network: nn.Module, usable_bytes: int | None = None) -> None:
     needed_bytes = 2 * sum(parameter.nbytes for parameter in network.parameters())
     if needed_bytes > usable_bytes:
         raise MemoryError(f"{needed_bytes} bytes are needed for weights and gradients, {usable_bytes} are free")
+
+
+def separate_tensors(named: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors on the CPU, each in memory of its own: a file has no word for weights that two layers share."""
+    separate: dict[str, Tensor] = {}
+    seen: set[int] = set()
+    for name, tensor in named.items():
+        plain = tensor.detach().cpu().contiguous()
+        storage = plain.untyped_storage().data_ptr()
+        separate[name] = plain.clone() if storage in seen else plain
+        seen.add(storage)
+    return separate
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -1,5 +1,6 @@
 """Replace every `auto` in the settings by a value: a pure function of settings, data manifest and hardware."""
 
+import hashlib
 import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -8,7 +9,8 @@ from forebay.contracts.manifest import SplitManifest
 from forebay.errors import TrainError
 from forebay.models.resnet9 import LARGEST_STAGE
 from forebay.settings import AUTO, TrainConfig
-from forebay.settings.model_names import DEFAULT_MODEL, MLP, OWN_MODELS, RESNET9, ModelName, find_model
+from forebay.settings.model_names import DEFAULT_MODEL, MLP, ONNX, OWN_MODELS, RESNET9, ModelName, find_model
+from forebay.settings.own_model import own_model
 from forebay.train.augmentation.augmentation import Augmentation
 from forebay.train.plan.hardware import HardwareInfo
 from forebay.train.plan.recipes import DEFAULT_WARMUP, averaging_decay, check_recipe, preset, recipe_name
@@ -60,11 +62,14 @@ class ResolvedSettings:
     threads: int
     seed: int
     device: str
+    model_code_sha256: str = ""  # of a network of the user's own; of the text of its file, or of its package's code
     processes: int = 1  # number of processes that train together, each on its rows of a batch
 
     @property
     def options(self) -> dict[str, Any]:
-        """The options for `forebay.models.build`."""
+        """The options for `forebay.models.build`; a network of the user's own has none."""
+        if self.library == ONNX:
+            return {}
         sized = {} if self.width is None else {"width": self.width}
         ours = {"mirror": self.augment == "shift_flip", "whiten": self.whiten} if self.model == RESNET9 else {}
         return {**sized, **ours, "dropout": self.dropout}
@@ -95,9 +100,11 @@ def resolve_settings(
     """
     rows = data.splits["train"]
     library, model = _model(config)
+    if library == ONNX:
+        _check_own(config)
     batch_rows = min(_int(config.batch_rows, _batch_rows(rows)), rows)
     _check_shareable(batch_rows, processes)
-    optimizer = _text(config.optimizer, _optimizer(model))
+    optimizer = _text(config.optimizer, "adamw" if library == ONNX else _optimizer(model))
     augment = _text(config.augment, _augment(data))
     epochs = _int(config.epochs, _epochs(rows, rows // batch_rows, augment))
     return ResolvedSettings(
@@ -121,6 +128,7 @@ def resolve_settings(
         precision=_text(config.precision, "bf16" if hardware.bf16 else "fp32"),
         threads=_int(config.threads, _threads(batch_rows, data, hardware)),
         seed=config.seed,
+        model_code_sha256=hashlib.sha256(config.model_code.encode()).hexdigest() if library == ONNX else "",
         device=hardware.device,
         processes=processes,
     )
@@ -156,8 +164,18 @@ def _check_shareable(batch_rows: int, processes: int) -> None:
 
 def _model(config: TrainConfig) -> ModelName:
     found = find_model(DEFAULT_MODEL if config.model == AUTO else config.model)
+    if not found and own_model(config.model):
+        return ModelName(ONNX, config.model)
     assert found, f"the rule of train.model let {config.model} pass"
     return found
+
+
+def _check_own(config: TrainConfig) -> None:
+    if config.dropout:
+        raise TrainError(
+            f"train.dropout is {config.dropout:g}, but {config.model} is a network of your own, which Forebay does not "
+            "change. Put nn.Dropout into it, and leave train.dropout=0."
+        )
 
 
 def _width(config: TrainConfig, model: str, data: SplitManifest) -> int | None:
@@ -217,7 +235,7 @@ def _optimizer(model: str) -> str:
 def _learning_rate(model: str, optimizer: str, batch_rows: int) -> float:
     """The peak rate. For SGD it grows with the square root of the batch, so that small batches keep moving."""
     if optimizer == "adamw":
-        return 2e-3 if model in OWN_MODELS else 5e-4
+        return 2e-3 if model in OWN_MODELS else 1e-3 if own_model(model) else 5e-4
     peak = 0.4 if model == RESNET9 else 0.1
     return round(peak * math.sqrt(batch_rows / _SGD_BATCH_ROWS), 4)
 

@@ -9,6 +9,7 @@ from forebay.contracts.manifest import SplitManifest
 from forebay.contracts.shards import DatasetSplit, open_split
 from forebay.errors import DataError
 from forebay.train.checkpoints.checkpoint import checkpoint_key
+from forebay.train.own_network import OwnNetwork
 from forebay.train.plan.hardware import HardwareInfo
 from forebay.train.plan.resolved_settings import ResolvedSettings
 
@@ -48,6 +49,7 @@ class TrainingPlan:
     hardware: HardwareInfo
     code_version: str
     checkpoint_s: int
+    own_network: OwnNetwork | None = None  # the user's code, where the network is theirs
     place: MemberPlace = ONLY_MEMBER  # nothing of the training depends on it
 
     @property
