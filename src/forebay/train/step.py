@@ -45,8 +45,7 @@ def fit(
 
     Args:
         dataset: output folder of preprocess.
-        out: receives `model.json`, the weights (`weights.safetensors`, or `model.onnx` for a network of the user's
-            own), `history.json` and a few test rows as examples.
+        out: receives a bundle: `model.json`, weights or a graph, `history.json` and a few test rows as examples.
         config: settings; `auto` is resolved from the dataset's manifest.
         log: progress, warnings and results; its home holds the checkpoints.
         group: the processes that train together, of which this is rank 0; the others call `train_other_rank`.
@@ -55,9 +54,8 @@ def fit(
 
     Raises:
         DataError: nothing can be learned from the rows.
-        TrainError, ModelError: settings do not fit the data or the machine, the loss is no number, or there is too
-            little memory.
-        UserCodeError: the user's code raises.
+        TrainError, ModelError, UserCodeError: settings or the user's code do not fit the data or the machine, the loss
+            is no number, or there is too little memory.
         LockHeldError: the same training runs already.
         SystemExit: SIGTERM or SIGINT arrived; a checkpoint is written.
     """

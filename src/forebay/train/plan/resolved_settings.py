@@ -100,10 +100,7 @@ def resolve_settings(
     """
     rows = data.splits["train"]
     library, model = _model(config)
-    if library == ONNX:
-        _check_own(config)
-    batch_rows = min(_int(config.batch_rows, _batch_rows(rows)), rows)
-    _check_shareable(batch_rows, processes)
+    batch_rows = _shareable(min(_int(config.batch_rows, _batch_rows(rows)), rows), processes)
     optimizer = _text(config.optimizer, "adamw" if library == ONNX else _optimizer(model))
     augment = _text(config.augment, _augment(data))
     epochs = _int(config.epochs, _epochs(rows, rows // batch_rows, augment))
@@ -154,17 +151,20 @@ def _recipe(config: TrainConfig, data: SplitManifest, batch_rows: int, steps: in
     }
 
 
-def _check_shareable(batch_rows: int, processes: int) -> None:
+def _shareable(batch_rows: int, processes: int) -> int:
+    """The rows of a batch, unless they are too few for all processes."""
     if processes > 1 and batch_rows < 2 * processes:
         raise TrainError(
             f"train.batch_rows is {batch_rows}, and {processes} processes share each batch: batch norm needs two rows "
             f"in each of them. Set train.batch_rows={2 * processes} or more, or fewer train.nodes."
         )
+    return batch_rows
 
 
 def _model(config: TrainConfig) -> ModelName:
     found = find_model(DEFAULT_MODEL if config.model == AUTO else config.model)
     if not found and own_model(config.model):
+        _check_own(config)
         return ModelName(ONNX, config.model)
     assert found, f"the rule of train.model let {config.model} pass"
     return found
