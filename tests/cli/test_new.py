@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from support.forebay_command import ForebayHere
+from support.forebay_command import Forebay, ForebayHere
 
 
 def test_a_source_to_start_from_is_read_as_it_is(tmp_path: Path) -> None:
@@ -14,6 +14,16 @@ def test_a_source_to_start_from_is_read_as_it_is(tmp_path: Path) -> None:
     assert said == "Wrote mysource.py. It runs as it is: `forebay run --data mysource.py:MySource`.\n"
     read = cli.json("ingest", "--data", "mysource.py:MySource?rows=100", "--out", "rows")
     assert (read["data"]["rows"], read["data"]["classes"], read["data"]["quarantined"]) == (100, 10, {})
+
+
+def test_a_network_to_start_from_learns_as_it_is(tmp_path: Path) -> None:
+    cli = Forebay(tmp_path)
+    said = cli("new", "model").stdout
+    assert said == "Wrote mynet.py. It runs as it is: `forebay run --model mynet.py:MyNet`.\n"
+    summary = cli.json("run", "--model", "mynet.py:MyNet", "--set", "train.epochs=4")
+    cli("stop")
+    assert summary["state"] == "done"
+    assert summary["accuracy"]["value"] > 0.8
 
 
 def test_the_text_names_the_file_that_was_written(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ class StartingFile:
 
 
 STARTING_FILES = {
+    "model": StartingFile(template="model.py", name="mynet.py", attribute="MyNet", option="--model"),
     "source": StartingFile(template="source.py", name="mysource.py", attribute="MySource", option="--data"),
 }
 
@@ -32,8 +33,8 @@ STARTING_FILES = {
 def new_command(kind: str, path: Path | None) -> None:
     """Write a file to start your own code from.
 
-    KIND is source: a class that gives images with labels. The file runs as it is, and its comments say what to change.
-    PATH is mysource.py without one given; a file that is there already stays.
+    KIND is model, a network, or source, a class that gives images with labels. The file runs as it is, and its comments
+    say what to change. PATH is mynet.py or mysource.py without one given; a file that is there already stays.
     """
     start = STARTING_FILES[kind]
     path = path or Path(start.name)
