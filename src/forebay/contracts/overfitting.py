@@ -7,9 +7,12 @@ on (augmented, with dropout, mixed), and so mostly too low: what is found here i
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from forebay.contracts.bundles.spec import HISTORY
 from forebay.contracts.wilson import wilson_interval
+from forebay.state.files import read_json
 
 CONFIDENCE = 0.95
 GAP = 0.10  # train accuracy above the upper end of the other rows' interval
@@ -55,6 +58,12 @@ class Overfitting:
     def text(self) -> str:
         """The sentence for people."""
         return f"The model over-fits: {self.numbers}. What helps, first things first: {'; '.join(self.advice)}."
+
+
+def read_curves(bundle: Path) -> Curves:
+    """The training curves of a bundle; none where it has none, or a file that is no curves."""
+    path = bundle / HISTORY
+    return usable_curves(read_json(path)) if path.exists() else []
 
 
 def usable_curves(history: Any) -> Curves:

@@ -8,10 +8,9 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from forebay.contracts.bundles.spec import HISTORY
 from forebay.contracts.class_names import class_list
 from forebay.contracts.evaluation import EvaluationResult
-from forebay.contracts.overfitting import Curves, usable_curves
+from forebay.contracts.overfitting import Curves, read_curves
 from forebay.contracts.shards import DatasetSplit
 from forebay.evaluate.baseline import BaselineComparison, check_baseline, uncertainty_note
 from forebay.evaluate.charts import ChartLine, PlotArea, line_chart, padded_range, reliability_chart
@@ -19,7 +18,7 @@ from forebay.evaluate.metrics import CalibrationBin
 from forebay.evaluate.provenance import provenance
 from forebay.evaluate.report_images import confusion_heat_map, confusion_opacity, png_data_uri
 from forebay.settings import EvaluateConfig
-from forebay.state import read_json, write_bytes
+from forebay.state import write_bytes
 
 MATRIX_CLASSES = 24  # with more classes, the confusion matrix is an image
 TABLE_CLASSES = 50  # of more classes, those with the lowest recall are listed
@@ -80,12 +79,6 @@ def write_report(
         provenance=provenance(evaluation, run_id),
     )
     write_bytes(evaluation.report, html.encode())
-
-
-def read_curves(model: Path) -> Curves:
-    """The training curves of a bundle; none where it has none, or a file that is no curves."""
-    path = model / HISTORY
-    return usable_curves(read_json(path)) if path.exists() else []
 
 
 def history_charts(history: Curves) -> list[Markup]:

@@ -19,6 +19,7 @@ from forebay.contracts.overfitting import (
     find_held_out_gap,
     find_overfitting,
     first_network,
+    read_curves,
     train_accuracy,
 )
 from forebay.contracts.shards import DatasetSplit, open_split
@@ -27,7 +28,7 @@ from forebay.evaluate.comparison import held_out_for
 from forebay.evaluate.decide import Candidate, decide
 from forebay.evaluate.measurements import measure_classifier
 from forebay.evaluate.members import predict_with_members
-from forebay.evaluate.report import read_curves, write_report
+from forebay.evaluate.report import write_report
 from forebay.settings import AUTO, EvaluateConfig
 from forebay.state import StepLog, empty_folder, seal
 from forebay.state.machine_errors import add_file_name

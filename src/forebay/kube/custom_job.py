@@ -112,7 +112,7 @@ class _JobRun:
     guard: SignalGuard
     timeouts: JobTimeouts
     on_log_line: Callable[[str], None] | None = None
-    last_log_line: str = ""
+    last_log_lines: dict[str, str] = field(default_factory=dict)  # by pod
     began: float = 0.0
     told: set[str] = field(default_factory=set)
     first_crash: str = ""  # in words, because its pod may be gone when the job ends
@@ -240,8 +240,9 @@ class _JobRun:
             except ApiError:
                 continue  # the container has ended meanwhile
             lines = log.splitlines()
-            new = lines[lines.index(self.last_log_line) + 1 :] if self.last_log_line in lines else lines
-            self.last_log_line = lines[-1] if lines else self.last_log_line
+            last = self.last_log_lines.get(name)
+            new = lines[lines.index(last) + 1 :] if last in lines else lines
+            self.last_log_lines[name] = lines[-1] if lines else last or ""
             for line in new:
                 self.on_log_line(line)
 

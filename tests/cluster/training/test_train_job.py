@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 
 from forebay.cluster.executors import TrainJobExecutor
 from forebay.cluster.training.train_job import TrainingNodes, outcome, train_job
+from forebay.cluster.training.train_on_nodes import NodesLog
 from forebay.errors import ConfigError, DataError
 from forebay.kube import own_pod as own_pod_module
 from forebay.kube.custom_job import JobError, JobOutcome
@@ -19,6 +20,7 @@ from forebay.object_store import ObjectFolder
 from forebay.settings import TrainConfig
 from forebay.settings.cluster_environment import CHECKPOINT_STORE
 from forebay.state import Home, StepLog, is_sealed
+from forebay.state.events import LOG_PREFIX, read_events
 from forebay.train import fit
 from forebay.train.nodes.transfer import download_folder, upload_folder
 from forebay.version import VERSION
@@ -241,3 +243,22 @@ def test_a_folder_that_is_not_whole_in_the_store_is_refused(
         step_on_a_cluster.write("a", damage)
     with pytest.raises(DataError, match="it is not whole"):
         download_folder(step_on_a_cluster, tmp_path / "again")
+
+
+def test_what_rank_0_logs_is_shown_by_the_step_once(steplog: StepLog) -> None:
+    measures = {"epoch": 2, "epochs": 2, "loss": 0.5}
+    told = [
+        {"kind": "progress", "done": 20, "total": 20, "unit": "steps", "measures": measures},
+        {"kind": "epoch", "epoch": 2, "epochs": 2, "measures": {"train_loss": 0.6}},
+        {"kind": "warning", "text": "The model over-fits"},
+        {"kind": "result", "training": {}},
+    ]
+    lines = [LOG_PREFIX + json.dumps({"time": "", "step": "train", **event}) for event in told]
+    nodes_log = NodesLog(steplog)
+    for line in (*lines, "a line of torchrun", *lines):
+        nodes_log.read_line(line)
+    nodes_log.warn("The model over-fits")
+    assert steplog.events is not None
+    shown = read_events(steplog.events)[0]
+    assert [event["kind"] for event in shown] == ["progress", "epoch", "warning"]
+    assert (shown[0]["measures"], shown[1]["measures"]) == (measures, {"train_loss": 0.6})

@@ -20,6 +20,7 @@ from forebay.settings.environment import HOME_VARIABLE
 TRAIN_JOBS = ResourceType("trainer.kubeflow.org", "v1alpha1", "trainjobs")
 API_VERSION = f"{TRAIN_JOBS.group}/{TRAIN_JOBS.version}"
 TRAINING_RUNTIME = "forebay-train"  # the TrainingRuntime that the chart brings: pods under Pod Security restricted
+CONTAINER = "node"  # Kubeflow Trainer's name, which the runtime has too
 CONFIG_KEYS = (CHECKPOINT_STORE, *MLFLOW_ADDRESS_KEYS, *STORE_ADDRESS_KEYS)
 SECRET_KEYS = (*MLFLOW_LOGIN_KEYS, *STORE_LOGIN_KEYS)
 TERMS = WorkloadTerms(
@@ -80,6 +81,7 @@ def custom_job(wanted: TrainingNodes) -> CustomJob:
         outcome_of=outcome,
         pod_selector=f"jobset.sigs.k8s.io/jobset-name={wanted.name}",  # Trainer creates a JobSet of the same name
         pod_count=wanted.nodes,
+        log_container=CONTAINER,
         terms=TERMS,
         installed_by="trainer",
         chart_value="trainer.enabled",
