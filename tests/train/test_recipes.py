@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -129,6 +130,17 @@ def test_the_averaged_weights_are_those_that_are_validated_delivered_and_kept(
     split = open_split(dataset, SplitManifest.read(dataset), "validation")
     predicted = load_bundle(tmp_path / "out").predict(split.images_NHWC()).argmax(1)
     assert (predicted == split.labels).mean() == pytest.approx(result.metrics["validation_accuracy"])
+
+
+def test_drop_path_changes_a_training_of_a_model_that_has_it_and_not_its_bundle(
+    tmp_path: Path, train: Callable[..., TrainResult]
+) -> None:
+    settings = {"model": "timm/test_resnet", "width": "auto", "epochs": "1", "precision": "fp32"}
+    result = train(**settings, drop_path="0.5")
+    assert result.spec.weights_sha256 != train(**settings).spec.weights_sha256
+    assert "drop_path" not in result.spec.options
+    assert result.spec.training["drop_path"] == 0.5
+    assert len(load_bundle(tmp_path / "out").predict(np.zeros((2, 8, 8, 1), np.uint8))) == 2
 
 
 @pytest.mark.parametrize("part", [name for name in EVERYTHING if name not in ("class_weights", "augment")])

@@ -147,6 +147,13 @@ class TrainConfig(StepConfig):
         "0: the last weights; auto follows train.recipe",
         rule=auto_or_between(0, 0.99999),
     )
+    drop_path: str = setting(
+        AUTO,
+        unit="probability",
+        meaning="Probability that a row skips the last residual block, less in those before it (stochastic depth); 0: "
+        "never; auto is what the model has by itself, such as 0.1 or 0.2 in torchvision's ConvNeXt and EfficientNet",
+        rule=auto_or_between(0, 0.9),
+    )
     warmup: str = setting(
         AUTO,
         unit="fraction of steps",

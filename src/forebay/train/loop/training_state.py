@@ -12,6 +12,7 @@ from forebay.contracts.shards import DatasetSplit
 from forebay.models import build, standardize
 from forebay.models.memory import usable_memory_bytes
 from forebay.models.resnet9 import ResNet9
+from forebay.models.stochastic_depth import set_drop_path
 from forebay.models.weights import load_weights
 from forebay.train.checkpoints.checkpoint import Checkpoint
 from forebay.train.loop.batches import derive_seed
@@ -108,7 +109,7 @@ def initial_state(
         own: makes the network, where it is the user's.
 
     Raises:
-        ModelError: the model cannot take such images.
+        ModelError: the model cannot take such images, or has no blocks for drop_path.
         UserCodeError, TrainError: the user's code makes no network that can be trained.
         MemoryError: the machine cannot hold the weights.
     """
@@ -126,6 +127,8 @@ def initial_state(
         # Shards are in the order of the images' digests, so the first rows are a fair sample.
         sample_NHWC = torch.from_numpy(train.images_NHWC(0, WHITENING_ROWS))
         network.fit_whitening(standardize(sample_NHWC.permute(0, 3, 1, 2), data.mean, data.std))
+    if settings.drop_path is not None:
+        set_drop_path(network, settings.drop_path, settings.model)
     layout = torch.channels_last if own is None else torch.preserve_format
     network = network.to(settings.device, memory_format=layout)  # type: ignore[call-overload]
     sums = torch.zeros(2, dtype=torch.float64, device=settings.device)

@@ -55,6 +55,7 @@ class ResolvedSettings:
     mixup: float
     cutmix: float
     ema_decay: float
+    drop_path: float | None  # None: what the model has by itself
     warmup: float
     whiten: bool  # resnet9 only: it begins with fixed, decorrelated patches
     early_stop_epochs: int
@@ -119,6 +120,7 @@ def resolve_settings(
         class_weights=config.class_weights,
         augment=augment,
         **_recipe(config, data, batch_rows, epochs * (rows // batch_rows)),
+        drop_path=None if config.drop_path == AUTO else float(config.drop_path),
         warmup=_float(config.warmup, DEFAULT_WARMUP.get(config.schedule, 0.0)),
         whiten=_whiten(model, data),
         early_stop_epochs=_early_stop(config, data),
