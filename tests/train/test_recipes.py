@@ -110,6 +110,17 @@ def test_the_average_follows_the_weights_and_the_running_statistics_by_its_decay
     assert torch.allclose(average.network[0].weight, 0.1 * (0.9 * before + 0.1) + 0.9)
 
 
+def test_weights_that_two_layers_share_are_averaged_once() -> None:
+    network = nn.Sequential(nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False))
+    network[1].weight = network[0].weight
+    average = WeightAverage(network, 0.9)
+    before = average.network[0].weight.clone()
+    with torch.no_grad():
+        network[0].weight.fill_(1.0)
+    average.update(network, step=1000)
+    assert torch.allclose(average.network[1].weight, 0.9 * before + 0.1)
+
+
 @pytest.fixture
 def train(dataset: Path, tmp_path: Path, steplog: StepLog, small: Small) -> Callable[..., TrainResult]:
     """Train with changed settings, without a checkpoint from before."""

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from forebay.train.augmentation.batch_random import BatchRandom
+from forebay.train.augmentation.chunks import by_chunks
 
 GREY = (0.2989, 0.587, 0.114)  # shares of red, green and blue in brightness; ITU-R BT.601
 HUE_SHARE = 0.25  # of the strength, as a part of the half circle: strength 0.4 turns the hue by up to 18 degrees
@@ -54,6 +55,10 @@ def recolor(images_NCHW: Tensor, matrices: Tensor, contrast: Tensor) -> Tensor:
         matrices: float (N, C, C).
         contrast: float (N,).
     """
+    return by_chunks(_recolor, images_NCHW, matrices, contrast)
+
+
+def _recolor(images_NCHW: Tensor, matrices: Tensor, contrast: Tensor) -> Tensor:
     channels = images_NCHW.shape[1]
     mean_NC = channel_means(images_NCHW)
     matrices, contrast = matrices.to(mean_NC.device), contrast.to(mean_NC.device)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from forebay.train.augmentation.batch_random import BatchRandom
+from forebay.train.augmentation.chunks import by_chunks
 from forebay.train.augmentation.color import channel_means
 
 AREA = (0.02, 0.33)  # fraction of the image
@@ -28,8 +29,12 @@ def erase(images_NCHW: Tensor, probability: float, random: BatchRandom) -> Tenso
     sides = torch.stack([(area / aspect).sqrt(), (area * aspect).sqrt()], 1)  # of y and x, as fractions
     covered = rectangles(sides, random.uniform(), random.uniform(), height, width)
     covered &= is_erased.view(-1, 1, 1)
+    return by_chunks(_fill, images_NCHW, covered)
+
+
+def _fill(images_NCHW: Tensor, covered_NHW: Tensor) -> Tensor:
     mean_NC = channel_means(images_NCHW).round().to(torch.uint8)
-    return torch.where(covered.unsqueeze(1).to(images_NCHW.device), mean_NC[:, :, None, None], images_NCHW)
+    return torch.where(covered_NHW.unsqueeze(1).to(images_NCHW.device), mean_NC[:, :, None, None], images_NCHW)
 
 
 def rectangles(sides: Tensor, top: Tensor, left: Tensor, height: int, width: int) -> Tensor:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from forebay.train.augmentation.batch_random import BatchRandom
+from forebay.train.augmentation.chunks import by_chunks
 from forebay.train.augmentation.erasing import rectangles
 
 
@@ -27,10 +28,13 @@ class Mix:
 
     def mix(self, images_NCHW: Tensor, before_NCHW: Tensor, rows: slice) -> Tensor:
         """Mix these rows of the batch with the rows before them; all uint8, nothing is modified."""
-        device = images_NCHW.device
-        blend, pasted = self.blend[rows].to(device).view(-1, 1, 1, 1), self.pasted[rows].to(device).unsqueeze(1)
-        blended = (blend * images_NCHW + (1 - blend) * before_NCHW).round_().to(torch.uint8)
-        return torch.where(pasted, before_NCHW, blended)
+        return by_chunks(_mix, images_NCHW, before_NCHW, self.blend[rows], self.pasted[rows])
+
+
+def _mix(images_NCHW: Tensor, before_NCHW: Tensor, blend: Tensor, pasted_NHW: Tensor) -> Tensor:
+    blend, pasted = blend.to(images_NCHW.device).view(-1, 1, 1, 1), pasted_NHW.to(images_NCHW.device).unsqueeze(1)
+    blended = (blend * images_NCHW + (1 - blend) * before_NCHW).round_().to(torch.uint8)
+    return torch.where(pasted, before_NCHW, blended)
 
 
 def draw_mix(mixup: float, cutmix: float, rows: int, height: int, width: int) -> Mix:

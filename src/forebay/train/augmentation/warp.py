@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn.functional import grid_sample
 
 from forebay.train.augmentation.batch_random import BatchRandom
+from forebay.train.augmentation.chunks import by_chunks
 
 LOG_ASPECT = math.log(4 / 3)  # a crop's width over its height lies between 3/4 and 4/3
 
@@ -39,6 +40,10 @@ def warp(images_NCHW: Tensor, matrices: Tensor) -> Tensor:
         images_NCHW: uint8; not modified.
         matrices: float (N, 2, 3) on (x, y, 1), where x and y go from -1 to 1 over the image.
     """
+    return by_chunks(_warp, images_NCHW, matrices)
+
+
+def _warp(images_NCHW: Tensor, matrices: Tensor) -> Tensor:
     pixels = images_NCHW.to(torch.float32, memory_format=torch.contiguous_format)
     grid = _grid(matrices.to(pixels.device), *images_NCHW.shape[2:])
     warped = grid_sample(pixels, grid, padding_mode="reflection", align_corners=False)

@@ -3,7 +3,7 @@
 import copy
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 EARLY_STEPS = 10  # the decay of step t is at most (1 + t) / (10 + t), so that the random start is soon forgotten
 
@@ -22,9 +22,13 @@ class WeightAverage:
     def update(self, network: nn.Module, step: int) -> None:
         """Take in the weights after the optimizer's step number `step`, counted from 0."""
         share = 1 - min(self._decay, (1 + step) / (EARLY_STEPS + step))
-        trained = network.state_dict()
-        for name, tensor in self.network.state_dict().items():
-            if tensor.is_floating_point():
-                tensor.lerp_(trained[name], share)
+        # Not the state dicts: they name a tensor that two layers share twice.
+        for averaged, present in zip(_tensors(self.network), _tensors(network), strict=True):
+            if averaged.is_floating_point():
+                averaged.lerp_(present, share)
             else:
-                tensor.copy_(trained[name])
+                averaged.copy_(present)
+
+
+def _tensors(network: nn.Module) -> list[Tensor]:
+    return [*network.parameters(), *network.buffers()]
