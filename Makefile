@@ -82,8 +82,8 @@ wheels: setup ## fetch every wheel of the images into build/wheels, for `make im
 	index="$${TORCH_INDEX:-$$(sed -n 's/.*"torch_index": "\(.*\)".*/\1/p' $(dir $(BIN))ready.json)}"; \
 	$(BIN)/python .ci/fetch_wheels.py build/wheels $${index:+"$$index"}
 
-images: setup ## build the container images; WHEELS, JARS, BASE, TORCH_INDEX, PIP_INDEX_URL, … change from what
-	$(BIN)/python docker/build.py $(if $(WHEELS),--wheels $(WHEELS)) $(if $(JARS),--jars $(JARS)) $(ARGS)
+images: setup ## build the container images; WHEELS, JARS, WEIGHTS, BASE, TORCH_INDEX, PIP_INDEX_URL, … change from what
+	$(BIN)/python docker/build.py $(if $(WHEELS),--wheels $(WHEELS)) $(if $(JARS),--jars $(JARS)) $(if $(WEIGHTS),--weights $(WEIGHTS)) $(ARGS)
 
 sboms: setup ## build the container images and list what they hold: dist/sbom/*.cdx.json (CycloneDX) and *.txt
 	@$(MAKE) --no-print-directory images ARGS="--sbom dist/sbom $(ARGS)"

@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 COPIED = (
     "constraints.txt", ".ci/lockfile.py", "pyproject.toml", "README.md", "LICENSE", "src", "components", "pipelines",
     "docker/Dockerfile", "docker/install.sh", "docker/jars.sh", "docker/requirements", "docker/wheels", "docker/jars",
+    "docker/weights",
 )  # fmt: skip
 FROM_ENVIRONMENT = (
     "BASE", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_NO_INDEX",
@@ -41,7 +42,7 @@ def main() -> int:
     _remember_torch_index()
     with tempfile.TemporaryDirectory(dir=_build_folder(), prefix="context-") as folder:
         context = Path(folder)
-        _fill(context, options.wheels, options.jars)
+        _fill(context, options.wheels, options.jars, options.weights)
         for target in options.targets or TARGETS:
             start = time.monotonic()
             labels = [word for name, value in _labels(target).items() for word in ("--label", f"{name}={value}")]
@@ -70,6 +71,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--sbom", type=Path, metavar="FOLDER", help="write there what each image holds, as CycloneDX")
     parser.add_argument("--jars", type=_folder, help="folder of Java libraries for Spark: hadoop-aws and what it needs")
+    parser.add_argument(
+        "--weights", type=_folder, help="folder that `forebay weights fetch --to` filled, for the image train"
+    )
     return parser
 
 
@@ -91,7 +95,7 @@ def _build_folder() -> Path:
     return folder
 
 
-def _fill(context: Path, wheels: Path | None, jars: Path | None) -> None:
+def _fill(context: Path, wheels: Path | None, jars: Path | None, weights: Path | None) -> None:
     ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
     for name in COPIED:
         source = ROOT / name
@@ -104,6 +108,11 @@ def _fill(context: Path, wheels: Path | None, jars: Path | None) -> None:
     for folder, into, pattern in ((wheels, "wheels", "*.whl"), (wheels, "wheels", "*.tar.gz"), (jars, "jars", "*.jar")):
         for file in sorted(folder.glob(pattern)) if folder else ():
             _link(file, context / "docker" / into / file.name)
+    for file in sorted(weights.rglob("*")) if weights else ():
+        if file.suffix in (".safetensors", ".json"):
+            target = context / "docker/weights" / file.relative_to(weights)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _link(file, target)
 
 
 def _link(source: Path, target: Path) -> None:

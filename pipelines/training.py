@@ -107,7 +107,9 @@ def training(parameters: Parameters) -> None:
         **code,
     )
     _set_resources(train, cpu="500m", memory="4G", limit_s=STEP_LIMITS_S["train"])
-    _connect(train, mlflow=True, store=True, more=(cluster_environment.CHECKPOINT_STORE,))
+    _connect(
+        train, mlflow=True, store=True, more=(cluster_environment.CHECKPOINT_STORE, cluster_environment.WEIGHTS_STORE)
+    )
     train.set_accelerator_type(GPU_RESOURCE).set_accelerator_limit(parameters["train_gpus"])
 
     evaluate = components.evaluate(

@@ -11,7 +11,8 @@ from support.markdown_pages import DOCS, ROOT
 PAGE = DOCS / "settings.md"
 # Set by our processes for each other, never by a person or the chart.
 BETWEEN_PROCESSES = {
-    f"FOREBAY_{name}" for name in ("CONTAINER", "DOCTOR_CA", "EVENTS", "FRESH", "IMAGE", "SUPERVISOR_PID")
+    f"FOREBAY_{name}"
+    for name in ("CONTAINER", "DOCTOR_CA", "EVENTS", "FRESH", "IMAGE", "IMAGE_WEIGHTS", "SUPERVISOR_PID")
 }
 MARK = "<!-- The rest is made of src/forebay/settings/ by `make golden`. -->\n"
 

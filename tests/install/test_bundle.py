@@ -22,6 +22,8 @@ from forebay.install.air_gap import (
 )
 from forebay.install.charts import sources
 from forebay.install.charts.render import render_folder
+from forebay.weights import EMBEDDED_NAME
+from forebay.weights.store import list_store
 from support.helm_chart import objects, scenario
 from support.kustomize_manifests import MANIFESTS
 from support.manifest_checks import pods
@@ -101,6 +103,19 @@ def recording_docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("FOREBAY_HOME", str(tmp_path / "home"))
     return said
+
+
+def test_weights_that_are_asked_for_come_along_as_a_store(recording_docker: Path, tmp_path: Path) -> None:
+    file, manifests = tmp_path / "platform.tar", write_manifests(tmp_path / "manifests")
+    words = ["bundle", "save", str(file), "--manifests", str(manifests), "--weights", f"timm/{EMBEDDED_NAME}"]
+    dry = CliRunner().invoke(group, [*words, "--dry-run"])
+    assert f"forebay weights fetch timm/{EMBEDDED_NAME} --to {tmp_path}/platform.weights\n" in dry.output
+    assert not (tmp_path / "home").exists()
+    done = CliRunner().invoke(group, words)
+    assert done.exit_code == 0, done.output
+    assert [record.name for record in list_store(str(tmp_path / "platform.weights"))] == [f"timm/{EMBEDDED_NAME}"]
+    refused = CliRunner().invoke(group, ["bundle", "list", "--weights", "timm/resnet18"])
+    assert "`forebay bundle list` takes no --weights" in refused.output
 
 
 def test_a_dry_run_prints_what_the_real_one_does(recording_docker: Path, tmp_path: Path) -> None:

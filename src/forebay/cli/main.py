@@ -34,6 +34,7 @@ COMMANDS = {
     "quarantine": CommandEntry("quarantine", "List the images that ingest did not take, with reasons."),
     "report": CommandEntry("runs", "Print the path of the HTML report."),
     "rollback": CommandEntry("rollback", "Serve the version that was champion before."),
+    "weights": CommandEntry("weights", "Fetch pretrained weights, and list those that are here."),
     "ui": CommandEntry("ui", "Open MLflow's user interface on the state folder."),
     "stop": CommandEntry("serve", "End the server; requests in flight are answered first."),
     "prune": CommandEntry("prune", "Remove what old runs left and nothing needs any more."),

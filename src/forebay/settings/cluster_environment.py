@@ -19,6 +19,7 @@ STORE_LOGIN_KEYS = variables.CREDENTIAL_VARIABLES  # absent where the pods' iden
 MODEL_STORE = "FOREBAY_MODEL_STORE"  # the artifacts that MLflow's server hands out
 CHECKPOINT_STORE = "FOREBAY_CHECKPOINT_STORE"  # a training's state, which outlives the pod
 WORK_STORE = "FOREBAY_WORK_STORE"  # what tasks pass on to each other
+WEIGHTS_STORE = environment.WEIGHTS_STORE_VARIABLE  # pretrained weights, asked for before the hub
 # A person writes the Secret with the key that signs models; only register gets it. A key may have no passphrase.
 SIGNING_SECRET = "forebay-signing"  # noqa: S105 - a name
 SIGNING_KEY_FILE = "key.pem"  # the key of the Secret

@@ -27,6 +27,7 @@ EVENTS_VARIABLE = "FOREBAY_EVENTS"  # the file to which steps append their event
 FRESH_VARIABLE = "FOREBAY_FRESH"  # "1": forget checkpoints as well
 CONTAINER_VARIABLE = "FOREBAY_CONTAINER"  # tells a server in a container the container's name
 SUPERVISOR_VARIABLE = "FOREBAY_SUPERVISOR_PID"
+IMAGE_WEIGHTS_VARIABLE = "FOREBAY_IMAGE_WEIGHTS"  # the container image train holds it: its own folder of weights
 IMAGE_VARIABLE = "FOREBAY_IMAGE"  # our container images hold it: their own name
 API_CERTIFICATE_VARIABLE = "FOREBAY_DOCTOR_CA"  # file with the certificate of the Kubernetes API server
 

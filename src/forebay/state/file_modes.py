@@ -33,11 +33,14 @@ def apply_user_umask(result: Path) -> None:
     Args:
         result: a file, or a folder in which everything was written by this command.
     """
-    if not _user_umasks:
-        return
-    allowed = ~_user_umasks[0]
     for path in (result, *result.rglob("*")):
-        mode = stat.S_IMODE(path.lstat().st_mode)
-        if not path.is_symlink():
-            own = mode & stat.S_IRWXU
-            path.chmod(mode | ((own >> 3 | own >> 6) & allowed))
+        apply_umask_to(path)
+
+
+def apply_umask_to(path: Path) -> None:
+    """Give one file or folder outside the state folder the modes of the user's umask."""
+    if not _user_umasks or path.is_symlink():
+        return
+    mode = stat.S_IMODE(path.lstat().st_mode)
+    own = mode & stat.S_IRWXU
+    path.chmod(mode | ((own >> 3 | own >> 6) & ~_user_umasks[0]))

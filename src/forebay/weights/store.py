@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Protocol
 
 from forebay.object_store import ObjectFolder, is_s3_uri
-from forebay.settings.environment import WEIGHTS_STORE_VARIABLE
+from forebay.settings.environment import IMAGE_WEIGHTS_VARIABLE, WEIGHTS_STORE_VARIABLE
 from forebay.state import Home, write_bytes
+from forebay.state.file_modes import apply_umask_to
 from forebay.weights.errors import WeightsError
 from forebay.weights.pretrained import PretrainedWeights
 from forebay.weights.state_folder import RECORD_SUFFIX, WeightsRecord, keep, parse_record, record_bytes
@@ -53,9 +54,16 @@ class _FolderStore:
     def upload(self, path: Path, name: str) -> None:
         with whole_file(self._folder / name) as target:
             shutil.copyfile(path, target)
+        self._apply_user_umask(name)
 
     def write(self, name: str, data: bytes) -> None:
         write_bytes(self._folder / name, data)
+        self._apply_user_umask(name)
+
+    def _apply_user_umask(self, name: str) -> None:
+        """Others may read a store as the user's umask allows, unlike the state folder."""
+        for path in (Path(name), *Path(name).parents):
+            apply_umask_to(self._folder / path)
 
     def names(self) -> list[str]:
         files = (path for path in self._folder.rglob("*") if path.is_file())
@@ -74,7 +82,9 @@ def open_store(where: str, setting: str = WEIGHTS_STORE_VARIABLE) -> WeightsStor
 
 
 def find_in_store(home: Home, name: str) -> PretrainedWeights | None:
-    """The weights of that name in the store that the environment names, brought into the state folder.
+    """The weights of that name in this container image or in the store that the environment names.
+
+    They are brought into the state folder.
 
     Returns:
         None where no store is named, or it has no such weights.
@@ -82,9 +92,11 @@ def find_in_store(home: Home, name: str) -> PretrainedWeights | None:
     Raises:
         WeightsError: the store does not answer, or what it holds is damaged.
     """
-    where = os.environ.get(WEIGHTS_STORE_VARIABLE, "")
-    if not where:
-        return None
+    stores = (os.environ.get(IMAGE_WEIGHTS_VARIABLE), os.environ.get(WEIGHTS_STORE_VARIABLE))
+    return next((found for where in stores if where and (found := _find(home, name, where))), None)
+
+
+def _find(home: Home, name: str, where: str) -> PretrainedWeights | None:
     store = open_store(where)
     with _explained(where):
         try:

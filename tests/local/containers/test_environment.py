@@ -37,6 +37,18 @@ def test_the_signing_key_reaches_register_and_no_other_step(tmp_path: Path, monk
     assert [step_environment(step) for step in ("ingest", "train", "deploy")] == [({}, {})] * 3
 
 
+def test_where_weights_are_found_reaches_train_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FOREBAY_WEIGHTS_STORE", str(tmp_path))
+    monkeypatch.setenv("HF_TOKEN", "secret")
+    assert step_environment("train") == (
+        {"FOREBAY_WEIGHTS_STORE": str(tmp_path), "HF_TOKEN": "secret"},
+        {str(tmp_path): {"bind": str(tmp_path), "mode": "ro"}},
+    )
+    assert step_environment("evaluate") == ({}, {})
+    monkeypatch.setenv("FOREBAY_WEIGHTS_STORE", "s3://models/weights")
+    assert step_environment("train")[1] == {}
+
+
 def test_a_container_that_is_no_step_gets_none_of_them(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not for the server")
     given = container_arguments(home)

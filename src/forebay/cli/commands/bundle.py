@@ -1,5 +1,7 @@
 """`forebay bundle`: every image of the platform, listed, saved to a file, loaded into a registry."""
 
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,19 +31,32 @@ ACTIONS = ("list", "save", "load")
 @click.option(
     "--digests", is_flag=True, help="With list: print for each container image the command that prints its digest."
 )
+@click.option(
+    "--weights",
+    metavar="NAME",
+    multiple=True,
+    help="With save: pretrained weights to take along, as for `forebay weights fetch`; repeatable.",
+)
 @click.option("--dry-run", is_flag=True, help="Print every command in its order, and change nothing.")
 def bundle_command(
-    action: str, file: Path | None, manifests: Path | None, registry: str, digests: bool, dry_run: bool
+    action: str,
+    file: Path | None,
+    manifests: Path | None,
+    registry: str,
+    digests: bool,
+    weights: tuple[str, ...],
+    dry_run: bool,
 ) -> int:
     """Carry the platform's container images behind an air gap.
 
     A cluster there reaches no registry but one of yours. `list` names every container image, ours and others'. `save`
-    pulls what is missing, and writes one file and beside it a folder of manifests that fetch nothing any more. `load`
+    pulls what is missing, and writes one file and beside it a folder of manifests that fetch nothing any more, and with
+    --weights a folder of pretrained weights. `load`
     reads the file and pushes every container image to a registry; log in there with `docker login` first.
 
     \b
     forebay bundle list --digests
-    forebay bundle save platform.tar
+    forebay bundle save platform.tar --weights timm/resnet18
     forebay bundle load platform.tar --registry registry.acme.com/team
     forebay up --cluster current --overlay airgap --registry registry.acme.com/team --manifests platform.manifests
     """
@@ -50,6 +65,8 @@ def bundle_command(
 
     found = sources.find_sources(manifests)
     images = platform_images(found)
+    if weights and action != "save":
+        raise ConfigError(f"`forebay bundle {action}` takes no --weights; `forebay bundle save` does.")
     if action == "list":
         if file is not None or registry:
             raise ConfigError("`forebay bundle list` takes neither a FILE nor --registry. Did you mean save or load?")
@@ -58,8 +75,22 @@ def bundle_command(
         return 0
     if file is None:
         raise ConfigError(f"`forebay bundle {action}` needs a FILE, such as `forebay bundle {action} platform.tar`.")
+    if action == "save":
+        _save_weights(weights, file.absolute().with_suffix(".weights"), dry_run)
     _act(found, action, file.absolute(), registry, dry_run)
     return 0
+
+
+def _save_weights(names: Sequence[str], folder: Path, dry_run: bool) -> None:
+    """Put pretrained weights into a store in a folder, which `forebay weights` reads on the other side."""
+    for name in names:
+        if dry_run:
+            click.echo(shlex.join(["forebay", "weights", "fetch", name, "--to", str(folder)]))
+            continue
+        from forebay.weights.fetch import fetch_weights
+
+        record = fetch_weights(Home.find().open(writing=True), name, str(folder)).record
+        click.echo(f"{record.name} ({record.license or 'no licence stated'}) is in {folder}.")
 
 
 def _act(sources: "InstallSources", action: str, file: Path, registry: str, dry_run: bool) -> None:

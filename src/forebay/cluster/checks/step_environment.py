@@ -24,12 +24,14 @@ from forebay.settings.cluster_environment import (
     STORE_ADDRESS_KEYS,
     STORE_LOGIN_KEYS,
     VERIFY_KEY,
+    WEIGHTS_STORE,
     WORK_STORE,
 )
 from forebay.settings.namespaces import PIPELINES
 
 STORE_VARIABLES = (MODEL_STORE, CHECKPOINT_STORE, WORK_STORE)
-OPTIONAL_KEYS = (SPARK_ACCOUNT, SIGNING_KEY, VERIFY_KEY)  # set with spark.enabled, signing.enabled, signing.verifyKeys
+# set with spark.enabled, signing.enabled, signing.verifyKeys; training without weights needs no store of them
+OPTIONAL_KEYS = (SPARK_ACCOUNT, SIGNING_KEY, VERIFY_KEY, WEIGHTS_STORE)
 CONFIG_KEYS = (*MLFLOW_ADDRESS_KEYS, *STORE_VARIABLES, *(key for key in STORE_ADDRESS_KEYS if key != ENDPOINT))
 
 

@@ -14,6 +14,7 @@ from forebay.settings.cluster_environment import (
     MLFLOW_LOGIN_KEYS,
     STORE_ADDRESS_KEYS,
     STORE_LOGIN_KEYS,
+    WEIGHTS_STORE,
 )
 from forebay.settings.environment import HOME_VARIABLE
 
@@ -21,7 +22,7 @@ TRAIN_JOBS = ResourceType("trainer.kubeflow.org", "v1alpha1", "trainjobs")
 API_VERSION = f"{TRAIN_JOBS.group}/{TRAIN_JOBS.version}"
 TRAINING_RUNTIME = "forebay-train"  # the TrainingRuntime that the chart brings: pods under Pod Security restricted
 CONTAINER = "node"  # Kubeflow Trainer's name, which the runtime has too
-CONFIG_KEYS = (CHECKPOINT_STORE, *MLFLOW_ADDRESS_KEYS, *STORE_ADDRESS_KEYS)
+CONFIG_KEYS = (CHECKPOINT_STORE, WEIGHTS_STORE, *MLFLOW_ADDRESS_KEYS, *STORE_ADDRESS_KEYS)
 SECRET_KEYS = (*MLFLOW_LOGIN_KEYS, *STORE_LOGIN_KEYS)
 TERMS = WorkloadTerms(
     noun="training",

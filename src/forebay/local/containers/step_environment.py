@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from forebay.errors import ConfigError
+from forebay.object_store import is_s3_uri
 from forebay.object_store.variables import CONFIG_FILE, CREDENTIALS_FILE, FILE_VARIABLES, PROFILE
 from forebay.settings.environment import (
     MLFLOW_CLIENT_CERTIFICATE,
@@ -15,11 +16,14 @@ from forebay.settings.environment import (
     MLFLOW_URI,
     SIGNING_KEY,
     SIGNING_PASSPHRASE,
+    WEIGHTS_STORE_VARIABLE,
 )
 from forebay.state.key_variables import SIGNER
 
 PASSED_PREFIXES = ("AWS_", "MLFLOW_")  # a container gets no other variable of the shell
 PASSED_FILES = (*FILE_VARIABLES, MLFLOW_CLIENT_CERTIFICATE, MLFLOW_SERVER_CERTIFICATE)
+# Where train finds published weights; HF_TOKEN opens those behind a licence. The hub's cache stays outside.
+WEIGHTS_VARIABLES = (WEIGHTS_STORE_VARIABLE, "HF_ENDPOINT", "HF_HUB_OFFLINE", "HF_TOKEN")
 PROFILE_FILES = {CONFIG_FILE: "config", CREDENTIALS_FILE: "credentials"}  # files of ~/.aws
 
 
@@ -31,8 +35,15 @@ def step_environment(step: str) -> tuple[dict[str, str], dict[str, dict[str, str
             variables.setdefault(name, str(Path.home() / ".aws" / file))
     if step == SIGNER:
         variables |= {name: os.environ[name] for name in (SIGNING_KEY, SIGNING_PASSPHRASE) if name in os.environ}
+    if step == "train":
+        variables |= {name: os.environ[name] for name in WEIGHTS_VARIABLES if name in os.environ}
     paths = [Path(variables[name]) for name in (*PASSED_FILES, SIGNING_KEY) if name in variables]
-    volumes: dict[str, Any] = {str(path): {"bind": str(path), "mode": "ro"} for path in paths if path.is_file()}
+    mounted = [path for path in paths if path.is_file()]
+    store = variables.get(WEIGHTS_STORE_VARIABLE, "")
+    if store and not is_s3_uri(store):
+        variables[WEIGHTS_STORE_VARIABLE] = str(Path(store).expanduser().absolute())
+        mounted += [path for path in [Path(variables[WEIGHTS_STORE_VARIABLE])] if path.is_dir()]
+    volumes: dict[str, Any] = {str(path): {"bind": str(path), "mode": "ro"} for path in mounted}
     return variables, volumes
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 
+from forebay.object_store import is_s3_uri
 from forebay.search_path import SAFE_PATH
 from forebay.settings.environment import (
     EVENTS_VARIABLE,
@@ -17,6 +18,7 @@ from forebay.settings.environment import (
     HOME_VARIABLE,
     SIGNING_KEY,
     SUPERVISOR_VARIABLE,
+    WEIGHTS_STORE_VARIABLE,
 )
 from forebay.state import Home, RunFolder
 from forebay.state.file_modes import UMASK
@@ -35,8 +37,9 @@ class EngineProcess:
             SAFE_PATH: "1",  # for kfp's steps, which are started without `-P`
             "PYTHONUNBUFFERED": "1",
         }
-        if environment.get(SIGNING_KEY):
-            environment[SIGNING_KEY] = str(Path(environment[SIGNING_KEY]).absolute())  # steps may run elsewhere
+        for name in (SIGNING_KEY, WEIGHTS_STORE_VARIABLE):
+            if environment.get(name) and not is_s3_uri(environment[name]):
+                environment[name] = str(Path(environment[name]).expanduser().absolute())  # steps may run elsewhere
         with run.engine_log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 our own interpreter and module
                 [sys.executable, "-P", "-m", "forebay.local.runs.kfp_local", str(run.folder)],
