@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from forebay.user_code import decode_code
 from support.forebay_command import Forebay, ForebayHere
 from support.markdown_pages import DOCS, Page
 from support.small_images import CLASSES, draw
@@ -47,3 +48,21 @@ def test_the_package_of_the_page_brings_the_source_under_its_name(birds: Path) -
     cli = Forebay(birds, {"PYTHONPATH": str(birds / "site")})
     assert "birds://./birds.db" in PAGE.text
     assert cli.json("ingest", "--data", "birds://./birds.db", "--out", "rows")["data"]["rows"] == 30
+
+
+def test_the_network_of_the_page_is_trained_and_answers_from_its_graph(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(PAGE.blocks("python")[1])
+    assert "forebay run --model net.py:Net" in PAGE.commands("console")
+    cli = ForebayHere(tmp_path)
+    cli("ingest", "--data", "digits", "--out", "rows")
+    settings = ("--set", "train.model=net.py:Net", "--set", "train.epochs=8")
+    assert cli.json("train", "rows", "--out", "out", *settings)["model"]["architecture"] == "Net"
+    assert cli.json("evaluate", "out/bundle", "--data", "out/shards")["accuracy"]["value"] > 0.9
+
+
+def test_the_line_of_the_page_prints_what_the_kubeflow_ui_takes(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(PAGE.blocks("python")[1])
+    printed = subprocess.run(
+        [sys.executable, "-c", PAGE.blocks("python")[2]], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert decode_code(printed.stdout.strip(), "train.model_code") == PAGE.blocks("python")[1]

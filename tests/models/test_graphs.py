@@ -3,6 +3,8 @@
 import os
 import re
 import resource
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -21,6 +23,7 @@ from forebay.serving.state import DesiredModel
 from forebay.state import read_json, write_json
 from support.graphs import linear_graph, write_graph_bundle
 from support.malicious_graphs import malicious_graphs
+from support.tiny_inference_server import write_bundle
 
 SLOW_S = 20.0
 BESIDE_MIB = 400  # beside what graphs may take to compute
@@ -80,6 +83,16 @@ def test_a_spec_that_names_another_library_does_not_load_a_graph(tmp_path: Path)
     write_json(tmp_path / SPEC, read_json(tmp_path / SPEC) | {"library": "torchvision"})
     with pytest.raises(ModelError, match=r"holds no weights.safetensors"):
         load_bundle(tmp_path)
+
+
+def test_other_models_are_loaded_without_the_libraries_of_graphs(tmp_path: Path) -> None:
+    write_bundle(tmp_path)
+    code = (
+        "import sys, pathlib, forebay.serving.repository.load_bundle, forebay.models as models; "
+        "models.load_bundle(pathlib.Path(sys.argv[1])); print({'onnx', 'onnxruntime', 'onnxscript'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
 
 
 def test_the_weights_of_a_graph_are_not_to_be_had(tmp_path: Path) -> None:
