@@ -226,9 +226,11 @@ def test_too_little_memory_names_the_setting(train: Callable[..., TrainResult]) 
 
 def test_weights_and_gradients_must_fit_before_any_is_allocated() -> None:
     network = nn.Linear(1000, 1000, bias=False)  # 4 MB, and as much for gradients
-    check_memory(network, 8_000_000)
+    check_memory(network, usable_bytes=8_000_000)
     with pytest.raises(MemoryError, match="8000000 bytes are needed for weights and gradients, 7999999 are free"):
-        check_memory(network, 7_999_999)
+        check_memory(network, usable_bytes=7_999_999)
+    with pytest.raises(MemoryError, match="12000000 bytes are needed"):
+        check_memory(network, copies=3, usable_bytes=8_000_000)
 
 
 def test_the_same_training_twice_at_once_is_refused_by_name(

@@ -114,15 +114,16 @@ def initial_state(
         MemoryError: the machine cannot hold the weights.
     """
     shape = (data.channels, data.height, data.width, len(data.classes))
+    copies = 3 if settings.ema_decay else 2
     if own is None:
         with torch.device("meta"):  # sizes without memory
-            check_memory(build(settings.model, settings.options, *shape, library=settings.library))
+            check_memory(build(settings.model, settings.options, *shape, library=settings.library), copies)
     torch.manual_seed(derive_seed(settings.seed, "weights"))
     if own is None:
         network = build(settings.model, settings.options, *shape, library=settings.library)
     else:
         network = own.build_for(data)
-        check_memory(network)
+        check_memory(network, copies)
     if isinstance(network, ResNet9):
         # Shards are in the order of the images' digests, so the first rows are a fair sample.
         sample_NHWC = torch.from_numpy(train.images_NHWC(0, WHITENING_ROWS))
@@ -136,16 +137,21 @@ def initial_state(
     return TrainingState(network, make_optimizer(network, settings), sums=sums, average=average)
 
 
-def check_memory(network: nn.Module, usable_bytes: int | None = None) -> None:
-    """Check, before anything is allocated, that weights and gradients fit; training takes at least these.
+def check_memory(network: nn.Module, copies: int = 2, usable_bytes: int | None = None) -> None:
+    """Check, before anything is allocated, that weights, gradients and an average fit; training takes at least these.
 
     Linux grants memory that it does not have and kills the process that touches it, without a message.
+
+    Args:
+        network: may be on the meta device.
+        copies: how often numbers as many as the weights are held.
+        usable_bytes: memory that may be taken; None asks the machine.
 
     Raises:
         MemoryError: they do not fit.
     """
     usable_bytes = usable_memory_bytes() if usable_bytes is None else usable_bytes
-    needed_bytes = 2 * sum(parameter.nbytes for parameter in network.parameters())
+    needed_bytes = copies * sum(parameter.nbytes for parameter in network.parameters())
     if needed_bytes > usable_bytes:
         raise MemoryError(f"{needed_bytes} bytes are needed for weights and gradients, {usable_bytes} are free")
 
