@@ -154,6 +154,7 @@ def _loss_facts(delivered: Mapping[str, Any], lowest: Mapping[str, Any]) -> dict
 
 def _advice(training: Mapping[str, Any], *, stop_helps: bool) -> tuple[str, ...]:
     """The defences that this training did not have, in the order in which they are worth trying."""
+    decay = training.get("weight_decay")  # of a bundle from elsewhere it may be anything
     defences = {
         "train.recipe=standard, then strong": training.get("recipe") == "small",
         "train.recipe=strong": training.get("recipe") == "standard",
@@ -161,7 +162,7 @@ def _advice(training: Mapping[str, Any], *, stop_helps: bool) -> tuple[str, ...]
             training.get("augment") == "none"
         ),
         "train.dropout=0.5": not training.get("dropout"),
-        "train.weight_decay=0.005": training.get("weight_decay", 1.0) < STRONG_DECAY,
+        "train.weight_decay=0.005": isinstance(decay, float) and decay < STRONG_DECAY,
         "train.early_stop_epochs=5": stop_helps and not training.get("early_stop_epochs"),
         "more images": True,
     }

@@ -87,8 +87,9 @@ def evaluate(dataset: Path, model: Path, out: Path, config: EvaluateConfig, log:
 
 def _overfitting(curves: Curves, spec: ModelSpec, accuracy: dict[str, Any], log: StepLog) -> str | None:
     """What the training's own validation rows say, else what the held-out rows do; train has told of the first."""
-    validation_rows = int((spec.data.get("splits") or {}).get("validation", 0))
-    found = find_overfitting(curves, spec.training, validation_rows)
+    splits = spec.data.get("splits")
+    validation_rows = splits.get("validation") if isinstance(splits, dict) else None
+    found = find_overfitting(curves, spec.training, validation_rows if isinstance(validation_rows, int) else 0)
     if found:
         return found.text
     found = find_held_out_gap(curves, spec.training, accuracy["value"], accuracy["rows"])
