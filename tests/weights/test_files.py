@@ -12,13 +12,14 @@ from safetensors.torch import load_file, save, save_file
 from torch import Tensor
 
 from forebay.contracts.bundles.spec import WEIGHTS, ModelSpec
-from forebay.errors import ModelError
+from forebay.errors import ConfigError, ModelError
 from forebay.evaluate import evaluate
 from forebay.models import build
 from forebay.register import register
 from forebay.settings import EvaluateConfig, RegisterConfig
 from forebay.state import Home, StepLog
 from forebay.weights import WeightsError, find_weights, load_pretrained
+from forebay.weights.pin import pin_weights
 from forebay.weights.registered import check_trainable
 from support.s3_server import S3Store
 
@@ -126,12 +127,25 @@ def test_a_registered_version_gives_its_weights_format_and_options(
     assert weights.input is not None
     network = build("mlp", weights.options, 1, weights.input.height, weights.input.width, 10)
     assert load_pretrained(network, weights, 1) == []
+    assert pin_weights(mlflow_home, "models:/digits/1", "mlp", "") == ("models:/digits/1", weights.sha256)
     with pytest.raises(ModelError, match=r"digits has no alias 'champion'"):
         find_weights("models:/digits@champion", "mlp", home=mlflow_home)
     with (weights.path.parent / WEIGHTS).open("ab") as file:
         file.write(b"more")
     with pytest.raises(ModelError, match=r"digits version 1 is refused"):
         find_weights("models:/digits/1", "mlp", home=mlflow_home)
+
+
+def test_a_run_is_told_of_the_very_file(tmp_path: Path, kept_in: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_file(TENSORS, tmp_path / "mine.safetensors")
+    torch.save(TENSORS, tmp_path / "mine.pth")
+    monkeypatch.chdir(tmp_path)
+    digest, pickled = _sha256(tmp_path / "mine.safetensors"), _sha256(tmp_path / "mine.pth")
+    assert pin_weights(kept_in, "mine.safetensors", "resnet18", "") == (str(tmp_path / "mine.safetensors"), digest)
+    assert pin_weights(kept_in, "mine.pth", "resnet18", pickled) == (str(tmp_path / "mine.pth"), pickled)
+    assert pin_weights(kept_in, "published", "timm/resnet18", "") == ("published", "")
+    with pytest.raises(ConfigError, match=r"gone\.safetensors cannot be read"):
+        pin_weights(kept_in, "gone.safetensors", "resnet18", "")
 
 
 def test_graphs_and_ensembles_cannot_be_trained_further() -> None:

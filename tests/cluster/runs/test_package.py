@@ -92,6 +92,8 @@ def test_a_source_that_only_the_container_image_has_is_submitted_with_a_warning(
 def test_the_target_of_this_machine_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"deploy\.target=local serves on the machine"):
         run_parameters({"deploy.target": "local"}, ALL, print)
+    with pytest.raises(ConfigError, match=r"train\.weights: the pods of a cluster cannot read 'mine\.safetensors'"):
+        run_parameters({"train.weights": "mine.safetensors"}, ALL, print)
 
 
 def test_a_setting_that_the_compiled_file_does_not_know_is_refused() -> None:

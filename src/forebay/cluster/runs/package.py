@@ -21,6 +21,7 @@ from forebay.settings.keys import Scalar
 from forebay.settings.own_source import OwnSource, parse_own_source
 from forebay.state.file_digest import file_sha256
 from forebay.version import VERSION
+from forebay.weights.file import is_file_name
 
 CI_REVISION_VARIABLES = ("GITHUB_SHA", "CI_COMMIT_SHA")  # the revision that a CI checked out
 ID_LENGTH = 12  # characters of a revision and of a digest in a name
@@ -95,6 +96,12 @@ def run_parameters(
         raise ConfigError(
             f"ingest.labels: the pods of a cluster cannot read {labels!r} of this machine. Put the table beside the "
             "images and give its path below ingest.data, or give s3://BUCKET/KEY."
+        )
+    weights = str(settings.get("train.weights", ""))
+    if is_file_name(weights) and not is_s3_uri(weights):
+        raise ConfigError(
+            f"train.weights: the pods of a cluster cannot read {weights!r} of this machine. Copy it into an object "
+            "store and give s3://BUCKET/KEY."
         )
     if settings.get("deploy.target", DeployConfig.target) == "local":
         raise ConfigError("deploy.target=local serves on the machine of `forebay run`; on a cluster leave it out.")

@@ -31,6 +31,7 @@ from forebay.state.events import read_events
 from forebay.state.home import read_plan
 from forebay.state.runners import Runner
 from forebay.version import code_version
+from forebay.weights.pin import pin_weights
 
 ENDING = "Ending the step; training writes its checkpoint first. A second Ctrl-C does not wait for it."
 
@@ -61,7 +62,7 @@ def run_pipeline(
             clear_cache(home.cache)
         _end_leftover_containers(home, server_options.runner)
         parameters = _parameters(
-            request.settings, server_options.runner
+            home, request.settings, server_options.runner
         )  # only now: while we waited for the lock the data may have changed
         run = home.new_run()
         write_json(run.plan, _plan(request, parameters, server_options.runner))
@@ -78,6 +79,8 @@ def _plan(request: RunRequest, parameters: dict[str, Scalar], runner: Runner) ->
     data = str(parameters["ingest_data"])
     own = parse_own_source(data)
     sources = [*(local_paths(own) if own else [data]), str(parameters["ingest_labels"])]
+    weights = Path(str(parameters.get("train_weights", "")))
+    sources += [str(weights)] if weights.is_file() else []
     return {
         "pipeline": str(compiled_pipeline()),
         "parameters": parameters,
@@ -109,14 +112,23 @@ def _may_have_containers(run: RunFolder) -> bool:
         return True
 
 
-def _parameters(settings: Mapping[str, Scalar], runner: Runner) -> dict[str, Scalar]:
+def _parameters(home: Home, settings: Mapping[str, Scalar], runner: Runner) -> dict[str, Scalar]:
     given = {parameter_name(key): value for key, value in settings.items()}
     data = _absolute(str(given.get("ingest_data", IngestConfig.data)))
     labels = absolute_labels(data, str(given.get("ingest_labels", IngestConfig.labels)))
     code = str(given.get("ingest_source_code", IngestConfig.source_code))
     fingerprint = source_fingerprint(data, labels, code, ask=runner != "docker")
     ingest = {"ingest_data": data, "ingest_labels": labels, "ingest_fingerprint": fingerprint}
-    return {**given, **ingest, "code_version": code_version()}
+    return {**given, **ingest, **_weights(home, given), "code_version": code_version()}
+
+
+def _weights(home: Home, given: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    """The settings of the weights that training begins with, where they name a file that may change."""
+    if "train_weights" not in given:
+        return {}
+    model, sha256 = (str(given.get(f"train_{name}", "")) for name in ("model", "weights_sha256"))
+    weights, digest = pin_weights(home, str(given["train_weights"]), model, sha256)
+    return {"train_weights": weights, **({"train_weights_sha256": digest} if digest else {})}
 
 
 def _absolute(data: str) -> str:
