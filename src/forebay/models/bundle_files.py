@@ -99,25 +99,20 @@ def read_networks(folder: Path, record: BundleRecord | None = None) -> tuple[Mod
     Raises:
         ModelError: as `load_bundle`, or it holds a graph.
     """
-    with open_bundle(folder, record) as opened, _explained(folder, opened.spec), _open_weights(opened) as weights_file:
-        parts = _checked_parts(opened.spec, weights_file)
-        return opened.spec, [{name: tensor.clone() for name, tensor in part.read().items()} for _, part in parts]
-
-
-@contextlib.contextmanager
-def _open_weights(opened: OpenBundle) -> Iterator[WeightsFile]:
-    if opened.spec.library == ONNX:
-        raise ModelError(
-            f"{opened.spec.architecture} is a network of a user's own, exported as a graph, from which no weights can "
-            "be taken. Take a model of another architecture"
-        )
-    with open_weights_file(opened.weights) as weights_file:
-        yield weights_file
+    with open_bundle(folder, record) as opened:
+        if opened.spec.library == ONNX:
+            raise ModelError(
+                f"{folder}: {opened.spec.architecture} is a network of a user's own, exported as a graph, from which "
+                "no weights can be taken. Take a model of another architecture."
+            )
+        with _explained(folder, opened.spec), open_weights_file(opened.weights) as weights_file:
+            parts = _checked_parts(opened.spec, weights_file)
+            return opened.spec, [{name: tensor.clone() for name, tensor in part.read().items()} for _, part in parts]
 
 
 def _load_networks(opened: OpenBundle) -> list[nn.Module]:
     networks = []
-    with _open_weights(opened) as weights_file:
+    with open_weights_file(opened.weights) as weights_file:
         for number, (spec, part) in enumerate(_checked_parts(opened.spec, weights_file)):
             with _named(opened.spec, number):
                 shape = (spec.channels, spec.height, spec.width, len(spec.classes))

@@ -60,7 +60,8 @@ def _network_spec(trained: TrainedNetwork, mlflow_run_id: str | None) -> ModelSp
     plan, data = trained.plan, trained.plan.data
     own = own_model(plan.settings.model) if plan.own_network else None
     return ModelSpec(
-        library=plan.settings.library, library_version=library_version(plan.settings.library),
+        library=plan.settings.library,
+        library_version="" if own else library_version(plan.settings.library),  # a graph says its opset itself
         architecture=architecture_of(own) if own else plan.settings.model,
         options=plan.settings.options,
         classes=data.classes, height=data.height, width=data.width, channels=data.channels,

@@ -11,7 +11,7 @@ from forebay import registry
 from forebay.contracts.bundles.digest import MAX_FILE_BYTES
 from forebay.contracts.bundles.ensemble_spec import ensemble_spec
 from forebay.contracts.bundles.examples import example_rows, write_examples
-from forebay.contracts.bundles.spec import HISTORY, WEIGHTS, ModelSpec
+from forebay.contracts.bundles.spec import HISTORY, ModelSpec, read_unverified_spec
 from forebay.contracts.holdout import HASH, common_holdout, held_out_rows
 from forebay.contracts.manifest import SplitManifest
 from forebay.contracts.shards import DatasetSplit, open_split
@@ -129,7 +129,8 @@ def _resolve(log: StepLog, reference: VersionReference) -> registry.RegisteredBu
 
 def _check_size(bundles: Sequence[registry.RegisteredBundle]) -> None:
     """Refuse, before anything is read, what fits neither into one file nor into memory."""
-    needed = sum((bundle.folder / WEIGHTS).stat().st_size for bundle in bundles)
+    names = [read_unverified_spec(bundle.folder).weights_name for bundle in bundles]
+    needed = sum((bundle.folder / name).stat().st_size for bundle, name in zip(bundles, names, strict=True))
     if needed > MAX_FILE_BYTES:
         raise ModelError(
             f"The weights of these {len(bundles)} versions have {needed} bytes, and a bundle takes {MAX_FILE_BYTES}. "
