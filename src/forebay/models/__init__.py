@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     from forebay.models.bundle_files import load_bundle, save_bundle
     from forebay.models.classifier import Classifier
     from forebay.models.image_model import ImageModelFactory
-    from forebay.models.normalize import standardize
+    from forebay.models.normalize import resize, standardize
 
-__all__ = ["Classifier", "ImageModelFactory", "build", "load_bundle", "save_bundle", "standardize"]
+__all__ = ["Classifier", "ImageModelFactory", "build", "load_bundle", "resize", "save_bundle", "standardize"]
 
 _MODULES = {
     "Classifier": "classifier", "build": "architectures", "load_bundle": "bundle_files", "save_bundle": "bundle_files",
-    "standardize": "normalize", "ImageModelFactory": "image_model",
+    "resize": "normalize", "standardize": "normalize", "ImageModelFactory": "image_model",
 }  # fmt: skip
 
 

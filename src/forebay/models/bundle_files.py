@@ -58,7 +58,8 @@ def save_graph_bundle(folder: Path, spec: ModelSpec, graph: bytes) -> ModelSpec:
 
 def graph_shape(spec: ModelSpec) -> GraphShape:
     """What the graph of such a model takes and gives."""
-    return GraphShape(channels=spec.channels, height=spec.height, width=spec.width, classes=len(spec.classes))
+    height, width = spec.network_size
+    return GraphShape(channels=spec.channels, height=height, width=width, classes=len(spec.classes))
 
 
 def ensemble_weights(networks: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
@@ -115,7 +116,7 @@ def _load_networks(opened: OpenBundle) -> list[nn.Module]:
     with open_weights_file(opened.weights) as weights_file:
         for number, (spec, part) in enumerate(_checked_parts(opened.spec, weights_file)):
             with _named(opened.spec, number):
-                shape = (spec.channels, spec.height, spec.width, len(spec.classes))
+                shape = (spec.channels, *spec.network_size, len(spec.classes))
                 network = build(spec.architecture, spec.options, *shape, library=spec.library)
                 load_weights(network, part.read())
                 networks.append(network)

@@ -12,7 +12,7 @@ from forebay.contracts.bundles.spec import ModelSpec
 from forebay.contracts.bundles.spec_rules import COLUMNS
 from forebay.errors import ModelError
 from forebay.models.graph.session import GraphSession
-from forebay.models.normalize import standardize
+from forebay.models.normalize import resize, standardize
 
 PIXELS_PER_PASS = 1 << 20  # in one forward pass without gradients; bounds memory whatever the images' size
 
@@ -67,7 +67,7 @@ class NetworkClassifier(Classifier):
         return sum(parameter.numel() for parameter in self._network.parameters())
 
     def _predict(self, images_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
-        rows = rows_per_pass(self.spec.height, self.spec.width)
+        rows = rows_per_pass(*self.spec.largest_size)
         probabilities = np.empty((len(images_NHWC), len(self.spec.classes)), np.float32)
         for start in range(0, len(images_NHWC), rows):
             batch = np.ascontiguousarray(images_NHWC[start : start + rows])
@@ -76,7 +76,9 @@ class NetworkClassifier(Classifier):
 
     @torch.inference_mode()
     def _probabilities(self, images_NHWC: Tensor) -> Tensor:
-        images = standardize(images_NHWC.permute(0, 3, 1, 2), self.spec.mean, self.spec.std)
+        spec = self.spec
+        images = standardize(images_NHWC.permute(0, 3, 1, 2), spec.mean, spec.std)
+        images = resize(images, spec.resize, spec.interpolation)
         return torch.softmax(self._network(images), dim=1)
 
 

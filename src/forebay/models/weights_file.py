@@ -83,7 +83,7 @@ def check_shapes(spec: ModelSpec, weights_file: WeightsFile) -> None:
     if weights_file.weight_count < least:
         raise ValueError(f"the network has at least {least} numbers, the file {weights_file.weight_count}")
     wanted = weight_shapes(
-        spec.architecture, spec.options, spec.channels, spec.height, spec.width, len(spec.classes), library=spec.library
+        spec.architecture, spec.options, spec.channels, *spec.network_size, len(spec.classes), library=spec.library
     )
     if wanted is None:
         return  # building the network will tell

@@ -6,3 +6,5 @@ BIT_DEPTHS = (8, 10, 12, 14, 16)  # what cameras, microscopes and scanners deliv
 FULL_BITS = max(BIT_DEPTHS)  # the high byte of a 16-bit value is kept
 LONGEST_SIDE = 9999  # pixels
 MAX_PIXELS = 50_000_000  # height times width of a file; also of all files of one request
+BILINEAR, BICUBIC, NEAREST = "bilinear", "bicubic", "nearest"
+INTERPOLATIONS = (BILINEAR, BICUBIC, NEAREST)  # how stored images are brought to the size that a network takes

@@ -50,8 +50,34 @@ class TrainConfig(StepConfig):
         meaning="Channels of the first stage of mlp (hidden units) and resnet9; auto follows the image size",
         rule=auto_or_int(1),
     )
+    weights: str = setting(
+        AUTO,
+        meaning="Pretrained weights to begin with: published, a name of timm's weights, a .safetensors file or s3:// "
+        "URI of one, models:/NAME@ALIAS or models:/NAME/VERSION; auto takes the embedded backbone for colour photos "
+        "and drawings where it wins; none begins from random weights",
+        rule=lambda value: None if value.strip() == value != "" else "must be auto, none or the name of weights",
+    )
+    weights_sha256: str = setting(
+        "",
+        meaning="Digest that the file of these weights must have; the command line fills it in for a file",
+        rule=matching(r"([0-9a-f]{64})?", "64 hex digits"),
+    )
+    input_size: str = setting(
+        AUTO,
+        unit="HxW pixels",
+        meaning="Size to which the network scales the stored images; auto is what the pretrained weights want, and "
+        "without them the stored size",
+        rule=matching(r"auto|[1-9]\d{0,3}x[1-9]\d{0,3}", "auto or 128x128"),
+    )
     epochs: str = setting(
         AUTO, unit="epochs", meaning="Passes over the training rows; auto follows their number", rule=auto_or_int(1)
+    )
+    head_epochs: str = setting(
+        AUTO,
+        unit="epochs",
+        meaning="The first of the epochs, in which all but the last layer of pretrained weights stay as they are; auto "
+        "is 3, or fewer where there are fewer epochs",
+        rule=auto_or_int(0),
     )
     batch_rows: str = setting(
         AUTO,
@@ -64,6 +90,13 @@ class TrainConfig(StepConfig):
         unit="per step",
         meaning="Peak learning rate; auto follows the model and optimizer",
         rule=auto_or_float(0, 100),
+    )
+    layer_decay: str = setting(
+        AUTO,
+        unit="factor",
+        meaning="Learning rate of each layer of pretrained weights as a part of that of the next one, from the last "
+        "layer to the first; auto is 0.75",
+        rule=auto_or_float(0, 1),
     )
     optimizer: str = setting(
         AUTO, meaning="sgd has Nesterov momentum; auto follows the model", rule=one_of(AUTO, "sgd", "adamw")

@@ -65,7 +65,8 @@ def _network_spec(trained: TrainedNetwork, mlflow_run_id: str | None) -> ModelSp
         architecture=architecture_of(own) if own else plan.settings.model,
         options=plan.settings.options,
         classes=data.classes, height=data.height, width=data.width, channels=data.channels,
-        mean=data.mean, std=data.std,
+        mean=plan.settings.mean, std=plan.settings.std,
+        resize=plan.settings.resize, interpolation=plan.settings.interpolation,
         weights_sha256="",  # filled in by save_bundle
         fit=data.fit, bits=data.bits,
         training=plan.training_facts,

@@ -59,7 +59,7 @@ def prepare_loop(plan: TrainingPlan, group: ProcessGroup, load: Callable[[], Che
     """
     settings = plan.settings
     train, validation = (plan.open_split(name) for name in ("train", "validation"))
-    state = initial_state(settings, plan.data, train, plan.own_network)
+    state = initial_state(settings, plan.data, train, plan.own_network, plan.pretrained)
     _restore(state, load(), group)
     batches = TrainingBatches(train, settings.batch_rows, settings.seed, settings.augmentation, settings.device)
     return TrainingLoop(state, settings, plan.data, batches, validation, group)

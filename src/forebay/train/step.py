@@ -1,5 +1,6 @@
 """The train step as the pipeline calls it."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,14 +8,16 @@ from forebay.contracts.manifest import SplitManifest
 from forebay.settings import TrainConfig
 from forebay.settings.cluster_only import check_local_settings
 from forebay.signals import StopTimeouts, stop_request
-from forebay.state import StepLog
+from forebay.state import Home, StepLog
 from forebay.train.checkpoints.checkpoint import checkpoint_key
+from forebay.train.first_weights import find_first_weights
 from forebay.train.loop.callbacks import TrainingCallbacks
 from forebay.train.loop.history import final_metrics, mean_metrics
 from forebay.train.loop.training_loop import TrainingInterrupt
 from forebay.train.mlflow_run import TrackedRun
 from forebay.train.outputs import write_outputs
 from forebay.train.own_network import OwnNetwork
+from forebay.train.plan.fine_tuning import FirstWeights
 from forebay.train.plan.hardware import inspect_hardware
 from forebay.train.plan.resolved_settings import ResolvedSettings, resolve_settings
 from forebay.train.plan.training_plan import MemberPlace, TrainingPlan, check_learnable
@@ -66,7 +69,8 @@ def fit(
             check_local_settings({"train.nodes": config.nodes})
         else:
             return executor.train(dataset, out, config, log)
-    members = [_run_session(plan, group, timeouts, log) for plan in _plans(dataset, config, group)]
+    plans = _plans(dataset, config, group, log.home, log.warn)
+    members = [_run_session(plan, group, timeouts, log) for plan in plans]
     mlflow_run_id = members[0].mlflow_run_id if len(members) == 1 else _group_runs(members, timeouts, log)
     spec = write_outputs(members, mlflow_run_id, out)
     each = [final_metrics(member.history, member.best_epoch) for member in members]
@@ -110,7 +114,7 @@ def train_other_rank(dataset: Path, config: TrainConfig, group: ProcessGroup) ->
     Raises:
         The same errors as `fit`.
     """
-    for plan in _plans(dataset, config, group):
+    for plan in _plans(dataset, config, group, Home.find(), lambda text: None):
         threads = torch_threads(plan.settings.threads)
         try:
             with stop_request(StopTimeouts()) as stop, explained_errors(plan), threads:
@@ -120,23 +124,28 @@ def train_other_rank(dataset: Path, config: TrainConfig, group: ProcessGroup) ->
             raise SystemExit(stop.exit_status) from None
 
 
-def _plans(dataset: Path, config: TrainConfig, group: ProcessGroup) -> list[TrainingPlan]:
+def _plans(
+    dataset: Path, config: TrainConfig, group: ProcessGroup, home: Home, warn: Callable[[str], None]
+) -> list[TrainingPlan]:
     """The trainings of the step, one for each member: the same but for their seeds."""
+    data = SplitManifest.read(dataset)
+    check_learnable(dataset, data)
+    first_weights = find_first_weights(config, data, home, warn)
     return [
         replace(
-            _plan(dataset, replace(config, members=1, seed=config.seed + number), group),
+            _plan(dataset, data, replace(config, members=1, seed=config.seed + number), first_weights, group),
             place=MemberPlace(number + 1, config.members),
         )
         for number in range(config.members)
     ]
 
 
-def _plan(dataset: Path, config: TrainConfig, group: ProcessGroup) -> TrainingPlan:
-    data = SplitManifest.read(dataset)
-    check_learnable(dataset, data)
+def _plan(
+    dataset: Path, data: SplitManifest, config: TrainConfig, first_weights: FirstWeights, group: ProcessGroup
+) -> TrainingPlan:
     hardware = inspect_hardware()
     own = OwnNetwork.load(config)
-    settings = resolve_settings(config, data, hardware, group.world_size)
+    settings = resolve_settings(config, data, hardware, group.world_size, first_weights)
     if group.world_size > 1:  # machines may differ in cores or in bf16, and all have to do the same
         settings = ResolvedSettings(**group.broadcast(settings.as_dict()))
     return TrainingPlan(
@@ -147,4 +156,5 @@ def _plan(dataset: Path, config: TrainConfig, group: ProcessGroup) -> TrainingPl
         code_version=config.code_version or code_version(),
         checkpoint_s=config.checkpoint_s,
         own_network=own,
+        pretrained=first_weights.pretrained,
     )

@@ -5,6 +5,7 @@ The weights are safetensors for a network that Forebay can build, and a graph fo
 
 import os
 from dataclasses import asdict, dataclass, field, fields
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from forebay.contracts.bundles.regular_file import open_regular, read_regular
 from forebay.contracts.bundles.spec_rules import COLUMNS, FORMAT, NETWORK_FIELDS, TASK, check_spec
 from forebay.contracts.bundles.strict_json import parse_strict_json
 from forebay.errors import ModelError
-from forebay.settings.image_rules import FULL_BITS, STRETCH
+from forebay.settings.image_rules import BILINEAR, FULL_BITS, STRETCH
 from forebay.settings.model_names import FOREBAY, ONNX, OWN_MODELS, TORCHVISION
 from forebay.state.file_digest import stream_sha256
 from forebay.state.files import write_json
@@ -44,6 +45,8 @@ class ModelSpec:
     lineage: dict[str, Any] = field(default_factory=dict)  # code_version, mlflow_run_id
     fit: str = STRETCH  # ingest.fit, which the server follows too; an older bundle has neither this nor `bits`
     bits: int = FULL_BITS  # ingest.bits as resolved, which the server follows too
+    resize: list[int] | None = None  # height and width that the network sees; None where it takes the images as stored
+    interpolation: str = BILINEAR  # how the images are brought to that size
     library: str = ""  # who makes the network; an older bundle names none and has ours or torchvision's
     library_version: str = ""  # with which it was trained; another one is used where the weights still fit
     task: str = TASK
@@ -55,6 +58,17 @@ class ModelSpec:
         if not self.library:
             ours = self.members or self.architecture in OWN_MODELS
             object.__setattr__(self, "library", FOREBAY if ours else TORCHVISION)
+
+    @property
+    def network_size(self) -> tuple[int, int]:
+        """Height and width of the images that the network sees."""
+        return (self.resize[0], self.resize[1]) if self.resize else (self.height, self.width)
+
+    @property
+    def largest_size(self) -> tuple[int, int]:
+        """Height and width of the largest images on their way through the model, which decide how many fit at once."""
+        sizes = [(self.height, self.width), *(network.network_size for network in self.networks)]
+        return max(sizes, key=prod)
 
     @property
     def networks(self) -> "list[ModelSpec]":

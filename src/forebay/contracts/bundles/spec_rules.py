@@ -7,7 +7,7 @@ from typing import Any
 
 from forebay.contracts.class_names import name_problem
 from forebay.settings.ensembles import MOST_MEMBERS
-from forebay.settings.image_rules import BIT_DEPTHS, FIT_MODES, LONGEST_SIDE
+from forebay.settings.image_rules import BIT_DEPTHS, FIT_MODES, INTERPOLATIONS, LONGEST_SIDE
 from forebay.settings.model_names import LIBRARIES, ONNX
 
 FORMAT = 1
@@ -18,7 +18,7 @@ MAX_WORD_CHARACTERS = 255  # in names, digests and the like
 ENSEMBLE = "ensemble"  # the architecture of a model whose answer is the mean of several networks
 MEMBERS = (2, MOST_MEMBERS)  # fewest and most networks of an ensemble
 NETWORK_FIELDS = (  # what each member of an ensemble has of its own
-    "library", "library_version", "architecture", "options", "mean", "std",
+    "library", "library_version", "architecture", "options", "mean", "std", "resize", "interpolation",
 )  # fmt: skip
 COLUMNS = "columns"  # of a member with other order of classes: for each class of the ensemble, the member's own column
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -172,6 +172,15 @@ def _fraction(value: Any) -> str:
     return "" if _is_number(value) and 0 <= value <= 1 else f"must be a number from 0 to 1, is {value!r:.100}"
 
 
+def _size(value: Any) -> str:
+    if value is None:
+        return ""
+    right = isinstance(value, list) and len(value) == 2 and not any(_whole(1, LONGEST_SIDE)(each) for each in value)
+    if not right:
+        return f"must be null, or height and width from 1 to {LONGEST_SIDE}, is {value!r:.100}"
+    return "" if value[0] * value[1] <= MAX_IMAGE_PIXELS else f"must have at most {MAX_IMAGE_PIXELS} pixels"
+
+
 def _classes(value: Any) -> str:
     if not isinstance(value, list) or not 1 <= len(value) <= MAX_CLASSES:
         return f"must be a list of 1 to {MAX_CLASSES} names"
@@ -241,6 +250,8 @@ _OPTIONAL: dict[str, FieldRule] = {
     "lineage": _object,
     "fit": _one_of(*FIT_MODES),
     "bits": _one_of(*BIT_DEPTHS),
+    "resize": _size,
+    "interpolation": _one_of(*INTERPOLATIONS),
     "library": _one_of(*LIBRARIES, ONNX),
     "library_version": _word,
     "task": _one_of(TASK),

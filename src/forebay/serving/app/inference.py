@@ -96,7 +96,7 @@ def _probabilities(
     classifier: Classifier, images_NHWC: NDArray[np.uint8], disconnect: DisconnectEvent
 ) -> NDArray[np.float32]:
     """Predict in the batches that the classifier would make by itself, as long as the client is connected."""
-    rows = rows_per_pass(classifier.spec.height, classifier.spec.width)
+    rows = rows_per_pass(*classifier.spec.largest_size)
     if len(images_NHWC) <= rows:
         return classifier.predict(images_NHWC)
     parts = []

@@ -1,6 +1,8 @@
 """Optimizer, learning-rate schedule and loss weights."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,13 +12,26 @@ from forebay.train.plan.resolved_settings import ResolvedSettings
 MOMENTUM = 0.9
 
 
-def make_optimizer(network: nn.Module, settings: ResolvedSettings) -> torch.optim.Optimizer:
-    """SGD with Nesterov momentum, or AdamW; weight decay acts on matrices and kernels, not on biases and norms."""
-    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    groups = [
-        {"params": [each for each in parameters if each.ndim > 1], "weight_decay": settings.weight_decay},
-        {"params": [each for each in parameters if each.ndim <= 1], "weight_decay": 0.0},
-    ]
+def make_optimizer(
+    network: nn.Module, settings: ResolvedSettings, layers: Mapping[str, int] | None = None
+) -> torch.optim.Optimizer:
+    """SGD with Nesterov momentum, or AdamW; weight decay acts on matrices and kernels, not on biases and norms.
+
+    Args:
+        network: its parameters that learn are taken.
+        settings: of the training.
+        layers: the layer of each parameter by name, counted from the last, where the learning rate falls from layer to
+            layer; the `scale` of a group is its rate as a part of the last layer's. None for one rate for all.
+    """
+    named = [(name, parameter) for name, parameter in network.named_parameters() if parameter.requires_grad]
+    groups: list[dict[str, Any]] = []
+    for number in sorted({layers[name] for name, _ in named}) if layers else (0,):
+        parameters = [parameter for name, parameter in named if not layers or layers[name] == number]
+        scale = settings.layer_decay**number
+        matrices = [each for each in parameters if each.ndim > 1]
+        others = [each for each in parameters if each.ndim <= 1]
+        groups.append({"params": matrices, "weight_decay": settings.weight_decay, "scale": scale})
+        groups.append({"params": others, "weight_decay": 0.0, "scale": scale})
     groups = [group for group in groups if group["params"]]
     if settings.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=MOMENTUM, nesterov=True)

@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 from forebay.contracts.manifest import SplitManifest
 from forebay.contracts.shards import DatasetSplit
 from forebay.errors import TrainError
-from forebay.models import standardize
+from forebay.models import resize, standardize
 from forebay.models.classifier import rows_per_pass
 from forebay.train.loop.batches import TrainingBatches, derive_seed
 from forebay.train.loop.callbacks import TrainingCallbacks
@@ -43,6 +43,7 @@ class TrainingLoop:
     ) -> None:
         self.group = group
         self._model = group.data_parallel(state.network, settings.device)
+        self._head_only = False
         self.state = state
         self.lock = StateLock(state.network)
         self.settings = settings
@@ -89,7 +90,7 @@ class TrainingLoop:
         rows = self.settings.batch_rows
         start = time.monotonic()
         self.meter.start_epoch()
-        self.state.network.train()
+        self._begin_epoch(epoch)
         for index in range(first, len(self.batches)):
             self._step(order[index * rows : (index + 1) * rows])
             callbacks.on_step(self.state.step, self.total_steps)
@@ -97,6 +98,17 @@ class TrainingLoop:
                 self._between_steps(callbacks)
         self.meter.end_epoch()
         self._end_epoch(epoch, images=(len(self.batches) - first) * rows, seconds=time.monotonic() - start)
+
+    def _begin_epoch(self, epoch: int) -> None:
+        state = self.state
+        if state.fine_tuning is None:
+            state.network.train()
+            return
+        head_only = epoch < self.settings.head_epochs
+        state.fine_tuning.begin_epoch(state.network, head_only=head_only)
+        if head_only != self._head_only:  # several processes agree on what learns when the network is wrapped
+            self._head_only = head_only
+            self._model = self.group.data_parallel(state.network, self.settings.device)
 
     def _between_steps(self, callbacks: TrainingCallbacks) -> None:
         """Write a checkpoint where it is due, and end where that is requested."""
@@ -132,15 +144,20 @@ class TrainingLoop:
             state.step += 1
 
     def _set_rate(self, step: int) -> None:
+        """Set the rate of a step; the head's epochs have a schedule of their own."""
         settings = self.settings
-        rate = learning_rate(settings.schedule, settings.learning_rate, step, self.total_steps, settings.warmup)
+        head_steps = settings.head_epochs * len(self.batches)
+        first, total = (0, head_steps) if step < head_steps else (head_steps, self.total_steps - head_steps)
+        rate = learning_rate(settings.schedule, settings.learning_rate, step - first, total, settings.warmup)
         for parameters in self.state.optimizer.param_groups:
-            parameters["lr"] = rate
+            parameters["lr"] = rate * parameters["scale"]
 
     def _forward(self, network: nn.Module, images_NCHW: Tensor) -> Tensor:
         """Logits in fp32 from uint8 pixels."""
         bf16 = self.settings.precision == "bf16"
-        images = standardize(images_NCHW, self.data.mean, self.data.std)
+        settings = self.settings
+        images = standardize(images_NCHW, settings.mean, settings.std)
+        images = resize(images, settings.resize, settings.interpolation)
         with torch.autocast(self.settings.device, torch.bfloat16, enabled=bf16):
             logits: Tensor = network(images)
         return logits.float()
@@ -179,7 +196,9 @@ class TrainingLoop:
     def _validate(self) -> tuple[float, float]:
         """Loss (without smoothing and weights) and accuracy on the validation rows."""
         network = self.state.delivered_network.eval()
-        rows = rows_per_pass(self.data.height, self.data.width)
+        rows = min(
+            rows_per_pass(self.data.height, self.data.width), rows_per_pass(*self.settings.network_size(self.data))
+        )
         loss, hits = 0.0, 0
         for start in range(0, len(self.validation), rows):
             images_NHWC = torch.from_numpy(self.validation.images_NHWC(start, start + rows)).to(self.settings.device)

@@ -16,11 +16,13 @@ from forebay.models.stochastic_depth import set_drop_path
 from forebay.models.weights import load_weights
 from forebay.train.checkpoints.checkpoint import Checkpoint
 from forebay.train.loop.batches import derive_seed
+from forebay.train.loop.fine_tuning import FineTuning
 from forebay.train.loop.history import EpochRecord
 from forebay.train.loop.optimize import make_optimizer
 from forebay.train.loop.weight_average import WeightAverage
 from forebay.train.own_network import OwnNetwork
 from forebay.train.plan.resolved_settings import ResolvedSettings
+from forebay.weights import PretrainedWeights, load_pretrained
 
 WHITENING_ROWS = 4096  # training rows from which resnet9 computes its fixed first layer
 
@@ -32,6 +34,7 @@ class TrainingState:
     network: nn.Module
     optimizer: torch.optim.Optimizer
     sums: Tensor  # float64 (2,) on the device: loss and hits of this epoch so far
+    fine_tuning: FineTuning | None = None  # None where the training began with random weights
     average: WeightAverage | None = None  # of the weights; None where it is not asked for
     step: int = 0  # number of optimizer steps done
     history: list[EpochRecord] = field(default_factory=list)
@@ -98,33 +101,32 @@ class TrainingState:
 
 
 def initial_state(
-    settings: ResolvedSettings, data: SplitManifest, train: DatasetSplit, own: OwnNetwork | None = None
+    settings: ResolvedSettings,
+    data: SplitManifest,
+    train: DatasetSplit,
+    own: OwnNetwork | None = None,
+    pretrained: PretrainedWeights | None = None,
 ) -> TrainingState:
-    """The state at step 0: weights from the seed and some training rows, in channels_last on the device.
+    """The state at step 0, in channels_last on the device.
 
     Args:
         settings: of the training.
         data: manifest of the dataset.
         train: its training rows.
         own: makes the network, where it is the user's.
+        pretrained: the weights to begin with; None for weights from the seed and some training rows.
 
     Raises:
-        ModelError: the model cannot take such images, or has no blocks for drop_path.
+        ModelError: the model cannot take such images, has no blocks for drop_path, or the pretrained weights are
+            another one's.
         UserCodeError, TrainError: the user's code makes no network that can be trained.
         MemoryError: the machine cannot hold the weights.
     """
-    shape = (data.channels, data.height, data.width, len(data.classes))
-    copies = 3 if settings.ema_decay else 2
-    if own is None:
-        with torch.device("meta"):  # sizes without memory
-            check_memory(build(settings.model, settings.options, *shape, library=settings.library), copies)
-    torch.manual_seed(derive_seed(settings.seed, "weights"))
-    if own is None:
-        network = build(settings.model, settings.options, *shape, library=settings.library)
-    else:
-        network = own.build_for(data)
-        check_memory(network, copies)
-    if isinstance(network, ResNet9):
+    network = _build(settings, data, own)
+    fine_tuning = None
+    if pretrained is not None:
+        fine_tuning = FineTuning.of(network, load_pretrained(network, pretrained, data.channels))
+    elif isinstance(network, ResNet9):
         # Shards are in the order of the images' digests, so the first rows are a fair sample.
         sample_NHWC = torch.from_numpy(train.images_NHWC(0, WHITENING_ROWS))
         network.fit_whitening(standardize(sample_NHWC.permute(0, 3, 1, 2), data.mean, data.std))
@@ -132,9 +134,27 @@ def initial_state(
         set_drop_path(network, settings.drop_path, settings.model)
     layout = torch.channels_last if own is None else torch.preserve_format
     network = network.to(settings.device, memory_format=layout)  # type: ignore[call-overload]
-    sums = torch.zeros(2, dtype=torch.float64, device=settings.device)
-    average = WeightAverage(network, settings.ema_decay) if settings.ema_decay else None
-    return TrainingState(network, make_optimizer(network, settings), sums=sums, average=average)
+    return TrainingState(
+        network,
+        make_optimizer(network, settings, fine_tuning.layers if fine_tuning else None),
+        sums=torch.zeros(2, dtype=torch.float64, device=settings.device),
+        fine_tuning=fine_tuning,
+        average=WeightAverage(network, settings.ema_decay) if settings.ema_decay else None,
+    )
+
+
+def _build(settings: ResolvedSettings, data: SplitManifest, own: OwnNetwork | None) -> nn.Module:
+    shape = (data.channels, *settings.network_size(data), len(data.classes))
+    copies = 3 if settings.ema_decay else 2
+    if own is None:
+        with torch.device("meta"):  # sizes without memory
+            check_memory(build(settings.model, settings.options, *shape, library=settings.library), copies)
+    torch.manual_seed(derive_seed(settings.seed, "weights"))
+    if own is None:
+        return build(settings.model, settings.options, *shape, library=settings.library)
+    network = own.build_for(data)
+    check_memory(network, copies)
+    return network
 
 
 def check_memory(network: nn.Module, copies: int = 2, usable_bytes: int | None = None) -> None:

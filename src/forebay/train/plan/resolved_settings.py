@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -9,11 +10,16 @@ from forebay.contracts.manifest import SplitManifest
 from forebay.errors import TrainError
 from forebay.models.resnet9 import LARGEST_STAGE
 from forebay.settings import AUTO, TrainConfig
+from forebay.settings.image_rules import BILINEAR
 from forebay.settings.model_names import DEFAULT_MODEL, MLP, ONNX, OWN_MODELS, RESNET9, ModelName, find_model
 from forebay.settings.own_model import own_model
 from forebay.train.augmentation.augmentation import Augmentation
+from forebay.train.plan import fine_tuning
+from forebay.train.plan.fine_tuning import FROM_SCRATCH, FirstWeights
 from forebay.train.plan.hardware import HardwareInfo
+from forebay.train.plan.pretrained_rule import NONE
 from forebay.train.plan.recipes import DEFAULT_WARMUP, averaging_decay, check_recipe, preset, recipe_name
+from forebay.weights import PretrainedWeights
 
 TARGET_ROWS_SEEN = 800_000  # over all epochs; auto aims at it within EPOCHS
 EPOCHS = (8, 16)  # fewest and most
@@ -36,9 +42,18 @@ class ResolvedSettings:
     library: str
     model: str
     width: int | None  # None where the model has no such option
+    weights: str  # where the first weights are from; none for random ones
+    weights_sha256: str  # of the file of these weights
+    weights_reason: str  # why these
+    resize: list[int] | None  # height and width that the network sees; None where it sees the stored images
+    interpolation: str
+    mean: list[float]  # per channel, in 0..1 units
+    std: list[float]
     epochs: int
+    head_epochs: int  # the first of them, in which only the last layer learns
     batch_rows: int
     learning_rate: float
+    layer_decay: float
     optimizer: str
     weight_decay: float
     schedule: str
@@ -80,13 +95,21 @@ class ResolvedSettings:
         """What is done to the images of a batch."""
         return Augmentation(**{each.name: getattr(self, each.name) for each in fields(Augmentation)})
 
+    def network_size(self, data: SplitManifest) -> tuple[int, int]:
+        """Height and width of the images that the network sees."""
+        return (self.resize[0], self.resize[1]) if self.resize else (data.height, data.width)
+
     def as_dict(self) -> dict[str, Any]:
         """The settings as JSON, for the bundle, the checkpoint key and MLflow."""
         return asdict(self)
 
 
 def resolve_settings(
-    config: TrainConfig, data: SplitManifest, hardware: HardwareInfo, processes: int = 1
+    config: TrainConfig,
+    data: SplitManifest,
+    hardware: HardwareInfo,
+    processes: int = 1,
+    first_weights: FirstWeights = FROM_SCRATCH,
 ) -> ResolvedSettings:
     """Fill in every `auto`.
 
@@ -95,23 +118,35 @@ def resolve_settings(
         data: manifest of the dataset to train on.
         hardware: facts of the machine that trains.
         processes: number of processes that train together.
+        first_weights: what the training begins with.
 
     Raises:
         TrainError: a setting has no meaning for the model, or this machine cannot provide it.
     """
-    rows = data.splits["train"]
-    library, model = _model(config)
-    batch_rows = _shareable(min(_int(config.batch_rows, _batch_rows(rows)), rows), processes)
-    optimizer = _text(config.optimizer, "adamw" if library == ONNX else _optimizer(model))
+    rows, pretrained = data.splits["train"], first_weights.pretrained
+    library, model = _model(config, first_weights)
+    tuned = pretrained is not None
+    auto_rows = fine_tuning.BATCH_ROWS if tuned else _batch_rows(rows)
+    batch_rows = _shareable(min(_int(config.batch_rows, auto_rows), rows), processes)
+    optimizer = _text(config.optimizer, "adamw" if tuned or library == ONNX else _optimizer(model))
     augment = _text(config.augment, _augment(data))
-    epochs = _int(config.epochs, _epochs(rows, rows // batch_rows, augment))
+    auto_epochs = fine_tuning.epochs_of(rows) if tuned else _epochs(rows, rows // batch_rows, augment)
+    epochs = _int(config.epochs, auto_epochs)
+    auto_rate = fine_tuning.LEARNING_RATE if tuned else _learning_rate(model, optimizer, batch_rows)
+    seen = _seen(config, data, pretrained)
     return ResolvedSettings(
         library=library,
         model=model,
-        width=_width(config, model, data),
+        width=_width(config, model, data, pretrained),
+        weights=pretrained.source if pretrained else NONE,
+        weights_sha256=pretrained.sha256 if pretrained else "",
+        weights_reason=first_weights.choice.reason,
+        **seen,
         epochs=epochs,
+        head_epochs=fine_tuning.head_epochs(config, epochs, pretrained),
         batch_rows=batch_rows,
-        learning_rate=_float(config.learning_rate, _learning_rate(model, optimizer, batch_rows)),
+        learning_rate=_float(config.learning_rate, auto_rate),
+        layer_decay=fine_tuning.layer_decay(config, pretrained),
         optimizer=optimizer,
         weight_decay=config.weight_decay,
         schedule=config.schedule,
@@ -122,10 +157,10 @@ def resolve_settings(
         **_recipe(config, data, batch_rows, epochs * (rows // batch_rows)),
         drop_path=None if config.drop_path == AUTO else float(config.drop_path),
         warmup=_float(config.warmup, DEFAULT_WARMUP.get(config.schedule, 0.0)),
-        whiten=_whiten(model, data),
+        whiten=_whiten(model, data, pretrained),
         early_stop_epochs=_early_stop(config, data),
-        precision=_text(config.precision, "bf16" if hardware.bf16 else "fp32"),
-        threads=_int(config.threads, _threads(batch_rows, data, hardware)),
+        precision=_text(config.precision, _precision(tuned, hardware)),
+        threads=_int(config.threads, _threads(batch_rows, seen["resize"] or [data.height, data.width], hardware)),
         seed=config.seed,
         model_code_sha256=hashlib.sha256(config.model_code.encode()).hexdigest() if library == ONNX else "",
         device=hardware.device,
@@ -163,24 +198,35 @@ def _shareable(batch_rows: int, processes: int) -> int:
     return batch_rows
 
 
-def _model(config: TrainConfig) -> ModelName:
-    found = find_model(DEFAULT_MODEL if config.model == AUTO else config.model)
+def _model(config: TrainConfig, first_weights: FirstWeights) -> ModelName:
+    wanted, pretrained = first_weights.choice.model if config.model == AUTO else config.model, first_weights.pretrained
+    if wanted == AUTO and pretrained and pretrained.architecture:
+        return ModelName(pretrained.library, pretrained.architecture)
+    found = find_model(DEFAULT_MODEL if wanted == AUTO else wanted)
     if not found and own_model(config.model):
-        _check_own(config)
+        _check_own(config, pretrained)
         return ModelName(ONNX, config.model)
     assert found, f"the rule of train.model let {config.model} pass"
     return found
 
 
-def _check_own(config: TrainConfig) -> None:
+def _check_own(config: TrainConfig, pretrained: PretrainedWeights | None) -> None:
     if config.dropout:
         raise TrainError(
             f"train.dropout is {config.dropout:g}, but {config.model} is a network of your own, which Forebay does not "
             "change. Put nn.Dropout into it, and leave train.dropout=0."
         )
+    if pretrained or config.input_size != AUTO:
+        name, value = ("weights", config.weights) if pretrained else ("input_size", config.input_size)
+        raise TrainError(
+            f"train.{name} is {value}, but {config.model} is a network of your own, which takes the images as they are "
+            f"stored and begins with the weights that its code gives it. Leave train.{name}=auto."
+        )
 
 
-def _width(config: TrainConfig, model: str, data: SplitManifest) -> int | None:
+def _width(config: TrainConfig, model: str, data: SplitManifest, pretrained: PretrainedWeights | None) -> int | None:
+    if config.width == AUTO and pretrained and "width" in pretrained.options:
+        return int(pretrained.options["width"])
     widths = {MLP: 256, RESNET9: 16 if data.channels == 1 or min(data.height, data.width) <= 16 else 40}
     if model in widths:
         return _int(config.width, widths[model])
@@ -192,8 +238,10 @@ def _width(config: TrainConfig, model: str, data: SplitManifest) -> int | None:
     return None
 
 
-def _whiten(model: str, data: SplitManifest) -> bool:
+def _whiten(model: str, data: SplitManifest, pretrained: PretrainedWeights | None) -> bool:
     """Whitening was found to help on colour photos that the network sees in full resolution."""
+    if pretrained:
+        return bool(pretrained.options.get("whiten", False))
     side = min(data.height, data.width)
     return model == RESNET9 and data.channels == 3 and SHIFTABLE_SIDE <= side <= LARGEST_STAGE
 
@@ -220,8 +268,25 @@ def _batch_rows(rows: int) -> int:
     return min(max(1 << round(math.log2(wanted)), low), high)
 
 
-def _threads(batch_rows: int, data: SplitManifest, hardware: HardwareInfo) -> int:
-    return hardware.cores if batch_rows * data.height * data.width >= PARALLEL_PIXELS else 1
+def _threads(batch_rows: int, size: Sequence[int], hardware: HardwareInfo) -> int:
+    return hardware.cores if batch_rows * size[0] * size[1] >= PARALLEL_PIXELS else 1
+
+
+def _precision(tuned: bool, hardware: HardwareInfo) -> str:
+    """On a CPU, the embedded backbone's convolutions by channel take twice as long backwards in bf16 as in fp32."""
+    return "bf16" if hardware.bf16 and not (tuned and hardware.device == "cpu") else "fp32"
+
+
+def _seen(config: TrainConfig, data: SplitManifest, pretrained: PretrainedWeights | None) -> dict[str, Any]:
+    """What the network is given of the stored images."""
+    given = pretrained.input if pretrained else None
+    mean, std = fine_tuning.normalization(data, pretrained)
+    return {
+        "resize": fine_tuning.input_size(config, data, pretrained),
+        "interpolation": given.interpolation if given else BILINEAR,
+        "mean": mean,
+        "std": std,
+    }
 
 
 def _augment(data: SplitManifest) -> str:

@@ -12,6 +12,7 @@ from forebay.train.checkpoints.checkpoint import checkpoint_key
 from forebay.train.own_network import OwnNetwork
 from forebay.train.plan.hardware import HardwareInfo
 from forebay.train.plan.resolved_settings import ResolvedSettings
+from forebay.weights import PretrainedWeights
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class TrainingPlan:
     code_version: str
     checkpoint_s: int
     own_network: OwnNetwork | None = None  # the user's code, where the network is theirs
+    pretrained: PretrainedWeights | None = None  # the settings hold their digest
     place: MemberPlace = ONLY_MEMBER  # nothing of the training depends on it
 
     @property
