@@ -26,6 +26,7 @@ COMMANDS = {
     "ingest": CommandEntry("steps", "Read images into a folder of Parquet tables."),
     "train": CommandEntry("steps", "Fit a model on what `forebay ingest` wrote."),
     "evaluate": CommandEntry("steps", "Measure a model on held-out rows and let the gate judge it."),
+    "ensemble": CommandEntry("ensemble", "Make one model of registered versions, and serve it."),
     "serve": CommandEntry("serve", "Serve models on this machine."),
     "predict": CommandEntry("predict", "Send an image to a served model and show its answer."),
     "status": CommandEntry("status", "Show the newest run and the served models."),

@@ -12,7 +12,7 @@ from forebay.contracts.bundles.spec import ModelSpec
 from forebay.contracts.evaluation import EvaluationResult
 from forebay.contracts.manifest import SplitManifest
 from forebay.contracts.shards import open_split
-from forebay.registry import DATA_TAG, WEIGHTS_TAG, record_tags
+from forebay.registry import DATA_TAG, RUN_TAG, WEIGHTS_TAG, record_tags
 from forebay.settings import RegisterConfig
 from forebay.settings.environment import IMAGE_VARIABLE
 from forebay.state import StepLog
@@ -56,7 +56,7 @@ def version_tags(bundle: EvaluatedBundle, run_id: str, image: str) -> dict[str, 
         DATA_TAG: evaluation.data["digest"],
         "forebay.source": evaluation.data["source"],
         "forebay.code_version": str(spec.lineage.get("code_version", "")),
-        "forebay.run_id": run_id,
+        RUN_TAG: run_id,
         "forebay.image": image,
         "forebay.architecture": spec.architecture,
         "forebay.accuracy": f"{evaluation.accuracy['value']:.6f}",

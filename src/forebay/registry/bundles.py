@@ -31,6 +31,11 @@ class RegisteredBundle:
     record: BundleRecord | None  # digests of its files; None for a version of an earlier Forebay
 
     @property
+    def identity(self) -> str:
+        """The digest that tells it from every other bundle: of all its files, or of its weights where that is all."""
+        return self.record.digest if self.record else self.weights_sha256
+
+    @property
     def note(self) -> str:
         """A warning for a person who uses the bundle; empty where there is nothing to warn of."""
         if self.record:

@@ -20,6 +20,7 @@ WEIGHTS_TAG = "forebay.weights_sha256"
 DIGEST_TAG = "forebay.bundle_digest"  # digest of all files of the bundle: `contracts.bundles.digest`
 FILES_TAG = "forebay.bundle_files"  # the list behind that digest, which tells the file that differs
 DATA_TAG = "forebay.data_digest"
+RUN_TAG = "forebay.run_id"  # the pipeline run that registered the version
 SERVED_TAG = "forebay.served"  # the settings with which a cluster served a version when it was proved, as JSON
 MAX_TAG_CHARACTERS = 5000  # every MLflow takes this many; the list of a bundle's files has some hundred
 

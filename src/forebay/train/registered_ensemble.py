@@ -1,6 +1,6 @@
 """One bundle from the networks of registered versions: what the train step does with `train.ensemble`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,10 @@ from torch import Tensor
 
 from forebay import registry
 from forebay.contracts.bundles.digest import MAX_FILE_BYTES
-from forebay.contracts.bundles.ensemble_spec import ensemble_spec
+from forebay.contracts.bundles.ensemble_spec import common_data_facts, ensemble_spec
 from forebay.contracts.bundles.examples import example_rows, write_examples
 from forebay.contracts.bundles.spec import HISTORY, ModelSpec, read_unverified_spec
-from forebay.contracts.holdout import HASH, common_holdout, held_out_rows
+from forebay.contracts.holdout import HASH, held_out_rows
 from forebay.contracts.manifest import SplitManifest
 from forebay.contracts.shards import DatasetSplit, open_split
 from forebay.errors import DataError, MachineError, ModelError
@@ -89,34 +89,9 @@ def assemble(dataset: Path, out: Path, config: TrainConfig, log: StepLog, timeou
     return TrainResult(spec=spec, metrics=metrics)
 
 
-def common_data_facts(models: Mapping[str, ModelSpec]) -> dict[str, Any]:
-    """What is true of the data of all these models, with the split whose held-out rows none of them was trained on.
-
-    Raises:
-        ModelError: their records do not tell which rows that are.
-    """
-    name, first = next(iter(models.items()))
-    kind = first.data.get("split_kind")
-    for other, spec in models.items():
-        theirs = spec.data.get("split_kind")
-        if not theirs or theirs != kind:
-            raise ModelError(
-                f"{name} was trained on a split by {kind or 'a rule that is not known'}, {other} on one by "
-                f"{theirs or 'a rule that is not known'}, so no row is known to be held out for both. Train them on "
-                "one kind of split (preprocess.split)."
-            )
-    facts = {
-        key: value for key, value in first.data.items() if all(spec.data.get(key) == value for spec in models.values())
-    }
-    if kind == HASH:
-        splits = [(float(spec.data["holdout"]), spec.data.get("exceptions", {})) for spec in models.values()]
-        facts["holdout"], facts["exceptions"] = common_holdout(splits)
-    return facts
-
-
 def _resolve(log: StepLog, reference: VersionReference) -> registry.RegisteredBundle:
     bundle = registry.resolve(log.home, str(reference))
-    digest = bundle.record.digest if bundle.record else bundle.weights_sha256
+    digest = bundle.identity
     if not digest.startswith(reference.digest):
         raise ModelError(
             f"{reference} is another model than the one that was asked for: its digest is {digest[:12]}…, not "

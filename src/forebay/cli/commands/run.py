@@ -61,10 +61,11 @@ def run_command(
 
     home = Home.find().open(writing=True)
     backend = LocalBackend(home=home, server_options=make_server_options(home, host, port, runner, values))
-    return _run(backend, RunRequest(settings=values, fresh=settings.fresh, wait=wait), as_json=as_json)
+    return run_and_show(backend, RunRequest(settings=values, fresh=settings.fresh, wait=wait), as_json=as_json)
 
 
-def _run(backend: "LocalBackend", request: "RunRequest", *, as_json: bool) -> int:
+def run_and_show(backend: "LocalBackend", request: "RunRequest", *, as_json: bool) -> int:
+    """Run the pipeline, show it, print what it gave, and return the exit code."""
     from rich.console import Console
 
     from forebay.cli.render import RunView, print_summary

@@ -6,6 +6,7 @@ from typing import Any
 
 from forebay.contracts.bundles.spec import ModelSpec
 from forebay.contracts.bundles.spec_rules import COLUMNS, ENSEMBLE, MEMBERS, NETWORK_FIELDS
+from forebay.contracts.holdout import HASH, common_holdout
 from forebay.errors import ModelError
 from forebay.settings.model_names import FOREBAY
 
@@ -51,6 +52,31 @@ def ensemble_spec(
         mean=[0.0 for _ in channels], std=[1.0 for _ in channels],  # each member has its own
         training=training, data=data, lineage=lineage,
     )  # fmt: skip
+
+
+def common_data_facts(models: Mapping[str, ModelSpec]) -> dict[str, Any]:
+    """What is true of the data of all these models, with the split whose held-out rows none of them was trained on.
+
+    Raises:
+        ModelError: their records do not tell which rows that are.
+    """
+    name, first = next(iter(models.items()))
+    kind = first.data.get("split_kind")
+    for other, spec in models.items():
+        theirs = spec.data.get("split_kind")
+        if not theirs or theirs != kind:
+            raise ModelError(
+                f"{name} was trained on a split by {kind or 'a rule that is not known'}, {other} on one by "
+                f"{theirs or 'a rule that is not known'}, so no row is known to be held out for both. Train them on "
+                "one kind of split (preprocess.split)."
+            )
+    facts = {
+        key: value for key, value in first.data.items() if all(spec.data.get(key) == value for spec in models.values())
+    }
+    if kind == HASH:
+        splits = [(float(spec.data["holdout"]), spec.data.get("exceptions", {})) for spec in models.values()]
+        facts["holdout"], facts["exceptions"] = common_holdout(splits)
+    return facts
 
 
 def network_prefix(number: int) -> str:

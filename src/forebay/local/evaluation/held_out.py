@@ -11,6 +11,7 @@ from forebay.contracts.bundles.spec import SPEC, ModelSpec, read_spec
 from forebay.contracts.manifest import MANIFEST, DataManifest, SplitManifest
 from forebay.contracts.rows import ROWS
 from forebay.errors import ConfigError, DataError, ModelError
+from forebay.local.runs.model_settings import prepared_like
 from forebay.local.runs.steps import SettingValues, ingest_config, run_ingest, run_preprocess
 from forebay.settings import AUTO
 from forebay.settings.keys import Scalar
@@ -73,18 +74,7 @@ def read_ingest_output(folder: Path) -> DataManifest:
 
 def evaluation_settings(model: EvaluatedModel, given: SettingValues) -> dict[str, Scalar]:
     """Settings that prepare images and hold out rows as the model's training did; given settings win."""
-    spec, data = model.spec, model.spec.data
-    own: dict[str, Scalar] = {
-        "ingest.size": f"{spec.height}x{spec.width}",
-        "ingest.channels": str(spec.channels),
-        "ingest.fit": spec.fit,
-        "ingest.bits": str(spec.bits),
-        "evaluate.name": model.name,
-    }
-    own |= {f"preprocess.{key}": float(data[key]) for key in ("holdout", "validation") if key in data}
-    if data.get("split_kind") == "hash":  # else auto, which takes the split of the source where it has one
-        own["preprocess.split"] = "hash"
-    return own | dict(given)
+    return prepared_like(model.spec) | {"evaluate.name": model.name} | dict(given)
 
 
 @contextlib.contextmanager
