@@ -69,7 +69,8 @@ class IngestConfig(StepConfig):
     size: str = setting(
         AUTO,
         unit="HxW pixels",
-        meaning="Size of every image; auto takes the commonest size, each side at most ingest.max_side",
+        meaning="Size of every image; auto takes the commonest size, or where sizes are many and none is common a "
+        "square of the middle shorter side, each side at most ingest.max_side",
         rule=matching(r"auto|[1-9]\d{0,3}x[1-9]\d{0,3}", "auto or 28x28"),
     )
     max_side: int = setting(

@@ -42,8 +42,9 @@ def _size_limit(target: TargetFormat, config: IngestConfig) -> str | None:
     if (height, width) == target.size:
         return None
     full = "x".join(str(min(side, 9999)) for side in target.size)
+    which = "middle of many sizes" if target.is_middle else "commonest size"
     return (
-        f"The commonest size is {target.size[0]}x{target.size[1]}, above ingest.max_side={config.max_side}: images "
+        f"The {which} is {target.size[0]}x{target.size[1]}, above ingest.max_side={config.max_side}: images "
         f"are stored as {height}x{width}, {_KEPT[config.fit]}. ingest.size={full} stores them larger."
     )
 
