@@ -1,5 +1,6 @@
 """When a training is said to over-fit, with which numbers, and what is named that helps."""
 
+import re
 from dataclasses import fields
 from typing import Any
 
@@ -8,7 +9,10 @@ import pytest
 from forebay.contracts.overfitting import find_held_out_gap, find_overfitting, knows_by_heart, usable_curves
 from forebay.settings import TrainConfig
 
-BARE = {"recipe": "small", "augment": "none", "dropout": 0.0, "weight_decay": 0.0, "early_stop_epochs": 0}
+BARE = {
+    "weights": "none", "recipe": "small", "augment": "none", "dropout": 0.0, "weight_decay": 0.0,
+    "early_stop_epochs": 0,
+}  # fmt: skip
 
 
 def curves(*epochs: tuple[float, float, float]) -> list[dict[str, Any]]:
@@ -63,10 +67,11 @@ def test_only_what_is_not_on_already_is_named_and_every_name_is_a_setting() -> N
     everything = find_overfitting(curves((1.0, 1.0, 0.5)), BARE, 1000)
     assert everything is not None
     names = {field.name for field in fields(TrainConfig)}
-    named = [words.split("=")[0] for words in everything.advice if words.startswith("train.")]
+    named = [re.split("[=,]", words)[0] for words in everything.advice if words.startswith("train.")]
     assert named
     assert all(name.removeprefix("train.") in names for name in named)
     protected = {
+        "weights": "embedded",
         "recipe": "strong",
         "augment": "shift_flip",
         "dropout": 0.3,

@@ -156,6 +156,7 @@ def _advice(training: Mapping[str, Any], *, stop_helps: bool) -> tuple[str, ...]
     """The defences that this training did not have, in the order in which they are worth trying."""
     decay = training.get("weight_decay")  # of a bundle from elsewhere it may be anything
     defences = {
+        "train.weights, with a model that has pretrained ones": training.get("weights") == "none",
         "train.recipe=standard, then strong": training.get("recipe") == "small",
         "train.recipe=strong": training.get("recipe") == "standard",
         "train.augment=shift_flip, or shift where a mirrored image means something else": (
