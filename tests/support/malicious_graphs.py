@@ -33,7 +33,7 @@ def malicious_graphs(secret: Path) -> Iterator[tuple[str, bytes, str]]:
     yield "two-graphs", good + good, "stands twice"
     yield "empty-nodes", _message(7, _message(1, b"") * 300_000), "more than 200000 fields"
     yield "vast-name", _message(7, _message(2, b"a" * (1 << 20))), "has 1048576 bytes"
-    yield "unknown-field", good + _message(99, b"x"), "field 99 is not known"
+    yield "unknown-field", good + _message(99, b"x"), "the unknown field 99"
 
 
 def _changes(secret: Path) -> Iterator[tuple[str, Change, str]]:
@@ -55,7 +55,7 @@ def _changes(secret: Path) -> Iterator[tuple[str, Change, str]]:
     yield "negative-shape", lambda model: model.graph.initializer[0].dims.__setitem__(0, -1), "a negative one"
     yield "many-dimensions", lambda model: model.graph.initializer[0].dims.extend([1 << 60] * 1000), "dimensions"
     yield "odd-type", lambda model: setattr(model.graph.initializer[0], "data_type", 8), "no plain numbers"
-    yield "numbers-elsewhere", _float_data, "field 4 is not known"
+    yield "numbers-elsewhere", _float_data, "the unknown field 4"
     yield "other-opset", lambda model: setattr(model.opset_import[0], "version", 6), "opset 6"
     yield "future-opset", lambda model: setattr(model.opset_import[0], "version", 10**6), "opset 1000000"
     yield "no-opset", lambda model: model.ClearField("opset_import"), "ONNX's own operators"

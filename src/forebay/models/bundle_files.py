@@ -155,4 +155,9 @@ def _explained(folder: Path, spec: ModelSpec) -> Iterator[None]:
     except ModelError as error:
         raise ModelError(f"{folder / SPEC} names no network that can be built: {error}") from error
     except BUILD_ERRORS as error:
+        if spec.library == ONNX:
+            raise ModelError(
+                f"{folder / GRAPH} is no graph that is served: {error}. Take the bundle from the registry again, or "
+                "train the model again."
+            ) from error
         raise weights_mismatch(spec, folder / spec.weights_name, error) from error

@@ -122,4 +122,4 @@ def _check_value(values: list[dict[str, Any]], word: str, name: str, sizes: list
     dims = [each.get("dim_value") for each in tensor.get("shape", {}).get("dim", [])]
     if tensor.get("elem_type") != FLOAT32 or dims != [None, *sizes]:
         found = ", ".join("N" if size is None else str(size) for size in dims[:8])
-        raise ValueError(f"it must have {wanted}; it is of type {tensor.get('elem_type')} and shape ({found})")
+        raise ValueError(f"it must have {wanted}; its element type is {tensor.get('elem_type')}, its shape ({found})")

@@ -49,8 +49,8 @@ class MessageReader:
         for number, wire_type, value in self._walk(data):
             each = known.get(number)
             if each is None:
-                words = self.refusals.get((message, number), f"field {number} is not known")
-                raise ValueError(f"a {message} of it {words}")
+                words = self.refusals.get((message, number), f"has the unknown field {number}")
+                raise ValueError(f"{'an' if message[0] in 'aio' else 'a'} {message} in it {words}")
             if not each.repeated and each.name in found:
                 raise ValueError(f"the {each.name} of a {message} stands twice")
             content = self._content(message, each, wire_type, value)
