@@ -1,5 +1,6 @@
 """A store of weights that is asked before the hub."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,9 +90,25 @@ def test_a_store_that_does_not_answer_is_named(tmp_path: Path, monkeypatch: pyte
         find_weights("published", MODEL, home=Home(tmp_path))
 
 
-def test_a_damaged_record_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+RECORD = {"name": NAME, "sha256": "0" * 64, "source": "", "library": "timm", "architecture": "net", "input": None}
+
+
+@pytest.mark.parametrize(
+    ("record", "answer"),
+    [
+        ({}, r"lamb_in1k\.json is no record of weights"),
+        (RECORD | {"name": "../../outside"}, r"is no record of weights \(it names no weights\)"),
+        (RECORD | {"sha256": "../outside"}, r"is no record of weights \(it names no weights\)"),
+        (RECORD | {"source": 3}, r"is no record of weights \(a field is no text\)"),
+        (RECORD | {"input": {"height": "tall"}}, r"is no record of weights"),
+        (RECORD | {"name": "timm/other"}, r"is the record of timm/other"),
+    ],
+)
+def test_a_record_that_is_damaged_or_forged_is_refused(
+    record: dict[str, object], answer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "store/timm").mkdir(parents=True)
-    (tmp_path / f"store/{NAME}.json").write_text("{}")
+    (tmp_path / f"store/{NAME}.json").write_text(json.dumps(record))
     monkeypatch.setenv("FOREBAY_WEIGHTS_STORE", str(tmp_path / "store"))
-    with pytest.raises(WeightsError, match=r"lamb_in1k\.json is no record of weights"):
+    with pytest.raises(WeightsError, match=answer):
         find_weights("published", MODEL, home=Home(tmp_path / "home"))

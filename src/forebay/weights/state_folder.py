@@ -5,8 +5,9 @@ The record is written last and whole, so what has a record is complete, and any 
 
 import contextlib
 import json
+import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from forebay.weights.whole_file import link_or_copy, whole_file
 
 SUFFIX = ".safetensors"
 RECORD_SUFFIX = ".json"
+_NAME = re.compile(r"[a-z]+/[^/\0]+")  # LIBRARY/ARCHITECTURE.TAG, or files/NAME
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +52,7 @@ class WeightsRecord:
 
 
 def parse_record(text: bytes, where: str) -> WeightsRecord:
-    """A record from its JSON.
+    """A record from its JSON, which anybody may have written.
 
     Raises:
         WeightsError: it is none.
@@ -57,12 +60,25 @@ def parse_record(text: bytes, where: str) -> WeightsRecord:
     try:
         values: dict[str, Any] = parse_strict_json(text)
         given = values.pop("input")
-        image = given and InputFormat(**given | {"mean": tuple(given["mean"]), "std": tuple(given["std"])})
-        return WeightsRecord(**values, input=image)
+        record = WeightsRecord(**values, input=None if given is None else _input_format(given))
+        texts = (record.name, record.sha256, record.source, record.library, record.architecture, record.license)
+        if not all(isinstance(each, str) for each in texts):
+            raise ValueError("a field is no text")
+        if not _NAME.fullmatch(record.name) or not _SHA256.fullmatch(record.sha256):
+            raise ValueError("it names no weights")  # they become the name of a file
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise WeightsError(
-            f"{where} is no record of weights ({error}). Remove it; the weights are found anew."
-        ) from error
+        raise WeightsError(f"{where} is no record of weights ({error}). Remove it; it is written anew.") from error
+    return record
+
+
+def _input_format(given: Mapping[str, Any]) -> InputFormat:
+    return InputFormat(
+        height=int(given["height"]),
+        width=int(given["width"]),
+        mean=tuple(map(float, given["mean"])),
+        std=tuple(map(float, given["std"])),
+        interpolation=str(given["interpolation"]),
+    )
 
 
 def record_bytes(record: WeightsRecord) -> bytes:
@@ -71,20 +87,14 @@ def record_bytes(record: WeightsRecord) -> bytes:
 
 
 def find_kept(home: Home, name: str) -> PretrainedWeights | None:
-    """The weights of that name in the state folder, compared with their digest; None where there are none.
-
-    A damaged file is removed, as it can be had again.
-    """
+    """The weights of that name in the state folder; None where there are none that are whole."""
     try:
         record = parse_record(_record_path(home, name).read_bytes(), str(_record_path(home, name)))
-    except FileNotFoundError:
+        path = home.weights / record.file_name
+        whole = record.name == name and file_sha256(path) == record.sha256
+    except (FileNotFoundError, WeightsError):
         return None
-    path = home.weights / record.file_name
-    if path.is_file() and file_sha256(path) == record.sha256:
-        return record.at(path)
-    _record_path(home, name).unlink(missing_ok=True)
-    path.unlink(missing_ok=True)
-    return None
+    return record.at(path) if whole else None
 
 
 def keep(home: Home, record: WeightsRecord, write: Callable[[Path], None]) -> PretrainedWeights:

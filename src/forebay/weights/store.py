@@ -104,6 +104,8 @@ def _find(home: Home, name: str, where: str) -> PretrainedWeights | None:
         except FileNotFoundError:
             return None
     record = parse_record(text, f"{where}/{name}{RECORD_SUFFIX}")
+    if record.name != name:
+        raise WeightsError(f"{where}/{name}{RECORD_SUFFIX} is the record of {record.name}. Fill the store anew.")
 
     def download(target: Path) -> None:
         with _explained(where):
