@@ -34,3 +34,4 @@ class PretrainedWeights:
     architecture: str  # the library's name of the network; empty where nobody says
     input: InputFormat | None = None  # None where nobody says
     options: dict[str, Any] = field(default_factory=dict)  # of the architecture, where a registered version has some
+    registered: bool = False  # a version of ours, whose network saw images of exactly the size of `input`

@@ -29,6 +29,7 @@ def registered_weights(home: Home, reference: str) -> PretrainedWeights:
         architecture=spec.architecture,
         input=_input_format(spec),
         options=spec.options,
+        registered=True,
     )
 
 
@@ -51,11 +52,7 @@ def check_trainable(spec: ModelSpec, version: str) -> None:
 
 
 def _input_format(spec: ModelSpec) -> InputFormat:
-    height, width = getattr(spec, "resize", None) or (spec.height, spec.width)
+    height, width = spec.network_size
     return InputFormat(
-        height=height,
-        width=width,
-        mean=tuple(spec.mean),
-        std=tuple(spec.std),
-        interpolation=getattr(spec, "interpolation", "") or "bilinear",
+        height=height, width=width, mean=tuple(spec.mean), std=tuple(spec.std), interpolation=spec.interpolation
     )

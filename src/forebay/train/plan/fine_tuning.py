@@ -42,6 +42,8 @@ def input_size(config: TrainConfig, data: SplitManifest, pretrained: PretrainedW
         wanted = [int(side) for side in config.input_size.split("x")]
     elif pretrained is None or pretrained.input is None:
         wanted = stored
+    elif pretrained.registered:  # it was trained on this size, whatever suits a backbone
+        wanted = [pretrained.input.height, pretrained.input.width]
     else:
         wanted = _scaled(*stored)
     return None if wanted == stored else wanted
