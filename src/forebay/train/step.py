@@ -57,8 +57,7 @@ def fit(
 
     Raises:
         DataError: nothing can be learned from the rows.
-        TrainError, ModelError, UserCodeError: settings or the user's code do not fit the data or the machine, the loss
-            is no number, or there is too little memory.
+        TrainError, ModelError, UserCodeError: settings, data, code and machine do not fit, or the loss is no number.
         LockHeldError: the same training runs already.
         SystemExit: SIGTERM or SIGINT arrived; a checkpoint is written.
     """
