@@ -20,6 +20,7 @@ from forebay.evaluate import evaluate
 from forebay.models import load_bundle, standardize
 from forebay.models.weights import load_weights
 from forebay.settings import EvaluateConfig, TrainConfig
+from forebay.settings.own_model import architecture_of
 from forebay.state import Home, StepLog
 from forebay.train import export_network, fit
 from forebay.train.checkpoints.checkpoint import Checkpoint
@@ -225,6 +226,12 @@ def test_a_package_brings_a_network_by_name_and_another_version_of_it_is_refused
     (package / "nets.py").write_text(CONV + "# edited\n")
     with pytest.raises(TrainError, match="the package that is installed here is not the one with which the run was"):
         fit(dataset, tmp_path / "out", replace(config, seed=1), log)
+
+
+def test_a_bundle_names_the_network_after_the_users_class_but_for_words_that_mean_more() -> None:
+    named = {name: architecture_of(parse_reference(name)) for name in ("a/net.py:Net", "club.nets:make", "club.net-1")}
+    assert named == {"a/net.py:Net": "Net", "club.nets:make": "make", "club.net-1": "club_net-1"}
+    assert architecture_of(parse_reference("net.py:ensemble")) == "ensemble_"
 
 
 def test_two_processes_train_it_together(dataset: Path, tmp_path: Path, mlflow_template: Path) -> None:

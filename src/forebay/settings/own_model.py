@@ -14,6 +14,7 @@ from forebay.user_code import (
 )
 
 PACKAGE_CODE = "package:"  # begins a `train.model_code` that is a digest: the code comes from an installed package
+_TAKEN = ("ensemble",)  # in a bundle it means a model of several networks
 _PACKAGE_CODE = re.compile(rf"{PACKAGE_CODE}[0-9a-f]{{64}}")
 
 
@@ -39,4 +40,5 @@ def model_code_rule(value: str) -> str | None:
 
 def architecture_of(reference: CodeReference) -> str:
     """The name under which a bundle and MLflow know the network: that of the class, function or entry point."""
-    return re.sub(r"[^\w-]", "_", reference.attribute or reference.entry_point)
+    name = re.sub(r"[^\w-]", "_", reference.attribute or reference.entry_point)
+    return f"{name}_" if name in _TAKEN else name
