@@ -9,8 +9,10 @@ import torch
 
 from forebay.errors import ModelError
 from forebay.models import build, standardize
+from forebay.models.architectures import weight_shapes
 from forebay.models.torchvision_import import import_torchvision
-from forebay.models.torchvision_models import list_names
+from forebay.models.torchvision_models import MODELS as TORCHVISION_MODELS
+from forebay.settings.model_names import names_of
 
 OWN = {"mlp": {"width": 8}, "lenet5": {}, "resnet9": {"width": 4}}
 
@@ -102,8 +104,14 @@ def test_large_images_cannot_be_whitened() -> None:
 
 
 def test_detection_and_segmentation_models_are_not_offered() -> None:
-    assert {"resnet18", "vit_b_16", "efficientnet_b0"} <= set(list_names())
-    assert not [name for name in list_names() if "rcnn" in name or "deeplab" in name]
+    names = set(TORCHVISION_MODELS.list_names())
+    assert {"resnet18", "vit_b_16", "efficientnet_b0"} <= names
+    assert not [name for name in names if "rcnn" in name or "deeplab" in name]
+
+
+def test_networks_of_timm_that_give_no_logits_are_not_offered() -> None:
+    assert names_of("timm").isdisjoint({"mobilenetv5_300m_enc", "qwen3_vit_88m_enc", "gemma4_vit_167m_enc"})
+    assert len(names_of("timm")) > 1300
 
 
 @pytest.mark.parametrize(
@@ -116,6 +124,19 @@ def test_detection_and_segmentation_models_are_not_offered() -> None:
         ),
         ("vit_b_32", (3, 40, 40), "the smallest square size it takes is 32x32. Set ingest.size=64x64"),
         ("vit_b_16", (3, 32, 64), "it takes square images only"),
+        (
+            "inception_v3",
+            (3, 12, 40),
+            "the smallest square size it takes is 19x19. Set ingest.size=40x40 or train.model=resnet9",
+        ),
+        ("inception_v4", (1, 32, 32), "the smallest square size it takes is 37x37. Set ingest.size=37x37"),
+        ("alexnet", (1, 9, 20), "the smallest square size it takes is 15x15. Set ingest.size=20x20"),
+        (
+            "vit_tiny_patch16_224",
+            (3, 28, 28),
+            "(it cuts images into patches of 16x16 pixels); the smallest square size it takes is 16x16. Set "
+            "ingest.size=32x32",
+        ),
         ("lenet5", (1, 2, 9), "the smallest it takes is 4x4. Set ingest.size=4x4"),
     ],
 )
@@ -126,6 +147,33 @@ def test_images_that_do_not_fit_are_refused_with_a_size_that_does(
         build(name, {}, *size, 3)
     assert f"{name} cannot take {size[1]}x{size[2]} images" in str(refused.value)
     assert words in str(refused.value)
+
+
+@pytest.mark.parametrize("side", [24, 63, 64, 74, 75, 224])
+def test_inception_v3_takes_every_size_and_its_own_stem_where_that_fits(side: int) -> None:
+    with torch.device("meta"):
+        network = build("inception_v3", {}, 3, side, side, 2)
+        assert network.eval()(torch.empty(1, 3, side, side)).shape == (1, 2)
+    own = network.Conv2d_1a_3x3.conv.stride == (2, 2)  # type: ignore[union-attr]
+    assert own == (side >= 75)
+
+
+@pytest.mark.parametrize(("stem", "stride"), [("own", (2, 2)), ("small", (1, 1))])
+def test_the_stem_can_be_chosen(stem: str, stride: tuple[int, int]) -> None:
+    with torch.device("meta"):
+        networks = [build(name, {"stem": stem}, 3, 64, 64, 2) for name in ("resnet18", "timm/resnet18")]
+    assert [network.conv1.stride for network in networks] == [stride, stride]  # type: ignore[union-attr]
+
+
+def test_regnets_are_built_without_memory_too() -> None:
+    with torch.device("meta"):
+        network = build("regnet_y_128gf", {}, 3, 32, 32, 2)
+    assert {parameter.device.type for parameter in network.parameters()} == {"meta"}
+
+
+def test_tables_that_images_of_many_pixels_make_huge_are_refused_before_memory_is_taken() -> None:
+    with pytest.raises(ModelError, match="beit_base_patch16_224 needs tables of"):
+        weight_shapes("beit_base_patch16_224", {}, 3, 2048, 2048, 2)
 
 
 @pytest.mark.parametrize(("name", "near"), [("resnet_18", "resnet18"), ("lenet", "lenet5"), ("resnt9", "resnet9")])

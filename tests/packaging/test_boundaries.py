@@ -14,7 +14,7 @@ import pytest
 from support.machine_speed import slowness
 from support.paths import ROOT
 
-HEAVY = {"kfp", "kserve", "mlflow", "pyspark", "sklearn", "torch", "torchvision"}
+HEAVY = {"kfp", "kserve", "mlflow", "pyspark", "sklearn", "timm", "torch", "torchvision"}
 WIRING = {"forebay.components", "forebay.pipelines"}  # wrappers and pipelines: kfp is their language
 NO_CODE = {"forebay.installation"}  # chart and manifests
 CLUSTER_PROGRAMS = ("kubectl", "helm", "kind")

@@ -8,13 +8,13 @@ import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module, metadata
-from types import ModuleType
 from typing import Any
 
 import torch
 from torch import nn
 
 from forebay.errors import ModelError
+from forebay.models.library_models import STEMS, LibraryModels, NetworkShape
 from forebay.models.networks import LeNet5, Mlp
 from forebay.models.resnet9 import ResNet9
 from forebay.settings.model_names import (
@@ -42,8 +42,9 @@ _OWN_NETWORKS = {
     LENET5: _NetworkEntry(LeNet5, {"dropout": "dropout"}),
     RESNET9: _NetworkEntry(ResNet9, {"dropout": "dropout", "mirror": "mirror", "whiten": "whiten", "width": "base"}),
 }
-_LIBRARY_OPTIONS = ("dropout",)
+_LIBRARY_OPTIONS = ("dropout", "stem")
 LARGEST_WIDTH = 1 << 14  # channels of the first stage
+LARGEST_TABLES = 1 << 30  # bytes of a network beside its weights; the largest have some MB at sensible sizes
 
 
 def build(
@@ -63,7 +64,8 @@ def build(
             `timm/NAME`.
         options: `dropout` (probability before the last layer); for mlp and resnet9 `width` (channels of the first
             stage, required); for resnet9 `mirror` (answer with the mean over the image and its mirror image)
-            and `whiten` (begin with fixed, decorrelated patches; colour images of up to 48 pixels a side).
+            and `whiten` (begin with fixed, decorrelated patches; colour images of up to 48 pixels a side); for a
+            library's model `stem` (`own`, or `small` for full resolution; without it, the images' size decides).
         channels, height, width: shape of the images that it will take.
         classes: length of the logits.
         library: `forebay`, `torchvision` or `timm`; empty for the first of them that has the name.
@@ -77,7 +79,7 @@ def build(
     if library == FOREBAY:
         entry = _OWN_NETWORKS[architecture]
         return entry.build(**shape, **{"dropout": 0.0} | {entry.arguments[key]: options[key] for key in options})
-    return _module(library).build(architecture, dropout=options.get("dropout", 0.0), **shape)  # type: ignore[no-any-return]
+    return _models_of(library).build(architecture, NetworkShape(**shape), **_library_options(options))
 
 
 def weight_shapes(
@@ -93,25 +95,23 @@ def weight_shapes(
     """The shapes of a network's weights by name, without memory for them; None where only building it tells.
 
     Raises:
-        ModelError: as `build`, except for images that a model of a library cannot take.
+        ModelError: as `build`; or it needs far more memory for images of this size than its weights take.
     """
-    library, architecture = _check(library, architecture, options)
-    shape = {"channels": channels, "height": height, "width": width, "classes": classes}
     try:
         with torch.device("meta"):
-            network = _meta_network(library, architecture, options, shape)
+            network = build(architecture, options, channels, height, width, classes, library=library)
     except (RuntimeError, ValueError, AssertionError, ZeroDivisionError, IndexError):
         return None
-    return None if network is None else {name: tuple(each.shape) for name, each in network.state_dict().items()}
+    _check_buffers(architecture, network)
+    return {name: tuple(each.shape) for name, each in network.state_dict().items()}
 
 
-def _meta_network(
-    library: str, architecture: str, options: Mapping[str, Any], shape: Mapping[str, int]
-) -> nn.Module | None:
-    if library == FOREBAY:
-        return build(architecture, options, **shape, library=library)
-    dropout = options.get("dropout", 0.0)
-    return _module(library).build_without_memory(architecture, dropout=dropout, **shape)  # type: ignore[no-any-return]
+def _check_buffers(architecture: str, network: nn.Module) -> None:
+    """Refuse tables that are not among the weights, and that images of many pixels make huge."""
+    stored = network.state_dict(keep_vars=True).keys()
+    tables = sum(buffer.nbytes for name, buffer in network.named_buffers() if name not in stored)
+    if tables > LARGEST_TABLES:
+        raise ModelError(f"{architecture} needs tables of {tables} bytes for images of this size.")
 
 
 def least_weight_count(architecture: str, options: Mapping[str, Any], *, library: str = "") -> int:
@@ -121,9 +121,8 @@ def least_weight_count(architecture: str, options: Mapping[str, Any], *, library
         ModelError: the name is unknown, or it has no such option.
     """
     library, architecture = _check(library, architecture, options)
-    if library == FOREBAY:
-        return int(options.get("width", 0)) ** 2  # one layer leads from `width` channels to as many
-    return _module(library).least_weight_count(architecture)  # type: ignore[no-any-return]
+    # one layer of ours leads from `width` channels to as many; the largest networks of libraries have a known size
+    return int(options.get("width", 0)) ** 2 if library == FOREBAY else 0
 
 
 def library_version(library: str) -> str:
@@ -136,9 +135,14 @@ def library_version(library: str) -> str:
         return ""
 
 
-def _module(library: str) -> ModuleType:
-    """The module that makes a library's networks; importing it may take seconds."""
-    return import_module(f"forebay.models.{library}_models")
+def _models_of(library: str) -> LibraryModels:
+    """What makes a library's networks; importing it may take seconds."""
+    models: LibraryModels = import_module(f"forebay.models.{library}_models").MODELS
+    return models
+
+
+def _library_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {"dropout": 0.0, "stem": ""} | dict(options)
 
 
 def _check(library: str, architecture: str, options: Mapping[str, Any]) -> ModelName:
@@ -176,7 +180,7 @@ def _names(library: str) -> Sequence[str]:
     if library == FOREBAY:
         return OWN_MODELS
     if library:
-        return _module(library).list_names()  # type: ignore[no-any-return]
+        return _models_of(library).list_names()
     return sorted({name for each in LIBRARIES for name in names_of(each)})
 
 
@@ -186,6 +190,7 @@ _OPTION_RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
         f"a whole number from 1 to {LARGEST_WIDTH}",
         lambda value: type(value) is int and 1 <= value <= LARGEST_WIDTH,
     ),
+    "stem": (" or ".join(STEMS), lambda value: value in STEMS),
     "mirror": ("true or false", lambda value: type(value) is bool),
     "whiten": ("true or false", lambda value: type(value) is bool),
 }
