@@ -64,6 +64,15 @@ def test_named_weights_are_taken_for_any_data(dataset: Path) -> None:
     assert chosen(dataset, 42_613, (32, 32, 3), weights="w.safetensors", model="resnet9").weights == "w.safetensors"
 
 
+@pytest.mark.parametrize(
+    ("weights", "model"),
+    [("published", EMBEDDED_MODEL), ("resnet18.a1_in1k", "timm/resnet18"), ("models:/digits@champion", "auto"),
+     ("w.safetensors", "auto"), ("s3://weights/w.safetensors", "auto")],
+)  # fmt: skip
+def test_the_name_of_published_weights_tells_the_network(dataset: Path, weights: str, model: str) -> None:
+    assert chosen(dataset, 421, (32, 32, 3), weights=weights).model == model
+
+
 def test_without_the_package_auto_begins_from_scratch_and_says_so(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,6 @@
 """Whether a training begins with pretrained weights: a pure function of the settings and the data's manifest.
 
-Held-out rows play no part in it. The numbers come from measurements that stand in docs/pretrained.md.
+Held-out rows play no part in it. docs/pretrained.md says what was measured and what is a choice.
 """
 
 from dataclasses import dataclass
@@ -9,6 +9,9 @@ from forebay.contracts.manifest import SplitManifest
 from forebay.settings import AUTO, TrainConfig
 from forebay.settings.model_names import TIMM
 from forebay.weights import EMBEDDED_ARCHITECTURE, EMBEDDED_NAME
+from forebay.weights.file import is_file_name
+from forebay.weights.find import PUBLISHED, split_name
+from forebay.weights.registered import PREFIX as REGISTERED
 
 NONE = "none"
 EMBEDDED_MODEL = f"{TIMM}/{EMBEDDED_ARCHITECTURE}"
@@ -38,8 +41,7 @@ def choose_weights(config: TrainConfig, data: SplitManifest, *, embedded_install
         The choice; `reason` says for `auto` which fact of the data or the settings decided.
     """
     if config.weights != AUTO:
-        model = EMBEDDED_MODEL if config.weights == EMBEDDED_NAME and config.model == AUTO else config.model
-        return WeightsChoice(weights=config.weights, model=model, reason="train.weights says so")
+        return WeightsChoice(weights=config.weights, model=_model_of(config), reason="train.weights says so")
     against = _setting_against(config) or _data_against(data)
     if against:
         return WeightsChoice(weights=NONE, model=config.model, reason=against)
@@ -48,6 +50,14 @@ def choose_weights(config: TrainConfig, data: SplitManifest, *, embedded_install
     rows, size = data.splits["train"], f"{data.height}x{data.width}"
     reason = f"{rows} training rows of {size} in colour are better learned by a network that has seen photos"
     return WeightsChoice(weights=EMBEDDED_NAME, model=EMBEDDED_MODEL, reason=reason)
+
+
+def _model_of(config: TrainConfig) -> str:
+    """The network of weights that are asked for; auto where only the weights themselves tell it."""
+    weights = config.weights
+    if config.model != AUTO or weights == NONE or is_file_name(weights) or weights.startswith(REGISTERED):
+        return config.model
+    return EMBEDDED_MODEL if weights == PUBLISHED else f"{TIMM}/{split_name(weights)[0]}"
 
 
 NOT_INSTALLED = "the package of the embedded backbone is not installed"
