@@ -152,6 +152,13 @@ def test_stages_are_the_layers_of_the_learning_rate_and_norms_belong_to_what_is_
     assert numbers["conv_stem.weight"] == numbers["bn1.weight"] == 9
 
 
+def test_a_last_layer_without_weights_begins_small() -> None:
+    torch.manual_seed(0)
+    network = build(EMBEDDED_ARCHITECTURE, {}, 3, 64, 64, 3, library="timm")
+    FineTuning.of(network, ["classifier.weight", "classifier.bias"])
+    assert float(network.get_parameter("classifier.weight").detach().abs().max()) <= 1280**-0.5
+
+
 def test_the_rate_of_each_group_falls_with_its_layer(dataset: Path, weights: Path, tmp_path: Path) -> None:
     data = SplitManifest.read(dataset)
     pretrained = find_weights(str(weights), "resnet9", home=Home(tmp_path))

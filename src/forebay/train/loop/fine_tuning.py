@@ -24,12 +24,16 @@ class FineTuning:
 
     @classmethod
     def of(cls, network: nn.Module, not_taken: Sequence[str]) -> Self:
-        """Fine-tuning of a network into which weights were put.
+        """Fine-tuning of a network into which weights were put; a last layer without them begins small.
 
         Args:
             network: with the weights.
             not_taken: names of tensors for which there were none.
         """
+        for path, layer in last_layers(network).items():
+            # timm begins some last layers so large that the first epochs only undo it
+            if f"{path}.weight" in not_taken and isinstance(layer, nn.Linear | nn.Conv2d):
+                layer.reset_parameters()
         head = {f"{path}.{name}" for path, layer in last_layers(network).items() for name in layer.state_dict()}
         fresh = frozenset(name for name, _ in network.named_parameters() if name in head or name in not_taken)
         learning = frozenset(name for name, parameter in network.named_parameters() if parameter.requires_grad)
