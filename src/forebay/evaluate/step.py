@@ -60,12 +60,9 @@ def evaluate(dataset: Path, model: Path, out: Path, config: EvaluateConfig, log:
     test = _held_out(open_split(dataset, data, "test"), classifier.spec, data, log)
     empty_folder(out)
     probabilities, gain = predict_with_members(classifier, test, config.confidence, log)
-    is_right = probabilities.argmax(axis=1) == test.labels
     resolved = replace(config, name=data.name if config.name == AUTO else config.name)
-    candidate = Candidate(
-        name=resolved.name, spec=classifier.spec, test=test, split_kind=data.split_kind, is_right=is_right
-    )
-    decision = decide(candidate, resolved, log)
+    is_right = probabilities.argmax(axis=1) == test.labels
+    decision = decide(_candidate(resolved.name, classifier.spec, data, test, is_right), resolved, log)
     measured = measure_classifier(test.labels, probabilities, data.classes, config.confidence)
     measured.metrics.update(gain.metrics if gain else {})
     curves = first_network(read_curves(model))
@@ -83,6 +80,12 @@ def evaluate(dataset: Path, model: Path, out: Path, config: EvaluateConfig, log:
     seal(out)
     log.result(**_result_facts(evaluation))
     return evaluation
+
+
+def _candidate(
+    name: str, spec: ModelSpec, data: SplitManifest, test: DatasetSplit, is_right: NDArray[np.bool_]
+) -> Candidate:
+    return Candidate(name=name, spec=spec, test=test, split_kind=data.split_kind, is_right=is_right)
 
 
 def _overfitting(curves: Curves, spec: ModelSpec, accuracy: dict[str, Any], log: StepLog) -> str | None:

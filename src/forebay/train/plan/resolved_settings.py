@@ -123,49 +123,70 @@ def resolve_settings(
     Raises:
         TrainError: a setting has no meaning for the model, or this machine cannot provide it.
     """
-    rows, pretrained = data.splits["train"], first_weights.pretrained
+    pretrained = first_weights.pretrained
     library, model = _model(config, first_weights)
-    tuned = pretrained is not None
-    auto_rows = fine_tuning.BATCH_ROWS if tuned else _batch_rows(rows)
-    batch_rows = _shareable(min(_int(config.batch_rows, auto_rows), rows), processes)
-    optimizer = _text(config.optimizer, "adamw" if tuned or library == ONNX else _optimizer(model))
     augment = _text(config.augment, _augment(data))
-    auto_epochs = fine_tuning.epochs_of(rows) if tuned else _epochs(rows, rows // batch_rows, augment)
-    epochs = _int(config.epochs, auto_epochs)
-    auto_rate = fine_tuning.LEARNING_RATE if tuned else _learning_rate(model, optimizer, batch_rows)
     seen = _seen(config, data, pretrained)
+    steps = _optimization(config, data, library, model, augment, processes, pretrained)
     return ResolvedSettings(
         library=library,
         model=model,
         width=_width(config, model, data, pretrained),
-        weights=pretrained.source if pretrained else NONE,
-        weights_sha256=pretrained.sha256 if pretrained else "",
-        weights_reason=first_weights.choice.reason,
+        **_weights(first_weights),
         **seen,
-        epochs=epochs,
-        head_epochs=fine_tuning.head_epochs(config, epochs, pretrained),
-        batch_rows=batch_rows,
-        learning_rate=_float(config.learning_rate, auto_rate),
-        layer_decay=fine_tuning.layer_decay(config, pretrained),
-        optimizer=optimizer,
-        weight_decay=config.weight_decay,
-        schedule=config.schedule,
-        label_smoothing=config.label_smoothing,
-        dropout=config.dropout,
-        class_weights=config.class_weights,
+        **steps,
+        **{name: getattr(config, name) for name in _AS_GIVEN},
         augment=augment,
-        **_recipe(config, data, batch_rows, epochs * (rows // batch_rows)),
+        **_recipe(config, data, steps["batch_rows"], steps["epochs"] * (data.splits["train"] // steps["batch_rows"])),
         drop_path=None if config.drop_path == AUTO else float(config.drop_path),
         warmup=_float(config.warmup, DEFAULT_WARMUP.get(config.schedule, 0.0)),
         whiten=_whiten(model, data, pretrained),
         early_stop_epochs=_early_stop(config, data),
-        precision=_text(config.precision, _precision(tuned, hardware)),
-        threads=_int(config.threads, _threads(batch_rows, seen["resize"] or [data.height, data.width], hardware)),
-        seed=config.seed,
+        precision=_text(config.precision, _precision(pretrained is not None, hardware)),
+        threads=_int(config.threads, _threads(steps["batch_rows"], seen["resize"], data, hardware)),
         model_code_sha256=hashlib.sha256(config.model_code.encode()).hexdigest() if library == ONNX else "",
         device=hardware.device,
         processes=processes,
     )
+
+
+_AS_GIVEN = ("weight_decay", "schedule", "label_smoothing", "dropout", "class_weights", "seed")
+
+
+def _weights(first_weights: FirstWeights) -> dict[str, Any]:
+    pretrained = first_weights.pretrained
+    return {
+        "weights": pretrained.source if pretrained else NONE,
+        "weights_sha256": pretrained.sha256 if pretrained else "",
+        "weights_reason": first_weights.choice.reason,
+    }
+
+
+def _optimization(
+    config: TrainConfig,
+    data: SplitManifest,
+    library: str,
+    model: str,
+    augment: str,
+    processes: int,
+    pretrained: PretrainedWeights | None,
+) -> dict[str, Any]:
+    """Batches, epochs, optimizer and rates; pretrained weights want others than random ones."""
+    rows, tuned = data.splits["train"], pretrained is not None
+    auto_rows = fine_tuning.BATCH_ROWS if tuned else _batch_rows(rows)
+    batch_rows = _shareable(min(_int(config.batch_rows, auto_rows), rows), processes)
+    auto_epochs = fine_tuning.epochs_of(rows) if tuned else _epochs(rows, rows // batch_rows, augment)
+    epochs = _int(config.epochs, auto_epochs)
+    optimizer = _text(config.optimizer, "adamw" if tuned or library == ONNX else _optimizer(model))
+    auto_rate = fine_tuning.LEARNING_RATE if tuned else _learning_rate(model, optimizer, batch_rows)
+    return {
+        "batch_rows": batch_rows,
+        "epochs": epochs,
+        "head_epochs": fine_tuning.head_epochs(config, epochs, pretrained),
+        "optimizer": optimizer,
+        "learning_rate": _float(config.learning_rate, auto_rate),
+        "layer_decay": fine_tuning.layer_decay(config, pretrained),
+    }
 
 
 def _recipe(config: TrainConfig, data: SplitManifest, batch_rows: int, steps: int) -> dict[str, Any]:
@@ -268,8 +289,9 @@ def _batch_rows(rows: int) -> int:
     return min(max(1 << round(math.log2(wanted)), low), high)
 
 
-def _threads(batch_rows: int, size: Sequence[int], hardware: HardwareInfo) -> int:
-    return hardware.cores if batch_rows * size[0] * size[1] >= PARALLEL_PIXELS else 1
+def _threads(batch_rows: int, resize: Sequence[int] | None, data: SplitManifest, hardware: HardwareInfo) -> int:
+    height, width = resize or (data.height, data.width)
+    return hardware.cores if batch_rows * height * width >= PARALLEL_PIXELS else 1
 
 
 def _precision(tuned: bool, hardware: HardwareInfo) -> str:
