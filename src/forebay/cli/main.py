@@ -27,6 +27,7 @@ COMMANDS = {
     "train": CommandEntry("steps", "Fit a model on what `forebay ingest` wrote."),
     "evaluate": CommandEntry("steps", "Measure a model on held-out rows and let the gate judge it."),
     "ensemble": CommandEntry("ensemble", "Make one model of registered versions, and serve it."),
+    "models": CommandEntry("models", "List the networks that train.model may name."),
     "serve": CommandEntry("serve", "Serve models on this machine."),
     "predict": CommandEntry("predict", "Send an image to a served model and show its answer."),
     "status": CommandEntry("status", "Show the newest run and the served models."),

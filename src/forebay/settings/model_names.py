@@ -60,13 +60,14 @@ class ListedModel(NamedTuple):
     name: str  # as `train.model` takes it: with the library where the bare name means another library's network
     library: str
     architecture: str
-    entry: CatalogueEntry
+    entry: CatalogueEntry | None  # None where it is not measured
+    weights: list[str]  # tags of the published pretrained weights
 
 
 def list_models() -> list[ListedModel]:
     """Every network that can be built, library by library."""
     return [
-        ListedModel(_short_name(library, name), library, name, CatalogueEntry(*row))
+        ListedModel(_short_name(library, name), library, name, catalogue_entry(library, name), row[-1])
         for library in LIBRARIES
         for name, row in catalogue()["models"][library].items()
     ]
@@ -78,9 +79,9 @@ def _short_name(library: str, architecture: str) -> str:
 
 
 def catalogue_entry(library: str, architecture: str) -> CatalogueEntry | None:
-    """What is known of a library's network; None for one that the pinned version does not have."""
+    """What is known of a library's network; None for one that the pinned version lacks, or that is not measured."""
     row = catalogue()["models"].get(library, {}).get(architecture)
-    return CatalogueEntry(*row) if row else None
+    return CatalogueEntry(*row) if row and row[0] else None
 
 
 @cache
