@@ -10,8 +10,8 @@ from forebay.settings.model_names import OWN_MODELS, catalogue, catalogue_entry,
     "name",
     [
         "resnet18", "vgg11", "inception_v3", "vit_b_32", "mobilenet_v3_small", "regnet_y_400mf", "maxvit_t",
-        "timm/resnet18", "seresnet50", "legacy_xception", "inception_v4", "vit_tiny_patch16_224", "eva02_tiny_patch14_224",
-        "swin_tiny_patch4_window7_224", "efficientnet_lite0", "halonet26t",
+        "timm/resnet18", "seresnet50", "legacy_xception", "inception_v4", "vit_tiny_patch16_224",
+        "eva02_tiny_patch14_224", "swin_tiny_patch4_window7_224", "efficientnet_lite0", "halonet26t",
     ],
 )  # fmt: skip
 def test_a_row_is_what_the_library_says(name: str) -> None:
