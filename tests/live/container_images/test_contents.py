@@ -126,7 +126,7 @@ def test_the_server_is_small_beside_torch(engine: "DockerClient") -> None:
     torch = int(inside(engine, SERVE, "sh", "-c", script))
     size = engine.images.get(SERVE).attrs["Size"]
     print(f"{SERVE}: {size / 1e6:.0f} MB, without torch {(size - torch) / 1e6:.0f} MB")
-    assert size - torch <= 600e6
+    assert size - torch <= 700e6  # of which ONNX Runtime and timm have some 100
 
 
 @pytest.mark.parametrize("image", container_images.RUN_IMAGES)
