@@ -83,10 +83,27 @@ def test_a_pth_file_with_its_digest_is_converted_once(content: object, tmp_path:
 
 def test_a_pth_file_that_would_run_code_runs_none(tmp_path: Path, kept_in: Home) -> None:
     path = tmp_path / "evil.pth"
-    path.write_bytes(pickle.dumps(_Evil(tmp_path / "ran")))
-    with pytest.raises(WeightsError, match=r"holds more than tensors, or it was cut short"):
+    path.write_bytes(pickle.dumps(_Evil(tmp_path / "ran")))  # writing a pickle runs nothing of it
+    with pytest.raises(WeightsError, match=r"holds more than tensors and plain values"):
         find_weights(str(path), "resnet18", home=kept_in, sha256=_sha256(path))
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_a_broken_pth_file_is_refused_whatever_torch_makes_of_it(zipped: bool, tmp_path: Path, kept_in: Home) -> None:
+    path = tmp_path / "broken.pth"
+    torch.save(TENSORS, path, _use_new_zipfile_serialization=zipped)
+    whole = path.read_bytes()
+    for size in range(0, len(whole) - 300, 7):
+        path.write_bytes(whole[:size])
+        with pytest.raises(WeightsError, match=r"broken\.pth holds more than tensors") as caught:
+            find_weights(str(path), "resnet18", home=kept_in, sha256=_sha256(path))
+        assert "weights_only" not in str(caught.value), "torch advises to switch the protection off"
+
+
+def test_an_address_is_not_taken_for_a_path(kept_in: Home) -> None:
+    with pytest.raises(WeightsError, match=r"weights=https://\*\*\*@host/w\.safetensors is an address\. Download"):
+        find_weights("https://user:s3cret@host/w.safetensors", "resnet18", home=kept_in)
 
 
 def test_a_pth_file_of_a_whole_network_is_refused(tmp_path: Path, kept_in: Home) -> None:

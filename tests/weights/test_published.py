@@ -124,6 +124,22 @@ def test_the_variables_of_the_hub_reach_a_command(hub: FakeHub, kept_in: Home, t
     assert list((tmp_path / "hf/hub").rglob("model.safetensors"))
 
 
+def test_the_login_of_a_mirror_stands_in_no_record_and_in_no_message(
+    hub: FakeHub, kept_in: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    with_login = hub.url.replace("://", "://user:s3cret@")
+    for name in ("ENDPOINT", "HUGGINGFACE_CO_URL_TEMPLATE"):
+        monkeypatch.setattr(constants, name, getattr(constants, name).replace(hub.url, with_login))
+    found = find_weights("published", MODEL, home=kept_in)
+    assert found.source.startswith(hub.url.replace("://", "://***@"))
+    hub.files.clear()
+    with pytest.raises(WeightsError) as caught:
+        find_weights("published", MODEL, home=Home(kept_in.root / "other"))
+    assert "s3cret" not in str(caught.value)
+
+
 def test_a_full_disk_is_the_machines_error(
     hub: FakeHub, kept_in: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

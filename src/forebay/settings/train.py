@@ -60,7 +60,7 @@ class TrainConfig(StepConfig):
     weights_sha256: str = setting(
         "",
         meaning="Digest that the file of these weights must have; the command line fills it in for a file",
-        rule=matching(r"([0-9a-f]{64})?", "64 hex digits"),
+        rule=matching(r"([0-9a-f]{64})?", "64 hex digits in lower case, as sha256sum prints them"),
     )
     input_size: str = setting(
         AUTO,

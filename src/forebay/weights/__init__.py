@@ -1,6 +1,7 @@
 """Pretrained weights: find them, keep them in the state folder, put them into a network.
 
-Nothing is downloaded unless `train.weights` or `forebay weights fetch` asks for it, and nothing is unpickled.
+Nothing is downloaded unless `train.weights` or `forebay weights fetch` asks for it. Two places read a pickle, each with
+a digest and with torch's weights_only, which makes no object of it: `embedded` and `file`.
 torch and timm are imported where weights are converted or copied, not with this package.
 """
 

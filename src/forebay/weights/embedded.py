@@ -52,6 +52,7 @@ def _convert(path: Path) -> None:
     import safetensors.torch
     import torch
 
+    # Safe: these bytes have the pinned digest, and weights_only makes torch refuse all but tensors and plain values.
     tensors = torch.load(BytesIO(_package_file()), map_location="cpu", weights_only=True)
     names = _network_names()
     assert len(names) == len(tensors)

@@ -62,4 +62,4 @@ def _unknown(name: str, architecture: str) -> str:
 
     similar = difflib.get_close_matches(architecture, sorted(names_of(TIMM)), n=3, cutoff=0.5)
     hint = f"Did you mean {' or '.join(similar)}? " if similar else ""
-    return f"{name}: timm has no network {architecture}. {hint}`forebay models` lists the networks."
+    return f"timm has no network {name}. {hint}`forebay models` lists the networks."

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from forebay.object_store import ObjectFolder, is_s3_uri
 from forebay.state import Home
 from forebay.state.file_digest import file_sha256
+from forebay.state.mask import without_passwords
 from forebay.weights.errors import WeightsError
 from forebay.weights.pretrained import PretrainedWeights
 from forebay.weights.state_folder import SUFFIX, WeightsRecord, find_kept, keep, keep_new
@@ -49,6 +50,11 @@ def weights_file(home: Home, name: str, sha256: str = "") -> PretrainedWeights:
         )
     if sha256 and (kept := find_kept(home, _kept_name(name, sha256))):
         return kept
+    if not is_s3_uri(name) and "://" in name:
+        raise WeightsError(
+            f"train.weights={without_passwords(name)} is an address. Download the file and give its path, or put it "
+            "into S3."
+        )
     if not is_s3_uri(name):
         return _local(home, Path(name).expanduser().absolute(), name, sha256)
     home.weights.mkdir(parents=True, exist_ok=True)
@@ -122,10 +128,9 @@ def check_safetensors(file: Path) -> None:
 
 
 def _read_pickle(path: Path, name: str, sha256: str) -> "dict[str, Tensor]":
-    """The tensors of a .pth file. torch makes nothing else of it than tensors and plain values."""
+    """The tensors of a .pth file. It is safe: weights_only makes torch refuse all but tensors and plain values."""
     import hashlib
     from io import BytesIO
-    from pickle import UnpicklingError
 
     import torch
 
@@ -133,10 +138,9 @@ def _read_pickle(path: Path, name: str, sha256: str) -> "dict[str, Tensor]":
     check_digest(name, hashlib.sha256(data).hexdigest(), sha256)  # what is read is what was checked
     try:
         found = torch.load(BytesIO(data), map_location="cpu", weights_only=True)
-    except (UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        reason = str(error).strip().partition("\n")[0]
+    except Exception as error:  # broken files raise anything; torch's own text advises to switch its protection off
         raise WeightsError(
-            f"{name} holds more than tensors, or it was cut short ({reason}). Save its state dict alone, as "
+            f"{name} holds more than tensors and plain values, or is no file of torch's. Save its state dict alone, as "
             "safetensors."
         ) from error
     tensors = _state_dict(found)

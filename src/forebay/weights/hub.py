@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from forebay.state.machine_errors import add_file_name
+from forebay.state.mask import without_passwords
 from forebay.weights.errors import WeightsError
 
 CACHE_VARIABLES = ("HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE")
@@ -107,14 +108,15 @@ def _problem(error: Exception, repository: str, name: str) -> str:
         )
     if isinstance(error, errors.HfHubHTTPError):
         return f"{hub} answers {error.response.status_code} for {repository}. Try again later. {ELSEWHERE}"
-    words = " ".join(str(error).split()) or type(error).__name__
+    words = without_passwords(" ".join(str(error).split())) or type(error).__name__
     return f"{repository} cannot be fetched from {hub}: {words}. Try again. {ELSEWHERE}"
 
 
 def _endpoint() -> str:
+    """The hub's address as people and records see it; one of a mirror may hold a login."""
     from huggingface_hub import constants
 
-    return str(constants.ENDPOINT)
+    return without_passwords(str(constants.ENDPOINT))
 
 
 ELSEWHERE = (
