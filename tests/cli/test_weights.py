@@ -6,22 +6,16 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from safetensors.torch import save
 
 from forebay.cli.commands.weights import weights_command
-from forebay.models.timm_import import import_timm
 from forebay.state import Home
-from support.fake_hub import FakeHub, running_hub
-
-NAME = "timm/mobilenetv3_small_050.lamb_in1k"
+from support.fake_hub import REPOSITORY as NAME
+from support.fake_hub import FakeHub, hub_with_one_network
 
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
-    with running_hub() as running:
-        network = import_timm().create_model("mobilenetv3_small_050")
-        running.files[f"{NAME}/model.safetensors"] = save(network.state_dict())
-        running.used(monkeypatch, str(tmp_path / "cache"))
+    with hub_with_one_network(monkeypatch, str(tmp_path / "cache")) as running:
         yield running
 
 

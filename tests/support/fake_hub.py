@@ -8,9 +8,14 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from safetensors.torch import save
+
+from forebay.models.timm_import import import_timm
 
 PATHS = "/{repo_id}/resolve/{revision}/{filename}"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
+MODEL = "timm/mobilenetv3_small_050"  # the smallest that timm publishes: 1.6 million numbers
+REPOSITORY = f"{MODEL}.lamb_in1k"
 
 
 @dataclass
@@ -98,3 +103,19 @@ def running_hub() -> Iterator[FakeHub]:
         finally:
             server.shutdown()
             server.block_on_close = False  # a client may keep its connection
+
+
+def network_file() -> bytes:
+    """A safetensors file of that model, with random weights."""
+    return save(import_timm().create_model(MODEL.removeprefix("timm/")).state_dict())
+
+
+@contextmanager
+def hub_with_one_network(
+    monkeypatch: pytest.MonkeyPatch, cache: str, content: bytes | None = None
+) -> Iterator[FakeHub]:
+    """Serve a hub that holds the weights of that model, and have this process use it."""
+    with running_hub() as hub:
+        hub.files[f"{REPOSITORY}/model.safetensors"] = network_file() if content is None else content
+        hub.used(monkeypatch, cache)
+        yield hub

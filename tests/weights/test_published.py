@@ -7,27 +7,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from safetensors.torch import save
 
 from forebay.models.timm_import import import_timm
 from forebay.state import Home
 from forebay.weights import WeightsError, find_weights, load_pretrained
-from support.fake_hub import FakeHub, running_hub
-
-MODEL = "timm/mobilenetv3_small_050"  # the smallest that timm publishes: 1.6 million numbers
-REPOSITORY = "timm/mobilenetv3_small_050.lamb_in1k"
+from support.fake_hub import MODEL, REPOSITORY, FakeHub, hub_with_one_network, network_file
 
 
 @pytest.fixture(scope="module")
 def weights() -> bytes:
-    return save(import_timm().create_model("mobilenetv3_small_050").state_dict())
+    return network_file()
 
 
 @pytest.fixture
 def hub(weights: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
-    with running_hub() as running:
-        running.files[f"{REPOSITORY}/model.safetensors"] = weights
-        running.used(monkeypatch, str(tmp_path / "cache"))
+    with hub_with_one_network(monkeypatch, str(tmp_path / "cache"), weights) as running:
         yield running
 
 

@@ -5,26 +5,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from safetensors.torch import save
 
-from forebay.models.timm_import import import_timm
 from forebay.state import Home
 from forebay.weights import WeightsError, find_weights
 from forebay.weights.state_folder import find_kept, list_kept
 from forebay.weights.store import fill_store, list_store
-from support.fake_hub import FakeHub, running_hub
+from support.fake_hub import MODEL, FakeHub, hub_with_one_network
+from support.fake_hub import REPOSITORY as NAME
 from support.s3_server import S3Store
-
-MODEL = "timm/mobilenetv3_small_050"
-NAME = f"{MODEL}.lamb_in1k"
 
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
-    with running_hub() as running:
-        network = import_timm().create_model("mobilenetv3_small_050")
-        running.files[f"{NAME}/model.safetensors"] = save(network.state_dict())
-        running.used(monkeypatch, str(tmp_path / "cache"))
+    with hub_with_one_network(monkeypatch, str(tmp_path / "cache")) as running:
         yield running
 
 

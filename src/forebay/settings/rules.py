@@ -96,29 +96,22 @@ def auto_or_int(low: int) -> SettingRule:
 
 def auto_or_float(low: float, high: float) -> SettingRule:
     """Accept `auto` or a number above `low` and up to `high`, written as text."""
-
-    def rule(value: str) -> str | None:
-        if value == AUTO:
-            return None
-        try:
-            number = float(value)
-        except ValueError:
-            number = math.nan
-        return None if low < number <= high else f"must be auto or a number above {low} and at most {high}"
-
-    return rule
+    return _auto_or_number(lambda number: low < number <= high, f"a number above {low} and at most {high}")
 
 
 def auto_or_between(low: float, high: float) -> SettingRule:
     """Accept `auto` or a number from `low` to `high`, both included, written as text."""
+    return _auto_or_number(lambda number: low <= number <= high, f"a number between {low} and {high}")
 
+
+def _auto_or_number(is_right: Callable[[float], bool], wanted: str) -> SettingRule:
     def rule(value: str) -> str | None:
         if value == AUTO:
             return None
         try:
             number = float(value)
         except ValueError:
-            number = math.nan
-        return None if low <= number <= high else f"must be auto or a number between {low} and {high}"
+            number = math.nan  # it is in no range
+        return None if is_right(number) else f"must be auto or {wanted}"
 
     return rule

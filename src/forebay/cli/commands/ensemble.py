@@ -2,6 +2,7 @@
 
 import click
 
+from forebay.cli.code_settings import fill_in_code
 from forebay.cli.command import command
 from forebay.cli.commands.run import run_and_show
 from forebay.cli.options import json_option
@@ -51,7 +52,7 @@ def ensemble_command(
 
     On a cluster: forebay submit --set train.ensemble=digits/3,digits/5, with the settings of the run that made them.
     """
-    given = parse_assignments([*([f"ingest.data={data}"] if data else []), *assignments])
+    given = fill_in_code(parse_assignments([*([f"ingest.data={data}"] if data else []), *assignments]))
     check_local_settings(given)
     training = next((key for key in given if key.startswith("train.")), None)
     if training:

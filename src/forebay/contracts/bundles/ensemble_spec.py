@@ -8,9 +8,7 @@ from forebay.contracts.bundles.spec import ModelSpec
 from forebay.contracts.bundles.spec_rules import COLUMNS, ENSEMBLE, MEMBERS, NETWORK_FIELDS
 from forebay.contracts.holdout import HASH, common_holdout
 from forebay.errors import ModelError
-from forebay.settings.model_names import FOREBAY
-
-EXPORTED_GRAPH = "onnx"  # the library of a model that is a graph; there is no network to build, so none to put in
+from forebay.settings.model_names import FOREBAY, ONNX
 
 
 def ensemble_spec(
@@ -98,7 +96,7 @@ def _members(spec: ModelSpec, classes: Sequence[str]) -> list[dict[str, Any]]:
 
 def _difference(first_name: str, first: ModelSpec, name: str, spec: ModelSpec) -> str:
     """Why the second model cannot answer beside the first one; empty where it can."""
-    if spec.library == EXPORTED_GRAPH:
+    if spec.library == ONNX:
         return f"{name} is an exported graph (ONNX), and an ensemble is made of networks. Leave it out."
     for what, theirs, ours in (
         ("images", _input(spec), _input(first)),

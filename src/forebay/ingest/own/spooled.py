@@ -34,10 +34,8 @@ SPOOLED_SCHEMA = pa.schema(
         pa.field("error", pa.string()),  # why the part could not be read; nothing else stands beside it
     ]
 )
-SPOOLED_DDL = (
-    "part int, number long, id string, label string, split string, uri string, offset long, size long, height int, "
-    "width int, channels int, reason string, detail string, error string"
-)  # the same columns in Spark's DDL
+_DDL_TYPES = {pa.int32(): "int", pa.int64(): "long", pa.string(): "string"}
+SPOOLED_DDL = ", ".join(f"{field.name} {_DDL_TYPES[field.type]}" for field in SPOOLED_SCHEMA)  # the same, for Spark
 
 
 def spooled_records(config: IngestConfig, scratch: Path) -> Iterator[ImageRecord | SourceNote]:
