@@ -31,7 +31,7 @@ class MemberScore:
     accuracy: float
     log_loss: float
     parameters: int
-    cpu_ms: float  # CPU time of one picture, on one thread, in batches; measured, so never the same twice
+    cpu_ms: float  # CPU time of one image, on one thread, in batches; measured, so never the same twice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ class EnsembleComparison:
     only_ensemble_right: int
     only_best_right: int
     p_value: float  # exact one-sided McNemar test: how likely so many wins are when both are equally good
-    cpu_ms: float  # of one picture, all members together
+    cpu_ms: float  # of one image, all members together
     parameters: int
 
     def as_dict(self) -> dict[str, Any]:
@@ -114,7 +114,7 @@ def predict_with_members(
 
 
 def _cpu_ms(member: "Classifier", images_NHWC: NDArray[np.uint8]) -> float:
-    """The least CPU time of one picture over some passes; with more threads, the time would count those that wait."""
+    """The least CPU time of one image over some passes; with more threads, the time would count those that wait."""
     import torch
 
     threads, found = torch.get_num_threads(), []

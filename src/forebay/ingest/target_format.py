@@ -28,7 +28,7 @@ def choose_target_format(outcomes: Counter[DecodeOutcome], config: IngestConfig)
 
     - Size: as set, whatever it is. Else the commonest (of equally common ones the largest), each side at most
       `ingest.max_side`. Where the commonest is rare, as in a folder of drawings, a square with the middle one of all
-      shorter sides: no picture's own size then says anything about the others.
+      shorter sides: no image's own size then says anything about the others.
     - Channels: as set, else 1 where every image is grey.
     - Bits: as set, else the smallest depth that holds every value of every 16-bit image; 16 where there is none.
     """

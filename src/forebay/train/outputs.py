@@ -94,4 +94,4 @@ def _history(members: Sequence[TrainedNetwork]) -> list[dict[str, Any]]:
     """The curves; those of several members one after the other, each point with the number of its member."""
     if len(members) == 1:
         return [asdict(record) for record in members[0].history]
-    return [{"member": member.plan.place.number, **asdict(record)} for member in members for record in member.history]
+    return [{"member": member.plan.member.number, **asdict(record)} for member in members for record in member.history]

@@ -29,4 +29,4 @@ class OverfittingWatch:
                 f"After epoch {len(curves)} of {settings.epochs} the model knows its training images by heart: "
                 f"{found.numbers}. The epochs that are left will hardly help; the end says what does."
             )
-            warn(self._plan.place.named(told))
+            warn(self._plan.member.named(told))

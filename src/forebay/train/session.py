@@ -135,14 +135,14 @@ class TrainingSession:
         self._tell_overfitting(loop.state, tracked)
         self.checkpoints.flush(self.timeouts.upload_at_end_s)
         run_id = tracked.finish("FINISHED", self.timeouts.mlflow_at_end_s)
-        if stopped and plan.place.number < plan.place.count:  # the next one would not hear of it
+        if stopped and plan.member.number < plan.member.count:  # the next one would not hear of it
             raise SystemExit(stop.exit_status)
         return TrainedNetwork.of(plan, loop.state, tracked.training_id, run_id)
 
     def _tell_overfitting(self, state: TrainingState, tracked: TrackedRun) -> None:
         found = find_overfitting(state.curves(), self.plan.settings.as_dict(), self.plan.data.splits["validation"])
         if found:
-            self.log.warn(self.plan.place.named(found.text))
+            self.log.warn(self.plan.member.named(found.text))
             self.log.result(overfitting=found.text)
             tracked.tag(OVERFITTING_TAG, found.text)
 
@@ -151,11 +151,11 @@ class TrainingSession:
         return TrackedRun(
             self.log.home,
             self.checkpoints.training_id(self.log.warn),
-            name=f"{plan.mlflow_name} {plan.place.words}".strip(),
+            name=f"{plan.mlflow_name} {plan.member.label}".strip(),
             parameters=plan.mlflow_parameters,
             tags=plan.mlflow_tags,
             warn=self.log.warn,
-            is_member=plan.place.count > 1,
+            is_member=plan.member.count > 1,
         )
 
     def _callbacks(self, loop: TrainingLoop, tracked: TrackedRun, stop: StopRequest) -> TrainingCallbacks:
@@ -175,7 +175,7 @@ class TrainingSession:
 
         def on_epoch_end(record: EpochRecord) -> None:
             tracked.log_epoch(record)
-            measures = {**record.measures(), **self.plan.place.measures}
+            measures = {**record.measures(), **self.plan.member.measures}
             self.log.epoch(record.epoch, self.plan.settings.epochs, measures, is_last=state.finished)
             watch.look(state, self.log.warn)
 
@@ -189,16 +189,16 @@ class TrainingSession:
 
     def _show_step(self, done: int, total: int, measures: Callable[[], dict[str, float]]) -> None:
         """Show how far the step is, over all networks that it trains."""
-        place = self.plan.place
-        others = (place.count - place.number) * total  # steps of the members to come
+        member = self.plan.member
+        others = (member.count - member.number) * total  # steps of the members to come
 
         def all_measures() -> dict[str, float]:
-            found = {**measures(), **place.measures}
+            found = {**measures(), **member.measures}
             if others and done < total and "seconds_left" in found:
                 found["seconds_left"] *= 1 + others / (total - done)
             return found
 
-        self.log.progress(done + (place.number - 1) * total, place.count * total, "steps", all_measures)
+        self.log.progress(done + (member.number - 1) * total, member.count * total, "steps", all_measures)
 
     def _save_before_exit(self, loop: TrainingLoop, tracked: TrackedRun, stop: StopRequest) -> None:
         """Save while the main thread is in a step that lasts; the process ends after this.

@@ -20,7 +20,7 @@ from forebay.train.own_network import OwnNetwork
 from forebay.train.plan.fine_tuning import FirstWeights
 from forebay.train.plan.hardware import inspect_hardware
 from forebay.train.plan.resolved_settings import ResolvedSettings, resolve_settings
-from forebay.train.plan.training_plan import MemberPlace, TrainingPlan, check_learnable
+from forebay.train.plan.training_plan import MemberNumber, TrainingPlan, check_learnable
 from forebay.train.process_group import SINGLE_PROCESS, ProcessGroup
 from forebay.train.registered_ensemble import assemble
 from forebay.train.result import TrainExecutor, TrainResult
@@ -133,7 +133,7 @@ def _plans(
     return [
         replace(
             _plan(dataset, data, replace(config, members=1, seed=config.seed + number), first_weights, group),
-            place=MemberPlace(number + 1, config.members),
+            member=MemberNumber(number + 1, config.members),
         )
         for number in range(config.members)
     ]

@@ -13,7 +13,7 @@ class InputFormat:
     width: int
     mean: tuple[float, ...]  # per channel, in 0..1 units
     std: tuple[float, ...]
-    interpolation: str  # bilinear, bicubic or nearest: how pictures were brought to that size
+    interpolation: str  # bilinear, bicubic or nearest: how images were brought to that size
 
     def for_channels(self, channels: int) -> tuple[list[float], list[float]]:
         """Mean and standard deviation for images of so many channels; grey images get the colours' average."""

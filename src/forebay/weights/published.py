@@ -53,7 +53,7 @@ def _fetch(home: Home, name: str, config: Any) -> PretrainedWeights:
 
 
 def input_format(config: Any) -> InputFormat:
-    """What timm says of the pictures that weights were trained on."""
+    """What timm says of the images that weights were trained on."""
     _, height, width = config.input_size
     return InputFormat(
         height=height, width=width, mean=tuple(config.mean), std=tuple(config.std), interpolation=config.interpolation

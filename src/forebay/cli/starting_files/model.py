@@ -27,7 +27,7 @@ class MyNet(nn.Module):
             nn.Conv2d(channels, 32, kernel_size=3, padding=1, bias=False),
             nn.BatchNorm2d(32),
             nn.ReLU(),
-            # Halve the picture while it is large enough: this file runs on digits of 8x8 pixels too.
+            # Halve the image while it is large enough: this file runs on digits of 8x8 pixels too.
             nn.MaxPool2d(2) if min(height, width) >= 4 else nn.Identity(),
             nn.Conv2d(32, 64, kernel_size=3, padding=1, bias=False),
             nn.BatchNorm2d(64),

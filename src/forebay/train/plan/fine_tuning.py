@@ -1,6 +1,6 @@
 """What `auto` means for a training that begins with pretrained weights: small pure functions.
 
-The numbers were found on 1 000 pictures of CIFAR-10, with other pictures than those that the results are told of.
+The numbers were found on 1 000 images of CIFAR-10; the results are told of other images.
 """
 
 import math

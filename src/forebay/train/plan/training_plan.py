@@ -16,20 +16,20 @@ from forebay.weights import PretrainedWeights
 
 
 @dataclass(frozen=True)
-class MemberPlace:
+class MemberNumber:
     """Which of the networks that a step trains, one after the other."""
 
     number: int = 1  # counted from 1
     count: int = 1
 
     @property
-    def words(self) -> str:
+    def label(self) -> str:
         """For a person; empty where there is one network only."""
         return f"member {self.number} of {self.count}" if self.count > 1 else ""
 
     def named(self, text: str) -> str:
-        """A sentence about this network, among several with its place."""
-        return f"{self.words}: {text}" if self.words else text
+        """A sentence about this network, among several with its label."""
+        return f"{self.label}: {text}" if self.label else text
 
     @property
     def measures(self) -> dict[str, float]:
@@ -37,7 +37,7 @@ class MemberPlace:
         return {"member": float(self.number), "members": float(self.count)} if self.count > 1 else {}
 
 
-ONLY_MEMBER = MemberPlace()
+SINGLE_MEMBER = MemberNumber()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ class TrainingPlan:
     checkpoint_s: int
     own_network: OwnNetwork | None = None  # the user's code, where the network is theirs
     pretrained: PretrainedWeights | None = None  # the settings hold their digest
-    place: MemberPlace = ONLY_MEMBER  # nothing of the training depends on it
+    member: MemberNumber = SINGLE_MEMBER  # nothing of the training depends on it
 
     @property
     def key(self) -> str:
