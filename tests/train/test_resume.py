@@ -139,6 +139,7 @@ def test_a_finished_training_is_written_again_without_a_step(
     events = tmp_path / "events.jsonl"
     log = StepLog(name="train", run_id="", home=home, events=events)
     first = fit(dataset, tmp_path / "first", small(), log)
+    assert len(list(home.checkpoints.glob("*/step-*"))) == 1, "the one before it is of no use any more"
     seen = len(read_events(events)[0])
     second = fit(dataset, tmp_path / "second", small(checkpoint_s=7), log)
     assert [event["kind"] for event in read_events(events)[0][seen:]] == ["result"]

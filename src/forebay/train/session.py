@@ -133,6 +133,7 @@ class TrainingSession:
             tracked.finish("FAILED", self.timeouts.mlflow_on_failure_s)
             raise
         self._tell_overfitting(loop.state, tracked)
+        self.checkpoints.finish()
         self.checkpoints.flush(self.timeouts.upload_at_end_s)
         run_id = tracked.finish("FINISHED", self.timeouts.mlflow_at_end_s)
         if stopped and plan.member.number < plan.member.count:  # the next one would not hear of it

@@ -60,8 +60,11 @@ class CheckpointStore:
             self.remote.upload_in_background(name, data)
         write_bytes(self.folder / name, data)
         _sync(self.folder)
-        for old in self._newest_first()[KEPT_CHECKPOINTS:]:
-            old.unlink()
+        self._keep(KEPT_CHECKPOINTS)
+
+    def finish(self) -> None:
+        """Remove all but the newest one: of a training that is over, the last moment is enough."""
+        self._keep(1)
 
     def load(self, warn: Callable[[str], None]) -> Checkpoint | None:
         """Read the newest whole checkpoint, or None; damaged ones are named in a warning and removed."""
@@ -100,6 +103,10 @@ class CheckpointStore:
         """Remove the temporary files of a writer that was killed."""
         for path in self.folder.glob(".*"):
             path.unlink()
+
+    def _keep(self, count: int) -> None:
+        for old in self._newest_first()[count:]:
+            old.unlink()
 
     def _newest_first(self) -> list[Path]:
         return sorted(self.folder.glob("step-*"), reverse=True)
