@@ -47,7 +47,10 @@ class Defence:
     settings: dict[str, Any]
 
 
+FINE_TUNED = {"model": "auto", "width": "auto", "batch_rows": "auto", "weights": "auto", "input_size": "96x96"}
+
 DEFENCES = (
+    Defence("weights", "train.weights=auto", {**FINE_TUNED, "epochs": "10", "augment": "shift_flip"}),
     Defence("augment", "train.augment=shift_flip", {"augment": "shift_flip"}),
     Defence("recipe", "train.recipe=standard", {"augment": "shift_flip", "recipe": "standard"}),
     Defence("mixup", "train.mixup=0.4", {"mixup": "0.4"}),

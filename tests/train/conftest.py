@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
+from forebay.models import build
 from forebay.state import Home
 from support.small_trainings import dataset, home, small
 
@@ -29,3 +32,13 @@ def start(home: Home) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     for child in started:
         child.kill()
         child.wait()
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of a small resnet9 that tells seven classes apart."""
+    torch.manual_seed(5)
+    options = {"width": 4, "mirror": False, "whiten": False, "dropout": 0.1}
+    path = tmp_path_factory.mktemp("weights") / "seven.safetensors"
+    save_file(build("resnet9", options, 1, 8, 8, 7).state_dict(), path)
+    return path

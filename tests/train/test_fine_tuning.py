@@ -36,16 +36,6 @@ Small = Callable[..., TrainConfig]
 TUNING: dict[str, Any] = {"epochs": "5", "head_epochs": "2", "layer_decay": "0.5"}  # ten steps an epoch
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Weights of a small resnet9 that tells seven classes apart."""
-    torch.manual_seed(5)
-    options = {"width": 4, "mirror": False, "whiten": False, "dropout": 0.1}
-    path = tmp_path_factory.mktemp("weights") / "seven.safetensors"
-    save_file(build("resnet9", options, 1, 8, 8, 7).state_dict(), path)
-    return path
-
-
 def bundle(home: Home, dataset: Path, out: Path, config: TrainConfig) -> Path:
     fit(dataset, out, config, StepLog(name="train", run_id="", home=home, events=out.with_suffix(".jsonl")))
     return out

@@ -118,6 +118,19 @@ def test_two_processes_get_the_weights_of_one_with_every_part_of_a_recipe(torchr
         assert last_epoch(two)[curve] == pytest.approx(last_epoch(one)[curve], rel=TIGHT), curve
 
 
+def test_two_processes_fine_tune_as_one(torchrun: Torchrun, weights: Path) -> None:
+    settings = {
+        "weights": str(weights), "batch_rows": "33", "optimizer": "sgd", "epochs": "2", "head_epochs": "1",
+        "layer_decay": "0.5",
+    }  # fmt: skip
+    one, two = (torchrun.train(count, f"out-{count}", **settings) for count in (1, 2))
+    expected, found = load_file(one / "weights.safetensors"), load_file(two / "weights.safetensors")
+    given = load_file(weights)
+    assert any(not torch.equal(tensor, given[name]) for name, tensor in found.items() if tensor.ndim == 4)
+    for name, tensor in expected.items():
+        assert torch.allclose(tensor, found[name], rtol=0, atol=TIGHT * float(tensor.abs().max())), name
+
+
 def test_with_batch_norm_two_processes_are_as_accurate_as_one(torchrun: Torchrun) -> None:
     one, two = (torchrun.train(count, f"out-{count}", early_stop_epochs=9) for count in (1, 2))
     for curve in ("train_accuracy", "validation_accuracy"):

@@ -12,11 +12,11 @@ from forebay.settings import AUTO, TrainConfig
 from forebay.train.plan.pretrained_rule import NONE, WeightsChoice
 from forebay.weights import PretrainedWeights
 
-TARGET_ROWS_SEEN = 8_000  # after the head's epochs; auto aims at it within EPOCHS
+TARGET_ROWS_SEEN = 6_000  # after the head's epochs; auto aims at it within EPOCHS
 EPOCHS = (5, 30)  # fewest and most
 HEAD_EPOCHS = 3
 BATCH_ROWS = 32
-LEARNING_RATE = 3e-3  # of the last layer
+LEARNING_RATE = 1e-3  # of the last layer
 LAYER_DECAY = 0.75
 SHORT_SIDES = (128, 160)  # pixels that the network sees of small images and of larger ones
 LARGEST_SMALL_SIDE = 96
