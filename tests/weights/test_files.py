@@ -165,6 +165,17 @@ def test_a_run_is_told_of_the_very_file(tmp_path: Path, kept_in: Home, monkeypat
         pin_weights(kept_in, "gone.safetensors", "resnet18", "")
 
 
+@pytest.mark.parametrize(
+    ("weights", "hint"),
+    [("resnet81.a1_in1k", "Near names are .*resnet18"), ("foo", "Give published, a name of timm's")],
+)
+def test_a_name_that_names_no_weights_is_refused_before_the_run(weights: str, hint: str, kept_in: Home) -> None:
+    with pytest.raises(ConfigError, match=rf"train\.weights={re.escape(weights)} names no weights: timm has .*{hint}"):
+        pin_weights(kept_in, weights, "auto", "")
+    for name in ("auto", "none", "published", "resnet18.a1_in1k"):
+        assert pin_weights(kept_in, name, "auto", "") == (name, "")
+
+
 def test_graphs_and_ensembles_cannot_be_trained_further() -> None:
     with pytest.raises(WeightsError, match=r"models:/own/1 is the exported graph of a network of the user's own"):
         check_trainable(_spec(library="onnx"), "models:/own/1")

@@ -6,9 +6,10 @@ from forebay.contracts.manifest import SplitManifest
 from forebay.settings import AUTO, TrainConfig
 from forebay.state import Home
 from forebay.train.plan.fine_tuning import FirstWeights
-from forebay.train.plan.pretrained_rule import NONE, NOT_INSTALLED, choose_weights
+from forebay.train.plan.pretrained_rule import NOT_INSTALLED, choose_weights
 from forebay.weights import find_weights
 from forebay.weights.embedded import is_installed
+from forebay.weights.find import NONE
 
 
 def find_first_weights(

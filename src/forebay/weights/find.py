@@ -1,5 +1,7 @@
 """From the text of `train.weights` to a safetensors file on this machine."""
 
+import difflib
+
 from forebay.settings.model_names import TIMM, TORCHVISION, find_model, names_of
 from forebay.state import Home
 from forebay.weights.embedded import EMBEDDED_ARCHITECTURE, EMBEDDED_TAG, embedded_backbone
@@ -9,6 +11,7 @@ from forebay.weights.pretrained import PretrainedWeights
 from forebay.weights.published import published_weights
 from forebay.weights.registered import PREFIX, registered_weights
 
+NONE = "none"  # random weights
 PUBLISHED = "published"
 
 
@@ -55,11 +58,30 @@ def split_name(name: str) -> tuple[str, str]:
     return architecture, tag
 
 
+def check_published_name(weights: str) -> None:
+    """Check that timm has a network of the name that weights begin with; nothing is imported or fetched.
+
+    Raises:
+        WeightsError: it has none.
+    """
+    architecture, _ = split_name(weights)
+    if architecture in names_of(TIMM):
+        return
+    near = difflib.get_close_matches(architecture, names_of(TIMM), n=3, cutoff=0.7)
+    hint = f"Near names are {', '.join(near)}. " if near else ""
+    raise WeightsError(
+        f"train.weights={weights} names no weights: timm has no network {architecture}. {hint}Give published, a name "
+        "of timm's weights such as resnet18.a1_in1k, a .safetensors file or s3:// URI, or models:/NAME@champion."
+    )
+
+
 def _published_name(weights: str, model: str) -> tuple[str, str]:
     """Architecture and tag of timm's weights for a model."""
     found = find_model(model)
     library, name = found if found else ("", model)
     architecture, tag = (name, "") if weights == PUBLISHED else split_name(weights)
+    if weights != PUBLISHED:
+        check_published_name(weights)
     if library != TIMM or architecture != name:
         raise WeightsError(
             f"train.weights={weights} does not go with train.model={model}: {_instead(library, name, architecture)}"

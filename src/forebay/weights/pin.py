@@ -4,9 +4,10 @@ from pathlib import Path
 
 from forebay.errors import ConfigError, ModelError
 from forebay.object_store import is_s3_uri
+from forebay.settings import AUTO
 from forebay.state import Home
 from forebay.weights.file import PICKLE_SUFFIXES, is_file_name
-from forebay.weights.find import find_weights
+from forebay.weights.find import NONE, PUBLISHED, check_published_name, find_weights
 from forebay.weights.registered import PREFIX
 
 
@@ -24,9 +25,11 @@ def pin_weights(home: Home, weights: str, model: str, sha256: str) -> tuple[str,
     Raises:
         ConfigError: there are no such weights.
     """
-    if not is_file_name(weights) and not weights.startswith(PREFIX):
-        return weights, sha256
     try:
+        if not is_file_name(weights) and not weights.startswith(PREFIX):
+            if weights not in (AUTO, NONE, PUBLISHED):
+                check_published_name(weights)
+            return weights, sha256
         found = find_weights(weights, model, home=home, sha256=sha256)
     except ModelError as error:
         raise ConfigError(str(error)) from error

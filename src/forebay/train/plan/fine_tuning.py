@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from forebay.contracts.manifest import SplitManifest
 from forebay.errors import TrainError
 from forebay.settings import AUTO, TrainConfig
-from forebay.train.plan.pretrained_rule import NONE, WeightsChoice
+from forebay.train.plan.pretrained_rule import WeightsChoice
 from forebay.weights import PretrainedWeights
+from forebay.weights.find import NONE
 
 TARGET_ROWS_SEEN = 6_000  # after the head's epochs; auto aims at it within EPOCHS
 EPOCHS = (5, 30)  # fewest and most

@@ -10,10 +10,9 @@ from forebay.settings import AUTO, TrainConfig
 from forebay.settings.model_names import TIMM
 from forebay.weights import EMBEDDED_ARCHITECTURE, EMBEDDED_NAME
 from forebay.weights.file import is_file_name
-from forebay.weights.find import PUBLISHED, split_name
+from forebay.weights.find import NONE, PUBLISHED, split_name
 from forebay.weights.registered import PREFIX as REGISTERED
 
-NONE = "none"
 EMBEDDED_MODEL = f"{TIMM}/{EMBEDDED_ARCHITECTURE}"
 SMALLEST_SIDE = 24  # pixels; smaller images show too little of what the backbone knows
 SMALL_SIDE = 64  # pixels; up to here training from scratch is fast, and enough rows make it as good

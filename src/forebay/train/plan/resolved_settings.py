@@ -17,9 +17,9 @@ from forebay.train.augmentation.augmentation import Augmentation
 from forebay.train.plan import fine_tuning
 from forebay.train.plan.fine_tuning import FROM_SCRATCH, FirstWeights
 from forebay.train.plan.hardware import HardwareInfo
-from forebay.train.plan.pretrained_rule import NONE
 from forebay.train.plan.recipes import DEFAULT_WARMUP, averaging_decay, check_recipe, preset, recipe_name
 from forebay.weights import PretrainedWeights
+from forebay.weights.find import NONE
 
 TARGET_ROWS_SEEN = 800_000  # over all epochs; auto aims at it within EPOCHS
 EPOCHS = (8, 16)  # fewest and most
