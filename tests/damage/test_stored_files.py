@@ -159,12 +159,12 @@ def test_doctor_names_every_damaged_file_that_it_looks_at(home: Home, damage: st
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_an_unfinished_run_with_damaged_events_is_shown_as_far_as_it_can_be(home: Home, damage: str) -> None:
+def test_a_killed_run_with_damaged_events_is_shown_as_far_as_it_can_be(home: Home, damage: str) -> None:
     folder = home.runs / RUN
     (folder / "summary.json").unlink()
     events = folder / "events.jsonl"
     events.write_bytes(DAMAGES[damage](events.read_bytes()) + b"\n")
-    assert f"{RUN}  unfinished" in _ran(("status",)).output
+    assert f"{RUN}  killed" in _ran(("status",)).output
     assert _ran(("logs", "ingest", "--run", RUN)).exit_code == 0
 
 

@@ -78,6 +78,8 @@ def survived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Survived]:
     cli, words = Forebay(folder), ("run", "--data", folder / "shapes", *QUICK)
     for step in ("ingest", "preprocess", "train", "evaluate", "register", "deploy"):
         run = _started_in(cli, step, *words)
+        for engine in _below(cli) if step == "preprocess" else []:
+            engine.kill()  # nothing of this run can say anything any more
         run.kill()
         run.communicate()
         assert _gone(cli), f"{step} outlived the killed run: {_below(cli)}"
@@ -111,6 +113,16 @@ def test_a_run_killed_in_every_step_goes_on_and_registers_once(survived: Survive
     assert survived.summary["gate"]["passed"] is True
 
 
+def test_runs_that_were_killed_say_so_with_their_step(survived: Survived) -> None:
+    runs = [run for run in ForebayHere(survived.cli.folder).json("runs")["runs"] if run["state"] == "killed"]
+    steps = ["deploy", "register", "evaluate", "train", "preprocess", "ingest"]
+    assert len(runs) == len(steps)
+    for run, step in zip(runs, steps, strict=True):
+        assert run["error"]["step"] in (step, None)  # a step that ended just then was not killed
+        assert run["error"]["error"].startswith("Killed ")
+        assert run["seconds"] > 0
+
+
 def test_a_killed_step_is_tried_again_within_the_run(survived: Survived) -> None:
     assert survived.tries["evaluate"] == 2
     assert survived.tries["register"] == 1
@@ -132,9 +144,16 @@ def test_a_terminated_run_ends_its_steps_and_a_second_run_meanwhile_is_refused(f
     _until(lambda: _started(forebay, "ingest"), run)
     refused = forebay("run", "--data", data, expect=2)
     assert f"process {run.pid}" in refused.stderr
+    here = ForebayHere(forebay.folder, forebay.environment)
+    going_on = here.json("status")
+    assert (going_on["state"], going_on["steps"][-1]["running"]) == ("running", True)
     run.send_signal(signal.SIGTERM)
     run.communicate(timeout=300)
-    assert run.returncode not in (0, 2, 3)
+    assert run.returncode == 143
+    ended = here.json("status")
+    assert ended["state"] == "interrupted"
+    assert ended["error"]["error"].startswith("Ended by SIGTERM in ingest")
+    assert ended["seconds"] > 0
     assert _gone(forebay)
 
 

@@ -3,13 +3,14 @@
 from typing import Any
 
 from forebay.backend.progress_text import epoch_text, progress_text
+from forebay.backend.summary import ENDED_BY, KILLED
 
 
 def summary_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
     """The lines of the table: what a person wants to know of a run, as text."""
     rows = []
     if summary["run_id"]:  # a step called by itself belongs to no run
-        rows.append(("run", f"{summary['run_id']}  {summary.get('state', 'unfinished')}"))
+        rows.append(("run", f"{summary['run_id']}  {summary.get('state', 'running')}"))
     if summary["data"]:
         rows.append(("data", _data_text(summary["data"])))
     progress = summary.get("progress") or {}
@@ -24,17 +25,35 @@ def summary_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
         rows.append(("model", f"{summary['model']['name']} version {version}" if version else "not registered"))
     rows += [(name, str(summary[name])) for name in ("url", "report") if summary.get(name)]
     if summary["error"]:
-        rows.append(("error", f"{summary['error']['step']}: {summary['error']['error']}"))
+        rows.append(("error", _error_text(summary["error"])))
     return rows
 
 
+def running_text(summary: dict[str, Any]) -> str:
+    """The step in progress in one line, with the time that it has taken so far; empty where none is."""
+    step = next((step for step in summary["steps"] if step.get("running")), None)
+    progress = summary.get("progress") or {}
+    if step is None:
+        return ""
+    name, text = _step_row(step) if step["name"] != progress.get("step") else progress_rows(progress)[0]
+    return f"{name}: {text}"
+
+
+def _error_text(error: dict[str, Any]) -> str:
+    """The error with its step, where the words do not name it themselves; between two steps there is none."""
+    step, words = error["step"], str(error["error"])
+    return words if step is None or words.startswith((ENDED_BY, KILLED)) else f"{step}: {words}"
+
+
 def _step_row(step: dict[str, Any]) -> tuple[str, str]:
-    return step["name"], "cached" if step["cached"] else f"{step['seconds']:.1f} s"
+    so_far = " so far" if step.get("running") else ""  # a summary of an earlier Forebay does not say
+    return step["name"], "cached" if step["cached"] else f"{step['seconds']:.1f} s{so_far}"
 
 
 def progress_rows(progress: dict[str, Any]) -> list[tuple[str, str]]:
     """How far a step is, and the last epoch of a training below it."""
-    rows = [(progress["step"], progress_text(progress))]
+    so_far = "" if progress["seconds"] is None else f"{progress['seconds']:.1f} s so far, "
+    rows = [(progress["step"], so_far + progress_text(progress))]
     return [*rows, ("", epoch_text(progress["last_epoch"]))] if progress["last_epoch"] else rows
 
 

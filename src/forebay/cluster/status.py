@@ -1,6 +1,7 @@
 """What `forebay status --cluster` says: the newest run and the served models of a cluster."""
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from forebay.backend.protocol import BackendStatus
@@ -60,7 +61,7 @@ def _progress(client: "PipelinesClient", run_id: str) -> dict[str, Any] | None:
     from forebay.cluster.runs.run_follower import running_events
 
     try:
-        return current_progress(running_events(client, run_id))
+        return current_progress(running_events(client, run_id), datetime.now(UTC))
     except ClusterError:
         return None
 

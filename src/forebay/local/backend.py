@@ -46,7 +46,7 @@ class LocalBackend(LocalServer):
         return run_pipeline(self.home, request, self.server_options, show)
 
     def follow(self, run_id: str, show: ShowEvent) -> Summary:
-        """As `Backend.follow`, for a run of another process; one that was killed ends as unfinished."""
+        """As `Backend.follow`, for a run of another process, which may have been interrupted or killed."""
         from forebay.local.runs.follow_events import follow_events
         from forebay.local.runs.history import find_run, load_summary
 

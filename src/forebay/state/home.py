@@ -14,6 +14,7 @@ from forebay.state.lock import FileLock
 
 DEFAULT_HOME = ".forebay"
 FORMAT = 1  # format of the state folder; raise it when the layout changes in a way older code cannot read
+RUN_ID_FORMAT = "%Y%m%d-%H%M%S-%f"  # UTC
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,14 @@ class RunFolder:
     def run_id(self) -> str:
         """For example `20261121-093000-482913`; sorts by time."""
         return self.folder.name
+
+    @property
+    def started(self) -> datetime | None:
+        """When the run began, as its id has it; None where somebody else named the folder."""
+        try:
+            return datetime.strptime(self.run_id, RUN_ID_FORMAT).replace(tzinfo=UTC)
+        except ValueError:
+            return None
 
     @property
     def events(self) -> Path:
@@ -182,7 +191,7 @@ class Home:
 
     def new_run(self) -> RunFolder:
         """Make the folder of a new run; its name sorts by time, also within a second."""
-        folder = self.runs / f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"
+        folder = self.runs / f"{datetime.now(UTC):{RUN_ID_FORMAT}}"
         folder.mkdir(parents=True)
         return RunFolder(folder)
 

@@ -37,10 +37,10 @@ def test_a_run_of_another_process_is_followed_to_its_end(home: Home) -> None:
     assert (summary["state"], summary["seconds"]) == ("refused", 2.0)
 
 
-def test_a_run_that_was_killed_ends_as_unfinished_and_one_that_failed_in_the_steps_words(home: Home) -> None:
+def test_a_run_that_was_killed_ends_as_killed_and_one_that_failed_in_the_steps_words(home: Home) -> None:
     killed = home.new_run()
     StepLog(name="train", run_id=killed.run_id, home=home, events=killed.events).emit("started")
-    assert LocalBackend(home=home).follow(killed.run_id, lambda event: None)["state"] == "unfinished"
+    assert LocalBackend(home=home).follow(killed.run_id, lambda event: None)["state"] == "killed"
     log = StepLog(name="train", run_id=killed.run_id, home=home, events=killed.events)
     log.emit("failed", error="no memory", seconds=1.0, permanent=True)
     write_json(killed.summary, summarize(killed.run_id, _events(killed.events)) | {"state": "failed", "seconds": 1.0})

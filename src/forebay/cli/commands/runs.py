@@ -2,12 +2,13 @@
 
 import json
 import re
+from datetime import datetime
 from typing import Any
 
 import click
 
-from forebay.backend.progress_text import progress_text
 from forebay.backend.summary import STEPS
+from forebay.backend.summary_text import running_text
 from forebay.cli.command import command, show_problems
 from forebay.cli.options import json_option
 from forebay.errors import ConfigError
@@ -16,13 +17,19 @@ from forebay.serving.log_file import log_files
 from forebay.serving.state import ServingFiles
 from forebay.state import Home, RunFolder
 from forebay.state.events import count_damaged_lines, read_events
-from forebay.text import one_line
+from forebay.text import format_duration, one_line
 
 
 @command("runs")
 @json_option
 def runs_command(as_json: bool) -> int:
-    """List every run, newest first."""
+    """List every run, newest first.
+
+    Each line holds the run, its state, when it began, how long it took, accuracy and model, and of a run that goes on
+    the step in progress. A run is `running` while its command is at work, `interrupted` where Ctrl-C or SIGTERM ended
+    it, and `killed` where neither is so: its time is then that of its last sign of life. Others came to their end:
+    `done`, `refused` by the gate, `failed`.
+    """
     home = Home.find().open()
     problems: list[str] = []
     summaries = load_summaries(home, problems.append)
@@ -30,15 +37,21 @@ def runs_command(as_json: bool) -> int:
         click.echo(json.dumps({"runs": summaries}, allow_nan=False))
         return show_problems(problems)
     for summary in summaries:
-        accuracy = f"{summary['accuracy']['value']:.2%}" if summary["accuracy"] else "-"
-        model = summary["model"] or {}
-        version = f"{model.get('name')} {model.get('version') or '-'}" if model else "-"
-        progress = summary.get("progress")
-        now = f"  {progress['step']}: {progress_text(progress)}" if progress else ""
-        click.echo(one_line(f"{summary['run_id']}  {summary['state']:<10} {accuracy:>8}  {version}{now}"))
+        click.echo(one_line(_line(summary)))
     if not summaries:
         click.echo(f"No run yet in {home.root}. Start with `forebay run`.")
     return show_problems(problems)
+
+
+def _line(summary: dict[str, Any]) -> str:
+    """A run in one line: when it began (this machine's time), how it ended, how long it took, what came of it."""
+    began = f"{datetime.fromisoformat(summary['started']).astimezone():%Y-%m-%d %H:%M}" if summary["started"] else "-"
+    took = "-" if summary["seconds"] is None else format_duration(summary["seconds"])
+    accuracy = f"{summary['accuracy']['value']:.2%}" if summary["accuracy"] else "-"
+    model = summary["model"] or {}
+    version = f"{model.get('name')} {model.get('version') or '-'}" if model else "-"
+    facts = f"{summary['run_id']}  {summary['state']:<11}  {began:<16}  {took:>7}  {accuracy:>8}  {version}"
+    return "  ".join(filter(None, (facts, running_text(summary))))
 
 
 @command("logs")

@@ -79,7 +79,8 @@ def follow(follower: RunFollower, warnings: list[str]) -> Summary:
     """
     start, run_id = time.monotonic(), follower.run_id
     ended = follower.follow()
-    summary = summarize(run_id, follower.events) | {"seconds": _seconds(follower.run, start)}
+    times = {"started": follower.run.get("created_at"), "seconds": _seconds(follower.run, start)}
+    summary = summarize(run_id, follower.events) | times
     summary["warnings"] = [*warnings, *summary["warnings"]]
     summary["report"] = _store_uri(summary["report"])
     if ended == "SUCCEEDED":

@@ -1,17 +1,21 @@
 """The end of a run: its state, its report and its summary, which is written into its folder."""
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from forebay.backend.summary import Event, StepFailedError, Summary, summarize, unfinished_step
-from forebay.errors import ForebayError
+from forebay.errors import EndedBySignalError, ForebayError
 from forebay.local.runs.cache import drop_damaged_entries
 from forebay.local.runs.engine_process import read_last_lines
+from forebay.local.runs.interruption import interrupted_run
 from forebay.local.server.champions import champion_url
 from forebay.local.server.launch import ServerOptions
+from forebay.signals import interrupt_status, signal_guard
 from forebay.state import Home, RunFolder, write_bytes, write_json
 from forebay.state.events import read_events
+from forebay.state.mask import without_passwords
 
 
 def conclude_run(
@@ -28,7 +32,7 @@ def conclude_run(
         StepFailedError: a step failed.
     """
     events, _ = read_events(run.events)
-    summary = summarize(run.run_id, events) | {"seconds": round(seconds, 1)}
+    summary = _summary(run, events, seconds)
     summary["state"] = _state(exit_code, summary)
     summary["report"] = _keep_report(run, summary["report"])
     if summary["state"] == "failed" and not summary["error"]:
@@ -41,6 +45,32 @@ def conclude_run(
         drop_damaged_entries(home.cache, events)
         raise StepFailedError(summary)
     return summary
+
+
+def conclude_cut_run(home: Home, run: RunFolder, error: BaseException, seconds: float) -> EndedBySignalError | None:
+    """Write the summary of a run that did not come to its end: a signal ended it, or this command failed itself.
+
+    Returns:
+        The error that says what is kept, where a signal ended the run; None where `error` says it all.
+    """
+    events, _ = read_events(run.events)
+    summary = _summary(run, events, seconds) | {"progress": None}
+    ended = None
+    if isinstance(error, KeyboardInterrupt):
+        ended = interrupted_run(home, summary, events, interrupt_status(error))
+        summary = ended.summary or summary
+    else:
+        words = str(error) if isinstance(error, ForebayError) else f"{type(error).__name__}: {error}"
+        summary |= {"state": "failed", "error": {"step": unfinished_step(events), "error": without_passwords(words)}}
+    with signal_guard() as guard, guard.deferred(), contextlib.suppress(OSError):  # a full disk is told already
+        summary["report"] = _keep_report(run, summary["report"])
+        write_json(run.summary, summary)
+    return ended
+
+
+def _summary(run: RunFolder, events: list[Event], seconds: float) -> Summary:
+    started = run.started.isoformat() if run.started else None
+    return summarize(run.run_id, events) | {"started": started, "seconds": round(seconds, 1)}
 
 
 def _champion_url(home: Home, name: str, server_options: ServerOptions, show: Callable[[Event], None]) -> str | None:

@@ -1,15 +1,11 @@
 """The engine process of a run, in a process group of its own that is ended whole."""
 
-import contextlib
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
-import psutil
-
+from forebay.local.sessions import end_session
 from forebay.object_store import is_s3_uri
 from forebay.search_path import SAFE_PATH
 from forebay.settings.environment import (
@@ -61,33 +57,11 @@ class EngineProcess:
         """The engine's exit code, None while it runs."""
         return self._process.poll()
 
-    def end(self, poll_s: float = 0.05) -> None:
+    def end(self) -> None:
         """Ask the whole group to stop (training writes a checkpoint), then kill it; a second Ctrl-C kills at once."""
-        self._signal(signal.SIGTERM)
-        deadline = time.monotonic() + GRACE_S
-        with contextlib.suppress(KeyboardInterrupt):
-            while self._members() and time.monotonic() < deadline:
-                time.sleep(poll_s)
-        self._signal(signal.SIGKILL)
-        self._process.wait()
-
-    def _signal(self, number: signal.Signals) -> None:
-        for pid in self._members():
-            try:
-                os.kill(pid, number)
-            except ProcessLookupError:
-                continue
-
-    def _members(self) -> list[int]:
-        """The living processes of the group, without zombies that nobody reaps."""
         self._process.poll()
-        return [process.pid for process in psutil.process_iter(["status"]) if self._belongs(process)]
-
-    def _belongs(self, process: psutil.Process) -> bool:
-        try:
-            return process.info["status"] != psutil.STATUS_ZOMBIE and os.getsid(process.pid) == self._process.pid
-        except (ProcessLookupError, PermissionError):
-            return False
+        end_session(self._process.pid, GRACE_S)
+        self._process.wait()
 
 
 def read_last_lines(path: Path, count: int = 15) -> list[str]:

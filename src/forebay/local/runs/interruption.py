@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from forebay.backend.summary import STEPS, Event, Summary
+from forebay.backend.summary import ENDED_BY, KILLED, STEPS, Event, Summary
 from forebay.errors import EndedBySignalError, ExitCode
 from forebay.signals import describe_cause
 from forebay.state import Home
@@ -27,11 +27,22 @@ def interrupted_steps(home: Home, summary: Summary, events: list[Event], status:
     return _error(events, kept, again, status, summary)
 
 
+def killed_error(events: list[Event]) -> dict[str, str | None]:
+    """The error of a run whose command ended without a word. What is kept of it may have gone since then."""
+    step = _last_step(events)
+    where = f"in {step}{_how_far(events, step)}" if step else "between two steps" if events else "before the first step"
+    words = (
+        f"{KILLED}{where}: by kill -9, for want of memory, or with the machine. `forebay run` with the same settings "
+        "goes on from what is done."
+    )
+    return {"step": step, "error": words}
+
+
 def _error(events: list[Event], kept: list[str], again: str, status: ExitCode, summary: Summary) -> EndedBySignalError:
     step = _last_step(events)
     between = " between two steps" if events else " before the first step"
     where = f" in {step}{_how_far(events, step)}" if step else between
-    words = f"Ended by {describe_cause(status)}{where}. Kept: {'; '.join(kept) or 'nothing'}. {again}"
+    words = f"{ENDED_BY}{describe_cause(status)}{where}. Kept: {'; '.join(kept) or 'nothing'}. {again}"
     summary["error"] = {"step": step, "error": words}
     return EndedBySignalError(words, status, summary)
 

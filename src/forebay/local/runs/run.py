@@ -10,24 +10,22 @@ from typing import Any
 
 from forebay.backend.compiled_file import compiled_pipeline
 from forebay.backend.protocol import RunRequest
-from forebay.backend.summary import Event, Summary, summarize
+from forebay.backend.summary import Event, Summary
 from forebay.errors import DamagedFileError, MachineError
 from forebay.ingest.fingerprint import absolute_labels, source_fingerprint
 from forebay.ingest.own.paths import local_paths
 from forebay.local.runs.cache import clear_cache
-from forebay.local.runs.conclude import conclude_run
+from forebay.local.runs.conclude import conclude_cut_run, conclude_run
 from forebay.local.runs.engine_process import EngineProcess
 from forebay.local.runs.follow_events import follow_events
-from forebay.local.runs.interruption import interrupted_run
+from forebay.local.runs.history import load_summary
 from forebay.local.server.handle_requests import handle_request
 from forebay.local.server.launch import ServerOptions
 from forebay.settings import IngestConfig, parameter_name
 from forebay.settings.ingest import DIGITS
 from forebay.settings.keys import Scalar
 from forebay.settings.own_source import parse_own_source
-from forebay.signals import interrupt_status
 from forebay.state import Home, RunFolder, write_json
-from forebay.state.events import read_events
 from forebay.state.home import read_plan
 from forebay.state.runners import Runner
 from forebay.version import code_version
@@ -69,9 +67,11 @@ def run_pipeline(
         start = time.monotonic()
         try:
             exit_code = _watch(home, run, request, server_options, show)
-        except KeyboardInterrupt as error:
-            events, _ = read_events(run.events)
-            raise interrupted_run(home, summarize(run.run_id, events), events, interrupt_status(error)) from error
+        except (KeyboardInterrupt, Exception) as error:
+            ended = conclude_cut_run(home, run, error, time.monotonic() - start)
+            if ended is None:
+                raise
+            raise ended from error
         return conclude_run(home, run, server_options, exit_code, time.monotonic() - start, show)
 
 
@@ -99,10 +99,14 @@ def _end_leftover_containers(home: Home, runner: Runner) -> None:
         end_left_containers(home)
         return
     last = next(iter(home.list_runs()), None)
-    killed = last is not None and last.plan.is_file() and not last.summary.is_file()
-    if last is not None and killed and _may_have_containers(last):
+    if last is not None and _was_cut(last) and _may_have_containers(last):
         with contextlib.suppress(MachineError):  # a run of processes needs no container engine, which may be gone
             end_left_containers(home)
+
+
+def _was_cut(run: RunFolder) -> bool:
+    """Whether the run did not come to its end, so that something of it may be left."""
+    return run.plan.is_file() and load_summary(run)["state"] not in ("done", "refused")
 
 
 def _may_have_containers(run: RunFolder) -> bool:
