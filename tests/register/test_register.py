@@ -1,5 +1,6 @@
 """Register: one version per bundle, whole or absent, loadable by plain MLflow, and no pickle anywhere."""
 
+import json
 import pickletools
 import shutil
 import signal
@@ -16,7 +17,8 @@ from forebay.contracts.bundles.spec import read_spec
 from forebay.contracts.evaluation import EvaluationResult, read_smoke
 from forebay.errors import ModelError
 from forebay.evaluate import evaluate
-from forebay.register import register
+from forebay.register import register, run_page
+from forebay.register.run_page import NOTE_TAG
 from forebay.settings import EvaluateConfig, RegisterConfig
 from forebay.state import Home, StepLog
 from forebay.state.events import read_events
@@ -88,7 +90,67 @@ def test_tags_and_metrics_join_the_version_to_data_code_run_and_image(
     assert {metric.key: metric.value for metric in model.metrics} == {
         f"test_{key}": pytest.approx(value) for key, value in evaluation.metrics.items()
     }
-    assert client.get_run(version.run_id).data.metrics["test_accuracy"] == evaluation.accuracy["value"]
+    run = client.get_run(version.run_id)
+    assert run.data.metrics["test_accuracy"] == evaluation.accuracy["value"]
+    assert version.description.startswith("- **Accuracy**: **")
+    assert f"/runs/{version.run_id}/artifacts/report/report.html)" in version.description
+    assert "10 classes: 0, 1, 2" in client.get_registered_model("digits").description
+
+
+def test_the_page_of_the_run_has_data_report_numbers_and_note(
+    digits_shards: Path, digits_bundle: Path, evaluation: EvaluationResult, steplog: StepLog
+) -> None:
+    add(digits_shards, digits_bundle, evaluation, steplog)
+    client = tracking.client(steplog.home)
+    run = client.get_run(client.get_model_version("digits", "1").run_id)
+    (given,) = run.inputs.dataset_inputs
+    assert (given.dataset.name, given.dataset.digest) == ("digits", evaluation.data["digest"][:36])
+    tags = {tag.key: tag.value for tag in given.tags}
+    assert tags["mlflow.data.context"] == "training"
+    assert tags["forebay.data_digest"] == evaluation.data["digest"]
+    assert int(tags["forebay.rows_test"]) == evaluation.data["splits"]["test"]
+    assert json.loads(given.dataset.profile)["num_rows"] == 1797
+    assert mlflow.data.get_source(given).to_dict() == {"uri": "/data/digits"}
+    report = mlflow.artifacts.download_artifacts(run_id=run.info.run_id, artifact_path="report/report.html")
+    assert Path(report).read_bytes() == evaluation.report.read_bytes()
+    assert [file.path for file in client.list_artifacts(run.info.run_id, "evaluation")] == [
+        "evaluation/evaluation.json"
+    ]
+    assert run.data.tags[NOTE_TAG].startswith(f"Forebay: **{evaluation.accuracy['value']:.2%}**")
+
+
+def test_a_persons_note_and_description_stay_and_a_large_file_is_left_out(
+    digits_shards: Path, digits_bundle: Path, evaluation: EvaluationResult, steplog: StepLog,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    client = tracking.client(steplog.home)
+    client.create_registered_model("digits", description="mine")
+    run = client.create_run(tracking.experiment_id(client, steplog.home), tags={NOTE_TAG: "look here"})
+    run_id = run.info.run_id
+    monkeypatch.setattr(run_page, "MAX_FILE_BYTES", evaluation.report.stat().st_size - 1)
+    run_page.fill_run_page(client, run, evaluation, steplog)
+    add(digits_shards, digits_bundle, evaluation, steplog)
+    assert client.get_run(run_id).data.tags[NOTE_TAG] == "look here"
+    assert client.get_registered_model("digits").description == "mine"
+    assert "report/report.html" not in [file.path for file in client.list_artifacts(run_id, "report")]
+    assert steplog.events is not None
+    assert "report.html has" in steplog.events.read_text()
+
+
+def test_one_training_under_two_names_is_two_versions_of_one_run(
+    digits_shards: Path, mlflow_home: Home, steplog: StepLog, tmp_path: Path
+) -> None:
+    client = tracking.client(mlflow_home)
+    run_id = client.create_run(tracking.experiment_id(client, mlflow_home)).info.run_id
+    fit_mlp(digits_shards, tmp_path / "bundle", steps=3, mlflow_run_id=run_id)
+    for name in ("first", "second"):
+        settings = EvaluateConfig(min_accuracy=0.0, name=name)
+        add(digits_shards, tmp_path / "bundle", evaluate(
+            digits_shards, tmp_path / "bundle", tmp_path / name, settings, steplog), steplog)  # fmt: skip
+        assert client.get_model_version(name, "1").run_id == run_id
+    run = client.get_run(run_id)
+    assert len(run.inputs.dataset_inputs) == 1
+    assert "and second has no champion yet" in run.data.tags[NOTE_TAG]
 
 
 def test_the_version_belongs_to_the_run_that_trained_it(
@@ -162,7 +224,7 @@ def test_nothing_in_the_registry_is_a_pickle(
     add(digits_shards, digits_bundle, evaluation, steplog)
     files = [path for path in steplog.home.mlflow_artifacts.rglob("*") if path.is_file()]
     assert {"model.json", "weights.safetensors", "MLmodel"} <= {path.name for path in files}
-    assert {path.suffix for path in files} <= {".json", ".yaml", ".txt", ".safetensors", ""}
+    assert {path.suffix for path in files} <= {".json", ".yaml", ".txt", ".safetensors", ".html", ".png", ""}
     for path in files:
         assert not is_pickle(path.read_bytes()), path
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from forebay import registry
+from forebay import registry, tracking
 from forebay.evaluate import evaluate
 from forebay.models import load_bundle
 from forebay.register import register
@@ -31,6 +31,12 @@ def test_a_bundle_travels_to_the_server_and_back_once(
     found = evaluate(digits_shards, digits_bundle, tmp_path / "evaluation", EvaluateConfig(), log)
     assert register(digits_shards, digits_bundle, found.folder, RegisterConfig(), log) == "1"
     assert not home.mlflow_database.exists()
+    client = tracking.client(home)
+    version = client.get_model_version("digits", "1")
+    assert "### How to call it" in version.description
+    paths = [file.path for folder in ("report", "evaluation") for file in client.list_artifacts(version.run_id, folder)]
+    assert {"report/report.html", "evaluation/evaluation.json"} <= set(paths)
+    assert [each.dataset.name for each in client.get_run(version.run_id).inputs.dataset_inputs] == ["digits"]
 
     registry.set_champion(home, "digits", "1")
     bundle = registry.resolve(home, "digits@champion")

@@ -7,8 +7,10 @@ from forebay import tracking
 from forebay.contracts.bundles.digest import bundle_digest, bundle_record
 from forebay.contracts.bundles.spec import check_train_output, read_spec
 from forebay.contracts.evaluation import EvaluationResult
+from forebay.contracts.manifest import SplitManifest
 from forebay.errors import ModelError
-from forebay.register.model_version import EvaluatedBundle, create_version
+from forebay.register.evaluated_bundle import EvaluatedBundle
+from forebay.register.model_version import create_version
 from forebay.register.signed_bundle import bundle_to_register, load_usable_key
 from forebay.registry import find_versions, record_tags, resolve
 from forebay.settings import RegisterConfig
@@ -40,7 +42,8 @@ def register(dataset: Path, model: Path, evaluation: Path, config: RegisterConfi
     key = load_usable_key()
     result = EvaluationResult.read(evaluation)
     check_train_output(model)
-    bundle = EvaluatedBundle(record=bundle_record(model), spec=read_spec(model), evaluation=result)
+    data = SplitManifest.read(dataset)
+    bundle = EvaluatedBundle(record=bundle_record(model), spec=read_spec(model), evaluation=result, data=data)
     _check_evaluated(evaluation, model, bundle)
     client = tracking.client(log.home)
     version = _find_registered(client, bundle, key, log)

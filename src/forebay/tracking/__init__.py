@@ -1,6 +1,7 @@
 """MLflow: where it is, clients of it, and its database in the state folder."""
 
 from forebay.tracking.address import is_used, shown_uri, tracking_uri
+from forebay.tracking.data_input import DataInput, log_data
 from forebay.tracking.database import SCHEMA_REVISION, known_revisions, migrate_database, schema_revision
 from forebay.tracking.mlflow_client import CHAMPION, EXPERIMENT, client, experiment_id
 
@@ -8,10 +9,12 @@ __all__ = [
     "CHAMPION",
     "EXPERIMENT",
     "SCHEMA_REVISION",
+    "DataInput",
     "client",
     "experiment_id",
     "is_used",
     "known_revisions",
+    "log_data",
     "migrate_database",
     "schema_revision",
     "shown_uri",

@@ -10,6 +10,8 @@ MLFLOW_DEFAULTS = {
     # MLflow's client would try them for minutes and then give up, instead of asking the server.
     "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
     "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "false",
+    # Where somebody's uv project is the working folder, its pyproject.toml and uv.lock would be copied into each model.
+    "MLFLOW_UV_AUTO_DETECT": "false",
 }
 
 

@@ -37,11 +37,13 @@ class TrackedRun:
 
     def __init__(
         self, home: Home, training_id: str, name: str, parameters: dict[str, Any], tags: dict[str, str],
-        warn: Callable[[str], None], *, is_member: bool = False, members: Sequence[str] = (),
+        warn: Callable[[str], None], *, data: tracking.DataInput | None = None, is_member: bool = False,
+        members: Sequence[str] = (),
     ) -> None:  # fmt: skip
         """Begin to write.
 
         Args:
+            data: the input of the run.
             is_member: whether it is one of several trainings of a step: it never writes into a run of the step's.
             members: ids of the runs that are to stand below this one.
         """
@@ -52,6 +54,7 @@ class TrackedRun:
         self._home = home
         self._tags = {**tags, TRAINING_TAG: training_id, "mlflow.runName": name}
         self._parameters = parameters
+        self._data = data
         self._warn = warn
         self._owns_run = True  # this class begins the run and ends it
         self._queue: queue.SimpleQueue[EpochRecord | tuple[str, str] | RunStatus] = queue.SimpleQueue()
@@ -84,6 +87,8 @@ class TrackedRun:
         try:
             client = tracking.client(self._home)
             self.run_id = self._open(client)
+            if self._data is not None:
+                tracking.log_data(client, self.run_id, self._data)
             for member in self._members:
                 client.set_tag(member, PARENT_TAG, self.run_id)
             self._write_epochs(client, self.run_id)

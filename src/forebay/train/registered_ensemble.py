@@ -22,6 +22,7 @@ from forebay.models.memory import usable_memory_bytes
 from forebay.settings import TrainConfig
 from forebay.settings.ensembles import VersionReference, parse_versions
 from forebay.state import StepLog, read_json, seal, write_json
+from forebay.tracking import DataInput
 from forebay.train.checkpoints.checkpoint import checkpoint_key
 from forebay.train.mlflow_run import TrackedRun
 from forebay.train.result import TrainResult
@@ -172,6 +173,7 @@ def _track(spec: ModelSpec, data: SplitManifest, code: str, timeouts: TrainTimeo
         parameters={**spec.training, "data_digest": data.data_digest, "split_digest": data.digest},
         tags={"forebay.code_version": code, "forebay.data": data.name, "forebay.members": versions},
         warn=log.warn,
+        data=DataInput(data=data, context="evaluation"),  # nothing is trained on it
     )
     return run.finish("FINISHED", timeouts.mlflow_at_end_s)
 

@@ -15,6 +15,7 @@ from forebay.object_store import SHORT_TIMEOUTS, ObjectFolder
 from forebay.settings.cluster_environment import CHECKPOINT_STORE
 from forebay.signals import StopRequest, StopTimeouts, stop_request
 from forebay.state import StepLog
+from forebay.tracking import DataInput
 from forebay.train.checkpoints.checkpoint import Checkpoint
 from forebay.train.checkpoints.checkpoint_store import CheckpointStore
 from forebay.train.checkpoints.remote_checkpoints import RemoteCheckpoints
@@ -156,6 +157,7 @@ class TrainingSession:
             parameters=plan.mlflow_parameters,
             tags=plan.mlflow_tags,
             warn=self.log.warn,
+            data=DataInput(data=plan.data),
             is_member=plan.member.count > 1,
         )
 

@@ -9,6 +9,7 @@ from forebay.settings import TrainConfig
 from forebay.settings.cluster_only import check_local_settings
 from forebay.signals import StopTimeouts, stop_request
 from forebay.state import Home, StepLog
+from forebay.tracking import DataInput
 from forebay.train.checkpoints.checkpoint import checkpoint_key
 from forebay.train.first_weights import find_first_weights
 from forebay.train.loop.callbacks import TrainingCallbacks
@@ -102,6 +103,7 @@ def _group_runs(members: list[TrainedNetwork], timeouts: TrainTimeouts, log: Ste
         parameters={**plan.mlflow_parameters, "members": len(members)},
         tags=plan.mlflow_tags,
         warn=log.warn,
+        data=DataInput(data=plan.data),
         members=[member.mlflow_run_id for member in members if member.mlflow_run_id],
     )
     return run.finish("FINISHED", timeouts.mlflow_at_end_s)

@@ -1,0 +1,46 @@
+"""The part of a model card that says what the model is not good for. Pure functions."""
+
+from forebay.contracts.evaluation import EvaluationResult
+from forebay.register.evaluated_bundle import EvaluatedBundle
+from forebay.register.markdown import bullets, escape
+from forebay.text import join_names
+
+LARGE_ERROR = 0.05  # of calibration, from which a probability should not be read as one
+
+
+def limits_section(bundle: EvaluatedBundle) -> str:
+    """Over-fitting, calibration, what nobody judged, and what holds for every classifier."""
+    evaluation = bundle.evaluation
+    sentences = [
+        _overfitting(evaluation),
+        _calibration(evaluation, getattr(bundle.spec, "temperature", 1.0)),
+        *_unjudged(evaluation),
+        "It answers every image with one of its classes, also an image that shows none of them.",
+        "The interval is about images like the held-out ones, not about another camera or another place.",
+    ]
+    return f"### Limits\n\n{bullets(sentences)}"
+
+
+def _overfitting(evaluation: EvaluationResult) -> str:
+    if evaluation.overfitting:
+        return escape(evaluation.overfitting, 500)
+    if evaluation.train_accuracy is None:
+        return "There are no training curves, so nothing tells whether it over-fits."
+    return f"No over-fitting was found: {evaluation.train_accuracy:.1%} of the training images are right."
+
+
+def _calibration(evaluation: EvaluationResult, temperature: float) -> str:
+    error = evaluation.metrics["calibration_error"]
+    text = f"Calibration: confidence and accuracy differ by {error:.1%} on average."
+    if error >= LARGE_ERROR:
+        text += " Of answers with a probability of 90%, another share than 90% may be right."
+    if temperature != 1.0:
+        text += (
+            f" The probabilities are of logits divided by {temperature:.3g}, a temperature of the validation images."
+        )
+    return text
+
+
+def _unjudged(evaluation: EvaluationResult) -> list[str]:
+    names = [escape(row["name"], 40) for row in evaluation.per_class if not row["support"]]
+    return [f"Not judged, for want of held-out images: {join_names(names, 5)}."] if names else []
