@@ -87,6 +87,24 @@ def test_predictions_and_smoke_rows_are_the_models_answers(
     np.testing.assert_allclose(probabilities, expected[: len(images)], atol=1e-6)
 
 
+def test_the_calibration_error_stands_beside_that_without_the_temperature(
+    digits_shards: Path, digits_bundle: Path, steplog: StepLog, tmp_path: Path
+) -> None:
+    before = run(digits_shards, digits_bundle, steplog)
+    shutil.copytree(digits_bundle, tmp_path / "cold")
+    write_spec(tmp_path / "cold", replace(read_spec(digits_bundle), temperature=2.5))
+    seal(tmp_path / "cold")
+    found = run(digits_shards, tmp_path / "cold", steplog, out="cold")
+    error, without = found.metrics["calibration_error"], found.metrics["calibration_error_before"]
+    assert without == pytest.approx(before.metrics["calibration_error"], abs=1e-4)
+    assert error > 2 * without
+    assert (found.model["temperature"], before.model["temperature"]) == (2.5, 1)
+    assert found.accuracy == before.accuracy
+    text = f"Temperature: 2.5, fitted on validation rows. Expected calibration error {without:.1%} without, {error:.1%}"
+    assert text in found.report.read_text()
+    assert "Temperature: 1. Expected calibration error" in before.report.read_text()
+
+
 def test_without_a_champion_the_minimum_alone_decides(
     digits_shards: Path, poor_digits_bundle: Path, steplog: StepLog
 ) -> None:

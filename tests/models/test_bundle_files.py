@@ -71,6 +71,21 @@ def test_every_family_comes_back_with_the_same_answers(
     assert np.allclose(answer.sum(1), 1, atol=1e-5)
 
 
+def test_a_temperature_divides_the_logits_and_a_bundle_without_one_answers_as_before(tmp_path: Path) -> None:
+    save(tmp_path)
+    images = random_images(40)
+    before, logits = load_bundle(tmp_path).predict(images), load_bundle(tmp_path).logits(images)
+    older = read_json(tmp_path / SPEC)
+    assert older.pop("temperature") == 1
+    write_json(tmp_path / SPEC, older)
+    assert load_bundle(tmp_path).predict(images).tobytes() == before.tobytes()
+    write_json(tmp_path / SPEC, {**older, "temperature": 0.5})
+    found = load_bundle(tmp_path)
+    assert np.allclose(found.predict(images), torch.softmax(torch.tensor(logits) / 0.5, 1).numpy(), atol=1e-6)
+    assert found.predict(images).argmax(1).tolist() == before.argmax(1).tolist()
+    assert not found.spec.predicts_like(ModelSpec(**older))
+
+
 def test_the_same_weights_give_the_same_file(tmp_path: Path) -> None:
     save(tmp_path / "one")
     save(tmp_path / "two")

@@ -67,6 +67,19 @@ def test_it_answers_the_mean_of_what_its_members_answer_alone_bit_for_bit(ensemb
     assert load_bundle(ensemble).predict(images(0)).shape == (0, 3)
 
 
+def test_each_member_keeps_its_temperature(singles: list[Path], tmp_path: Path) -> None:
+    save_single(tmp_path / "sharp", 1, temperature=0.5)
+    save_ensemble(tmp_path / "both", [singles[0], tmp_path / "sharp"])
+    alone = [load_bundle(folder).predict(images()) for folder in (singles[0], tmp_path / "sharp")]
+    assert (
+        load_bundle(tmp_path / "both").predict(images()).tobytes() == ((alone[0] + alone[1]) / np.float32(2)).tobytes()
+    )
+    facts = json.loads((tmp_path / "both" / SPEC).read_text())
+    (tmp_path / "both" / SPEC).write_text(json.dumps({**facts, "temperature": 0.5}))
+    with pytest.raises(ModelError, match="temperature must be 1 in an ensemble: each member has its own"):
+        load_bundle(tmp_path / "both")
+
+
 def test_its_spec_comes_back_and_names_each_network(ensemble: Path, singles: list[Path]) -> None:
     spec = read_spec(ensemble)
     assert (spec.architecture, spec.options) == ("ensemble", {})

@@ -46,6 +46,7 @@ FIELDS: dict[str, list[Any]] = {  # fields of model.json, with values that must 
     "lineage": ["x", {"code_version": ["x"]}],
     "fit": ["zoom", None],
     "bits": ["16", 9],
+    "temperature": [0, -1, 1e-9, 1e9, BIG, "1", True, None, [1]],
     "task": ["text-generation"],
     "format": [2, "1", True],
     "__class__": ["forebay.errors.ModelError"],

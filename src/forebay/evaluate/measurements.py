@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from forebay.contracts.calibration import ERROR
 from forebay.contracts.wilson import wilson_interval
 from forebay.evaluate import metrics
 
@@ -58,7 +59,7 @@ def measure_classifier(
         "accuracy_high": high,
         **_macro(confusion),
         **_areas(micro, class_rocs),
-        "calibration_error": metrics.expected_calibration_error(bins),
+        ERROR: metrics.expected_calibration_error(bins),
         "log_loss": metrics.log_loss(labels, scores),
         "rows": float(len(labels)),
     }
@@ -71,6 +72,12 @@ def measure_classifier(
         macro_roc=_rounded(*metrics.macro_roc(class_rocs)),
         calibration=[asdict(each) for each in bins],
     )
+
+
+def calibration_error(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> float:
+    """The expected calibration error of N answers, N at least 1."""
+    bins = metrics.calibration_bins(probabilities.argmax(axis=1) == labels, probabilities.max(axis=1))
+    return metrics.expected_calibration_error(bins)
 
 
 def _macro(confusion: NDArray[np.int64]) -> dict[str, float]:

@@ -70,10 +70,17 @@ class EnsembleComparison:
         }
 
 
-def predict_with_members(
-    classifier: "Classifier", test: DatasetSplit, confidence: float, log: StepLog
-) -> tuple[NDArray[np.float32], EnsembleComparison | None]:
-    """The probabilities of every row, float32 N x K, and for an ensemble what it gains.
+@dataclass(frozen=True, kw_only=True)
+class TestAnswers:
+    """What a model answers to the N test rows."""
+
+    probabilities: NDArray[np.float32]  # N x K
+    untempered: NDArray[np.float64] | None  # the same without temperatures; None where they are all 1
+    gain: EnsembleComparison | None  # of an ensemble
+
+
+def predict_with_members(classifier: "Classifier", test: DatasetSplit, confidence: float, log: StepLog) -> TestAnswers:
+    """The answer to every row, and for an ensemble what it gains.
 
     Args:
         classifier: the model.
@@ -87,15 +94,22 @@ def predict_with_members(
     from forebay.models.classifier import EnsembleClassifier, mean_probabilities
 
     if not isinstance(classifier, EnsembleClassifier):
-        return predict(classifier, test, log), None
+        probabilities = predict(classifier, test, log)
+        temperature = classifier.spec.temperature
+        before = without_temperature(probabilities, temperature) if temperature != 1 else None
+        return TestAnswers(probabilities=probabilities, untempered=before, gain=None)
     scores: list[MemberScore] = []
     right: list[NDArray[np.bool_]] = []
     names = member_names(classifier.spec)
+    has_temperature = any(member.spec.temperature != 1 for member in classifier.members)
+    untempered = np.zeros((len(test), len(classifier.spec.classes)) if has_temperature else 0)
 
     def answer(number: int) -> NDArray[np.float32]:
         member = classifier.members[number]
         answers = predict(member, test, log, part=(number, len(names)))
         right.append(answers.argmax(axis=1) == test.labels)
+        if has_temperature:
+            untempered[:] += without_temperature(answers, member.spec.temperature) / len(names)
         scores.append(
             MemberScore(
                 name=names[number],
@@ -110,7 +124,15 @@ def predict_with_members(
 
     probabilities = mean_probabilities(answer(number) for number in range(len(names)))
     is_right = probabilities.argmax(axis=1) == test.labels
-    return probabilities, compare_with_best(scores, right, is_right, confidence)
+    gain = compare_with_best(scores, right, is_right, confidence)
+    return TestAnswers(probabilities=probabilities, untempered=untempered if has_temperature else None, gain=gain)
+
+
+def without_temperature(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float64]:
+    """The softmax of logits (N x K) from the softmax of the logits divided by a temperature."""
+    powers = probabilities.astype(np.float64) ** temperature
+    result: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
+    return result
 
 
 def _cpu_ms(member: "Classifier", images_NHWC: NDArray[np.uint8]) -> float:

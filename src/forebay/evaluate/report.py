@@ -8,6 +8,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from forebay.contracts.calibration import describe_temperature
 from forebay.contracts.class_names import class_list
 from forebay.contracts.evaluation import EvaluationResult
 from forebay.contracts.overfitting import Curves, read_curves
@@ -74,11 +75,17 @@ def write_report(
         per_class=_per_class(evaluation),
         roc_chart=_roc_chart(evaluation),
         calibration_chart=reliability_chart([CalibrationBin(**each) for each in evaluation.calibration], "Calibration"),
+        calibration_note=_calibration_note(evaluation),
         mistakes=worst_mistakes(test, probabilities, evaluation.classes),
         wrong_rows=int((probabilities.argmax(axis=1) != test.labels).sum()),
         provenance=provenance(evaluation, run_id),
     )
     write_bytes(evaluation.report, html.encode())
+
+
+def _calibration_note(evaluation: EvaluationResult) -> str:
+    found, rows = evaluation.model["temperature"], evaluation.model["validation_rows"]
+    return describe_temperature(found if isinstance(found, list) else [found], rows, evaluation.metrics)
 
 
 def history_charts(history: Curves) -> list[Markup]:

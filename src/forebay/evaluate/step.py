@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from forebay.contracts.bundles.digest import bundle_record
 from forebay.contracts.bundles.spec import ModelSpec, check_train_output
+from forebay.contracts.calibration import ERROR_BEFORE
 from forebay.contracts.evaluation import PASSED, PREDICTIONS, REFUSED, EvaluationResult, write_smoke
 from forebay.contracts.holdout import HASH
 from forebay.contracts.manifest import SplitManifest
@@ -26,8 +27,8 @@ from forebay.contracts.shards import DatasetSplit, open_split
 from forebay.errors import DataError, ModelError
 from forebay.evaluate.comparison import held_out_for
 from forebay.evaluate.decide import Candidate, decide
-from forebay.evaluate.measurements import measure_classifier
-from forebay.evaluate.members import predict_with_members
+from forebay.evaluate.measurements import ClassifierMeasurements, calibration_error, measure_classifier
+from forebay.evaluate.members import TestAnswers, predict_with_members
 from forebay.evaluate.report import write_report
 from forebay.settings import AUTO, EvaluateConfig
 from forebay.state import StepLog, empty_folder, seal
@@ -59,12 +60,12 @@ def evaluate(dataset: Path, model: Path, out: Path, config: EvaluateConfig, log:
     _check_input(classifier.spec, data)
     test = _held_out(open_split(dataset, data, "test"), classifier.spec, data, log)
     empty_folder(out)
-    probabilities, gain = predict_with_members(classifier, test, config.confidence, log)
+    answers = predict_with_members(classifier, test, config.confidence, log)
+    probabilities, gain = answers.probabilities, answers.gain
     resolved = replace(config, name=data.name if config.name == AUTO else config.name)
     is_right = probabilities.argmax(axis=1) == test.labels
     decision = decide(_candidate(resolved.name, classifier.spec, data, test, is_right), resolved, log)
-    measured = measure_classifier(test.labels, probabilities, data.classes, config.confidence)
-    measured.metrics.update(gain.metrics if gain else {})
+    measured = _measure(test, answers, data, config)
     curves = first_network(read_curves(model))
     evaluation = EvaluationResult(
         folder=out, name=resolved.name, decision=PASSED if decision.passed else REFUSED, gate=decision.as_dict(),
@@ -82,6 +83,16 @@ def evaluate(dataset: Path, model: Path, out: Path, config: EvaluateConfig, log:
     return evaluation
 
 
+def _measure(
+    test: DatasetSplit, answers: TestAnswers, data: SplitManifest, config: EvaluateConfig
+) -> ClassifierMeasurements:
+    measured = measure_classifier(test.labels, answers.probabilities, data.classes, config.confidence)
+    measured.metrics.update(answers.gain.metrics if answers.gain else {})
+    if answers.untempered is not None:
+        measured.metrics[ERROR_BEFORE] = calibration_error(test.labels, answers.untempered)
+    return measured
+
+
 def _candidate(
     name: str, spec: ModelSpec, data: SplitManifest, test: DatasetSplit, is_right: NDArray[np.bool_]
 ) -> Candidate:
@@ -90,15 +101,20 @@ def _candidate(
 
 def _overfitting(curves: Curves, spec: ModelSpec, accuracy: dict[str, Any], log: StepLog) -> str | None:
     """What the training's own validation rows say, else what the held-out rows do; train has told of the first."""
-    splits = spec.data.get("splits")
-    validation_rows = splits.get("validation") if isinstance(splits, dict) else None
-    found = find_overfitting(curves, spec.training, validation_rows if isinstance(validation_rows, int) else 0)
+    found = find_overfitting(curves, spec.training, _validation_rows(spec))
     if found:
         return found.text
     found = find_held_out_gap(curves, spec.training, accuracy["value"], accuracy["rows"])
     if found:
         log.warn(found.text)
     return found.text if found else None
+
+
+def _validation_rows(spec: ModelSpec) -> int:
+    """Of the model's own training; 0 where the bundle does not say."""
+    splits = spec.data.get("splits")
+    rows = splits.get("validation") if isinstance(splits, dict) else None
+    return rows if isinstance(rows, int) else 0
 
 
 def _check_input(spec: ModelSpec, data: SplitManifest) -> None:
@@ -141,7 +157,12 @@ def _model_facts(spec: ModelSpec) -> dict[str, Any]:
         "library", "library_version", "architecture", "options", "weights_sha256", "training", "lineage", "height",
         "width", "channels",
     )  # fmt: skip
-    return {key: getattr(spec, key) for key in kept}
+    temperatures = [network.temperature for network in spec.networks]
+    return {
+        **{key: getattr(spec, key) for key in kept},
+        "temperature": temperatures if spec.members else temperatures[0],
+        "validation_rows": _validation_rows(spec),
+    }
 
 
 def _data_facts(data: SplitManifest) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """A trained model that answers from stored pixels."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import torch
@@ -67,19 +67,29 @@ class NetworkClassifier(Classifier):
         return sum(parameter.numel() for parameter in self._network.parameters())
 
     def _predict(self, images_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
-        rows = rows_per_pass(*self.spec.largest_size)
-        probabilities = np.empty((len(images_NHWC), len(self.spec.classes)), np.float32)
-        for start in range(0, len(images_NHWC), rows):
-            batch = np.ascontiguousarray(images_NHWC[start : start + rows])
-            probabilities[start : start + rows] = self._probabilities(torch.tensor(batch)).numpy()
-        return probabilities
+        return self._in_passes(images_NHWC, self._probabilities)
 
-    @torch.inference_mode()
+    def logits(self, images_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """What the network gives, before temperature and softmax; images as for `predict`, float32 (N, K)."""
+        return self._in_passes(images_NHWC, self._logits)
+
+    def _in_passes(self, images_NHWC: NDArray[np.uint8], answer: Callable[[Tensor], Tensor]) -> NDArray[np.float32]:
+        rows = rows_per_pass(*self.spec.largest_size)
+        answers = np.empty((len(images_NHWC), len(self.spec.classes)), np.float32)
+        with torch.inference_mode():
+            for start in range(0, len(images_NHWC), rows):
+                batch = np.ascontiguousarray(images_NHWC[start : start + rows])
+                answers[start : start + rows] = answer(torch.tensor(batch)).numpy()
+        return answers
+
     def _probabilities(self, images_NHWC: Tensor) -> Tensor:
+        return softmax(self._logits(images_NHWC), self.spec.temperature)
+
+    def _logits(self, images_NHWC: Tensor) -> Tensor:
         spec = self.spec
         images = standardize(images_NHWC.permute(0, 3, 1, 2), spec.mean, spec.std)
-        images = resize(images, spec.resize, spec.interpolation)
-        return torch.softmax(self._network(images), dim=1)
+        logits: Tensor = self._network(resize(images, spec.resize, spec.interpolation))
+        return logits
 
 
 class GraphClassifier(NetworkClassifier):
@@ -137,6 +147,13 @@ def mean_probabilities(answers: Iterable[NDArray[np.float32]]) -> NDArray[np.flo
     for answer in answers:
         total, count = total + answer if count else answer, count + 1
     return total / np.float32(count)
+
+
+def softmax(logits: Tensor, temperature: float) -> Tensor:
+    """The probabilities of logits (N, K) that are divided by a temperature; their order is that of the logits."""
+    if temperature != 1:  # differences first: two logits that differ must not become one number
+        logits = (logits - logits.amax(dim=1, keepdim=True)) / temperature
+    return torch.softmax(logits, dim=1)
 
 
 def rows_per_pass(height: int, width: int) -> int:

@@ -1,19 +1,25 @@
 """What the train step writes: the bundle, the training curves and a few example rows."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
+
+from torch import nn
 
 from forebay.contracts.bundles.ensemble_spec import ensemble_spec
 from forebay.contracts.bundles.examples import example_rows, write_examples
 from forebay.contracts.bundles.spec import HISTORY, ModelSpec
-from forebay.models import save_bundle
+from forebay.contracts.calibration import FEWEST_ROWS
+from forebay.models import build, save_bundle
 from forebay.models.architectures import library_version
-from forebay.models.bundle_files import ensemble_weights, save_graph_bundle
+from forebay.models.bundle_files import ensemble_weights, graph_shape, save_graph_bundle
+from forebay.models.classifier import GraphClassifier, NetworkClassifier
+from forebay.models.graph.session import load_graph_bytes
 from forebay.models.weights import check_finite, load_weights
 from forebay.settings.own_model import architecture_of, own_model
 from forebay.state import seal, write_json
+from forebay.train.calibration import validation_temperature
 from forebay.train.export_network import export_trained
 from forebay.train.own_network import OwnNetwork
 from forebay.train.session import TrainedNetwork
@@ -34,9 +40,10 @@ def write_outputs(members: Sequence[TrainedNetwork], mlflow_run_id: str | None, 
     """
     only = members[0]
     if only.plan.own_network:
-        spec = save_graph_bundle(out, _network_spec(only, mlflow_run_id), _graph(only, only.plan.own_network))
+        graph = _graph(only, only.plan.own_network)
+        spec = save_graph_bundle(out, _calibrated_spec(only, mlflow_run_id, graph), graph)
     elif len(members) == 1:
-        spec = save_bundle(out, _network_spec(only, mlflow_run_id), only.weights)
+        spec = save_bundle(out, _calibrated_spec(only, mlflow_run_id), only.weights)
     else:
         weights = ensemble_weights([member.weights for member in members])
         spec = save_bundle(out, _ensemble_spec(members, mlflow_run_id), weights)
@@ -54,6 +61,27 @@ def _graph(trained: TrainedNetwork, own: OwnNetwork) -> bytes:
     check_finite(dict(network.named_parameters()), own.name)  # a buffer may hold infinity, such as a mask
     with torch_threads(trained.plan.settings.threads):
         return export_trained(trained.plan, own, network, is_trained=True)
+
+
+def _calibrated_spec(trained: TrainedNetwork, mlflow_run_id: str | None, graph: bytes = b"") -> ModelSpec:
+    """The spec of a network with the temperature of what a server will run: the graph, where there is one."""
+    spec, threads = _network_spec(trained, mlflow_run_id), trained.plan.settings.threads
+    if trained.plan.data.splits["validation"] < FEWEST_ROWS:
+        return spec
+    with torch_threads(threads):
+        classifier: NetworkClassifier
+        if graph:
+            classifier = GraphClassifier(spec, load_graph_bytes(graph, graph_shape(spec), threads))
+        else:
+            classifier = NetworkClassifier(spec, _rebuilt(spec, trained))
+        return replace(spec, temperature=validation_temperature(classifier, trained.plan.open_split("validation")))
+
+
+def _rebuilt(spec: ModelSpec, trained: TrainedNetwork) -> nn.Module:
+    shape = (spec.channels, *spec.network_size, len(spec.classes))
+    network = build(spec.architecture, spec.options, *shape, library=spec.library)
+    load_weights(network, trained.weights)
+    return network
 
 
 def _network_spec(trained: TrainedNetwork, mlflow_run_id: str | None) -> ModelSpec:
@@ -77,7 +105,7 @@ def _network_spec(trained: TrainedNetwork, mlflow_run_id: str | None) -> ModelSp
 
 def _ensemble_spec(members: Sequence[TrainedNetwork], mlflow_run_id: str | None) -> ModelSpec:
     seeds = [member.plan.settings.seed for member in members]
-    models = {f"seed {seed}": _network_spec(member, None) for seed, member in zip(seeds, members, strict=True)}
+    models = {f"seed {seed}": _calibrated_spec(member, None) for seed, member in zip(seeds, members, strict=True)}
     first = next(iter(models.values()))
     origins = [
         {"name": name, "mlflow_run_id": member.mlflow_run_id} for name, member in zip(models, members, strict=True)

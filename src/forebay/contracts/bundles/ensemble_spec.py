@@ -47,7 +47,7 @@ def ensemble_spec(
     return replace(
         first, library=FOREBAY, library_version="", architecture=ENSEMBLE, options={},
         classes=list(classes), members=members, weights_sha256="",
-        mean=[0.0 for _ in channels], std=[1.0 for _ in channels],  # each member has its own
+        mean=[0.0 for _ in channels], std=[1.0 for _ in channels], temperature=1.0,  # each member has its own
         training=training, data=data, lineage=lineage,
     )  # fmt: skip
 

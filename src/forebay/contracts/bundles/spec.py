@@ -47,6 +47,7 @@ class ModelSpec:
     bits: int = FULL_BITS  # ingest.bits as resolved, which the server follows too
     resize: list[int] | None = None  # height and width that the network sees; None where it takes the images as stored
     interpolation: str = BILINEAR  # how the images are brought to that size
+    temperature: float = 1.0  # divides the logits before softmax; an older bundle has none
     library: str = ""  # who makes the network; an older bundle names none and has ours or torchvision's
     library_version: str = ""  # with which it was trained; another one is used where the weights still fit
     task: str = TASK

@@ -18,8 +18,9 @@ MAX_WORD_CHARACTERS = 255  # in names, digests and the like
 ENSEMBLE = "ensemble"  # the architecture of a model whose answer is the mean of several networks
 MEMBERS = (2, MOST_MEMBERS)  # fewest and most networks of an ensemble
 NETWORK_FIELDS = (  # what each member of an ensemble has of its own
-    "library", "library_version", "architecture", "options", "mean", "std", "resize", "interpolation",
+    "library", "library_version", "architecture", "options", "mean", "std", "resize", "interpolation", "temperature",
 )  # fmt: skip
+TEMPERATURES = (0.05, 20.0)  # least and most; beyond them every answer is one class, or none
 COLUMNS = "columns"  # of a member with other order of classes: for each class of the ensemble, the member's own column
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _ROW = re.compile(r"[0-9a-f]{16}")
@@ -80,6 +81,8 @@ def _check_members(values: Mapping[str, Any]) -> None:
         raise ValueError(f"architecture must be {ENSEMBLE} where there are members, and only there")
     if is_ensemble and values["options"]:
         raise ValueError(f"options must be empty in an {ENSEMBLE}: each member has its own")
+    if is_ensemble and values.get("temperature", 1.0) != 1:
+        raise ValueError(f"temperature must be 1 in an {ENSEMBLE}: each member has its own")
     for index, member in enumerate(members):
         try:
             _check_member(member, values)
@@ -172,6 +175,12 @@ def _fraction(value: Any) -> str:
     return "" if _is_number(value) and 0 <= value <= 1 else f"must be a number from 0 to 1, is {value!r:.100}"
 
 
+def _temperature(value: Any) -> str:
+    least, most = TEMPERATURES
+    right = _is_number(value) and least <= value <= most
+    return "" if right else f"must be a number from {least:g} to {most:g}, is {value!r:.100}"
+
+
 def _size(value: Any) -> str:
     if value is None:
         return ""
@@ -252,6 +261,7 @@ _OPTIONAL: dict[str, FieldRule] = {
     "bits": _one_of(*BIT_DEPTHS),
     "resize": _size,
     "interpolation": _one_of(*INTERPOLATIONS),
+    "temperature": _temperature,
     "library": _one_of(*LIBRARIES, ONNX),
     "library_version": _word,
     "task": _one_of(TASK),
