@@ -1,6 +1,6 @@
 """This machine as a backend: the compiled pipeline runs here, and a server of the state folder serves the models."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from forebay.backend.check import CheckResult
@@ -8,6 +8,7 @@ from forebay.backend.protocol import BackendStatus, RolledBack, RunRequest, Show
 from forebay.backend.summary import StepFailedError, Summary
 from forebay.local.server.deploy_target import LocalServer
 from forebay.local.server.launch import ServerOptions
+from forebay.settings.keys import Scalar
 from forebay.state import Home
 
 DEFAULT_SERVER_OPTIONS = ServerOptions("127.0.0.1", 8090, "process")
@@ -34,16 +35,25 @@ class LocalBackend(LocalServer):
             LockHeldError: another run holds the state folder.
             EndedBySignalError: Ctrl-C, or a signal that ends like it.
         """
+        from forebay.local.runs.run import run_pipeline
+
+        self.check_before_run(request.settings)
+        return run_pipeline(self.home, request, self.server_options, show)
+
+    def check_before_run(self, settings: Mapping[str, Scalar]) -> None:
+        """The quick checks of machine, logins and data, before anything is started.
+
+        Raises:
+            ConfigError, MachineError: what would stop a run.
+        """
         from forebay.local.checks.mlflow_login import check_mlflow_login
         from forebay.local.checks.preflight import check_before_run
         from forebay.local.checks.s3_access import check_checkpoint_store, check_data_source
-        from forebay.local.runs.run import run_pipeline
 
         check_before_run(self.home, self.server_options)
         check_mlflow_login(self.home)
-        check_data_source(str(request.settings.get("ingest.data", "")))
+        check_data_source(str(settings.get("ingest.data", "")))
         check_checkpoint_store()
-        return run_pipeline(self.home, request, self.server_options, show)
 
     def follow(self, run_id: str, show: ShowEvent) -> Summary:
         """As `Backend.follow`, for a run of another process, which may have been interrupted or killed."""

@@ -62,6 +62,11 @@ class RunFolder:
         return self.folder / "report.html"
 
     @property
+    def outputs(self) -> Path:
+        """Paths of what a part of the pipeline made, by name, where a command asked for that part."""
+        return self.folder / "outputs.json"
+
+    @property
     def serving_request(self) -> Path:
         """Written by the deploy step: which model to serve."""
         return self.folder / "serving-request.json"
@@ -178,6 +183,11 @@ class Home:
     def command_log(self) -> Path:
         """What libraries printed during the last `forebay ingest`, `train` or `evaluate`."""
         return self.root / "command.log"
+
+    @property
+    def tuning(self) -> Path:
+        """The studies of `forebay tune`, one folder each."""
+        return self.root / "tuning"
 
     @property
     def runs(self) -> Path:

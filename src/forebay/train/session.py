@@ -25,6 +25,7 @@ from forebay.train.loop.history import EpochRecord
 from forebay.train.loop.training_loop import TrainingInterrupt, TrainingLoop
 from forebay.train.loop.training_state import TrainingState, initial_state
 from forebay.train.mlflow_run import OVERFITTING_TAG, TrackedRun
+from forebay.train.observer import ObservedEpoch, TrainingEndedError, TrainingObserver
 from forebay.train.overfitting_watch import OverfittingWatch
 from forebay.train.plan.training_plan import TrainingPlan
 from forebay.train.process_group import ProcessGroup
@@ -109,18 +110,21 @@ class TrainingSession:
     group: ProcessGroup
     timeouts: TrainTimeouts
     log: StepLog
+    observer: TrainingObserver | None = None
 
     def run(self) -> TrainedNetwork:
         """Train to the end.
 
         Raises:
             SystemExit: a stop was requested; a checkpoint is written.
+            TrainingEndedError: the observer ended it; a checkpoint is written.
         """
         plan = self.plan
         tracked = self._begin_mlflow_run()
         try:
             with stop_request(StopTimeouts()) as stop, explained_errors(plan):
                 loop = prepare_loop(plan, self.group, lambda: self.checkpoints.load(self.log.warn))
+                loop.keeps_logits = self.observer is not None
                 for record in loop.state.history:
                     tracked.log_epoch(record)  # an epoch that the run has already is not written again
                 stop.before_forced_exit = lambda: self._save_before_exit(loop, tracked, stop)
@@ -129,7 +133,7 @@ class TrainingSession:
         except TrainingInterrupt:
             self.checkpoints.flush(self.timeouts.upload_on_stop_s)
             tracked.finish("KILLED", stop.seconds_left())
-            raise SystemExit(stop.exit_status) from None
+            raise (SystemExit(stop.exit_status) if stop else TrainingEndedError()) from None
         except BaseException:
             tracked.finish("FAILED", self.timeouts.mlflow_on_failure_s)
             raise
@@ -155,7 +159,7 @@ class TrainingSession:
             self.checkpoints.training_id(self.log.warn),
             name=f"{plan.mlflow_name} {plan.member.label}".strip(),
             parameters=plan.mlflow_parameters,
-            tags=plan.mlflow_tags,
+            tags=plan.mlflow_tags | dict(self.observer.mlflow_tags if self.observer else {}),
             warn=self.log.warn,
             data=DataInput(data=plan.data),
             is_member=plan.member.count > 1,
@@ -181,14 +185,21 @@ class TrainingSession:
             measures = {**record.measures(), **self.plan.member.measures}
             self.log.epoch(record.epoch, self.plan.settings.epochs, measures, is_last=state.finished)
             watch.look(state, self.log.warn)
+            self._observe(record, loop)
 
         return TrainingCallbacks(
             on_step=lambda done, total: self._show_step(done, total, loop.measures),
             on_epoch_end=on_epoch_end,
             save_checkpoint=save_checkpoint,
             is_checkpoint_due=lambda: time.monotonic() - last >= self.plan.checkpoint_s,
-            should_stop=stop.acknowledge,
+            should_stop=lambda: stop.acknowledge() or (self.observer is not None and self.observer.should_end()),
         )
+
+    def _observe(self, record: EpochRecord, loop: TrainingLoop) -> None:
+        """Tell the observer of an epoch that has validation rows."""
+        if self.observer and loop.validation_logits is not None:
+            logits, labels = loop.validation_logits.numpy(), loop.validation.labels
+            self.observer.on_epoch(ObservedEpoch(record, self.plan.settings.epochs, logits, labels))
 
     def _show_step(self, done: int, total: int, measures: Callable[[], dict[str, float]]) -> None:
         """Show how far the step is, over all networks that it trains."""

@@ -16,6 +16,7 @@ from forebay.train.loop.callbacks import TrainingCallbacks
 from forebay.train.loop.history import final_metrics, mean_metrics
 from forebay.train.loop.training_loop import TrainingInterrupt
 from forebay.train.mlflow_run import TrackedRun
+from forebay.train.observer import TrainingObserver
 from forebay.train.outputs import write_outputs
 from forebay.train.own_network import OwnNetwork
 from forebay.train.plan.fine_tuning import FirstWeights
@@ -40,6 +41,7 @@ def fit(
     group: ProcessGroup = SINGLE_PROCESS,
     executor: TrainExecutor | None = None,
     timeouts: TrainTimeouts = TrainTimeouts(),  # noqa: B008 - frozen
+    observer: TrainingObserver | None = None,
 ) -> TrainResult:
     """Train a network on a prepared dataset, or several that answer together, and write the bundle.
 
@@ -55,12 +57,14 @@ def fit(
         group: the processes that train together, of which this is rank 0; the others call `train_other_rank`.
         executor: trains where `train.nodes` is above 1; None where only this machine can train.
         timeouts: how long to wait for the checkpoint store and for MLflow.
+        observer: is told of every epoch of a training in this process, and may end it.
 
     Raises:
         DataError: nothing can be learned from the rows.
         TrainError, ModelError, UserCodeError: settings, data, code and machine do not fit, or the loss is no number.
         LockHeldError: the same training runs already.
         SystemExit: SIGTERM or SIGINT arrived; a checkpoint is written.
+        TrainingEndedError: the observer ended the training; a checkpoint is written.
     """
     if config.ensemble:
         return assemble(dataset, out, config, log, timeouts)
@@ -69,8 +73,8 @@ def fit(
             check_local_settings({"train.nodes": config.nodes})
         else:
             return executor.train(dataset, out, config, log)
-    plans = _plans(dataset, config, group, log.home, log.warn)
-    members = [_run_session(plan, group, timeouts, log) for plan in plans]
+    plans = plan_trainings(dataset, config, group, log.home, log.warn)
+    members = [_run_session(plan, group, timeouts, log, observer) for plan in plans]
     mlflow_run_id = members[0].mlflow_run_id if len(members) == 1 else _group_runs(members, timeouts, log)
     spec = write_outputs(members, mlflow_run_id, out)
     each = [final_metrics(member.history, member.best_epoch) for member in members]
@@ -79,7 +83,9 @@ def fit(
     return TrainResult(spec=spec, metrics=metrics)
 
 
-def _run_session(plan: TrainingPlan, group: ProcessGroup, timeouts: TrainTimeouts, log: StepLog) -> TrainedNetwork:
+def _run_session(
+    plan: TrainingPlan, group: ProcessGroup, timeouts: TrainTimeouts, log: StepLog, observer: TrainingObserver | None
+) -> TrainedNetwork:
     """Train while the lock of the training's checkpoints is held."""
     if plan.own_network:
         try_out_network(plan, plan.own_network)
@@ -89,7 +95,9 @@ def _run_session(plan: TrainingPlan, group: ProcessGroup, timeouts: TrainTimeout
         checkpoints.remove_temporary_files()
         if log.fresh:
             checkpoints.clear()
-        session = TrainingSession(plan=plan, checkpoints=checkpoints, group=group, timeouts=timeouts, log=log)
+        session = TrainingSession(
+            plan=plan, checkpoints=checkpoints, group=group, timeouts=timeouts, log=log, observer=observer
+        )
         return session.run()
 
 
@@ -115,7 +123,7 @@ def train_other_rank(dataset: Path, config: TrainConfig, group: ProcessGroup) ->
     Raises:
         The same errors as `fit`.
     """
-    for plan in _plans(dataset, config, group, Home.find(), lambda text: None):
+    for plan in plan_trainings(dataset, config, group, Home.find(), lambda text: None):
         threads = torch_threads(plan.settings.threads)
         try:
             with stop_request(StopTimeouts()) as stop, explained_errors(plan), threads:
@@ -125,7 +133,7 @@ def train_other_rank(dataset: Path, config: TrainConfig, group: ProcessGroup) ->
             raise SystemExit(stop.exit_status) from None
 
 
-def _plans(
+def plan_trainings(
     dataset: Path, config: TrainConfig, group: ProcessGroup, home: Home, warn: Callable[[str], None]
 ) -> list[TrainingPlan]:
     """The trainings of the step, one for each member: the same but for their seeds."""

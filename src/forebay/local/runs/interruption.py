@@ -30,7 +30,7 @@ def interrupted_steps(home: Home, summary: Summary, events: list[Event], status:
 def killed_error(events: list[Event]) -> dict[str, str | None]:
     """The error of a run whose command ended without a word. What is kept of it may have gone since then."""
     step = _last_step(events)
-    where = f"in {step}{_how_far(events, step)}" if step else "between two steps" if events else "before the first step"
+    where = f"in {step}{how_far(events, step)}" if step else "between two steps" if events else "before the first step"
     words = (
         f"{KILLED}{where}: by kill -9, for want of memory, or with the machine. `forebay run` with the same settings "
         "goes on from what is done."
@@ -41,7 +41,7 @@ def killed_error(events: list[Event]) -> dict[str, str | None]:
 def _error(events: list[Event], kept: list[str], again: str, status: ExitCode, summary: Summary) -> EndedBySignalError:
     step = _last_step(events)
     between = " between two steps" if events else " before the first step"
-    where = f" in {step}{_how_far(events, step)}" if step else between
+    where = f" in {step}{how_far(events, step)}" if step else between
     words = f"{ENDED_BY}{describe_cause(status)}{where}. Kept: {'; '.join(kept) or 'nothing'}. {again}"
     summary["error"] = {"step": step, "error": words}
     return EndedBySignalError(words, status, summary)
@@ -53,7 +53,8 @@ def _last_step(events: list[Event]) -> str | None:
     return last["step"] if last and last["kind"] != "finished" else None
 
 
-def _how_far(events: list[Event], step: str) -> str:
+def how_far(events: list[Event], step: str) -> str:
+    """How far a step was by its last event, for the end of a sentence; empty where it did not say."""
     for event in reversed(events):
         if event["step"] == step and event["kind"] == "progress":
             return f", at {event['done']:,} of {event['total']:,} {event['unit']}"

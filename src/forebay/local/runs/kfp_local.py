@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from forebay.local.runs.cache import drop_broken_entries, record_digests
 from forebay.settings import TrainConfig
 from forebay.signals import raise_on_signals, system_exit
-from forebay.state import Home, RunFolder, StepLog, read_json, write_bytes
+from forebay.state import Home, RunFolder, StepLog, read_json, write_bytes, write_json
 from forebay.state.supervisor_watch import end_with_supervisor
 
 if TYPE_CHECKING:
@@ -45,8 +45,13 @@ def compile_pipeline(out: Path, images: Mapping[str, str] | None = None) -> None
     write_bytes(out, text.encode())
 
 
-def run_compiled(pipeline: Path, parameters: dict[str, Any], home: Home, containers: "StepContainers | None") -> None:
+def run_compiled(
+    pipeline: Path, parameters: dict[str, Any], home: Home, containers: "StepContainers | None"
+) -> dict[str, str]:
     """Run a compiled pipeline file with one local process per step, or one container where they are given.
+
+    Returns:
+        The paths of the pipeline's own outputs by name; a training run has none.
 
     Raises:
         RuntimeError: a step failed; which and why stands in the events.
@@ -61,7 +66,8 @@ def run_compiled(pipeline: Path, parameters: dict[str, Any], home: Home, contain
         enable_caching=True,
         cache_root=str(home.cache),
     )
-    components.load_component_from_file(str(pipeline))(**parameters)
+    task = components.load_component_from_file(str(pipeline))(**parameters)
+    return {name: str(artifact.path) for name, artifact in task.outputs.items()}
 
 
 def _evaluate_no_text() -> None:
@@ -116,7 +122,9 @@ def main(run_folder: str) -> int:
     for problem in drop_broken_entries(home.cache):
         log.warn(problem)
     try:
-        run_compiled(Path(plan["pipeline"]), plan["parameters"], home, _containers(plan, home, run))
+        outputs = run_compiled(Path(plan["pipeline"]), plan["parameters"], home, _containers(plan, home, run))
+        if outputs:
+            write_json(run.outputs, outputs)
     except RuntimeError as error:
         print(error, file=sys.stderr)
         return 1

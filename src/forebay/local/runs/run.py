@@ -59,7 +59,7 @@ def run_pipeline(
         if request.fresh:
             clear_cache(home.cache)
         _end_leftover_containers(home, server_options.runner)
-        parameters = _parameters(
+        parameters = run_parameters(
             home, request.settings, server_options.runner
         )  # only now: while we waited for the lock the data may have changed
         run = home.new_run()
@@ -116,7 +116,8 @@ def _may_have_containers(run: RunFolder) -> bool:
         return True
 
 
-def _parameters(home: Home, settings: Mapping[str, Scalar], runner: Runner) -> dict[str, Scalar]:
+def run_parameters(home: Home, settings: Mapping[str, Scalar], runner: Runner) -> dict[str, Scalar]:
+    """The pipeline's parameters: settings, the data as they are now, and the weights that a file holds now."""
     given = {parameter_name(key): value for key, value in settings.items()}
     data = _absolute(str(given.get("ingest_data", IngestConfig.data)))
     labels = absolute_labels(data, str(given.get("ingest_labels", IngestConfig.labels)))

@@ -93,7 +93,10 @@ def call_steps(body: Callable[[], Result], show: Callable[[Event], None]) -> tup
         events = Path(folder) / "events.jsonl"
         os.environ[EVENTS_VARIABLE] = str(events)
         try:
-            with _shown(events, show), before_forced_exit(lambda status, _: _interrupted(events, ExitCode(status))):
+            with (
+                shown_events(events, show),
+                before_forced_exit(lambda status, _: _interrupted(events, ExitCode(status))),
+            ):
                 result = body()
         except (KeyboardInterrupt, SystemExit) as error:
             status = exit_status(error)
@@ -122,7 +125,8 @@ def _summary(events: list[Event]) -> Summary:
 
 
 @contextlib.contextmanager
-def _shown(events: Path, show: Callable[[Event], None]) -> Iterator[None]:
+def shown_events(events: Path, show: Callable[[Event], None]) -> Iterator[None]:
+    """Show the events that the block writes, as they come, from another thread."""
     ended = threading.Event()
     follower = threading.Thread(target=_follow, args=(events, show, ended), daemon=True, name="events")
     follower.start()

@@ -44,6 +44,8 @@ class TrainingLoop:
         self.group = group
         self._model = group.data_parallel(state.network, settings.device)
         self._head_only = False
+        self.keeps_logits = False  # whether `validation_logits` are kept
+        self.validation_logits: Tensor | None = None  # float32 (N, K) of the last epoch's validation rows, on the CPU
         self.state = state
         self.lock = StateLock(state.network)
         self.settings = settings
@@ -200,12 +202,15 @@ class TrainingLoop:
             rows_per_pass(self.data.height, self.data.width), rows_per_pass(*self.settings.network_size(self.data))
         )
         loss, hits = 0.0, 0
+        kept: list[Tensor] = []
         for start in range(0, len(self.validation), rows):
             images_NHWC = torch.from_numpy(self.validation.images_NHWC(start, start + rows)).to(self.settings.device)
             labels = torch.from_numpy(self.validation.labels[start : start + rows]).to(self.settings.device)
             logits = self._forward(network, images_NHWC.permute(0, 3, 1, 2))
             loss += float(cross_entropy(logits, labels, reduction="sum"))
             hits += int((logits.argmax(1) == labels).sum())
+            kept += [logits.cpu()] if self.keeps_logits else []
+        self.validation_logits = torch.cat(kept) if kept else None
         return loss / len(self.validation), hits / len(self.validation)
 
     def _check_finite(self) -> Tensor:
