@@ -20,9 +20,7 @@ class CommandEntry:
 
 COMMANDS = {
     "run": CommandEntry("run", "Run the whole pipeline on this machine."),
-    "tune": CommandEntry(
-        "tune", "Search for better settings of the training, then run the pipeline with the best ones."
-    ),
+    "tune": CommandEntry("tune", "Search for better settings, then run with the best ones."),
     "new": CommandEntry("new", "Write a file to start your own code from."),
     "compile": CommandEntry("compile", "Write the compiled pipeline, ready to upload to Kubeflow."),
     "submit": CommandEntry("submit", "Run the pipeline on a Kubeflow Pipelines cluster."),

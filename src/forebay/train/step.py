@@ -34,15 +34,10 @@ from forebay.version import code_version
 
 
 def fit(
-    dataset: Path,
-    out: Path,
-    config: TrainConfig,
-    log: StepLog,
-    group: ProcessGroup = SINGLE_PROCESS,
-    executor: TrainExecutor | None = None,
-    timeouts: TrainTimeouts = TrainTimeouts(),  # noqa: B008 - frozen
+    dataset: Path, out: Path, config: TrainConfig, log: StepLog, group: ProcessGroup = SINGLE_PROCESS,
+    executor: TrainExecutor | None = None, timeouts: TrainTimeouts = TrainTimeouts(),  # noqa: B008 - frozen
     observer: TrainingObserver | None = None,
-) -> TrainResult:
+) -> TrainResult:  # fmt: skip
     """Train a network on a prepared dataset, or several that answer together, and write the bundle.
 
     An interrupted training goes on from its last checkpoint and ends with the weights that it would have had. For a

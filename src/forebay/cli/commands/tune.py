@@ -49,7 +49,7 @@ def tune_command(
     port: int,
     as_json: bool,
 ) -> int:
-    """Search for better settings of the training, then run the pipeline with the best ones.
+    """Search for better settings, then run with the best ones.
 
     Trials are judged by the validation rows alone; the held-out rows judge the best one, once, as in any run. The
     first trial has the default settings. A search that was ended or killed goes on when the same command is given
