@@ -4,9 +4,9 @@ from collections.abc import Collection
 
 from forebay.contracts.manifest import SplitManifest
 from forebay.settings.model_names import ONNX
-from forebay.train.plan.pretrained_rule import NONE
 from forebay.train.plan.resolved_settings import ResolvedSettings
 from forebay.tuning.space import Choice, Dimension, Range, SearchSpace
+from forebay.weights.find import NONE
 
 CHEAP_PIXELS = 2_000 * 160 * 160  # in all training rows as the network sees them: below it a larger size is tried
 FEW_ROWS = 5_000  # training rows up to which longer trainings are tried

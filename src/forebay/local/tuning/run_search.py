@@ -19,7 +19,8 @@ from forebay.signals import before_forced_exit, exit_status
 from forebay.state import Home, StepLog
 from forebay.state.events import read_events
 from forebay.state.file_modes import private_files
-from forebay.tuning.search import Search, SearchRequest, SearchResult
+from forebay.tuning.result import SearchResult
+from forebay.tuning.search import Search, SearchRequest
 from forebay.tuning.space import SearchSpace
 from forebay.tuning.study import require_optuna
 
