@@ -20,7 +20,7 @@ from forebay.contracts.manifest import SplitManifest
 from forebay.contracts.shards import open_split
 from forebay.errors import DataError, ForebayError, ModelError
 from forebay.evaluate import evaluate
-from forebay.evaluate.report import history_charts
+from forebay.evaluate.history_charts import history_charts
 from forebay.evaluate.significance import paired_difference_interval
 from forebay.models import load_bundle
 from forebay.register import register

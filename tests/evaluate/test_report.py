@@ -16,7 +16,7 @@ from forebay.backend.summary import summarize
 from forebay.contracts.evaluation import EvaluationResult
 from forebay.evaluate import evaluate
 from forebay.evaluate.charts import ChartLine, PlotArea, line_chart, padded_range, ticks
-from forebay.evaluate.report import history_charts
+from forebay.evaluate.history_charts import history_charts
 from forebay.preprocess import preprocess
 from forebay.settings import EvaluateConfig, PreprocessConfig
 from forebay.state import StepLog, seal

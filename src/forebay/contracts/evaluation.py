@@ -13,9 +13,12 @@ from forebay.state.machine_errors import add_file_name
 from forebay.state.sealed import check_content
 
 EVALUATION = "evaluation.json"
-PREDICTIONS = "predictions.parquet"  # a row for each test image: sha256, label, predicted, probabilities
+PREDICTIONS = "predictions.parquet"  # a row for each test image; `evaluate.predictions` has the columns
 SMOKE = "smoke.npz"  # the first test rows with their answers, for deploy's smoke test
 REPORT = "report.html"  # self-contained
+CONFUSION_IMAGE = "confusion_matrix.png"
+CURVES_IMAGE = "curves.png"  # of the training; only where the bundle has curves
+FILES = (EVALUATION, PREDICTIONS, SMOKE, REPORT, CONFUSION_IMAGE, CURVES_IMAGE)
 
 _STEP = "evaluate"
 PASSED = "passed"

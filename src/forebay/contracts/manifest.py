@@ -96,6 +96,7 @@ class SplitManifest(_StoredManifest):
     warnings: list[str] = field(default_factory=list)
     fit: str = STRETCH  # ingest.fit and, below, ingest.bits, for the server; an older manifest has neither
     bits: int = FULL_BITS
+    sources: dict[str, str] = field(default_factory=dict)  # files of image names by split; older ones have none
     format: int = 1
 
     @property

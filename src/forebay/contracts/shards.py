@@ -3,18 +3,29 @@
 A split named `test` lies in `test-00000.npy`, … (uint8, N x H x W x C, rows in the order of their sha256),
 `test-labels.npy` (int64, N) and `test-sha256.npy` (uint8, N x 32). Pickles in `.npy` are refused, and so is any file
 that is not as preprocess sealed it: labels that were changed later would be learned and measured as if true.
+
+`test-sources.parquet` (one column `source`, N) names where each image came from, for people. Of the three splits only
+this one has names: nothing that trains asks for them. Shards of earlier versions have none.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forebay.contracts.manifest import MANIFEST, SplitManifest
+from forebay.state.files import write_bytes
 from forebay.state.sealed import check_content
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 SPLITS = ("train", "validation", "test")
+SOURCE = "source"  # the column of names, as in ingest's rows
 
 
 @dataclass(frozen=True)
@@ -24,6 +35,12 @@ class DatasetSplit:
     shards: list[NDArray[np.uint8]]  # each N x H x W x C
     labels: NDArray[np.int64]
     sha256: NDArray[np.uint8]  # N x 32
+    read_sources: Callable[[], list[str]] | None = None  # None where the shards hold no names
+
+    @cached_property
+    def sources(self) -> list[str] | None:
+        """Where each of the N images came from, read when first asked for; None where that was not recorded."""
+        return self.read_sources() if self.read_sources else None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -53,7 +70,11 @@ class DatasetSplit:
             if keep[start]:
                 index = int(np.searchsorted(edges, start, side="right")) - 1
                 shards.append(self.shards[index][start - edges[index] : stop - edges[index]])
-        return DatasetSplit(shards, self.labels[keep], self.sha256[keep])
+        return DatasetSplit(shards, self.labels[keep], self.sha256[keep], self._kept_sources(keep))
+
+    def _kept_sources(self, keep: NDArray[np.bool_]) -> Callable[[], list[str]] | None:
+        read = self.read_sources
+        return (lambda: [name for name, kept in zip(read(), keep.tolist(), strict=True) if kept]) if read else None
 
 
 def shard_name(split: str, index: int) -> str:
@@ -71,9 +92,25 @@ def sha256_name(split: str) -> str:
     return f"{split}-sha256.npy"
 
 
+def sources_name(split: str) -> str:
+    """File name of the names of a split's images."""
+    return f"{split}-sources.parquet"
+
+
 def split_files(manifest: SplitManifest, split: str) -> list[str]:
     """Names of the files that hold a split."""
-    return [*manifest.shards[split], labels_name(split), sha256_name(split)]
+    sources = [manifest.sources[split]] if split in manifest.sources else []
+    return [*manifest.shards[split], labels_name(split), sha256_name(split), *sources]
+
+
+def write_sources(path: Path, names: "pa.Array") -> None:
+    """Write the names of a split's images, in the order of its rows; a third of their length or less on the disk."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    buffer = pa.BufferOutputStream()
+    pq.write_table(pa.table({SOURCE: names}), buffer, compression="zstd", use_dictionary=False)
+    write_bytes(path, buffer.getvalue().to_pybytes())
 
 
 def open_split(folder: Path, manifest: SplitManifest, split: str) -> DatasetSplit:
@@ -91,4 +128,14 @@ def open_split(folder: Path, manifest: SplitManifest, split: str) -> DatasetSpli
         shards=[load(name, True) for name in manifest.shards[split]],  # type: ignore[misc]
         labels=load(labels_name(split), False),  # type: ignore[arg-type]
         sha256=load(sha256_name(split), False),  # type: ignore[arg-type]
+        read_sources=_source_reader(folder / manifest.sources[split]) if split in manifest.sources else None,
     )
+
+
+def _source_reader(path: Path) -> Callable[[], list[str]]:
+    def read() -> list[str]:
+        import pyarrow.parquet as pq
+
+        return pq.read_table(path)[SOURCE].to_pylist()  # type: ignore[no-any-return]
+
+    return read

@@ -4,6 +4,7 @@ from typing import Any
 
 from forebay.contracts.evaluation import EvaluationResult
 from forebay.contracts.shards import SPLITS
+from forebay.text import one_line
 
 
 def provenance(evaluation: EvaluationResult, run_id: str) -> dict[str, dict[str, Any]]:
@@ -56,4 +57,4 @@ def _text(value: Any) -> str:
         return ", ".join(map(_text, value))
     if isinstance(value, dict):
         return ", ".join(f"{key} {_text(item)}" for key, item in value.items())
-    return str(value)
+    return one_line(str(value))

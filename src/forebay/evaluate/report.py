@@ -1,7 +1,6 @@
 """The HTML report: one file that needs nothing else. This module decides what it shows; `report.html` how it looks."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,30 +10,24 @@ from numpy.typing import NDArray
 from forebay.contracts.calibration import describe_temperature
 from forebay.contracts.class_names import class_list
 from forebay.contracts.evaluation import EvaluationResult
-from forebay.contracts.overfitting import Curves, read_curves
+from forebay.contracts.overfitting import Curves
 from forebay.contracts.shards import DatasetSplit
 from forebay.evaluate.baseline import BaselineComparison, check_baseline, uncertainty_note
-from forebay.evaluate.charts import ChartLine, PlotArea, line_chart, padded_range, reliability_chart
+from forebay.evaluate.champion_text import champion_sentences
+from forebay.evaluate.charts import ChartLine, PlotArea, line_chart, reliability_chart
+from forebay.evaluate.examples import Answers
+from forebay.evaluate.history_charts import history_charts, training_time
+from forebay.evaluate.links import find_links, mlflow_note, source_folder
 from forebay.evaluate.metrics import CalibrationBin
 from forebay.evaluate.provenance import provenance
 from forebay.evaluate.report_images import confusion_heat_map, confusion_opacity, png_data_uri
 from forebay.settings import EvaluateConfig
-from forebay.state import write_bytes
+from forebay.state import Home, write_bytes
+from forebay.text import count_noun, format_duration
 
 MATRIX_CLASSES = 24  # with more classes, the confusion matrix is an image
 TABLE_CLASSES = 50  # of more classes, those with the lowest recall are listed
 CONFUSED_PAIRS = 10
-SHOWN_MISTAKES = 24
-
-
-@dataclass(frozen=True)
-class Misclassification:
-    """A wrong answer with its image."""
-
-    image: str  # data URI
-    truth: str
-    answer: str
-    confidence: float
 
 
 @dataclass(frozen=True)
@@ -47,7 +40,12 @@ class ConfusionCell:
 
 
 def write_report(
-    evaluation: EvaluationResult, test: DatasetSplit, probabilities: NDArray[np.float32], model: Path, run_id: str
+    evaluation: EvaluationResult,
+    test: DatasetSplit,
+    probabilities: NDArray[np.float32],
+    history: Curves,
+    run_id: str,
+    home: Home,
 ) -> None:
     """Write `report.html` into the evaluation's folder.
 
@@ -55,8 +53,9 @@ def write_report(
         evaluation: what the report shows.
         test: the N test images.
         probabilities: float32, N x K.
-        model: the bundle's folder; the training curves come from its `history.json`, where there is one.
+        history: the training curves; empty where there are none.
         run_id: id of the pipeline run; empty outside one.
+        home: the state folder, which tells where MLflow is.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -64,20 +63,26 @@ def write_report(
         loader=PackageLoader("forebay.evaluate", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    history = read_curves(model)
+    answers = Answers(test, probabilities, evaluation.classes, source_folder(evaluation))
     html = environment.get_template("report.html").render(
         evaluation=evaluation,
         run_id=run_id,
         class_list=class_list,
+        links=find_links(evaluation, run_id, home),
+        mlflow_note=mlflow_note(home),
         baseline_rule=_baseline_rule(evaluation),
+        champion_sentences=champion_sentences(evaluation),
         history_charts=history_charts(history),
+        training_time=_training_time(history),
         confusion=_confusion(evaluation),
         per_class=_per_class(evaluation),
         roc_chart=_roc_chart(evaluation),
         calibration_chart=reliability_chart([CalibrationBin(**each) for each in evaluation.calibration], "Calibration"),
         calibration_note=_calibration_note(evaluation),
-        mistakes=worst_mistakes(test, probabilities, evaluation.classes),
-        wrong_rows=int((probabilities.argmax(axis=1) != test.labels).sum()),
+        mistakes=answers.mistakes(),
+        least_certain=answers.least_certain(),
+        surest=answers.surest(),
+        wrong_rows=answers.wrong_rows,
         provenance=provenance(evaluation, run_id),
     )
     write_bytes(evaluation.report, html.encode())
@@ -88,46 +93,15 @@ def _calibration_note(evaluation: EvaluationResult) -> str:
     return describe_temperature(found if isinstance(found, list) else [found], rows, evaluation.metrics)
 
 
-def history_charts(history: Curves) -> list[Markup]:
-    """Charts of loss and accuracy over the epochs; none where nothing was recorded."""
-    limits: dict[str, dict[str, float]] = {"loss": {"floor": 0}, "accuracy": {"floor": 0, "ceiling": 1}}
-    charts = []
-    for what, limit in limits.items():
-        lines = [
-            line
-            for split, style in (("train", "s1"), ("validation", "s2"))
-            for line in _curves(history, f"{split}_{what}", split, style)
-        ]
-        if lowest := _lowest(history, f"validation_{what}"):
-            lines.append(lowest)
-        if lines:
-            epochs = [float(x) for line in lines for x in line.x]
-            x_range = (min(epochs), max(max(epochs), min(epochs) + 1))
-            area = PlotArea(
-                x=x_range,
-                y=padded_range([y for line in lines for y in line.y], **limit),
-                x_label="epoch",
-                y_label=what,
-            )
-            charts.append(line_chart(area, lines, f"{what} by epoch"))
-    return charts
-
-
-def worst_mistakes(
-    test: DatasetSplit, probabilities: NDArray[np.float32], classes: list[str]
-) -> list[Misclassification]:
-    """The wrong answers that the model was most confident of, in that order."""
-    answers = probabilities.argmax(axis=1)
-    confidence = probabilities.max(axis=1)
-    wrong = np.flatnonzero(answers != test.labels)
-    worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:SHOWN_MISTAKES]
-    return [
-        Misclassification(
-            png_data_uri(test.images_NHWC(row, row + 1)[0]), classes[test.labels[row]], classes[answers[row]],
-            float(confidence[row]),
-        )
-        for row in worst.tolist()
-    ]  # fmt: skip
+def _training_time(history: Curves) -> str:
+    """How long the training took, as a sentence; empty where that was not recorded."""
+    found = training_time(history)
+    if found is None:
+        return ""
+    return (
+        f"{count_noun(found['epochs'], 'epoch')} in {format_duration(found['seconds'])} "
+        f"({found['images_per_s']:,.0f} images per second)."
+    )
 
 
 def _baseline_rule(evaluation: EvaluationResult) -> dict[str, Any] | None:
@@ -143,27 +117,6 @@ def _baseline_rule(evaluation: EvaluationResult) -> dict[str, Any] | None:
         "ok": check_baseline(comparison, config) is None,
         "note": note,
     }
-
-
-def _curves(history: Curves, key: str, name: str, style: str) -> list[ChartLine]:
-    """The curve, or those of the members of an ensemble, of which the first one carries the name."""
-    by_member: dict[int, list[tuple[float, float]]] = {}
-    for record in history:
-        if record.get(key) is not None:
-            by_member.setdefault(record.get("member", 1), []).append((record["epoch"], record[key]))
-    return [
-        ChartLine("" if number else name, [x for x, _ in points], [y for _, y in points], style)
-        for number, points in enumerate(by_member.values())
-    ]
-
-
-def _lowest(history: Curves, key: str) -> ChartLine | None:
-    """A dot on a curve of the validation rows, where their loss was lowest; None without such rows."""
-    judged = [record for record in history if record.get("validation_loss") is not None and key in record]
-    if not judged:
-        return None
-    best = min(judged, key=lambda record: float(record["validation_loss"]))
-    return ChartLine(f"lowest loss, epoch {best['epoch']}", [best["epoch"]], [best[key]], "s2")
 
 
 def _confusion(evaluation: EvaluationResult) -> dict[str, Any]:

@@ -1,19 +1,58 @@
-"""Images inside the report: PNG files as data URIs, enlarged by the browser without blur."""
+"""Images inside the report: data URIs, enlarged by the browser without blur where they are small."""
 
 import base64
 import io
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+if TYPE_CHECKING:
+    from PIL import Image
+
+THUMBNAIL_SIDE = 192  # pixels; a larger image is made smaller
+PNG_BYTES = 16_384  # up to which an image stays as it is, in a PNG
+JPEG_QUALITIES = (85, 60, 30)  # the first that keeps the size, else the last: at most some 30 kB for noise
+
 
 def png_data_uri(pixels_HWC: NDArray[np.uint8]) -> str:
     """The `data:` URI of an image, which is uint8, H x W x 1 (grey), 3 (RGB) or 4 (RGBA)."""
+    return _data_uri("png", _encode(_image(pixels_HWC), "PNG"))
+
+
+def thumbnail_data_uri(pixels_HWC: NDArray[np.uint8]) -> str:
+    """The `data:` URI of an image that takes little space: unchanged where it is small, else a smaller JPEG.
+
+    Args:
+        pixels_HWC: uint8, H x W x 1 (grey) or 3 (RGB).
+    """
+    image = _image(pixels_HWC)
+    if max(image.size) <= THUMBNAIL_SIDE:
+        png = _encode(image, "PNG")
+        if len(png) <= PNG_BYTES:
+            return _data_uri("png", png)
+    image.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+    for quality in JPEG_QUALITIES:
+        jpeg = _encode(image, "JPEG", quality=quality)
+        if len(jpeg) <= PNG_BYTES:
+            break
+    return _data_uri("jpeg", jpeg)
+
+
+def _image(pixels_HWC: NDArray[np.uint8]) -> "Image.Image":
     from PIL import Image
 
+    return Image.fromarray(pixels_HWC.squeeze(axis=2) if pixels_HWC.shape[2] == 1 else pixels_HWC)
+
+
+def _encode(image: "Image.Image", kind: str, **options: int) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(pixels_HWC.squeeze(axis=2) if pixels_HWC.shape[2] == 1 else pixels_HWC).save(buffer, "PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def _data_uri(kind: str, data: bytes) -> str:
+    return f"data:image/{kind};base64," + base64.b64encode(data).decode()
 
 
 def confusion_heat_map(confusion: NDArray[np.int64]) -> NDArray[np.uint8]:

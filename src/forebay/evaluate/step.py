@@ -5,14 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from forebay.contracts.bundles.digest import bundle_record
 from forebay.contracts.bundles.spec import ModelSpec, check_train_output
 from forebay.contracts.calibration import ERROR_BEFORE
-from forebay.contracts.evaluation import PASSED, PREDICTIONS, REFUSED, EvaluationResult, write_smoke
+from forebay.contracts.evaluation import CONFUSION_IMAGE, CURVES_IMAGE, PASSED, REFUSED, EvaluationResult
 from forebay.contracts.holdout import HASH
 from forebay.contracts.manifest import SplitManifest
 from forebay.contracts.overfitting import (
@@ -25,17 +23,15 @@ from forebay.contracts.overfitting import (
 )
 from forebay.contracts.shards import DatasetSplit, open_split
 from forebay.errors import DataError, ModelError
+from forebay.evaluate.chart_images import confusion_png, curves_png
 from forebay.evaluate.comparison import held_out_for
 from forebay.evaluate.decide import Candidate, decide
 from forebay.evaluate.measurements import ClassifierMeasurements, calibration_error, measure_classifier
 from forebay.evaluate.members import TestAnswers, predict_with_members
+from forebay.evaluate.predictions import write_predictions, write_smoke_rows
 from forebay.evaluate.report import write_report
 from forebay.settings import AUTO, EvaluateConfig
-from forebay.state import StepLog, empty_folder, seal
-from forebay.state.machine_errors import add_file_name
-
-SMOKE_ROWS = 1000  # deploy.smoke_rows may ask for no more
-SMOKE_BYTES = 33_554_432  # with large images, fewer rows are written
+from forebay.state import StepLog, empty_folder, seal, write_bytes
 
 
 def evaluate(dataset: Path, model: Path, out: Path, config: EvaluateConfig, log: StepLog) -> EvaluationResult:
@@ -66,7 +62,8 @@ def evaluate(dataset: Path, model: Path, out: Path, config: EvaluateConfig, log:
     is_right = probabilities.argmax(axis=1) == test.labels
     decision = decide(_candidate(resolved.name, classifier.spec, data, test, is_right), resolved, log)
     measured = _measure(test, answers, data, config)
-    curves = first_network(read_curves(model))
+    history = read_curves(model)
+    curves = first_network(history)
     evaluation = EvaluationResult(
         folder=out, name=resolved.name, decision=PASSED if decision.passed else REFUSED, gate=decision.as_dict(),
         model={**_model_facts(classifier.spec), "bundle_digest": record.digest},
@@ -76,8 +73,10 @@ def evaluate(dataset: Path, model: Path, out: Path, config: EvaluateConfig, log:
         ensemble=gain.as_dict() if gain else None, **vars(measured),
     )  # fmt: skip
     evaluation.write()
-    _write_rows(out, test, probabilities)
-    write_report(evaluation, test, probabilities, model, log.run_id)
+    write_predictions(out, test, probabilities, data.classes)
+    write_smoke_rows(out, test, probabilities)
+    write_report(evaluation, test, probabilities, history, log.run_id, log.home)
+    _write_images(evaluation, history)
     seal(out)
     log.result(**_result_facts(evaluation))
     return evaluation
@@ -172,20 +171,12 @@ def _data_facts(data: SplitManifest) -> dict[str, Any]:
     return {**facts, "classes": len(data.classes)}
 
 
-def _write_rows(out: Path, test: DatasetSplit, probabilities: NDArray[np.float32]) -> None:
-    """Write every prediction, and the first rows for deploy's smoke test."""
-    table = pa.table(
-        {
-            "sha256": pa.array([digest.tobytes().hex() for digest in test.sha256]),
-            "label": pa.array(test.labels.astype(np.int32)),
-            "predicted": pa.array(probabilities.argmax(axis=1).astype(np.int32)),
-            "probabilities": pa.FixedSizeListArray.from_arrays(pa.array(probabilities.ravel()), probabilities.shape[1]),
-        }
-    )
-    with add_file_name(out / PREDICTIONS):
-        pq.write_table(table, out / PREDICTIONS)
-    smoke_rows = max(1, min(SMOKE_ROWS, SMOKE_BYTES // test.images_NHWC(0, 1).size))
-    write_smoke(out, test.images_NHWC(0, smoke_rows), probabilities[:smoke_rows])
+def _write_images(evaluation: EvaluationResult, history: Curves) -> None:
+    """What the report draws, for pages that show images only."""
+    image = confusion_png(evaluation.confusion, evaluation.classes)
+    write_bytes(evaluation.folder / CONFUSION_IMAGE, image)
+    if curves := curves_png(history):
+        write_bytes(evaluation.folder / CURVES_IMAGE, curves)
 
 
 def _result_facts(evaluation: EvaluationResult) -> dict[str, Any]:

@@ -66,8 +66,8 @@ def _check_digest(dataset: Path, keys: RowKeys, manifest: DataManifest) -> None:
         raise DamagedArtifactError(folder=dataset, source=str(dataset / ROWS), problem=problem, fix=f"{_FIX}.")
 
 
-def read_images(dataset: Path, manifest: DataManifest) -> Iterator[NDArray[np.uint8]]:
-    """Yield the images in the order of `read_keys`, as uint8 N x H x W x C batches of about 16 MiB.
+def read_images(dataset: Path, manifest: DataManifest) -> Iterator[tuple[NDArray[np.uint8], pa.Array]]:
+    """Yield the images in the order of `read_keys`, as uint8 N x H x W x C batches of about 16 MiB, and N sources.
 
     The digests are checked on the way, because the split depends on them.
 
@@ -80,7 +80,7 @@ def read_images(dataset: Path, manifest: DataManifest) -> Iterator[NDArray[np.ui
         pixels = batch["pixels"].to_pylist()
         for row in zip(batch["source"].to_pylist(), pixels, batch["sha256"].to_pylist(), strict=True):
             _check_row(*row, shape)
-        yield np.frombuffer(b"".join(pixels), np.uint8).reshape(-1, *shape)
+        yield np.frombuffer(b"".join(pixels), np.uint8).reshape(-1, *shape), batch["source"]
 
 
 def _batches(dataset: Path, columns: list[str], rows: int) -> Iterator[pa.RecordBatch]:

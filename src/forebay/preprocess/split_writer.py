@@ -5,12 +5,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
-from forebay.contracts.shards import labels_name, sha256_name, shard_name
+from forebay.contracts.shards import labels_name, sha256_name, shard_name, sources_name, write_sources
 from forebay.preprocess.split import RowKeys
 from forebay.state.machine_errors import add_file_name
+
+MAX_SOURCE = 4096  # characters of a source's name that are kept: as many as a path of Linux may have
 
 
 class SplitWriter:
@@ -39,6 +43,8 @@ class SplitWriter:
             size = min(shard_rows, len(rows) - start)
             self._shards.append(_allocated(folder / self.names[-1], (size, *shape)))
         self._shard_rows = shard_rows
+        self._folder, self._name = folder, name
+        self._sources: list[pa.Array] = []  # in the order of the table
         self._place = np.full(len(keys.labels), -1, np.int64)
         self._place[rows] = np.arange(len(rows))
         for path, values in (
@@ -63,6 +69,19 @@ class SplitWriter:
         for shard, inside, index in self._targets(place[place >= 0]):
             shard[index] = mine[inside]
         return mine
+
+    def put_sources(self, first: int, sources: pa.Array) -> None:
+        """Keep those sources of a batch that belong to this split; `first` as in `put`."""
+        mine = self._place[first : first + len(sources)] >= 0
+        names = pc.utf8_slice_codeunits(sources.filter(pa.array(mine)), 0, MAX_SOURCE)
+        self._sources.append(names.cast(pa.large_string()))  # all together may take more than 2 GiB
+
+    def save_sources(self) -> str:
+        """Write the sources that were put, in the order of the split's rows; returns the name of the file."""
+        place = self._place[self._place >= 0]  # in the order of the table
+        names = pa.concat_arrays(self._sources).take(pa.array(np.argsort(place)))
+        write_sources(self._folder / sources_name(self._name), names)
+        return sources_name(self._name)
 
     def _targets(
         self, place: NDArray[np.int64]

@@ -67,7 +67,7 @@ def preprocess(dataset: Path, out: Path, config: PreprocessConfig, log: StepLog)
         shards={name: writers[split].names for split, name in enumerate(SPLITS)},
         train_class_rows=dict(zip(data.classes, train_counts, strict=True)),
         mean=mean, std=std, split_kind=kind, holdout=config.holdout, validation=config.validation, exceptions=moved,
-        warnings=warnings, **_preparation(data),
+        warnings=warnings, sources={SPLITS[TEST]: writers[TEST].save_sources()}, **_preparation(data),
     )  # fmt: skip
     manifest.write(out)
     seal(out)
@@ -85,9 +85,10 @@ def _fill(writers: list[SplitWriter], dataset: Path, data: DataManifest, log: St
     """Write every image into its shard; returns the histogram of the training images, C x 256."""
     histogram = np.zeros((data.channels, LEVELS), np.int64)
     done = 0
-    for images_NHWC in read_images(dataset, data):
+    for images_NHWC, sources in read_images(dataset, data):
         written = [writer.put(done, images_NHWC) for writer in writers]
         histogram += channel_histogram(written[TRAIN])
+        writers[TEST].put_sources(done, sources)
         done += len(images_NHWC)
         log.progress(done, data.rows, "rows")
     return histogram

@@ -127,7 +127,7 @@ def evaluate_command(model: str, data: str, out: Path | None, assignments: tuple
     MODEL is a bundle folder, NAME (its champion), NAME@champion or NAME/3. Only rows that the model's training
     held out count, prepared as its training did. Exit code 3 when the gate refuses.
     """
-    from forebay.contracts.evaluation import EVALUATION, PREDICTIONS, REPORT, SMOKE
+    from forebay.contracts.evaluation import FILES
     from forebay.local.evaluation.held_out import (
         check_data,
         evaluation_settings,
@@ -145,7 +145,7 @@ def evaluate_command(model: str, data: str, out: Path | None, assignments: tuple
     values = evaluation_settings(found, given)
     check_data(data, values)
     result_folder = out.absolute() if out else home.evaluation / "result"
-    check_output_folder(result_folder, (EVALUATION, PREDICTIONS, SMOKE, REPORT, MARKER))
+    check_output_folder(result_folder, (*FILES, MARKER))
     check_before_steps(home.root, spark=not is_step_output(data))
 
     with result_lock(home, result_folder), work_folder(home) as work:
