@@ -9,14 +9,18 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from sklearn.datasets import load_digits
 
 from forebay.backend.summary import summarize
-from forebay.contracts.evaluation import EvaluationResult
+from forebay.contracts.evaluation import PREDICTIONS, EvaluationResult
+from forebay.contracts.rows import pixel_digest
 from forebay.evaluate import evaluate
 from forebay.evaluate.charts import ChartLine, PlotArea, line_chart, padded_range, ticks
-from forebay.evaluate.history_charts import history_charts
+from forebay.evaluate.history_charts import history_charts, training_time
+from forebay.evaluate.report_images import thumbnail_data_uri
 from forebay.preprocess import preprocess
 from forebay.settings import EvaluateConfig, PreprocessConfig
 from forebay.state import StepLog, seal
@@ -35,7 +39,8 @@ class Page(HTMLParser):
     def __init__(self, html: str) -> None:
         super().__init__()
         self.elements: list[str] = []
-        self.addresses: list[str] = []
+        self.addresses: list[str] = []  # of what a browser loads with the page
+        self.links: list[str] = []  # which it follows when somebody clicks
         self.words: list[str] = []
         self._open: list[str] = []
         self.feed(html)
@@ -43,7 +48,8 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append(tag)
-        self.addresses += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "action", "data")]
+        self.addresses += [value or "" for name, value in attrs if name in ("src", "srcset", "action", "data")]
+        self.links += [value or "" for name, value in attrs if name == "href"]
         assert not [name for name, _ in attrs if name.startswith("on")], "an event handler"
         if tag not in VOID:
             self._open.append(tag)
@@ -64,15 +70,29 @@ class Page(HTMLParser):
 
 
 def report_of(
-    classes: list[str], tmp_path: Path, log: StepLog, rows: int = 400, name: str = "shapes"
-) -> EvaluationResult:
+    classes: list[str], tmp_path: Path, log: StepLog, rows: int = 400, name: str = "shapes",
+    sources: list[str] | None = None,
+) -> EvaluationResult:  # fmt: skip
     """Evaluate a model that learned nothing on random images of these classes."""
     images = np.random.default_rng(0).integers(0, 256, (rows, 6, 6, 3), np.uint8)
-    write_table(tmp_path / "table", images, [row % len(classes) for row in range(rows)], classes, name=name)
+    write_table(
+        tmp_path / "table", images, [row % len(classes) for row in range(rows)], classes, name=name, sources=sources
+    )
     preprocess(tmp_path / "table", tmp_path / "shards", PreprocessConfig(holdout=0.3), log)
     fit_mlp(tmp_path / "shards", tmp_path / "bundle", steps=1)
     settings = EvaluateConfig(min_accuracy=0.0)
     return evaluate(tmp_path / "shards", tmp_path / "bundle", tmp_path / "evaluation", settings, log)
+
+
+def section_html(html: str, name: str) -> str:
+    """The elements of a section of the page."""
+    found = re.search(rf'<section class="[^"]*" id="{name}">.*?</section>', html, re.DOTALL)
+    assert found is not None
+    return found[0]
+
+
+def section(html: str, name: str) -> Page:
+    return Page(section_html(html, name))
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +111,9 @@ def test_it_asks_nothing_of_the_network_and_runs_no_script(digits_report: Evalua
     page = Page(html)
     assert all(address.startswith("data:image/png;base64,") for address in page.addresses)
     assert "script" not in page.elements
-    assert not re.search(r"https?://|@import|url\(", html)
+    assert not re.search(r"@import|url\(|<link|<base", html)
+    assert page.links == []  # no MLflow database, no folder, a bundle of other code: nothing to link to
+    assert not re.search(r"https?://", html)
 
 
 def test_it_says_decision_accuracy_and_where_everything_came_from(digits_report: EvaluationResult) -> None:
@@ -107,13 +129,63 @@ def test_it_says_decision_accuracy_and_where_everything_came_from(digits_report:
 
 
 def test_every_mistake_is_there_as_its_own_image(digits_report: EvaluationResult) -> None:
-    page = Page(digits_report.report.read_text())
+    html = digits_report.report.read_text()
     wrong = digits_report.accuracy["rows"] - round(digits_report.metrics["accuracy"] * digits_report.accuracy["rows"])
-    images = [address for address in page.addresses if address.startswith("data:image/png")]
-    assert len(images) == min(wrong, 24) > 0
-    for address in images:
+    mistakes, right = (section(html, name) for name in ("mistakes", "right"))
+    assert len(mistakes.addresses) == min(wrong, 24) > 0
+    assert len(right.addresses) == 24
+    for address in mistakes.addresses + right.addresses:
         with Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))) as image:
             assert image.size == (8, 8)
+
+
+def test_examples_have_the_names_of_their_files(digits_report: EvaluationResult, digits_shards: Path) -> None:
+    table = pq.read_table(digits_report.folder / PREDICTIONS).to_pylist()
+    wrong = {row["source"] for row in table if row["label"] != row["predicted"]}
+    html = digits_report.report.read_text()
+    named = re.findall(r'class="file" title="([^"]+)"', str(section_html(html, "mistakes")))
+    assert set(named) == wrong
+    named = re.findall(r'class="file" title="([^"]+)"', str(section_html(html, "right")))
+    hardly, surest = named[:12], named[12:]
+    probability = {row["source"]: max(row["probabilities"]) for row in table if row["label"] == row["predicted"]}
+    assert hardly == sorted(probability, key=lambda name: probability[name])[:12]
+    labels = {row["source"]: row["label_name"] for row in table}
+    assert {labels[name] for name in surest} == set(digits_report.classes), "the surest of every class"
+    assert min(probability[name] for name in surest) > max(probability[name] for name in hardly)
+
+
+def test_predictions_name_file_and_classes(digits_report: EvaluationResult) -> None:
+    table = pq.read_table(digits_report.folder / PREDICTIONS)
+    for number, name in (("label", "label_name"), ("predicted", "predicted_name")):
+        assert table[name].to_pylist() == [digits_report.classes[label] for label in table[number].to_pylist()]
+    digests = dict(zip(table["source"].to_pylist(), table["sha256"].to_pylist(), strict=True))
+    data = load_digits()
+    for source, digest in list(digests.items())[:20]:
+        image = np.rint(data.images[int(source.removesuffix(".png"))] * (255 / 16)).astype(np.uint8)
+        assert pixel_digest(image.tobytes(), 8, 8, 1).hex() == digest
+
+
+def test_file_names_are_text_whatever_they_hold(tmp_path: Path, steplog: StepLog) -> None:
+    names = ["<script>x</script>.png", 'a" onload="y.png', "line\nbreak.png", "a\u202egnp.exe", "long/" * 300 + "x.png"]
+    found = report_of(["a", "b"], tmp_path, steplog, sources=[names[row % 5] for row in range(400)])
+    html = found.report.read_text()
+    page = Page(html)
+    assert "script" not in page.elements
+    assert "\u202e" not in html
+    assert "a\\u202egnp.exe" in page.text
+    assert "line\\nbreak.png" in page.text
+    assert max(map(len, re.findall(r'class="file" title="([^"]*)"', html))) <= 300
+    assert found.report.stat().st_size < 250_000
+
+
+def test_images_of_the_page_take_little_space_whatever_their_size() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (512, 400, 3), np.uint8)
+    for pixels, kind in ((noise, "jpeg"), (noise[..., :1], "jpeg"), (noise[:32, :32], "png")):
+        head, _, data = thumbnail_data_uri(pixels).partition(",")
+        assert head == f"data:image/{kind};base64"
+        assert len(data) < 45_000
+        with Image.open(io.BytesIO(base64.b64decode(data))) as image:
+            assert max(image.size) == min(max(pixels.shape[:2]), 192)
 
 
 def test_class_names_are_text_whatever_they_hold(tmp_path: Path, steplog: StepLog) -> None:
@@ -228,6 +300,20 @@ def test_curves_skip_what_was_not_recorded() -> None:
     assert "circle" in charts[0]  # one epoch is a dot
     assert "validation" not in charts[0]
     assert history_charts([]) == []
+
+
+def test_learning_rate_and_time_have_their_curves_and_a_killed_epoch_its_whole_time() -> None:
+    records = [
+        {"epoch": epoch, "train_loss": 1.0, "train_accuracy": 0.5, "learning_rate": 0.1 / epoch,
+         "images": images, "seconds": images / 100}
+        for epoch, images in enumerate((1000, 250, 1000), 1)
+    ]  # fmt: skip
+    assert [re.findall("<title>([^<]+)", chart)[0] for chart in history_charts(records)] == [
+        "loss by epoch", "accuracy by epoch", "learning rate by epoch", "seconds by epoch",
+    ]  # fmt: skip
+    assert training_time(records) == {"epochs": 3, "seconds": pytest.approx(30), "images_per_s": pytest.approx(100)}
+    assert training_time([{"epoch": 1, "train_loss": 1.0, "train_accuracy": 0.5}]) is None
+    assert training_time([]) is None
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Preprocess: the split is decided by content, the shards hold what the table held, statistics are exact."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 
-from forebay.contracts.manifest import SplitManifest
+from forebay.contracts.manifest import MANIFEST, SplitManifest
 from forebay.contracts.rows import ROWS, pixel_digest
 from forebay.contracts.shards import SPLITS, DatasetSplit, open_split
 from forebay.errors import DamagedArtifactError, DataError
@@ -73,6 +74,38 @@ def test_labels_stay_with_their_images_and_rows_are_ordered_by_digest(tmp_path: 
         assert [by_image[image.tobytes()] for image in split.images_NHWC()] == split.labels.tolist()
         digests = [digest.tobytes() for digest in split.sha256]
         assert digests == sorted(digests)
+
+
+def test_the_names_of_test_rows_stay_with_their_images(tmp_path: Path, steplog: StepLog) -> None:
+    images = random_images(300)
+    names = [f"{row}/{'n' * (9000 if row % 2 else 3)}" for row in range(300)]
+    by_image = {image.tobytes(): name[:4096] for image, name in zip(images, names, strict=True)}
+    write_table(tmp_path / "in", images, [row % 2 for row in range(300)], CLASSES, parts=3, sources=names)
+    manifest, splits = run(tmp_path / "in", tmp_path / "out", steplog)
+    test = splits["test"]
+    assert test.sources == [by_image[image.tobytes()] for image in test.images_NHWC()]
+    keep = np.random.default_rng(0).random(len(test)) < 0.5
+    part = test.select(keep)
+    assert part.sources == [by_image[image.tobytes()] for image in part.images_NHWC()]
+    assert splits["train"].sources is None
+
+    file = tmp_path / "out" / manifest.sources["test"]
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    with pytest.raises(DamagedArtifactError, match=r"test-sources.parquet: its sha256"):
+        open_split(tmp_path / "out", manifest, "test")
+
+
+def test_shards_of_before_names_were_kept_are_still_read(tmp_path: Path, steplog: StepLog) -> None:
+    write_table(tmp_path / "in", random_images(100), [0, 1] * 50, CLASSES)
+    manifest, _ = run(tmp_path / "in", tmp_path / "out", steplog)
+    (tmp_path / "out" / manifest.sources["test"]).unlink()
+    values = json.loads((tmp_path / "out" / MANIFEST).read_bytes())
+    del values["sources"]
+    (tmp_path / "out" / MANIFEST).write_text(json.dumps(values))
+    seal(tmp_path / "out")
+    older = open_split(tmp_path / "out", SplitManifest.read(tmp_path / "out"), "test")
+    assert older.sources is None
+    assert older.select(np.ones(len(older), np.bool_)).sources is None
 
 
 def test_duplicates_fed_straight_to_it_never_straddle_a_split(tmp_path: Path, steplog: StepLog) -> None:

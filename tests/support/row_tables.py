@@ -24,6 +24,7 @@ def write_table(
     splits: Sequence[str | None] | None = None,
     parts: int = 1,
     name: str = "shapes",
+    sources: Sequence[str] | None = None,
 ) -> DataManifest:
     """Write a row table and its manifest; rows go to `parts` files in the order given."""
     empty_folder(folder)
@@ -39,7 +40,7 @@ def write_table(
             "channels": [shape[2]] * len(labels),
             "label": list(labels),
             "label_name": [classes[label] for label in labels],
-            "source": [f"{row}.png" for row in range(len(labels))],
+            "source": list(sources) if sources else [f"{row}.png" for row in range(len(labels))],
             "sha256": digests,
             "split": list(splits) if splits else [None] * len(labels),
         },

@@ -21,7 +21,7 @@ _COMMIT_PAGES = {
     "github.com": "commit", "gitlab.com": "-/commit", "bitbucket.org": "commits", "codeberg.org": "commit",
 }  # fmt: skip
 _ORIGIN = re.compile(
-    r"(?:https://(?:[^/@\s]*@)?|ssh://git@|git@)([a-z0-9.-]+)[:/]([A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)+?)(?:\.git)?/?"
+    r"(?:https://(?:[^/@\s]*@)?|ssh://git@|git@)([a-z0-9.-]+)[:/]([A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)+)"
 )
 _REVISION = re.compile(r"([0-9a-f]{40})(-dirty)?")
 
@@ -92,7 +92,7 @@ def code_revision(package: Path) -> Link | None:
 
 def commit_page(origin: str, revision: str) -> str:
     """The page of a revision at a host that is known; empty for others. A login in the origin's address is left out."""
-    found = _ORIGIN.fullmatch(origin)
+    found = _ORIGIN.fullmatch(origin.removesuffix("/").removesuffix(".git"))
     if not found or found[1] not in _COMMIT_PAGES:
         return ""
     return f"https://{found[1]}/{found[2]}/{_COMMIT_PAGES[found[1]]}/{revision}"
