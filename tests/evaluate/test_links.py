@@ -50,7 +50,7 @@ def test_a_server_is_linked_at_its_own_address_without_the_login(
 def test_a_database_is_linked_where_forebay_ui_answers(evaluation: EvaluationResult, mlflow_home: Home) -> None:
     links = find_links(with_run(evaluation), "run-7", mlflow_home)
     assert links["Run"][1].url == "http://127.0.0.1:5000/#/runs/f00"
-    assert "`forebay ui` runs" in mlflow_note(mlflow_home)
+    assert "“forebay ui” runs" in mlflow_note(mlflow_home)
 
 
 def test_without_mlflow_or_with_another_store_nothing_is_linked(
@@ -122,7 +122,7 @@ def test_a_shortened_name_keeps_its_end() -> None:
 def test_without_a_champion_the_report_says_what_judges_the_first_model(evaluation: EvaluationResult) -> None:
     (text,) = champion_sentences(evaluation)
     assert text.startswith("digits has no champion yet")
-    assert "at least 50%" in text
+    assert "at least 50 %" in text
     assert "better than always answering the largest class" in text
     (refused,) = champion_sentences(with_gate(evaluation, passed=False))
     assert refused.startswith("There is no comparison with a champion: a rule above refused this model")
@@ -137,8 +137,8 @@ COMPARED = {
 def test_a_comparison_is_told_in_words_with_its_interval(evaluation: EvaluationResult) -> None:
     found = with_gate(evaluation, champion=COMPARED)
     accuracies, test, classes = champion_sentences(found)
-    assert "version 3, is right for 93.00% of the 200 images" in accuracies
-    assert "this model for 95.00%: a difference of +2.00 points (95% interval −0.9" in accuracies
+    assert "version 3, is right for 93.00 % of the 200 images" in accuracies
+    assert "this model for 95.00 %: a difference of +2.00 points (95 % interval −0.9" in accuracies
     assert "right for 6 images that the champion gets wrong, and wrong for 2" in test
     assert "p = 0.965: not below 0.05" in test
     assert "“8”: 5.0 points of recall, within the 10 points allowed" in classes

@@ -133,7 +133,7 @@ def test_every_mistake_is_there_as_its_own_image(digits_report: EvaluationResult
     wrong = digits_report.accuracy["rows"] - round(digits_report.metrics["accuracy"] * digits_report.accuracy["rows"])
     mistakes, right = (section(html, name) for name in ("mistakes", "right"))
     assert len(mistakes.addresses) == min(wrong, 24) > 0
-    assert len(right.addresses) == 24
+    assert len(right.addresses) == 32
     for address in mistakes.addresses + right.addresses:
         with Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))) as image:
             assert image.size == (8, 8)
@@ -146,9 +146,9 @@ def test_examples_have_the_names_of_their_files(digits_report: EvaluationResult,
     named = re.findall(r'class="file" title="([^"]+)"', str(section_html(html, "mistakes")))
     assert set(named) == wrong
     named = re.findall(r'class="file" title="([^"]+)"', str(section_html(html, "right")))
-    hardly, surest = named[:12], named[12:]
+    hardly, surest = named[:16], named[16:]
     probability = {row["source"]: max(row["probabilities"]) for row in table if row["label"] == row["predicted"]}
-    assert hardly == sorted(probability, key=lambda name: probability[name])[:12]
+    assert hardly == sorted(probability, key=lambda name: probability[name])[:16]
     labels = {row["source"]: row["label_name"] for row in table}
     assert {labels[name] for name in surest} == set(digits_report.classes), "the surest of every class"
     assert min(probability[name] for name in surest) > max(probability[name] for name in hardly)

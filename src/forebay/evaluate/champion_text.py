@@ -25,7 +25,7 @@ def _without_champion(evaluation: EvaluationResult) -> str:
             "There is no comparison with a champion: a rule above refused this model before a champion was looked "
             f"for. Whatever serves as {evaluation.name} keeps serving."
         )
-    judged_by = f"its own accuracy, which must be at least {evaluation.settings['min_accuracy']:.0%}"
+    judged_by = f"its own accuracy, which must be at least {_percent(evaluation.settings['min_accuracy'], 0)}"
     if evaluation.gate["baseline"]:
         judged_by += ", and by being better than always answering the largest class"
     return (
@@ -49,10 +49,10 @@ def _accuracies(evaluation: EvaluationResult, champion: dict[str, Any]) -> str:
     confidence = evaluation.accuracy["confidence"]
     low, high = paired_difference_interval(won, lost, rows, confidence)
     return (
-        f"The champion, version {champion['version']}, is right for {champion['champion_accuracy']:.2%} of the "
+        f"The champion, version {champion['version']}, is right for {_percent(champion['champion_accuracy'])} of the "
         f"{count_noun(rows, 'image')} that neither model was trained on, this model for "
-        f"{champion['candidate_accuracy']:.2%}: a difference of {_points((won - lost) / rows)} points "
-        f"({confidence:.0%} interval {_points(low)} to {_points(high)})."
+        f"{_percent(champion['candidate_accuracy'])}: a difference of {_points((won - lost) / rows)} points "
+        f"({_percent(confidence, 0)} interval {_points(low)} to {_points(high)})."
     )
 
 
@@ -79,6 +79,10 @@ def _classes(evaluation: EvaluationResult, champion: dict[str, Any]) -> str:
     if champion["uncompared"]:
         text += f" Not compared, without any of these images: {class_list(champion['uncompared'])}."
     return text
+
+
+def _percent(share: float, digits: int = 2) -> str:
+    return f"{share * 100:.{digits}f} %"
 
 
 def _points(difference: float) -> str:

@@ -13,7 +13,7 @@ from forebay.evaluate.report_images import thumbnail_data_uri
 from forebay.text import one_line
 
 SHOWN_MISTAKES = 24
-SHOWN_RIGHT = 12  # of each of the two kinds
+SHOWN_RIGHT = 16  # of each of the two kinds
 NAME_CHARACTERS = 40  # of a file's name below its image; the end is kept, which tells files apart
 TITLE_CHARACTERS = 300  # of the whole name, which shows when the pointer rests on it
 

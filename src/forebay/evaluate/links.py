@@ -58,7 +58,7 @@ def mlflow_note(home: Home) -> str:
     if not address:
         return ""
     if address == UI_ADDRESS:
-        return "MLflow's pages answer while `forebay ui` runs on the machine of the state folder."
+        return "MLflow's pages answer while “forebay ui” runs on the machine of the state folder."
     return f"MLflow's pages are linked at {address}, the address that the steps use."
 
 
