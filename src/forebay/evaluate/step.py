@@ -72,11 +72,7 @@ def evaluate(dataset: Path, model: Path, out: Path, config: EvaluateConfig, log:
         overfitting=_overfitting(curves, classifier.spec, measured.accuracy, log),
         ensemble=gain.as_dict() if gain else None, **vars(measured),
     )  # fmt: skip
-    evaluation.write()
-    write_predictions(out, test, probabilities, data.classes)
-    write_smoke_rows(out, test, probabilities)
-    write_report(evaluation, test, probabilities, history, log.run_id, log.home)
-    _write_images(evaluation, history)
+    _write_files(evaluation, test, probabilities, history, log)
     seal(out)
     log.result(**_result_facts(evaluation))
     return evaluation
@@ -171,12 +167,18 @@ def _data_facts(data: SplitManifest) -> dict[str, Any]:
     return {**facts, "classes": len(data.classes)}
 
 
-def _write_images(evaluation: EvaluationResult, history: Curves) -> None:
-    """What the report draws, for pages that show images only."""
-    image = confusion_png(evaluation.confusion, evaluation.classes)
-    write_bytes(evaluation.folder / CONFUSION_IMAGE, image)
+def _write_files(
+    evaluation: EvaluationResult, test: DatasetSplit, probabilities: NDArray[np.float32], history: Curves, log: StepLog
+) -> None:
+    """Write all files of `contracts.evaluation`."""
+    folder = evaluation.folder
+    evaluation.write()
+    write_predictions(folder, test, probabilities, evaluation.classes)
+    write_smoke_rows(folder, test, probabilities)
+    write_report(evaluation, test, probabilities, history, log.run_id, log.home)
+    write_bytes(folder / CONFUSION_IMAGE, confusion_png(evaluation.confusion, evaluation.classes))
     if curves := curves_png(history):
-        write_bytes(evaluation.folder / CURVES_IMAGE, curves)
+        write_bytes(folder / CURVES_IMAGE, curves)
 
 
 def _result_facts(evaluation: EvaluationResult) -> dict[str, Any]:
