@@ -12,9 +12,9 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
+from forebay.api.render import RunView, print_summary
 from forebay.backend.summary import summarize
 from forebay.cli.main import group
-from forebay.cli.render import RunView, print_summary
 from forebay.errors import ConfigError, DataError
 from forebay.ingest.detect import detect_source
 from forebay.ingest.index.image_index import check_class_names

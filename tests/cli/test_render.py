@@ -6,9 +6,9 @@ from typing import Any
 
 from rich.console import Console
 
+from forebay.api.render import RunView, print_summary
 from forebay.backend.summary import summarize
 from forebay.cli.commands.steps import class_table
-from forebay.cli.render import RunView, print_summary
 
 LONG = "/data/[old]/" + "a-long-folder-name/" * 8 + "report.html"
 

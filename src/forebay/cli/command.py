@@ -10,13 +10,12 @@ from typing import Any
 
 import click
 
+from forebay.api.explain import explain
 from forebay.errors import EndedBySignalError, ExitCode, ForebayError, UnexpectedError
 from forebay.settings.environment import DEBUG_VARIABLE
 from forebay.signals import before_forced_exit, describe_cause, exit_status
 from forebay.state.file_modes import private_files
-from forebay.state.machine_errors import explain_machine_error
 from forebay.state.mask import without_passwords
-from forebay.state.mlflow_errors import explain_mlflow_error, is_database_damage, is_mlflow_error
 from forebay.text import escape_controls
 
 
@@ -81,14 +80,8 @@ def _nothing_kept(status: ExitCode) -> EndedBySignalError:
 
 
 def _unexpected(error: Exception) -> UnexpectedError:
-    if told := explain_machine_error(error):
-        unexpected = UnexpectedError(told)
-        unexpected.__cause__ = error
-        return unexpected
-    if is_mlflow_error(error) or is_database_damage(error):
-        unexpected = UnexpectedError(explain_mlflow_error(error))
-        unexpected.__cause__ = error
-        return unexpected
+    if known := explain(error):
+        return known
     words = without_passwords(" ".join(f"{type(error).__name__}: {error}".split()))
     unexpected = UnexpectedError(
         f"{words} - this is a fault of Forebay's own or of its environment, not of what you gave. Give the same "

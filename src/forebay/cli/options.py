@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from forebay.cli.code_settings import fill_in_code
+from forebay.api.run_settings import parse_words
 from forebay.errors import ConfigError
-from forebay.settings import parse_assignments
 from forebay.settings.keys import Scalar
 from forebay.text import find_control
 
@@ -65,7 +64,7 @@ class RunSettings:
         """
         given = {**short, "train_model": self.model, "evaluate_name": self.name, "train_seed": self.seed}
         words = [f"{key.replace('_', '.', 1)}={value}" for key, value in given.items() if value is not None]
-        return fill_in_code(parse_assignments([*words, *self.assignments]))
+        return parse_words([*words, *self.assignments])
 
 
 setting_options = as_one_argument(

@@ -5,18 +5,15 @@ from collections.abc import Mapping
 import click
 from click.core import ParameterSource
 
+from forebay.api.server_options import DEFAULT_HOST, DEFAULT_PORT, choose_port, server_options
 from forebay.cli.options import Command
 from forebay.errors import ConfigError
-from forebay.local.server import server_status
 from forebay.local.server.launch import ServerOptions
 from forebay.settings import ServeConfig, parse_assignments
 from forebay.settings.environment import HOST_VARIABLE, PORT_VARIABLE, RUNNER_VARIABLE
 from forebay.settings.keys import Scalar
 from forebay.state import Home
 from forebay.state.runners import RUNNERS, Runner
-
-DEFAULT_HOST = "127.0.0.1"
-DEFAULT_PORT = 8090
 
 
 def address_options(command: Command) -> Command:
@@ -86,20 +83,19 @@ def make_server_options(
     home: Home, host: str, port: int, runner: Runner, values: Mapping[str, Scalar] | None = None
 ) -> ServerOptions:
     """How this command would start the server, with those of the settings that are the server's; see `server_port`."""
-    start = f"{ServeConfig.prefix}."
-    given = {key.removeprefix(start): str(value) for key, value in (values or {}).items() if key.startswith(start)}
-    return ServerOptions(host, server_port(home, port), runner, given)
+    return server_options(home, host, _given(port), runner, values, _tell)
 
 
 def server_port(home: Home, port: int) -> int:
-    """The port of a server that this command would start: the given one, else the last server's, else the default.
+    """The port of a server that this command would start; see `forebay.api.server_options.choose_port`."""
+    return choose_port(home, _given(port), _tell)
 
-    So the URL stays the same where it can. A given port that a running server ignores is told to the person.
-    """
-    given = click.get_current_context().get_parameter_source("port") is not ParameterSource.DEFAULT
-    if not given:
-        return server_status.last_port(home) or port
-    running = server_status.running_server(home)
-    if running is not None and port not in (0, running.port):
-        click.echo(f"The server runs at {running.url}; port {port} is ignored until `forebay stop`.", err=True)
-    return port
+
+def _given(port: int) -> int | None:
+    """The port where a person gave it."""
+    default = click.get_current_context().get_parameter_source("port") is ParameterSource.DEFAULT
+    return None if default else port
+
+
+def _tell(text: str) -> None:
+    click.echo(text, err=True)

@@ -9,13 +9,12 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 
+from forebay.api.render import RunView
+from forebay.api.run_settings import parse_words
 from forebay.backend.summary import Summary
-from forebay.cli.code_settings import fill_in_code
 from forebay.cli.options import require_writable
 from forebay.cli.output_redirection import redirect_output_to
-from forebay.cli.render import RunView
 from forebay.errors import ConfigError
-from forebay.settings import parse_assignments
 from forebay.settings.cluster_only import check_local_settings
 from forebay.settings.keys import Scalar
 from forebay.signals import before_forced_exit, raise_on_signals
@@ -26,7 +25,7 @@ Result = TypeVar("Result")
 
 def parse_step_settings(assignments: tuple[str, ...] | list[str], *steps: str) -> dict[str, Scalar]:
     """The given settings, each a setting of a step that the command calls."""
-    values = fill_in_code(parse_assignments(assignments))
+    values = parse_words(assignments)
     check_local_settings(values)
     for key in values:
         if key.partition(".")[0] not in steps:

@@ -23,7 +23,7 @@ is refused even where it can be opened as TIFF, because that would read its prev
 """
 
 from forebay.images.bit_depth import BitDepth, bit_depth_of
-from forebay.images.decode import DecodedImage, decode, decode_values, to_8_bits, to_channels
+from forebay.images.decode import DecodedImage, decode, decode_values, opened_values, to_8_bits, to_channels
 from forebay.images.decode_budget import CancellationToken, DecodeBudget
 from forebay.images.errors import DecodingCancelledError, UnusableImageError
 from forebay.images.fit import ImagePreparation, fit
@@ -44,6 +44,7 @@ __all__ = [
     "decode",
     "decode_values",
     "fit",
+    "opened_values",
     "resize",
     "to_8_bits",
     "to_channels",

@@ -89,9 +89,29 @@ def decode_values(
             file.check()
         if deep:
             return _deep_colour(image, file)
-        if image.mode == "I" or image.mode.startswith("I;16"):
-            return DecodedImage(_whole_numbers(np.asarray(image))[:, :, None])
-        pixels = np.array(_flatten(image), dtype=np.uint8)
+        return _plain_values(image)
+
+
+def opened_values(image: Image.Image) -> DecodedImage:
+    """As `decode_values`, of an image that Pillow has opened or made already; it is not modified.
+
+    Of 16-bit colours Pillow has kept the high byte alone.
+
+    Raises:
+        UnusableImageError: it is damaged, or its values are outside their range.
+    """
+    with _explain_errors(b""):
+        try:
+            turned = ImageOps.exif_transpose(image)
+        except Exception:  # a broken EXIF block must not cost the pixels
+            turned = image.copy()
+        return _plain_values(turned)
+
+
+def _plain_values(image: Image.Image) -> DecodedImage:
+    if image.mode == "I" or image.mode.startswith("I;16"):
+        return DecodedImage(_whole_numbers(np.asarray(image))[:, :, None])
+    pixels = np.array(_flatten(image), dtype=np.uint8)
     return DecodedImage(pixels.reshape(*pixels.shape[:2], -1))
 
 

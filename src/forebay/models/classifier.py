@@ -62,6 +62,11 @@ class NetworkClassifier(Classifier):
         self._network = network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property
+    def network(self) -> nn.Module:
+        """The network in evaluation mode: standardized float32 (N, C, H, W) in, logits (N, K) out."""
+        return self._network  # type: ignore[no-any-return]
+
+    @property
     def parameter_count(self) -> int:
         """How many numbers were trained."""
         return sum(parameter.numel() for parameter in self._network.parameters())

@@ -3,12 +3,15 @@
 import base64
 import http.client
 import json
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from forebay.errors import ConfigError, ForebayError
-from forebay.serving.protocol.names import JSON, JSON_LENGTH_HEADER, LABEL_NAME, OCTET_STREAM, PROBABILITIES
+from forebay.serving.protocol.names import INPUT, JSON, JSON_LENGTH_HEADER, LABEL_NAME, OCTET_STREAM, PROBABILITIES
+from forebay.serving.protocol.parameters import CLASSIFICATION
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,9 +48,34 @@ def predict(server_url: str, name: str, image: bytes, timeout_s: float = TIMEOUT
         ConfigError: nothing answers at the URL.
         PredictionFailedError: the server answered with an error, whose message this one repeats.
     """
-    instance = {"b64": base64.b64encode(image).decode()}
-    prediction: dict[str, Any] = _predictions(server_url, name, [instance], timeout_s)[0]
-    return prediction
+    return predict_files(server_url, name, [image], timeout_s)[0]
+
+
+def predict_files(
+    server_url: str, name: str, images: Sequence[bytes], timeout_s: float = TIMEOUT_S
+) -> list[dict[str, Any]]:
+    """As `predict`, for several image files in one request."""
+    return _predictions(server_url, name, [{"b64": base64.b64encode(image).decode()} for image in images], timeout_s)
+
+
+def class_names(server_url: str, name: str, timeout_s: float = TIMEOUT_S) -> list[str]:
+    """The names of a served model's classes, in the order of its probabilities; raises like `predict`.
+
+    A black image is classified for it: V2's metadata has no place for names, its classification of an image has.
+    """
+    path = f"/v2/models/{quote(name, safe='')}"
+    metadata = _request("GET", server_url, path, None, {}, timeout_s)
+    try:
+        shape = [1, *metadata["inputs"][0]["shape"][1:]]
+        output = next(each for each in metadata["outputs"] if each["name"] == PROBABILITIES)
+        wanted = {"name": PROBABILITIES, "parameters": {CLASSIFICATION: output["shape"][-1]}}
+        pixels = {"name": INPUT, "datatype": "UINT8", "shape": shape, "data": [0] * math.prod(shape)}
+        body = json.dumps({"inputs": [pixels], "outputs": [wanted]}).encode()
+        reply = _post(server_url, f"{path}/infer", body, {"Content-Type": JSON}, timeout_s)
+        numbered = (text.split(":", 2)[1:] for text in reply["outputs"][0]["data"])
+        return [label for _, label in sorted((int(number), label) for number, label in numbered)]
+    except (KeyError, IndexError, TypeError, ValueError, StopIteration) as error:
+        raise _not_a_prediction(server_url, path) from error
 
 
 def predict_arrays(server_url: str, name: str, images_NHWC: "NDArray[np.uint8]", timeout_s: float) -> Predictions:
@@ -109,9 +137,15 @@ def _not_a_prediction(server_url: str, path: str) -> PredictionFailedError:
 
 
 def _post(server_url: str, path: str, body: bytes, headers: dict[str, str], timeout_s: float) -> dict[str, Any]:
+    return _request("POST", server_url, path, body, headers, timeout_s)
+
+
+def _request(
+    method: str, server_url: str, path: str, body: bytes | None, headers: dict[str, str], timeout_s: float
+) -> dict[str, Any]:
     connection, prefix = _connection(server_url, timeout_s)
     try:
-        connection.request("POST", prefix + path, body, headers)
+        connection.request(method, prefix + path, body, headers)
         response = connection.getresponse()
         status, answer = response.status, response.read()
     except (UnicodeError, http.client.InvalidURL) as error:

@@ -27,7 +27,7 @@ def example_image_path(home: Home, name: str) -> Path:
 
 def write_example(home: Home, name: str, image_HWC: "NDArray[np.uint8]") -> None:
     """Keep an image (uint8, H x W x C) as the model's example."""
-    png = _png(image_HWC)
+    png = encode_png(image_HWC)
     write_bytes(example_image_path(home, name), png)
     write_bytes(
         example_request_path(home, name), json.dumps(example_request(image_HWC, png), separators=(",", ":")).encode()
@@ -42,7 +42,8 @@ def example_request(image_HWC: "NDArray[np.uint8]", png: bytes) -> dict[str, Any
     return {"instances": [(image_HWC[:, :, 0] if channels == 1 else image_HWC).tolist()]}
 
 
-def _png(image_HWC: "NDArray[np.uint8]") -> bytes:
+def encode_png(image_HWC: "NDArray[np.uint8]") -> bytes:
+    """An image (uint8, H x W x C with 1 or 3 channels) as a PNG file."""
     from PIL import Image
 
     file = io.BytesIO()

@@ -10,6 +10,7 @@ HOST_VARIABLE = "FOREBAY_HOST"  # address that the server binds
 PORT_VARIABLE = "FOREBAY_PORT"
 DEBUG_VARIABLE = "FOREBAY_DEBUG"  # "1": show tracebacks
 KFP_HOST_VARIABLE = "FOREBAY_KFP_HOST"  # address of Kubeflow Pipelines
+KFP_HOST_VARIABLES = (KFP_HOST_VARIABLE, "KF_PIPELINES_ENDPOINT")  # the second is kfp's own; the first one set is taken
 KFP_NAMESPACE_VARIABLE = "FOREBAY_KFP_NAMESPACE"
 KFP_CA_VARIABLE = "FOREBAY_KFP_CA"  # certificates to trust
 KFP_TOKEN_VARIABLE = "FOREBAY_KFP_TOKEN"  # noqa: S105 - the name of a variable

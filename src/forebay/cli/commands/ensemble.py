@@ -2,13 +2,12 @@
 
 import click
 
-from forebay.cli.code_settings import fill_in_code
+from forebay.api.run_settings import parse_words
 from forebay.cli.command import command
 from forebay.cli.commands.run import run_and_show
 from forebay.cli.options import json_option
 from forebay.cli.server_options import address_options, make_server_options, runner_option
 from forebay.errors import ConfigError
-from forebay.settings import parse_assignments
 from forebay.settings.cluster_only import check_local_settings
 from forebay.state import Home
 from forebay.state.runners import Runner
@@ -52,7 +51,7 @@ def ensemble_command(
 
     On a cluster: forebay submit --set train.ensemble=digits/3,digits/5, with the settings of the run that made them.
     """
-    given = fill_in_code(parse_assignments([*([f"ingest.data={data}"] if data else []), *assignments]))
+    given = parse_words([*([f"ingest.data={data}"] if data else []), *assignments])
     check_local_settings(given)
     training = next((key for key in given if key.startswith("train.")), None)
     if training:

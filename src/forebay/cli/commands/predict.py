@@ -5,12 +5,9 @@ from pathlib import Path
 
 import click
 
+from forebay.api.predict import ask_about_file
 from forebay.cli.command import command
 from forebay.cli.options import json_option
-from forebay.errors import ConfigError
-from forebay.local.runs.history import default_model
-from forebay.local.server import server_status
-from forebay.serving.state import ServerInfo
 from forebay.state import Home
 from forebay.text import one_line
 
@@ -25,23 +22,11 @@ def predict_command(image: Path, name: str | None, url: str | None, as_json: boo
 
     The image is a PNG or JPEG of any size.
     """
-    from forebay.serving.client import predict
-
     home = Home.find().open()
-    name = name or default_model(home)
-    prediction = predict(url or _running(home).url, name, image.read_bytes())
+    model, prediction = ask_about_file(home, image, name, url)
     if as_json:
         click.echo(json.dumps(prediction))
         return
     probability = max(prediction["probabilities"])
     version = prediction["model_version"]
-    click.echo(one_line(f"{prediction['label_name']}  {probability:.1%}  ({name} version {version})"))
-
-
-def _running(home: Home) -> ServerInfo:
-    server = server_status.running_server(home)
-    if server is None:
-        raise ConfigError(
-            "No server is running. `forebay run` trains and serves one, `forebay serve` brings champions up."
-        )
-    return server
+    click.echo(one_line(f"{prediction['label_name']}  {probability:.1%}  ({model} version {version})"))

@@ -68,11 +68,11 @@ def run_and_show(backend: "LocalBackend", request: "RunRequest", *, as_json: boo
     """Run the pipeline, show it, print what it gave, and return the exit code."""
     from rich.console import Console
 
-    from forebay.cli.render import RunView, print_summary
+    from forebay.api.render import RunView, print_summary
+    from forebay.api.run import run_shown
 
     raise_on_signals()
-    with RunView(Console(stderr=True)) as view:
-        summary = backend.run(request, view.show)
+    summary = run_shown(backend, request, RunView(Console(stderr=True)))
     if as_json:
         click.echo(json.dumps(summary, allow_nan=False))
     else:

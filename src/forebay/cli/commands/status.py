@@ -41,7 +41,7 @@ def status_command(cluster: bool, context: str, namespace: str, as_json: bool) -
     if status.run:
         from rich.console import Console
 
-        from forebay.cli.render import print_summary
+        from forebay.api.render import print_summary
 
         print_summary(Console(), status.run)
     for line in status.lines:

@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from forebay.api.render import print_summary
 from forebay.backend.summary import Summary
 from forebay.cli.command import command
 from forebay.cli.options import json_option
-from forebay.cli.render import print_summary
 from forebay.cli.step_calls import call_and_show, check_output_folder, parse_step_settings, print_result
 from forebay.errors import ConfigError, ExitCode
 from forebay.local.checks.mlflow_login import check_mlflow_login

@@ -2,12 +2,13 @@
 
 import json
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
+from forebay.api.cluster_run import PipelinesAddress, SubmittedRun, connect, follow_shown, start_or_find
+from forebay.backend.summary import StepFailedError
 from forebay.cli.command import command
 from forebay.cli.options import (
     RunSettings,
@@ -17,8 +18,8 @@ from forebay.cli.options import (
     one_line_text,
     setting_options,
 )
-from forebay.errors import ClusterError, ConfigError, ExitCode
-from forebay.settings.environment import KFP_CA_VARIABLE, KFP_HOST_VARIABLE, KFP_NAMESPACE_VARIABLE
+from forebay.errors import ConfigError, ExitCode
+from forebay.settings.environment import KFP_CA_VARIABLE, KFP_HOST_VARIABLES, KFP_NAMESPACE_VARIABLE
 from forebay.settings.namespaces import PIPELINES
 from forebay.signals import interrupt_status, raise_on_signals
 
@@ -29,25 +30,6 @@ if TYPE_CHECKING:
 OnInterrupt = Literal["ask", "leave", "terminate"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class PipelinesAddress:
-    """Where Kubeflow Pipelines is."""
-
-    host: str
-    namespace: str
-    context: str
-    ca: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class SubmittedRun:
-    """What is submitted, and under which names."""
-
-    pipeline: Path | None
-    experiment: str
-    run_name: str
-
-
 address_options = as_one_argument(
     PipelinesAddress,
     "address",
@@ -55,7 +37,7 @@ address_options = as_one_argument(
         "--host",
         metavar="URL",
         default="",
-        envvar=[KFP_HOST_VARIABLE, "KF_PIPELINES_ENDPOINT"],
+        envvar=list(KFP_HOST_VARIABLES),
         help="Address of Kubeflow Pipelines (FOREBAY_KFP_HOST); without it, the kubeconfig leads there.",
     ),
     click.option(
@@ -148,24 +130,9 @@ def submit_command(
     values = settings.parse(ingest_data=data, train_gpus=gpus)
     if run_id and (values or submitted.pipeline or no_wait):
         raise ConfigError("--follow looks at a run that is there already: give no settings, --pipeline or --no-wait.")
-    from forebay.backend.protocol import RunRequest
-    from forebay.cluster.backend import ClusterBackend
-    from forebay.cluster.runs.login import login
-    from forebay.cluster.runs.run import StartedRun
-
     raise_on_signals()
-    backend = ClusterBackend(
-        login=login(address.host, address.namespace, address.context, address.ca),
-        compiled=submitted.pipeline,
-        experiment=submitted.experiment,
-        run_name=submitted.run_name,
-        timeouts=cluster_timeouts(),
-    )
-    if run_id:
-        backend.pipelines.run(run_id)
-        started = StartedRun(run_id=run_id, url=backend.pipelines.run_url(run_id), version="")
-    else:
-        started = backend.start(RunRequest(settings=values, fresh=settings.fresh), _warn)
+    backend = connect(address, submitted, cluster_timeouts())
+    started = start_or_find(backend, values, run_id, _warn, fresh=settings.fresh)
     click.echo(f"Run {started.run_id}: {started.url or _way_to_ui(address.namespace, started.run_id)}", err=True)
     if no_wait:
         return _print_started(started, as_json=as_json)
@@ -182,23 +149,18 @@ def _print_started(started: "StartedRun", *, as_json: bool) -> ExitCode:
 def _follow(backend: "ClusterBackend", started: "StartedRun", on_interrupt: OnInterrupt, *, as_json: bool) -> int:
     from rich.console import Console
 
-    from forebay.backend.summary import StepFailedError
-    from forebay.cli.render import RunView, print_summary
+    from forebay.api.render import RunView, print_summary
 
     again = f"`forebay submit --follow {started.run_id}`"
     try:
-        with RunView(Console(stderr=True)) as view:
-            summary = backend.follow(started.run_id, view.show, started.warnings) | {"run_url": started.url}
+        summary = follow_shown(backend, started, RunView(Console(stderr=True)), again)
     except KeyboardInterrupt as interrupt:
         _on_interrupt(backend, started.run_id, on_interrupt, again)
         return interrupt_status(interrupt)
     except StepFailedError as error:
-        error.summary["run_url"] = started.url
         for line in error.log:
             click.echo(line, err=True)
         raise
-    except (ClusterError, ConfigError) as error:
-        raise ClusterError(f"{error} The run is not touched by that: {again} looks at it again.") from error
     if as_json:
         click.echo(json.dumps(summary, allow_nan=False))
     else:

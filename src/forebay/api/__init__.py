@@ -1,0 +1,1 @@
+"""What `import forebay` offers to Python, one module per function or class; the commands call it too."""
