@@ -4,8 +4,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from forebay.api.render import RunView
 from forebay.backend.summary import Event
-from forebay.cli.render import RunView
 from forebay.text import format_duration, one_line
 from forebay.tuning.result import SearchResult, as_words, describe_end, describe_gain, ranked
 from forebay.tuning.study import TrialRecord

@@ -77,9 +77,9 @@ def _search_and_run(
     """Search, show what was found, run the pipeline with the best settings, and show that."""
     from rich.console import Console
 
+    from forebay.api.render import RunView, print_summary
     from forebay.backend.protocol import RunRequest
     from forebay.cli.output_redirection import redirect_output_to
-    from forebay.cli.render import RunView, print_summary
     from forebay.cli.tune_view import TuneView, print_search
     from forebay.local.tuning.run_search import run_search
     from forebay.signals import before_forced_exit, raise_on_signals
