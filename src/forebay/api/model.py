@@ -8,9 +8,11 @@ from numpy.typing import NDArray
 
 from forebay.api.images import ImageInputs, prepare_images
 from forebay.api.prediction import Prediction
+from forebay.api.state_folder import PathLike
 from forebay.contracts.bundles.spec import ModelSpec
 from forebay.errors import ModelError
 from forebay.models import Classifier
+from forebay.settings.model_names import ONNX
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -64,13 +66,9 @@ class Model:
 
     def tensor(self, images: ImageInputs) -> "Tensor":
         """Images as `module` takes them: prepared, standardized and resized, float32 (N, C, H, W)."""
-        import torch
+        from forebay.api.tensors import network_input
 
-        from forebay.models import resize, standardize
-
-        pixels_NCHW = torch.from_numpy(prepare_images(images, self.spec)).permute(0, 3, 1, 2)
-        standardized = standardize(pixels_NCHW, self.spec.mean, self.spec.std)
-        return resize(standardized, self.spec.resize, self.spec.interpolation)
+        return network_input(prepare_images(images, self.spec), self.spec)
 
     @property
     def module(self) -> "nn.Module":
@@ -97,7 +95,7 @@ class Model:
             )
         return self._classifier.network
 
-    def export_onnx(self, path: "Path | str") -> Path:
+    def export_onnx(self, path: PathLike) -> Path:
         """Write the network as an ONNX file, checked, with the inputs and outputs of `module`.
 
         Args:
@@ -111,9 +109,11 @@ class Model:
             MachineError: the extra `onnx` is not installed.
             ConfigError: the file cannot be written.
         """
-        from forebay.api.export_onnx import export_onnx
+        from forebay.api.export_onnx import exported_graph, stored_graph, write_graph
 
-        return export_onnx(self, Path(path))
+        if self.spec.library == ONNX:
+            return write_graph(Path(path), stored_graph(self.folder, self.spec))
+        return write_graph(Path(path), exported_graph(self.module, self.spec, str(self)))
 
     def __repr__(self) -> str:
         return f"Model({self})"
