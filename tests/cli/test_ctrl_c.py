@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,8 +16,9 @@ from click.testing import CliRunner
 
 from forebay.backend.summary import Event, summarize
 from forebay.cli.command import command
+from forebay.cli.main import group
 from forebay.local.runs.interruption import interrupted_run, interrupted_steps
-from forebay.signals import SignalInterrupt, exit_status
+from forebay.signals import TERMINATING, SignalInterrupt, exit_status
 from forebay.state import Home
 from support.forebay_command import Forebay
 from support.row_tables import digits_table
@@ -116,6 +118,94 @@ def test_any_command_ends_with_130_and_a_sentence_never_with_aborted() -> None:
     assert answer.exit_code == 130
     assert answer.stderr == "Ended by Ctrl-C before it was done. Give the same command again.\n"
     assert "Ended by Ctrl-C" in json.loads(CliRunner().invoke(slow, ["--json"]).stdout)["error"]["error"]
+
+
+@command("asking")
+def asking() -> None:
+    click.confirm("Really?")
+
+
+def ended_at_a_question(
+    program: click.Command,
+    words: list[str],
+    interrupt: BaseException,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> tuple[object, str]:
+    """The exit code and standard error of a command whose question is answered by this."""
+
+    def ask(*_: object, **__: object) -> str:
+        raise interrupt
+
+    handlers = {number: signal.getsignal(number) for number in TERMINATING}
+    monkeypatch.setattr("click.termui.visible_prompt_func", ask)
+    with pytest.raises(SystemExit) as end:
+        program.main(words, prog_name="forebay")
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    errors = capsys.readouterr().err
+    assert "Aborted" not in errors
+    return end.value.code, errors
+
+
+@pytest.mark.parametrize(
+    ("interrupt", "said", "code"),
+    [
+        (KeyboardInterrupt(), "Ended by Ctrl-C at the question. Nothing was changed.", 130),
+        (SignalInterrupt(signal.SIGTERM), "Ended by SIGTERM at the question. Nothing was changed.", 143),
+        (EOFError(), "Error: The question was not answered. Nothing was changed.", 2),
+    ],
+)
+@pytest.mark.usefixtures("home")
+def test_ctrl_c_at_the_question_of_down_is_told_in_our_words(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    interrupt: BaseException,
+    said: str,
+    code: int,
+) -> None:
+    def down(request: object, home: object, show: object, confirm: Callable[[str], None], **_: object) -> None:
+        confirm("Remove it?")
+
+    monkeypatch.setattr("forebay.install.down.down", down)
+    monkeypatch.setattr("forebay.cli.commands.install.can_answer", lambda: True)
+    status, errors = ended_at_a_question(group, ["down", "--cluster", "kind"], interrupt, monkeypatch, capsys)
+    assert status == code
+    assert said in errors
+
+
+@pytest.mark.parametrize(
+    ("interrupt", "said", "code"),
+    [
+        (KeyboardInterrupt(), "Ended by Ctrl-C before it was done.", 130),
+        (EOFError(), "Error: The input ended before the question was answered.", 2),
+    ],
+)
+def test_a_question_of_any_command_never_ends_in_aborted(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    interrupt: BaseException,
+    said: str,
+    code: int,
+) -> None:
+    status, errors = ended_at_a_question(asking, [], interrupt, monkeypatch, capsys)
+    assert status == code
+    assert said in errors
+
+
+@pytest.mark.parametrize("module", ["forebay.cli.main", "forebay.cli.commands.prune"])
+def test_ctrl_c_while_modules_are_loaded_is_told_in_our_words(module: str) -> None:
+    program = (
+        "import builtins, sys\nload = builtins.__import__\n"
+        "class Interrupt:\n"
+        "    def find_spec(self, name, *_):\n"
+        f"        if name == {module!r}: raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupt())\nsys.argv = ['forebay', 'prune']\n"
+        "from forebay.cli import main\nmain()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 130
+    assert done.stderr == "Ended by Ctrl-C before anything was done.\n"
 
 
 def until(condition: Callable[[], Any], process: subprocess.Popen[str]) -> None:

@@ -39,7 +39,7 @@ def test_the_text_names_the_file_that_was_written(tmp_path: Path) -> None:
     [
         ("mine.py", "mine.py is there already, and stays as it is. Give another name."),
         ("mine.txt", "mine.txt does not end in .py. Give the file a name such as mysource.py."),
-        ("no/folder/mine.py", "No such file or directory"),
+        ("no/folder/mine.py", "PATH: there is no folder "),
     ],
 )
 def test_what_cannot_be_written_is_named(tmp_path: Path, path: str, words: str) -> None:

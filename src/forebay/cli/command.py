@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from forebay.api.explain import explain
-from forebay.errors import EndedBySignalError, ExitCode, ForebayError, UnexpectedError
+from forebay.errors import ConfigError, EndedBySignalError, ExitCode, ForebayError, UnexpectedError
 from forebay.settings.environment import DEBUG_VARIABLE
 from forebay.signals import before_forced_exit, describe_cause, exit_status
 from forebay.state.file_modes import private_files
@@ -49,7 +49,9 @@ class ForebayCommand(click.Command):
             code = _explain(error, as_json=as_json)
         except KeyboardInterrupt as error:
             code = _explain(_nothing_kept(exit_status(error) or ExitCode.INTERRUPTED), as_json=as_json)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        except click.Abort as error:  # of a question
+            code = _explain(_unanswered(error), as_json=as_json)
+        except (click.ClickException, click.exceptions.Exit):
             raise
         except Exception as error:  # nobody should have to read a traceback
             if isinstance(error, OSError) and error.errno == errno.EPIPE:
@@ -77,6 +79,13 @@ def _keep_debug(ctx: click.Context, parameter: click.Parameter, value: bool) -> 
 def _nothing_kept(status: ExitCode) -> EndedBySignalError:
     words = f"Ended by {describe_cause(status)} before it was done. Give the same command again."
     return EndedBySignalError(words, status)
+
+
+def _unanswered(abort: click.Abort) -> ForebayError:
+    """The error of a question that got Ctrl-C or the end of the input for an answer; click keeps which it was."""
+    if isinstance(abort.__context__, EOFError):
+        return ConfigError("The input ended before the question was answered. Give the same command again.")
+    return _nothing_kept(ExitCode.INTERRUPTED)
 
 
 def _unexpected(error: Exception) -> UnexpectedError:

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
+from forebay.cli import NOTHING_DONE
 from forebay.errors import ExitCode
 from forebay.version import VERSION
 
@@ -44,6 +46,7 @@ COMMANDS = {
     "doctor": CommandEntry("doctor", "Check this machine or a cluster, and say what to mend."),
     "up": CommandEntry("install", "Install the platform on a Kubernetes cluster."),
     "down": CommandEntry("install", "Remove the platform from a Kubernetes cluster."),
+    "completion": CommandEntry("completion", "Print what your shell needs to complete this command."),
     "bundle": CommandEntry("bundle", "Carry the platform's container images behind an air gap."),
 }  # in the order that `--help` shows
 
@@ -60,12 +63,28 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, entry.short_help) for name, entry in COMMANDS.items()])
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """Complete the names of commands without importing them, and options."""
+        named = [(name, entry.short_help) for name, entry in COMMANDS.items() if name.startswith(incomplete)]
+        return [CompletionItem(name, help=text) for name, text in named] + click.Command.shell_complete(
+            self, ctx, incomplete
+        )
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command of a word; a word that is none is refused with the nearest ones."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.NoSuchCommand as error:
+            raise click.NoSuchCommand(error.command_name, possibilities=list(COMMANDS), ctx=ctx) from None
+
     def invoke(self, ctx: click.Context) -> Any:
         """Call the command; Ctrl-C while its module is still being imported ends as it does later."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            click.echo("Ended by Ctrl-C before anything was done.", err=True)
+            click.echo(NOTHING_DONE, err=True)
             ctx.exit(ExitCode.INTERRUPTED)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -80,8 +99,10 @@ class LazyGroup(click.Group):
 
 @click.group(
     cls=LazyGroup,
+    subcommand_metavar="COMMAND [ARG ...]",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    epilog="State lies in .forebay/, or where FOREBAY_HOME says. "
+    epilog='Completion of your shell: eval "$(forebay completion bash)", or zsh, or fish. '
+    "State lies in .forebay/, or where FOREBAY_HOME says. "
     f"Exit codes: {ExitCode.DONE:d} done; {ExitCode.FAILED:d} failed after the first step began; "
     f"{ExitCode.WRONG_USE:d} wrong use, found before it; {ExitCode.GATE_REFUSED:d} the gate said no; "
     f"{ExitCode.INTERRUPTED:d} Ctrl-C ({ExitCode.TERMINATED:d} SIGTERM).",

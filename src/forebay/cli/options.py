@@ -2,6 +2,7 @@
 
 import functools
 import os
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from forebay.api.run_settings import parse_words
+from forebay.cli.completion import model_names, registered_names, setting_keys
 from forebay.errors import ConfigError
 from forebay.settings.keys import Scalar
 from forebay.text import find_control
@@ -73,11 +75,25 @@ setting_options = as_one_argument(
     click.option(
         "--model",
         metavar="NAME",
-        help="Short for --set train.model=…: mlp, resnet9, resnet18, timm/convnext_tiny, …, or net.py:Net of your own.",
+        shell_complete=model_names,
+        help="Short for --set train.model=NAME: mlp, resnet9, timm/convnext_tiny (`forebay models` lists them), or "
+        "net.py:Net of your own.",
     ),
-    click.option("--name", metavar="NAME", help="Short for --set evaluate.name=…: the registered model's name."),
-    click.option("--seed", type=int, help="Short for --set train.seed=…"),
-    click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True, help="Change a setting; repeatable."),
+    click.option(
+        "--name",
+        metavar="NAME",
+        shell_complete=registered_names,
+        help="Short for --set evaluate.name=NAME: the registered model's name.",
+    ),
+    click.option("--seed", type=int, help="Short for --set train.seed=INTEGER."),
+    click.option(
+        "--set",
+        "assignments",
+        metavar="KEY=VALUE",
+        multiple=True,
+        shell_complete=setting_keys(),
+        help="Change a setting; repeatable.",
+    ),
     click.option("--fresh", is_flag=True, help="Compute everything again: forget cached results and checkpoints."),
 )
 """Settings of a run: a short option for those that are given most, and `--set` for every one."""
@@ -108,21 +124,47 @@ def cluster_option(command: Command) -> Command:
     return command
 
 
+class NearChoice(click.Choice[str]):
+    """A choice that names the nearest word for one that it does not have."""
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        """As click has it, with what was probably meant."""
+        import difflib
+
+        near = difflib.get_close_matches(str(value), self.choices, n=1)
+        words = super().get_invalid_choice_message(value, ctx)
+        return f"{words} Did you mean {near[0]!r}?" if near else words
+
+
 def require_writable(folder: Path, option: str) -> None:
-    """Check that files can be written into a folder, which need not exist yet; nothing is created.
+    """Check that a folder is there and that files can be written into it. A command makes no folder for a result, for a
+    name that was mistyped would become one.
 
     Raises:
-        ConfigError: it cannot be created or written; the message names the option.
+        ConfigError: it is not there, or cannot be written; the message names the option.
     """
     try:
         existing = next(path for path in (folder, *folder.parents) if path.exists())
         problem = None if existing.is_dir() else f"{existing} is not a folder"
     except OSError as error:
         existing, problem = folder, f"{folder} cannot be read: {error.strerror}"
+    if problem is None and existing != folder:
+        make = f"`mkdir -p {shlex.quote(str(folder))}` makes it"
+        raise ConfigError(f"{option}: there is no folder {folder}. {make}; or correct the name.")
     if problem is None and not os.access(existing, os.W_OK | os.X_OK):
         problem = f"you may not write in {existing}"
     if problem:
         raise ConfigError(f"{option}: {problem}. Give a folder that you can write.")
+
+
+def require_result_folder(folder: Path, option: str) -> None:
+    """Check a folder that a command fills, and makes where only it is missing; nothing is created.
+
+    Raises:
+        ConfigError: as `require_writable`, for the folder or the one above it.
+    """
+    folder = folder.absolute()
+    require_writable(folder if folder.exists() else folder.parent, option)
 
 
 def cluster_timeouts() -> "ClusterTimeouts":

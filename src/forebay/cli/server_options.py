@@ -6,7 +6,8 @@ import click
 from click.core import ParameterSource
 
 from forebay.api.server_options import DEFAULT_HOST, DEFAULT_PORT, choose_port, server_options
-from forebay.cli.options import Command
+from forebay.cli.completion import setting_keys
+from forebay.cli.options import Command, NearChoice
 from forebay.errors import ConfigError
 from forebay.local.server.launch import ServerOptions
 from forebay.settings import ServeConfig, parse_assignments
@@ -42,7 +43,7 @@ def runner_option(command: Command) -> Command:
     """`--runner`: processes of this machine, or containers of the images that a cluster pulls."""
     option = click.option(
         "--runner",
-        type=click.Choice(RUNNERS),
+        type=NearChoice(RUNNERS),
         default=RUNNERS[0],
         show_default=True,
         envvar=RUNNER_VARIABLE,
@@ -59,6 +60,7 @@ def server_settings_option(command: Command) -> Command:
         "assignments",
         metavar="KEY=VALUE",
         multiple=True,
+        shell_complete=setting_keys(ServeConfig.prefix),
         help="Change a setting of the server; repeatable. serve.cors_origins: pages that may ask it from a browser; "
         "serve.hosts: names that it is called by; docs/serving-limits.md: how much it takes. "
         "Kept until it is given again.",

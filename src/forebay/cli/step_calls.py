@@ -12,7 +12,7 @@ from rich.console import Console
 from forebay.api.render import RunView
 from forebay.api.run_settings import parse_words
 from forebay.backend.summary import Summary
-from forebay.cli.options import require_writable
+from forebay.cli.options import require_result_folder
 from forebay.cli.output_redirection import redirect_output_to
 from forebay.errors import ConfigError
 from forebay.settings.cluster_only import check_local_settings
@@ -38,7 +38,7 @@ def check_output_folder(out: Path, ours: tuple[str, ...]) -> None:
 
     Temporary files that a killed command left there (`write_bytes` names them) are removed.
     """
-    require_writable(out.absolute(), "--out")
+    require_result_folder(out, "--out")
     names = {path.name for path in out.iterdir()} if out.is_dir() else set()
     leftovers = [name for name in names if any(fnmatch(name, f".{pattern}.{'?' * 8}") for pattern in ours)]
     others = [name for name in names.difference(leftovers) if not any(fnmatch(name, pattern) for pattern in ours)]

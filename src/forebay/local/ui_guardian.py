@@ -1,6 +1,6 @@
 """Runs another program as its child, and ends all that it started as soon as the command is gone that asked for it.
 
-MLflow's server leaves its workers behind when only it is told to end, and nothing tells it of a command that was killed.
+MLflow's server leaves its workers behind when only it is told to end, and nothing tells it that its command is gone.
 """
 
 import os

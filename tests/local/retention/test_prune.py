@@ -216,3 +216,18 @@ def test_the_command_says_what_goes_and_a_dry_run_removes_nothing(planted: Plant
     assert not artifact.exists()
     assert "0 B  freed" in command("--keep-runs", "1")
     assert json.loads((planted.home.root / "format.json").read_text())
+
+
+def test_a_dry_run_works_while_a_run_goes_on_and_says_so(planted: Planted) -> None:
+    old, _ = planted.run(1), planted.run(2)
+    planted.artifact(1, "train")
+    planted.artifact(2, "train")
+    with planted.home.lock.held("`forebay run` started now"):
+        dry = CliRunner().invoke(group, ["prune", "--dry-run", "--keep-runs", "1"])
+        real = CliRunner().invoke(group, ["prune", "--keep-runs", "1"])
+    assert dry.exit_code == 0
+    assert "is in use by `forebay run` started now" in dry.stderr
+    assert "these are the numbers of now" in dry.stderr
+    assert "would be freed" in dry.stdout
+    assert real.exit_code == 2
+    assert old.folder.exists()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from forebay.cli.command import command
+from forebay.cli.options import NearChoice, require_writable
 from forebay.errors import ConfigError
 from forebay.state import Home
 from forebay.state.file_modes import apply_user_umask
@@ -19,7 +20,7 @@ ACTIONS = ("list", "save", "load")
 
 
 @command("bundle")
-@click.argument("action", type=click.Choice(ACTIONS))
+@click.argument("action", type=NearChoice(ACTIONS))
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path), required=False)
 @click.option(
     "--manifests",
@@ -76,6 +77,7 @@ def bundle_command(
     if file is None:
         raise ConfigError(f"`forebay bundle {action}` needs a FILE, such as `forebay bundle {action} platform.tar`.")
     if action == "save":
+        require_writable(file.absolute().parent, "FILE")
         _save_weights(weights, file.absolute().with_suffix(".weights"), dry_run)
     _act(found, action, file.absolute(), registry, dry_run)
     return 0

@@ -23,7 +23,7 @@ from forebay.state.file_modes import apply_user_umask
 @click.option(
     "--digest",
     "digests",
-    metavar="TARGET=sha256:…",
+    metavar="TARGET=sha256:HEX",
     multiple=True,
     help="Pin the container image of a target; repeatable.",
 )

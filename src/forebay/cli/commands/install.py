@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 from forebay.cli.command import command
-from forebay.cli.options import Command
-from forebay.errors import ConfigError
+from forebay.cli.options import Command, NearChoice
+from forebay.errors import ConfigError, EndedBySignalError, ForebayError
 from forebay.install.charts.sources import OPTIONAL_PIECES
 from forebay.install.request import CLUSTER_CHOICES, ClusterChoice, InstallRequest
-from forebay.signals import interrupt_status, raise_on_signals
+from forebay.signals import describe_cause, interrupt_status, raise_on_signals
 from forebay.state import Home
 
 
@@ -20,7 +20,7 @@ def cluster_options(command: Command) -> Command:
     options = (
         click.option(
             "--cluster",
-            type=click.Choice(CLUSTER_CHOICES),
+            type=NearChoice(CLUSTER_CHOICES),
             required=True,
             help="kind: a cluster in containers of this machine, made where there is none. current: one that you have.",
         ),
@@ -53,14 +53,14 @@ def cluster_options(command: Command) -> Command:
     "--with",
     "optional_pieces",
     multiple=True,
-    type=click.Choice(OPTIONAL_PIECES),
+    type=NearChoice(OPTIONAL_PIECES),
     help="An optional piece; repeatable.",
 )
 @click.option(
     "--without",
     "excluded_pieces",
     multiple=True,
-    type=click.Choice(["cert-manager", "kserve-crds", "kserve", "pipelines-crds", "pipelines"]),
+    type=NearChoice(["cert-manager", "kserve-crds", "kserve", "pipelines-crds", "pipelines"]),
     help="A piece that the cluster has already; repeatable.",
 )
 @click.option(
@@ -142,18 +142,37 @@ def _say(line: str) -> None:
     click.echo(line)
 
 
+def can_answer() -> bool:
+    """Whether a person sits at this command."""
+    return sys.stdin.isatty()
+
+
 def _asker(yes: bool) -> Callable[[str], None]:
     """Asks a question and goes on only after a yes."""
 
     def confirm(question: str) -> None:
         if yes:
             return
-        if not sys.stdin.isatty():
+        if not can_answer():
             raise ConfigError(f"{question} Nobody can answer here: add --yes. Nothing was changed.")
-        if not click.confirm(question):
+        try:
+            agreed = click.confirm(question)
+        except click.Abort as abort:
+            raise _unanswered(abort) from abort
+        if not agreed:
             raise ConfigError("You said no. Nothing was changed.")
 
     return confirm
+
+
+def _unanswered(abort: click.Abort) -> ForebayError:
+    """Ctrl-C, or the end of the input, in place of an answer; click keeps the exception that it was."""
+    click.echo(err=True)  # the cursor stands behind the question
+    if isinstance(abort.__context__, EOFError):
+        return ConfigError("The question was not answered. Nothing was changed.")
+    interrupt = abort.__context__ if isinstance(abort.__context__, KeyboardInterrupt) else KeyboardInterrupt()
+    status = interrupt_status(interrupt)
+    return EndedBySignalError(f"Ended by {describe_cause(status)} at the question. Nothing was changed.", status)
 
 
 def _until_ctrl_c(act: Callable[[], None], afterwards: str) -> int:

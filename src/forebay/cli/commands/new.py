@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from forebay.cli.command import command
-from forebay.cli.options import require_writable
+from forebay.cli.options import NearChoice, require_writable
 from forebay.errors import ConfigError
 from forebay.state.file_modes import apply_user_umask
 
@@ -28,7 +28,7 @@ STARTING_FILES = {
 
 
 @command("new")
-@click.argument("kind", metavar="KIND", type=click.Choice(list(STARTING_FILES)))
+@click.argument("kind", metavar="KIND", type=NearChoice(list(STARTING_FILES)))
 @click.argument("path", metavar="[PATH]", type=click.Path(dir_okay=False, path_type=Path), required=False)
 def new_command(kind: str, path: Path | None) -> None:
     """Write a file to start your own code from.

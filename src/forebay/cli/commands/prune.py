@@ -18,11 +18,17 @@ def prune_command(keep_runs: int, dry_run: bool) -> None:
     are removed unless a kept run took them from the cache or they hold the bundle of a served model. The folder
     (summary, report) of the run that first registered an existing version stays. Checkpoints that were last used before
     the oldest kept run are removed. MLflow's database and artifacts, which hold all that registered versions need,
-    stay. The command refuses to work while a run is in progress.
+    stay. Nothing is removed while a run is in progress; --dry-run tells the numbers of that moment.
     """
     from forebay.local.retention.prune import prune
 
     home = Home.find().open()
+    if dry_run and home.lock.is_held():
+        click.echo(
+            f"{home.root} is in use by {home.lock.holder() or 'another process'}: these are the numbers of now, and "
+            "nothing can be removed before it has ended.",
+            err=True,
+        )
     freed = 0
     for item in prune(home, keep_runs, dry_run=dry_run):
         freed += item.bytes

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from forebay.cli.command import command
+from forebay.cli.completion import registered_names
 from forebay.cli.options import cluster_option, cluster_timeouts
 from forebay.cli.server_options import (
     address_options,
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @command("rollback")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=registered_names)
 @address_options
 @runner_option
 @server_settings_option

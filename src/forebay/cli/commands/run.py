@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option(
     "--data",
     metavar="PATH_OR_URI",
-    help="Short for --set ingest.data=…: a folder, tar, IDX, CIFAR-10, Parquet; s3:// too; or a source of "
+    help="Short for --set ingest.data=VALUE: a folder, tar, IDX, CIFAR-10, Parquet; s3:// too; or a source of "
     "your own, FILE.py:NAME.",
 )
 @setting_options

@@ -10,7 +10,8 @@ import click
 from forebay.backend.summary import STEPS
 from forebay.backend.summary_text import running_text
 from forebay.cli.command import command, show_problems
-from forebay.cli.options import json_option
+from forebay.cli.completion import run_ids
+from forebay.cli.options import NearChoice, json_option
 from forebay.errors import ConfigError
 from forebay.local.runs.history import find_run, load_summaries
 from forebay.serving.log_file import log_files
@@ -55,8 +56,14 @@ def _line(summary: dict[str, Any]) -> str:
 
 
 @command("logs")
-@click.argument("step", type=click.Choice([*STEPS, "engine", "server"]))
-@click.option("--run", "run_id", metavar="RUN_ID", help="The run; without it, the last one in which the step ran.")
+@click.argument("step", type=NearChoice([*STEPS, "engine", "server"]))
+@click.option(
+    "--run",
+    "run_id",
+    metavar="RUN_ID",
+    shell_complete=run_ids,
+    help="The run; without it, the last one in which the step ran.",
+)
 def logs_command(step: str, run_id: str | None) -> None:
     """Print what a step wrote.
 
@@ -88,7 +95,13 @@ def logs_command(step: str, run_id: str | None) -> None:
 
 
 @command("report")
-@click.option("--run", "run_id", metavar="RUN_ID", help="The run; without it, the last one that has a report.")
+@click.option(
+    "--run",
+    "run_id",
+    metavar="RUN_ID",
+    shell_complete=run_ids,
+    help="The run; without it, the last one that has a report.",
+)
 def report_command(run_id: str | None) -> None:
     """Print the path of the HTML report."""
     home = Home.find().open()

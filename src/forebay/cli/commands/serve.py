@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from forebay.cli.command import command
+from forebay.cli.completion import registered_names
 from forebay.cli.server_options import (
     address_options,
     make_server_options,
@@ -21,7 +22,7 @@ from forebay.text import one_line
 
 
 @command("serve")
-@click.argument("models", nargs=-1, metavar="[MODEL]...")
+@click.argument("models", nargs=-1, metavar="[MODEL ...]", shell_complete=registered_names)
 @address_options
 @runner_option
 @server_settings_option

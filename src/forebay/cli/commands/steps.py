@@ -11,6 +11,7 @@ from rich.text import Text
 from forebay.api.render import print_summary
 from forebay.backend.summary import Summary
 from forebay.cli.command import command
+from forebay.cli.completion import setting_keys
 from forebay.cli.options import json_option
 from forebay.cli.step_calls import call_and_show, check_output_folder, parse_step_settings, print_result
 from forebay.errors import ConfigError, ExitCode
@@ -34,6 +35,7 @@ _set_option = click.option(
     "assignments",
     metavar="KEY=VALUE",
     multiple=True,
+    shell_complete=setting_keys("ingest", "preprocess", "train", "evaluate"),
     help="Change a setting; `forebay run --settings` lists them.",
 )
 

@@ -93,9 +93,9 @@ run_options = as_one_argument(
 @address_options
 @run_options
 @click.option(
-    "--data", metavar="URI", help="Short for --set ingest.data=…: s3://BUCKET/PREFIX, digits, or FILE.py:NAME."
+    "--data", metavar="URI", help="Short for --set ingest.data=URI: s3://BUCKET/PREFIX, digits, or FILE.py:NAME."
 )
-@click.option("--gpus", metavar="N", help="Short for --set train.gpus=…: GPUs of the train step's pod.")
+@click.option("--gpus", metavar="N", help="Short for --set train.gpus=N: GPUs of the train step's pod.")
 @setting_options
 @click.option("--no-wait", is_flag=True, help="Start the run, and do not follow it.")
 @click.option("--follow", "run_id", metavar="RUN_ID", default="", help="Follow a run that was submitted before.")

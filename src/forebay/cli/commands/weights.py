@@ -2,12 +2,13 @@
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from forebay.cli.command import command
-from forebay.cli.options import json_option
+from forebay.cli.options import NearChoice, json_option, require_result_folder
 from forebay.errors import ConfigError
 from forebay.state import Home
 
@@ -16,11 +17,11 @@ if TYPE_CHECKING:
 
 
 @command("weights")
-@click.argument("action", type=click.Choice(["fetch", "list"]))
+@click.argument("action", type=NearChoice(["fetch", "list"]))
 @click.argument("name", required=False)
 @click.option(
     "--to",
-    metavar="DIR|s3://…",
+    metavar="DIR|S3_URI",
     default="",
     help="With fetch: a store to put them into, for machines without a network.",
 )
@@ -45,6 +46,8 @@ def weights_command(action: str, name: str | None, to: str, as_json: bool) -> No
         raise ConfigError(f"`forebay weights {action}` {wrong}.")
     home = Home.find().open(writing=action == "fetch")
     if action == "fetch":
+        if to and "://" not in to:
+            require_result_folder(Path(to).expanduser(), "--to")
         found = [fetch_weights(home, name or "", to)]
     elif to:
         raise ConfigError("`forebay weights list` takes no --to. FOREBAY_WEIGHTS_STORE names the store that it shows.")

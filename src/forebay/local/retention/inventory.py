@@ -4,6 +4,7 @@ What a run needs is told by its own files: kfp's log names the cache entries tha
 names) and the place of every output, and the events name the report.
 """
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def take_inventory(home: Home) -> StateInventory:
     """List what lies in the state folder.
 
     Args:
-        home: the state folder by its real path; its lock is held.
+        home: the state folder by its real path. Its lock is held, unless nothing is removed afterwards.
 
     Raises:
         MachineError: the model registry cannot be read, so it is unknown what versions need.
@@ -102,7 +103,11 @@ def _explain(error: Exception, home: Home) -> str:
 
 def _last_use(folder: Path) -> float:
     """Training touches the lock file in the folder whenever it begins or goes on."""
-    return max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
+    times = [folder.stat().st_mtime]
+    for path in folder.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):  # a training that goes on replaces its checkpoints
+            times.append(path.stat().st_mtime)
+    return max(times)
 
 
 def list_folder(folder: Path) -> list[Path]:

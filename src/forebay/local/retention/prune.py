@@ -24,11 +24,11 @@ def prune(home: Home, keep_runs: int, *, dry_run: bool = False) -> Iterator[Remo
     """Remove one path after the other; after a kill in between, the next call removes the rest.
 
     Raises:
-        LockHeldError: a run is in progress.
+        LockHeldError: a run is in progress. A dry run only looks, so it need not wait for one.
         MachineError: the model registry cannot be read; nothing was removed.
     """
     home = Home(home.root.resolve())  # recorded paths may spell the folder in another way
-    with home.lock.held("`forebay prune`"):
+    with contextlib.nullcontext() if dry_run else home.lock.held("`forebay prune`"):
         inventory = take_inventory(home)
         for path in plan_removal(inventory, keep_runs).paths():
             removed = RemovedPath(path=path, bytes=_size(path))
@@ -61,4 +61,8 @@ def _drop_empty_folders(folder: Path) -> None:
 
 def _size(path: Path) -> int:
     files = path.rglob("*") if path.is_dir() else [path]
-    return sum(file.lstat().st_size for file in files if file.is_file())
+    total = 0
+    for file in files:
+        with contextlib.suppress(FileNotFoundError):  # of a run that goes on during a dry run
+            total += file.lstat().st_size if file.is_file() else 0
+    return total
