@@ -19,8 +19,6 @@ from support.markdown_pages import ALL, DOCS, PAGES, ROOT, Page
 from support.small_images import draw, write_folder
 
 PARSED_ONLY = {
-    "make run": "sets a whole environment up; the fresh-machine check runs it",
-    "make test": "is what runs this test",
     "make images": "needs a container engine; tests/live/container_images runs what it builds",
     "forebay run --runner docker": "needs those container images; tests/live/container_images/test_run.py runs it",
     "forebay ui": "serves until Ctrl-C; tests/e2e starts and ends it",

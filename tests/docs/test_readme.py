@@ -26,3 +26,8 @@ def test_the_folders_of_its_tree_are_there() -> None:
     folders = re.findall(r"^(\w[\w/]*/)  ", tree, re.MULTILINE)
     assert len(folders) >= 8
     assert [name for name in folders if not (ROOT / name).is_dir()] == []
+
+
+def test_what_it_clones_is_what_the_container_images_say_they_are_made_of() -> None:
+    [source] = re.findall(r'^SOURCE = "(.*)"$', (ROOT / "docker" / "build.py").read_text(), re.MULTILINE)
+    assert f"git clone {source} && cd forebay\n" in README.text
