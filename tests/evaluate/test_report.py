@@ -15,10 +15,14 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from forebay.backend.summary import summarize
-from forebay.contracts.evaluation import PREDICTIONS, EvaluationResult
+from forebay.contracts.evaluation import CONFUSION_IMAGE, CURVES_IMAGE, PREDICTIONS, EvaluationResult
+from forebay.contracts.manifest import SplitManifest
 from forebay.contracts.rows import pixel_digest
+from forebay.contracts.shards import open_split
 from forebay.evaluate import evaluate
-from forebay.evaluate.charts import ChartLine, PlotArea, line_chart, padded_range, ticks
+from forebay.evaluate.chart_images import confusion_png
+from forebay.evaluate.charts import ChartLine, PlotArea, line_chart, padded_range, tick_text, ticks
+from forebay.evaluate.examples import Answers
 from forebay.evaluate.history_charts import history_charts, training_time
 from forebay.evaluate.report_images import thumbnail_data_uri
 from forebay.preprocess import preprocess
@@ -30,7 +34,7 @@ from support.tiny_models import fit_mlp
 from support.watched_training import warnings
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
-VOID = {"meta", "img", "br", "line", "link", "input", "hr"}
+VOID = {"meta", "img", "br", "line", "link", "input", "hr", "wbr"}
 
 
 class Page(HTMLParser):
@@ -165,6 +169,16 @@ def test_predictions_name_file_and_classes(digits_report: EvaluationResult) -> N
         assert pixel_digest(image.tobytes(), 8, 8, 1).hex() == digest
 
 
+def test_few_right_answers_are_shown_once(digits_shards: Path) -> None:
+    test = open_split(digits_shards, SplitManifest.read(digits_shards), "test")
+    wrong, right = np.eye(10)[(test.labels + 1) % 10], np.eye(10)[test.labels]
+    for count, halves in ((0, (0, 0)), (1, (1, 0)), (7, (4, 3)), (40, (16, 16))):
+        answers = Answers(test, np.where(np.arange(len(test))[:, None] < count, right, wrong), list("0123456789"))
+        shown = answers.least_certain(), answers.surest()
+        assert tuple(map(len, shown)) == halves
+        assert len({example.title for part in shown for example in part}) == sum(halves)
+
+
 def test_file_names_are_text_whatever_they_hold(tmp_path: Path, steplog: StepLog) -> None:
     names = ["<script>x</script>.png", 'a" onload="y.png', "line\nbreak.png", "a\u202egnp.exe", "long/" * 300 + "x.png"]
     found = report_of(["a", "b"], tmp_path, steplog, sources=[names[row % 5] for row in range(400)])
@@ -186,6 +200,24 @@ def test_images_of_the_page_take_little_space_whatever_their_size() -> None:
         assert len(data) < 45_000
         with Image.open(io.BytesIO(base64.b64decode(data))) as image:
             assert max(image.size) == min(max(pixels.shape[:2]), 192)
+
+
+def test_curves_and_matrix_are_images_beside_the_report(digits_report: EvaluationResult) -> None:
+    for name, size in ((CURVES_IMAGE, (1840, 600)), (CONFUSION_IMAGE, (964, 964))):
+        path = digits_report.folder / name
+        assert path.stat().st_size < 100_000
+        with Image.open(path) as image:
+            assert image.size == size
+            pixels = np.asarray(image.convert("RGB")).reshape(-1, 3).astype(int)
+        blue = (pixels[:, 2] > 200) & (pixels[:, 0] < 100)
+        assert 500 < blue.sum() < 0.3 * len(pixels)
+
+
+@pytest.mark.parametrize(("classes", "side"), [(1, 328), (5, 680), (25, 800), (500, 500)])
+def test_the_image_of_the_matrix_fits_any_number_of_classes(classes: int, side: int) -> None:
+    matrix = np.eye(classes, dtype=int) * 5
+    with Image.open(io.BytesIO(confusion_png(matrix.tolist(), ["\u732b\n" * 30] * classes))) as image:
+        assert image.size[0] == image.size[1] == side
 
 
 def test_class_names_are_text_whatever_they_hold(tmp_path: Path, steplog: StepLog) -> None:
@@ -300,6 +332,13 @@ def test_curves_skip_what_was_not_recorded() -> None:
     assert "circle" in charts[0]  # one epoch is a dot
     assert "validation" not in charts[0]
     assert history_charts([]) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.0, "0"), (0.2, "0.2"), (0.0015, "0.0015"), (0.00015, "1.5e-4"), (5e-05, "5e-05"), (60, "60")]
+)
+def test_numbers_of_ticks_fit_their_margin(value: float, text: str) -> None:
+    assert tick_text(value) == text
 
 
 def test_learning_rate_and_time_have_their_curves_and_a_killed_epoch_its_whole_time() -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forebay.contracts.overfitting import Curves
-from forebay.evaluate.charts import BOTTOM, LEFT, RIGHT, ChartLine, PlotArea, ticks
+from forebay.evaluate.charts import BOTTOM, LEFT, RIGHT, ChartLine, PlotArea, tick_text, ticks
 from forebay.evaluate.history_charts import HistoryChart, plan_charts
 from forebay.evaluate.report_images import confusion_heat_map
 from forebay.text import one_line
@@ -99,7 +99,7 @@ def _draw_grid(canvas: _Canvas, area: PlotArea, left: int, top: int) -> None:
     for value in ticks(*area.y):
         y = top + area.py(value)
         canvas.line([(left + LEFT, y), (right, y)], GRID)
-        canvas.text(left + LEFT - 7, y, f"{value:g}", anchor="rm")
+        canvas.text(left + LEFT - 7, y, tick_text(value), anchor="rm")
     for value in ticks(*area.x, wanted=6):
         canvas.text(left + area.px(value), bottom + 12, f"{value:g}")
     canvas.line([(left + LEFT, bottom), (right, bottom)], SOFT)

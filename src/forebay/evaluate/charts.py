@@ -8,7 +8,7 @@ from markupsafe import Markup, escape
 
 from forebay.evaluate.metrics import CalibrationBin
 
-LEFT, RIGHT, TOP, BOTTOM = 46, 14, 30, 38  # margins around the plot, in SVG units
+LEFT, RIGHT, TOP, BOTTOM = 60, 14, 30, 38  # margins around the plot, in SVG units
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,12 @@ def ticks(low: float, high: float, wanted: int = 5) -> list[float]:
     return [round(number * step, 10) for number in range(first, last + 1)]
 
 
+def tick_text(value: float) -> str:
+    """A tick's number in at most some six characters, as the margin is for: `0.0015`, `1.5e-4`."""
+    text = f"{value:g}"
+    return text if len(text) <= 6 else f"{value:.1e}".replace(".0e", "e").replace("e-0", "e-")
+
+
 def padded_range(
     values: Sequence[float], *, floor: float | None = None, ceiling: float | None = None
 ) -> tuple[float, float]:
@@ -92,7 +98,7 @@ def _grid(area: PlotArea) -> list[str]:
     for value in ticks(*area.y):
         y = area.py(value)
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(f'<text class="tick" x="{LEFT - 7}" y="{y + 3.5:.1f}" text-anchor="end">{value:g}</text>')
+        parts.append(f'<text class="tick" x="{LEFT - 7}" y="{y + 3.5:.1f}" text-anchor="end">{tick_text(value)}</text>')
     for value in ticks(*area.x, wanted=6):
         parts.append(
             f'<text class="tick" x="{area.px(value):.1f}" y="{bottom + 16}" text-anchor="middle">{value:g}</text>'

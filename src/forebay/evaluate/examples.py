@@ -46,14 +46,12 @@ class Answers:
         return self._examples(wrong[np.argsort(-self._confidence[wrong], kind="stable")][:SHOWN_MISTAKES])
 
     def least_certain(self) -> list[Example]:
-        """The right answers that the model was least confident of, in that order."""
-        right = np.flatnonzero(self._is_right)
-        return self._examples(right[np.argsort(self._confidence[right], kind="stable")][:SHOWN_RIGHT])
+        """The right answers that the model was least confident of, in that order; of few ones half."""
+        return self._examples(self._by_confidence[: self._shown_right])
 
     def surest(self) -> list[Example]:
-        """The right answers that the model was most confident of: the best of each class, then the second of each, …"""
-        right = np.flatnonzero(self._is_right)
-        right = right[np.argsort(-self._confidence[right], kind="stable")]
+        """Of the other right answers those that it was most confident of: the best of each class, then the second, …"""
+        right = self._by_confidence[self._shown_right :][::-1]
         labels = self.test.labels[right]
         place = np.zeros(len(right), np.int64)  # within its class
         for label in np.unique(labels):
@@ -65,6 +63,16 @@ class Answers:
     def wrong_rows(self) -> int:
         """How many answers are wrong."""
         return int((~self._is_right).sum())
+
+    @cached_property
+    def _by_confidence(self) -> NDArray[np.int64]:
+        """The rows that are right, the least confident first."""
+        right = np.flatnonzero(self._is_right)
+        return right[np.argsort(self._confidence[right], kind="stable")]
+
+    @property
+    def _shown_right(self) -> int:
+        return min(SHOWN_RIGHT, -(-len(self._by_confidence) // 2))
 
     @cached_property
     def _is_right(self) -> NDArray[np.bool_]:
