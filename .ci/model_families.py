@@ -50,7 +50,7 @@ FAMILIES = (
 
 def main() -> None:
     """Print the table."""
-    print("| family | `train.model` | library | parameters | MB | smallest | ms at its small size | ms as published |")
+    print("| family | `train.model` | library | parameters | MB | smallest | ms, small (at) | ms, as published (at) |")
     print("| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |")
     for family in FAMILIES:
         print(f"| {' | '.join(map(str, table_row(family)))} |", flush=True)
