@@ -73,6 +73,7 @@ def main() -> None:
             venv.create(VENV, clear=True, symlinks=True, with_pip=True)
         STAMP.unlink(missing_ok=True)
         install(wanted["torch_index"])
+        put_on_path(VENV, ROOT / "src")
         whole = STAMP.with_suffix(".new")
         whole.write_text(json.dumps(wanted, indent=2) + "\n")
         whole.replace(STAMP)
@@ -127,6 +128,16 @@ def install(torch_index: str) -> None:
     """Install the lock, the package (editable) and its tools with pip; exit with one paragraph when that fails."""
     if not pip_steps.install(VENV / "bin" / "python", ROOT, LOG, torch_index):
         raise SystemExit(failure(LOG.read_text()))
+
+
+def put_on_path(environment: Path, sources: Path) -> None:
+    """Have Python look for modules in `sources` too, by a line of a .pth file.
+
+    setuptools' finder for editable packages is asked last. In a folder that holds another folder `forebay`, such as one
+    with a clone of this repository, Python would take that one for a package without a file; a package with one wins.
+    """
+    (packages,) = environment.glob("lib/python3*/site-packages")
+    (packages / "forebay-source.pth").write_text(f"{sources}\n")
 
 
 def failure(log: str) -> str:

@@ -6,6 +6,8 @@ import runpy
 import shutil
 import subprocess
 import sys
+import sysconfig
+import venv
 import zipfile
 from pathlib import Path
 
@@ -147,3 +149,23 @@ def test_help_lists_every_target() -> None:
     (phony,) = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
     text = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert re.findall(r"^  make (\S+)", text, re.MULTILINE) == phony.split()
+
+
+def test_import_forebay_finds_the_package_beside_a_folder_of_that_name(tmp_path: Path) -> None:
+    venv.create(tmp_path / "env", symlinks=True)
+    (packages,) = tmp_path.glob("env/lib/python3*/site-packages")
+    for file in Path(sysconfig.get_path("purelib")).glob("__editable__*forebay*"):
+        shutil.copy(file, packages)
+    beside = tmp_path / "projects"
+    (beside / "forebay" / "src").mkdir(parents=True)  # a clone
+
+    def found(name: str) -> str:
+        code = f"import forebay; from importlib.util import find_spec; print(find_spec({name!r}))"
+        command = [str(tmp_path / "env" / "bin" / "python"), "-c", code]
+        return subprocess.run(command, cwd=beside, capture_output=True, text=True, check=True).stdout
+
+    assert "Namespace" in found("forebay"), "by setuptools' finder alone"
+    SETUP["put_on_path"](tmp_path / "env", ROOT / "src")
+    assert str(ROOT / "src" / "forebay" / "__init__.py") in found("forebay")
+    assert str(ROOT / "components" / "__init__.py") in found("forebay.components")
+    assert str(ROOT / "pipelines" / "__init__.py") in found("forebay.pipelines")
