@@ -57,14 +57,8 @@ def write_report(
         run_id: id of the pipeline run; empty outside one.
         home: the state folder, which tells where MLflow is.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("forebay.evaluate", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
     answers = Answers(test, probabilities, evaluation.classes, source_folder(evaluation))
-    html = environment.get_template("report.html").render(
+    html = _render(
         evaluation=evaluation,
         run_id=run_id,
         class_list=class_list,
@@ -86,6 +80,17 @@ def write_report(
         provenance=provenance(evaluation, run_id),
     )
     write_bytes(evaluation.report, html.encode())
+
+
+def _render(**values: Any) -> str:
+    """The page; whatever is not marked as HTML is escaped."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("forebay.evaluate", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    return environment.get_template("report.html").render(**values)
 
 
 def _calibration_note(evaluation: EvaluationResult) -> str:
