@@ -1,4 +1,4 @@
-"""`forebay.run` and `forebay.submit`: what they refuse, and how they end; tests/docs/test_python_page.py has whole runs."""
+"""`forebay.run` and `forebay.submit`: what they refuse, how they end. tests/docs/test_python_page.py has whole runs."""
 
 import signal
 from pathlib import Path

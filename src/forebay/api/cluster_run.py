@@ -1,6 +1,5 @@
 """A run on Kubeflow Pipelines: where that is, what is submitted, and how the run is followed."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from forebay.cluster.runs.login import login
 from forebay.cluster.runs.run import StartedRun
 from forebay.cluster.timeouts import ClusterTimeouts
 from forebay.errors import ClusterError, ConfigError
-from forebay.settings.keys import Scalar
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,14 +47,12 @@ def connect(address: PipelinesAddress, submitted: SubmittedRun, timeouts: Cluste
     )
 
 
-def start_or_find(
-    backend: ClusterBackend, values: Mapping[str, Scalar], run_id: str, show: ShowEvent, *, fresh: bool
-) -> StartedRun:
-    """Submit a run, or find the one of an id; raises as `ClusterBackend.start`."""
+def start_or_find(backend: ClusterBackend, request: RunRequest, run_id: str, show: ShowEvent) -> StartedRun:
+    """Submit a run, or, where an id is given, find that one; raises as `ClusterBackend.start`."""
     if run_id:
         backend.pipelines.run(run_id)
         return StartedRun(run_id=run_id, url=backend.pipelines.run_url(run_id), version="")
-    return backend.start(RunRequest(settings=values, fresh=fresh), show)
+    return backend.start(request, show)
 
 
 def follow_shown(backend: ClusterBackend, started: StartedRun, view: ProgressView, again: str) -> Summary:

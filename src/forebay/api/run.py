@@ -40,12 +40,10 @@ def run(
         data: a folder with a sub-folder per class, an archive, `s3://…`, or a source of your own, `FILE.py:NAME`;
             without it, 1 797 handwritten digits.
         model: a network by name, such as `resnet18`, or one of your own, `FILE.py:NAME`.
-        name: of the registered model; without it, that of the data.
-        seed: of all random numbers; the same seed gives the same weights.
+        name, seed: of the registered model, by default the data's name; of all random numbers.
         settings: every other setting by key, such as `{"train.epochs": 5}`; docs/settings.md lists them. They win over
             the arguments above.
-        fresh: forget cached results and checkpoints.
-        wait: when another run uses the state folder, wait for it instead of refusing.
+        fresh, wait: forget cached results and checkpoints; wait for another run that uses the state folder.
         home: the state folder; without it, `FOREBAY_HOME`, else `.forebay` in the working folder.
         port: of the server, should none run; 0 takes any free one. Without it, `FOREBAY_PORT`, the last one, or 8090.
         show: show progress: a live view in a notebook or on a terminal, else plain lines on standard error.
@@ -54,20 +52,21 @@ def run(
         What it gave. Where the gate refused the model, `passed` is False; that is no error.
 
     Raises:
-        ConfigError: a setting cannot be used; nothing ran.
-        LockHeldError: another run uses the state folder.
+        ConfigError, MachineError, LockHeldError: a setting, the machine or the state folder cannot be used.
         StepFailedError: a step failed; its message is the step's own.
-        ForebayError: every other error that is foreseen, such as a busy port.
         KeyboardInterrupt: Ctrl-C; the message says what is kept. The same call goes on from it.
     """
     values = parse_settings(settings, ingest_data=data, train_model=model, evaluate_name=name, train_seed=seed)
     check_local_settings(values)
+    request = RunRequest(settings=values, fresh=fresh, wait=wait)
+    return _run(request, home, port, progress_view(show=show))
+
+
+def _run(request: RunRequest, home: PathLike | None, port: int | None, view: ProgressView) -> RunResult:
     with state_folder(home, writing=True) as place:
-        options = default_server_options(place, port, values, _warn)
-        backend = LocalBackend(home=place, server_options=options)
-        request = RunRequest(settings=values, fresh=fresh, wait=wait)
+        options = default_server_options(place, port, request.settings, _warn)
         try:
-            summary = run_shown(backend, request, progress_view(show=show))
+            summary = run_shown(LocalBackend(home=place, server_options=options), request, view)
         except EndedBySignalError as error:
             raise KeyboardInterrupt(str(error)) from error
         return RunResult(summary, run_curves(RunFolder(place.runs / os.fspath(summary["run_id"]))))

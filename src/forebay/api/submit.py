@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 
 from forebay.api.cluster_run import PipelinesAddress, SubmittedRun, connect, follow_shown, start_or_find
 from forebay.api.curves import event_curves
@@ -11,7 +10,9 @@ from forebay.api.progress import ProgressView, progress_view
 from forebay.api.result import RunResult
 from forebay.api.run_settings import SettingValue, parse_settings
 from forebay.api.state_folder import PathLike
+from forebay.backend.protocol import RunRequest
 from forebay.backend.summary import Event, Summary, summarize
+from forebay.cluster.backend import ClusterBackend
 from forebay.cluster.timeouts import ClusterTimeouts
 from forebay.errors import ConfigError
 from forebay.settings.environment import KFP_CA_VARIABLE, KFP_HOST_VARIABLES, KFP_NAMESPACE_VARIABLE
@@ -29,31 +30,23 @@ def submit(
     host: str | None = None,
     namespace: str | None = None,
     context: str = "",
-    ca: PathLike | None = None,
-    pipeline: PathLike | None = None,
     experiment: str = "forebay",
     run_name: str = "",
     follow: str = "",
     wait: bool = True,
     show: bool = True,
 ) -> RunResult:
-    """Run the whole pipeline on a Kubeflow Pipelines cluster.
+    """Run the whole pipeline on a Kubeflow Pipelines cluster; it does what `forebay submit` does.
 
-    It does what `forebay submit` does. The token is taken from `FOREBAY_KFP_TOKEN`, or from the file that
-    `FOREBAY_KFP_TOKEN_FILE` names.
+    The environment has token (`FOREBAY_KFP_TOKEN`) and certificates (`FOREBAY_KFP_CA`), as for the command.
 
     Args:
-        data: `s3://BUCKET/PREFIX`, or a source of your own, `FILE.py:NAME`; without it, 1 797 handwritten digits.
-        model, name, seed, settings, fresh: as for `forebay.run`.
-        host: address of Kubeflow Pipelines; without it, `FOREBAY_KFP_HOST`, else the kubeconfig leads there.
-        namespace: of Kubeflow Pipelines, or your own where it has many users; without it, `FOREBAY_KFP_NAMESPACE`.
-        context: of the kubeconfig, in place of the current one.
-        ca: file with certificates (PEM) to trust; without it, `FOREBAY_KFP_CA`.
-        pipeline: a file of `forebay compile`, in place of the one that came with the package.
+        data, model, name, seed, settings, fresh, show: as for `forebay.run`; data is one that a cluster can read.
+        host, namespace, context: of Kubeflow Pipelines; without them, `FOREBAY_KFP_HOST` and `FOREBAY_KFP_NAMESPACE`,
+            and without a host the kubeconfig, of which `context` takes another context.
         experiment, run_name: names in Kubeflow Pipelines; without a run name, pipeline, revision and time.
         follow: id of a run that was submitted before, to wait for its end; then no settings are given.
         wait: follow the run to its end. Else the result's state is `submitted`, and `follow` takes its `run_id`.
-        show: show progress, as `forebay.run` does.
 
     Raises:
         ConfigError: a setting, the address or the login cannot be used.
@@ -62,27 +55,34 @@ def submit(
         KeyboardInterrupt: Ctrl-C; the run goes on in the cluster, and the message says how to follow it.
     """
     values = parse_settings(settings, ingest_data=data, train_model=model, evaluate_name=name, train_seed=seed)
-    if follow and (values or pipeline or not wait):
-        raise ConfigError("follow looks at a run that is there already: give no settings, pipeline or wait=False.")
+    if follow and (values or not wait):
+        raise ConfigError("follow looks at a run that is there already: give no settings or wait=False.")
+    backend = _connect(host, namespace, context, SubmittedRun(pipeline=None, experiment=experiment, run_name=run_name))
+    with explained():
+        return _submit(backend, RunRequest(settings=values, fresh=fresh), follow, progress_view(show=show), wait=wait)
+
+
+def _connect(host: str | None, namespace: str | None, context: str, wanted: SubmittedRun) -> ClusterBackend:
     address = PipelinesAddress(
         host=host or next(filter(None, map(os.environ.get, KFP_HOST_VARIABLES)), ""),
         namespace=namespace or os.environ.get(KFP_NAMESPACE_VARIABLE) or PIPELINES,
         context=context,
-        ca=os.fspath(ca) if ca else os.environ.get(KFP_CA_VARIABLE, ""),
+        ca=os.environ.get(KFP_CA_VARIABLE, ""),
     )
-    wanted = SubmittedRun(pipeline=Path(pipeline) if pipeline else None, experiment=experiment, run_name=run_name)
-    with explained():
-        backend = connect(address, wanted, ClusterTimeouts())
-        view = _Recorder(progress_view(show=show))
-        started = start_or_find(backend, values, follow, view.show, fresh=fresh)
-        again = f"forebay.submit(follow={started.run_id!r})"
-        if not wait:
-            return RunResult(_submitted(started.run_id, started.warnings), run_url=started.url)
-        try:
-            summary = follow_shown(backend, started, view, again)
-        except KeyboardInterrupt as error:
-            raise KeyboardInterrupt(f"Run {started.run_id} goes on in the cluster. {again} follows it.") from error
-        return RunResult(summary, event_curves(view.events), started.url)
+    return connect(address, wanted, ClusterTimeouts())
+
+
+def _submit(backend: ClusterBackend, request: RunRequest, run_id: str, shown: ProgressView, *, wait: bool) -> RunResult:
+    view = _Recorder(shown)
+    started = start_or_find(backend, request, run_id, view.show)
+    again = f"forebay.submit(follow={started.run_id!r})"
+    if not wait:
+        return RunResult(_submitted(started.run_id, started.warnings), run_url=started.url)
+    try:
+        summary = follow_shown(backend, started, view, again)
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt(f"Run {started.run_id} goes on in the cluster. {again} follows it.") from error
+    return RunResult(summary, event_curves(view.events), started.url)
 
 
 def _submitted(run_id: str, warnings: list[str]) -> Summary:

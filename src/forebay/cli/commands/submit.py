@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from forebay.api.cluster_run import PipelinesAddress, SubmittedRun, connect, follow_shown, start_or_find
+from forebay.backend.protocol import RunRequest
 from forebay.backend.summary import StepFailedError
 from forebay.cli.command import command
 from forebay.cli.options import (
@@ -132,7 +133,7 @@ def submit_command(
         raise ConfigError("--follow looks at a run that is there already: give no settings, --pipeline or --no-wait.")
     raise_on_signals()
     backend = connect(address, submitted, cluster_timeouts())
-    started = start_or_find(backend, values, run_id, _warn, fresh=settings.fresh)
+    started = start_or_find(backend, RunRequest(settings=values, fresh=settings.fresh), run_id, _warn)
     click.echo(f"Run {started.run_id}: {started.url or _way_to_ui(address.namespace, started.run_id)}", err=True)
     if no_wait:
         return _print_started(started, as_json=as_json)
