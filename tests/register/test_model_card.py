@@ -32,6 +32,7 @@ def test_it_says_what_the_model_is_how_good_and_how_to_call_it() -> None:
     assert 'mlflow.pyfunc.load_model("models:/m-1")' in card
     assert "(#/experiments/1/runs/run/artifacts/report/report.html)" in card
     assert "No over-fitting was found: 99.0%" in card
+    assert "Expected calibration error 20.0% without, 10.0% with." in card
 
 
 def test_of_a_thousand_classes_it_lists_the_worst_and_no_registry_cuts_it() -> None:
@@ -109,11 +110,12 @@ def bundle(classes: list[str], overfitting: str | None = None) -> EvaluatedBundl
         for number, name in enumerate(classes)
     ]
     evaluation = EvaluationResult(
-        folder=Path(), name="pets", decision="passed", gate={"reason": "accuracy 0.8750 reaches 0.5"}, model={},
+        folder=Path(), name="pets", decision="passed", gate={"reason": "accuracy 0.8750 reaches 0.5"},
+        model={"temperature": 0.5, "validation_rows": 80},
         data=data.data_facts, classes=classes, per_class=per_class, confusion=confusion, roc=([], [], []),
         accuracy={"value": 0.875, "low": 0.73, "high": 0.95, "rows": 40, "confidence": 0.95},
-        metrics={"calibration_error": 0.1, "macro_recall": 0.8, "macro_f1": 0.8}, macro_roc=([], []), calibration=[],
-        settings={}, train_accuracy=0.99, overfitting=overfitting,
+        metrics={"calibration_error": 0.1, "calibration_error_before": 0.2, "macro_recall": 0.8, "macro_f1": 0.8},
+        macro_roc=([], []), calibration=[], settings={}, train_accuracy=0.99, overfitting=overfitting,
     )  # fmt: skip
     record = BundleRecord(digest="b" * 64)
     return EvaluatedBundle(spec=spec, record=record, evaluation=evaluation, data=data)

@@ -1,5 +1,6 @@
 """The part of a model card that says what the model is not good for. Pure functions."""
 
+from forebay.contracts.calibration import ERROR, describe_temperature
 from forebay.contracts.evaluation import EvaluationResult
 from forebay.register.evaluated_bundle import EvaluatedBundle
 from forebay.register.markdown import bullets, escape
@@ -13,7 +14,7 @@ def limits_section(bundle: EvaluatedBundle) -> str:
     evaluation = bundle.evaluation
     sentences = [
         _overfitting(evaluation),
-        _calibration(evaluation, getattr(bundle.spec, "temperature", 1.0)),
+        _calibration(evaluation),
         *_unjudged(evaluation),
         "It answers every image with one of its classes, also an image that shows none of them.",
         "The interval is about images like the held-out ones, not about another camera or another place.",
@@ -29,15 +30,12 @@ def _overfitting(evaluation: EvaluationResult) -> str:
     return f"No over-fitting was found: {evaluation.train_accuracy:.1%} of the training images are right."
 
 
-def _calibration(evaluation: EvaluationResult, temperature: float) -> str:
-    error = evaluation.metrics["calibration_error"]
-    text = f"Calibration: confidence and accuracy differ by {error:.1%} on average."
-    if error >= LARGE_ERROR:
+def _calibration(evaluation: EvaluationResult) -> str:
+    found = evaluation.model.get("temperature", 1.0)
+    temperatures = found if isinstance(found, list) else [found]
+    text = describe_temperature(temperatures, evaluation.model.get("validation_rows", 0), evaluation.metrics)
+    if evaluation.metrics[ERROR] >= LARGE_ERROR:
         text += " Of answers with a probability of 90%, another share than 90% may be right."
-    if temperature != 1.0:
-        text += (
-            f" The probabilities are of logits divided by {temperature:.3g}, a temperature of the validation images."
-        )
     return text
 
 

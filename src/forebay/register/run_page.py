@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from forebay.contracts.evaluation import EVALUATION, REPORT, EvaluationResult
+from forebay.contracts.evaluation import CONFUSION_IMAGE, CURVES_IMAGE, EVALUATION, REPORT, EvaluationResult
 from forebay.register.markdown import escape
 from forebay.state import StepLog
 from forebay.state.sealed import check_content
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 NOTE_TAG = "mlflow.note.content"  # MLflow's own: the description of a run
 NOTE_START = "Forebay: "  # a note that begins otherwise is a person's, and stays
 MAX_FILE_BYTES = 32 << 20  # MLflow's pages show no larger file
-FILES = {REPORT: "report", "confusion_matrix.png": "report", "curves.png": "report", EVALUATION: "evaluation"}
+FILES = {REPORT: "report", CONFUSION_IMAGE: "report", CURVES_IMAGE: "report", EVALUATION: "evaluation"}
 
 
 def report_link(run: "Run") -> str:
