@@ -26,8 +26,9 @@ def _overfitting(evaluation: EvaluationResult) -> str:
     if evaluation.overfitting:
         return escape(evaluation.overfitting, 500)
     if evaluation.train_accuracy is None:
-        return "There are no training curves, so nothing tells whether it over-fits."
-    return f"No over-fitting was found: {evaluation.train_accuracy:.1%} of the training images are right."
+        return "Over-fitting: not known, because there are no training curves."
+    train, held_out = evaluation.train_accuracy, evaluation.accuracy["value"]
+    return f"Over-fitting: none found; accuracy is {train:.1%} on training images, {held_out:.1%} on held-out ones."
 
 
 def _calibration(evaluation: EvaluationResult) -> str:

@@ -46,7 +46,7 @@ def model_card(bundle: EvaluatedBundle, model_id: str, report: str) -> str:
 
 def model_description(data: SplitManifest) -> str:
     """What the registered model is, whichever version: one line."""
-    return f"An image classifier with {len(data.classes)} classes: {_classes(data.classes)}. Forebay registers it."
+    return f"An image classifier with {len(data.classes):,} classes: {_classes(data.classes)}. Forebay registers it."
 
 
 def _summary(bundle: EvaluatedBundle) -> str:
@@ -56,7 +56,7 @@ def _summary(bundle: EvaluatedBundle) -> str:
         "Accuracy": f"**{accuracy['value']:.2%}** of {count_noun(accuracy['rows'], 'held-out image')}; "
         f"{accuracy['confidence']:.0%} interval {accuracy['low']:.2%} to {accuracy['high']:.2%}",
         "Gate": f"{evaluation.decision}: {escape(evaluation.gate['reason'], 300)}",
-        "Answers": f"the probabilities of {len(spec.classes)} classes: {_classes(spec.classes)}",
+        "Answers": f"the probabilities of {len(spec.classes):,} classes: {_classes(spec.classes)}",
         "Takes": f"{CHANNELS.get(spec.channels, f'{spec.channels}-channel')} images of {spec.height} x {spec.width} "
         f"pixels; the server brings image files to that size (`{spec.fit}`)",
         "Network": _network(bundle),
