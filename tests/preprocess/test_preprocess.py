@@ -82,6 +82,8 @@ def test_the_names_of_test_rows_stay_with_their_images(tmp_path: Path, steplog: 
     by_image = {image.tobytes(): name[:4096] for image, name in zip(images, names, strict=True)}
     write_table(tmp_path / "in", images, [row % 2 for row in range(300)], CLASSES, parts=3, sources=names)
     manifest, splits = run(tmp_path / "in", tmp_path / "out", steplog)
+    write_table(tmp_path / "other", images, [row % 2 for row in range(300)], CLASSES)
+    assert run(tmp_path / "other", tmp_path / "other-out", steplog)[0].digest == manifest.digest, "names are no data"
     test = splits["test"]
     assert test.sources == [by_image[image.tobytes()] for image in test.images_NHWC()]
     keep = np.random.default_rng(0).random(len(test)) < 0.5
