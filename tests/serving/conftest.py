@@ -8,12 +8,17 @@ import pytest
 from forebay.models import Classifier, load_bundle
 from support.tiny_inference_server import RunningServer, server_process, write_bundle
 
+# Of training images that are noise: 0.5 bright, of much contrast, and no neighbour like the next one.
+NOISE = {
+    "rows": 1000, "low": [0.4, 0.2, -0.3], "high": [0.6, 0.4, 0.3], "shrink": 1.0, "aspects": [1.0, 1.0], "grey": True,
+}  # fmt: skip
+
 
 @pytest.fixture(scope="session")
 def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two bundles: `grey` takes 8x8x1, `colour` 6x10x3, letterboxed and of 12 bits."""
     folder = tmp_path_factory.mktemp("models")
-    write_bundle(folder / "grey", seed=1)
+    write_bundle(folder / "grey", seed=1, training_images=NOISE)
     write_bundle(folder / "colour", seed=2, shape=(6, 10, 3), classes=4, fit="letterbox", bits=12)
     return folder
 

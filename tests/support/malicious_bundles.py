@@ -47,6 +47,12 @@ FIELDS: dict[str, list[Any]] = {  # fields of model.json, with values that must 
     "fit": ["zoom", None],
     "bits": ["16", 9],
     "temperature": [0, -1, 1e-9, 1e9, BIG, "1", True, None, [1]],
+    "training_images": [
+        [], {"rows": 100}, {"low": [0, 0, 0], "high": [1, 1, 1], "more": 1}, {"low": [0, 0], "high": [1, 1]},
+        {"low": [0, 0, BIG], "high": [1, 1, 1]}, {"low": 5, "high": 5},
+        {"low": [0, 0, 0], "high": [1, 1, 1], "shrink": 0},
+        {"low": [0, 0, 0], "high": [1, 1, 1], "aspects": [1]}, {"low": [0, 0, 0], "high": [1, 1, 1], "grey": 1},
+    ],
     "task": ["text-generation"],
     "format": [2, "1", True],
     "__class__": ["forebay.errors.ModelError"],

@@ -64,6 +64,7 @@ class DataManifest(_StoredManifest):
     splits: dict[str, int]  # rows by the source's own split; empty where it has none
     warnings: list[str]
     settings: dict[str, Any]  # as resolved
+    colours: int | None = None  # how many readable images have colours; an older manifest does not say
     format: int = 1
 
 
@@ -97,6 +98,7 @@ class SplitManifest(_StoredManifest):
     fit: str = STRETCH  # ingest.fit and, below, ingest.bits, for the server; an older manifest has neither
     bits: int = FULL_BITS
     sources: dict[str, str] = field(default_factory=dict)  # files of image names by split; older ones have none
+    source_facts: dict[str, Any] = field(default_factory=dict)  # `contracts.training_images.source_facts`
     format: int = 1
 
     @property

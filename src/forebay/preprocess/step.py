@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from forebay.contracts.holdout import HASH, split_exceptions
 from forebay.contracts.manifest import DataManifest, SplitManifest
 from forebay.contracts.shards import SPLITS
+from forebay.contracts.training_images import source_facts
 from forebay.preprocess.row_table import read_images, read_keys
 from forebay.preprocess.split import (
     TEST,
@@ -78,7 +79,12 @@ def preprocess(dataset: Path, out: Path, config: PreprocessConfig, log: StepLog)
 def _preparation(data: DataManifest) -> dict[str, Any]:
     """How ingest prepared image files; older manifests do not record it, and the defaults apply."""
     found = data.settings
-    return ({"fit": found["fit"]} if "fit" in found else {}) | ({"bits": int(found["bits"])} if "bits" in found else {})
+    sources = source_facts(data.sizes, data.height, data.width, data.colours)
+    return (
+        {"source_facts": sources}
+        | ({"fit": found["fit"]} if "fit" in found else {})
+        | ({"bits": int(found["bits"])} if "bits" in found else {})
+    )
 
 
 def _fill(writers: list[SplitWriter], dataset: Path, data: DataManifest, log: StepLog) -> NDArray[np.int64]:

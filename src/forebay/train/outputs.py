@@ -24,6 +24,7 @@ from forebay.train.export_network import export_trained
 from forebay.train.own_network import OwnNetwork
 from forebay.train.session import TrainedNetwork
 from forebay.train.torch_limits import torch_threads
+from forebay.train.training_images import training_image_facts
 
 
 def write_outputs(members: Sequence[TrainedNetwork], mlflow_run_id: str | None, out: Path) -> ModelSpec:
@@ -98,6 +99,7 @@ def _network_spec(trained: TrainedNetwork, mlflow_run_id: str | None) -> ModelSp
         weights_sha256="",  # filled in by save_bundle
         fit=data.fit, bits=data.bits,
         training=plan.training_facts,
+        training_images=training_image_facts(data, plan.open_split("train")),
         data=data.data_facts,
         lineage={"code_version": plan.code_version, "mlflow_run_id": mlflow_run_id},
     )  # fmt: skip

@@ -75,6 +75,19 @@ def test_tritonclient_that_names_no_outputs_gets_all_of_them(
 
 
 @pytest.mark.parametrize("binary", [True, False])
+def test_tritonclient_reads_what_is_said_of_an_image_unlike_the_training_images(
+    client: triton.InferenceServerClient, grey: Classifier, binary: bool
+) -> None:
+    images = np.concatenate([PIXELS, np.zeros_like(PIXELS[:1])])
+    outputs = [triton.InferRequestedOutput("probabilities", binary_data=binary)]
+    answer = client.infer("grey", [_input(images, binary=binary)], outputs=outputs)
+    np.testing.assert_allclose(answer.as_numpy("probabilities"), grey.predict(images), atol=CLOSE)
+    said = answer.get_response()["parameters"]["warnings"]
+    assert said.startswith("image 2: unlike the training images: brightness 0.00, theirs 0.40 to 0.60; distance 2.00")
+    assert "parameters" not in client.infer("grey", [_input(PIXELS)]).get_response()
+
+
+@pytest.mark.parametrize("binary", [True, False])
 @pytest.mark.parametrize(("asked", "given"), [(1, 1), (3, 3), (99, 10)])
 def test_tritonclient_gets_the_most_probable_classes_in_words(
     client: triton.InferenceServerClient, grey: Classifier, asked: int, given: int, binary: bool
@@ -161,6 +174,14 @@ def test_kserves_client_gets_the_classifiers_probabilities(
     answer = _kserve("v2", lambda client: client.infer(url, request, model_name="grey"))
     (found,) = answer.outputs
     np.testing.assert_allclose(found.as_numpy().reshape(2, 10), grey.predict(PIXELS), atol=CLOSE)
+
+
+def test_kserves_client_reads_what_is_said_of_an_image_unlike_the_training_images(server: RunningServer) -> None:
+    url, black = f"http://127.0.0.1:{server.port}", np.zeros((1, 8, 8, 1), np.uint8)
+    answer = _kserve("v2", lambda client: client.infer(url, _request(black, binary=True), model_name="grey"))
+    assert "distance 2.00" in answer.parameters["warnings"]
+    answer = _kserve("v1", lambda client: client.infer(url, {"instances": black.tolist()}, model_name="grey"))
+    assert "distance 2.00" in answer["predictions"][0]["warnings"][0]
 
 
 def test_kserves_client_predicts_over_v1(server: RunningServer, grey: Classifier) -> None:

@@ -8,6 +8,7 @@ import click
 from forebay.api.predict import ask_about_file
 from forebay.cli.command import command
 from forebay.cli.options import json_option
+from forebay.serving.protocol.names import WARNINGS
 from forebay.state import Home
 from forebay.text import one_line
 
@@ -20,7 +21,7 @@ from forebay.text import one_line
 def predict_command(image: Path, name: str | None, url: str | None, as_json: bool) -> None:
     """Send an image to a served model and show its answer.
 
-    The image is a PNG or JPEG of any size.
+    The image is a PNG or JPEG of any size. One that is unlike the training images is answered with a warning.
     """
     home = Home.find().open()
     model, prediction = ask_about_file(home, image, name, url)
@@ -29,4 +30,6 @@ def predict_command(image: Path, name: str | None, url: str | None, as_json: boo
         return
     probability = max(prediction["probabilities"])
     version = prediction["model_version"]
+    for text in prediction.get(WARNINGS, []):
+        click.echo(one_line(f"{model}: {text}"), err=True)
     click.echo(one_line(f"{prediction['label_name']}  {probability:.1%}  ({model} version {version})"))

@@ -7,6 +7,7 @@ from typing import Any
 from forebay.contracts.bundles.spec import ModelSpec
 from forebay.contracts.bundles.spec_rules import COLUMNS, ENSEMBLE, MEMBERS, NETWORK_FIELDS
 from forebay.contracts.holdout import HASH, common_holdout
+from forebay.contracts.training_images import common_facts
 from forebay.errors import ModelError
 from forebay.settings.model_names import FOREBAY, ONNX
 
@@ -49,6 +50,7 @@ def ensemble_spec(
         classes=list(classes), members=members, weights_sha256="",
         mean=[0.0 for _ in channels], std=[1.0 for _ in channels], temperature=1.0,  # each member has its own
         training=training, data=data, lineage=lineage,
+        training_images=common_facts([spec.training_images for spec in models.values()]),
     )  # fmt: skip
 
 

@@ -43,6 +43,7 @@ class ModelSpec:
     training: dict[str, Any] = field(default_factory=dict)  # settings as resolved, threads, precision, torch, CPU flags
     data: dict[str, Any] = field(default_factory=dict)  # name, source, digest, rows, split_kind, holdout, exceptions, …
     lineage: dict[str, Any] = field(default_factory=dict)  # code_version, mlflow_run_id
+    training_images: dict[str, Any] = field(default_factory=dict)  # `contracts.training_images`; empty in older bundles
     fit: str = STRETCH  # ingest.fit, which the server follows too; an older bundle has neither this nor `bits`
     bits: int = FULL_BITS  # ingest.bits as resolved, which the server follows too
     resize: list[int] | None = None  # height and width that the network sees; None where it takes the images as stored

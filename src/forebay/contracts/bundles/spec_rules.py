@@ -14,6 +14,7 @@ FORMAT = 1
 TASK = "image-classification"
 MAX_CLASSES = 1 << 20
 MAX_IMAGE_PIXELS = 1 << 24  # a forward pass takes memory for each
+MAX_ROWS = 1 << 40
 MAX_WORD_CHARACTERS = 255  # in names, digests and the like
 ENSEMBLE = "ensemble"  # the architecture of a model whose answer is the mean of several networks
 MEMBERS = (2, MOST_MEMBERS)  # fewest and most networks of an ensemble
@@ -44,6 +45,7 @@ def check_spec(values: Any) -> None:
         if name in values and (problem := rule(values[name])):
             raise ValueError(f"{name} {problem}")
     _check_image(values)
+    _check_training_images(values)
     _check_members(values)
     _check_facts(values)
 
@@ -72,6 +74,18 @@ def _check_channels(values: Mapping[str, Any], channels: int) -> None:
     for name in ("mean", "std"):
         if len(values[name]) != channels:
             raise ValueError(f"{name} must hold {channels} numbers, one per channel, not {len(values[name])}")
+
+
+def _check_training_images(values: Mapping[str, Any]) -> None:
+    facts = values.get("training_images", {})
+    for name, rule in _TRAINING_IMAGES.items():
+        if name in facts and (problem := rule(facts[name])):
+            raise ValueError(f"training_images.{name} {problem}")
+    if unknown := sorted(facts.keys() - _TRAINING_IMAGES.keys()):
+        raise ValueError(f"training_images.{unknown[0]!a:.100} is no field of it")
+    columns = values["channels"] + 2
+    if facts and not len(facts.get("low", [])) == len(facts.get("high", [])) == columns:
+        raise ValueError(f"training_images must have low and high, {columns} numbers each")
 
 
 def _check_members(values: Mapping[str, Any]) -> None:
@@ -171,6 +185,15 @@ def _numbers(*, positive: bool) -> FieldRule:
     return rule
 
 
+def _one_number(value: Any) -> str:
+    return "" if _is_number(value) and value > 0 else f"must be a finite number above 0, is {value!r:.100}"
+
+
+def _two_numbers(value: Any) -> str:
+    right = isinstance(value, list) and len(value) == 2 and not any(map(_one_number, value))
+    return "" if right else f"must be two finite numbers above 0, is {value!r:.100}"
+
+
 def _fraction(value: Any) -> str:
     return "" if _is_number(value) and 0 <= value <= 1 else f"must be a number from 0 to 1, is {value!r:.100}"
 
@@ -255,6 +278,7 @@ _REQUIRED: dict[str, FieldRule] = {
 }
 _OPTIONAL: dict[str, FieldRule] = {
     "training": _object,
+    "training_images": _object,
     "data": _object,
     "lineage": _object,
     "fit": _one_of(*FIT_MODES),
@@ -266,6 +290,14 @@ _OPTIONAL: dict[str, FieldRule] = {
     "library_version": _word,
     "task": _one_of(TASK),
     "members": _members,
+}
+_TRAINING_IMAGES: dict[str, FieldRule] = {
+    "rows": _whole(1, MAX_ROWS),
+    "low": _numbers(positive=False),
+    "high": _numbers(positive=False),
+    "shrink": _one_number,
+    "aspects": _two_numbers,
+    "grey": _one_of(True, False),
 }
 _FACTS: dict[str, dict[str, FieldRule]] = {
     "data": {

@@ -56,6 +56,7 @@ def make_manifest(
         splits=result.split_rows,
         warnings=_warnings(detected, config, result, index) + image_warnings(outcomes, target, config),
         settings=settings,
+        colours=sum(count for shape, count in count_source_shapes(outcomes).items() if shape.channels == 3),
     )
 
 

@@ -1,5 +1,7 @@
 """From a whole inference request to its response: decode, predict, encode. Runs in a thread of the pool."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from kserve.metrics import POST_HIST_TIME, PRE_HIST_TIME, PREDICT_HIST_TIME
 from numpy.typing import NDArray
@@ -9,11 +11,13 @@ from forebay.models import Classifier
 from forebay.models.classifier import rows_per_pass
 from forebay.serving.admission.memory_reservation import MemoryReservation
 from forebay.serving.admission.remote_client import DisconnectEvent
+from forebay.serving.app.request_metrics import count_unlike_images
 from forebay.serving.http.headers import HeaderMap, require_post
 from forebay.serving.http.response import JSON_TYPE, HttpResponse
 from forebay.serving.protocol.image_files import decode_image_files
 from forebay.serving.protocol.names import IMAGE_PREFIX, JSON, JSON_LENGTH_HEADER, OCTET_STREAM
 from forebay.serving.protocol.prediction import BatchPrediction
+from forebay.serving.protocol.unlike_images import OriginalImage
 from forebay.serving.protocol.v1 import decode_v1, encode_v1
 from forebay.serving.protocol.v2_request import decode_v2, request_for_images
 from forebay.serving.protocol.v2_response import encode_v2
@@ -48,12 +52,13 @@ def check_head(method: str, headers: HeaderMap) -> str:
 
 def predict_v1(model: KServeModel, media_type: str, body: bytes, reservation: MemoryReservation) -> HttpResponse:
     """Answer a V1 request, or an image file in its place."""
+    originals: list[OriginalImage] = []
     with PRE_HIST_TIME.labels(model.name).time():
         if media_type.startswith(IMAGE_PREFIX):
-            images = _decode_image_body(model, body, reservation)
+            images = _decode_image_body(model, body, reservation, originals)
         else:
-            images = decode_v1(body, _shape(model), _preparation(model), reservation)
-    prediction = _predict(model, images, reservation)
+            images = decode_v1(body, _shape(model), _preparation(model), reservation, originals)
+    prediction = _predict(model, images, reservation, originals)
     with POST_HIST_TIME.labels(model.name).time():
         return HttpResponse(200, encode_v1(prediction), [JSON_TYPE])
 
@@ -63,12 +68,13 @@ def predict_v2(
 ) -> HttpResponse:
     """Answer a V2 request, or an image file in its place."""
     length = headers.get(_JSON_LENGTH)
+    originals: list[OriginalImage] = []
     with PRE_HIST_TIME.labels(model.name).time():
         if media_type.startswith(IMAGE_PREFIX):
-            request = request_for_images(_decode_image_body(model, body, reservation))
+            request = request_for_images(_decode_image_body(model, body, reservation, originals))
         else:
             request = decode_v2(body, None if length is None else length.decode("latin-1"), _shape(model), reservation)
-    prediction = _predict(model, request.images_NHWC, reservation)
+    prediction = _predict(model, request.images_NHWC, reservation, originals)
     with POST_HIST_TIME.labels(model.name).time():
         encoded, json_length = encode_v2(request, prediction)
     if json_length is None:
@@ -76,19 +82,30 @@ def predict_v2(
     return HttpResponse(200, encoded, [_BINARY_TYPE, (_JSON_LENGTH, str(json_length).encode())])
 
 
-def _decode_image_body(model: KServeModel, body: bytes, reservation: MemoryReservation) -> NDArray[np.uint8]:
-    return decode_image_files([bytes(body)], _shape(model), "body", _preparation(model), reservation)
+def _decode_image_body(
+    model: KServeModel, body: bytes, reservation: MemoryReservation, originals: list[OriginalImage]
+) -> NDArray[np.uint8]:
+    return decode_image_files([bytes(body)], _shape(model), "body", _preparation(model), reservation, originals)
 
 
-def _predict(model: KServeModel, images_NHWC: NDArray[np.uint8], reservation: MemoryReservation) -> BatchPrediction:
+def _predict(
+    model: KServeModel,
+    images_NHWC: NDArray[np.uint8],
+    reservation: MemoryReservation,
+    originals: Sequence[OriginalImage],
+) -> BatchPrediction:
     reservation.check_image_count(*images_NHWC.shape[:3])
     with PREDICT_HIST_TIME.labels(model.name).time():
         probabilities = _probabilities(model.classifier, images_NHWC, reservation.client.disconnect)
+    warnings = model.unlike_images.warnings(images_NHWC, originals)
+    if warnings:
+        count_unlike_images(model.name, sum(map(bool, warnings)))
     return BatchPrediction(
         model=model.name,
         version=model.version,
         classes=model.classifier.spec.classes,
         probabilities=probabilities,
+        warnings=warnings,
     )
 
 

@@ -15,11 +15,13 @@ from forebay.images import (
     UnusableImageError,
     decode,
     fit,
+    to_channels,
 )
 from forebay.serving.admission.memory_reservation import MemoryReservation
 from forebay.serving.admission.remote_client import ClientDisconnectedError
 from forebay.serving.protocol.base64_files import decode_base64_file
 from forebay.serving.protocol.pixel_numbers import Shape
+from forebay.serving.protocol.unlike_images import OriginalImage
 from forebay.serving.rejection import RequestRejectedError
 
 MAX_BYTES = 256 << 20  # all images of one request may take this much in the model's size; files are far smaller
@@ -32,6 +34,7 @@ def decode_image_files(
     field: str,
     preparation: ImagePreparation = DEFAULT_PREPARATION,
     reservation: MemoryReservation | None = None,
+    originals: list[OriginalImage] | None = None,
     *,
     max_bytes: int = MAX_BYTES,
 ) -> NDArray[np.uint8]:
@@ -45,6 +48,7 @@ def decode_image_files(
         field: the part of the request, for messages.
         preparation: how ingest prepared the images that the model was trained on.
         reservation: holds the memory of the images, and knows whether the client is still connected.
+        originals: gets what each image was before it was brought to that shape.
         max_bytes: limit of all images together in the model's size; a single one is always accepted.
 
     Raises:
@@ -61,9 +65,11 @@ def decode_image_files(
     images = np.empty((len(files), height, width, channels), np.uint8)
     pixels_left, budget = MAX_PIXELS, DecodeBudget(reservation.client.disconnect)
     for row, file in enumerate(files):
-        pixels = _decode_file(file, f"{field}[{row}]", channels, pixels_left, preparation.bits, budget, reservation)
+        pixels = _decode_file(file, f"{field}[{row}]", pixels_left, preparation.bits, budget, reservation)
         pixels_left -= pixels.shape[0] * pixels.shape[1]
-        images[row] = fit(pixels, height, width, preparation.fit)
+        if originals is not None:
+            originals.append(OriginalImage.of(pixels))
+        images[row] = fit(to_channels(pixels, channels), height, width, preparation.fit)
         reservation.release_decode_buffer()
     return images
 
@@ -71,7 +77,6 @@ def decode_image_files(
 def _decode_file(
     file: Any,
     field: str,
-    channels: int,
     max_pixels: int,
     bits: int,
     budget: DecodeBudget,
@@ -81,7 +86,7 @@ def _decode_file(
     try:
         budget.check()
         data = file if isinstance(file, bytes) else decode_base64_file(file, field)
-        return decode(data, channels=channels, max_pixels=max_pixels, bits=bits, budget=budget, admit=admit)
+        return decode(data, channels=None, max_pixels=max_pixels, bits=bits, budget=budget, admit=admit)
     except UnusableImageError as error:
         raise RequestRejectedError(
             f"{field}: expected a PNG or JPEG file ({MAX_PIXELS} pixels in all of a request), got one that is "

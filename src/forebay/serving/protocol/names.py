@@ -2,6 +2,7 @@
 
 INPUT = "pixels"  # the only input tensor
 LABEL, LABEL_NAME, PROBABILITIES = "label", "label_name", "probabilities"
+WARNINGS = "warnings"  # of images unlike those of the training
 OUTPUTS = (LABEL, LABEL_NAME, PROBABILITIES)
 
 JSON = "application/json"

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from forebay.serving.protocol.unlike_images import ImageWarnings
+
 
 @dataclass(frozen=True, kw_only=True)
 class BatchPrediction:
@@ -14,6 +16,7 @@ class BatchPrediction:
     version: str
     classes: list[str]
     probabilities: NDArray[np.float32]  # (N, K)
+    warnings: ImageWarnings = ()
 
     @property
     def labels(self) -> NDArray[np.int64]:

@@ -6,6 +6,7 @@ import kserve
 
 from forebay.models import Classifier
 from forebay.serving.protocol.names import INPUT, OUTPUTS
+from forebay.serving.protocol.unlike_images import UnlikeImages
 from forebay.serving.state import DesiredModel
 
 
@@ -16,6 +17,7 @@ class KServeModel(kserve.Model):  # type: ignore[misc]
         super().__init__(name)
         self.desired = desired  # what this model was loaded for
         self.classifier = classifier
+        self.unlike_images = UnlikeImages(classifier.spec)
         self.ready = True
 
     @property
