@@ -5,8 +5,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-MOST_PIXELS = 4096  # of an image that are looked at, in whole rows that lie evenly
-_ONES = np.ones(2 * MOST_PIXELS, np.float32)
+MOST_PIXELS = 3072  # of an image that are looked at, in whole rows that lie evenly; few enough for one thread
+_ONES = np.ones(MOST_PIXELS, np.float32)
 _LEAST_VARIANCE = 0.1  # of values from 0 to 255; below it an image is of one value
 
 
@@ -32,13 +32,15 @@ def image_statistics(images_NHWC: NDArray[np.uint8]) -> list[list[float]]:
 
 def _of_one(image_HWC: NDArray[np.uint8]) -> list[float]:
     """By dot products, which numpy computes with the least overhead: one small image takes as long as its calls do."""
-    channels, size = image_HWC.shape[2], image_HWC.size
-    values = image_HWC.reshape(size).astype(np.float32)
+    channels = image_HWC.shape[2]
+    values = image_HWC.ravel().astype(np.float32)
+    size = len(values)
     count = size // channels
-    ones = _ONES[:count] if count <= len(_ONES) else np.ones(count, np.float32)
-    sums = ones.dot(values.reshape(count, channels)).tolist()
-    mean = sum(sums) / size
-    variance = max(0.0, float(values.dot(values)) / size - mean * mean)
+    ones = _ONES[:count] if count <= MOST_PIXELS else np.ones(count, np.float32)
+    sums = [float(ones.dot(values))] if channels == 1 else ones.dot(values.reshape(count, channels)).tolist()
+    square = (sum(sums) / size) ** 2
+    variance = max(0.0, float(values.dot(values)) / size - square)
     product = float(values[channels:].dot(values[:-channels])) / max(1, size - channels)
-    smoothness = (product - mean * mean) / variance if variance > _LEAST_VARIANCE else 1.0
-    return [*(total / (count * 255) for total in sums), math.sqrt(variance) / 255, smoothness]
+    smoothness = (product - square) / variance if variance > _LEAST_VARIANCE else 1.0
+    scale = count * 255
+    return [*[total / scale for total in sums], math.sqrt(variance) / 255, smoothness]

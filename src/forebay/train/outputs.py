@@ -40,14 +40,16 @@ def write_outputs(members: Sequence[TrainedNetwork], mlflow_run_id: str | None, 
         TrainError: the user's own network cannot be exported as a graph.
     """
     only = members[0]
-    if only.plan.own_network:
-        graph = _graph(only, only.plan.own_network)
-        spec = save_graph_bundle(out, _calibrated_spec(only, mlflow_run_id, graph), graph)
+    graph = _graph(only, only.plan.own_network) if only.plan.own_network else b""
+    spec = _calibrated_spec(only, mlflow_run_id, graph) if len(members) == 1 else _ensemble_spec(members, mlflow_run_id)
+    images = training_image_facts(only.plan.data, only.plan.open_split("train"))
+    spec = replace(spec, training_images=images)
+    if graph:
+        spec = save_graph_bundle(out, spec, graph)
     elif len(members) == 1:
-        spec = save_bundle(out, _calibrated_spec(only, mlflow_run_id), only.weights)
+        spec = save_bundle(out, spec, only.weights)
     else:
-        weights = ensemble_weights([member.weights for member in members])
-        spec = save_bundle(out, _ensemble_spec(members, mlflow_run_id), weights)
+        spec = save_bundle(out, spec, ensemble_weights([member.weights for member in members]))
     write_json(out / HISTORY, _history(members))
     data = only.plan.data
     rows = example_rows(data.height, data.width, data.channels)
@@ -99,7 +101,6 @@ def _network_spec(trained: TrainedNetwork, mlflow_run_id: str | None) -> ModelSp
         weights_sha256="",  # filled in by save_bundle
         fit=data.fit, bits=data.bits,
         training=plan.training_facts,
-        training_images=training_image_facts(data, plan.open_split("train")),
         data=data.data_facts,
         lineage={"code_version": plan.code_version, "mlflow_run_id": mlflow_run_id},
     )  # fmt: skip

@@ -66,6 +66,11 @@ class UnlikeImages:
         return found if any(found) else ()
 
     def _far(self, statistics: Sequence[float]) -> list[str]:
+        for value, (low, high, _) in zip(statistics, self._ranges, strict=True):
+            if not low <= value <= high:
+                break
+        else:  # nearly every image; a request of one small image must not become slower
+            return []
         distances = [
             (low - value if value < low else value - high) * scale
             for value, (low, high, scale) in zip(statistics, self._ranges, strict=True)
