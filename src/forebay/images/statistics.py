@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 MOST_PIXELS = 3072  # of an image that are looked at, in whole rows that lie evenly; few enough for one thread
-_ONES = np.ones(MOST_PIXELS, np.float32)
+_ONES = np.ones(2 * MOST_PIXELS, np.float32)
 _LEAST_VARIANCE = 0.1  # of values from 0 to 255; below it an image is of one value
 
 
@@ -36,7 +36,7 @@ def _of_one(image_HWC: NDArray[np.uint8]) -> list[float]:
     values = image_HWC.ravel().astype(np.float32)
     size = len(values)
     count = size // channels
-    ones = _ONES[:count] if count <= MOST_PIXELS else np.ones(count, np.float32)
+    ones = _ONES[:count] if count <= len(_ONES) else np.ones(count, np.float32)
     sums = [float(ones.dot(values))] if channels == 1 else ones.dot(values.reshape(count, channels)).tolist()
     square = (sum(sums) / size) ** 2
     variance = max(0.0, float(values.dot(values)) / size - square)

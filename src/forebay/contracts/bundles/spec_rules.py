@@ -15,6 +15,7 @@ TASK = "image-classification"
 MAX_CLASSES = 1 << 20
 MAX_IMAGE_PIXELS = 1 << 24  # a forward pass takes memory for each
 MAX_ROWS = 1 << 40
+MOST_STATISTIC = 2.0  # of `training_images`: means and deviations of 0..1, and correlations
 MAX_WORD_CHARACTERS = 255  # in names, digests and the like
 ENSEMBLE = "ensemble"  # the architecture of a model whose answer is the mean of several networks
 MEMBERS = (2, MOST_MEMBERS)  # fewest and most networks of an ensemble
@@ -189,6 +190,11 @@ def _one_number(value: Any) -> str:
     return "" if _is_number(value) and value > 0 else f"must be a finite number above 0, is {value!r:.100}"
 
 
+def _limits(value: Any) -> str:
+    right = isinstance(value, list) and all(_is_number(each) and abs(each) <= MOST_STATISTIC for each in value)
+    return "" if right else f"must be a list of numbers of at most {MOST_STATISTIC:g} in size, is {value!r:.100}"
+
+
 def _two_numbers(value: Any) -> str:
     right = isinstance(value, list) and len(value) == 2 and not any(map(_one_number, value))
     return "" if right else f"must be two finite numbers above 0, is {value!r:.100}"
@@ -293,8 +299,8 @@ _OPTIONAL: dict[str, FieldRule] = {
 }
 _TRAINING_IMAGES: dict[str, FieldRule] = {
     "rows": _whole(1, MAX_ROWS),
-    "low": _numbers(positive=False),
-    "high": _numbers(positive=False),
+    "low": _limits,
+    "high": _limits,
     "shrink": _one_number,
     "aspects": _two_numbers,
     "grey": _one_of(True, False),
