@@ -48,7 +48,7 @@ FIELDS: dict[str, list[Any]] = {  # fields of model.json, with values that must 
     "bits": ["16", 9],
     "temperature": [0, -1, 1e-9, 1e9, BIG, "1", True, None, [1]],
     "training_images": [
-        [], {"rows": 100}, {"low": [0, 0, 0], "high": [1, 1, 1], "more": 1}, {"low": [0, 0], "high": [1, 1]},
+        [], {"rows": 100}, {"low": [0, 0, 0], "high": [1, 1, 1]}, {"low": [0, 0, 0], "high": [1, 1, 1], "more": 1}, {"low": [0, 0], "high": [1, 1]},
         {"low": [0, 0, BIG], "high": [1, 1, 1]}, {"low": 5, "high": 5}, {"low": [0, 0, -9], "high": [1, 1, 1]},
         {"low": [0, 0, 0], "high": [1, 1, 1], "shrink": 0},
         {"low": [0, 0, 0], "high": [1, 1, 1], "aspects": [1]}, {"low": [0, 0, 0], "high": [1, 1, 1], "grey": 1},

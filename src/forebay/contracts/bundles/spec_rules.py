@@ -85,8 +85,9 @@ def _check_training_images(values: Mapping[str, Any]) -> None:
     if unknown := sorted(facts.keys() - _TRAINING_IMAGES.keys()):
         raise ValueError(f"training_images.{unknown[0]!a:.100} is no field of it")
     columns = values["channels"] + 2
-    if facts and not len(facts.get("low", [])) == len(facts.get("high", [])) == columns:
-        raise ValueError(f"training_images must have low and high, {columns} numbers each")
+    limits = [facts.get("low", []), facts.get("high", [])]
+    if facts and ("rows" not in facts or any(len(each) != columns for each in limits)):
+        raise ValueError(f"training_images must have rows, and low and high with {columns} numbers each")
 
 
 def _check_members(values: Mapping[str, Any]) -> None:
