@@ -22,6 +22,7 @@ from support.tiny_inference_server import write_bundle
 Harm = Callable[[Path], None]  # changes a good bundle in a folder
 
 BIG = 10**400
+LIMITS = {"rows": 100, "low": [0, 0, 0], "high": [1, 1, 1]}  # of training images, as a good bundle has them
 FIELDS: dict[str, list[Any]] = {  # fields of model.json, with values that must be refused
     "architecture": [5, None, [], "", "../mlp", "mlp\n", "m" * 10_000],
     "options": [
@@ -48,10 +49,9 @@ FIELDS: dict[str, list[Any]] = {  # fields of model.json, with values that must 
     "bits": ["16", 9],
     "temperature": [0, -1, 1e-9, 1e9, BIG, "1", True, None, [1]],
     "training_images": [
-        [], {"rows": 100}, {"low": [0, 0, 0], "high": [1, 1, 1]}, {"low": [0, 0, 0], "high": [1, 1, 1], "more": 1}, {"low": [0, 0], "high": [1, 1]},
-        {"low": [0, 0, BIG], "high": [1, 1, 1]}, {"low": 5, "high": 5}, {"low": [0, 0, -9], "high": [1, 1, 1]},
-        {"low": [0, 0, 0], "high": [1, 1, 1], "shrink": 0},
-        {"low": [0, 0, 0], "high": [1, 1, 1], "aspects": [1]}, {"low": [0, 0, 0], "high": [1, 1, 1], "grey": 1},
+        [], {"rows": 100}, {"low": [0, 0, 0], "high": [1, 1, 1]}, {**LIMITS, "more": 1}, {**LIMITS, "low": [0, 0]},
+        {**LIMITS, "low": [0, 0, BIG]}, {**LIMITS, "low": 5}, {**LIMITS, "high": [0, 0, 9]}, {**LIMITS, "shrink": 0},
+        {**LIMITS, "aspects": [1]}, {**LIMITS, "grey": 1},
     ],
     "task": ["text-generation"],
     "format": [2, "1", True],
