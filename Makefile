@@ -5,7 +5,7 @@
 #   make setup TORCH_INDEX=<index>        torch from that index alone (CONTRIBUTING.md, "Set-up")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-quick fuzz lint format lock golden catalogue docs wheel sbom audit wheels images sboms test-faults test-images test-cluster test-platform bench clean
+.PHONY: help setup run test test-quick fuzz lint format lock golden notebooks catalogue docs wheel sbom audit wheels images sboms test-faults test-images test-cluster test-platform bench clean
 
 # Containers and CI often set this; the tests start hundreds of processes, and each would compile every module anew.
 export PYTHONDONTWRITEBYTECODE :=
@@ -62,6 +62,9 @@ golden: setup ## compile the pipeline, render the chart and write the tables of 
 	FOREBAY_GOLDEN=write $(BIN)/pytest -q tests/helm -k golden
 	FOREBAY_GOLDEN=write $(BIN)/pytest -q tests/faults/test_page.py tests/docs/test_settings_page.py
 	FOREBAY_GOLDEN=write $(BIN)/pytest -q tests/docs/test_commands.py -k table_of_commands
+
+notebooks: setup ## run the notebooks and write their outputs anew; FOREBAY_CIFAR10_TAR gives them photos
+	FOREBAY_GOLDEN=write $(BIN)/pytest -q tests/notebooks
 
 catalogue: setup ## write the list of torchvision's and timm's networks anew, after a change of their versions; some fifteen minutes
 	OMP_NUM_THREADS=1 $(BIN)/python .ci/model_catalogue.py

@@ -12,7 +12,7 @@ from support.paths import ROOT
 
 DOCS = ROOT / "docs"
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_FOLDERS = r"src|tests|docs|docker|helm|manifests|components|pipelines|benchmarks|\.ci|\.github"
+_FOLDERS = r"src|tests|docs|docker|notebooks|helm|manifests|components|pipelines|benchmarks|\.ci|\.github"
 _FILE = re.compile(rf"(?<![\w./-])((?:{_FOLDERS})/[\w./-]*)")
 
 
