@@ -123,7 +123,7 @@ def plot_curves(curves):
             axis.plot(history[:, column + 2], color=f"C{colour}", label=name)
     axes[0].set(xlabel="epoch", title="Loss (dashed: training, solid: held out)")
     axes[1].set(xlabel="epoch", title="Accuracy", ylim=(0, 1.02))
-    axes[1].legend()
+    axes[1].legend(loc="lower right")
 
 
 torch.manual_seed(SEED)

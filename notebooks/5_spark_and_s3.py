@@ -38,10 +38,10 @@ import numpy as np
 import pyarrow.parquet as pq
 from sample_images import colour_images
 
-plt.rcParams.update({"figure.dpi": 72, "axes.spines.top": False, "axes.spines.right": False})
 temporary = tempfile.TemporaryDirectory()
 work = Path(temporary.name)
 os.environ.setdefault("FOREBAY_HOME", str(work / "home"))
+plt.rcParams.update({"figure.dpi": 72, "axes.spines.top": False, "axes.spines.right": False})
 
 # %% [markdown]
 # ## A folder with faults
@@ -97,7 +97,8 @@ for row in sorted(quarantine, key=lambda row: row["source"]):
 # %%
 print(table.schema.remove_metadata())
 figure, axes = plt.subplots(1, 8, figsize=(10, 1.7))
-for axis, row in zip(axes, table.slice(0, 8).to_pylist(), strict=True):
+every = table.num_rows // 8
+for axis, row in zip(axes, table.take(range(0, 8 * every, every)).to_pylist(), strict=True):
     axis.imshow(np.frombuffer(row["pixels"], np.uint8).reshape(row["height"], row["width"], row["channels"]))
     axis.set_title(f"{row['label_name']}\n{row['id'][:6]}", fontsize=9)
     axis.axis("off")
@@ -159,9 +160,8 @@ else:
     print("AWS_ENDPOINT_URL is not set, so no store was asked. With one, the digest of the table from S3 is the same.")
 
 # %% [markdown]
-# The two digests are the same: they depend on the images and their labels alone, not on where they lay or how Spark
-# divided them. So everything after ingest comes from the cache when data only move, and a model's `data_digest` in
-# the registry says for ever what it was trained on.
+# The digest depends on the images and their labels alone, not on where they lie or how Spark divided them. So the
+# `data_digest` of a model in the registry says for ever what it was trained on, wherever the images are today.
 #
 # On a cluster the same address works from pods, and `{"ingest.executors": 8}` lets eight of them decode:
 #

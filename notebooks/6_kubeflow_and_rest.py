@@ -40,10 +40,10 @@ from sklearn.datasets import load_digits
 
 import forebay
 
-plt.rcParams["figure.dpi"] = 72
 temporary = tempfile.TemporaryDirectory()
 os.environ.setdefault("FOREBAY_HOME", temporary.name)
 os.environ.setdefault("FOREBAY_PORT", "0")  # any free one
+plt.rcParams["figure.dpi"] = 72
 
 # %% [markdown]
 # ## Compile
