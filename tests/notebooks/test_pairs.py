@@ -28,7 +28,7 @@ def test_both_files_have_the_same_cells(name: str) -> None:
 def test_a_reader_sees_plots_and_nothing_of_the_machine_that_made_them(name: str) -> None:
     notebook = nbformat.read(Pair(name).written, as_version=4)
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    assert sum("image/png" in output.get("data", {}) for output in outputs) >= 3
+    assert sum("image/png" in output.get("data", {}) for output in outputs) >= 1
     assert complaints(notebook) == []
     assert [output for output in outputs if output.output_type == "error"] == []
     assert Pair(name).written.stat().st_size < MOST_BYTES
