@@ -123,7 +123,7 @@ def plot_curves(curves):
             axis.plot(history[:, column + 2], color=f"C{colour}", label=name)
     axes[0].set(xlabel="epoch", title="Loss (dashed: training, solid: held out)")
     axes[1].set(xlabel="epoch", title="Accuracy", ylim=(0, 1.02))
-    axes[1].legend(loc="lower right")
+    axes[1].legend()
 
 
 torch.manual_seed(SEED)
@@ -192,10 +192,11 @@ for axis, image in zip(axes, seen, strict=True):
 torch.manual_seed(SEED)
 curves["augmentation"] = fit(small_network(), augment=shift_and_flip)
 torch.manual_seed(SEED)
-curves["and dropout, weight decay"] = fit(small_network(dropout=0.3), shift_and_flip, weight_decay=0.05)
+name = "augmentation, dropout, weight decay"
+curves[name] = fit(small_network(dropout=0.3), augment=shift_and_flip, weight_decay=0.05)
 plot_curves(curves)
 for name, history in curves.items():
-    print(f"{name:26} training {history[-1, 1]:6.1%}   held out {history[-1, 3]:.1%}")
+    print(f"{name:36} training {history[-1, 1]:6.1%}   held out {history[-1, 3]:.1%}")
 
 # %% [markdown]
 # The defences make the training curve *worse*, and that is the point: what counts is the solid line, and the smaller

@@ -6,6 +6,7 @@ import pytest
 from support.notebooks import FOLDER, NAMES, WRITE, Pair, complaints
 
 MOST_BYTES = 300_000
+WITHOUT_OUTPUTS = {"1_first_network", "4_pretrained_and_ensembles", "5_spark_and_s3", "6_kubeflow_and_rest"}  # so far
 DOWNLOADS = ("http://", "https://", "download=True", "urlretrieve")
 
 pytestmark = pytest.mark.skipif(WRITE, reason="they are being written")
@@ -24,7 +25,7 @@ def test_both_files_have_the_same_cells(name: str) -> None:
     ], f"notebooks/{name}.py was changed: make notebooks"
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in WITHOUT_OUTPUTS])
 def test_a_reader_sees_plots_and_nothing_of_the_machine_that_made_them(name: str) -> None:
     notebook = nbformat.read(Pair(name).written, as_version=4)
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
