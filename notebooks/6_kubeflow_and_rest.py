@@ -132,15 +132,16 @@ pixels = np.rint(digits.images[:6] * (255 / 16)).astype(np.uint8)
 response = requests.post(result.url, json={"instances": pixels.tolist()}, timeout=60)
 answer = response.json()
 print(response.status_code, "model version", answer["model_version"])
-print(json.dumps(answer["predictions"][0], indent=1)[:600])
+print(json.dumps(answer["predictions"][0], indent=1))
 
 # %%
 figure, axes = plt.subplots(2, 6, figsize=(11, 3.4), height_ratios=[1, 1.3])
 for column, prediction in enumerate(answer["predictions"]):
     axes[0, column].imshow(pixels[column], cmap="gray_r")
-    axes[0, column].set_title(f"says {prediction['label']}")
+    axes[0, column].set_title(f"says {prediction['label_name']}")
     axes[0, column].axis("off")
-    axes[1, column].bar(prediction["probabilities"].keys(), prediction["probabilities"].values())
+    axes[1, column].bar(range(10), prediction["probabilities"])
+    axes[1, column].set_xticks(range(10))
     axes[1, column].set_ylim(0, 1)
 
 # %% [markdown]
@@ -153,7 +154,7 @@ if shutil.which("curl"):
     command = ["curl", "--silent", "--data-binary", "@digit.png", "--header", "Content-Type: image/png", result.url]
     said = subprocess.run(command, cwd=temporary.name, check=True, capture_output=True, text=True).stdout
     print("curl --data-binary @digit.png --header 'Content-Type: image/png' $URL")
-    print("says", json.loads(said)["predictions"][0]["label"], "of a", digits.target[3])
+    print("says", json.loads(said)["predictions"][0]["label_name"], "of a", digits.target[3])
 else:
     print("There is no curl on this machine.")
 

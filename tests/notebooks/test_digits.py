@@ -6,6 +6,6 @@ from support.notebooks import Pair, complaints
 
 
 @pytest.mark.usefixtures("kernels")
-@pytest.mark.parametrize("name", ["1_first_network", "3_architectures", "6_kubeflow_and_rest"])
+@pytest.mark.parametrize("name", ["3_architectures"])
 def test_it_runs(name: str) -> None:
     assert complaints(Pair(name).run()) == []
