@@ -55,5 +55,6 @@ def command_backend(
         return cluster()
     given = [name for name, value in (cluster_options or {}).items() if value]
     if given:
-        raise ConfigError(f"{', '.join(given)} go with --cluster; without it this machine is meant.")
+        go = "goes" if len(given) == 1 else "go"
+        raise ConfigError(f"{', '.join(given)} {go} with --cluster; without it this machine is meant.")
     return local()

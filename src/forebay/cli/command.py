@@ -4,8 +4,10 @@ import errno
 import functools
 import json
 import os
+import re
 import traceback
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
 import click
@@ -17,6 +19,8 @@ from forebay.signals import before_forced_exit, describe_cause, exit_status
 from forebay.state.file_modes import private_files
 from forebay.state.mask import without_passwords
 from forebay.text import escape_controls
+
+LONG_WORD = re.compile(r"(\S{200})\S{800,}(\S{20})")  # a name or path that would fill the screen; no path is so long
 
 
 class ForebayCommand(click.Command):
@@ -56,7 +60,7 @@ class ForebayCommand(click.Command):
         except Exception as error:  # nobody should have to read a traceback
             if isinstance(error, OSError) and error.errno == errno.EPIPE:
                 raise  # the reader of a pipe went away; click ends silently
-            code = _explain(_unexpected(error), as_json=as_json)
+            code = _explain(_wrong_use(error) or _unexpected(error), as_json=as_json)
         ctx.exit(code or 0)
 
 
@@ -88,6 +92,25 @@ def _unanswered(abort: click.Abort) -> ForebayError:
     return _nothing_kept(ExitCode.INTERRUPTED)
 
 
+def _wrong_use(error: Exception) -> ConfigError | None:
+    """What of any command a person can mend: a name that no file system takes, a working folder that is gone."""
+    if not isinstance(error, OSError):
+        return None
+    if error.errno == errno.ENAMETOOLONG:
+        return ConfigError(f"{error.filename}: the name is longer than a file system takes. Give a shorter one.")
+    if isinstance(error, FileNotFoundError) and error.filename is None and not _has_working_folder():
+        return ConfigError("The folder that you work in is gone: it was removed or moved. Change to one that is there.")
+    return None
+
+
+def _has_working_folder() -> bool:
+    try:
+        Path.cwd()
+    except OSError:
+        return False
+    return True
+
+
 def _unexpected(error: Exception) -> UnexpectedError:
     if known := explain(error):
         return known
@@ -106,5 +129,6 @@ def _explain(error: ForebayError, *, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps(getattr(error, "summary", None) or {"error": {"step": None, "error": str(error)}}))
     prefix = "" if isinstance(error, EndedBySignalError) else "Error: "
-    click.echo(escape_controls(f"{prefix}{error}"), err=True)
+    words = LONG_WORD.sub(r"\1…\2", escape_controls(f"{prefix}{error}"))
+    click.echo(words, err=True)
     return error.exit_code

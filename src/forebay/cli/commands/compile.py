@@ -8,6 +8,7 @@ from forebay.cli.command import command
 from forebay.cli.options import require_writable
 from forebay.errors import ConfigError
 from forebay.state.file_modes import apply_user_umask
+from forebay.text import escape_controls
 
 
 @command("compile")
@@ -36,6 +37,8 @@ def compile_command(output: Path, registry: str, digests: tuple[str, ...]) -> No
     from forebay.local.runs.kfp_local import compile_pipeline
 
     images = registry_names(registry, digests)
+    if not output.name:
+        raise ConfigError("--out: an empty name is no file. Give one such as training.yaml.")
     require_writable(output.absolute().parent, "--out")
     try:
         compile_pipeline(output, images)
@@ -45,4 +48,4 @@ def compile_command(output: Path, registry: str, digests: tuple[str, ...]) -> No
         raise ConfigError(
             f"--out: {output} cannot be written: {reason}. Give a file in a folder that you can write."
         ) from error
-    click.echo(f"Wrote {output}.")
+    click.echo(escape_controls(f"Wrote {output}."))

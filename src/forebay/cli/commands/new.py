@@ -9,6 +9,7 @@ from forebay.cli.command import command
 from forebay.cli.options import NearChoice, require_writable
 from forebay.errors import ConfigError
 from forebay.state.file_modes import apply_user_umask
+from forebay.text import escape_controls, find_control
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +41,8 @@ def new_command(kind: str, path: Path | None) -> None:
     path = path or Path(start.name)
     if path.suffix != ".py" or ":" in path.name:
         raise ConfigError(f"PATH: {path} does not end in .py. Give the file a name such as {start.name}.")
+    if forbidden := find_control(path.name):
+        raise ConfigError(f"PATH: {path} holds {forbidden}. Give the file a name such as {start.name}.")
     require_writable(path.absolute().parent, "PATH")
     text = Path(__file__).parents[1].joinpath("starting_files", start.template).read_text(encoding="utf-8")
     try:
@@ -50,4 +53,5 @@ def new_command(kind: str, path: Path | None) -> None:
     except OSError as error:
         raise ConfigError(f"PATH: {path} cannot be written: {error.strerror}. Give another one.") from error
     apply_user_umask(path)
-    click.echo(f"Wrote {path}. It runs as it is: `forebay run {start.option} {path}:{start.attribute}`.")
+    runs = f"It runs as it is: `forebay run {start.option} {path}:{start.attribute}`."
+    click.echo(escape_controls(f"Wrote {path}. {runs}"))

@@ -1,6 +1,7 @@
 """`forebay runs`, `forebay logs` and `forebay report`: what earlier runs did."""
 
 import json
+import os
 import re
 from datetime import datetime
 from typing import Any
@@ -109,7 +110,7 @@ def report_command(run_id: str | None) -> None:
     found = next((run.report for run in runs if run.report.is_file()), None)
     if found is None:
         raise ConfigError(f"No report in {home.root}: no run reached evaluate yet. `forebay run` makes one.")
-    click.echo(str(found))
+    click.echo(os.fsencode(found))  # for another program: the very name, whatever its bytes are
 
 
 def _step_output(run: RunFolder, step: str) -> list[str]:

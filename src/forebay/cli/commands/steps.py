@@ -22,6 +22,7 @@ from forebay.local.evaluation.isolation import result_lock, work_folder
 from forebay.state import Home
 from forebay.state.file_modes import apply_user_umask
 from forebay.state.sealed import MARKER
+from forebay.text import escape_controls
 
 if TYPE_CHECKING:
     from forebay.contracts.evaluation import EvaluationResult
@@ -70,7 +71,7 @@ def ingest_command(data: str, out: Path, assignments: tuple[str, ...], as_json: 
         print_result(summary, data=kept, out=str(out))
         return
     print_summary(Console(), summary | {"data": kept})
-    click.echo(f"\nWrote {out}. Go on with `forebay train {out} --out DIR`.")
+    click.echo(escape_controls(f"\nWrote {out}. Go on with `forebay train {out} --out DIR`."))
 
 
 @command("train")
@@ -107,7 +108,8 @@ def train_command(dataset: Path, out: Path, assignments: tuple[str, ...], as_jso
         print_result(summary, bundle=str(bundle), model=model, metrics=result.metrics)
         return
     print_summary(Console(), summary)
-    click.echo(f"\nWrote {bundle}. Measure it with `forebay evaluate {bundle} --data {out / 'shards'}`.")
+    next_words = f"Measure it with `forebay evaluate {bundle} --data {out / 'shards'}`."
+    click.echo(escape_controls(f"\nWrote {bundle}. {next_words}"))
 
 
 @command("evaluate")

@@ -10,6 +10,7 @@ import click
 from forebay.cli.command import command
 from forebay.cli.options import NearChoice, json_option, require_result_folder
 from forebay.errors import ConfigError
+from forebay.object_store import is_s3_uri
 from forebay.state import Home
 
 if TYPE_CHECKING:
@@ -41,13 +42,12 @@ def weights_command(action: str, name: str | None, to: str, as_json: bool) -> No
     """
     from forebay.weights.fetch import fetch_weights, list_weights
 
-    if (name is None) == (action == "fetch"):
-        wrong = "needs a NAME, such as timm/resnet18" if name is None else "takes no NAME"
+    if (not name) == (action == "fetch"):
+        wrong = "needs a NAME, such as timm/resnet18" if not name else "takes no NAME"
         raise ConfigError(f"`forebay weights {action}` {wrong}.")
     home = Home.find().open(writing=action == "fetch")
     if action == "fetch":
-        if to and "://" not in to:
-            require_result_folder(Path(to).expanduser(), "--to")
+        _check_store(to)
         found = [fetch_weights(home, name or "", to)]
     elif to:
         raise ConfigError("`forebay weights list` takes no --to. FOREBAY_WEIGHTS_STORE names the store that it shows.")
@@ -60,6 +60,14 @@ def weights_command(action: str, name: str | None, to: str, as_json: bool) -> No
         click.echo(_line(each))
     if not found:
         click.echo("There are none yet. `forebay weights fetch NAME` brings some.")
+
+
+def _check_store(to: str) -> None:
+    """Refuse a store that cannot be filled, before anything is fetched for it."""
+    if "://" in to and not is_s3_uri(to):
+        raise ConfigError(f"--to: {to} is no store. Give a folder, or s3://BUCKET/PREFIX.")
+    if to and not is_s3_uri(to):
+        require_result_folder(Path(to).expanduser(), "--to")
 
 
 def _line(found: "StoredWeights") -> str:

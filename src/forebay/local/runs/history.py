@@ -116,8 +116,10 @@ def find_run(home: Home, run_id: str | None) -> RunFolder:
     for run in runs:
         if run.run_id == run_id:
             return run
-    known = ", ".join(run.run_id for run in runs[:5]) or "none yet"
-    raise ConfigError(f"There is no run {run_id or ''} in {home.root}. Newest runs: {known}.")
+    if not runs:
+        raise ConfigError(f"There is no run in {home.root} yet. `forebay run` makes one.")
+    known = ", ".join(run.run_id for run in runs[:5])
+    raise ConfigError(f"There is no run {run_id!r} in {home.root}. Newest runs: {known}.")
 
 
 def default_model(home: Home) -> str:
