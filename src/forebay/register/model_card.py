@@ -76,7 +76,7 @@ def _network(bundle: EvaluatedBundle) -> str:
 
 def _data(data: SplitManifest) -> str:
     splits = ", ".join(f"{data.splits[split]:,} {split}" for split in SPLITS)
-    counts = sorted(data.train_class_rows.values())
+    counts = sorted(data.train_class_rows.values()) or [0]
     unusable = sum(data.quarantined.values())
     reasons = ", ".join(f"{rows:,} {escape(reason)}" for reason, rows in sorted(data.quarantined.items())[:5])
     return "\n".join(

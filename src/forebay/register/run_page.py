@@ -2,10 +2,12 @@
 
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 from forebay.contracts.evaluation import CONFUSION_IMAGE, CURVES_IMAGE, EVALUATION, REPORT, EvaluationResult
 from forebay.register.markdown import escape
 from forebay.state import StepLog
+from forebay.state.machine_errors import add_file_name
 from forebay.state.sealed import check_content
 from forebay.text import count_noun
 
@@ -30,13 +32,12 @@ def fill_run_page(client: "MlflowClient", run: "Run", evaluation: EvaluationResu
     Raises:
         DamagedArtifactError: a file is not the one that evaluate wrote.
     """
-    run_id = run.info.run_id
     found = [name for name in FILES if (evaluation.folder / name).exists()]
     check_content(evaluation.folder, "evaluate", found)
     for name in found:
-        _log_file(client, run_id, evaluation.folder / name, FILES[name], log)
+        _log_file(client, run, evaluation.folder / name, FILES[name], log)
     if run.data.tags.get(NOTE_TAG, NOTE_START).startswith(NOTE_START):
-        client.set_tag(run_id, NOTE_TAG, run_note(evaluation, report_link(run)))
+        client.set_tag(run.info.run_id, NOTE_TAG, run_note(evaluation, report_link(run)))
 
 
 def run_note(evaluation: EvaluationResult, report: str) -> str:
@@ -52,7 +53,7 @@ def run_note(evaluation: EvaluationResult, report: str) -> str:
     return " ".join([*sentences, f"[Report]({report})."])
 
 
-def _log_file(client: "MlflowClient", run_id: str, file: Path, folder: str, log: StepLog) -> None:
+def _log_file(client: "MlflowClient", run: "Run", file: Path, folder: str, log: StepLog) -> None:
     size = file.stat().st_size
     if size > MAX_FILE_BYTES:
         log.warn(
@@ -60,4 +61,6 @@ def _log_file(client: "MlflowClient", run_id: str, file: Path, folder: str, log:
             f"copied there. It lies in {file.parent}."
         )
         return
-    client.log_artifact(run_id, str(file), folder)
+    target = Path(unquote(urlsplit(run.info.artifact_uri).path)) / folder / file.name
+    with add_file_name(target):  # where a disk is full, copying to a folder does not say which
+        client.log_artifact(run.info.run_id, str(file), folder)
