@@ -78,12 +78,13 @@ def steps_of(dag, components):
             yield name, task.get("dependentTasks", []), container["image"].rpartition("/")[2]
 
 
-steps = list(steps_of(pipeline["root"]["dag"], pipeline["components"]))
+order = ["ingest", "preprocess", "train", "evaluate", "gate-passed", "register", "deploy"]
+steps = sorted(steps_of(pipeline["root"]["dag"], pipeline["components"]), key=lambda step: order.index(step[0]))
 for name, waits_for, image in steps:
     print(f"{name:12} {image or '(condition)':24} {'after ' + ', '.join(waits_for) if waits_for else ''}")
 
 # %%
-flow = ["ingest", "preprocess", "train", "evaluate", "register", "deploy"]
+flow = [step for step in order if step != "gate-passed"]
 figure, axis = plt.subplots(figsize=(10, 1.8))
 axis.axvspan(3.5, 5.5, color="C2", alpha=0.12)
 axis.text(4.5, 0.75, "only if the gate says yes", ha="center", color="C2")

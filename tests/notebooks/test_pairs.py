@@ -3,10 +3,9 @@
 import nbformat
 import pytest
 
-from support.notebooks import FOLDER, NAMES, WRITE, Pair, complaints
+from support.notebooks import FOLDER, NAMES, WITHOUT_OUTPUTS, WRITE, Pair, complaints
 
 MOST_BYTES = 300_000
-WITHOUT_OUTPUTS = {"1_first_network", "4_pretrained_and_ensembles", "6_kubeflow_and_rest"}  # so far
 DOWNLOADS = ("http://", "https://", "download=True", "urlretrieve")
 
 pytestmark = pytest.mark.skipif(WRITE, reason="they are being written")
