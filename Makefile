@@ -11,7 +11,7 @@
 export PYTHONDONTWRITEBYTECODE :=
 
 BIN := .venv/bin
-COMPILED := pipelines/compiled/training.yaml
+COMPILED := pipelines/compiled
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -56,8 +56,9 @@ format: setup ## let ruff rewrite what it can
 lock: setup ## write the hashes of constraints.txt anew, from the index that pip is configured for
 	$(BIN)/python .ci/renew_lock.py
 
-golden: setup ## compile the pipeline, render the chart and write the tables of docs/ anew, all of which tests compare
-	$(BIN)/forebay compile --out $(COMPILED)
+golden: setup ## compile the pipelines, render the chart and write the tables of docs/ anew, all of which tests compare
+	$(BIN)/forebay compile --out $(COMPILED)/training.yaml
+	$(BIN)/forebay compile --pipeline tuning --out $(COMPILED)/tuning.yaml
 	$(BIN)/python manifests/write.py
 	FOREBAY_GOLDEN=write $(BIN)/pytest -q tests/helm -k golden
 	FOREBAY_GOLDEN=write $(BIN)/pytest -q tests/faults/test_page.py tests/docs/test_settings_page.py

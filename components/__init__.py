@@ -4,11 +4,13 @@ Their imports stand inside `with step(…)`, so that a broken installation is th
 heavy libraries cost are counted.
 """
 
+from forebay.components.choose import choose
 from forebay.components.deploy import deploy
 from forebay.components.evaluate import evaluate
 from forebay.components.ingest import ingest
 from forebay.components.preprocess import preprocess
 from forebay.components.register import register
 from forebay.components.train import train
+from forebay.components.trial import trial
 
-__all__ = ["deploy", "evaluate", "ingest", "preprocess", "register", "train"]
+__all__ = ["choose", "deploy", "evaluate", "ingest", "preprocess", "register", "train", "trial"]

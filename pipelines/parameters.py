@@ -9,33 +9,40 @@ from forebay.settings import SettingInfo, all_settings, cache_settings, paramete
 Parameters = dict[str, Any]
 """KFP channels by parameter name."""
 
+Wire = Callable[[Parameters], None]
 
-def with_setting_parameters(wire: Callable[[Parameters], None]) -> Callable[..., None]:
+
+def with_setting_parameters(*more: SettingInfo) -> Callable[[Wire], Callable[..., None]]:
     """Give a pipeline function one typed, described, defaulted parameter per setting.
 
+    The function receives the channels by name and connects the components.
+
     Args:
-        wire: receives the channels by name and connects the components.
+        more: parameters that this pipeline has besides the settings.
     """
-    settings = cache_settings() + all_settings()
+    settings = cache_settings() + all_settings() + list(more)
     names = [parameter_name(setting.key) for setting in settings]
 
-    def pipeline(*values: Any) -> None:
-        wire(dict(zip(names, values, strict=True)))
+    def decorate(wire: Wire) -> Callable[..., None]:
+        def pipeline(*values: Any) -> None:
+            wire(dict(zip(names, values, strict=True)))
 
-    pipeline.__name__ = wire.__name__
-    pipeline.__doc__ = _docstring(wire.__doc__ or "", settings)
-    pipeline.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [
-            inspect.Parameter(
-                parameter_name(setting.key),
-                inspect.Parameter.POSITIONAL_OR_KEYWORD,
-                default=setting.default,
-                annotation=type(setting.default),
-            )
-            for setting in settings
-        ]
-    )
-    return pipeline
+        pipeline.__name__ = wire.__name__
+        pipeline.__doc__ = _docstring(wire.__doc__ or "", settings)
+        pipeline.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+            [
+                inspect.Parameter(
+                    parameter_name(setting.key),
+                    inspect.Parameter.POSITIONAL_OR_KEYWORD,
+                    default=setting.default,
+                    annotation=type(setting.default),
+                )
+                for setting in settings
+            ]
+        )
+        return pipeline
+
+    return decorate
 
 
 def arguments_of(step: str, parameters: Parameters, *, without: tuple[str, ...] = ()) -> Parameters:

@@ -42,6 +42,33 @@ def test_the_golden_file_is_what_the_code_compiles_to(tmp_path: Path) -> None:
     assert (tmp_path / "training.yaml").read_bytes() == compiled_pipeline().read_bytes(), "run `make golden`"
 
 
+def test_the_golden_file_of_tuning_is_what_the_code_compiles_to(tmp_path: Path) -> None:
+    compile_pipeline(tmp_path / "tuning.yaml", name="tuning")
+    assert (tmp_path / "tuning.yaml").read_bytes() == compiled_pipeline("tuning").read_bytes(), "run `make golden`"
+
+
+def test_tuning_trains_one_pod_per_trial_a_few_at_once_and_goes_on_with_the_best() -> None:
+    spec, platform = yaml.safe_load_all(compiled_pipeline("tuning").read_text())
+    tasks = spec["root"]["dag"]["tasks"]
+    loop = tasks["for-loop-1"]
+    assert loop["iteratorPolicy"]["parallelismLimit"] == 4
+    assert loop["parameterIterator"]["items"]["inputParameter"].startswith("pipelinechannel--tune_trials")
+    assert spec["root"]["inputDefinitions"]["parameters"]["tune_trials"]["defaultValue"] == [str(n) for n in range(20)]
+    inner = spec["components"]["comp-for-loop-1"]
+    trial = inner["dag"]["tasks"]["trial"]
+    assert "enableCache" not in trial.get("cachingOptions", {})
+    for task in (loop, trial):  # kfp does not hand a loop what only an accelerator asks for
+        assert any("train_gpus" in name for name in task["inputs"]["parameters"])
+    assert tasks["evaluate"]["inputs"]["artifacts"]["bundle"]["taskOutputArtifact"]["producerTask"] == "choose"
+    assert "trial" in str(platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"].keys())
+
+
+def test_a_trial_takes_what_train_takes_and_which_trial_it_is() -> None:
+    inputs = set(components.trial.component_spec.inputs) - {"shards"}
+    train = set(components.train.component_spec.inputs) - {"shards"}
+    assert inputs == train | {"number", "run_id", "space", "gpus"}
+
+
 def test_every_setting_is_a_typed_parameter_with_default_and_description(documents: list[dict[str, Any]]) -> None:
     parameters = documents[0]["root"]["inputDefinitions"]["parameters"]
     kinds = {str: "STRING", int: "NUMBER_INTEGER", float: "NUMBER_DOUBLE", bool: "BOOLEAN"}

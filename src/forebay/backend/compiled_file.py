@@ -1,9 +1,11 @@
-"""The compiled pipeline that came with the package: both backends run this very file."""
+"""The compiled pipelines that came with the package: both backends run these very files."""
 
 from importlib import resources
 from pathlib import Path
 
+PIPELINES = ("training", "tuning")
 
-def compiled_pipeline() -> Path:
+
+def compiled_pipeline(name: str = "training") -> Path:
     """The compiled file that ships with the package; it is what runs, here and on a cluster."""
-    return Path(str(resources.files("forebay.pipelines") / "compiled" / "training.yaml"))
+    return Path(str(resources.files("forebay.pipelines") / "compiled" / f"{name}.yaml"))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from forebay.backend.compiled_file import PIPELINES
 from forebay.cli.command import command
 from forebay.cli.options import require_writable
 from forebay.errors import ConfigError
@@ -17,8 +18,14 @@ from forebay.text import escape_controls
     "output",
     metavar="FILE",
     type=click.Path(dir_okay=False, path_type=Path),
-    default=Path("training.yaml"),
+    help="File to write; without it, training.yaml or tuning.yaml in this folder.",
+)
+@click.option(
+    "--pipeline",
+    type=click.Choice(PIPELINES),
+    default=PIPELINES[0],
     show_default=True,
+    help="training is what runs; tuning trains many trials, one pod each, and goes on with the best one.",
 )
 @click.option("--registry", metavar="HOST/PATH", default="", help="Where the container images were pushed to.")
 @click.option(
@@ -28,7 +35,7 @@ from forebay.text import escape_controls
     multiple=True,
     help="Pin the container image of a target; repeatable.",
 )
-def compile_command(output: Path, registry: str, digests: tuple[str, ...]) -> None:
+def compile_command(output: Path | None, pipeline: str, registry: str, digests: tuple[str, ...]) -> None:
     """Write the compiled pipeline, ready to upload to Kubeflow.
 
     The same code gives the same bytes.
@@ -37,11 +44,12 @@ def compile_command(output: Path, registry: str, digests: tuple[str, ...]) -> No
     from forebay.local.runs.kfp_local import compile_pipeline
 
     images = registry_names(registry, digests)
+    output = output or Path(f"{pipeline}.yaml")
     if not output.name:
         raise ConfigError("--out: an empty name is no file. Give one such as training.yaml.")
     require_writable(output.absolute().parent, "--out")
     try:
-        compile_pipeline(output, images)
+        compile_pipeline(output, images, pipeline)
         apply_user_umask(output)
     except OSError as error:
         reason = error.strerror or str(error)

@@ -23,22 +23,24 @@ if TYPE_CHECKING:
     from forebay.local.containers.step_containers import StepContainers
 
 
-def compile_pipeline(out: Path, images: Mapping[str, str] | None = None) -> None:
-    """Compile the training pipeline; the same code gives the same bytes.
+def compile_pipeline(out: Path, images: Mapping[str, str] | None = None, name: str = "training") -> None:
+    """Compile a pipeline; the same code gives the same bytes.
 
     Args:
         out: the file to write.
         images: what to call an image instead, by its name in `container_images`.
+        name: training or tuning.
     """
     import tempfile
+    from importlib import import_module
 
     from kfp import compiler
 
-    from forebay.pipelines.training import training
+    pipeline = getattr(import_module(f"forebay.pipelines.{name}"), name)
 
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / "pipeline.yaml"
-        compiler.Compiler().compile(training, str(draft))
+        compiler.Compiler().compile(pipeline, str(draft))
         text = draft.read_text()
     for name, other in (images or {}).items():
         text = text.replace(f"image: {name}\n", f"image: {other}\n")
