@@ -17,11 +17,12 @@ def choose(
     from forebay.state import step
 
     with step("choose", run_id) as log:
+        from operator import attrgetter
         from pathlib import Path
 
         from forebay.state import write_json
-        from forebay.tuning.one_trial import choose_trial
+        from forebay.tuning.one_trial import choose_trial, trial_metrics
 
-        best = choose_trial([Path(trial.path) for trial in trials], Path(bundle.path), log)
-        metrics.metadata.update({name: best[name] for name in ("number", "loss", "accuracy", "rows")})
+        best = choose_trial(map(attrgetter("path"), trials), Path(bundle.path), log)
+        metrics.metadata.update(trial_metrics(best))
         write_json(Path(metrics.path), best)

@@ -65,7 +65,7 @@ def trial(
 
         from forebay.settings import TrainConfig
         from forebay.state import write_json
-        from forebay.tuning.one_trial import TrialRequest, run_one_trial
+        from forebay.tuning.one_trial import TrialRequest, run_one_trial, trial_metrics
 
         config = TrainConfig(
             code_version=code_version,
@@ -113,5 +113,5 @@ def trial(
         )
         request = TrialRequest.parse(number, run_id, space)
         facts = run_one_trial(Path(shards.path), Path(result.path), config, request, log)
-        metrics.metadata.update({name: facts[name] for name in ("loss", "accuracy", "rows") if name in facts})
+        metrics.metadata.update(trial_metrics(facts))
         write_json(Path(metrics.path), facts)

@@ -2,6 +2,7 @@
 
 import contextlib
 import shutil
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,12 @@ def run_one_trial(shards: Path, out: Path, config: TrainConfig, request: TrialRe
     return facts
 
 
-def choose_trial(trials: list[Path], out: Path, log: StepLog) -> dict[str, Any]:
+def trial_metrics(facts: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers of a trial for its step's metrics; one that did not end has its number alone."""
+    return {name: facts[name] for name in ("number", "loss", "accuracy", "rows") if name in facts}
+
+
+def choose_trial(trials: Iterable[str | Path], out: Path, log: StepLog) -> dict[str, Any]:
     """Copy the bundle of the trial with the smallest validation loss.
 
     Args:
@@ -88,12 +94,12 @@ def choose_trial(trials: list[Path], out: Path, log: StepLog) -> dict[str, Any]:
     Raises:
         TrainError: no trial ended.
     """
-    found = [(read_json(folder / TRIAL), folder) for folder in trials]
+    found = [(read_json(Path(folder) / TRIAL), Path(folder)) for folder in trials]
     complete = [
         (facts["loss"], facts["number"], facts, folder) for facts, folder in found if facts["state"] == COMPLETE
     ]
     if not complete:
-        raise TrainError(f"None of {len(trials)} trials ended. Their logs say why.")
+        raise TrainError(f"None of {len(found)} trials ended. Their logs say why.")
     _, _, best, folder = min(complete, key=lambda each: each[:2])
     empty_folder(out)
     shutil.copytree(folder / BUNDLE, out, dirs_exist_ok=True)
