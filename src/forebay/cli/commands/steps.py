@@ -148,6 +148,8 @@ def evaluate_command(model: str, data: str, out: Path | None, assignments: tuple
     found = find_model(home, model)
     values = evaluation_settings(found, given)
     check_data(data, values)
+    if out is None:
+        home.evaluation.mkdir(exist_ok=True)  # ours to make, unlike a folder that was named
     result_folder = out.absolute() if out else home.evaluation / "result"
     check_output_folder(result_folder, (*FILES, MARKER))
     check_before_steps(home.root, spark=not is_step_output(data))
