@@ -70,14 +70,16 @@ _MODULES = {
 }  # all others are in `errors`
 
 
-def __getattr__(name: str) -> Any:
-    """Import a name's module with its first use (PEP 562)."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
+if not TYPE_CHECKING:  # a type checker, too, should know which names there are not
 
-    value = globals()[name] = getattr(import_module(f"{__name__}.{_MODULES.get(name, 'errors')}"), name)
-    return value
+    def __getattr__(name: str) -> Any:
+        """Import a name's module with its first use (PEP 562)."""
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        value = globals()[name] = getattr(import_module(f"{__name__}.{_MODULES.get(name, 'errors')}"), name)
+        return value
 
 
 def __dir__() -> list[str]:

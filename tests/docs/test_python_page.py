@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from forebay.contracts.bundles.spec import HISTORY
 from forebay.state.file_modes import UMASK
 from support.fake_pipelines_api import FakePipelines, fake_pipelines, recorded
 from support.made_once import home_with
@@ -114,3 +115,14 @@ def test_the_error_of_the_page_is_the_one_that_it_shows(ran: Ran) -> None:
     assert shown in PAGE.text
     with pytest.raises(ran.names["forebay"].ConfigError, match=shown):
         ran.names["forebay"].run("photos/", settings={"train.epochs": 0})
+
+
+def test_a_registered_bundle_of_which_any_file_was_changed_is_refused(ran: Ran) -> None:
+    curves = ran.names["model"].folder / HISTORY
+    before = curves.read_bytes()
+    curves.write_bytes(before.replace(b"1", b"2", 1))
+    try:
+        with pytest.raises(ran.names["forebay"].ForebayError, match=f"photos version 1 is refused.*{HISTORY}"):
+            ran.names["forebay"].load_model("photos/1", home=ran.folder / ".forebay")
+    finally:
+        curves.write_bytes(before)

@@ -1,8 +1,6 @@
-"""A run on Kubeflow Pipelines: where that is, what is submitted, and how the run is followed."""
+"""A run on Kubeflow Pipelines: how it is submitted, found and followed."""
 
-from dataclasses import dataclass
-from pathlib import Path
-
+from forebay.api.pipelines_address import PipelinesAddress, SubmittedRun
 from forebay.api.progress import ProgressView
 from forebay.backend.protocol import RunRequest, ShowEvent
 from forebay.backend.summary import StepFailedError, Summary
@@ -11,25 +9,6 @@ from forebay.cluster.runs.login import login
 from forebay.cluster.runs.run import StartedRun
 from forebay.cluster.timeouts import ClusterTimeouts
 from forebay.errors import ClusterError, ConfigError
-
-
-@dataclass(frozen=True, kw_only=True)
-class PipelinesAddress:
-    """Where Kubeflow Pipelines is."""
-
-    host: str
-    namespace: str
-    context: str
-    ca: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class SubmittedRun:
-    """What is submitted, and under which names."""
-
-    pipeline: Path | None
-    experiment: str
-    run_name: str
 
 
 def connect(address: PipelinesAddress, submitted: SubmittedRun, timeouts: ClusterTimeouts) -> ClusterBackend:

@@ -104,7 +104,7 @@ class RunResult:
             return table
         page = escape(self.report.read_text(encoding="utf-8"))
         return (
-            f'{table}<iframe title="Report of the run" srcdoc="{page}" sandbox="allow-scripts" '
+            f'{table}<iframe title="Report of the run" srcdoc="{page}" sandbox="allow-popups" '
             f'style="width:100%;height:{REPORT_HEIGHT}px;border:1px solid #8888"></iframe>'
         )
 

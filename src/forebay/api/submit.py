@@ -3,9 +3,10 @@
 import os
 from collections.abc import Mapping
 
-from forebay.api.cluster_run import PipelinesAddress, SubmittedRun, connect, follow_shown, start_or_find
+from forebay.api.cluster_run import connect, follow_shown, start_or_find
 from forebay.api.curves import event_curves
 from forebay.api.explain import explained
+from forebay.api.pipelines_address import PipelinesAddress, SubmittedRun
 from forebay.api.progress import ProgressView, progress_view
 from forebay.api.result import RunResult
 from forebay.api.run_settings import SettingValue, parse_settings

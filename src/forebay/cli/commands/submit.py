@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from forebay.api.cluster_run import PipelinesAddress, SubmittedRun, connect, follow_shown, start_or_find
-from forebay.backend.protocol import RunRequest
-from forebay.backend.summary import StepFailedError
+from forebay.api.pipelines_address import PipelinesAddress, SubmittedRun
 from forebay.cli.command import command
 from forebay.cli.options import (
     RunSettings,
@@ -131,6 +129,9 @@ def submit_command(
     values = settings.parse(ingest_data=data, train_gpus=gpus)
     if run_id and (values or submitted.pipeline or no_wait):
         raise ConfigError("--follow looks at a run that is there already: give no settings, --pipeline or --no-wait.")
+    from forebay.api.cluster_run import connect, start_or_find
+    from forebay.backend.protocol import RunRequest
+
     raise_on_signals()
     backend = connect(address, submitted, cluster_timeouts())
     started = start_or_find(backend, RunRequest(settings=values, fresh=settings.fresh), run_id, _warn)
@@ -150,7 +151,9 @@ def _print_started(started: "StartedRun", *, as_json: bool) -> ExitCode:
 def _follow(backend: "ClusterBackend", started: "StartedRun", on_interrupt: OnInterrupt, *, as_json: bool) -> int:
     from rich.console import Console
 
+    from forebay.api.cluster_run import follow_shown
     from forebay.api.render import RunView, print_summary
+    from forebay.backend.summary import StepFailedError
 
     again = f"`forebay submit --follow {started.run_id}`"
     try:
