@@ -45,12 +45,13 @@ A class stands below each of its bases. The second column names the module, wher
         ClientDisconnectedError         serving.admission.remote_client
         NotSmallError                   serving.admission.memory_reservation
 
-Two exceptions end work in order and are no errors:
+Three exceptions end work in order and are no errors:
 
     KeyboardInterrupt
         SignalInterrupt                 signals
     Exception
         TrainingInterrupt               train.loop.training_loop
+        ObserverInterrupt               train.observer
 """
 
 from enum import IntEnum

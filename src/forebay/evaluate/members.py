@@ -17,6 +17,7 @@ from forebay.state import StepLog
 
 if TYPE_CHECKING:
     from forebay.models import Classifier
+    from forebay.models.classifier import NetworkClassifier
 
 TIMED_ROWS = 32
 TIMED_PASSES = 3
@@ -71,7 +72,7 @@ class EnsembleComparison:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TestAnswers:
+class HeldOutAnswers:
     """What a model answers to the N test rows."""
 
     probabilities: NDArray[np.float32]  # N x K
@@ -79,7 +80,9 @@ class TestAnswers:
     gain: EnsembleComparison | None  # of an ensemble
 
 
-def predict_with_members(classifier: "Classifier", test: DatasetSplit, confidence: float, log: StepLog) -> TestAnswers:
+def predict_with_members(
+    classifier: "Classifier", test: DatasetSplit, confidence: float, log: StepLog
+) -> HeldOutAnswers:
     """The answer to every row, and for an ensemble what it gains.
 
     Args:
@@ -97,7 +100,7 @@ def predict_with_members(classifier: "Classifier", test: DatasetSplit, confidenc
         probabilities = predict(classifier, test, log)
         temperature = classifier.spec.temperature
         before = without_temperature(probabilities, temperature) if temperature != 1 else None
-        return TestAnswers(probabilities=probabilities, untempered=before, gain=None)
+        return HeldOutAnswers(probabilities=probabilities, untempered=before, gain=None)
     scores: list[MemberScore] = []
     right: list[NDArray[np.bool_]] = []
     names = member_names(classifier.spec)
@@ -110,22 +113,13 @@ def predict_with_members(classifier: "Classifier", test: DatasetSplit, confidenc
         right.append(answers.argmax(axis=1) == test.labels)
         if has_temperature:
             untempered[:] += without_temperature(answers, member.spec.temperature) / len(names)
-        scores.append(
-            MemberScore(
-                name=names[number],
-                architecture=member.spec.architecture,
-                accuracy=float(right[-1].mean()),
-                log_loss=metrics.log_loss(test.labels, answers.astype(np.float64)),
-                parameters=member.parameter_count,
-                cpu_ms=_cpu_ms(member, test.images_NHWC(0, TIMED_ROWS)),
-            )
-        )
+        scores.append(_score(names[number], member, test, answers))
         return answers
 
     probabilities = mean_probabilities(answer(number) for number in range(len(names)))
     is_right = probabilities.argmax(axis=1) == test.labels
     gain = compare_with_best(scores, right, is_right, confidence)
-    return TestAnswers(probabilities=probabilities, untempered=untempered if has_temperature else None, gain=gain)
+    return HeldOutAnswers(probabilities=probabilities, untempered=untempered if has_temperature else None, gain=gain)
 
 
 def without_temperature(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float64]:
@@ -133,6 +127,17 @@ def without_temperature(probabilities: NDArray[np.float32], temperature: float) 
     powers = probabilities.astype(np.float64) ** temperature
     result: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
     return result
+
+
+def _score(name: str, member: "NetworkClassifier", test: DatasetSplit, answers: NDArray[np.float32]) -> MemberScore:
+    return MemberScore(
+        name=name,
+        architecture=member.spec.architecture,
+        accuracy=float((answers.argmax(axis=1) == test.labels).mean()),
+        log_loss=metrics.log_loss(test.labels, answers.astype(np.float64)),
+        parameters=member.parameter_count,
+        cpu_ms=_cpu_ms(member, test.images_NHWC(0, TIMED_ROWS)),
+    )
 
 
 def _cpu_ms(member: "Classifier", images_NHWC: NDArray[np.uint8]) -> float:

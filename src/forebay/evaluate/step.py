@@ -27,7 +27,7 @@ from forebay.evaluate.chart_images import confusion_png, curves_png
 from forebay.evaluate.comparison import held_out_for
 from forebay.evaluate.decide import Candidate, decide
 from forebay.evaluate.measurements import ClassifierMeasurements, calibration_error, measure_classifier
-from forebay.evaluate.members import TestAnswers, predict_with_members
+from forebay.evaluate.members import HeldOutAnswers, predict_with_members
 from forebay.evaluate.predictions import write_predictions, write_smoke_rows
 from forebay.evaluate.report import write_report
 from forebay.settings import AUTO, EvaluateConfig
@@ -79,7 +79,7 @@ def evaluate(dataset: Path, model: Path, out: Path, config: EvaluateConfig, log:
 
 
 def _measure(
-    test: DatasetSplit, answers: TestAnswers, data: SplitManifest, config: EvaluateConfig
+    test: DatasetSplit, answers: HeldOutAnswers, data: SplitManifest, config: EvaluateConfig
 ) -> ClassifierMeasurements:
     measured = measure_classifier(test.labels, answers.probabilities, data.classes, config.confidence)
     measured.metrics.update(answers.gain.metrics if answers.gain else {})

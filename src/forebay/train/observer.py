@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from forebay.train.loop.history import EpochRecord
 
 
-class TrainingEndedError(Exception):
+class ObserverInterrupt(Exception):
     """The observer ended the training before its last epoch; its checkpoint is written."""
 
 

@@ -25,7 +25,7 @@ from forebay.train.loop.history import EpochRecord
 from forebay.train.loop.training_loop import TrainingInterrupt, TrainingLoop
 from forebay.train.loop.training_state import TrainingState, initial_state
 from forebay.train.mlflow_run import OVERFITTING_TAG, TrackedRun
-from forebay.train.observer import ObservedEpoch, TrainingEndedError, TrainingObserver
+from forebay.train.observer import ObservedEpoch, ObserverInterrupt, TrainingObserver
 from forebay.train.overfitting_watch import OverfittingWatch
 from forebay.train.plan.training_plan import TrainingPlan
 from forebay.train.process_group import ProcessGroup
@@ -117,7 +117,7 @@ class TrainingSession:
 
         Raises:
             SystemExit: a stop was requested; a checkpoint is written.
-            TrainingEndedError: the observer ended it; a checkpoint is written.
+            ObserverInterrupt: the observer ended it; a checkpoint is written.
         """
         plan = self.plan
         tracked = self._begin_mlflow_run()
@@ -133,7 +133,7 @@ class TrainingSession:
         except TrainingInterrupt:
             self.checkpoints.flush(self.timeouts.upload_on_stop_s)
             tracked.finish("KILLED", stop.seconds_left())
-            raise (SystemExit(stop.exit_status) if stop else TrainingEndedError()) from None
+            raise (SystemExit(stop.exit_status) if stop else ObserverInterrupt()) from None
         except BaseException:
             tracked.finish("FAILED", self.timeouts.mlflow_on_failure_s)
             raise

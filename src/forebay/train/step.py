@@ -59,7 +59,7 @@ def fit(
         TrainError, ModelError, UserCodeError: settings, data, code and machine do not fit, or the loss is no number.
         LockHeldError: the same training runs already.
         SystemExit: SIGTERM or SIGINT arrived; a checkpoint is written.
-        TrainingEndedError: the observer ended the training; a checkpoint is written.
+        ObserverInterrupt: the observer ended the training; a checkpoint is written.
     """
     if config.ensemble:
         return assemble(dataset, out, config, log, timeouts)

@@ -13,7 +13,7 @@ from forebay.settings import TrainConfig
 from forebay.settings.keys import Scalar
 from forebay.state import StepLog, empty_folder, read_json, write_json
 from forebay.train import fit
-from forebay.train.observer import ObservedEpoch, TrainingEndedError, TrainingObserver
+from forebay.train.observer import ObservedEpoch, ObserverInterrupt, TrainingObserver
 from forebay.train.process_group import SINGLE_PROCESS
 from forebay.train.step import plan_trainings
 from forebay.tuning.default_space import default_space
@@ -144,7 +144,7 @@ def _train(
 
     tags = {STUDY_TAG: request.study, TRIAL_TAG: str(request.number)}
     observer = TrainingObserver(on_epoch=on_epoch, should_end=lambda: bool(ended), mlflow_tags=tags)
-    with contextlib.suppress(TrainingEndedError):
+    with contextlib.suppress(ObserverInterrupt):
         fit(shards, out / BUNDLE, trial_config(base, settings), log, observer=observer)
     if ended:
         return {"state": PRUNED, "percent": ended[0]}

@@ -17,7 +17,7 @@ from forebay.settings.keys import Scalar
 from forebay.state import Home, StepLog
 from forebay.text import one_line
 from forebay.train import fit
-from forebay.train.observer import ObservedEpoch, TrainingEndedError, TrainingObserver
+from forebay.train.observer import ObservedEpoch, ObserverInterrupt, TrainingObserver
 from forebay.train.process_group import SINGLE_PROCESS
 from forebay.train.result import TrainResult
 from forebay.train.step import plan_trainings
@@ -80,7 +80,7 @@ class TrialRunner:
             tags = {**self.mlflow_tags, TRIAL_TAG: str(trial.number)}
             observer = TrainingObserver(on_epoch=watch.on_epoch, should_end=watch.should_end, mlflow_tags=tags)
             result = self._fit(trial, bundle, config, log, observer)
-        except TrainingEndedError:
+        except ObserverInterrupt:
             if not watch.is_worse:
                 return None
             trial.prune()
