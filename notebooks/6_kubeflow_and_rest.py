@@ -132,7 +132,7 @@ pixels = np.rint(digits.images[:6] * (255 / 16)).astype(np.uint8)
 
 response = requests.post(result.url, json={"instances": pixels.tolist()}, timeout=60)
 answer = response.json()
-print(response.status_code, "model version", answer["model_version"])
+print(response.status_code, "model version", answer["predictions"][0]["model_version"])
 print(json.dumps(answer["predictions"][0], indent=1))
 
 # %%
@@ -144,6 +144,7 @@ for column, prediction in enumerate(answer["predictions"]):
     axes[1, column].bar(range(10), prediction["probabilities"])
     axes[1, column].set_xticks(range(10))
     axes[1, column].set_ylim(0, 1)
+    axes[1, column].set_yticks([] if column else [0, 1])
 
 # %% [markdown]
 # The same from a shell. An image file may be sent as it is: the server scales and converts it as the training images

@@ -3,7 +3,7 @@
 import nbformat
 import pytest
 
-from support.notebooks import FOLDER, NAMES, WITHOUT_OUTPUTS, WRITE, Pair, complaints
+from support.notebooks import FOLDER, NAMES, WRITE, Pair, complaints
 
 MOST_BYTES = 300_000
 DOWNLOADS = ("http://", "https://", "download=True", "urlretrieve")
@@ -24,7 +24,7 @@ def test_both_files_have_the_same_cells(name: str) -> None:
     ], f"notebooks/{name}.py was changed: make notebooks"
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in WITHOUT_OUTPUTS])
+@pytest.mark.parametrize("name", NAMES)
 def test_a_reader_sees_plots_and_nothing_of_the_machine_that_made_them(name: str) -> None:
     notebook = nbformat.read(Pair(name).written, as_version=4)
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]

@@ -20,8 +20,6 @@ FOLDER = ROOT / "notebooks"
 NAMES = sorted(path.stem for path in FOLDER.glob("[0-9]_*.py"))
 WRITE = os.environ.get("FOREBAY_GOLDEN") == "write"
 CELL_S = 2700  # seconds that one cell may take on a busy machine
-# Not run from end to end yet; `make notebooks` runs these too, and then they leave this list.
-WITHOUT_OUTPUTS = {"1_first_network", "4_pretrained_and_ensembles", "6_kubeflow_and_rest"}
 _TEXTS = ("text/plain", "text/html")
 
 
@@ -82,12 +80,6 @@ def complaints(notebook: Any) -> list[str]:
     on_stderr = [output.text for output in outputs if output.get("name") == "stderr"]
     places = re.compile(rf"/(home|root|tmp|Users|var)/|{re.escape(str(ROOT))}|127\.0\.0\.1:\d|Warning")
     return [*on_stderr, *(text for text in texts(notebook) if places.search(text))]
-
-
-def skip_without_outputs(name: str) -> None:
-    """Say that a notebook was never run from end to end, in place of a test of it."""
-    if name in WITHOUT_OUTPUTS and not WRITE:
-        pytest.skip("not run from end to end yet: make notebooks, then take it off WITHOUT_OUTPUTS")
 
 
 def settle_kernel(patch: pytest.MonkeyPatch, folder: Path) -> None:

@@ -1,8 +1,11 @@
 """The state folder of a call from Python."""
 
 import contextlib
+import importlib
 import os
 import stat
+import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,8 +31,17 @@ def state_folder(home: PathLike | None, *, writing: bool = False) -> Iterator[Ho
     Raises:
         ConfigError: it cannot be used.
     """
+    _keep_progress_bars_quiet()
     found = Home.find() if home is None else Home(Path(home).expanduser().absolute())
     with explained():
         found.open(writing=writing)
         with private_files() if found.root.stat().st_mode & OTHERS else contextlib.nullcontext():
             yield found
+
+
+def _keep_progress_bars_quiet() -> None:
+    """In a notebook, import tqdm before MLflow or timm do: it warns of missing widgets, and shows nothing of ours."""
+    if "ipykernel" in sys.modules and "tqdm.auto" not in sys.modules:
+        with contextlib.suppress(ImportError), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            importlib.import_module("tqdm.auto")
