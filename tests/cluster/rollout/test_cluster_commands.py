@@ -121,7 +121,7 @@ def test_a_cluster_without_kserve_and_one_that_is_not_there_are_named(
     "words", [("status", "--namespace", "x"), ("rollback", "--image", "x"), ("rollback", "--context", "x")]
 )
 def test_options_of_a_cluster_without_one_are_wrong_use(forebay: Forebay, words: tuple[str, ...]) -> None:
-    assert f"{words[1]} go with --cluster" in forebay(*words, expect=2).stderr
+    assert f"{words[1]} goes with --cluster" in forebay(*words, expect=2).stderr
 
 
 @pytest.mark.parametrize(
