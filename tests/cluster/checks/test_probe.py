@@ -299,7 +299,7 @@ def test_an_interrupted_doctor_that_cannot_delete_its_pod_says_how_to(fake: Fake
 def test_an_option_of_the_cluster_alone_is_wrong_use(option: tuple[str, ...]) -> None:
     answer = subprocess.run([sys.executable, "-m", "forebay", "doctor", *option], capture_output=True, text=True)
     assert answer.returncode == 2
-    assert "go with --cluster" in answer.stderr
+    assert "goes with --cluster" in answer.stderr
 
 
 def _pending(image: str, waiting: dict[str, str]) -> dict[str, object]:
