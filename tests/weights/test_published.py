@@ -159,7 +159,7 @@ def test_a_full_disk_is_the_machines_error(
         ("published", "shufflenet_v2_x1_0", r"taken only as a file.*train\.weights_sha256"),
         ("published", "resnet9", r"nobody publishes weights for it\. Set train\.model=timm/tf_efficientnet_lite0"),
         ("resnet34.a1_in1k", "timm/resnet18", r"they are weights of resnet34\. Set train\.model=timm/resnet34"),
-        ("no_such_weights", "timm/resnet18", r"weights of no_such_weights"),
+        ("resnet50.a1_in1k", "timm/resnet18", r"weights of resnet50"),
     ],
 )
 def test_what_does_not_go_together_is_refused_with_what_does(
