@@ -60,8 +60,8 @@ def _print(default: dict[str, Any], tuned: dict[str, Any]) -> None:
             f"{accuracy['low']:.2%} to {accuracy['high']:.2%}"
         )
     print(f"rows: {study['validation_rows']:,} of validation, {tuned['accuracy']['rows']:,} held out")
-    gain = study["gain"]
-    print(f"gain of validation loss: {gain['loss']:.4f}, standard error {gain['standard_error']:.4f}")
+    if gain := study["gain"]:
+        print(f"gain of validation loss: {gain['loss']:.4f}, standard error {gain['standard_error']:.4f}")
     print(" ".join(f"--set {key}={value}" for key, value in study["settings"].items()))
 
 

@@ -89,9 +89,17 @@ def test_a_server_that_ends_before_it_answers_is_told_with_the_end_of_its_output
 
 
 def test_a_slow_start_is_told_once_with_the_place_of_its_output(tmp_path: Path, port: int) -> None:
-    words = (sys.executable, "-c", f"import time; time.sleep(1)\n{SERVER}", str(port))
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    # It does not begin before a person was told: reading the pipe waits for somebody who writes.
+    words = (sys.executable, "-c", f"import sys; open(sys.argv[2]).read()\n{SERVER}", str(port), str(pipe))
     told: list[str] = []
+
+    def tell(text: str) -> None:
+        told.append(text)
+        pipe.write_text("")
+
     with UiServer(command_line=words, port=port, folder=tmp_path) as server:
-        server.wait_until_it_answers(told.append, slow_s=0.0)
+        server.wait_until_it_answers(tell, slow_s=0.0)
     assert len(told) == 1
     assert str(tmp_path / "ui.log") in told[0]

@@ -1,6 +1,7 @@
 """A search trains, judges by validation rows alone, goes on after an interruption, and keeps what a run needs."""
 
 import json
+import pickle
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
@@ -58,6 +59,7 @@ def test_the_best_trial_is_at_least_as_good_as_the_default_and_mlflow_has_them_u
     assert result.best.loss is not None
     assert result.default.loss is not None
     assert result.best.loss <= result.default.loss
+    assert result.gain is not None
     assert result.gain[0] == pytest.approx(result.default.loss - result.best.loss)
     assert result.rows == 40
     assert result.plot.read_bytes().startswith(b"\x89PNG")
@@ -71,6 +73,32 @@ def test_the_best_trial_is_at_least_as_good_as_the_default_and_mlflow_has_them_u
         assert len(tags.fetchall()) == 5
     assert list((home.mlflow_artifacts / result.mlflow_run_id).rglob("trials.png"))
     assert checkpoints(home) == {result.best.facts["checkpoint"]}
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\x93NUMPY\x01\x00torn", pickle.dumps([1.0])], ids=["empty", "torn", "pickle"]
+)
+def test_damaged_losses_of_rows_are_named_and_cost_no_more_than_the_standard_error(
+    home: Home, dataset: Path, content: bytes
+) -> None:
+    wanted = request(dataset, trials=2)
+    search(home, wanted)
+    folder = Search.plan(home, wanted).folder
+    (folder / "losses-00000.npy").write_bytes(content)
+    result = search(home, wanted)
+    assert result.gain is None
+    assert json.loads(json.dumps(result.as_dict()))["gain"] is None
+    assert result.best.is_default or "whether that may be chance is not known" in describe_gain(result)
+    told = [event["text"] for event in read_events(folder / "events.jsonl")[0] if event["kind"] == "warning"]
+    assert any("losses-00000.npy is damaged" in text for text in told)
+
+
+def test_mlflow_calls_a_search_without_an_ended_trial_failed(home: Home, dataset: Path) -> None:
+    with pytest.raises(TrainError, match="No trial ended within"):
+        search(home, request(dataset, minutes=1e-9))
+    with sqlite3.connect(home.mlflow_database) as database:
+        [(status,)] = database.execute("select status from runs where name like '%study%'").fetchall()
+    assert status == "FAILED"
 
 
 def checkpoints(home: Home) -> set[str]:

@@ -69,6 +69,18 @@ class RunSettings:
         return parse_words([*words, *self.assignments])
 
 
+def set_option(*steps: str, meaning: str = "Change a setting; repeatable.") -> Callable[[Command], Command]:
+    """`--set KEY=VALUE`, which completes the keys of some steps; without any, all keys."""
+    return click.option(
+        "--set",
+        "assignments",
+        metavar="KEY=VALUE",
+        multiple=True,
+        shell_complete=setting_keys(*steps),
+        help=meaning,
+    )
+
+
 setting_options = as_one_argument(
     RunSettings,
     "settings",
@@ -86,14 +98,7 @@ setting_options = as_one_argument(
         help="Short for --set evaluate.name=NAME: the registered model's name.",
     ),
     click.option("--seed", type=int, help="Short for --set train.seed=INTEGER."),
-    click.option(
-        "--set",
-        "assignments",
-        metavar="KEY=VALUE",
-        multiple=True,
-        shell_complete=setting_keys(),
-        help="Change a setting; repeatable.",
-    ),
+    set_option(),
     click.option("--fresh", is_flag=True, help="Compute everything again: forget cached results and checkpoints."),
 )
 """Settings of a run: a short option for those that are given most, and `--set` for every one."""

@@ -6,8 +6,7 @@ import click
 from click.core import ParameterSource
 
 from forebay.api.server_options import DEFAULT_HOST, DEFAULT_PORT, choose_port, server_options
-from forebay.cli.completion import setting_keys
-from forebay.cli.options import Command, NearChoice
+from forebay.cli.options import Command, NearChoice, set_option
 from forebay.errors import ConfigError
 from forebay.local.server.launch import ServerOptions
 from forebay.settings import ServeConfig, parse_assignments
@@ -55,13 +54,9 @@ def runner_option(command: Command) -> Command:
 
 def server_settings_option(command: Command) -> Command:
     """`--set` of a command that concerns the server alone."""
-    option = click.option(
-        "--set",
-        "assignments",
-        metavar="KEY=VALUE",
-        multiple=True,
-        shell_complete=setting_keys(ServeConfig.prefix),
-        help="Change a setting of the server; repeatable. serve.cors_origins: pages that may ask it from a browser; "
+    option = set_option(
+        ServeConfig.prefix,
+        meaning="Change a setting of the server; repeatable. serve.cors_origins: pages that may ask it from a browser; "
         "serve.hosts: names that it is called by; docs/serving-limits.md: how much it takes. "
         "Kept until it is given again.",
     )

@@ -3,7 +3,8 @@
 Accuracy on a few hundred rows moves in steps that are larger than most differences between settings. The loss is finer,
 but label smoothing and mixup make a network less sure of itself, which changes its loss and not its ranking. So the
 logits are divided by the one temperature at which the loss is smallest (Guo et al., "On calibration of modern neural
-networks", 2017), for every trial alike.
+networks", 2017), for every trial alike. That one is exact and without the extra row and the rounding of the temperature
+that a bundle records (`forebay.train.calibration`): here the same logits at any scale must give the same loss.
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-TEMPERATURES = (0.05, 20.0)  # searched between these
+from forebay.contracts.bundles.spec_rules import TEMPERATURES
+
 _ROUNDS = 40  # of golden section: a thousandth of a percent of the temperature
 _GOLDEN = (5**0.5 - 1) / 2
 

@@ -57,7 +57,7 @@ class ParentRun:
         """End the run.
 
         Args:
-            status: FINISHED or KILLED.
+            status: FINISHED, FAILED or KILLED.
             metrics: of the best trial.
             files: go into its artifacts.
             children: tags by id of a trial's run.

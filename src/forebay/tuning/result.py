@@ -1,5 +1,6 @@
 """What a search found, for programs and for people."""
 
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ class SearchResult:
     study: str
     records: tuple[TrialRecord, ...]  # of all searches of this study
     rows: int  # of validation
-    gain: tuple[float, float]  # loss of the default minus that of the best, and the standard error of this difference
+    gain: tuple[float, float] | None  # loss of the default minus that of the best, and its standard error, if known
     ended_by: str
     asked: tuple[int, float]  # trials and minutes
     plot: Path
@@ -43,7 +44,7 @@ class SearchResult:
             "validation_rows": self.rows,
             "best": self.best.number,
             "settings": dict(self.best.settings),
-            "gain": {"loss": self.gain[0], "standard_error": self.gain[1]},
+            "gain": {"loss": self.gain[0], "standard_error": self.gain[1]} if self.gain else None,
             "trials": [_as_dict(record) for record in self.records],
             "plot": str(self.plot),
             "mlflow_run_id": self.mlflow_run_id,
@@ -87,14 +88,17 @@ def describe_gain(result: SearchResult) -> str:
         return "none: no trial was better than the default settings"
     if default.loss is None:
         return f"unknown: the training with the default settings is {default.state}"
-    gain, error = result.gain
-    how = "clear" if gain > CLEAR_ERRORS * error else "may be chance"
+    how = "whether that may be chance is not known"
+    if result.gain:
+        gain, error = result.gain
+        verdict = "clear" if gain > CLEAR_ERRORS * error else "may be chance"
+        how = f"the loss differs by {gain:.4f} ± {error:.4f}: {verdict}"
     return (
         f"validation loss {default.loss:.4f} to {best.loss:.4f}, accuracy {default.facts['accuracy']:.2%} to "
-        f"{best.facts['accuracy']:.2%} ({result.rows:,} rows; the loss differs by {gain:.4f} ± {error:.4f}: {how})"
+        f"{best.facts['accuracy']:.2%} ({result.rows:,} rows; {how})"
     )
 
 
 def as_words(record: TrialRecord) -> str:
     """The settings of a trial as words to copy; empty for the default."""
-    return " ".join(f"--set {key}={value}" for key, value in record.settings.items())
+    return " ".join(f"--set {shlex.quote(f'{key}={value}')}" for key, value in record.settings.items())

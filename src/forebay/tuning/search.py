@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from forebay.contracts.holdout import HASH
 from forebay.contracts.manifest import SplitManifest
-from forebay.errors import ConfigError, TrainError
+from forebay.errors import ConfigError, DamagedFileError, TrainError
 from forebay.settings.keys import Scalar
 from forebay.state import Home, StepLog
 from forebay.train.plan.resolved_settings import ResolvedSettings
@@ -25,7 +23,7 @@ from forebay.tuning.parent_run import ParentRun
 from forebay.tuning.plot import write_plot
 from forebay.tuning.result import BY_SPACE, BY_TIME, BY_TRIALS, SearchResult, ranked
 from forebay.tuning.space import SearchSpace
-from forebay.tuning.study import Study, TrialRecord, losses_path
+from forebay.tuning.study import Study, TrialRecord, losses_path, read_losses
 from forebay.tuning.trial import STATE_TAG, STUDY_TAG, TRIAL_TAG, TrialRunner, trial_config
 from forebay.version import code_version
 
@@ -123,11 +121,11 @@ class Search:
         study = Study(self.folder, self.space, self.default, self.request.seed)
         parent = self._open_parent(study, log)
         try:
-            ended_by = self._run_trials(study, parent, log)
-        except BaseException:
-            parent.finish("KILLED", {}, {}, [], {})
+            return self._conclude(study, parent, self._run_trials(study, parent, log), log)
+        except BaseException as error:
+            status = "FAILED" if isinstance(error, Exception) else "KILLED"  # a signal is no Exception
+            parent.finish(status, {}, {}, [], {})
             raise
-        return self._conclude(study, parent, ended_by)
 
     def _warn_of_few_rows(self, log: StepLog) -> None:
         rows = self.data.splits["validation"]
@@ -177,7 +175,7 @@ class Search:
             if key:
                 shutil.rmtree(self.home.checkpoints / key, ignore_errors=True)
 
-    def _conclude(self, study: Study, parent: ParentRun, ended_by: str) -> SearchResult:
+    def _conclude(self, study: Study, parent: ParentRun, ended_by: str, log: StepLog) -> SearchResult:
         records = study.records()
         order = ranked(records)
         if not order or not order[0].loss == order[0].loss:
@@ -190,7 +188,7 @@ class Search:
             study=self.study_id,
             records=tuple(records),
             rows=rows,
-            gain=self._gain(study, best),
+            gain=self._gain(study, best, log),
             ended_by=ended_by,
             asked=(self.request.trials, self.request.minutes),
             plot=write_plot(records, rows, study.folder),
@@ -205,12 +203,14 @@ class Search:
         parent.finish("FINISHED", metrics, tags, [result.plot], _child_tags(records, parent))
         return result
 
-    def _gain(self, study: Study, best: TrialRecord) -> tuple[float, float]:
-        default = losses_path(study.folder, 0)
-        if not default.is_file():
-            return 0.0, 0.0
-        own = np.load(losses_path(study.folder, best.number), allow_pickle=False)
-        return mean_difference(np.load(default, allow_pickle=False), own)
+    def _gain(self, study: Study, best: TrialRecord, log: StepLog) -> tuple[float, float] | None:
+        """The mean difference of the losses to the default's, and its standard error; None where that is not known."""
+        try:
+            default, own = (read_losses(losses_path(study.folder, number)) for number in (0, best.number))
+        except DamagedFileError as error:
+            log.warn(str(error))
+            return None
+        return mean_difference(default, own)
 
 
 def _default_place(

@@ -1,6 +1,7 @@
 """The study: every trial of a search, in an sqlite file that Optuna keeps. The one module that imports Optuna."""
 
 import hashlib
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forebay.errors import MachineError
+from forebay.errors import DamagedFileError, MachineError
 from forebay.settings.keys import Scalar
+from forebay.state import write_bytes
 from forebay.tuning.space import Choice, Dimension, SearchSpace
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ STARTUP_TRIALS = 6  # drawn at random before TPE learns from them
 COMPARED_TRIALS = 3  # that ended, before one is compared with their median
 WARM_UP_PERCENT = 30  # of a training, in which it is not compared yet: its learning rate is still high
 MOST_STARTS = 3  # of one trial: a process that died in it twice may die in it again
+LOST = "whether the gain of the search may be chance"
 _MOST_DRAWS = 200  # of values that were tried already, before the space counts as exhausted
 
 COMPLETE, PRUNED, FAILED, RUNNING = "complete", "pruned", "failed", "running"
@@ -217,7 +220,7 @@ class Trial:
 
     def complete(self, loss: float, losses: NDArray[np.float64]) -> None:
         """The training ended with this loss; that of each row is kept beside the study."""
-        np.save(losses_path(self.study.folder, self.number), losses, allow_pickle=False)
+        write_losses(losses_path(self.study.folder, self.number), losses)
         self.study._study.tell(self.number, loss)
 
     def prune(self) -> None:
@@ -237,6 +240,31 @@ class Trial:
 def losses_path(folder: Path, number: int) -> Path:
     """Where the losses of each validation row of a trial lie."""
     return folder / f"losses-{number:05d}.npy"
+
+
+def write_losses(path: Path, losses: NDArray[np.float64]) -> None:
+    """Write the losses of the validation rows (N,), whole or not at all; numbers alone, never a pickle."""
+    file = io.BytesIO()
+    np.save(file, losses, allow_pickle=False)
+    write_bytes(path, file.getvalue())
+
+
+def read_losses(path: Path) -> NDArray[np.float64]:
+    """Read what `write_losses` wrote; a pickle in its place is refused, not loaded.
+
+    Raises:
+        DamagedFileError: the file is gone or holds something else.
+    """
+    damaged = DamagedFileError(
+        path, "it does not hold the losses of rows", lost=LOST, mend="`forebay tune --fresh` begins the study anew."
+    )
+    try:
+        losses = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError):  # numpy's own words would advise to load the pickle all the same
+        raise damaged from None
+    if not isinstance(losses, np.ndarray) or losses.dtype != np.float64 or losses.ndim != 1:
+        raise damaged
+    return losses
 
 
 def _suggest(trial: "optuna.trial.Trial", key: str, dimension: Dimension) -> Any:

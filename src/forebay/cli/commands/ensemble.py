@@ -5,8 +5,8 @@ import click
 from forebay.api.run_settings import parse_words
 from forebay.cli.command import command
 from forebay.cli.commands.run import run_and_show
-from forebay.cli.completion import registered_names, setting_keys
-from forebay.cli.options import json_option
+from forebay.cli.completion import registered_names
+from forebay.cli.options import json_option, set_option
 from forebay.cli.server_options import address_options, make_server_options, runner_option
 from forebay.errors import ConfigError
 from forebay.settings.cluster_only import check_local_settings
@@ -20,14 +20,7 @@ from forebay.state.runners import Runner
 @click.option(
     "--data", metavar="PATH_OR_URI", help="Images to judge it on; without it, those of the run that made a version."
 )
-@click.option(
-    "--set",
-    "assignments",
-    metavar="KEY=VALUE",
-    multiple=True,
-    shell_complete=setting_keys(),
-    help="Change a setting; repeatable.",
-)
+@set_option()
 @click.option("--fresh", is_flag=True, help="Compute everything again: forget cached results.")
 @click.option("--wait", is_flag=True, help="When another run uses this state folder, wait for it instead of refusing.")
 @address_options

@@ -11,8 +11,7 @@ from rich.text import Text
 from forebay.api.render import print_summary
 from forebay.backend.summary import Summary
 from forebay.cli.command import command
-from forebay.cli.completion import setting_keys
-from forebay.cli.options import json_option
+from forebay.cli.options import json_option, set_option
 from forebay.cli.step_calls import call_and_show, check_output_folder, parse_step_settings, print_result
 from forebay.errors import ConfigError, ExitCode
 from forebay.local.checks.mlflow_login import check_mlflow_login
@@ -31,13 +30,8 @@ ROWS_FOLDER = ("rows", "quarantine", "manifest.json", ".work-*", MARKER)  # what
 TRAIN_FOLDER = ("shards", "bundle")
 
 _out_type = click.Path(file_okay=False, path_type=Path)
-_set_option = click.option(
-    "--set",
-    "assignments",
-    metavar="KEY=VALUE",
-    multiple=True,
-    shell_complete=setting_keys("ingest", "preprocess", "train", "evaluate"),
-    help="Change a setting; `forebay run --settings` lists them.",
+_set_option = set_option(
+    "ingest", "preprocess", "train", "evaluate", meaning="Change a setting; `forebay run --settings` lists them."
 )
 
 

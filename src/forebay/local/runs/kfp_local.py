@@ -42,8 +42,8 @@ def compile_pipeline(out: Path, images: Mapping[str, str] | None = None, name: s
         draft = Path(folder) / "pipeline.yaml"
         compiler.Compiler().compile(pipeline, str(draft))
         text = draft.read_text()
-    for name, other in (images or {}).items():
-        text = text.replace(f"image: {name}\n", f"image: {other}\n")
+    for image, other in (images or {}).items():
+        text = text.replace(f"image: {image}\n", f"image: {other}\n")
     write_bytes(out, text.encode())
 
 

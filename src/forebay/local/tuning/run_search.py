@@ -45,7 +45,9 @@ def check_request(request: TuneRequest) -> None:
         MachineError: Optuna is not installed.
     """
     check_local_settings(request.settings)
-    config = step_config(TrainConfig, {key: value for key, value in request.settings.items() if "train." in key})
+    config = step_config(
+        TrainConfig, {key: value for key, value in request.settings.items() if key.startswith("train.")}
+    )
     if config.ensemble or config.members > 1:
         name = "train.ensemble" if config.ensemble else "train.members"
         raise ConfigError(
