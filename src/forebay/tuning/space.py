@@ -9,7 +9,7 @@ A file holds them as YAML: a key of a setting, and either a list of values or th
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from math import prod
+from math import isfinite, prod
 from pathlib import Path
 from typing import Any
 
@@ -199,7 +199,7 @@ def _range(key: str, given: Mapping[Any, Any]) -> Range:
     numbers = {name: _number(given[name]) for name in ("low", "high", "step") if given.get(name) is not None}
     for name, number in numbers.items():
         if number is None:
-            raise ConfigError(f"{key}: {name} must be a number, got {given[name]!r}")
+            raise ConfigError(f"{key}: {name} must be a finite number, got {given[name]!r}")
     low, high, step = numbers["low"], numbers["high"], numbers.get("step")
     log = given.get("log", False)
     if not isinstance(log, bool):
@@ -248,9 +248,10 @@ def _number(value: Any) -> float | None:
     if isinstance(value, bool):
         return None
     try:
-        return float(value)  # YAML reads 1e-3 as text
+        number = float(value)  # YAML reads 1e-3 as text
     except (TypeError, ValueError):
         return None
+    return number if isfinite(number) else None
 
 
 def _size(dimension: Dimension) -> int | None:

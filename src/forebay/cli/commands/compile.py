@@ -6,7 +6,7 @@ import click
 
 from forebay.backend.compiled_file import PIPELINES
 from forebay.cli.command import command
-from forebay.cli.options import require_writable
+from forebay.cli.options import NearChoice, require_writable
 from forebay.errors import ConfigError
 from forebay.state.file_modes import apply_user_umask
 from forebay.text import escape_controls
@@ -22,7 +22,7 @@ from forebay.text import escape_controls
 )
 @click.option(
     "--pipeline",
-    type=click.Choice(PIPELINES),
+    type=NearChoice(PIPELINES),
     default=PIPELINES[0],
     show_default=True,
     help="training is what runs; tuning trains many trials, one pod each, and goes on with the best one.",
