@@ -229,8 +229,11 @@ for colour, (name, (weights, seconds, curve)) in enumerate(results.items()):
     error = 1.96 * (curve[-1] * (1 - curve[-1]) / len(x_test)) ** 0.5
     left.errorbar(seconds, curve[-1], error, color=f"C{colour}", alpha=0.4)
     left.scatter(seconds, curve[-1], s=weights / 150, color=f"C{colour}", alpha=0.7)
-    left.annotate(f"  {name}", (seconds, curve[-1]), va="bottom")
     right.plot(range(1, EPOCHS + 1), curve, color=f"C{colour}", label=name)
+height = 0.0  # of the label below; labels of networks that are as good as each other go above one another
+for name, (_, seconds, curve) in sorted(results.items(), key=lambda item: item[1][2][-1]):
+    height = max(curve[-1], height + 0.025)
+    left.annotate(name, (seconds, curve[-1]), (seconds + 0.05, height), fontsize=9)
 left.set(xlabel="seconds of training (one thread)", ylabel="held-out accuracy", xlim=(0, None))
 right.set(xlabel="epoch", title="How they got there")
 right.legend(fontsize=8)

@@ -1,5 +1,6 @@
 """`forebay.load_model`: a bundle in this process answers as the server does."""
 
+import dataclasses
 import io
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from forebay.contracts.bundles.spec import WEIGHTS
 from forebay.contracts.manifest import SplitManifest
 from forebay.contracts.shards import open_split
 from forebay.images import ImagePreparation
+from forebay.images.statistics import image_statistics
+from forebay.models.classifier import NetworkClassifier
 from forebay.serving.protocol.image_files import decode_image_files
 from forebay.state import Home
 
@@ -45,6 +48,22 @@ def test_every_form_of_an_image_gives_the_same_answer(
     answers = [model.predict(form) for form in forms]
     assert answers == [answers[0]] * len(forms)
     np.testing.assert_array_equal(prepare_images(forms, model.spec), digits[[3] * len(forms)])
+
+
+def test_an_image_unlike_the_training_images_is_answered_with_a_warning(
+    model: forebay.Model, digits: NDArray[np.uint8]
+) -> None:
+    statistics = np.array(image_statistics(digits))
+    low, high = statistics.min(0).tolist(), statistics.max(0).tolist()
+    facts = {"rows": len(digits), "low": low, "high": high, "grey": True, "shrink": 1.0}  # as a run notes them
+    spec = dataclasses.replace(model.spec, training_images=facts)
+    grey_model = forebay.Model(NetworkClassifier(spec, model.module), name="grey", version="", folder=model.folder)
+    photo = np.random.default_rng(0).integers(0, 256, (400, 300, 3), np.uint8)
+    like, unlike, black = grey_model.predict([digits[3], photo, np.zeros_like(digits[3])])
+    assert like.warnings == ()
+    assert black.warnings[0].startswith("unlike the training images: contrast 0.00")
+    assert "colours were made grey: the model was trained on grey images" in unlike.warnings
+    assert any(text.startswith("shrunk 38 times, from 400x300 to 8x8") for text in unlike.warnings)
 
 
 def test_arrays_of_many_images_are_answered_one_by_one(model: forebay.Model, digits: NDArray[np.uint8]) -> None:

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from forebay.cli.commands.weights import weights_command
+from forebay.errors import ExitCode
 from forebay.state import Home
 from support.fake_hub import REPOSITORY as NAME
 from support.fake_hub import FakeHub, hub_with_one_network
@@ -34,7 +35,9 @@ def test_fetched_weights_are_listed_with_licence_and_place(
 
 
 def test_what_cannot_be_fetched_is_explained(home: Home) -> None:
-    assert "Did you mean" in call("fetch", "resnet-18").output
+    unknown = call("fetch", "resnet-18")
+    assert "Did you mean" in unknown.output
+    assert unknown.exit_code == ExitCode.WRONG_USE
     assert "`forebay weights fetch` needs a NAME" in call("fetch").output
     assert "`forebay weights list` takes no NAME" in call("list", "resnet18").output
     assert "takes no --to" in call("list", "--to", "store").output

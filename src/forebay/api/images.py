@@ -13,6 +13,7 @@ from forebay.errors import ConfigError, DataError
 from forebay.images import MAX_PIXELS, UnusableImageError, decode, fit, opened_values, to_8_bits, to_channels
 from forebay.serving.example import encode_png
 from forebay.serving.protocol.pixel_numbers import pixels_from_floats
+from forebay.serving.protocol.unlike_images import OriginalImage
 from forebay.serving.rejection import RequestRejectedError
 from forebay.settings.image_rules import FULL_BITS
 
@@ -28,8 +29,15 @@ ImageInputs: TypeAlias = ImageInput | Iterable[ImageInput]
 CHANNELS = (1, 3, 4)  # in the last axis of an array: grey, colour, colour with alpha
 
 
-def prepare_images(images: ImageInputs, spec: ModelSpec) -> NDArray[np.uint8]:
+def prepare_images(
+    images: ImageInputs, spec: ModelSpec, originals: list[OriginalImage] | None = None
+) -> NDArray[np.uint8]:
     """Bring images to the size and channels of a model.
+
+    Args:
+        images: one or many.
+        spec: of the model.
+        originals: where what each of them was before is added.
 
     Returns:
         uint8 (N, H, W, C), as the model takes them.
@@ -41,7 +49,13 @@ def prepare_images(images: ImageInputs, spec: ModelSpec) -> NDArray[np.uint8]:
     shape = (spec.height, spec.width, spec.channels)
     if spec.channels != 1 and hasattr(images, "__array__") and _is_grey_batch(np.asarray(images)):
         raise _wrong_shape(np.asarray(images).shape, "images")  # or channels first: never answered by a guess
-    rows = [_prepare(image, position, spec) for position, image in enumerate(list_images(images))]
+    rows = []
+    for position, image in enumerate(list_images(images)):
+        name = str(Path(image)) if isinstance(image, str | os.PathLike) else _name(position)
+        pixels_HWC = _pixels(image, name, spec.bits)
+        if originals is not None:
+            originals.append(OriginalImage.of(pixels_HWC))
+        rows.append(fit(to_channels(pixels_HWC, spec.channels), spec.height, spec.width, spec.fit))
     return np.stack(rows) if rows else np.empty((0, *shape), np.uint8)
 
 
@@ -73,12 +87,6 @@ def read_files(images: ImageInputs) -> Iterator[bytes]:
             yield _read(Path(image))
         else:
             yield encode_png(_pixels(image, _name(position), FULL_BITS))
-
-
-def _prepare(image: ImageInput, position: int, spec: ModelSpec) -> NDArray[np.uint8]:
-    name = str(Path(image)) if isinstance(image, str | os.PathLike) else _name(position)
-    pixels_HWC = to_channels(_pixels(image, name, spec.bits), spec.channels)
-    return fit(pixels_HWC, spec.height, spec.width, spec.fit)
 
 
 def _pixels(image: object, name: str, bits: int) -> NDArray[np.uint8]:

@@ -12,6 +12,7 @@ from forebay.api.state_folder import PathLike
 from forebay.contracts.bundles.spec import ModelSpec
 from forebay.errors import ModelError
 from forebay.models import Classifier
+from forebay.serving.protocol.unlike_images import OriginalImage, UnlikeImages
 from forebay.settings.model_names import ONNX
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class Model:
 
     def __init__(self, classifier: Classifier, *, name: str, version: str, folder: Path) -> None:
         self._classifier = classifier
+        self._unlike_images = UnlikeImages(classifier.spec)
         self.name = name
         self.version = version
         self.folder = folder
@@ -52,13 +54,19 @@ class Model:
                 bits by the rules that ingest followed for the training images.
 
         Returns:
-            One for each image, in their order.
+            One for each image, in their order. As the server does, it warns of images unlike the training images.
 
         Raises:
             ConfigError: a file is not there, or something is given that is no image.
             DataError: an image cannot be decoded.
         """
-        return [Prediction.of(self.classes, row, version=self.version) for row in self.predict_proba(images).tolist()]
+        originals: list[OriginalImage] = []
+        prepared = prepare_images(images, self.spec, originals)
+        warnings = self._unlike_images.warnings(prepared, originals) or [()] * len(prepared)
+        return [
+            Prediction.of(self.classes, row, version=self.version, warnings=found)
+            for row, found in zip(self._classifier.predict(prepared).tolist(), warnings, strict=True)
+        ]
 
     def predict_proba(self, images: ImageInputs) -> NDArray[np.float32]:
         """The probabilities, float32 (N, K) in the order of `classes`; see `predict`."""

@@ -12,7 +12,7 @@ class Prediction:
     probability: float  # of that class, 0 to 1
     probabilities: Mapping[str, float]  # of every class, in the model's order
     version: str = ""  # that answered; empty for a bundle that is not registered
-    warnings: tuple[str, ...] = ()  # of the server's, about this image
+    warnings: tuple[str, ...] = ()  # what of this image is unlike the training images
 
     @classmethod
     def of(

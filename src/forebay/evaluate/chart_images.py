@@ -117,19 +117,20 @@ def _draw_line(canvas: _Canvas, line: ChartLine, area: PlotArea, corner: tuple[i
 
 def _matrix_table(matrix: NDArray[np.int64], classes: Sequence[str]) -> bytes:
     names = [_short(name) for name in classes]
-    margin = 24 + 6 * max(map(len, names))  # units left of the matrix, and above it
+    top = 36 + 6 * max(map(len, names))  # units above the matrix
+    left = max(top, 76)  # and left of it: the names, and the words "true class" above them
     side = CELL * len(classes)
-    canvas = _Canvas(margin + side + 12, margin + side + 12)
-    canvas.text(margin + side / 2, 10, "answer")
-    canvas.text(8, margin - 12, "true class", anchor="lm")
+    canvas = _Canvas(left + side + 12, top + side + 12)
+    canvas.text(left + side / 2, 10, "answer")
+    canvas.text(left - 8, top - 12, "true class", anchor="rm")
     colours = _on_white(confusion_heat_map(matrix))
     for row, name in enumerate(names):
-        middle = margin + row * CELL + CELL / 2
-        canvas.text(margin - 8, middle, name, TEXT, "rm")
-        _upright_text(canvas, middle, margin - 6, name)
+        across, down = left + row * CELL, top + row * CELL
+        canvas.text(left - 8, down + CELL / 2, name, TEXT, "rm")
+        _upright_text(canvas, across + CELL / 2, top - 6, name)
         for column, rows in enumerate(matrix[row].tolist()):
             colour = tuple(colours[row, column].tolist())
-            x, y = margin + column * CELL, margin + row * CELL
+            x, y = left + column * CELL, down
             canvas.box(x + 1, y + 1, CELL - 2, colour)
             is_dark = sum(colour) < 480
             canvas.text(x + CELL / 2, y + CELL / 2, f"{rows}", WHITE if is_dark else TEXT if rows else GRID, size=12)

@@ -3,10 +3,10 @@
 import os
 from dataclasses import dataclass
 
+from forebay.errors import ConfigError
 from forebay.settings.environment import WEIGHTS_STORE_VARIABLE
 from forebay.settings.model_names import TIMM, find_model, names_of
 from forebay.state import Home
-from forebay.weights.errors import WeightsError
 from forebay.weights.find import split_name, timm_weights
 from forebay.weights.pretrained import PretrainedWeights
 from forebay.weights.state_folder import WeightsRecord, list_kept
@@ -30,11 +30,12 @@ def fetch_weights(home: Home, name: str, to: str = "") -> StoredWeights:
         to: a folder or `s3://BUCKET/PREFIX`; empty for the state folder alone.
 
     Raises:
-        WeightsError: there are none, or they cannot be had; or the store refuses.
+        ConfigError: timm has no such network.
+        WeightsError: it has no such weights, they cannot be had, or the store refuses.
     """
     architecture, tag = split_name(name)
     if find_model(f"{TIMM}/{architecture}") is None:
-        raise WeightsError(_unknown(name, architecture))
+        raise ConfigError(_unknown(name, architecture))
     found = timm_weights(home, architecture, tag)
     record = _record_of(home, found)
     if to:
