@@ -63,7 +63,7 @@ def test_an_image_unlike_the_training_images_is_answered_with_a_warning(
     assert like.warnings == ()
     assert black.warnings[0].startswith("unlike the training images: contrast 0.00")
     assert "colours were made grey: the model was trained on grey images" in unlike.warnings
-    assert any(text.startswith("shrunk 38 times, from 400x300 to 8x8") for text in unlike.warnings)
+    assert any(text.startswith("shrunk ") and "400x300 to 8x8" in text for text in unlike.warnings)
 
 
 def test_arrays_of_many_images_are_answered_one_by_one(model: forebay.Model, digits: NDArray[np.uint8]) -> None:
