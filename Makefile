@@ -75,7 +75,7 @@ docs: setup ## build the pages of docs/ into a site, build/site/index.html; noth
 	@echo "Open build/site/index.html"
 
 wheel: setup ## build dist/forebay-*.whl, and list what it needs, with hashes: dist/requirements.txt
-	rm -rf build
+	rm -rf build/lib build/bdist.*
 	$(BIN)/pip wheel --no-deps --no-build-isolation --wheel-dir dist .
 	$(BIN)/python .ci/wheel_lock.py
 
