@@ -75,6 +75,20 @@ def test_the_best_trial_is_at_least_as_good_as_the_default_and_mlflow_has_them_u
     assert checkpoints(home) == {result.best.facts["checkpoint"]}
 
 
+def test_what_makes_trainings_longer_stays_as_it_is_where_the_time_is_short(home: Home, dataset: Path) -> None:
+    base = {key: value for key, value in BASE.items() if key != "train.epochs"}
+    open_epochs = request(dataset, base=base, given=frozenset(base), space=None, trials=1)
+    search(home, open_epochs)
+    short = search(home, replace(open_epochs, trials=1_000_000, minutes=0.01))
+    drawn = [record.settings for record in short.records[1:]]
+    assert drawn
+    assert all("train.learning_rate" in settings and "train.epochs" not in settings for settings in drawn)
+    events, _ = read_events(next(home.tuning.glob("*/events.jsonl")))
+    assert "train.epochs, which make them longer, stay as they are" in " ".join(map(str, events))
+    longer = search(home, replace(open_epochs, trials=len(short.records) + 1, minutes=100_000))
+    assert "train.epochs" in longer.records[-1].settings
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"\x93NUMPY\x01\x00torn", pickle.dumps([1.0])], ids=["empty", "torn", "pickle"]
 )

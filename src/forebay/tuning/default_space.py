@@ -12,6 +12,7 @@ CHEAP_PIXELS = 2_000 * 160 * 160  # in all training rows as the network sees the
 FEW_ROWS = 5_000  # training rows up to which longer trainings are tried
 LARGER = 1.25  # than the size that the network sees by itself
 SIDE_STEP = 32
+COSTLY = ("train.epochs", "train.input_size")  # other values than the default ones make a training longer
 
 
 def default_space(settings: ResolvedSettings, data: SplitManifest, given: Collection[str]) -> SearchSpace:

@@ -2,10 +2,11 @@
 
 import hashlib
 import json
+import math
 import shutil
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from forebay.state import Home, StepLog
 from forebay.train.plan.resolved_settings import ResolvedSettings
 from forebay.train.process_group import SINGLE_PROCESS
 from forebay.train.step import plan_trainings
-from forebay.tuning.default_space import default_space
+from forebay.tuning.default_space import COSTLY, default_space
 from forebay.tuning.objective import mean_difference
 from forebay.tuning.parent_run import ParentRun
 from forebay.tuning.plot import write_plot
@@ -28,6 +29,7 @@ from forebay.tuning.trial import STATE_TAG, STUDY_TAG, TRIAL_TAG, TrialRunner, t
 from forebay.version import code_version
 
 MINUTE_S = 60.0
+PRUNED_SHARE = 0.5  # of the time of N whole trainings, a search with N trials takes about so much
 FEW_VALIDATION_ROWS = 150
 
 
@@ -54,6 +56,7 @@ class Search:
     data: SplitManifest
     space: SearchSpace
     default: Mapping[str, Any]  # the place of the default settings in the space
+    _said: set[str] = field(default_factory=set)
 
     @classmethod
     def plan(cls, home: Home, request: SearchRequest) -> "Search":
@@ -158,13 +161,28 @@ class Search:
         while len(study.ended()) < self.request.trials:
             if time.monotonic() >= deadline:
                 return BY_TIME
-            trial = study.next_trial()
+            trial = study.next_trial(self._left_out(study, log))
             if trial is None:
                 return BY_SPACE
             if not runner.run(trial):
                 return BY_TIME
             self._free_checkpoints(study)
         return BY_TRIALS
+
+    def _left_out(self, study: Study, log: StepLog) -> Collection[str]:
+        """The settings that would make trainings longer, where the time is short for trainings as long as trial 0."""
+        costly = [key for key in COSTLY if key in self.space.dimensions]
+        needed_s = self.request.trials * PRUNED_SHARE * float(study.facts_of(0).get("training_s", 0.0))
+        if self.request.space or not costly or needed_s <= self.request.minutes * MINUTE_S:
+            return ()
+        text = (
+            f"{self.request.trials} trainings take about {math.ceil(needed_s / MINUTE_S)} minutes, so "
+            f"{' and '.join(costly)}, which make them longer, stay as they are. More --minutes search them too."
+        )
+        if text not in self._said:
+            self._said.add(text)
+            log.warn(text)
+        return costly
 
     def _free_checkpoints(self, study: Study) -> None:
         """Remove the checkpoints of trials that are over, but that of the best one, with which the last run begins."""

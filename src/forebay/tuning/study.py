@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,27 +100,36 @@ class Study:
         found = [self._record(trial) for trial in self._study.get_trials(deepcopy=False)]
         return [record for record in found if "repeats" not in record.facts]
 
+    def facts_of(self, number: int) -> Mapping[str, Any]:
+        """What was remembered of a trial; empty where there is none of this number yet."""
+        return next((record.facts for record in self.records() if record.number == number), {})
+
     def ended(self) -> list[TrialRecord]:
         """The trials that are over."""
         return [record for record in self.records() if record.state != RUNNING]
 
-    def next_trial(self) -> "Trial | None":
-        """The trial that a killed process left, or a new one; None where every combination was tried."""
+    def next_trial(self, left_out: Collection[str] = ()) -> "Trial | None":
+        """The trial that a killed process left, or a new one; None where every combination was tried.
+
+        Args:
+            left_out: keys of the space that stay as they are in a new trial.
+        """
         import optuna
 
         running = self._study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,))
         for left in running:
-            trial = Trial(self, optuna.trial.Trial(self._study, left._trial_id), left.number)
+            known = optuna.trial.Trial(self._study, left._trial_id)
+            trial = Trial(self, known, left.number, set(left_out).difference(left.params))
             if trial.begin():
                 return trial
-        return self._new_trial()
+        return self._new_trial(left_out)
 
     def is_exhausted(self) -> bool:
         """Whether every combination of values was tried."""
         beside = 0 if len(self._default) == len(self.space.dimensions) else 1  # the default is none of them
         return bool(self.space.combinations) and len(self.ended()) >= (self.space.combinations or 0) + beside
 
-    def _new_trial(self) -> "Trial | None":
+    def _new_trial(self, left_out: Collection[str]) -> "Trial | None":
         for _ in range(_MOST_DRAWS):
             if self.is_exhausted():
                 return None
@@ -128,7 +137,7 @@ class Study:
             if not self._study.get_trials(deepcopy=False):
                 self._study.enqueue_trial(self._default)
             asked = self._study.ask()
-            trial = Trial(self, asked, asked.number)
+            trial = Trial(self, asked, asked.number, left_out)
             if not trial.repeats_another() and trial.begin():
                 return trial
         return None
@@ -167,11 +176,11 @@ class Study:
 class Trial:
     """A trial in progress."""
 
-    def __init__(self, study: Study, trial: "optuna.trial.Trial", number: int) -> None:
+    def __init__(self, study: Study, trial: "optuna.trial.Trial", number: int, left_out: Collection[str] = ()) -> None:
         self.study = study
         self.number = number
         self._trial = trial
-        drawn = study._default if number == 0 else study.space.dimensions
+        drawn = study._default if number == 0 else [key for key in study.space.dimensions if key not in left_out]
         self._drawn = {key: _suggest(trial, key, study.space.dimensions[key]) for key in drawn}
         self.settings: dict[str, Scalar] = {} if number == 0 else study.space.settings(self._drawn)
 

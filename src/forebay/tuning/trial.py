@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from forebay.contracts.manifest import SplitManifest
+from forebay.contracts.overfitting import read_curves
 from forebay.contracts.shards import open_split
 from forebay.errors import ConfigError, ModelError, TrainError, UserCodeError
 from forebay.settings import TrainConfig, step_config
@@ -90,6 +91,7 @@ class TrialRunner:
                 raise
             trial.fail(str(error))
             return "failed"
+        trial.remember(training_s=sum(record["seconds"] for record in read_curves(bundle)))
         self._complete(trial, result, score_bundle(bundle, self.shards))
         shutil.rmtree(bundle)
         return "complete"
