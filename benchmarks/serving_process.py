@@ -25,12 +25,10 @@ def probabilities(images_NHWC: NDArray[Any]) -> NDArray[np.float32]:
 
 def serve_forebay(descriptor: int, shape: tuple[int, int, int]) -> None:
     """Forebay's server on that model."""
-    from kserve import ModelRepository
-
     from forebay.serving.admission.control import AdmissionControl
     from forebay.serving.http.access import AccessPolicy
-    from forebay.serving.repository.kserve_model import KServeModel
     from forebay.serving.repository.model_manager import ModelManager
+    from forebay.serving.repository.served_model import ServedModel
     from forebay.serving.server.process import configure_process
     from forebay.serving.server.serve import run
     from forebay.serving.state import DesiredModel
@@ -45,9 +43,9 @@ def serve_forebay(descriptor: int, shape: tuple[int, int, int]) -> None:
         fit="crop",
         bits=8,
     )
-    classifier: Any = SimpleNamespace(spec=spec, predict=probabilities)
-    models = ModelManager(ModelRepository())
-    models.repository.update(KServeModel(NAME, DesiredModel(bundle="", version="1", weights_sha256=""), classifier))
+    classifier: Any = SimpleNamespace(spec=spec, predict=probabilities, image_s=1e-5)
+    models = ModelManager()
+    models.serve(ServedModel(NAME, DesiredModel(bundle="", version="1", weights_sha256=""), classifier))
     configure_process()
     run(models, socket.socket(fileno=descriptor), AccessPolicy(ServeConfig(), loopback=True), AdmissionControl())
 

@@ -43,6 +43,7 @@ A class stands below each of its bases. The second column names the module, wher
         PredictionFailedError           serving.client
         RequestRejectedError            serving.rejection
         ClientDisconnectedError         serving.admission.remote_client
+        NotInLoopError                  serving.admission.memory_reservation
         NotSmallError                   serving.admission.memory_reservation
 
 Three exceptions end work in order and are no errors:

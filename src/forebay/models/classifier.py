@@ -20,11 +20,13 @@ PIXELS_PER_PASS = 1 << 20  # in one forward pass without gradients; bounds memor
 class Classifier(ABC):
     """A trained model. Several threads may use it at once.
 
-    `examples_NHWC` are rows that it was never trained on; they are empty where its bundle holds none.
+    `examples_NHWC` are rows that it was never trained on; they are empty where its bundle holds none. `image_s` is the
+    time that a prediction of one image takes, in seconds; 0 where nobody has measured it.
     """
 
     def __init__(self, spec: ModelSpec, examples_NHWC: NDArray[np.uint8] | None = None) -> None:
         self.spec = spec
+        self.image_s = 0.0
         shape = (spec.height, spec.width, spec.channels)
         self.examples_NHWC = np.empty((0, *shape), np.uint8) if examples_NHWC is None else examples_NHWC
 

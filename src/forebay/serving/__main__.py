@@ -22,7 +22,6 @@ from forebay.text import one_line
 def main(arguments: list[str]) -> int:
     """Serve until SIGTERM; returns the exit code."""
     options = _parser().parse_args(arguments)
-    sys.argv = sys.argv[:1]  # the KServe SDK parses it again when it is imported
     try:
         _serve(options)
     except ForebayError as error:

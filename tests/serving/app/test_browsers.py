@@ -12,16 +12,13 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from kserve import ModelRepository
 from starlette.routing import Route
 
 from forebay.cli.commands.serve import serve_command
 from forebay.local.server import control, server_status
 from forebay.local.server.launch import ServerOptions
 from forebay.local.server.publish import publish
-from forebay.serving.app.kserve_application import kserve_application
 from forebay.serving.app.openapi import GET_PATHS, POST_PATHS
-from forebay.serving.repository.model_manager import ModelManager
 from forebay.state import Home
 from support.tiny_inference_server import Reply, RunningServer, read_response, write_desired_model
 
@@ -85,17 +82,24 @@ def test_the_document_offers_what_answers_and_every_path_of_it_answers(server: R
 
 def test_nothing_answers_that_the_document_does_not_offer(server: RunningServer) -> None:
     paths = server.request("GET", "/openapi.json").json["paths"]
-    for path, method in _routes(kserve_application(ModelManager(ModelRepository()))):
+    for path, method in _sdk_routes():
         reply = server.request(method, _named(path), b"{}" if method == "POST" else None)
         assert (reply.status not in (403, 404, 405)) is (method.lower() in paths.get(path, {})), (method, path)
     for path in ("/docs", "/redoc", "/v1/models/grey:explain", "/v2/models/grey/config", "/v1/models/grey/versions/7"):
         assert server.request("GET", path).status == 404, path
 
 
-def _routes(application: Any) -> set[tuple[str, str]]:
-    """Every path of the SDK, with its methods."""
+def _sdk_routes() -> set[tuple[str, str]]:
+    """Every path of the KServe SDK's server, with its methods."""
+    from kserve import ModelRepository, model_server
+    from kserve.protocol.dataplane import DataPlane
+    from kserve.protocol.model_repository_extension import ModelRepositoryExtension
+    from kserve.protocol.rest.server import RESTServer
+
+    models = ModelRepository()
+    RESTServer("", DataPlane(models), ModelRepositoryExtension(models), 0).create_application()
     found: set[tuple[str, str]] = set()
-    waiting = list(application.routes)
+    waiting: list[Any] = list(model_server.app.routes)
     while waiting:
         route = waiting.pop()
         if isinstance(route, Route):

@@ -18,6 +18,7 @@ from forebay.images import decode, fit
 from forebay.models import Classifier
 from forebay.serving.client import infer, predict_arrays
 from forebay.serving.protocol.client_request import encode_binary_request
+from forebay.version import VERSION
 from support.tiny_inference_server import Reply, RunningServer
 
 CLOSE = 1e-5  # the server runs one thread per request, this process several
@@ -179,7 +180,7 @@ def test_the_current_version_may_stand_in_the_path(server: RunningServer) -> Non
     assert server.request("GET", "/v2/models/grey/versions/6").status == 404
 
 
-def test_health_readiness_and_metadata_come_from_the_sdk(server: RunningServer) -> None:
+def test_health_readiness_and_metadata_are_those_of_the_protocols(server: RunningServer) -> None:
     assert server.request("GET", "/").json == {"status": "alive"}
     assert server.request("GET", "/v2/health/live").json == {"live": True}
     assert server.request("GET", "/v2/health/ready").json == {"ready": True}
@@ -188,7 +189,9 @@ def test_health_readiness_and_metadata_come_from_the_sdk(server: RunningServer) 
     metadata = server.request("GET", "/v2/models/colour").json
     assert metadata["inputs"] == [{"name": "pixels", "datatype": "UINT8", "shape": [-1, 6, 10, 3]}]
     assert [output["name"] for output in metadata["outputs"]] == ["label", "label_name", "probabilities"]
-    assert "binary_tensor_data" in server.request("GET", "/v2").json["extensions"]
+    described = server.request("GET", "/v2").json
+    assert (described["name"], described["version"]) == ("forebay", VERSION)
+    assert "binary_tensor_data" in described["extensions"]
 
 
 def test_metrics_count_our_paths_by_code_and_name_the_versions(server: RunningServer) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from kserve import ModelRepository
 
 from forebay.contracts.bundles.digest import bundle_record
 from forebay.contracts.bundles.examples import write_examples
@@ -60,7 +59,7 @@ def wait_until(models: ModelManager, right: Callable[[dict[str, LoadStatus]], bo
 
 
 def test_bundles_that_hang_hold_back_no_other_and_are_served_when_the_disk_answers(disk: Disk, tmp_path: Path) -> None:
-    models = ModelManager(ModelRepository(), BundleLoader(disk.load, LoadTimeouts(late_s=0.5, slot_s=0.1)))
+    models = ModelManager(BundleLoader(disk.load, LoadTimeouts(late_s=0.5, slot_s=0.1)))
     slow = {
         f"slow-{number}": write_desired_model(tmp_path / f"slow-{number}", "1", seed=number)
         for number in range(2 * MAX_CONCURRENT_LOADS)
@@ -78,7 +77,7 @@ def test_bundles_that_hang_hold_back_no_other_and_are_served_when_the_disk_answe
 
 
 def test_an_older_version_answers_where_the_wanted_one_cannot(tmp_path: Path) -> None:
-    models = ModelManager(ModelRepository())
+    models = ModelManager()
     old, new = write_desired_model(tmp_path / "1", "1"), write_desired_model(tmp_path / "2", "2", seed=2)
     models.set_desired({"zoo": old})
     wait_until(models, lambda now: now["zoo"] == old.loaded_status)
@@ -93,7 +92,7 @@ def test_an_older_version_answers_where_the_wanted_one_cannot(tmp_path: Path) ->
 
 
 def test_what_failed_is_tried_again_when_it_is_wanted_again(tmp_path: Path) -> None:
-    models = ModelManager(ModelRepository())
+    models = ModelManager()
     model = write_desired_model(tmp_path / "zoo", "1")
     hidden = (tmp_path / "zoo").rename(tmp_path / "hidden")
     models.set_desired({"zoo": model})
@@ -104,7 +103,7 @@ def test_what_failed_is_tried_again_when_it_is_wanted_again(tmp_path: Path) -> N
 
 
 def test_a_reconciler_waits_for_what_loads_and_ends_when_asked(tmp_path: Path) -> None:
-    models = ModelManager(ModelRepository())
+    models = ModelManager()
     models.set_desired({"zoo": write_desired_model(tmp_path / "zoo", "1")})
     reconciler = ModelReconciler(models)
     reconciler.start()

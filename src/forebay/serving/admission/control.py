@@ -1,5 +1,6 @@
 """Admission control: it decides whether and when a request is processed, and exports the numbers to Prometheus."""
 
+import asyncio
 import os
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -10,16 +11,20 @@ from prometheus_client import Gauge
 from forebay.serving.admission.fair_queue import FairQueue
 from forebay.serving.admission.limits import ServerLimits
 from forebay.serving.admission.memory_budget import MemoryBudgets
-from forebay.serving.admission.memory_reservation import MemoryReservation, NotSmallError
+from forebay.serving.admission.memory_reservation import MemoryReservation, NotInLoopError, NotSmallError
 from forebay.serving.admission.remote_client import ClientDisconnectedError
 from forebay.serving.admission.shedding import ShedReason, count_shed
+from forebay.serving.metrics import REGISTRY
 
-_QUEUE = Gauge("forebay_queue_requests", "Inference requests that wait for a thread", ["lane"])
-_BODIES = Gauge("forebay_body_bytes_in_flight", "Memory that the bodies of requests hold")
-_DECODED = Gauge("forebay_decoded_bytes_in_flight", "Memory that is set aside for what is made of the bodies")
-_CONNECTIONS = Gauge("forebay_connections", "Connections of clients")
+_QUEUE = Gauge("forebay_queue_requests", "Inference requests that wait for a thread", ["lane"], registry=REGISTRY)
+_BODIES = Gauge("forebay_body_bytes_in_flight", "Memory that the bodies of requests hold", registry=REGISTRY)
+_DECODED = Gauge(
+    "forebay_decoded_bytes_in_flight", "Memory that is set aside for what is made of the bodies", registry=REGISTRY
+)
+_CONNECTIONS = Gauge("forebay_connections", "Connections of clients", registry=REGISTRY)
 
 Result = TypeVar("Result")
+LOOP_ANSWERS = 4  # in one turn of the event loop; what more there is waits for its turn with that of its address
 
 
 class AdmissionControl:
@@ -33,9 +38,12 @@ class AdmissionControl:
         self.pool: Executor = ThreadPoolExecutor(2 * cores, thread_name_prefix="predict")
         self._small = FairQueue(self.pool, cores)
         self._large = FairQueue(self.pool, cores)
+        self._loop_answers = 0  # in this turn of the event loop
 
     async def run(self, reservation: MemoryReservation, work: Callable[[], Result]) -> Result:
         """Process a request in a thread when its turn comes; a small one waits for no large one.
+
+        Where `reservation.loop_images` allows it and nothing waits, it is processed here and now.
 
         Raises:
             RequestRejectedError: too many requests wait (503), or too many of this address (429).
@@ -43,6 +51,13 @@ class AdmissionControl:
         """
         limits, client = self.limits, reservation.client
         try:
+            if reservation.loop_images:
+                if self._has_turn():
+                    try:
+                        return work()
+                    except NotInLoopError:
+                        pass
+                reservation.leave_loop()
             if not reservation.is_large:
                 try:
                     small = limits.small_queue
@@ -54,6 +69,18 @@ class AdmissionControl:
         except ClientDisconnectedError:
             count_shed(ShedReason.GONE)
             raise
+
+    def _has_turn(self) -> bool:
+        """Whether one more request may be answered in this turn of the event loop."""
+        if self._small.length or self._loop_answers >= LOOP_ANSWERS:
+            return False
+        if not self._loop_answers:
+            asyncio.get_running_loop().call_soon(self._begin_turn)
+        self._loop_answers += 1
+        return True
+
+    def _begin_turn(self) -> None:
+        self._loop_answers = 0
 
     def reject_all(self) -> None:
         """Answer every request that waits for a thread, or for what runs in one, with 503."""

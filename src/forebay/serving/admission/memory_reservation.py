@@ -19,14 +19,19 @@ class NotSmallError(ForebayError):
     """A request needs more than a small one may; it is processed again among the large ones."""
 
 
+class NotInLoopError(ForebayError):
+    """A request may take the event loop too long; it is processed again in a thread."""
+
+
 class MemoryReservation:
     """What one request holds; all of it is given back at the end of a `with` block."""
 
-    __slots__ = ("_body", "_body_budget", "_budgets", "_decoded", "_source", "client", "is_large")
+    __slots__ = ("_body", "_body_budget", "_budgets", "_decoded", "_source", "client", "is_large", "loop_images")
 
     def __init__(self, budgets: MemoryBudgets, client: RemoteClient) -> None:
         self.client = client
         self.is_large = False  # whether the request is processed among the large ones
+        self.loop_images = 0  # so many images may be predicted in the event loop; 0 for a request in a thread
         self._budgets = budgets
         self._body_budget = budgets.small_bodies
         self._body = 0  # bytes
@@ -87,8 +92,11 @@ class MemoryReservation:
         """Accept `count` images of the model's size.
 
         Raises:
+            NotInLoopError: they take the event loop too long.
             NotSmallError: they are too many for a small request.
         """
+        if self.loop_images and count > self.loop_images:
+            raise NotInLoopError
         if count > 1 and not self.is_large and count * height * width > self._budgets.limits().small_pixels:
             raise NotSmallError
 
@@ -96,10 +104,13 @@ class MemoryReservation:
         """Hold `count` more decoded bytes; the first time this waits for other requests, in a thread of the pool.
 
         Raises:
+            NotInLoopError: it was called in the event loop.
             NotSmallError: it is too much for a small request.
             RequestRejectedError: there is no memory for it now (503).
             ClientDisconnectedError: nobody waits for the answer any more.
         """
+        if self.loop_images:  # what is decoded from files may take any time, whatever their size
+            raise NotInLoopError
         limits = self._budgets.limits()
         total = limits.decoded_bytes
         if not self.is_large:
@@ -122,6 +133,10 @@ class MemoryReservation:
     def release_decode_buffer(self) -> None:
         """Give back what the last image took while it was decoded."""
         self._release_decoded(self._source)
+
+    def leave_loop(self) -> None:
+        """Process the request in a thread, from the beginning."""
+        self.loop_images = 0
 
     def restart_as_large(self) -> None:
         """Process the request among the large ones, from the beginning."""

@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from prometheus_client import Counter
 
+from forebay.serving.metrics import REGISTRY
 from forebay.serving.rejection import RequestRejectedError
 
 
@@ -26,7 +27,9 @@ class ShedReason(StrEnum):
     ENDING = "ending"
 
 
-_SHED = Counter("forebay_shed", "Requests and connections that were turned away, by reason", ["reason"])
+_SHED = Counter(
+    "forebay_shed", "Requests and connections that were turned away, by reason", ["reason"], registry=REGISTRY
+)
 _COUNTERS = {reason: _SHED.labels(reason.value) for reason in ShedReason}  # so all are exported from the start, as 0
 
 _MESSAGES = {

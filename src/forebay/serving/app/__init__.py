@@ -1,1 +1,1 @@
-"""The ASGI application: inference and the repository index; everything else goes to the KServe SDK's application."""
+"""The ASGI application: inference, the repository index, health, metadata, metrics and the OpenAPI document."""

@@ -1,9 +1,12 @@
-"""From a whole inference request to its response: decode, predict, encode. Runs in a thread of the pool."""
+"""From a whole inference request to its response: decode, predict, encode.
+
+Runs in a thread of the pool, or, where that would cost more than the answer, in the event loop.
+"""
 
 from collections.abc import Sequence
+from time import perf_counter
 
 import numpy as np
-from kserve.metrics import POST_HIST_TIME, PRE_HIST_TIME, PREDICT_HIST_TIME
 from numpy.typing import NDArray
 
 from forebay.images import ImagePreparation
@@ -11,7 +14,6 @@ from forebay.models import Classifier
 from forebay.models.classifier import rows_per_pass
 from forebay.serving.admission.memory_reservation import MemoryReservation
 from forebay.serving.admission.remote_client import DisconnectEvent
-from forebay.serving.app.request_metrics import count_unlike_images
 from forebay.serving.http.headers import HeaderMap, require_post
 from forebay.serving.http.response import JSON_TYPE, HttpResponse
 from forebay.serving.protocol.image_files import decode_image_files
@@ -22,7 +24,7 @@ from forebay.serving.protocol.v1 import decode_v1, encode_v1
 from forebay.serving.protocol.v2_request import decode_v2, request_for_images
 from forebay.serving.protocol.v2_response import encode_v2
 from forebay.serving.rejection import RequestRejectedError, short_repr
-from forebay.serving.repository.kserve_model import KServeModel
+from forebay.serving.repository.served_model import ServedModel
 
 # What `curl -d` sends by default is accepted, as KServe does; what is surely not a tensor is not.
 ACCEPTED_TYPES = (JSON, OCTET_STREAM, "application/x-www-form-urlencoded", "text/json", "")
@@ -50,56 +52,60 @@ def check_head(method: str, headers: HeaderMap) -> str:
     return media_type
 
 
-def predict_v1(model: KServeModel, media_type: str, body: bytes, reservation: MemoryReservation) -> HttpResponse:
+def predict_v1(model: ServedModel, media_type: str, body: bytes, reservation: MemoryReservation) -> HttpResponse:
     """Answer a V1 request, or an image file in its place."""
     originals: list[OriginalImage] = []
-    with PRE_HIST_TIME.labels(model.name).time():
-        if media_type.startswith(IMAGE_PREFIX):
-            images = _decode_image_body(model, body, reservation, originals)
-        else:
-            images = decode_v1(body, _shape(model), _preparation(model), reservation, originals)
+    start = perf_counter()
+    if media_type.startswith(IMAGE_PREFIX):
+        images = _decode_image_body(model, body, reservation, originals)
+    else:
+        images = decode_v1(body, _shape(model), _preparation(model), reservation, originals)
+    decoded = perf_counter()
     prediction = _predict(model, images, reservation, originals)
-    with POST_HIST_TIME.labels(model.name).time():
-        return HttpResponse(200, encode_v1(prediction), [JSON_TYPE])
+    predicted = perf_counter()
+    response = HttpResponse(200, encode_v1(prediction), [JSON_TYPE])
+    model.metrics.time_stages(decoded - start, predicted - decoded, perf_counter() - predicted)
+    return response
 
 
 def predict_v2(
-    model: KServeModel, media_type: str, headers: HeaderMap, body: bytes, reservation: MemoryReservation
+    model: ServedModel, media_type: str, headers: HeaderMap, body: bytes, reservation: MemoryReservation
 ) -> HttpResponse:
     """Answer a V2 request, or an image file in its place."""
     length = headers.get(_JSON_LENGTH)
     originals: list[OriginalImage] = []
-    with PRE_HIST_TIME.labels(model.name).time():
-        if media_type.startswith(IMAGE_PREFIX):
-            request = request_for_images(_decode_image_body(model, body, reservation, originals))
-        else:
-            request = decode_v2(body, None if length is None else length.decode("latin-1"), _shape(model), reservation)
+    start = perf_counter()
+    if media_type.startswith(IMAGE_PREFIX):
+        request = request_for_images(_decode_image_body(model, body, reservation, originals))
+    else:
+        request = decode_v2(body, None if length is None else length.decode("latin-1"), _shape(model), reservation)
+    decoded = perf_counter()
     prediction = _predict(model, request.images_NHWC, reservation, originals)
-    with POST_HIST_TIME.labels(model.name).time():
-        encoded, json_length = encode_v2(request, prediction)
+    predicted = perf_counter()
+    encoded, json_length = encode_v2(request, prediction)
+    model.metrics.time_stages(decoded - start, predicted - decoded, perf_counter() - predicted)
     if json_length is None:
         return HttpResponse(200, encoded, [JSON_TYPE])
     return HttpResponse(200, encoded, [_BINARY_TYPE, (_JSON_LENGTH, str(json_length).encode())])
 
 
 def _decode_image_body(
-    model: KServeModel, body: bytes, reservation: MemoryReservation, originals: list[OriginalImage]
+    model: ServedModel, body: bytes, reservation: MemoryReservation, originals: list[OriginalImage]
 ) -> NDArray[np.uint8]:
     return decode_image_files([bytes(body)], _shape(model), "body", _preparation(model), reservation, originals)
 
 
 def _predict(
-    model: KServeModel,
+    model: ServedModel,
     images_NHWC: NDArray[np.uint8],
     reservation: MemoryReservation,
     originals: Sequence[OriginalImage],
 ) -> BatchPrediction:
     reservation.check_image_count(*images_NHWC.shape[:3])
-    with PREDICT_HIST_TIME.labels(model.name).time():
-        probabilities = _probabilities(model.classifier, images_NHWC, reservation.client.disconnect)
+    probabilities = _probabilities(model.classifier, images_NHWC, reservation.client.disconnect)
     warnings = model.unlike_images.warnings(images_NHWC, originals)
     if warnings:
-        count_unlike_images(model.name, sum(map(bool, warnings)))
+        model.metrics.count_unlike_images(sum(map(bool, warnings)))
     return BatchPrediction(
         model=model.name,
         version=model.version,
@@ -123,11 +129,11 @@ def _probabilities(
     return np.concatenate(parts)
 
 
-def _preparation(model: KServeModel) -> ImagePreparation:
+def _preparation(model: ServedModel) -> ImagePreparation:
     spec = model.classifier.spec
     return ImagePreparation(fit=spec.fit, bits=spec.bits)
 
 
-def _shape(model: KServeModel) -> tuple[int, int, int]:
+def _shape(model: ServedModel) -> tuple[int, int, int]:
     spec = model.classifier.spec
     return spec.height, spec.width, spec.channels

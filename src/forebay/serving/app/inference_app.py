@@ -1,8 +1,8 @@
-"""The ASGI application in front of the KServe SDK's.
+"""The ASGI application: the protocols of KServe, V1 and V2.
 
-It answers the two inference paths itself, because the SDK turns binary tensors into Python lists, has no limit on
-bodies and answers 500 to what it does not foresee. Health, readiness, metadata and metrics go to the SDK. Loading and
-unloading over HTTP is rejected: it has no authentication. `http.access` decides who may ask at all.
+It takes the place of the KServe SDK's, which turns binary tensors into Python lists, has no limit on bodies and answers
+500 to what it does not foresee. Loading and unloading over HTTP is rejected: it has no authentication. `http.access`
+decides who may ask at all.
 """
 
 import logging
@@ -13,29 +13,31 @@ import orjson
 
 from forebay.serving.admission.control import AdmissionControl
 from forebay.serving.admission.limits import MAX_BODY_BYTES
-from forebay.serving.admission.memory_reservation import MemoryReservation, NotSmallError
+from forebay.serving.admission.memory_reservation import MemoryReservation, NotInLoopError, NotSmallError
 from forebay.serving.admission.remote_client import CLIENT_KEY, ClientDisconnectedError, RemoteClient
 from forebay.serving.admission.shedding import ShedReason, shed_error
+from forebay.serving.app.get_requests import answer_get
 from forebay.serving.app.inference import check_head, predict_v1, predict_v2
 from forebay.serving.app.model_lookup import require_model
 from forebay.serving.app.repository_index import asks_for_ready_only, index_rows
-from forebay.serving.app.request_metrics import UNKNOWN_MODEL, count_request
 from forebay.serving.app.routes import INDEX, InferenceTarget, inference_target
-from forebay.serving.app.sdk_request import scope_for_sdk
 from forebay.serving.http.access import AccessPolicy
-from forebay.serving.http.asgi import Application, Message, Receive, Scope, Send
+from forebay.serving.http.asgi import Message, Receive, Scope, Send
 from forebay.serving.http.body import discard_body, read_body
 from forebay.serving.http.decompress import content_encoding, decompress
 from forebay.serving.http.headers import HeaderMap, RawHeaders, content_length, join_headers, require_post
 from forebay.serving.http.response import JSON_TYPE, HttpResponse, error_response, rejection_response
 from forebay.serving.rejection import RequestRejectedError, short_repr
-from forebay.serving.repository.kserve_model import KServeModel
 from forebay.serving.repository.model_manager import ModelManager
+from forebay.serving.repository.model_metrics import UNKNOWN_MODEL, ModelMetrics
+from forebay.serving.repository.served_model import ServedModel
 
 logger = logging.getLogger(__name__)
 
 INDEX_BODY_BYTES = 1 << 16
+LOOP_BODY_BYTES = 1 << 14  # of a request that is answered in the event loop; as JSON they take it a millisecond
 CLOSE = (b"connection", b"close")
+_UNKNOWN = ModelMetrics(UNKNOWN_MODEL)
 
 
 @dataclass(frozen=True)
@@ -65,12 +67,11 @@ class _TrackedSend:
 
 
 class InferenceApp:
-    """An ASGI application: it answers inference, and hands everything else to the SDK's application."""
+    """An ASGI application that answers for the models of a manager."""
 
     def __init__(
         self,
         models: ModelManager,
-        sdk_app: Application,
         access: AccessPolicy,
         admission: AdmissionControl,
         max_body_bytes: int = MAX_BODY_BYTES,
@@ -80,7 +81,6 @@ class InferenceApp:
         self.is_closing = False  # set when the server stops: every response then asks the client to reconnect
         self.is_closed = False  # set when nothing more is answered
         self._models = models
-        self._sdk_app = sdk_app
         self._access = access
         self._max_body_bytes = max_body_bytes
 
@@ -110,7 +110,7 @@ class InferenceApp:
             elif scope["path"] == INDEX:
                 await self._index(scope["method"], headers, receive, send, _remote_client(scope))
             else:
-                await self._sdk_app(scope_for_sdk(scope, self._models), receive, self._closing(send))
+                await self._send(send, answer_get(self._models, scope["method"], scope["path"]))
         except RequestRejectedError as rejection:  # before the body was read to its end
             await self._send(send, rejection_response(rejection), unread=receive)
 
@@ -125,22 +125,24 @@ class InferenceApp:
     ) -> None:
         start = time.perf_counter()
         model = self._models.get(target.name)
-        label = UNKNOWN_MODEL if model is None else target.name
+        metrics = _UNKNOWN if model is None else model.metrics
         with MemoryReservation(self.admission.budgets, client) as reservation:
             try:
                 media_type = check_head(method, headers)
                 encoding = content_encoding(headers.get(b"content-encoding"))
                 body = await self._read_body(receive, headers, self._max_body_bytes, reservation)
             except RequestRejectedError as rejection:
-                count_request(label, target.protocol, rejection.status, time.perf_counter() - start)
+                metrics.count_request(target.protocol, rejection.status, time.perf_counter() - start)
                 raise
             request = _InferenceRequest(target, headers, media_type, encoding, body)
             reservation.is_large = len(body) > self.admission.limits.small_bytes
+            if model is not None and len(body) <= LOOP_BODY_BYTES and not encoding:
+                reservation.loop_images = model.loop_images
             try:
                 response = await self.admission.run(reservation, lambda: self._predict(request, model, reservation))
             except RequestRejectedError as rejection:
                 response = rejection_response(rejection)
-        count_request(label, target.protocol, response.status, time.perf_counter() - start)
+        metrics.count_request(target.protocol, response.status, time.perf_counter() - start)
         await self._send(send, response)
 
     async def _read_body(
@@ -151,11 +153,12 @@ class InferenceApp:
         return await read_body(receive, content_length(headers), max_bytes, reservation, self.admission.limits)
 
     def _predict(
-        self, request: _InferenceRequest, model: KServeModel | None, reservation: MemoryReservation
+        self, request: _InferenceRequest, model: ServedModel | None, reservation: MemoryReservation
     ) -> HttpResponse:
-        """Decode, predict and encode in a thread of the pool, so that large images never block the event loop.
+        """Decode, predict and encode; what would take the event loop long, is done in a thread of the pool.
 
         Raises:
+            NotInLoopError: the request is too large for the event loop.
             NotSmallError: the request is too large for a small one, and has to wait for the turn of the large ones.
             ClientDisconnectedError: nobody waits for the response.
         """
@@ -168,7 +171,7 @@ class InferenceApp:
             return predict_v2(found, request.media_type, request.headers, body, reservation)
         except RequestRejectedError as rejection:
             return rejection_response(rejection)
-        except (NotSmallError, ClientDisconnectedError):
+        except (NotInLoopError, NotSmallError, ClientDisconnectedError):
             raise
         except Exception as problem:
             logger.exception("%s: a request could not be answered", target.name)
@@ -182,14 +185,6 @@ class InferenceApp:
         ready_only = asks_for_ready_only(decompress(body, encoding, INDEX_BODY_BYTES))
         rows = index_rows(self._models, ready_only=ready_only)
         await self._send(send, HttpResponse(200, orjson.dumps(rows), [JSON_TYPE]))
-
-    def _closing(self, send: Send) -> Send:
-        async def send_and_close(message: Message) -> None:
-            if self.is_closing and message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", []), CLOSE]
-            await send(message)
-
-        return send_and_close if self.is_closing else send
 
     async def _send(self, send: Send, response: HttpResponse, unread: Receive | None = None) -> None:
         headers = list(response.headers)

@@ -2,11 +2,11 @@
 
 from forebay.serving.app.routes import InferenceTarget
 from forebay.serving.rejection import RequestRejectedError, short_repr
-from forebay.serving.repository.kserve_model import KServeModel
 from forebay.serving.repository.model_manager import ModelManager
+from forebay.serving.repository.served_model import ServedModel
 
 
-def require_model(models: ModelManager, target: InferenceTarget, model: KServeModel | None) -> KServeModel:
+def require_model(models: ModelManager, target: InferenceTarget, model: ServedModel | None) -> ServedModel:
     """The model, where it can answer.
 
     Args:

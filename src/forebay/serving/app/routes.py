@@ -16,8 +16,7 @@ _INFERENCE = re.compile(
     r"/(?P<v2>v2)/models/(?P<name>[^/]+)(?:/versions/(?P<version>[^/]+))?/infer"
 )
 _METADATA = re.compile(
-    r"(?P<v1>/v1/models/(?P<v1_name>[^/]+))|"
-    r"(?P<v2>/v2/models/(?P<v2_name>[^/]+))(?:/versions/(?P<version>[^/]+))?(?P<rest>/ready)?"
+    r"/v1/models/(?P<v1>[^/]+)|/v2/models/(?P<v2>[^/]+)(?:/versions/(?P<version>[^/]+))?(?P<ready>/ready)?"
 )
 _GET = re.compile("|".join(re.sub(r"\{\w+\}", "[^/:]+", path).replace(".", r"\.") for path in GET_PATHS))
 
@@ -41,14 +40,14 @@ def inference_target(path: str) -> InferenceTarget | None:
     return InferenceTarget("v2", match["name"], match["version"])
 
 
-def metadata_target(path: str) -> tuple[InferenceTarget, str] | None:
-    """The model whose metadata or state is asked for, and the path without its version; None for other paths."""
+def metadata_target(path: str) -> tuple[InferenceTarget, bool] | None:
+    """The model that is asked for, and whether only its readiness is; None for other paths."""
     match = _METADATA.fullmatch(path)
     if match is None:
         return None
     if match["v1"]:
-        return InferenceTarget("v1", match["v1_name"]), match["v1"]
-    return InferenceTarget("v2", match["v2_name"], match["version"]), match["v2"] + (match["rest"] or "")
+        return InferenceTarget("v1", match["v1"]), True
+    return InferenceTarget("v2", match["v2"], match["version"]), match["ready"] is not None
 
 
 def is_get_path(path: str) -> bool:

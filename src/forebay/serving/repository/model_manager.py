@@ -4,12 +4,10 @@ import gc
 import logging
 from dataclasses import replace
 
-import kserve
-
 from forebay.models import Classifier
-from forebay.serving.repository.kserve_model import KServeModel
 from forebay.serving.repository.loader import BundleIdentity, BundleLoader
 from forebay.serving.repository.model_metrics import export_models
+from forebay.serving.repository.served_model import ServedModel
 from forebay.serving.state import DesiredModel, LoadStatus
 
 logger = logging.getLogger(__name__)
@@ -21,18 +19,18 @@ class ModelManager:
     Requests read from any thread; `set_desired` and `reconcile` are called by one thread.
     """
 
-    def __init__(self, repository: kserve.ModelRepository, loader: BundleLoader | None = None) -> None:
-        self.repository = repository
+    def __init__(self, loader: BundleLoader | None = None) -> None:
+        self._models: dict[str, ServedModel] = {}  # replaced, never changed: other threads read it
         self._loader = loader or BundleLoader()
         self._desired: dict[str, DesiredModel] = {}
 
-    def get(self, name: str) -> KServeModel | None:
+    def get(self, name: str) -> ServedModel | None:
         """The model that answers under a name now."""
-        return self.repository.get_model(name)  # type: ignore[no-any-return]
+        return self._models.get(name)
 
     def names(self) -> list[str]:
         """Every name under which a model answers, sorted."""
-        return sorted(self.repository.get_models())
+        return sorted(self._models)
 
     def missing(self) -> dict[str, str]:
         """Desired names under which no model answers, with their versions; candidates of deployments do not count."""
@@ -48,8 +46,8 @@ class ModelManager:
         self._loader.set_desired(each for each in self._not_served().values() if self._shared(each) is None)
         self._serve_loaded()
         dropped = set(self.names()) - set(desired)
+        self._models = {name: model for name, model in self._models.items() if name not in dropped}
         for name in dropped:
-            self.repository.unload(name)
             logger.info("%s is no longer served", name)
         if dropped:
             self._models_changed()
@@ -85,12 +83,16 @@ class ModelManager:
         for name, desired in self._not_served().items():
             classifier = self._shared(desired) or self._loader.result(desired).classifier
             if classifier is not None:
-                self.repository.update(KServeModel(name, desired, classifier))
+                self.serve(ServedModel(name, desired, classifier))
                 logger.info("%s serves version %s from %s", name, desired.version, desired.bundle)
                 self._loader.forget(desired)
                 changed = True
         if changed:
             self._models_changed()
+
+    def serve(self, model: ServedModel) -> None:
+        """Answer with this model under its name from now on."""
+        self._models = {**self._models, model.name: model}
 
     def _models_changed(self) -> None:
         export_models((name, model.version, model.classifier.spec) for name, model in self._items())
@@ -111,5 +113,5 @@ class ModelManager:
         same = (model for _, model in self._items() if BundleIdentity.of(model.desired) == identity)
         return next((model.classifier for model in same), None)
 
-    def _items(self) -> list[tuple[str, KServeModel]]:
-        return sorted(self.repository.get_models().items())
+    def _items(self) -> list[tuple[str, ServedModel]]:
+        return sorted(self._models.items())

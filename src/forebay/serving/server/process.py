@@ -2,7 +2,6 @@
 
 import contextlib
 import gc
-import logging
 import os
 import sys
 import time
@@ -29,7 +28,6 @@ def configure_process() -> None:
     raise_open_file_limit()
     gc.freeze()  # objects of imports stay; walking them in every collection made large JSON bodies cost five times more
     log_to(sys.stderr)
-    logging.getLogger("kserve.trace").setLevel(logging.WARNING)  # it would log a line per probe
     raise_on_signals(_clean_exit)
 
 

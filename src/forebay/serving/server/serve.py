@@ -10,13 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from kserve import ModelRepository
 
 from forebay.errors import ConfigError
 from forebay.serving.admission.control import AdmissionControl
 from forebay.serving.admission.limits import MAX_BODY_BYTES, ServerLimits
 from forebay.serving.app.inference_app import InferenceApp
-from forebay.serving.app.kserve_application import kserve_application
 from forebay.serving.http.access import AccessPolicy, is_loopback
 from forebay.serving.repository.bundle_folder import find_bundles
 from forebay.serving.repository.model_manager import ModelManager
@@ -60,7 +58,7 @@ def serve_home(
     """
     torch.set_num_threads(1)  # before the first model is loaded: a graph keeps the number that it finds
     files = ServingFiles.of(home)
-    models = ModelManager(ModelRepository())
+    models = ModelManager()
     with server_lock(files):
         info = _server_info(files, listener)
         access, admission = _access_policy(ServeConfig(), listener), AdmissionControl()
@@ -96,7 +94,7 @@ def serve_folder(
     """
     config = serve_config(settings)
     torch.set_num_threads(1)  # as in `serve_home`
-    models = ModelManager(ModelRepository())
+    models = ModelManager()
     models.set_desired(find_bundles(folder, options.name, options.version, options.digest))
     reconciler = ModelReconciler(models)
     reconciler.start(wait_for_first=True)
@@ -129,7 +127,7 @@ def run(
         on_start, on_stop: called when the first request can be answered, and when the server begins to end.
     """
     torch.set_num_threads(1)  # each request runs in one thread; more would only contend for the cores
-    app = InferenceApp(models, kserve_application(models), access, admission, max_body_bytes)
+    app = InferenceApp(models, access, admission, max_body_bytes)
     server = InferenceServer(app, on_start=on_start, on_stop=on_stop)
     host, port = listener.getsockname()[:2]
     logger.info(

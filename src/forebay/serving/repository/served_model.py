@@ -1,36 +1,41 @@
-"""A classifier in the form in which the KServe SDK keeps models."""
+"""A classifier under the name and version by which it is served."""
 
 from typing import Any
-
-import kserve
 
 from forebay.models import Classifier
 from forebay.serving.protocol.names import INPUT, OUTPUTS
 from forebay.serving.protocol.unlike_images import UnlikeImages
+from forebay.serving.repository.model_metrics import ModelMetrics
 from forebay.serving.state import DesiredModel
 
+Tensors = list[dict[str, Any]]  # of V2 metadata
+LOOP_S = 250e-6  # a prediction up to this long is made in the event loop: handing it to a thread costs as much
 
-class KServeModel(kserve.Model):  # type: ignore[misc]
-    """A classifier under a name. Inference goes through `forebay.serving.app`; the SDK asks for the metadata."""
+
+class ServedModel:
+    """A model that answers. A request keeps the one that it began with."""
 
     def __init__(self, name: str, desired: DesiredModel, classifier: Classifier) -> None:
-        super().__init__(name)
+        self.name = name
         self.desired = desired  # what this model was loaded for
         self.classifier = classifier
         self.unlike_images = UnlikeImages(classifier.spec)
-        self.ready = True
+        self.metrics = ModelMetrics(name)
+        self.loop_images = int(LOOP_S / classifier.image_s) if classifier.image_s else 0  # predicted so at most
 
     @property
     def version(self) -> str:
         """The version in the registry."""
         return self.desired.version
 
-    def get_input_types(self) -> list[dict[str, Any]]:
+    @property
+    def inputs(self) -> Tensors:
         """The input tensor of V2 metadata."""
         spec = self.classifier.spec
         return [{"name": INPUT, "datatype": "UINT8", "shape": [-1, spec.height, spec.width, spec.channels]}]
 
-    def get_output_types(self) -> list[dict[str, Any]]:
+    @property
+    def outputs(self) -> Tensors:
         """The output tensors of V2 metadata."""
         label, name, probabilities = OUTPUTS
         return [
