@@ -5,7 +5,7 @@
 #   make setup TORCH_INDEX=<index>        torch from that index alone (CONTRIBUTING.md, "Set-up")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-quick fuzz lint format lock golden notebooks catalogue docs wheel sbom audit wheels images sboms test-faults test-images test-cluster test-platform bench clean
+.PHONY: help setup run test test-quick fuzz lint format lock golden notebooks catalogue docs wheel sbom audit wheels images sboms test-faults test-images test-cluster test-platform bench load clean
 
 # Containers and CI often set this; the tests start hundreds of processes, and each would compile every module anew.
 export PYTHONDONTWRITEBYTECODE :=
@@ -110,6 +110,9 @@ test-platform: setup ## run pipelines on the cluster of KUBECONFIG, where `foreb
 
 bench: setup ## measure against plain tools side by side; ARGS go to `python -m benchmarks`
 	$(BIN)/python -m benchmarks $(ARGS)
+
+load: setup ## 500 requests a second for ten minutes, and how long the answers take; ARGS go to `python -m benchmarks.load`
+	$(BIN)/python -m benchmarks.load $(ARGS)
 
 clean: ## remove the environment and what was built; runs and models in .forebay stay
 	rm -rf .venv build dist src/forebay.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

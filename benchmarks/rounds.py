@@ -1,4 +1,4 @@
-"""Interleaved rounds: A B C A B C …, so that a machine whose speed drifts slows all of them alike."""
+"""Interleaved rounds: A B C, C B A, A B C, …, so that a machine whose speed drifts slows all of them alike."""
 
 import itertools
 import statistics
@@ -14,8 +14,9 @@ def compare(cases: Iterable[Case], say: Callable[[str], None], rounds: int = ROU
     """Check every case, then measure group by group.
 
     Returns:
-        One object per group: `group`, `unit`, `better`, and `results` by name with `median`, `figures` and `ratio` (to
-        the first case of the group, which is ours; above 1 means a larger figure than ours).
+        One object per group: `group`, `unit`, `better`, and `results` by name with `median`, `figures`, `ratios` (to
+        the first case of the group, which is ours, in the same round; above 1 means a larger figure than ours) and
+        `ratio`, their median.
     """
     groups = itertools.groupby(cases, key=lambda case: case.group)
     return [_compare_group(group, list(members), say, rounds) for group, members in groups]
@@ -28,11 +29,18 @@ def _compare_group(group: str, cases: list[Case], say: Callable[[str], None], ro
     figures: dict[str, list[float]] = {case.name: [] for case in cases}
     for number in range(1, rounds + 1):
         say(f"{group}: round {number} of {rounds}")
-        for case in cases:
+        for case in cases if number % 2 else cases[::-1]:
             figures[case.name].append(case.measure())
-    ours = statistics.median(figures[cases[0].name])
-    results = {
-        name: {"median": statistics.median(values), "figures": values, "ratio": statistics.median(values) / ours}
-        for name, values in figures.items()
-    }
+    ours = figures[cases[0].name]
+    results = {name: _result(values, ours) for name, values in figures.items()}
     return {"group": group, "unit": cases[0].unit, "better": cases[0].better, "results": results}
+
+
+def _result(values: list[float], ours: list[float]) -> dict[str, Any]:
+    ratios = [value / own for value, own in zip(values, ours, strict=True)]
+    return {
+        "median": statistics.median(values),
+        "figures": values,
+        "ratios": ratios,
+        "ratio": statistics.median(ratios),
+    }

@@ -1,4 +1,7 @@
-"""The server's CPU time per request: Forebay against the stock KServe SDK, JSON and binary, small and large images."""
+"""The server's CPU time per request: Forebay, a raw uvicorn application that decodes the same, and the KServe SDK.
+
+The null model shows the servers alone, the real ones what a client gets: LeNet-5 at 28x28 and ResNet-18 at 224x224.
+"""
 
 import contextlib
 import http.client
@@ -7,23 +10,43 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
 from benchmarks.case import Case
-from benchmarks.serving_process import NAME, probabilities
+from benchmarks.serving_process import NAME, NULL, Shape, model
 from forebay.serving.ports import bind
 
-SHAPES = {"28x28": (28, 28, 1), "3x224x224": (224, 224, 3)}
-REQUESTS = {"28x28": 500, "3x224x224": 20}
-WARM_UP_REQUESTS = 5
+CONNECTIONS = 4
+WARM_UP_REQUESTS = 8
 READY_TIMEOUT_S = 120
+WHO = {"forebay": "forebay", "uvicorn": "raw uvicorn", "sdk": "stock KServe SDK"}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One model at one size, and the servers that answer with it."""
+
+    size: str
+    shape: Shape
+    model: str
+    requests: int  # of a round
+    servers: tuple[str, ...] = tuple(WHO)
+
+
+COMPARISONS = (
+    Comparison("28x28", (28, 28, 1), NULL, 800),
+    Comparison("3x224x224", (224, 224, 3), NULL, 40),
+    Comparison("28x28", (28, 28, 1), "lenet5", 800),
+    Comparison("3x224x224", (224, 224, 3), "resnet18", 8, ("forebay", "sdk")),
+)
 
 
 @dataclass(frozen=True)
 class BenchmarkRequest:
-    """One image as V1 JSON or as a V2 FP32 binary tensor, and the class that the model must predict."""
+    """One image as V1 JSON or as a V2 binary tensor, and the class that the model must predict."""
 
     path: str
     body: bytes
@@ -33,39 +56,39 @@ class BenchmarkRequest:
 
 @contextlib.contextmanager
 def cases() -> Iterator[list[Case]]:
-    """Start two servers per image size, which run while the cases are measured."""
+    """Start the servers, which run while the cases are measured."""
     with contextlib.ExitStack() as stack:
         all_cases = []
-        for size, shape in SHAPES.items():
-            servers = {who: stack.enter_context(_server(who, shape)) for who in ("forebay", "sdk")}
-            for form, request in _requests(shape).items():
+        for comparison in COMPARISONS:
+            servers = {who: stack.enter_context(running_server(who, comparison)) for who in comparison.servers}
+            for form, request in requests_of(comparison).items():
                 for who, (pid, port) in servers.items():
-                    all_cases.append(_case(size, form, who, request, pid, port, REQUESTS[size]))
+                    all_cases.append(_case(comparison, form, who, request, pid, port))
         yield all_cases
 
 
-def _case(size: str, form: str, who: str, request: BenchmarkRequest, pid: int, port: int, times: int) -> Case:
-    name = "forebay" if who == "forebay" else "stock KServe SDK"
-
+def _case(comparison: Comparison, form: str, who: str, request: BenchmarkRequest, pid: int, port: int) -> Case:
     def check() -> None:
-        assert _send_requests(port, request, WARM_UP_REQUESTS) == request.expected_label
+        assert _send_requests(port, request, WARM_UP_REQUESTS) == {request.expected_label}
 
     def measure() -> float:
         before = _cpu_seconds(pid)
-        _send_requests(port, request, times)
-        return (_cpu_seconds(pid) - before) / times * 1e6
+        _send_requests(port, request, comparison.requests)
+        return (_cpu_seconds(pid) - before) / comparison.requests * 1e6
 
     return Case(
-        group=f"server CPU per request, {size} {form}", name=name, unit="µs", better="lower",
-        check=check, measure=measure,
+        group=f"server CPU per request, {comparison.model} model, {comparison.size} {form}", name=WHO[who], unit="µs",
+        better="lower", check=check, measure=measure,
     )  # fmt: skip
 
 
-def _requests(shape: tuple[int, int, int]) -> dict[str, BenchmarkRequest]:
+def requests_of(comparison: Comparison) -> dict[str, BenchmarkRequest]:
+    """One request for each form of a body."""
+    shape = comparison.shape
     image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    label = int(probabilities(image[None]).argmax())
-    raw = image.astype("<f4").tobytes()
-    tensor = {"name": "pixels", "datatype": "FP32", "shape": [1, *shape], "parameters": {"binary_data_size": len(raw)}}
+    label = int(model(comparison.model, shape)(image[None]).argmax())
+    raw = image.tobytes()
+    tensor = {"name": "pixels", "datatype": "UINT8", "shape": [1, *shape], "parameters": {"binary_data_size": len(raw)}}
     head = json.dumps({"inputs": [tensor], "outputs": [{"name": "probabilities"}]}).encode()
     octets = {"Content-Type": "application/octet-stream", "Inference-Header-Content-Length": str(len(head))}
     body = json.dumps({"instances": [image.tolist()]}).encode()
@@ -75,8 +98,14 @@ def _requests(shape: tuple[int, int, int]) -> dict[str, BenchmarkRequest]:
     }
 
 
-def _send_requests(port: int, request: BenchmarkRequest, times: int) -> int:
-    """Send the request so many times on one connection; returns the class in the last response."""
+def _send_requests(port: int, request: BenchmarkRequest, times: int) -> set[int]:
+    """Send the request so many times over several connections at once; returns the classes in their last responses."""
+    with ThreadPoolExecutor(CONNECTIONS) as clients:
+        sent = [clients.submit(_send, port, request, times // CONNECTIONS) for _ in range(CONNECTIONS)]
+        return {each.result() for each in sent}
+
+
+def _send(port: int, request: BenchmarkRequest, times: int) -> int:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         for _ in range(times):
@@ -93,15 +122,16 @@ def _send_requests(port: int, request: BenchmarkRequest, times: int) -> int:
 
 
 @contextlib.contextmanager
-def _server(who: str, shape: tuple[int, int, int]) -> Iterator[tuple[int, int]]:
+def running_server(who: str, comparison: Comparison) -> Iterator[tuple[int, int]]:
+    """A server with the comparison's model: its process and its port."""
     with bind("127.0.0.1", 0) as listener:
         port, descriptor = listener.getsockname()[1], listener.fileno()
         if who == "sdk":  # it binds by itself
             listener.close()
         process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.serving_process", who, str(descriptor if who == "forebay" else port),
-             *map(str, shape)],
-            pass_fds=[descriptor] if who == "forebay" else [], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            [sys.executable, "-m", "benchmarks.serving_process", who, str(port if who == "sdk" else descriptor),
+             comparison.model, *map(str, comparison.shape)],
+            pass_fds=[] if who == "sdk" else [descriptor], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
     try:
         _wait_until_ready(process, port)
