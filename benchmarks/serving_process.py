@@ -42,6 +42,7 @@ def _classifier(name: str, shape: Shape) -> Any:
     from forebay.models import build
     from forebay.models.classifier import Classifier, NetworkClassifier
 
+    torch.set_num_threads(1)  # for every server alike: more would only contend for the cores, and cost CPU time
     height, width, channels = shape
     spec = ModelSpec(
         architecture="mlp" if name == NULL else name, options={}, classes=[str(index) for index in range(CLASSES)],
@@ -60,8 +61,6 @@ def _classifier(name: str, shape: Shape) -> Any:
 
 def serve_forebay(descriptor: int, name: str, shape: Shape) -> None:
     """Forebay's server on that model."""
-    import torch
-
     from forebay.serving.admission.control import AdmissionControl
     from forebay.serving.http.access import AccessPolicy
     from forebay.serving.repository.model_manager import ModelManager
@@ -72,7 +71,6 @@ def serve_forebay(descriptor: int, name: str, shape: Shape) -> None:
     from forebay.serving.state import DesiredModel
     from forebay.settings.serve import ServeConfig
 
-    torch.set_num_threads(1)
     classifier = _classifier(name, shape)
     verify_predictions(classifier, name)
     models = ModelManager()
