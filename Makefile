@@ -59,6 +59,7 @@ lock: setup ## write the hashes of constraints.txt anew, from the index that pip
 golden: setup ## compile the pipelines, render the chart and write the tables of docs/ anew, all of which tests compare
 	$(BIN)/forebay compile --out $(COMPILED)/training.yaml
 	$(BIN)/forebay compile --pipeline tuning --out $(COMPILED)/tuning.yaml
+	$(BIN)/forebay compile --pipeline batch --out $(COMPILED)/batch.yaml
 	$(BIN)/python manifests/write.py
 	FOREBAY_GOLDEN=write $(BIN)/pytest -q tests/helm -k golden
 	FOREBAY_GOLDEN=write $(BIN)/pytest -q tests/faults/test_page.py tests/docs/test_settings_page.py

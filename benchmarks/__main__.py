@@ -11,7 +11,7 @@ from benchmarks.plot import draw
 from benchmarks.rounds import ROUNDS, compare
 from forebay.state import write_json
 
-AREAS = ("ingest", "training", "augmentation", "serving", "pipeline")  # modules of this package, each with cases()
+AREAS = ("ingest", "training", "augmentation", "serving", "batch", "pipeline")  # modules here, each with cases()
 
 
 def main() -> int:

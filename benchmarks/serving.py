@@ -134,14 +134,15 @@ def running_server(who: str, comparison: Comparison) -> Iterator[tuple[int, int]
             pass_fds=[] if who == "sdk" else [descriptor], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
     try:
-        _wait_until_ready(process, port)
+        wait_until_ready(process, port)
         yield process.pid, port
     finally:
         process.kill()
         process.wait()
 
 
-def _wait_until_ready(process: "subprocess.Popen[bytes]", port: int) -> None:
+def wait_until_ready(process: "subprocess.Popen[bytes]", port: int) -> None:
+    """Wait for the first answer of a server; it may take as long as importing everything takes."""
     end = time.monotonic() + READY_TIMEOUT_S
     while time.monotonic() < end and process.poll() is None:
         with contextlib.suppress(OSError):

@@ -1,7 +1,7 @@
 """Pipeline parameters made from the settings objects, so a default or a description stands in one place only."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from forebay.settings import SettingInfo, all_settings, cache_settings, parameter_name
@@ -13,14 +13,19 @@ Wire = Callable[[Parameters], None]
 
 
 def with_setting_parameters(*more: SettingInfo) -> Callable[[Wire], Callable[..., None]]:
+    """Give a pipeline function one parameter per setting of the steps.
+
+    Args:
+        more: parameters that this pipeline has besides them.
+    """
+    return with_parameters(*cache_settings(), *all_settings(), *more)
+
+
+def with_parameters(*settings: SettingInfo) -> Callable[[Wire], Callable[..., None]]:
     """Give a pipeline function one typed, described, defaulted parameter per setting.
 
     The function receives the channels by name and connects the components.
-
-    Args:
-        more: parameters that this pipeline has besides the settings.
     """
-    settings = cache_settings() + all_settings() + list(more)
     names = [parameter_name(setting.key) for setting in settings]
 
     def decorate(wire: Wire) -> Callable[..., None]:
@@ -55,6 +60,6 @@ def arguments_of(step: str, parameters: Parameters, *, without: tuple[str, ...] 
     }
 
 
-def _docstring(summary: str, settings: list[SettingInfo]) -> str:
+def _docstring(summary: str, settings: Sequence[SettingInfo]) -> str:
     lines = [f"    {parameter_name(s.key)}: {s.meaning}{f' ({s.unit})' if s.unit else ''}." for s in settings]
     return "\n".join([summary, "", "Args:", *lines])

@@ -47,6 +47,34 @@ def test_the_golden_file_of_tuning_is_what_the_code_compiles_to(tmp_path: Path) 
     assert (tmp_path / "tuning.yaml").read_bytes() == compiled_pipeline("tuning").read_bytes(), "run `make golden`"
 
 
+def test_the_golden_file_of_batch_is_what_the_code_compiles_to(tmp_path: Path) -> None:
+    compile_pipeline(tmp_path / "batch.yaml", name="batch")
+    assert (tmp_path / "batch.yaml").read_bytes() == compiled_pipeline("batch").read_bytes(), "run `make golden`"
+
+
+def test_batch_fetches_a_model_decodes_with_spark_and_predicts_each_in_the_smallest_image_that_can() -> None:
+    spec, platform = yaml.safe_load_all(compiled_pipeline("batch").read_text())
+    tasks, executors = spec["root"]["dag"]["tasks"], spec["deploymentSpec"]["executors"]
+    assert {name: executor["container"]["image"] for name, executor in executors.items()} == {
+        "exec-fetch-model": container_images.PIPELINE,
+        "exec-decode": container_images.SPARK,
+        "exec-predict": container_images.TRAIN,
+    }
+    cached = {name for name, task in tasks.items() if task.get("cachingOptions", {}).get("enableCache")}
+    assert cached == {"decode"}, "a champion moves, and the same images are decoded once"
+    inputs = tasks["decode"]["inputs"]["parameters"]
+    assert inputs["image_format"]["taskOutputParameter"]["producerTask"] == "fetch-model"
+    assert inputs["executors"] == {"componentInputParameter": "ingest_executors"}
+    assert set(spec["root"]["inputDefinitions"]["parameters"]) == {
+        "code_version", "ingest_fingerprint", "ingest_data", "ingest_image_column", "ingest_max_file_bytes",
+        "ingest_executors", "ingest_executor_memory", "batch_model", "batch_top", "batch_probabilities", "batch_out",
+    }  # fmt: skip
+    on_kubernetes = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    assert {name for name, each in on_kubernetes.items() if "FOREBAY_SPARK_ACCOUNT" in str(each)} == {"exec-decode"}
+    assert {name for name, each in on_kubernetes.items() if "FOREBAY_MLFLOW_URI" in str(each)} == {"exec-fetch-model"}
+    assert {name for name, each in on_kubernetes.items() if VERIFY_KEY in str(each)} == {"exec-fetch-model"}
+
+
 def test_tuning_trains_one_pod_per_trial_a_few_at_once_and_goes_on_with_the_best() -> None:
     spec, platform = yaml.safe_load_all(compiled_pipeline("tuning").read_text())
     tasks = spec["root"]["dag"]["tasks"]

@@ -7,18 +7,23 @@ from collections.abc import Iterable, Mapping
 from forebay.api.code_settings import fill_in_code
 from forebay.errors import ConfigError
 from forebay.settings import parse_assignments
+from forebay.settings.field import StepConfig
 from forebay.settings.keys import Scalar
 
 SettingValue = str | int | float | bool | os.PathLike[str]
 
 
-def parse_words(words: Iterable[str]) -> dict[str, Scalar]:
+def parse_words(words: Iterable[str], *more: type[StepConfig]) -> dict[str, Scalar]:
     """The checked settings by key, from `KEY=VALUE` words; a later word wins.
+
+    Args:
+        words: what a person gave.
+        more: objects whose settings are taken besides those of the steps.
 
     Raises:
         ConfigError: a key is unknown, a value breaks its rule, or a file of the user's cannot be read.
     """
-    return fill_in_code(parse_assignments(words))
+    return fill_in_code(parse_assignments(words, *more))
 
 
 def parse_settings(settings: Mapping[str, SettingValue] | None, **short: SettingValue | None) -> dict[str, Scalar]:

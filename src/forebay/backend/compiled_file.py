@@ -3,7 +3,7 @@
 from importlib import resources
 from pathlib import Path
 
-PIPELINES = ("training", "tuning")
+PIPELINES = ("training", "tuning", "batch")
 
 
 def compiled_pipeline(name: str = "training") -> Path:

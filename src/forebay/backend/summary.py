@@ -33,7 +33,8 @@ def summarize(run_id: str, events: list[Event], now: datetime | None = None) -> 
 
     Returns:
         `run_id`, `data`, `steps`, `accuracy`, `ensemble`, `gate`, `model`, `url`, `report`, `warnings`, `error`,
-        `overfitting` and `progress`; a value that no step recorded is None (or an empty list).
+        `overfitting` and `progress`; a value that no step recorded is None (or an empty list). A batch adds
+        `predictions`.
     """
     facts = _facts(events)
     return {
@@ -50,6 +51,7 @@ def summarize(run_id: str, events: list[Event], now: datetime | None = None) -> 
         "error": failure(events),
         "overfitting": facts.get("overfitting"),
         "progress": current_progress(events, now),
+        **({"predictions": facts["predictions"]} if "predictions" in facts else {}),
     }
 
 

@@ -23,10 +23,17 @@ def summary_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
     if summary["model"]:
         version = summary["model"].get("version")
         rows.append(("model", f"{summary['model']['name']} version {version}" if version else "not registered"))
+    if summary.get("predictions"):
+        rows += _prediction_rows(summary["predictions"])
     rows += [(name, str(summary[name])) for name in ("url", "report") if summary.get(name)]
     if summary["error"]:
         rows.append(("error", _error_text(summary["error"])))
     return rows
+
+
+def _prediction_rows(predictions: dict[str, Any]) -> list[tuple[str, str]]:
+    quarantined = ", ".join(f"{rows} {reason}" for reason, rows in predictions["quarantined"].items()) or "none"
+    return [("rows", f"{predictions['rows']:,} predicted, quarantined: {quarantined}"), ("out", predictions["out"])]
 
 
 def running_text(summary: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ import click
 from forebay.api.run_settings import parse_words
 from forebay.cli.completion import model_names, registered_names, setting_keys
 from forebay.errors import ConfigError
+from forebay.settings.field import StepConfig
 from forebay.settings.keys import Scalar
 from forebay.text import find_control
 
@@ -55,10 +56,11 @@ class RunSettings:
     assignments: tuple[str, ...]
     fresh: bool  # forget cached results and checkpoints
 
-    def parse(self, **short: object) -> dict[str, Scalar]:
+    def parse(self, *more: type[StepConfig], **short: object) -> dict[str, Scalar]:
         """The checked settings by key, from `--set` and the short options.
 
         Args:
+            more: objects whose settings are taken besides those of the steps.
             short: values of further short options; `train_gpus` stands for `train.gpus`, None for one not given.
 
         Raises:
@@ -66,7 +68,7 @@ class RunSettings:
         """
         given = {**short, "train_model": self.model, "evaluate_name": self.name, "train_seed": self.seed}
         words = [f"{key.replace('_', '.', 1)}={value}" for key, value in given.items() if value is not None]
-        return parse_words([*words, *self.assignments])
+        return parse_words([*words, *self.assignments], *more)
 
 
 def set_option(*steps: str, meaning: str = "Change a setting; repeatable.") -> Callable[[Command], Command]:

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from forebay.cluster.timeouts import ClusterTimeouts
+from forebay.contracts.decoded_images import ImageFormat
+from forebay.ingest.decode_result import DecodeResult
 from forebay.ingest.result import IngestResult
 from forebay.settings import IngestConfig, TrainConfig
 from forebay.state import StepLog
@@ -21,6 +23,12 @@ class SparkApplicationExecutor:
         from forebay.cluster.spark.ingest_with_executors import read_with_executors
 
         return read_with_executors(out, config, log, self.timeouts)
+
+    def decode(self, out: Path, config: IngestConfig, wanted: ImageFormat, log: StepLog) -> DecodeResult:
+        """As `IngestExecutor.decode`."""
+        from forebay.cluster.spark.ingest_with_executors import decode_with_executors
+
+        return decode_with_executors(out, config, wanted, log, self.timeouts)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from forebay.contracts.decoded_images import ImageFormat
 from forebay.contracts.manifest import DataManifest
+from forebay.ingest.decode_result import DecodeResult
 from forebay.settings import IngestConfig
 from forebay.state import StepLog
 
@@ -28,4 +30,11 @@ class IngestExecutor(Protocol):
         Raises:
             ConfigError: the cluster is not set up for it; the message says what is missing.
             DataError, MachineError: as the step raises them.
+        """
+
+    def decode(self, out: Path, config: IngestConfig, wanted: ImageFormat, log: StepLog) -> DecodeResult:
+        """Decode the images of a source without labels, and leave the decoded parts in `out`.
+
+        Raises:
+            ConfigError, DataError, MachineError: as `read`.
         """

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from forebay.settings.batch import BatchConfig
     from forebay.settings.deploy import DeployConfig, RegisterConfig
     from forebay.settings.evaluate import EvaluateConfig
     from forebay.settings.ingest import IngestConfig, PreprocessConfig
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AUTO",
+    "BatchConfig",
     "DeployConfig",
     "EvaluateConfig",
     "IngestConfig",
@@ -43,6 +45,7 @@ __all__ = [
 
 _MODULES = {
     "AUTO": "rules",
+    "BatchConfig": "batch",
     "DeployConfig": "deploy",
     "EvaluateConfig": "evaluate",
     "IngestConfig": "ingest",

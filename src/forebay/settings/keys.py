@@ -59,14 +59,24 @@ def cache_settings() -> list[SettingInfo]:
     ]
 
 
+def settings_of(config: type[StepConfig], *names: str) -> list[SettingInfo]:
+    """The settings of one object, or those of these names."""
+    fields = dataclasses.fields(config)
+    return [_setting(f"{config.prefix}.{each.name}", each) for each in fields if not names or each.name in names]
+
+
 def _setting(key: str, field: "dataclasses.Field[Any]") -> SettingInfo:
     return SettingInfo(
         key=key, default=cast(Scalar, field.default), unit=field.metadata["unit"], meaning=field.metadata["meaning"]
     )
 
 
-def parse_assignments(assignments: Iterable[str]) -> dict[str, Scalar]:
+def parse_assignments(assignments: Iterable[str], *more: type[StepConfig]) -> dict[str, Scalar]:
     """Parse `KEY=VALUE` words into checked values by key.
+
+    Args:
+        assignments: the words.
+        more: objects whose settings are taken besides those of the steps.
 
     Raises:
         ConfigError: no such key (the nearest one is named), a value of the wrong type, or one against its rule.
@@ -76,7 +86,7 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Scalar]:
         key, equals, text = assignment.partition("=")
         if not equals:
             raise ConfigError(f"--set takes KEY=VALUE, got {assignment!r}. For example: --set train.epochs=20")
-        values[key] = _parse(key, text)
+        values[key] = _parse(key, text, _fields(*more))
     _check_together(values)
     return values
 
@@ -95,17 +105,16 @@ def step_config(kind: type[Config], values: Mapping[str, Any], **own: Any) -> Co
     return kind(**{key.removeprefix(dot): value for key, value in values.items() if key.startswith(dot)}, **own)
 
 
-def _fields() -> dict[str, "dataclasses.Field[Any]"]:
+def _fields(*more: type[StepConfig]) -> dict[str, "dataclasses.Field[Any]"]:
     return {
         f"{config.prefix}.{field.name}": field
-        for config in STEP_CONFIGS
+        for config in (*STEP_CONFIGS, *more)
         for field in dataclasses.fields(config)
         if field.name not in _CACHE_ONLY
     }
 
 
-def _parse(key: str, text: str) -> Scalar:
-    fields = _fields()
+def _parse(key: str, text: str, fields: "Mapping[str, dataclasses.Field[Any]]") -> Scalar:
     if key not in fields:
         near = difflib.get_close_matches(key, fields, n=1)
         hint = f"Did you mean {near[0]}? " if near else ""

@@ -20,6 +20,7 @@ _AGAIN = {  # by the step that wrote the folder: the command that writes it outs
     "preprocess": "forebay train",
     "train": "forebay train",
     "evaluate": "forebay evaluate",
+    "decode": "forebay predict",
 }
 
 

@@ -26,6 +26,18 @@ def test_a_run_is_uploaded_started_and_followed_to_its_end(forebay: Forebay, don
     assert compiled_pipeline().read_text() in done.files[-1].replace("\r\n", "\n")
 
 
+def test_a_pipeline_that_came_with_the_package_is_submitted_by_its_name(forebay: Forebay, done: FakePipelines) -> None:
+    words = ("submit", "--host", done.url, "--pipeline", "batch", "--no-wait")
+    forebay(*words, "--set", "batch.model=digits@champion", "--set", "batch.top=3")
+    [run] = done.runs
+    parameters = run["runtime_config"]["parameters"]
+    assert (parameters["batch_model"], parameters["batch_top"]) == ("digits@champion", 3)
+    assert list(done.pipelines) == ["forebay-batch"]
+    assert "batch.model must name a model" in forebay(*words, expect=2).stderr
+    refused = forebay("submit", "--host", done.url, "--set", "batch.model=digits", expect=2)
+    assert "The compiled pipeline has no parameter batch_model" in refused.stderr
+
+
 def test_a_version_that_is_there_is_not_uploaded_again(forebay: Forebay, done: FakePipelines) -> None:
     for _ in range(2):
         forebay("submit", "--host", done.url, "--no-wait")

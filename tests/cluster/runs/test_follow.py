@@ -9,6 +9,7 @@ import yaml
 from kubernetes.config import kube_config
 
 from forebay.backend.summary import Event, StepFailedError
+from forebay.backend.summary_text import summary_rows
 from forebay.cluster.runs.login import PipelinesLogin
 from forebay.cluster.runs.pipelines_client import PipelinesError, connect
 from forebay.cluster.runs.run import follow
@@ -16,6 +17,7 @@ from forebay.cluster.runs.run_follower import RunFollower
 from forebay.cluster.runs.workflow_nodes import steps_of
 from forebay.errors import ClusterError, ConfigError
 from forebay.kube.retries import START_RETRY_S
+from forebay.state.events import LOG_PREFIX, format_event
 from support.fake_pipelines_api import FakePipelines, fake_pipelines, recorded
 from support.loopback_server import kubeconfig
 from support.manual_clock import ManualClock
@@ -55,6 +57,19 @@ def test_a_run_that_ended_well_gives_the_summary_of_a_run_here() -> None:
     assert summary["report"].startswith("s3://mlpipeline/v2/artifacts/forebay-training/")
     assert summary["error"] is None
     assert summary["seconds"] > 60
+
+
+def test_a_batch_has_ended_well_when_it_has_said_what_it_wrote() -> None:
+    run = recorded("done")
+    [pod] = {each.pod for each in steps_of(run["workflow"])["evaluate"].attempts}
+    facts = {"rows": 9, "quarantined": {"unreadable": 1}, "out": "s3://bucket/p.parquet"}
+    told = {"time": "2026-11-22T06:22:00+00:00", "step": "evaluate", "kind": "result", "predictions": facts}
+    run["logs"][pod] = LOG_PREFIX + format_event(told)
+    with fake_pipelines(run) as fake:
+        summary = follow(_follower(fake, []), [])
+    assert (summary["state"], summary["gate"], summary["predictions"]) == ("done", None, facts)
+    rows = dict(summary_rows(summary))
+    assert (rows["rows"], rows["out"]) == ("9 predicted, quarantined: 1 unreadable", "s3://bucket/p.parquet")
 
 
 def test_events_are_told_once_however_often_one_looks() -> None:

@@ -101,6 +101,15 @@ def test_a_setting_that_the_compiled_file_does_not_know_is_refused() -> None:
         run_parameters({"train.epochs": "3"}, ALL - {"train_epochs"}, print)
 
 
+def test_a_batch_needs_a_model_and_a_place_that_pods_can_write() -> None:
+    known = frozenset({"ingest_data", "batch_model", "batch_out"})
+    with pytest.raises(ConfigError, match=r"batch\.model must name a model, such as digits@champion"):
+        run_parameters({}, known, print)
+    with pytest.raises(ConfigError, match=r"batch\.out must be s3://BUCKET/NAME\.parquet or \.csv"):
+        run_parameters({"batch.model": "digits", "batch.out": "/tmp/p.csv"}, known, print)
+    assert run_parameters({"batch.model": "digits"}, known, print)["batch_model"] == "digits"
+
+
 def test_the_fingerprint_of_data_that_can_be_seen_from_here_changes_with_it(
     s3_server: S3Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,13 +17,16 @@ from PIL import Image
 
 from forebay.cluster.spark.ingest_with_executors import download
 from forebay.cluster.spark.spark_application import IngestApplication, spark_application
+from forebay.contracts.decoded_images import DECODED, ImageFormat
 from forebay.contracts.manifest import DataManifest
 from forebay.errors import DataError
-from forebay.ingest.distributed.exchange import read_result, write_task
+from forebay.ingest.distributed.exchange import read_decode_result, read_result, write_image_format, write_task
 from forebay.ingest.index.parts import INDEX
 from forebay.ingest.spark.task_storage import S3Storage
+from forebay.ingest.unlabelled.step import decode_source
 from forebay.object_store import ObjectFolder
 from forebay.settings import IngestConfig
+from forebay.state import StepLog
 from support.own_sources import own_source
 from support.s3_server import S3Store
 from support.small_images import CLASSES, draw, plant_bad_files, write_folder, write_idx
@@ -41,6 +44,7 @@ class Shapes:
             yield (png(number) if number % 7 else b"broken"), "ab"[number % 2]
 """,
 )
+FORMAT = ImageFormat(height=10, width=6, channels=3, fit="letterbox", bits=16)
 SETTINGS = {  # by kind; tasks must know them
     "parquet": {"image_column": "scan"},
     "own": {"source_code": OWN["source_code"]},
@@ -92,11 +96,13 @@ def work(tmp_path_factory: pytest.TempPathFactory, s3_server: S3Store) -> Work:
         "own": OWN["data"],
         "cut": s3_server.upload(root / "cut.tar.gz", "distributed", "cut.tar.gz"),
     }
+    uris["decode"] = uris["folder"]  # into the size of a model, without labels
     uris["s3a"] = uris["folder"].replace("s3://", "s3a://")
     places = {kind: S3Storage(f"s3://distributed/work/{kind}") for kind in uris}
     with pytest.MonkeyPatch.context() as patch:
         for name, value in s3_server.environment.items():
             patch.setenv(name, value)
+        write_image_format(places["decode"], FORMAT)
         for kind, uri in uris.items():
             config = IngestConfig(data=uri, max_quarantine=0.5, executors=2, **SETTINGS.get(kind, {}))  # type: ignore[arg-type]
             write_task(places[kind], config)
@@ -149,6 +155,21 @@ def test_no_address_in_the_index_is_one_machines_own(work: Work, kind: str, s3: 
         uris = {uri.decode() for uri in pq.read_table(source)["uri"].to_pylist()}
     assert all(uri.startswith("s3://") for uri in uris)
     assert any("/unpacked/" in uri for uri in uris) == (kind in ("gz", "idx"))
+
+
+def test_executors_decode_images_for_a_batch_as_the_steps_own_process_does(
+    spark: object, work: Work, s3: S3Store, steplog: StepLog, tmp_path: Path
+) -> None:
+    here = decode_source(tmp_path / "here", IngestConfig(data=work.uris["decode"]), FORMAT.text, steplog)
+    there = read_decode_result(work.places["decode"])
+    (tmp_path / "there" / DECODED).mkdir(parents=True)
+    download(work.places["decode"], there, tmp_path / "there")
+    assert (there.images, there.notes) == (here.images, here.notes)
+    files = {name: path for name in ("here", "there") for path in (tmp_path / name / DECODED).iterdir()}
+    assert files["here"].read_bytes() == files["there"].read_bytes()
+    rows = pq.read_table(files["there"]).to_pylist()
+    assert sum(row["reason"] is not None for row in rows) == 3, "equal images are no reason, nor are two labels"
+    assert {len(row["pixels"]) for row in rows if row["reason"] is None} == {10 * 6 * 3}
 
 
 def test_an_error_of_the_driver_is_the_one_that_the_step_would_have_raised(

@@ -18,14 +18,15 @@ from forebay.text import escape_controls
     "output",
     metavar="FILE",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="File to write; without it, training.yaml or tuning.yaml in this folder.",
+    help="File to write; without it, PIPELINE.yaml in this folder.",
 )
 @click.option(
     "--pipeline",
     type=NearChoice(PIPELINES),
     default=PIPELINES[0],
     show_default=True,
-    help="training is what runs; tuning trains many trials, one pod each, and goes on with the best one.",
+    help="training is what runs; tuning trains many trials, one pod each, and goes on with the best one; batch "
+    "predicts all images of a source.",
 )
 @click.option("--registry", metavar="HOST/PATH", default="", help="Where the container images were pushed to.")
 @click.option(

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from forebay.api.pipelines_address import PipelinesAddress, SubmittedRun
+from forebay.backend.compiled_file import PIPELINES as COMPILED
+from forebay.backend.compiled_file import compiled_pipeline
 from forebay.cli.command import command
 from forebay.cli.options import (
     RunSettings,
@@ -18,6 +20,7 @@ from forebay.cli.options import (
     setting_options,
 )
 from forebay.errors import ConfigError, ExitCode
+from forebay.settings import BatchConfig
 from forebay.settings.environment import KFP_CA_VARIABLE, KFP_HOST_VARIABLES, KFP_NAMESPACE_VARIABLE
 from forebay.settings.namespaces import PIPELINES
 from forebay.signals import interrupt_status, raise_on_signals
@@ -27,6 +30,11 @@ if TYPE_CHECKING:
     from forebay.cluster.runs.run import StartedRun
 
 OnInterrupt = Literal["ask", "leave", "terminate"]
+
+
+def _compiled_file(_: click.Context, __: click.Parameter, value: Path | None) -> Path | None:
+    """The file of a pipeline that came with the package, where one is named and no file has that name."""
+    return compiled_pipeline(str(value)) if str(value) in COMPILED and value and not value.exists() else value
 
 
 address_options = as_one_argument(
@@ -66,9 +74,10 @@ run_options = as_one_argument(
     "submitted",
     click.option(
         "--pipeline",
-        metavar="FILE",
+        metavar="NAME|FILE",
         type=click.Path(path_type=Path),
-        help="A file of `forebay compile`, in place of the one that came with the package.",
+        callback=_compiled_file,
+        help="tuning, batch, or a file of `forebay compile`, in place of the training that came with the package.",
     ),
     click.option(
         "--experiment",
@@ -124,9 +133,10 @@ def submit_command(
 
     \b
     forebay submit                                  through the kubeconfig, on the default data
+    forebay submit --pipeline batch --data s3://bucket/new --set batch.model=digits@champion
     forebay submit --host https://kfp.example.com --data s3://bucket/images --gpus 1
     """
-    values = settings.parse(ingest_data=data, train_gpus=gpus)
+    values = settings.parse(BatchConfig, ingest_data=data, train_gpus=gpus)
     if run_id and (values or submitted.pipeline or no_wait):
         raise ConfigError("--follow looks at a run that is there already: give no settings, --pipeline or --no-wait.")
     from forebay.api.cluster_run import connect, start_or_find

@@ -14,7 +14,7 @@ from forebay.errors import ConfigError
 from forebay.ingest.fingerprint import source_fingerprint
 from forebay.ingest.own.paths import local_paths
 from forebay.object_store import is_s3_uri
-from forebay.settings import DeployConfig, IngestConfig, parameter_name
+from forebay.settings import BatchConfig, DeployConfig, IngestConfig, parameter_name, step_config
 from forebay.settings.environment import FRESH_VARIABLE
 from forebay.settings.ingest import DIGITS
 from forebay.settings.keys import Scalar
@@ -105,12 +105,14 @@ def run_parameters(
         )
     if settings.get("deploy.target", DeployConfig.target) == "local":
         raise ConfigError("deploy.target=local serves on the machine of `forebay run`; on a cluster leave it out.")
+    if parameter_name("batch.model") in known:
+        step_config(BatchConfig, settings)
     given = {parameter_name(key): value for key, value in settings.items()}
     unknown = sorted(given.keys() - known)
     if unknown:
         raise ConfigError(
-            f"The compiled pipeline has no parameter {', '.join(unknown)}: another version of Forebay compiled it. "
-            "`forebay compile --out FILE` writes it anew."
+            f"The compiled pipeline has no parameter {', '.join(unknown)}: another version of Forebay compiled it, or "
+            "it is a pipeline without that setting. `forebay compile --out FILE` writes it anew."
         )
     return {**given, "ingest_fingerprint": _fingerprint(data, labels, given, warn)}
 

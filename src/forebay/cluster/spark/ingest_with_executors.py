@@ -13,10 +13,19 @@ from pathlib import Path
 
 from forebay.cluster.spark.spark_application import IngestApplication, custom_job, spark_application
 from forebay.cluster.timeouts import ClusterTimeouts
+from forebay.contracts.decoded_images import DECODED, ImageFormat
 from forebay.contracts.rows import QUARANTINE, ROWS
 from forebay.errors import ConfigError, DataError
+from forebay.ingest.decode_result import DecodeResult
 from forebay.ingest.distributed import driver
-from forebay.ingest.distributed.exchange import OUT, read_result, write_task
+from forebay.ingest.distributed.exchange import (
+    OUT,
+    raise_driver_error,
+    read_decode_result,
+    read_result,
+    write_image_format,
+    write_task,
+)
 from forebay.ingest.result import IngestResult
 from forebay.ingest.spark.task_storage import S3Storage
 from forebay.kube.client import KubeClient, connect
@@ -34,7 +43,7 @@ from forebay.state.file_digest import file_sha256
 THREADS = 16  # a request waits for the network, not for a core
 REJECTED = re.compile(r"is forbidden|exceeded quota")  # Spark reports it as a line of its driver's log
 LINE_LENGTH = 500  # characters of such a line
-_PART_NAME = re.compile(rf"({ROWS}|{QUARANTINE})/part-\d{{5,}}\.parquet")
+_PART_NAME = re.compile(rf"({ROWS}|{QUARANTINE}|{DECODED})/part-\d{{5,}}\.parquet")
 
 
 def read_with_executors(out: Path, config: IngestConfig, log: StepLog, timeouts: ClusterTimeouts) -> IngestResult:
@@ -46,23 +55,44 @@ def read_with_executors(out: Path, config: IngestConfig, log: StepLog, timeouts:
         ApiError: the API server refuses.
         DataError, ConfigError, MachineError: the driver raised it.
     """
+    with _worked_off(out, config, None, log, timeouts) as storage:
+        result = read_result(storage)
+        download(storage, result, out)
+    return result
+
+
+def decode_with_executors(
+    out: Path, config: IngestConfig, wanted: ImageFormat, log: StepLog, timeouts: ClusterTimeouts
+) -> DecodeResult:
+    """Let a SparkApplication decode the source, and download the decoded parts; raises as `read_with_executors`."""
+    with _worked_off(out, config, wanted, log, timeouts) as storage:
+        result = read_decode_result(storage)
+        download(storage, result, out)
+    return result
+
+
+@contextlib.contextmanager
+def _worked_off(
+    out: Path, config: IngestConfig, wanted: ImageFormat | None, log: StepLog, timeouts: ClusterTimeouts
+) -> Iterator[S3Storage]:
+    """The folder of the store in which a SparkApplication has done the task."""
     pod = own_pod()
     store, account = _require_variable(WORK_STORE), _require_variable(SPARK_ACCOUNT)
     tries = ObjectFolder.parse(store, WORK_STORE).subfolder("ingest").subfolder(_step_key(out))
     api = connect(retry_budget=timeouts.retry_budget(BACKGROUND_RETRY_S, log.warn), timeouts=timeouts.api)
     with _try_folder(tries, log, timeouts.stale_after) as storage:
+        if wanted is not None:
+            write_image_format(storage, wanted)
         write_task(storage, config)
-        wanted = _application(api, pod, config, f"forebay-ingest-{_step_key(out)}", storage.uri, account)
+        application = _application(api, pod, config, f"forebay-ingest-{_step_key(out)}", storage.uri, account)
         try:
-            job = custom_job(spark_application(wanted))
+            job = custom_job(spark_application(application))
             run_job(api, job, SPARK_LIMIT_S, log.warn, pod, _DriverLog(log).read_line, timeouts.job)
         except JobError:
             with contextlib.suppress(OSError):  # the driver left no error, so the job's own is raised
-                read_result(storage)
+                raise_driver_error(storage)
             raise
-        result = read_result(storage)
-        download(storage, result, out)
-    return result
+        yield storage
 
 
 @dataclass
@@ -149,7 +179,7 @@ def _delete_stale(tries: ObjectFolder, stale_after: timedelta) -> None:
     steps.delete_all(stale)
 
 
-def download(storage: S3Storage, result: IngestResult, out: Path) -> None:
+def download(storage: S3Storage, result: IngestResult | DecodeResult, out: Path) -> None:
     """Download the files of a result and compare each with its digest.
 
     Raises:

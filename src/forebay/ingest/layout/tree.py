@@ -44,7 +44,7 @@ def folder_tree(listing: SourceListing, name: str) -> SourceFolder:
     """
     top = SourceFolder("", name)
     files = [file for file in listing.files if not escapes_archive(file.path)]
-    counts = Counter(folder_path(file.path) for file in files if _counts_as_image(file))
+    counts = Counter(folder_path(file.path) for file in files if counts_as_image(file))
     paths = {folder_path(file.path) for file in files} | {folder_path(f"{path}/") for path in listing.empty_folders}
     for path in sorted(paths):
         _ensure_folder(top, path).images = counts[path]
@@ -63,7 +63,7 @@ def folder_path(path: str) -> str:
     return path.rpartition("/")[0]
 
 
-def _counts_as_image(file: SourceFile) -> bool:
+def counts_as_image(file: SourceFile) -> bool:
     """In a folder, every file but a sidecar counts as an image; at the top, only a file with an image's suffix."""
     return has_image_suffix(file.name) or ("/" in file.path and not has_sidecar_suffix(file.name))
 

@@ -138,3 +138,19 @@ def default_model(home: Home) -> str:
     raise ConfigError(
         f"Name the model, one of: {', '.join(sorted(served)) or 'none is served; start with `forebay run`'}."
     )
+
+
+def newest_model(home: Home) -> str:
+    """The registered model of the newest run that has one; it need not be served.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    for run in home.list_runs():
+        model = load_summary(run)["model"] or {}
+        if model.get("version"):
+            return str(model["name"])
+    raise ConfigError(
+        f"No run in {home.root} registered a model. `forebay run` makes one, or name one with --name: NAME, NAME/3 or "
+        "the folder of a bundle."
+    )

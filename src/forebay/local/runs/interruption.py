@@ -21,8 +21,9 @@ def interrupted_run(home: Home, summary: Summary, events: list[Event], status: E
 
 
 def interrupted_steps(home: Home, summary: Summary, events: list[Event], status: ExitCode) -> EndedBySignalError:
-    """The error of an interrupted `forebay ingest`, `train` or `evaluate`; only train keeps something."""
+    """The error of an interrupted command of one step or a few; `train` and `predict` keep something."""
     kept = _checkpoint(home, events) if _last_step(events) == "train" else []
+    kept += ["what is predicted"] if _last_step(events) == "predict" else []
     again = "The same command goes on from it." if kept else "The same command begins again."
     return _error(events, kept, again, status, summary)
 

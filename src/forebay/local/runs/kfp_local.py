@@ -29,7 +29,7 @@ def compile_pipeline(out: Path, images: Mapping[str, str] | None = None, name: s
     Args:
         out: the file to write.
         images: what to call an image instead, by its name in `container_images`.
-        name: training or tuning.
+        name: one of `forebay.backend.compiled_file.PIPELINES`.
     """
     import tempfile
     from importlib import import_module

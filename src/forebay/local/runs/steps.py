@@ -23,6 +23,7 @@ from forebay.version import code_version
 if TYPE_CHECKING:
     from forebay.contracts.evaluation import EvaluationResult
     from forebay.contracts.manifest import DataManifest, SplitManifest
+    from forebay.local.batch.request import BatchRequest, BatchResult
     from forebay.train import TrainResult
 
 Result = TypeVar("Result")
@@ -73,6 +74,14 @@ def run_evaluate(shards: Path, model: Path, out: Path, values: SettingValues) ->
         from forebay.evaluate import evaluate
 
         return evaluate(shards, model, out, step_config(EvaluateConfig, values), log)
+
+
+def run_batch(request: "BatchRequest") -> "BatchResult":
+    """Predict every image of some sources."""
+    with step("predict") as log:
+        from forebay.local.batch.run import predict_sources
+
+        return predict_sources(request, log)
 
 
 def call_steps(body: Callable[[], Result], show: Callable[[Event], None]) -> tuple[Result, Summary]:

@@ -55,11 +55,9 @@ def choose_columns(
     Raises:
         DataError: none fits, or several do and no rule prefers one; the message lists what is there.
     """
-    row_table = _is_row_table(schema) and config.image_column in (AUTO, "pixels")
-    image, label, notes = "pixels", "label_name", list[str]()
-    if not row_table:
-        image, notes = _choose_image(file, schema, config.image_column)
-    if not row_table or config.label_column != AUTO:
+    image, notes = choose_image_column(file, schema, config)
+    label = "label_name"
+    if not _is_read_as_row_table(schema, config) or config.label_column != AUTO:
         label, label_notes = _choose_label(file, schema, partitions, image, config.label_column)
         notes += label_notes
     columns = [field.name for field in _unique_fields(schema) if is_label_type(field.type)]
@@ -72,9 +70,20 @@ def choose_columns(
     )
 
 
+def choose_image_column(file: SourceFile, schema: pa.Schema, config: IngestConfig) -> tuple[str, list[str]]:
+    """The column that holds the images, and notes on the choice; raises as `choose_columns`."""
+    if _is_read_as_row_table(schema, config):
+        return "pixels", []
+    return _choose_image(file, schema, config.image_column)
+
+
 def holds_images(schema: pa.Schema) -> bool:
     """Tell whether the file is a dataset by a column's name or type; one odd binary column does not make it one."""
     return _is_row_table(schema) or bool(_likely_images(schema))
+
+
+def _is_read_as_row_table(schema: pa.Schema, config: IngestConfig) -> bool:
+    return _is_row_table(schema) and config.image_column in (AUTO, "pixels")
 
 
 def _is_row_table(schema: pa.Schema) -> bool:

@@ -48,16 +48,13 @@ def survey_file(file: SourceFile, config: IngestConfig, names: SplitNames) -> Pa
     Raises:
         DataError: it cannot be read, or its columns do not fit.
     """
-    if file.problem:
-        raise invalid_file(file, file.problem, "Mend it, or take it out of the folder.")
-    if file.offset or file.zipped_bytes:
-        raise invalid_file(file, "Parquet inside an archive is not read", "Unpack it and give the folder.")
+    check_plain_file(file)
     with open_parquet(file) as opened:
         if not opened.metadata.num_rows:
             return None
         schema, partitions = opened.schema_arrow, partition_values(file.path)
         columns = choose_columns(file, schema, partitions, config)
-        _check_bytes(file, opened, columns)
+        check_bytes(file, opened, columns.image)
         table = ParquetTable(
             file=file,
             metadata=opened.metadata,
@@ -95,20 +92,32 @@ def _has_labels(table: ParquetTable, opened: Any) -> bool:
     return any(class_name(value, table.class_names)[0] for value, _ in value_counts(opened, table.columns.label))
 
 
-def _check_bytes(file: SourceFile, opened: Any, columns: ColumnChoice) -> None:
+def check_plain_file(file: SourceFile) -> None:
+    """Refuse a file that cannot be opened as Parquet.
+
+    Raises:
+        DataError: it is no regular file, or lies in an archive.
+    """
+    if file.problem:
+        raise invalid_file(file, file.problem, "Mend it, or take it out of the folder.")
+    if file.offset or file.zipped_bytes:
+        raise invalid_file(file, "Parquet inside an archive is not read", "Unpack it and give the folder.")
+
+
+def check_bytes(file: SourceFile, opened: Any, image: str) -> None:
     """Refuse a file all of whose images are paths to somewhere else.
 
     Raises:
         DataError: names the file, the column and one of the paths.
     """
-    kind = opened.schema_arrow.field(columns.image).type
+    kind = opened.schema_arrow.field(image).type
     if not pa.types.is_struct(kind) or kind.get_field_index("bytes") < 0 or kind.get_field_index("path") < 0:
         return
-    if pa.types.is_null(kind.field("bytes").type) or _all_null(opened, f"{columns.image}.bytes"):
-        paths = opened.read_row_group(0, columns=[f"{columns.image}.path"])[columns.image]
+    if pa.types.is_null(kind.field("bytes").type) or _all_null(opened, f"{image}.bytes"):
+        paths = opened.read_row_group(0, columns=[f"{image}.path"])[image]
         example = next((row["path"] for row in paths.to_pylist() if row and row["path"]), None)
         if example is not None:
-            raise only_paths(file, columns.image, str(example))
+            raise only_paths(file, image, str(example))
 
 
 def _all_null(opened: Any, leaf: str) -> bool:
