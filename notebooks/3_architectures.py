@@ -219,9 +219,9 @@ for name, (weights, _, curve) in results.items():
 # %% [markdown]
 # ## One plot
 #
-# To the left is faster, up is more accurate, and a larger disc has more weights. The best networks stand at the upper
-# left. To have an idea of chance: the bar is the 95 % interval of the accuracy with so many held-out images. Where
-# two bars overlap, these images do not tell which network is better.
+# To the left is faster, up is more accurate, and a larger disc has more weights; the colours are named at the right.
+# The best networks stand at the upper left. To have an idea of chance: the bar is the 95 % interval of the accuracy with
+# so many held-out images. Where two bars overlap, these images do not tell which network is better.
 
 # %%
 figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), width_ratios=[3, 2])
@@ -230,10 +230,6 @@ for colour, (name, (weights, seconds, curve)) in enumerate(results.items()):
     left.errorbar(seconds, curve[-1], error, color=f"C{colour}", alpha=0.4)
     left.scatter(seconds, curve[-1], s=weights / 150, color=f"C{colour}", alpha=0.7)
     right.plot(range(1, EPOCHS + 1), curve, color=f"C{colour}", label=name)
-height = 0.0  # of the label below; labels of networks that are as good as each other go above one another
-for name, (_, seconds, curve) in sorted(results.items(), key=lambda item: item[1][2][-1]):
-    height = max(curve[-1], height + 0.025)
-    left.annotate(name, (seconds, curve[-1]), (seconds + 0.05, height), fontsize=9)
 left.set(xlabel="seconds of training (one thread)", ylabel="held-out accuracy", xlim=(0, None))
 right.set(xlabel="epoch", title="How they got there")
 right.legend(fontsize=8)
