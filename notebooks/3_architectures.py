@@ -220,8 +220,8 @@ for name, (weights, _, curve) in results.items():
 # ## One plot
 #
 # To the left is faster, up is more accurate, and a larger disc has more weights; the colours are named at the right.
-# The best networks stand at the upper left. To have an idea of chance: the bar is the 95 % interval of the accuracy with
-# so many held-out images. Where two bars overlap, these images do not tell which network is better.
+# The best networks stand at the upper left. To have an idea of chance: the bar is the 95 % interval of the accuracy
+# with so many held-out images. Where two bars overlap, these images do not tell which network is better.
 
 # %%
 figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), width_ratios=[3, 2])
