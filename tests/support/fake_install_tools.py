@@ -4,18 +4,15 @@ Answers have the form that a real API server 1.36 with kubectl 1.32 and helm 4.2
 `kubectl kustomize` is the real kubectl's, `helm template` the real helm's, or Helm's own library where there is none.
 """
 
-import hashlib
 import json
 import os
 import re
-import site
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 STATE = Path(os.environ["DOUBLE_STATE"])
-State = dict[str, Any]
+State = dict  # nothing is imported above that not every call needs: there are a thousand of them
 
 
 def main() -> int:
@@ -68,6 +65,8 @@ def template(words: list[str]) -> int:
 
 def digest_of(words: list[str]) -> str:
     """Of the words, and of the bytes of every file that they name."""
+    import hashlib
+
     digest = hashlib.sha256()
     for word in words:
         path = Path(word)
@@ -78,6 +77,8 @@ def digest_of(words: list[str]) -> str:
 
 
 def rendered(words: list[str]) -> str:
+    import site
+
     site.main()
     from helm_python import Chart
 
@@ -142,12 +143,12 @@ def found(state: State, words: list[str]) -> tuple[int, str]:
     return 0, "\n".join(state["instances"])
 
 
-def node(state: State) -> list[dict[str, Any]]:
+def node(state: State) -> list[State]:
     status = {"allocatable": state["allocatable"], "conditions": [{"type": "Ready", "status": "True"}]}
     return [{"metadata": {"name": "node"}, "spec": {}, "status": status}]
 
 
-def classes(state: State) -> list[dict[str, Any]]:
+def classes(state: State) -> list[State]:
     key = "storageclass.kubernetes.io/is-default-class"
     return [
         {"metadata": {"name": name, "annotations": {key: "true"} if default else {}}}
@@ -165,11 +166,11 @@ LISTS = {
 
 
 def apply(state: State, words: list[str]) -> tuple[int, str]:
-    site.main()
+    sys.path.append(os.environ["DOUBLE_PACKAGES"])
     import yaml
 
     said = []
-    for each in yaml.safe_load_all(Path(words[words.index("--filename") + 1]).read_text()):
+    for each in yaml.load_all(Path(words[words.index("--filename") + 1]).read_text(), yaml.CSafeLoader):
         name, group = each["metadata"]["name"], each["apiVersion"].rpartition("/")[0]
         piece = each["metadata"]["labels"]["forebay.dev/piece"]
         if each["kind"] == "Namespace":

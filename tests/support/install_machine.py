@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from forebay import container_images
 from support.forebay_command import Forebay, ForebayHere
@@ -100,6 +101,7 @@ def machine(tmp_path: Path, charts: Path) -> Machine:
         "DOUBLE_KUBECTL": kubectl,
         "DOUBLE_HELM": shutil.which("helm") or "",
         "DOUBLE_RENDERED": str(charts),
+        "DOUBLE_PACKAGES": str(Path(yaml.__file__).parents[1]),
     }
     folder = tmp_path / "work"
     folder.mkdir()
