@@ -1,19 +1,66 @@
-"""The train step in a process that a test may kill: DATASET OUT EVENTS in, progress of every step in EVENTS."""
+"""The train step in a process that a test may kill; it reports the progress of every step."""
 
 import json
+import multiprocessing
 import os
 import signal
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from forebay.settings import TrainConfig
 from forebay.state import Home, StepLog
+from forebay.tracking.defaults import set_mlflow_defaults
 from forebay.train import fit
 from support.prepared_datasets import SMALL_TRAINING
+
+IMPORTED = ["forebay.train.step", "mlflow", "boto3"]  # by the server, once; a child is forked from it
+
+
+class TrainingChild:
+    """The process, with the words of `subprocess.Popen`."""
+
+    def __init__(self, dataset: Path, out: Path, events: Path, environment: Mapping[str, str]) -> None:
+        arguments = (dataset, out, events, dict(environment))
+        self._process = _context().Process(target=train, args=arguments)
+        self._process.start()
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit code, the negative number of the signal that ended it, or None while it runs."""
+        return self._process.exitcode
+
+    def poll(self) -> int | None:
+        """The same."""
+        return self.returncode
+
+    def wait(self) -> int | None:
+        """Wait for its end; returns the exit code."""
+        self._process.join()
+        return self.returncode
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        assert self._process.pid
+        if self.poll() is None:
+            os.kill(self._process.pid, number)
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
+        self.send_signal(signal.SIGKILL)
+
+    def terminate(self) -> None:
+        """Send SIGTERM."""
+        self.send_signal(signal.SIGTERM)
+
+
+def _context() -> ForkServerContext:
+    """Where children come from: their imports take five seconds, and what they are killed in is the claim."""
+    set_mlflow_defaults()
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(IMPORTED)
+    return context
 
 
 class EveryStep(StepLog):
@@ -94,8 +141,10 @@ def compute_for_minutes(in_training: bool, at: int, log: StepLog) -> None:
     torch.nn.modules.module.register_module_forward_hook(forward)
 
 
-def main() -> None:
-    dataset, out, events = map(Path, sys.argv[1:])
+def train(dataset: Path, out: Path, events: Path, environment: dict[str, str]) -> None:
+    """Run the step in this process."""
+    os.environ.clear()
+    os.environ.update(environment)
     home = Home.find().open()
     if place := os.environ.get("DIE_IN"):
         die_in(place, int(os.environ["DIE_AT"]))
@@ -105,7 +154,3 @@ def main() -> None:
     if place := os.environ.get("LASTS_IN"):
         compute_for_minutes(place == "step", int(os.environ["LASTS_AT"]), log)
     fit(dataset, out, TrainConfig(**{**SMALL_TRAINING, **json.loads(os.environ.get("CHANGES", "{}"))}), log)
-
-
-if __name__ == "__main__":
-    main()

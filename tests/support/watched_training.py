@@ -1,16 +1,24 @@
 """Looking at a training from outside: its steps as they come, where it went on, and what it warned of."""
 
 import signal
-import subprocess
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from forebay.state import StepLog
 from forebay.state.events import read_events
 
 
-def wait_for_step(child: subprocess.Popen[bytes], events: Path, step: int) -> None:
+class Child(Protocol):
+    """A process of `subprocess`'s, or one like it."""
+
+    returncode: Any
+
+    def poll(self) -> int | None:
+        """The exit code, None while it runs."""
+
+
+def wait_for_step(child: Child, events: Path, step: int) -> None:
     """Return once the child reports a step of at least this number."""
     offset = 0
     while child.poll() is None:
@@ -21,7 +29,7 @@ def wait_for_step(child: subprocess.Popen[bytes], events: Path, step: int) -> No
     raise AssertionError(f"the child ended with {child.returncode} before step {step}")
 
 
-def wait_for_warning(child: subprocess.Popen[bytes], events: Path) -> None:
+def wait_for_warning(child: Child, events: Path) -> None:
     """Return once the child warns of something."""
     while child.poll() is None:
         if any(event["kind"] == "warning" for event in read_events(events)[0]):

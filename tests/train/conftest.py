@@ -1,8 +1,6 @@
 """Fixtures of the train tests: a small dataset, and a step that trains on it in a child process."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,18 +11,18 @@ from safetensors.torch import save_file
 from forebay.models import build
 from forebay.state import Home
 from support.small_trainings import dataset, home, small
+from support.training_child import TrainingChild
 
 __all__ = ["dataset", "home", "small"]  # fixtures
 
 
 @pytest.fixture
-def start(home: Home) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+def start(home: Home) -> Iterator[Callable[..., TrainingChild]]:
     """Start the train step in a process of its own; what still runs at the end is killed."""
-    started: list[subprocess.Popen[bytes]] = []
+    started: list[TrainingChild] = []
 
-    def start_child(dataset: Path, out: Path, events: Path, **environment: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, str(Path(__file__).parent / "child.py"), str(dataset), str(out), str(events)]
-        child = subprocess.Popen(command, env={**os.environ, **environment})
+    def start_child(dataset: Path, out: Path, events: Path, **environment: str) -> TrainingChild:
+        child = TrainingChild(dataset, out, events, {**os.environ, **environment})
         started.append(child)
         return child
 

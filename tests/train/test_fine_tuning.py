@@ -2,7 +2,6 @@
 
 import json
 import signal
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,9 +28,10 @@ from forebay.train.plan.pretrained_rule import WeightsChoice
 from forebay.train.plan.resolved_settings import resolve_settings
 from forebay.weights import EMBEDDED_ARCHITECTURE, find_weights
 from support.prepared_datasets import write_dataset
+from support.training_child import TrainingChild
 from support.watched_training import wait_for_step
 
-Start = Callable[..., subprocess.Popen[bytes]]
+Start = Callable[..., TrainingChild]
 Small = Callable[..., TrainConfig]
 TUNING: dict[str, Any] = {"epochs": "5", "head_epochs": "2", "layer_decay": "0.5"}  # ten steps an epoch
 

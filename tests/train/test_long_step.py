@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,18 +19,20 @@ from forebay.train import fit
 from forebay.train.loop.state_lock import StateLock
 from forebay.train.loop.training_state import TrainingState
 from support.machine_speed import slowness
+from support.made_once import home_with
 from support.prepared_datasets import SMALL_TRAINING
+from support.training_child import TrainingChild
 from support.watched_training import FirstStep, last_step, wait_for_warning, warnings
 
-Start = Callable[..., subprocess.Popen[bytes]]
+Start = Callable[..., TrainingChild]
 WITHIN_S = 5.0
 
 
 @pytest.fixture(scope="module")
-def undisturbed(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def undisturbed(dataset: Path, mlflow_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The output of the small training that nothing interrupted."""
     root = tmp_path_factory.mktemp("undisturbed")
-    log = StepLog(name="train", run_id="", home=Home(root / "home").open(), events=root / "events.jsonl")
+    log = StepLog(name="train", run_id="", home=home_with(mlflow_template, root / "home"), events=root / "events.jsonl")
     fit(dataset, root / "out", TrainConfig(**SMALL_TRAINING), log)
     return root / "out"
 

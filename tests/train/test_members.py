@@ -2,7 +2,6 @@
 
 import json
 import signal
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,10 +23,11 @@ from forebay.tracking import client, experiment_id
 from forebay.train import TrainResult, fit
 from support.made_once import home_with
 from support.prepared_datasets import SMALL_TRAINING
+from support.training_child import TrainingChild
 from support.watched_training import FirstStep, wait_for_step
 
 Small = Callable[..., TrainConfig]
-Start = Callable[..., subprocess.Popen[bytes]]
+Start = Callable[..., TrainingChild]
 SETTINGS: dict[str, Any] = {"model": "mlp", "width": "8", "epochs": "3", "seed": 4}
 STEPS = 30  # of one member
 

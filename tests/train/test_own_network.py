@@ -2,7 +2,6 @@
 
 import json
 import signal
-import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -28,10 +27,11 @@ from forebay.train.own_network import OwnNetwork
 from forebay.user_code import MODELS_GROUP, package_identity, parse_reference
 from support.made_once import home_with
 from support.own_networks import CONV, HEAD, INIT, own_settings
+from support.training_child import TrainingChild
 from support.user_packages import install_package
 from support.watched_training import FirstStep, wait_for_step
 
-Start = Callable[..., subprocess.Popen[bytes]]
+Start = Callable[..., TrainingChild]
 
 
 @pytest.fixture(scope="module")
@@ -232,17 +232,3 @@ def test_a_bundle_names_the_network_after_the_users_class_but_for_words_that_mea
     named = {name: architecture_of(parse_reference(name)) for name in ("a/net.py:Net", "club.nets:make", "club.net-1")}
     assert named == {"a/net.py:Net": "Net", "club.nets:make": "make", "club.net-1": "club_net-1"}
     assert architecture_of(parse_reference("net.py:ensemble")) == "ensemble_"
-
-
-def test_two_processes_train_it_together(dataset: Path, tmp_path: Path, mlflow_template: Path) -> None:
-    import os
-    import sys
-
-    home_with(mlflow_template, tmp_path / "home")
-    command = [
-        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2",
-        "-m", "forebay.train.nodes.worker", str(dataset), str(tmp_path / "out"), json.dumps(own_settings()),
-    ]  # fmt: skip
-    environment = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
-    subprocess.run(command, env={**environment, "FOREBAY_HOME": str(tmp_path / "home")}, check=True, timeout=600)
-    assert load_bundle(tmp_path / "out").spec.training["processes"] == 2

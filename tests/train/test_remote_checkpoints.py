@@ -2,7 +2,6 @@
 
 import json
 import signal
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,10 +17,11 @@ from forebay.train.checkpoints.remote_checkpoints import RemoteCheckpoints
 from support.made_once import home_with
 from support.prepared_datasets import SMALL_TRAINING
 from support.s3_server import S3Store
+from support.training_child import TrainingChild
 from support.watched_training import FirstStep, StopAt, last_step, wait_for_step, warnings
 
 BUCKET = "forebay"
-Start = Callable[..., subprocess.Popen[bytes]]
+Start = Callable[..., TrainingChild]
 Small = Callable[..., TrainConfig]
 
 

@@ -3,7 +3,6 @@
 import json
 import random
 import signal
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,10 +17,11 @@ from forebay.train import fit
 from forebay.train.mlflow_run import TRAINING_TAG
 from support.made_once import home_with
 from support.prepared_datasets import SMALL_TRAINING
+from support.training_child import TrainingChild
 from support.watched_training import FirstStep, StopAt, last_step, wait_for_step, warnings
 
 STEPS = 100  # of the small training
-Start = Callable[..., subprocess.Popen[bytes]]
+Start = Callable[..., TrainingChild]
 Small = Callable[..., TrainConfig]
 
 
