@@ -209,7 +209,7 @@ tolerations: {{- toYaml . | nindent 2 }}
 annotations:
   prometheus.kserve.io/port: "8080"
   prometheus.kserve.io/path: /metrics
-protocolVersions: [v1, v2]
+protocolVersions: [v1, v2, grpc-v2]
 {{- with $root.Values.images.pullSecrets }}
 imagePullSecrets:
   {{- range . }}
@@ -222,12 +222,14 @@ containers:
     image: {{ include "forebay.image" (list $root "serve") }}
     imagePullPolicy: {{ $root.Values.images.pullPolicy }}
     args: [--models, /mnt/models, --host, 0.0.0.0]
-    {{- with $root.Values.signing.verifyKeys }}
     env:
+      - {name: FOREBAY_SERVE_GRPC_PORT, value: "8081"}
+      {{- with $root.Values.signing.verifyKeys }}
       - {name: FOREBAY_VERIFY_KEY, value: {{ . | quote }}}
-    {{- end }}
-    ports:
+      {{- end }}
+    ports:  # the model's service has the first as 80, the second as it is
       - {name: http1, containerPort: 8080, protocol: TCP}
+      - {name: h2c, containerPort: 8081, protocol: TCP}
     readinessProbe:
       httpGet: {path: /v2/health/ready, port: 8080}
     resources: {{- toYaml $root.Values.serving.resources | nindent 6 }}

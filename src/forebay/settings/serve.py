@@ -63,9 +63,16 @@ class ServeConfig(StepConfig):
         ),
     )
 
+    grpc_port: int = setting(
+        0,
+        meaning="Port on which the server answers gRPC beside REST, at the same address (KServe's usual one is 8081); "
+        "0 for none",
+        rule=between(0, 65535),
+    )
     connections: int = setting(
         1024,
-        meaning="Connections at once; where one is too many, the one that waited longest for a request is closed",
+        meaning="Connections at once, and gRPC calls in flight; where one is too many, the connection that waited "
+        "longest for a request is closed",
         unit="connections",
         rule=between(8, 60000),
     )

@@ -13,6 +13,8 @@ class ShedReason(StrEnum):
 
     CONNECTIONS = "connections"
     ADDRESS_CONNECTIONS = "address_connections"
+    CALLS = "calls"
+    ADDRESS_CALLS = "address_calls"
     EVICTED = "evicted"  # an idle connection made room for a new one
     HEAD_BYTES = "head_bytes"
     HEAD_TIME = "head_time"
@@ -35,6 +37,9 @@ _COUNTERS = {reason: _SHED.labels(reason.value) for reason in ShedReason}  # so 
 _MESSAGES = {
     ShedReason.CONNECTIONS: "This server has as many connections as it takes.",
     ShedReason.ADDRESS_CONNECTIONS: "Your address has as many connections as one may have (serve.address_percent).",
+    ShedReason.CALLS: "As many gRPC calls are in flight as may be (serve.connections).",
+    ShedReason.ADDRESS_CALLS: "As many gRPC calls of your address are in flight as one may have "
+    "(serve.address_percent of serve.connections).",
     ShedReason.MEMORY: "The bodies of requests in flight fill the memory that is set aside for them "
     "(serve.memory_mib).",
     ShedReason.ADDRESS_MEMORY: "The bodies of your address's requests in flight take as much memory as one address may "
@@ -44,7 +49,12 @@ _MESSAGES = {
     ShedReason.ADDRESS_QUEUE: "As many requests of your address wait as one may have waiting (serve.address_percent).",
     ShedReason.ENDING: "The server is ending.",
 }
-_TOO_MANY_REQUESTS = (ShedReason.ADDRESS_CONNECTIONS, ShedReason.ADDRESS_MEMORY, ShedReason.ADDRESS_QUEUE)
+_TOO_MANY_REQUESTS = (
+    ShedReason.ADDRESS_CONNECTIONS,
+    ShedReason.ADDRESS_CALLS,
+    ShedReason.ADDRESS_MEMORY,
+    ShedReason.ADDRESS_QUEUE,
+)
 _RETRY_AFTER_S = {ShedReason.QUEUE: 5, ShedReason.ADDRESS_QUEUE: 5}
 _DEFAULT_RETRY_AFTER_S = 1
 

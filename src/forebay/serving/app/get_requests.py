@@ -17,6 +17,7 @@ from forebay.serving.http.response import JSON_TYPE, HttpResponse
 from forebay.serving.metrics import REGISTRY
 from forebay.serving.rejection import RequestRejectedError, short_repr
 from forebay.serving.repository.model_manager import ModelManager
+from forebay.serving.repository.served_model import ServedModel
 from forebay.text import join_names
 from forebay.version import VERSION
 
@@ -31,15 +32,36 @@ def answer_get(models: ModelManager, method: str, path: str) -> HttpResponse:
         RequestRejectedError: there is no such path, method or model (403, 404, 405), or something is not loaded (503).
     """
     if path.startswith(REPOSITORY):
-        raise RequestRejectedError(
-            "Models are loaded and unloaded with `forebay run` and `forebay rollback`, not by HTTP.", 403
-        )
+        raise no_loading()
     if method not in ("GET", "HEAD"):
         raise _wrong_method(method, path)
     if path == METRICS:
         return HttpResponse(200, generate_latest(REGISTRY), [(b"content-type", CONTENT_TYPE_LATEST.encode())])
     make = _DOCUMENTS.get(path)
     return _json(make(models) if make else _model_document(models, path))
+
+
+def no_loading() -> RequestRejectedError:
+    """The rejection of a request to load or unload a model: it has no authentication."""
+    return RequestRejectedError(
+        "Models are loaded and unloaded with `forebay run` and `forebay rollback`, not by a request.", 403
+    )
+
+
+def server_metadata() -> dict[str, Any]:
+    """V2 server metadata."""
+    return {"name": "forebay", "version": VERSION, "extensions": EXTENSIONS}
+
+
+def model_metadata(model: ServedModel) -> dict[str, Any]:
+    """V2 model metadata."""
+    return {
+        "name": model.name,
+        "platform": PLATFORM,
+        "versions": [model.version],
+        "inputs": model.inputs,
+        "outputs": model.outputs,
+    }
 
 
 def _ready(models: ModelManager) -> dict[str, Any]:
@@ -55,7 +77,7 @@ _DOCUMENTS: dict[str, Callable[[ModelManager], dict[str, Any]]] = {
     "/": lambda _: {"status": "alive"},
     "/openapi.json": lambda _: openapi(),
     "/v1/models": lambda models: {"models": models.names()},
-    "/v2": lambda _: {"name": "forebay", "version": VERSION, "extensions": EXTENSIONS},
+    "/v2": lambda _: server_metadata(),
     "/v2/health/live": lambda _: {"live": True},
     "/v2/health/ready": _ready,
     "/v2/models": lambda models: {"models": models.names()},
@@ -70,13 +92,7 @@ def _model_document(models: ModelManager, path: str) -> dict[str, Any]:
     model = require_model(models, target, models.get(target.name))
     if asks_if_ready:
         return {"name": model.name, "ready": True}
-    return {
-        "name": model.name,
-        "platform": PLATFORM,
-        "versions": [model.version],
-        "inputs": model.inputs,
-        "outputs": model.outputs,
-    }
+    return model_metadata(model)
 
 
 def _json(document: dict[str, Any]) -> HttpResponse:

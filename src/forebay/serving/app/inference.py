@@ -21,6 +21,7 @@ from forebay.serving.protocol.names import IMAGE_PREFIX, JSON, JSON_LENGTH_HEADE
 from forebay.serving.protocol.prediction import BatchPrediction
 from forebay.serving.protocol.unlike_images import OriginalImage
 from forebay.serving.protocol.v1 import decode_v1, encode_v1
+from forebay.serving.protocol.v2_input import TargetImages
 from forebay.serving.protocol.v2_request import decode_v2, request_for_images
 from forebay.serving.protocol.v2_response import encode_v2
 from forebay.serving.rejection import RequestRejectedError, short_repr
@@ -61,7 +62,7 @@ def predict_v1(model: ServedModel, media_type: str, body: bytes, reservation: Me
     else:
         images = decode_v1(body, _shape(model), _preparation(model), reservation, originals)
     decoded = perf_counter()
-    prediction = _predict(model, images, reservation, originals)
+    prediction = predict_images(model, images, reservation, originals)
     predicted = perf_counter()
     response = HttpResponse(200, encode_v1(prediction), [JSON_TYPE])
     model.metrics.time_stages(decoded - start, predicted - decoded, perf_counter() - predicted)
@@ -73,14 +74,14 @@ def predict_v2(
 ) -> HttpResponse:
     """Answer a V2 request, or an image file in its place."""
     length = headers.get(_JSON_LENGTH)
-    originals: list[OriginalImage] = []
+    target = target_images(model, reservation)
     start = perf_counter()
     if media_type.startswith(IMAGE_PREFIX):
-        request = request_for_images(_decode_image_body(model, body, reservation, originals))
+        request = request_for_images(_decode_image_body(model, body, reservation, target.originals))
     else:
-        request = decode_v2(body, None if length is None else length.decode("latin-1"), _shape(model), reservation)
+        request = decode_v2(body, None if length is None else length.decode("latin-1"), target)
     decoded = perf_counter()
-    prediction = _predict(model, request.images_NHWC, reservation, originals)
+    prediction = predict_images(model, request.images_NHWC, reservation, target.originals)
     predicted = perf_counter()
     encoded, json_length = encode_v2(request, prediction)
     model.metrics.time_stages(decoded - start, predicted - decoded, perf_counter() - predicted)
@@ -95,12 +96,29 @@ def _decode_image_body(
     return decode_image_files([bytes(body)], _shape(model), "body", _preparation(model), reservation, originals)
 
 
-def _predict(
+def target_images(model: ServedModel, reservation: MemoryReservation) -> TargetImages:
+    """What the images of a V2 request become."""
+    return TargetImages(_shape(model), reservation, _preparation(model))
+
+
+def predict_images(
     model: ServedModel,
     images_NHWC: NDArray[np.uint8],
     reservation: MemoryReservation,
     originals: Sequence[OriginalImage],
 ) -> BatchPrediction:
+    """Predict the images of one request, whichever protocol they came by.
+
+    Args:
+        model: answers.
+        images_NHWC: uint8 (N, H, W, C) in the model's size.
+        reservation: knows whether the client still waits.
+        originals: of the same images, where they came as files.
+
+    Raises:
+        NotSmallError: they are too many for a small request.
+        ClientDisconnectedError: nobody waits for the answer any more.
+    """
     reservation.check_image_count(*images_NHWC.shape[:3])
     probabilities = _probabilities(model.classifier, images_NHWC, reservation.client.disconnect)
     warnings = model.unlike_images.warnings(images_NHWC, originals)

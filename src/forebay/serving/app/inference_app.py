@@ -80,9 +80,9 @@ class InferenceApp:
         self.request_count = 0
         self.is_closing = False  # set when the server stops: every response then asks the client to reconnect
         self.is_closed = False  # set when nothing more is answered
-        self._models = models
+        self.models = models
         self._access = access
-        self._max_body_bytes = max_body_bytes
+        self.max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -110,7 +110,7 @@ class InferenceApp:
             elif scope["path"] == INDEX:
                 await self._index(scope["method"], headers, receive, send, _remote_client(scope))
             else:
-                await self._send(send, answer_get(self._models, scope["method"], scope["path"]))
+                await self._send(send, answer_get(self.models, scope["method"], scope["path"]))
         except RequestRejectedError as rejection:  # before the body was read to its end
             await self._send(send, rejection_response(rejection), unread=receive)
 
@@ -124,13 +124,13 @@ class InferenceApp:
         client: RemoteClient,
     ) -> None:
         start = time.perf_counter()
-        model = self._models.get(target.name)
+        model = self.models.get(target.name)
         metrics = _UNKNOWN if model is None else model.metrics
         with MemoryReservation(self.admission.budgets, client) as reservation:
             try:
                 media_type = check_head(method, headers)
                 encoding = content_encoding(headers.get(b"content-encoding"))
-                body = await self._read_body(receive, headers, self._max_body_bytes, reservation)
+                body = await self._read_body(receive, headers, self.max_body_bytes, reservation)
             except RequestRejectedError as rejection:
                 metrics.count_request(target.protocol, rejection.status, time.perf_counter() - start)
                 raise
@@ -164,8 +164,8 @@ class InferenceApp:
         """
         target = request.target
         try:
-            found = require_model(self._models, target, model)
-            body = decompress(request.body, request.encoding, self._max_body_bytes, reservation)
+            found = require_model(self.models, target, model)
+            body = decompress(request.body, request.encoding, self.max_body_bytes, reservation)
             if target.protocol == "v1":
                 return predict_v1(found, request.media_type, body, reservation)
             return predict_v2(found, request.media_type, request.headers, body, reservation)
@@ -183,7 +183,7 @@ class InferenceApp:
         with MemoryReservation(self.admission.budgets, client) as reservation:
             body = await self._read_body(receive, headers, INDEX_BODY_BYTES, reservation)
         ready_only = asks_for_ready_only(decompress(body, encoding, INDEX_BODY_BYTES))
-        rows = index_rows(self._models, ready_only=ready_only)
+        rows = index_rows(self.models, ready_only=ready_only)
         await self._send(send, HttpResponse(200, orjson.dumps(rows), [JSON_TYPE]))
 
     async def _send(self, send: Send, response: HttpResponse, unread: Receive | None = None) -> None:

@@ -30,7 +30,7 @@ def require_model(models: ModelManager, target: InferenceTarget, model: ServedMo
     if target.version not in (None, model.version):
         raise RequestRejectedError(
             f"{target.name} serves version {model.version}, not {short_repr(target.version)}. Leave the version "
-            "out of the path to ask whichever is current.",
+            "out to ask whichever is current.",
             404,
         )
     return model

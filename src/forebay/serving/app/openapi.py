@@ -3,7 +3,7 @@
 from typing import Any
 
 from forebay.serving.protocol.names import INPUT, JSON, OCTET_STREAM, OUTPUTS
-from forebay.serving.protocol.v2_request import DATATYPES
+from forebay.serving.protocol.v2_input import DATATYPES
 from forebay.version import VERSION
 
 Document = dict[str, Any]
@@ -27,7 +27,11 @@ _TENSOR: Document = {
     "properties": {
         "name": {"const": INPUT},
         "datatype": {"enum": list(DATATYPES)},
-        "shape": {"type": "array", "items": {"type": "integer"}, "description": "N, height, width, channels"},
+        "shape": {
+            "type": "array",
+            "items": {"type": "integer"},
+            "description": "N, height, width, channels; of image files (BYTES) N",
+        },
         "data": _NUMBERS,
         "parameters": _OBJECT,
     },

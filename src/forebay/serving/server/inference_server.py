@@ -16,6 +16,7 @@ from forebay.serving.admission.shedding import ShedReason
 from forebay.serving.app.inference_app import InferenceApp
 from forebay.serving.http.connection import ClientConnection
 from forebay.serving.http.connection_limiter import ConnectionLimiter
+from forebay.serving.server.grpc_listener import GrpcAddress, GrpcListener
 
 KEEP_ALIVE_S = 65  # longer than the 60 s for which proxies keep idle connections, so that they close first
 QUIET_S = 0.3  # after so long without a new connection or request, nothing more is expected to arrive
@@ -34,6 +35,7 @@ class InferenceServer(uvicorn.Server):
         *,
         on_start: Callable[[], None] | None = None,
         on_stop: Callable[[], None] | None = None,
+        grpc_address: GrpcAddress | None = None,
     ) -> None:
         self._limiter = ConnectionLimiter(lambda: app.admission.limits)
         super().__init__(
@@ -51,6 +53,7 @@ class InferenceServer(uvicorn.Server):
         self._app = app
         self._on_start = on_start
         self._on_stop = on_stop
+        self._grpc = GrpcListener(app, grpc_address or GrpcAddress())
 
     def _new_connection(self, **uvicorn_options: object) -> ClientConnection:
         return ClientConnection(self._limiter, self._app.admission.limits, **uvicorn_options)
@@ -59,6 +62,7 @@ class InferenceServer(uvicorn.Server):
         """Listen."""
         await super().startup(sockets)
         self._app.admission.export_metrics(self._limiter.__len__)
+        await self._grpc.follow()
         if self._on_start:
             self._on_start()
 
@@ -66,6 +70,7 @@ class InferenceServer(uvicorn.Server):
         """Close late connections; returns whether to end, as uvicorn asks."""
         if counter % TICKS_PER_CHECK == 0:
             self._limiter.close_late(asyncio.get_running_loop().time())
+            await self._grpc.follow()
         return bool(await super().on_tick(counter))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -76,7 +81,8 @@ class InferenceServer(uvicorn.Server):
         1. Clients are told to leave (`Connection: close`), while connections in the kernel's queue are still accepted.
         2. The listening sockets are closed, and requests that came in last are read before their connections end. Only
            a connection that is made in that very instant is reset by the kernel, before a request was read from it.
-        3. What is not answered within `ServerLimits.grace_s` is answered with 503.
+        3. gRPC does the same: its connections are told to go away, and no call of theirs begins any more.
+        4. What is not answered within `ServerLimits.grace_s` is answered with 503.
         """
         limits = self._app.admission.limits
         exit_after(limits.end_s)
@@ -84,14 +90,17 @@ class InferenceServer(uvicorn.Server):
         if self._on_stop:
             self._on_stop()
         self._app.is_closing = True
+        self._grpc.tick()  # its health service says so
         await self._wait_until_quiet()
         for server in self.servers:
             server.close()
+        ending_grpc = asyncio.create_task(self._grpc.stop(start + limits.grace_s + FINAL_RESPONSE_S - time.monotonic()))
         await self._wait_until_quiet()
         left_s = start + limits.grace_s - time.monotonic()
         abandon = asyncio.get_running_loop().call_later(left_s, self._abandon_requests)
         self.config.timeout_graceful_shutdown = math.ceil(max(left_s, 0) + FINAL_RESPONSE_S)
         await super().shutdown(sockets)
+        await ending_grpc
         abandon.cancel()
 
     def _abandon_requests(self) -> None:

@@ -16,9 +16,11 @@ from forebay.serving.admission.control import AdmissionControl
 from forebay.serving.admission.limits import MAX_BODY_BYTES, ServerLimits
 from forebay.serving.app.inference_app import InferenceApp
 from forebay.serving.http.access import AccessPolicy, is_loopback
+from forebay.serving.ports import bind
 from forebay.serving.repository.bundle_folder import find_bundles
 from forebay.serving.repository.model_manager import ModelManager
 from forebay.serving.repository.reconciler import ModelReconciler, StateFolderReconciler
+from forebay.serving.server.grpc_listener import GrpcAddress
 from forebay.serving.server.inference_server import InferenceServer
 from forebay.serving.server.process import server_lock
 from forebay.serving.state import ServerInfo, ServingFiles, write_server
@@ -31,6 +33,7 @@ from forebay.version import code_version
 logger = logging.getLogger(__name__)
 
 MAX_PROBLEMS_SHOWN = 3
+GRPC_PORT = "serve.grpc_port"  # what a message tells to change
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +66,11 @@ def serve_home(
         info = _server_info(files, listener)
         access, admission = _access_policy(ServeConfig(), listener), AdmissionControl()
 
+        grpc_address = GrpcAddress(str(listener.getsockname()[0]))
+
         def apply_settings(stored: Mapping[str, str]) -> None:
             config = serve_config(defaults, stored)
+            grpc_address.port = config.grpc_port
             access.update(config)
             admission.limits = ServerLimits.from_settings(config)
 
@@ -74,6 +80,7 @@ def serve_home(
             models, listener, access, admission, max_body_bytes,
             on_start=lambda: write_server(files, info),
             on_stop=lambda: files.server.unlink(missing_ok=True),
+            grpc_address=grpc_address,
         )  # fmt: skip
         reconciler.stop()
 
@@ -93,6 +100,9 @@ def serve_folder(
         ConfigError: there is no bundle, none can be loaded, or a setting is against its rule.
     """
     config = serve_config(settings)
+    host = str(listener.getsockname()[0])
+    if config.grpc_port:
+        bind(host, config.grpc_port, GRPC_PORT).close()  # a pod whose port is taken should end, not answer by half
     torch.set_num_threads(1)  # as in `serve_home`
     models = ModelManager()
     models.set_desired(find_bundles(folder, options.name, options.version, options.digest))
@@ -103,7 +113,8 @@ def serve_folder(
         more = f" And {len(problems) - MAX_PROBLEMS_SHOWN} more." if len(problems) > MAX_PROBLEMS_SHOWN else ""
         raise ConfigError(" ".join(problems[:MAX_PROBLEMS_SHOWN]) + more)
     admission = AdmissionControl(ServerLimits.from_settings(config))
-    run(models, listener, _access_policy(config, listener), admission, max_body_bytes)
+    grpc = GrpcAddress(host, config.grpc_port)
+    run(models, listener, _access_policy(config, listener), admission, max_body_bytes, grpc_address=grpc)
     reconciler.stop()
 
 
@@ -115,6 +126,7 @@ def run(
     max_body_bytes: int = MAX_BODY_BYTES,
     on_start: Callable[[], None] | None = None,
     on_stop: Callable[[], None] | None = None,
+    grpc_address: GrpcAddress | None = None,
 ) -> None:
     """Answer for these models until SIGTERM.
 
@@ -125,10 +137,11 @@ def run(
         admission: when a request is processed; its limits may change meanwhile.
         max_body_bytes: limit of a request's body.
         on_start, on_stop: called when the first request can be answered, and when the server begins to end.
+        grpc_address: where to answer gRPC; its port may change meanwhile.
     """
     torch.set_num_threads(1)  # each request runs in one thread; more would only contend for the cores
     app = InferenceApp(models, access, admission, max_body_bytes)
-    server = InferenceServer(app, on_start=on_start, on_stop=on_stop)
+    server = InferenceServer(app, on_start=on_start, on_stop=on_stop, grpc_address=grpc_address)
     host, port = listener.getsockname()[:2]
     logger.info(
         "listening on %s port %d, %d threads, models: %s", host, port, admission.cores, ", ".join(models.names())
