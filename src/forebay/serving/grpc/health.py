@@ -27,9 +27,9 @@ def _messages() -> tuple[Any, Any]:
     ):
         file.message_type.add(name=name).field.add(name=of, number=1, type=kind, label=field.LABEL_OPTIONAL)
     pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)  # type: ignore[no-untyped-call]
-    found = pool.FindFileByName("forebay_health.proto").message_types_by_name  # type: ignore[no-untyped-call]
-    request, response = (message_factory.GetMessageClass(descriptor) for descriptor in found.values())
+    pool.AddSerializedFile(file.SerializeToString())
+    found = [pool.FindMessageTypeByName(f"grpc.health.v1.{message.name}") for message in file.message_type]
+    request, response = map(message_factory.GetMessageClass, found)
     return request, response
 
 

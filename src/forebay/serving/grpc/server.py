@@ -22,7 +22,9 @@ SETTING = "serve.grpc_port"
 class GrpcServer:
     """A gRPC server that was started."""
 
-    def __init__(self, app: InferenceApp, server: grpc.aio.Server, health: HealthService, inference: InferenceService):
+    def __init__(
+        self, app: InferenceApp, server: grpc.aio.Server, health: HealthService, inference: InferenceService
+    ) -> None:
         self._app = app
         self._server = server
         self._health = health
