@@ -165,7 +165,7 @@ def test_more_calls_than_connections_allow_are_turned_away_with_the_settings_nam
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         stub = GRPCInferenceServiceStub(channel)
         calls = [stub.ModelInfer.future(_batch(), timeout=TIMEOUT_S) for _ in range(AT_ONCE)]
-        with pytest.raises(grpc.RpcError, match="serve.address_percent of serve.connections") as caught:
+        with pytest.raises(grpc.RpcError, match=r"serve\.address_percent of serve\.connections") as caught:
             stub.ModelInfer(_batch(), timeout=TIMEOUT_S)
         assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert ("retry-after", "1") in caught.value.trailing_metadata()
