@@ -22,6 +22,7 @@ def deploy(
     gpu_resource: str,
     serve_cors_origins: str,
     serve_hosts: str,
+    serve_grpc_port: int,
     serve_connections: int,
     serve_address_percent: int,
     serve_memory_mib: int,
@@ -52,6 +53,7 @@ def deploy(
         serve = ServeConfig(
             cors_origins=serve_cors_origins,
             hosts=serve_hosts,
+            grpc_port=serve_grpc_port,
             connections=serve_connections,
             address_percent=serve_address_percent,
             memory_mib=serve_memory_mib,
