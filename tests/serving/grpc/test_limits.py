@@ -147,10 +147,10 @@ def test_a_call_whose_deadline_passes_while_it_waits_is_never_begun(heavy: tuple
         running = [stub.ModelInfer.future(_batch(), timeout=TIMEOUT_S) for _ in range(CORES + 2)]
         while server.metric('forebay_queue_requests{lane="large"}') < 2:
             assert not running[-1].done()
+        running.pop().cancel()
         with pytest.raises(grpc.RpcError) as caught:
             stub.ModelInfer(_batch(), timeout=0.05)
         assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-        running.pop().cancel()
         assert all(len(call.result().raw_output_contents) == 3 for call in running)
     assert _predictions(server) == before + len(running)
     assert server.metric('forebay_shed_total{reason="gone"}') == gone + 2

@@ -2,7 +2,19 @@
 
 from support.tiny_inference_server import RunningServer
 
-NEVER = {"fastapi", "grpc", "kfp", "kserve", "kubernetes", "mlflow", "pandas", "pyspark", "sklearn", "timm", "torchvision"}
+NEVER = {
+    "fastapi",
+    "grpc",
+    "kfp",
+    "kserve",
+    "kubernetes",
+    "mlflow",
+    "pandas",
+    "pyspark",
+    "sklearn",
+    "timm",
+    "torchvision",
+}
 
 
 def test_the_server_imports_nothing_that_it_does_not_need(server: RunningServer) -> None:
