@@ -157,7 +157,7 @@ class InferenceService:
     @contextlib.contextmanager
     def _in_flight(self, address: str) -> Iterator[None]:
         """Count a call as REST counts the connection that each of its requests needs."""
-        limits = self._limits()
+        limits = self._limits()  # type: ignore[no-untyped-call]
         if self._app.is_closed:
             raise shed_error(ShedReason.ENDING)
         if self._calls.total() >= limits.connections:
