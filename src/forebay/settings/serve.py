@@ -65,8 +65,9 @@ class ServeConfig(StepConfig):
 
     grpc_port: int = setting(
         0,
-        meaning="Port on which the server answers gRPC beside REST, at the same address (KServe's usual one is 8081); "
-        "0 for none",
+        meaning="Where the server answers gRPC beside REST, at the same address (KServe's usual port is 8081); 0 for "
+        "nowhere",
+        unit="port",
         rule=between(0, 65535),
     )
     connections: int = setting(
