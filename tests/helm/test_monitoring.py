@@ -9,7 +9,7 @@ import promql_parser
 import pytest
 import yaml
 
-from forebay.serving.app import request_metrics
+from forebay.serving.metrics import REGISTRY
 from forebay.serving.repository import model_metrics
 from support.helm_chart import CHART, objects, scenario
 
@@ -35,9 +35,7 @@ def panel_queries() -> Iterator[tuple[str, str]]:
 @pytest.fixture(scope="module")
 def exported() -> dict[str, set[str]]:
     """Sample names that our server exports, each with its labels."""
-    from prometheus_client import REGISTRY
-
-    request_metrics.count_request("digits", "v1", 200, 0.01)
+    model_metrics.ModelMetrics("digits").count_request("v1", 200, 0.01)
     model_metrics._MODEL.labels("digits", "1", "w", "d", "c").set(1)
     found: dict[str, set[str]] = {}
     for family in REGISTRY.collect():
