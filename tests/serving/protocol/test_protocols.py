@@ -205,6 +205,6 @@ def test_metrics_count_our_paths_by_code_and_name_the_versions(server: RunningSe
     server.predict("grey", [_image((8, 8)).tolist()])
     server.post("/v1/models/grey:predict", b"{")
     assert (counted(good), counted(bad)) == (before[0] + 1, before[1] + 1)
-    assert counted('forebay_request_seconds_count{model_name="grey",protocol="v1"}') >= 2
+    assert counted('forebay_request_seconds_count{engine="torch",model_name="grey",protocol="v1",version="7"}') >= 2
     assert counted('request_predict_seconds_count{model_name="grey"}') >= 1
     assert counted("forebay_model_info{") == 2

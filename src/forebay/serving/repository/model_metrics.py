@@ -24,7 +24,7 @@ _REQUESTS = Counter(
 _SECONDS = Histogram(
     "forebay_request_seconds",
     "From the first byte of an inference request to its answer",
-    ["model_name", "protocol"],
+    ["model_name", "version", "engine", "protocol"],
     registry=REGISTRY,
 )
 _UNLIKE = Counter(
@@ -39,10 +39,10 @@ _POSTPROCESS = Histogram(
 
 
 class ModelMetrics:
-    """The metrics of one name. They are looked up once: that costs more than to count."""
+    """The metrics of one model. They are looked up once: that costs more than to count."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, name: str, version: str = UNKNOWN_MODEL, engine: str = UNKNOWN_MODEL) -> None:
+        self._name, self._version, self._engine = name, version, engine
         self._requests: dict[tuple[str, int], Counter] = {}
         self._seconds: dict[str, Histogram] = {}
         self._unlike = _UNLIKE.labels(name)
@@ -59,7 +59,7 @@ class ModelMetrics:
         counter.inc()
         histogram = self._seconds.get(protocol)
         if histogram is None:
-            histogram = self._seconds[protocol] = _SECONDS.labels(self._name, protocol)
+            histogram = self._seconds[protocol] = _SECONDS.labels(self._name, self._version, self._engine, protocol)
         histogram.observe(seconds)
 
     def time_stages(self, preprocess_s: float, predict_s: float, postprocess_s: float) -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from forebay.models import Classifier
+from forebay.models.classifier import GraphClassifier
 from forebay.serving.protocol.names import INPUT, OUTPUTS
 from forebay.serving.protocol.unlike_images import UnlikeImages
 from forebay.serving.repository.model_metrics import ModelMetrics
@@ -20,13 +21,18 @@ class ServedModel:
         self.desired = desired  # what this model was loaded for
         self.classifier = classifier
         self.unlike_images = UnlikeImages(classifier.spec)
-        self.metrics = ModelMetrics(name)
+        self.metrics = ModelMetrics(name, desired.version, self.engine)
         self.loop_images = int(LOOP_S / classifier.image_s) if classifier.image_s else 0  # predicted so at most
 
     @property
     def version(self) -> str:
         """The version in the registry."""
         return self.desired.version
+
+    @property
+    def engine(self) -> str:
+        """What computes its predictions."""
+        return "onnxruntime" if isinstance(self.classifier, GraphClassifier) else "torch"
 
     @property
     def inputs(self) -> Tensors:
