@@ -9,7 +9,7 @@ import pytest
 
 from forebay.settings.environment import MLFLOW_URI
 from forebay.state import Home, StepLog
-from support.made_once import made_once
+from support.made_once import home_with, made_once
 from support.manual_clock import ManualClock
 from support.s3_server import S3Store, running
 from support.suite_time import pytest_addoption, pytest_runtest_setup, pytest_terminal_summary
@@ -68,6 +68,23 @@ def mlflow_home(home: Home, mlflow_template: Path) -> Home:
     """A fresh state folder whose MLflow database is made already."""
     shutil.copy(mlflow_template, home.mlflow_database)
     return home
+
+
+@pytest.fixture(scope="session")
+def digits_prepared(mlflow_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A state folder in which the first two steps of a run on the digits are cached; for `home_with`. Read only.
+
+    Spark takes a third of a run's time, and what it does is the claim of few tests.
+    """
+
+    def make(root: Path) -> None:
+        from forebay.local.runs.prepare import prepare_shards
+        from forebay.local.runs.run import run_parameters
+
+        home = home_with(mlflow_template, root)
+        prepare_shards(home, home.tuning / "preparation", run_parameters(home, {}, "process"), bool, fresh=False)
+
+    return Home(made_once(tmp_path_factory, "digits-prepared", make))
 
 
 @pytest.fixture(scope="session")

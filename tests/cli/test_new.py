@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from forebay.state import Home
 from support.forebay_command import Forebay, ForebayHere
+from support.made_once import home_with
 
 
 def test_a_source_to_start_from_is_read_as_it_is(tmp_path: Path) -> None:
@@ -16,8 +18,9 @@ def test_a_source_to_start_from_is_read_as_it_is(tmp_path: Path) -> None:
     assert (read["data"]["rows"], read["data"]["classes"], read["data"]["quarantined"]) == (100, 10, {})
 
 
-def test_a_network_to_start_from_learns_as_it_is(tmp_path: Path) -> None:
+def test_a_network_to_start_from_learns_as_it_is(tmp_path: Path, mlflow_template: Path, digits_prepared: Home) -> None:
     cli = Forebay(tmp_path)
+    home_with(mlflow_template, cli.home, digits_prepared)
     said = cli("new", "model").stdout
     assert said == "Wrote mynet.py. It runs as it is: `forebay run --model mynet.py:MyNet`.\n"
     summary = cli.json("run", "--model", "mynet.py:MyNet", "--set", "train.epochs=4")

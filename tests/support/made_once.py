@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from forebay.local.runs.cache import record_digests
 from forebay.state import FileLock, Home
 
 
@@ -28,8 +29,17 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
     return path
 
 
-def home_with(database: Path, root: Path) -> Home:
-    """A fresh state folder at `root` with a copy of an MLflow database, such as the fixture `mlflow_template`."""
+def home_with(database: Path, root: Path, cached: Home | None = None) -> Home:
+    """A fresh state folder at `root` with a copy of an MLflow database, such as the fixture `mlflow_template`.
+
+    Args:
+        database: the file to copy.
+        root: where the folder will be.
+        cached: a state folder whose cached steps count here too; what they made stays there and is only read.
+    """
     home = Home(root).open()
     shutil.copy(database, home.mlflow_database)
+    if cached is not None:
+        shutil.copytree(cached.cache, home.cache)
+        record_digests(home.cache)
     return home
