@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from forebay.contracts.decoded_images import ImageFormat
 from forebay.ingest.index.parts import PartLimits, part_starts
+from forebay.ingest.sources import get_source_kind
 from forebay.ingest.spark.failures import explain_spark_errors
 from forebay.ingest.spark.tasks import run_parts
 from forebay.ingest.unlabelled.decode_task import DecodeImagesJob, decode_part
@@ -114,3 +115,14 @@ def decode_parts(
     chosen = list(parts)
     found = run_parts(session, len(chosen), lambda each: decode_part(job, chosen[each]), RESULT_DDL, report)
     return dict(zip(found["part"].to_pylist(), found["sha256"].to_pylist(), strict=True))
+
+
+def warm_up(session: "SparkSession") -> None:
+    """Let Spark start its workers, which import what decodes: seconds that the first images would wait."""
+    cores = session.sparkContext.defaultParallelism
+    run_parts(session, cores, _import_decoder, RESULT_DDL)
+
+
+def _import_decoder(part: int) -> pa.RecordBatch:
+    get_source_kind("folder")  # its module has imported all that a task needs
+    return pa.record_batch({"part": pa.array([part], pa.int32()), "sha256": pa.array([""], pa.string())})

@@ -16,7 +16,7 @@ from forebay.ingest.fingerprint import source_fingerprint
 from forebay.ingest.index.parts import INDEX
 from forebay.ingest.spark.session import spark_session
 from forebay.ingest.spark.task_storage import LocalStorage
-from forebay.ingest.unlabelled.decode import decode_ahead, index_sources, part_limits, write_parts
+from forebay.ingest.unlabelled.decode import decode_ahead, index_sources, part_limits, warm_up, write_parts
 from forebay.ingest.unlabelled.decode_task import DecodeImagesJob
 from forebay.local.batch.progress_record import digest_of, settle
 from forebay.local.batch.request import BatchRequest, BatchResult
@@ -138,6 +138,7 @@ def _ready(request: BatchRequest, scratch: Path, work: Path, times: _Times) -> I
     with ThreadPoolExecutor(1, "forebay-model") as pool:
         loading = pool.submit(BatchModel.load, request.name, request.version, request.desired)
         with spark_session(scratch) as session:
+            warm_up(session)
             predictor = PartPredictor(
                 model=loading.result(), work=work, top=request.top, probabilities=request.probabilities
             )
