@@ -75,6 +75,7 @@ def _register_and_deploy(
         serve_cors_origins=parameters["serve_cors_origins"],
         serve_hosts=parameters["serve_hosts"],
         serve_grpc_port=parameters["serve_grpc_port"],
+        serve_page=parameters["serve_page"],
         serve_connections=parameters["serve_connections"],
         serve_address_percent=parameters["serve_address_percent"],
         serve_memory_mib=parameters["serve_memory_mib"],

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from forebay import tracking
 from forebay.contracts.evaluation import EvaluationResult
 from forebay.evaluate import evaluate
 from forebay.evaluate.champion_text import champion_sentences
 from forebay.evaluate.examples import file_link, shortened
-from forebay.evaluate.links import commit_page, find_links, mlflow_address, mlflow_note
+from forebay.evaluate.links import commit_page, find_links, mlflow_note
 from forebay.settings import EvaluateConfig
 from forebay.settings.environment import MLFLOW_URI
 from forebay.state import Home, StepLog
@@ -59,7 +60,7 @@ def test_without_mlflow_or_with_another_store_nothing_is_linked(
     assert [link.url for link in find_links(with_run(evaluation), "", home)["Run"]] == ["", ""]
     assert mlflow_note(home) == ""
     monkeypatch.setenv(MLFLOW_URI, "databricks://profile")
-    assert mlflow_address(home) == ""
+    assert tracking.pages_address(home) == ""
 
 
 @pytest.mark.parametrize(

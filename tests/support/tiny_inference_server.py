@@ -26,21 +26,25 @@ def write_bundle(
     *,
     seed: int = 0,
     shape: tuple[int, int, int] = (8, 8, 1),
-    classes: int = 10,
+    classes: int | list[str] = 10,
     width: int = 16,
     **more: Any,
 ) -> ModelSpec:
-    """Write a bundle with an untrained `mlp` for images of `shape` (H, W, C); `more` goes into its `ModelSpec`."""
+    """Write a bundle with an untrained `mlp` for images of `shape` (H, W, C); `more` goes into its `ModelSpec`.
+
+    `classes` are their names, or how many there are.
+    """
     import torch
 
     from forebay.models import build, save_bundle
 
     height, wide, channels = shape
+    names = [f"class-{index}" for index in range(classes)] if isinstance(classes, int) else classes
     torch.manual_seed(seed)
     options = {"width": width, "dropout": 0.0}
-    network = build("mlp", options, channels, height, wide, classes)
+    network = build("mlp", options, channels, height, wide, len(names))
     spec = ModelSpec(
-        architecture="mlp", options=options, classes=[f"class-{index}" for index in range(classes)],
+        architecture="mlp", options=options, classes=names,
         height=height, width=wide, channels=channels, mean=[0.5] * channels, std=[0.25] * channels,
         weights_sha256="", data={"name": "tiny", "digest": "d" * 64}, lineage={"code_version": "test"}, **more,
     )  # fmt: skip
@@ -66,6 +70,18 @@ class Reply:
         return json.loads(self.body)
 
 
+def read_reply(port: int, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Reply:
+    """Send one request to a server on loopback, and read its response."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    try:
+        connection.request(method, path, body, headers)
+        response = connection.getresponse()
+        found = {name.lower(): value for name, value in response.getheaders()}
+        return Reply(response.status, found, response.read())
+    finally:
+        connection.close()
+
+
 @dataclass
 class RunningServer:
     """A server process of a test."""
@@ -77,14 +93,7 @@ class RunningServer:
     def request(
         self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
     ) -> Reply:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
-        try:
-            connection.request(method, path, body, headers or {})
-            response = connection.getresponse()
-            found = {name.lower(): value for name, value in response.getheaders()}
-            return Reply(response.status, found, response.read())
-        finally:
-            connection.close()
+        return read_reply(self.port, method, path, body, headers or {})
 
     def post(self, path: str, body: bytes, headers: dict[str, str] | None = None) -> Reply:
         return self.request("POST", path, body, {"Content-Type": "application/json"} | (headers or {}))

@@ -4,7 +4,7 @@ import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote
 
 from forebay import tracking
 from forebay.contracts.evaluation import EvaluationResult
@@ -13,7 +13,6 @@ from forebay.state import Home
 from forebay.state.mask import without_passwords
 from forebay.version import code_version
 
-UI_ADDRESS = "http://127.0.0.1:5000"  # where `forebay ui` answers by default
 GIT_S = 10.0  # as long may git take; it is asked two small questions
 
 # Hosts whose pages of a commit are known, by the path to it
@@ -43,7 +42,7 @@ def find_links(evaluation: EvaluationResult, run_id: str, home: Home) -> dict[st
         run_id: id of the pipeline run; empty outside one.
         home: the state folder.
     """
-    mlflow = mlflow_address(home)
+    mlflow = tracking.pages_address(home)
     return {
         "Run": _runs(evaluation, run_id, mlflow),
         "Version": [_version(evaluation, run_id, mlflow)],
@@ -54,22 +53,12 @@ def find_links(evaluation: EvaluationResult, run_id: str, home: Home) -> dict[st
 
 def mlflow_note(home: Home) -> str:
     """What must be known of the links to MLflow; empty where there are none."""
-    address = mlflow_address(home)
+    address = tracking.pages_address(home)
     if not address:
         return ""
-    if address == UI_ADDRESS:
+    if address == tracking.UI_ADDRESS:
         return "MLflow's pages answer while “forebay ui” runs on the machine of the state folder."
     return f"MLflow's pages are linked at {address}, the address that the steps use."
-
-
-def mlflow_address(home: Home) -> str:
-    """Where MLflow's pages are: a server's own address, or that of `forebay ui`; empty where neither is known."""
-    if not tracking.is_used(home):
-        return ""
-    parts = urlsplit(tracking.tracking_uri(home))
-    if parts.scheme in ("http", "https"):
-        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
-    return UI_ADDRESS if parts.scheme.partition("+")[0] in ("sqlite", "postgresql", "mysql", "mssql") else ""
 
 
 def source_folder(evaluation: EvaluationResult) -> Path | None:
@@ -113,7 +102,8 @@ def _version(evaluation: EvaluationResult, run_id: str, mlflow: str) -> Link:
     name, version = evaluation.name, evaluation.gate["version"]
     page = f"{mlflow}/#/models/{quote(name, safe='')}" if mlflow else ""
     if version is not None:
-        return Link(f"{name} version {version}", page and f"{page}/versions/{quote(version)}", "the same weights")
+        there = tracking.version_page(mlflow, name, str(version)) if mlflow else ""
+        return Link(f"{name} version {version}", there, "the same weights")
     if not evaluation.gate["passed"]:
         return Link(name, page, "refused, so no version is registered")
     if not run_id:

@@ -11,7 +11,7 @@ from forebay.register.evaluated_bundle import EvaluatedBundle
 from forebay.register.logged_model import log_model
 from forebay.register.model_card import model_card, model_description
 from forebay.register.run_page import fill_run_page, report_link
-from forebay.registry import DATA_TAG, RUN_TAG, WEIGHTS_TAG, record_tags
+from forebay.registry import ACCURACY_TAG, DATA_TAG, RUN_TAG, WEIGHTS_TAG, record_tags
 from forebay.settings import RegisterConfig
 from forebay.settings.environment import IMAGE_VARIABLE
 from forebay.state import StepLog
@@ -57,7 +57,7 @@ def version_tags(bundle: EvaluatedBundle, run_id: str, image: str) -> dict[str, 
         RUN_TAG: run_id,
         "forebay.image": image,
         "forebay.architecture": spec.architecture,
-        "forebay.accuracy": f"{evaluation.accuracy['value']:.6f}",
+        ACCURACY_TAG: f"{evaluation.accuracy['value']:.6f}",
         "forebay.gate": evaluation.gate["reason"],
     }
 

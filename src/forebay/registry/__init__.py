@@ -10,6 +10,7 @@ from forebay.registry.bundles import (
 )
 from forebay.registry.champions import CHAMPIONS_TAG, champion_version, set_champion
 from forebay.registry.versions import (
+    ACCURACY_TAG,
     DATA_TAG,
     DIGEST_TAG,
     FILES_TAG,
@@ -26,6 +27,7 @@ from forebay.registry.versions import (
 )
 
 __all__ = [
+    "ACCURACY_TAG",
     "CHAMPIONS_TAG",
     "DATA_TAG",
     "DIGEST_TAG",

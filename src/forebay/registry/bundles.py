@@ -1,7 +1,8 @@
 """The bundle of a registered version, brought to this machine and compared with what was registered."""
 
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -29,6 +30,8 @@ class RegisteredBundle:
     uri: str  # address at which the registry keeps the bundle
     weights_sha256: str
     record: BundleRecord | None  # digests of its files; None for a version of an earlier Forebay
+    tags: Mapping[str, str] = field(default_factory=dict, hash=False)
+    card: str = ""  # the model card, as Markdown
 
     @property
     def identity(self) -> str:
@@ -77,7 +80,7 @@ def resolve(home: Home, reference: str, *, check: bool = True) -> RegisteredBund
     folder, uri = _find_bundle(home, version)
     found = RegisteredBundle(
         name=name, version=version.version, folder=folder, uri=uri, weights_sha256=version.weights_sha256,
-        record=version.record,
+        record=version.record, tags=version.tags, card=version.description,
     )  # fmt: skip
     if check:
         check_registered(home, found)

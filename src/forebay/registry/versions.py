@@ -21,6 +21,7 @@ DIGEST_TAG = "forebay.bundle_digest"  # digest of all files of the bundle: `cont
 FILES_TAG = "forebay.bundle_files"  # the list behind that digest, which tells the file that differs
 DATA_TAG = "forebay.data_digest"
 RUN_TAG = "forebay.run_id"  # the pipeline run that registered the version
+ACCURACY_TAG = "forebay.accuracy"  # on the held-out rows, 0..1
 SERVED_TAG = "forebay.served"  # the settings with which a cluster served a version when it was proved, as JSON
 MAX_TAG_CHARACTERS = 5000  # every MLflow takes this many; the list of a bundle's files has some hundred
 
@@ -35,6 +36,7 @@ class RegisteredVersion:
     weights_sha256: str
     created: str  # ISO 8601, UTC
     tags: dict[str, str]
+    description: str = ""  # the model card
 
     @property
     def record(self) -> BundleRecord | None:
@@ -102,4 +104,5 @@ def _version(item: Any, champion_version: str | None) -> RegisteredVersion:
         weights_sha256=item.tags.get(WEIGHTS_TAG, ""),
         created=datetime.fromtimestamp(item.creation_timestamp / 1000, UTC).isoformat(timespec="seconds"),
         tags=dict(item.tags),
+        description=item.description or "",
     )

@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 from forebay.errors import ConfigError
 from forebay.settings.environment import SERVE_PREFIX
 from forebay.settings.field import StepConfig, setting
-from forebay.settings.rules import SettingRule, at_least, between
+from forebay.settings.rules import AUTO, SettingRule, at_least, between, one_of
 
 ANY = "*"
 DEFAULT_PORTS = {"http": "80", "https": "443"}
+ON, OFF = "true", "false"  # values of serve.page beside auto
 NO_ORIGIN = "null"  # what a browser sends for a page that it opened from a file
 _NAME = r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?"
 _HOST = rf"({_NAME}|\[[0-9A-Fa-f:.]+\])"
@@ -70,6 +71,12 @@ class ServeConfig(StepConfig):
         unit="port",
         rule=between(0, 65535),
     )
+    page: str = setting(
+        AUTO,
+        meaning="Whether / and /docs show browsers the models and what the server takes: true, false, or auto, which "
+        "is true for the server of a state folder and false for one of a model folder, as on a cluster",
+        rule=one_of(AUTO, ON, OFF),
+    )
     connections: int = setting(
         1024,
         meaning="Connections at once, and gRPC calls in flight; where one is too many, the connection that waited "
@@ -94,6 +101,10 @@ class ServeConfig(StepConfig):
         20, meaning="Time for the whole head of a request, from its first byte", unit="s", rule=between(1, 3600)
     )
     body_s: int = setting(60, meaning="Time for the whole body of a request", unit="s", rule=between(1, 3600))
+
+    def shows_page(self, *, by_default: bool) -> bool:
+        """Whether there is a page; `by_default` says so for `auto`."""
+        return by_default if self.page == AUTO else self.page == ON
 
     @property
     def origins(self) -> frozenset[str]:

@@ -13,14 +13,18 @@ from forebay.local.server import control, server_status
 from forebay.local.server.launch import ServerOptions
 from forebay.local.server.publish import publish_or_restore
 from forebay.local.server.timeouts import DEFAULT_TIMEOUTS, ServerTimeouts
+from forebay.local.server.version_facts import keep_version_facts
 from forebay.serving.client import predict_url
 from forebay.serving.state import DesiredModel, ServerInfo
 from forebay.state import Home
 from forebay.text import find_control
 
 
-def resolve_reference(home: Home, reference: str) -> tuple[str, DesiredModel]:
-    """The name and the bundle that a reference names: `digits`, `digits@champion`, `digits/3` or a bundle folder."""
+def resolve_reference(home: Home, reference: str, *, for_server: bool = False) -> tuple[str, DesiredModel]:
+    """The name and the bundle that a reference names: `digits`, `digits@champion`, `digits/3` or a bundle folder.
+
+    `for_server` also keeps what the registry knows of the version for the server's page.
+    """
     folder = Path(reference).absolute()
     if (folder / SPEC).is_file():
         forbidden = find_control(folder.name)
@@ -33,7 +37,10 @@ def resolve_reference(home: Home, reference: str) -> tuple[str, DesiredModel]:
                 folder, "0", read_spec(folder).weights_sha256, bundle_record(folder)
             )
     with _as_config():
-        return _served(registry.resolve(home, reference))
+        found = registry.resolve(home, reference)
+    if for_server:
+        keep_version_facts(home, found)
+    return _served(found)
 
 
 def rollback_version(home: Home, name: str) -> str:
@@ -66,7 +73,9 @@ def find_champions(home: Home) -> FoundChampions:
         except ModelError as error:
             found.problems[name] = str(error)
         else:
-            found.models.update([_served(champion)] if champion else [])
+            if champion:
+                keep_version_facts(home, champion)
+                found.models.update([_served(champion)])
     return found
 
 
@@ -79,7 +88,7 @@ def serve_models(
         ConfigError: a reference names nothing.
         DeployError: a model could not be loaded, and what was served under its name stays; the others answer.
     """
-    given = FoundChampions(dict(resolve_reference(home, reference) for reference in references), {})
+    given = FoundChampions(dict(resolve_reference(home, reference, for_server=True) for reference in references), {})
     found = given if references else find_champions(home)
     wanted = found.models
     idle = server_status.running_server(home) is None and not server_status.is_supervised(home)

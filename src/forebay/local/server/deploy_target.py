@@ -6,6 +6,7 @@ from forebay import registry
 from forebay.deploy.smoke import SmokeTest
 from forebay.errors import DeployError, ForebayError
 from forebay.local.server.serving_requests import ServingReply, ServingRequest, send_request
+from forebay.local.server.version_facts import keep_version_facts
 from forebay.registry import RegisteredBundle
 from forebay.serving.client import predict_url
 from forebay.serving.state import DesiredModel
@@ -28,6 +29,7 @@ class LocalServer:
         """As `DeployTarget.serve`; the process that runs the pipeline has the server's settings already."""
         run = RunFolder(log.home.runs / log.run_id)
         served = DesiredModel.from_record(bundle.folder, bundle.version, bundle.weights_sha256, bundle.record)
+        keep_version_facts(log.home, bundle)
         request = ServingRequest(action="stage", name=bundle.name, model=served, timeout_s=config.timeout_s)
         timeout_s = 2 * config.timeout_s + REPLY_MARGIN_S
         staged = send_request(run, request, timeout_s)

@@ -11,8 +11,8 @@ import orjson
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from forebay.serving.app.model_lookup import require_model
-from forebay.serving.app.openapi import openapi
-from forebay.serving.app.routes import METRICS, PATHS, PREDICT, REPOSITORY, is_get_path, metadata_target
+from forebay.serving.app.openapi import Document
+from forebay.serving.app.routes import METRICS, OPENAPI, PATHS, PREDICT, REPOSITORY, is_get_path, metadata_target
 from forebay.serving.http.response import JSON_TYPE, HttpResponse
 from forebay.serving.metrics import REGISTRY
 from forebay.serving.rejection import RequestRejectedError, short_repr
@@ -25,8 +25,10 @@ EXTENSIONS = ["binary_tensor_data", "classification"]
 PLATFORM = "forebay_torch"
 
 
-def answer_get(models: ModelManager, method: str, path: str) -> HttpResponse:
+def answer_get(models: ModelManager, method: str, path: str, document: Callable[[], Document]) -> HttpResponse:
     """Answer a request for anything but an inference; uvicorn sends no body in response to HEAD.
+
+    `document` makes the OpenAPI document of what is served now.
 
     Raises:
         RequestRejectedError: there is no such path, method or model (403, 404, 405), or something is not loaded (503).
@@ -37,6 +39,8 @@ def answer_get(models: ModelManager, method: str, path: str) -> HttpResponse:
         raise _wrong_method(method, path)
     if path == METRICS:
         return HttpResponse(200, generate_latest(REGISTRY), [(b"content-type", CONTENT_TYPE_LATEST.encode())])
+    if path == OPENAPI:
+        return _json(document())
     make = _DOCUMENTS.get(path)
     return _json(make(models) if make else _model_document(models, path))
 
@@ -75,7 +79,6 @@ def _ready(models: ModelManager) -> dict[str, Any]:
 
 _DOCUMENTS: dict[str, Callable[[ModelManager], dict[str, Any]]] = {
     "/": lambda _: {"status": "alive"},
-    "/openapi.json": lambda _: openapi(),
     "/v1/models": lambda models: {"models": models.names()},
     "/v2": lambda _: server_metadata(),
     "/v2/health/live": lambda _: {"live": True},

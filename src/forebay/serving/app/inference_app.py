@@ -2,12 +2,14 @@
 
 It takes the place of the KServe SDK's, which turns binary tensors into Python lists, has no limit on bodies and answers
 500 to what it does not foresee. Loading and unloading over HTTP is rejected: it has no authentication. `http.access`
-decides who may ask at all.
+decides who may ask at all. What browsers read is in `app.page`.
 """
 
+import asyncio
 import logging
 import time
 from dataclasses import dataclass
+from functools import partial
 
 import orjson
 
@@ -19,6 +21,8 @@ from forebay.serving.admission.shedding import ShedReason, shed_error
 from forebay.serving.app.get_requests import answer_get
 from forebay.serving.app.inference import check_head, predict_v1, predict_v2
 from forebay.serving.app.model_lookup import require_model
+from forebay.serving.app.openapi import openapi
+from forebay.serving.app.page import Page
 from forebay.serving.app.repository_index import asks_for_ready_only, index_rows
 from forebay.serving.app.routes import INDEX, InferenceTarget, inference_target
 from forebay.serving.http.access import AccessPolicy
@@ -75,6 +79,7 @@ class InferenceApp:
         access: AccessPolicy,
         admission: AdmissionControl,
         max_body_bytes: int = MAX_BODY_BYTES,
+        page: Page | None = None,
     ) -> None:
         self.admission = admission
         self.request_count = 0
@@ -83,6 +88,8 @@ class InferenceApp:
         self.models = models
         self._access = access
         self.max_body_bytes = max_body_bytes
+        self._page = page
+        self._openapi = openapi if page is None else page.openapi
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -109,8 +116,11 @@ class InferenceApp:
                 await self._infer(target, scope["method"], headers, receive, send, _remote_client(scope))
             elif scope["path"] == INDEX:
                 await self._index(scope["method"], headers, receive, send, _remote_client(scope))
+            elif self._page is not None and self._page.answers(scope["path"], headers):
+                respond = partial(self._page.respond, scope["method"], scope["path"], headers)
+                await self._send(send, await asyncio.to_thread(respond))  # it reads files
             else:
-                await self._send(send, answer_get(self.models, scope["method"], scope["path"]))
+                await self._send(send, answer_get(self.models, scope["method"], scope["path"], self._openapi))
         except RequestRejectedError as rejection:  # before the body was read to its end
             await self._send(send, rejection_response(rejection), unread=receive)
 
@@ -188,7 +198,7 @@ class InferenceApp:
 
     async def _send(self, send: Send, response: HttpResponse, unread: Receive | None = None) -> None:
         headers = list(response.headers)
-        if response.status != 204:  # which has no body by definition
+        if response.status not in (204, 304):  # which have no body by definition
             headers.append((b"content-length", str(len(response.body)).encode()))
         if self.is_closing or unread is not None:
             headers.append(CLOSE)

@@ -110,7 +110,7 @@ class _AccessRules:
 
     def _may_ask(self, origin: bytes, host: bytes | None) -> bool:
         """Whether a page is this server's own, or of an origin that may ask."""
-        return origin.partition(b"://")[2].lower() == (host or b"").lower() or self._is_listed(origin)
+        return is_own_page(origin, host) or self._is_listed(origin)
 
     def _is_listed(self, origin: bytes) -> bool:
         return ANY in self._origins or normalize_origin(origin.decode("latin-1")) in self._origins
@@ -125,6 +125,11 @@ class _AccessRules:
             return False
         # Rebinding needs a name: a client that calls by address found it without DNS, as a cluster's probes do.
         return address.is_loopback or not self._loopback
+
+
+def is_own_page(origin: bytes, host: bytes | None) -> bool:
+    """Whether an origin is that of this server's own pages, by the name that the request calls it."""
+    return origin.partition(b"://")[2].lower() == (host or b"").lower()
 
 
 def is_loopback(address: str) -> bool:

@@ -15,6 +15,7 @@ from forebay.errors import ConfigError
 from forebay.serving.admission.control import AdmissionControl
 from forebay.serving.admission.limits import MAX_BODY_BYTES, ServerLimits
 from forebay.serving.app.inference_app import InferenceApp
+from forebay.serving.app.page import Page
 from forebay.serving.http.access import AccessPolicy, is_loopback
 from forebay.serving.ports import bind
 from forebay.serving.repository.bundle_folder import find_bundles
@@ -65,6 +66,7 @@ def serve_home(
     with server_lock(files):
         info = _server_info(files, listener)
         access, admission = _access_policy(ServeConfig(), listener), AdmissionControl()
+        page = Page(models, home=home, loopback=_is_on_loopback(listener), max_body_bytes=max_body_bytes)
 
         grpc_address = GrpcAddress(str(listener.getsockname()[0]))
 
@@ -73,11 +75,12 @@ def serve_home(
             grpc_address.port = config.grpc_port
             access.update(config)
             admission.limits = ServerLimits.from_settings(config)
+            page.is_on = config.shows_page(by_default=True)
 
         reconciler = StateFolderReconciler(files, models, info.instance, apply_settings)
         reconciler.start()
         run(
-            models, listener, access, admission, max_body_bytes,
+            models, listener, access, admission, page, max_body_bytes,
             on_start=lambda: write_server(files, info),
             on_stop=lambda: files.server.unlink(missing_ok=True),
             grpc_address=grpc_address,
@@ -114,7 +117,9 @@ def serve_folder(
         raise ConfigError(" ".join(problems[:MAX_PROBLEMS_SHOWN]) + more)
     admission = AdmissionControl(ServerLimits.from_settings(config))
     grpc = GrpcAddress(host, config.grpc_port)
-    run(models, listener, _access_policy(config, listener), admission, max_body_bytes, grpc_address=grpc)
+    page = Page(models, loopback=_is_on_loopback(listener), max_body_bytes=max_body_bytes)
+    page.is_on = config.shows_page(by_default=False)  # a pod of a cluster serves a folder
+    run(models, listener, _access_policy(config, listener), admission, page, max_body_bytes, grpc_address=grpc)
     reconciler.stop()
 
 
@@ -123,6 +128,7 @@ def run(
     listener: socket.socket,
     access: AccessPolicy,
     admission: AdmissionControl,
+    page: Page,
     max_body_bytes: int = MAX_BODY_BYTES,
     on_start: Callable[[], None] | None = None,
     on_stop: Callable[[], None] | None = None,
@@ -135,12 +141,13 @@ def run(
         listener: a listening socket; it is closed at the end.
         access: who may ask; its settings may change meanwhile.
         admission: when a request is processed; its limits may change meanwhile.
+        page: what browsers see; it may be switched on or off meanwhile.
         max_body_bytes: limit of a request's body.
         on_start, on_stop: called when the first request can be answered, and when the server begins to end.
         grpc_address: where to answer gRPC; its port may change meanwhile.
     """
     torch.set_num_threads(1)  # each request runs in one thread; more would only contend for the cores
-    app = InferenceApp(models, access, admission, max_body_bytes)
+    app = InferenceApp(models, access, admission, max_body_bytes, page)
     server = InferenceServer(app, on_start=on_start, on_stop=on_stop, grpc_address=grpc_address)
     host, port = listener.getsockname()[:2]
     logger.info(
@@ -170,4 +177,8 @@ def _server_info(files: ServingFiles, listener: socket.socket) -> ServerInfo:
 
 
 def _access_policy(config: ServeConfig, listener: socket.socket) -> AccessPolicy:
-    return AccessPolicy(config, loopback=is_loopback(str(listener.getsockname()[0])))
+    return AccessPolicy(config, loopback=_is_on_loopback(listener))
+
+
+def _is_on_loopback(listener: socket.socket) -> bool:
+    return is_loopback(str(listener.getsockname()[0]))

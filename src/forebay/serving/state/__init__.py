@@ -7,6 +7,7 @@ All of them lie in `<home>/serving/`, are JSON and are replaced atomically:
 - `loaded.json`: what the server serves, and for which generation of `desired.json`;
 - `server.json`: the server's process and address, valid only while that process holds `server.lock`;
 - `address.json`: the address alone, from which the next server takes its port;
+- `versions/`: what the registry knows of each version; whoever has it served writes it, and the server's page shows it;
 - `supervisor.json`: how often and why the supervisor restarted the server; the supervisor alone writes it.
 """
 
@@ -25,20 +26,24 @@ from forebay.serving.state.stored import (
     write_server,
     write_settings,
 )
+from forebay.serving.state.version_facts import VersionFacts, read_version_facts, write_version_facts
 
 __all__ = [
     "DesiredModel",
     "LoadStatus",
     "ServerInfo",
     "ServingFiles",
+    "VersionFacts",
     "read_desired",
     "read_last_container",
     "read_last_port",
     "read_loaded",
     "read_server",
     "read_settings",
+    "read_version_facts",
     "write_desired",
     "write_loaded",
     "write_server",
     "write_settings",
+    "write_version_facts",
 ]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from forebay.state import Home
 
@@ -26,6 +27,10 @@ class ServingFiles:
     def settings(self) -> Path:
         """The server's settings; written by the command line."""
         return self.folder / "settings.json"
+
+    def version_facts(self, name: str, version: str) -> Path:
+        """What the registry knows of a version, for the server, which does not ask it; written by the command line."""
+        return self.folder / "versions" / f"{quote(name, safe='')}-{quote(version, safe='')}.json"
 
     @property
     def loaded(self) -> Path:
