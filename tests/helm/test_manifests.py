@@ -75,3 +75,11 @@ def test_what_is_named_is_there_once_and_grants_not_everything(found: list[Objec
     assert check_references(found) == []
     assert check_unique(found) == []
     assert check_wildcards(found) == []
+
+
+def test_its_servers_serve_a_folder_and_so_show_no_page_unless_that_is_set(found: list[Object]) -> None:
+    runtimes = [each["spec"]["containers"] for each in found if each["kind"] == "ServingRuntime"]
+    assert runtimes
+    for [container] in runtimes:
+        assert container["args"][:2] == ["--models", "/mnt/models"]
+        assert "FOREBAY_SERVE_PAGE" not in [variable["name"] for variable in container.get("env", [])]

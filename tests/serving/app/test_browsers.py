@@ -7,6 +7,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,13 @@ from click.testing import CliRunner
 from starlette.routing import Route
 
 from forebay.cli.commands.serve import serve_command
+from forebay.errors import ConfigError
 from forebay.local.server import control, server_status
 from forebay.local.server.launch import ServerOptions
 from forebay.local.server.publish import publish
 from forebay.serving.app.openapi import GET_PATHS, POST_PATHS
+from forebay.settings import ServeConfig
+from forebay.settings.serve import serve_variables
 from forebay.state import Home
 from support.tiny_inference_server import Reply, RunningServer, read_response, write_desired_model
 
@@ -108,6 +112,19 @@ def _sdk_routes() -> set[tuple[str, str]]:
             waiting += getattr(route, "routes", None) or getattr(route, "original_router", route).routes
     assert ("/v2/repository/models/{model_name}/unload", "POST") in found
     return found
+
+
+def test_a_server_of_a_folder_as_a_cluster_has_shows_no_page_unless_that_is_set(server: RunningServer) -> None:
+    browser = {"Accept": "text/html"}
+    assert server.request("GET", "/", None, browser).json == {"status": "alive"}
+    for path in ("/docs", "/page/models", "/page/assets/page.js"):
+        assert server.request("GET", path, None, browser).status == 404
+    assert not ServeConfig().shows_page(by_default=False)
+    assert ServeConfig(page="true").shows_page(by_default=False)
+    assert serve_variables(asdict(ServeConfig())) == {}
+    assert serve_variables(asdict(ServeConfig(page="true"))) == {"FOREBAY_SERVE_PAGE": "true"}
+    with pytest.raises(ConfigError, match="serve.page must be one of auto, true, false, got 'yes'"):
+        ServeConfig(page="yes")
 
 
 def test_the_index_lists_models_with_version_and_state(server: RunningServer) -> None:

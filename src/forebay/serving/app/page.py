@@ -174,7 +174,11 @@ _NOT_STORED: RawHeaders = [(b"cache-control", b"no-store")]
 def _read_assets() -> dict[str, _Asset]:
     """Every file of the page by its name, in memory: together they have some 50 kB."""
     folder = resources.files("forebay.serving") / "page"
-    return {file.name: _asset(file.name, file.read_bytes()) for file in folder.iterdir() if file.is_file()}
+    return {
+        file.name: _asset(file.name, file.read_bytes())
+        for file in folder.iterdir()
+        if PurePath(file.name).suffix in _TYPES
+    }
 
 
 def _asset(name: str, body: bytes) -> _Asset:
