@@ -123,7 +123,7 @@ def test_a_server_of_a_folder_as_a_cluster_has_shows_no_page_unless_that_is_set(
     assert ServeConfig(page="true").shows_page(by_default=False)
     assert serve_variables(asdict(ServeConfig())) == {}
     assert serve_variables(asdict(ServeConfig(page="true"))) == {"FOREBAY_SERVE_PAGE": "true"}
-    with pytest.raises(ConfigError, match="serve.page must be one of auto, true, false, got 'yes'"):
+    with pytest.raises(ConfigError, match=r"serve\.page must be one of auto, true, false, got 'yes'"):
         ServeConfig(page="yes")
 
 
