@@ -19,6 +19,7 @@ import pytest
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 needs_browser = pytest.mark.skipif(BROWSER is None, reason="no chromium on this machine to look at the page with")
 TIMEOUT_S = 240.0  # a page answers in milliseconds; a shared machine may take its time
+LOOK_S = 0.02
 KEYS = {"Tab": 9, "Enter": 13, "Escape": 27, " ": 32, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40,
         "Delete": 46}  # fmt: skip
 
@@ -49,6 +50,10 @@ class _Pipe:
             assert "error" not in answer, f"{method}: {answer['error']}"
             result: dict[str, Any] = answer["result"]
             return result
+
+    def wait(self, seconds: float) -> None:
+        """Wait until the browser says something, or for so long."""
+        select.select([self._from], [], [], seconds)
 
     def _next(self) -> dict[str, Any]:
         end = time.monotonic() + TIMEOUT_S
@@ -90,22 +95,13 @@ class Tab:
         return found["result"].get("value")
 
     def until(self, expression: str) -> None:
-        """Wait until an expression is true; a new page begins the waiting again."""
+        """Look until an expression is true, whichever page is there meanwhile."""
         end = time.monotonic() + TIMEOUT_S
-        code = (
-            "new Promise(done => { const look = () => { let is = false; "
-            f"try {{ is = Boolean({expression}) }} catch {{}} "
-            "if (is) done(true); else setTimeout(look, 5) }; look() })"
-        )
         while time.monotonic() < end:
-            try:
-                self.js(code)
-                return
-            except AssertionError as error:
-                if not any(
-                    word in str(error) for word in ("context was destroyed", "navigated", "Cannot find context")
-                ):
-                    raise
+            with contextlib.suppress(AssertionError):  # the page it is about is not there yet, or is going away
+                if self.js(f"Boolean({expression})"):
+                    return
+            self._pipe.wait(LOOK_S)
         raise AssertionError(f"never true: {expression}")
 
     def text(self, selector: str) -> str:
@@ -164,6 +160,17 @@ class Tab:
         for kind in ("dragEnter", "dragOver", "drop"):
             self.ask("Input.dispatchDragEvent", type=kind, x=x, y=y, data=data)
 
+    def download(self, selector: str, folder: Path, name: str) -> Path:
+        """Click a link that saves a file; returns the file once it is whole."""
+        self.ask("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
+        self.click(selector)
+        end = time.monotonic() + TIMEOUT_S
+        while not (folder / name).exists():  # the browser writes under another name before
+            assert time.monotonic() < end, f"{name} never came: {list(folder.iterdir())}"
+            self._pipe.wait(LOOK_S)
+            self.js("1")  # takes what the browser said meanwhile
+        return folder / name
+
     def screenshot(self, file: Path, *, whole: bool = True) -> None:
         """Save what is seen as PNG; all of the page, or the window."""
         found = self.ask("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
@@ -175,17 +182,18 @@ class Tab:
         return [(node["role"]["value"], node.get("name", {}).get("value", "")) for node in nodes if not node["ignored"]]
 
     def complaints(self) -> list[str]:
-        """Errors that the page or the browser reported so far: exceptions, refused files, breaches of the policy."""
+        """Errors that the page or the browser reported since the last call: exceptions, refused files, breaches of the policy."""
         for event in self._pipe.events:
             if event.get("sessionId") != self._session:
                 continue
             parameters = event.get("params", {})
-            if event["method"] == "Runtime.exceptionThrown":
+            if event.get("method") == "Runtime.exceptionThrown":
                 self.problems.append(str(parameters["exceptionDetails"]))
-            if event["method"] == "Log.entryAdded" and parameters["entry"]["level"] in ("error", "warning"):
+            if event.get("method") == "Log.entryAdded" and parameters["entry"]["level"] in ("error", "warning"):
                 self.problems.append(parameters["entry"]["text"])
         self._pipe.events.clear()
-        return self.problems
+        found, self.problems = self.problems, []
+        return found
 
 
 @contextlib.contextmanager

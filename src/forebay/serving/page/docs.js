@@ -7,10 +7,12 @@ const GROUPS = ["Predict", "Models", "Server", "Page"];
 const JSON_TYPE = "application/json";
 const SHOWN_CHARACTERS = 20000; // of an answer
 
+let documented = null; // the document that is shown
 let ids = 0;
 const newId = () => `field-${++ids}`;
 
 function show(openapi) {
+  documented = openapi;
   find("title").textContent = `${openapi.info.title} ${openapi.info.version}`;
   find("description").textContent = openapi.info.description;
   const all = Object.entries(openapi.paths).flatMap(([path, item]) =>
@@ -75,6 +77,14 @@ function inside({ path, method, operation, hasHead }) {
   return form;
 }
 
+/** A model's example image as a file; null where its example is numbers. */
+function imageOf(model) {
+  const media = documented.paths["/v1/models/{model_name}:predict"]?.post.requestBody.content[JSON_TYPE];
+  const { b64 } = media?.examples?.[model]?.value.instances[0] ?? {};
+  if (!b64) return null;
+  return new File([Uint8Array.from(atob(b64), (letter) => letter.charCodeAt(0))], "example.png", { type: "image/png" });
+}
+
 const choice = (values) => element("select", { id: newId() }, ...values.map((value) => element("option", { value }, value)));
 const labelled = (text, field) => element("div", {}, element("label", { for: field.id }, text), field);
 
@@ -87,7 +97,9 @@ class Body {
     this.text = element("textarea", { id: newId(), spellcheck: "false" });
     this.file = element("input", { id: newId(), type: "file", accept: "image/*" });
     this.none = element("p", { class: "soft small" }, "A tensor of this model has too many numbers to write here: send an image file.");
-    this.areas = { [JSON_TYPE]: labelled("Body", this.text), "image/*": labelled("Image file", this.file) };
+    this.save = element("a", { download: "example.png" }, "example.png");
+    const without = element("p", { class: "soft small" }, "Without a file, an image of the model's own is sent: ", this.save);
+    this.areas = { [JSON_TYPE]: labelled("Body", this.text), "image/*": element("div", {}, labelled("Image file", this.file), without) };
     this.node = element("div", { class: "body" }, this.types.length > 1 && element("div", { class: "fields" }, labelled("Content-Type", this.type)), ...Object.values(this.areas), this.none);
     this.type.addEventListener("change", () => this.#showArea());
   }
@@ -97,13 +109,17 @@ class Body {
     const found = model === undefined ? Object.values(examples)[0] : examples[model];
     this.text.value = found ? JSON.stringify(found.value) : "";
     this.none.hidden = Boolean(found);
-    if (!found && this.types.includes("image/*")) this.type.value = "image/*";
+    this.type.value = found || !this.types.includes("image/*") ? JSON_TYPE : "image/*";
+    this.example = imageOf(model);
+    if (this.save.href) URL.revokeObjectURL(this.save.href);
+    this.save.parentElement.hidden = !this.example;
+    if (this.example) this.save.href = URL.createObjectURL(this.example);
     this.#showArea();
   }
 
   request(path) {
     if (this.type.value === JSON_TYPE) return requestForJson(path, this.text.value);
-    const [file] = this.file.files;
+    const file = this.file.files[0] ?? this.example;
     return { path, method: "POST", type: file?.type || "image/png", body: file ?? "", file: file?.name ?? "image.png" };
   }
 
