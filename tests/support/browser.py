@@ -182,7 +182,7 @@ class Tab:
         return [(node["role"]["value"], node.get("name", {}).get("value", "")) for node in nodes if not node["ignored"]]
 
     def complaints(self) -> list[str]:
-        """Errors that the page or the browser reported since the last call: exceptions, refused files, breaches of policy."""
+        """Errors that the page or the browser reported since the last call: exceptions, breaches of the policy."""
         for event in self._pipe.events:
             if event.get("sessionId") != self._session:
                 continue

@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from kserve import ModelRepository
 
 from forebay.local.server import control, server_status
 from forebay.local.server.launch import ServerOptions
@@ -152,7 +151,7 @@ def test_the_report_is_given_out_as_it_lies_there_in_a_sandbox(page_server: Page
 
 
 def test_on_another_address_than_loopback_nobody_gets_the_report(page_server: PageServer) -> None:
-    models = ModelManager(ModelRepository())
+    models = ModelManager()
     models.set_desired({"digits": server_status.desired_models(page_server.home)["digits"]})
     while models.is_loading():
         models.wait_for_load(1.0)

@@ -22,8 +22,8 @@ from forebay.serving.http.access import is_own_page
 from forebay.serving.http.headers import HeaderMap, RawHeaders
 from forebay.serving.http.response import JSON_TYPE, HttpResponse
 from forebay.serving.rejection import RequestRejectedError, short_repr
-from forebay.serving.repository.served_model import ServedModel
 from forebay.serving.repository.model_manager import ModelManager
+from forebay.serving.repository.served_model import ServedModel
 from forebay.state import Home
 from forebay.version import VERSION
 
