@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from forebay.state import Home
 from support.forebay_command import Forebay
 from support.made_once import home_with
 
@@ -13,10 +14,10 @@ OWN_MODULES = ("kfp", "mlflow", "numpy", "torch", "random", "pyspark", "pyarrow"
 
 
 @pytest.fixture
-def forebay(tmp_path: Path, mlflow_template: Path) -> Iterator[Forebay]:
-    """A fresh state folder, with a database that is made already; its server is stopped at the end."""
+def forebay(tmp_path: Path, mlflow_template: Path, digits_prepared: Home) -> Iterator[Forebay]:
+    """A fresh state folder, with a database and the digits prepared; its server is stopped at the end."""
     cli = Forebay(tmp_path)
-    home_with(mlflow_template, cli.home)
+    home_with(mlflow_template, cli.home, digits_prepared)
     yield cli
     cli("stop")
 

@@ -37,9 +37,9 @@ class Tuned:
 
 
 @pytest.fixture(scope="module")
-def tuned(tmp_path_factory: pytest.TempPathFactory, mlflow_template: Path) -> Iterator[Tuned]:
+def tuned(tmp_path_factory: pytest.TempPathFactory, mlflow_template: Path, digits_prepared: Home) -> Iterator[Tuned]:
     forebay = Forebay(tmp_path_factory.mktemp("tuned"))
-    home_with(mlflow_template, forebay.home)
+    home_with(mlflow_template, forebay.home, digits_prepared)
     (forebay.folder / "space.yaml").write_text(SPACE)
     process = forebay.start(*WORDS)
     _wait_for_step(process, forebay, "trial 0", 20)
