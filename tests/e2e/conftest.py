@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from forebay.state import Home
-from support.forebay_command import Forebay
+from support.forebay_command import Forebay, ForebayHere
 from support.made_once import home_with
 
 OWN_MODULES = ("kfp", "mlflow", "numpy", "torch", "random", "pyspark", "pyarrow", "sklearn", "uvicorn", "requests")
@@ -19,7 +19,7 @@ def forebay(tmp_path: Path, mlflow_template: Path, digits_prepared: Home) -> Ite
     cli = Forebay(tmp_path)
     home_with(mlflow_template, cli.home, digits_prepared)
     yield cli
-    cli("stop")
+    ForebayHere(cli.folder, cli.environment)("stop")
 
 
 @pytest.fixture(scope="session")
@@ -33,4 +33,4 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Forebay, 
         (cli.folder / f"{name}.py").write_text(f"raise SystemExit('somebody imported {name}.py')\n")
     summary = cli.json("run")
     yield cli, summary
-    cli("stop")
+    ForebayHere(cli.folder, cli.environment)("stop")

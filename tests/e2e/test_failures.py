@@ -100,7 +100,7 @@ def survived(tmp_path_factory: pytest.TempPathFactory, mlflow_template: Path) ->
     assert run.returncode == 0, errors
     tries = Counter(event["step"] for event in cli.events() if event["kind"] == "started")
     yield Survived(cli, words, json.loads(said), tries)
-    cli("stop")
+    ForebayHere(cli.folder, cli.environment)("stop")
 
 
 def _started_in(cli: Forebay, step: str, *words: object) -> subprocess.Popen[str]:

@@ -16,7 +16,7 @@ def forebay(tmp_path: Path, mlflow_template: Path) -> Iterator[Forebay]:
     home_with(mlflow_template, cli.home)
     write_folder(tmp_path / "shapes", per_class=40)
     yield cli
-    cli("stop")
+    ForebayHere(cli.folder, cli.environment)("stop")
 
 
 def test_the_kept_run_still_hits_the_cache_and_an_old_version_is_still_served(forebay: Forebay) -> None:
