@@ -21,6 +21,7 @@ from forebay.local.runs.interruption import interrupted_run, interrupted_steps
 from forebay.signals import TERMINATING, SignalInterrupt, exit_status
 from forebay.state import Home
 from support.forebay_command import Forebay
+from support.made_once import home_with
 from support.row_tables import digits_table
 
 LONG = ("--set", "train.model=mlp", "--set", "train.epochs=100000", "--set", "train.checkpoint_s=1")
@@ -215,9 +216,10 @@ def until(condition: Callable[[], Any], process: subprocess.Popen[str]) -> None:
 
 
 @pytest.fixture(scope="module")
-def training(tmp_path_factory: pytest.TempPathFactory) -> Forebay:
+def training(tmp_path_factory: pytest.TempPathFactory, mlflow_template: Path) -> Forebay:
     """A working folder with `rows/`, the digits as ingest leaves them."""
     cli = Forebay(tmp_path_factory.mktemp("ctrl-c"))
+    home_with(mlflow_template, cli.home)
     digits_table(cli.folder / "rows")
     return cli
 

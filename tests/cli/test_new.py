@@ -24,7 +24,7 @@ def test_a_network_to_start_from_learns_as_it_is(tmp_path: Path, mlflow_template
     said = cli("new", "model").stdout
     assert said == "Wrote mynet.py. It runs as it is: `forebay run --model mynet.py:MyNet`.\n"
     summary = cli.json("run", "--model", "mynet.py:MyNet", "--set", "train.epochs=4")
-    cli("stop")
+    ForebayHere(cli.folder, cli.environment)("stop")
     assert summary["state"] == "done"
     assert summary["accuracy"]["value"] > 0.8
 

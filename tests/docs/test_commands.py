@@ -13,7 +13,7 @@ from PIL import Image
 
 from forebay.cli.main import COMMANDS as COMMAND_ENTRIES
 from forebay.cli.main import group
-from support.forebay_command import Forebay
+from support.forebay_command import Forebay, ForebayHere
 from support.made_once import home_with
 from support.markdown_pages import ALL, DOCS, PAGES, ROOT, Page
 from support.small_images import draw, write_folder
@@ -57,7 +57,7 @@ def shell(tmp_path_factory: pytest.TempPathFactory, mlflow_template: Path) -> It
     Image.fromarray(draw("ring", 77, 40, 40)).save(cli.folder / "image.png")
     cli("run", "--data", "photos/", "--model", "mlp", "--set", "train.epochs=12")  # a champion to roll back to
     yield cli
-    cli("stop")
+    ForebayHere(cli.folder, cli.environment)("stop")
 
 
 @pytest.mark.parametrize("line", RUN)

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from forebay.state import Home
 from forebay.user_code import decode_code
 from support.forebay_command import Forebay, ForebayHere
+from support.made_once import home_with
 from support.markdown_pages import DOCS, Page
 from support.small_images import CLASSES, draw
 
@@ -50,13 +52,16 @@ def test_the_package_of_the_page_brings_the_source_under_its_name(birds: Path) -
     assert cli.json("ingest", "--data", "birds://./birds.db", "--out", "rows")["data"]["rows"] == 30
 
 
-def test_the_network_of_the_page_is_trained_and_answers_from_its_graph(tmp_path: Path) -> None:
+def test_the_network_of_the_page_is_trained_and_answers_from_its_graph(
+    tmp_path: Path, mlflow_template: Path, digits_prepared: Home
+) -> None:
     (tmp_path / "net.py").write_text(PAGE.blocks("python")[1])
     assert "forebay run --model net.py:Net" in PAGE.commands("console")
     cli = ForebayHere(tmp_path)
-    cli("ingest", "--data", "digits", "--out", "rows")
+    home_with(mlflow_template, cli.home)
+    [rows] = digits_prepared.artifacts.glob("*/ingest/rows")
     settings = ("--set", "train.model=net.py:Net", "--set", "train.epochs=8")
-    assert cli.json("train", "rows", "--out", "out", *settings)["model"]["architecture"] == "Net"
+    assert cli.json("train", rows, "--out", "out", *settings)["model"]["architecture"] == "Net"
     assert cli.json("evaluate", "out/bundle", "--data", "out/shards")["accuracy"]["value"] > 0.9
 
 

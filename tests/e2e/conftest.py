@@ -6,19 +6,20 @@ from typing import Any
 
 import pytest
 
-from support.forebay_command import Forebay
+from forebay.state import Home
+from support.forebay_command import Forebay, ForebayHere
 from support.made_once import home_with
 
 OWN_MODULES = ("kfp", "mlflow", "numpy", "torch", "random", "pyspark", "pyarrow", "sklearn", "uvicorn", "requests")
 
 
 @pytest.fixture
-def forebay(tmp_path: Path, mlflow_template: Path) -> Iterator[Forebay]:
-    """A fresh state folder, with a database that is made already; its server is stopped at the end."""
+def forebay(tmp_path: Path, mlflow_template: Path, digits_prepared: Home) -> Iterator[Forebay]:
+    """A fresh state folder, with a database and the digits prepared; its server is stopped at the end."""
     cli = Forebay(tmp_path)
-    home_with(mlflow_template, cli.home)
+    home_with(mlflow_template, cli.home, digits_prepared)
     yield cli
-    cli("stop")
+    ForebayHere(cli.folder, cli.environment)("stop")
 
 
 @pytest.fixture(scope="session")
@@ -32,4 +33,4 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Forebay, 
         (cli.folder / f"{name}.py").write_text(f"raise SystemExit('somebody imported {name}.py')\n")
     summary = cli.json("run")
     yield cli, summary
-    cli("stop")
+    ForebayHere(cli.folder, cli.environment)("stop")

@@ -19,6 +19,7 @@ import pytest
 
 import forebay as package
 from support.forebay_command import Forebay, ForebayHere, cached_steps
+from support.made_once import home_with
 from support.small_images import write_idx
 
 QUICK = ("--model", "mlp", "--set", "train.epochs=12")
@@ -53,6 +54,13 @@ def _below(cli: Forebay) -> list[psutil.Process]:
     return found
 
 
+def _serves_forks(process: psutil.Process) -> bool:
+    """Whether it is the process of which the steps of a run are forks, and not one of them."""
+    parent = process.parent()
+    words = [" ".join(each.cmdline()) for each in (process, parent) if each]
+    return ["multiprocessing.forkserver" in each for each in words] == [True, False]
+
+
 def _gone(cli: Forebay, timeout_s: float = 60) -> bool:
     end = time.monotonic() + timeout_s
     while _below(cli) and time.monotonic() < end:
@@ -71,11 +79,12 @@ class Survived:
 
 
 @pytest.fixture(scope="module")
-def survived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Survived]:
+def survived(tmp_path_factory: pytest.TempPathFactory, mlflow_template: Path) -> Iterator[Survived]:
     """Killed in every step, in a folder with a space in its name; in the last run a step is killed, not the run."""
     folder = tmp_path_factory.mktemp("killed") / "a folder"
     write_idx(folder / "shapes")
     cli, words = Forebay(folder), ("run", "--data", folder / "shapes", *QUICK)
+    home_with(mlflow_template, cli.home)
     for step in ("ingest", "preprocess", "train", "evaluate", "register", "deploy"):
         run = _started_in(cli, step, *words)
         for engine in _below(cli) if step == "preprocess" else []:
@@ -84,14 +93,14 @@ def survived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Survived]:
         run.communicate()
         assert _gone(cli), f"{step} outlived the killed run: {_below(cli)}"
     run = _started_in(cli, "evaluate", *words, "--json")
-    for process in _below(cli):
-        if any("kfp.dsl.executor_main" in word for word in process.cmdline()) and process.name().startswith("python"):
-            process.kill()
+    [server] = [process for process in _below(cli) if _serves_forks(process)]
+    [step] = server.children()
+    step.kill()
     said, errors = run.communicate(timeout=2400)
     assert run.returncode == 0, errors
     tries = Counter(event["step"] for event in cli.events() if event["kind"] == "started")
     yield Survived(cli, words, json.loads(said), tries)
-    cli("stop")
+    ForebayHere(cli.folder, cli.environment)("stop")
 
 
 def _started_in(cli: Forebay, step: str, *words: object) -> subprocess.Popen[str]:

@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from forebay import registry
+from forebay import registry, tracking
 from forebay.register.pyfunc import _load_pyfunc
 from forebay.state import Home
-from support.forebay_command import Forebay, cached_steps
+from support.forebay_command import Forebay, ForebayHere, cached_steps
 from support.own_networks import CONV
 
 RUN = ("run", "--model", "code/net.py:Net", "--set", "train.epochs=12")
+REFUSED = ("--set", "evaluate.min_accuracy=1")  # the run ends at the gate, where the claim is about what is before it
 
 
 def ask(url: str, images: np.ndarray) -> dict[str, Any]:
@@ -40,11 +41,15 @@ def test_it_goes_from_a_file_to_an_answer_and_its_text_decides_what_is_cached(fo
     assert np.allclose([each["probabilities"] for each in answers], loaded, atol=1e-5)
 
     net.rename(forebay.folder / "net.py")  # another folder and the same text
-    again = forebay.json("run", "--model", "net.py:Net", "--set", "train.epochs=12")
+    moved = ("run", "--model", "net.py:Net", "--set", "train.epochs=12", *REFUSED)
+    again = forebay.json(*moved, expect=3)
     assert "train" in cached_steps(again)
     (forebay.folder / "net.py").write_text(CONV.replace("0.2", "0.1"))
-    changed = forebay.json("run", "--model", "net.py:Net", "--set", "train.epochs=12", "--name", "other")
+    changed = forebay.json(*moved, expect=3)
     assert {"ingest", "preprocess"} <= set(cached_steps(changed))
     assert "train" not in cached_steps(changed)
-    refused = forebay("ensemble", "digits", "1", "other/1", expect=2)
+    client = tracking.client(Home(forebay.home))
+    version = client.get_model_version("digits", "1")
+    client.create_model_version("digits", version.source, version.run_id, version.tags)
+    refused = ForebayHere(forebay.folder)("ensemble", "digits", "1", "2", expect=2)
     assert "digits/1 is an exported graph (ONNX), and an ensemble is made of networks" in refused.stderr

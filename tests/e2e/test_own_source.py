@@ -20,28 +20,31 @@ class Shapes:
             for number in range(0, int(line), self.step):
                 yield Record(drawn(number) // 2 + 120 * (number % 2), "ab"[number % 2], id=str(number))
 """
-QUICK = ("--model", "mlp", "--set", "train.epochs=2", "--set", "evaluate.min_accuracy=0")
+QUICK = ("--model", "mlp", "--set", "train.epochs=2")
+UNTRAINED = (  # the gate ends the run, where the claim is about what is before it
+    "--model", "mlp", "--set", "train.epochs=1", "--set", "train.learning_rate=0.000001",
+    "--set", "evaluate.min_accuracy=1",
+)  # fmt: skip
 
 
-def test_a_source_in_a_file_runs_whole_is_cached_and_read_again_when_text_or_data_change(tmp_path: Path) -> None:
-    cli = Forebay(tmp_path)
+def test_a_source_in_a_file_runs_whole_is_cached_and_read_again_when_text_or_data_change(
+    forebay: Forebay, tmp_path: Path
+) -> None:
     (tmp_path / "code").mkdir()
     (tmp_path / "code" / "shapes.py").write_text(DRAWN + SHAPES)
     (tmp_path / "rows.txt").write_text("60")
-    try:
-        data = "code/shapes.py:Shapes?path=./rows.txt"
-        first = cli.json("run", "--data", data, *QUICK)
-        assert (first["data"]["rows"], first["model"]["name"]) == (60, "shapes")
-        plan = json.loads((cli.home / "runs" / first["run_id"] / "run.json").read_text())
-        assert plan["parameters"]["ingest_data"] == f"shapes.py:Shapes?path={tmp_path / 'rows.txt'}"
-        assert plan["sources"] == [str(tmp_path / "rows.txt")]
-        (tmp_path / "code" / "shapes.py").rename(tmp_path / "shapes.py")
-        assert "ingest" in cached_steps(cli.json("run", "--data", "shapes.py:Shapes?path=./rows.txt", *QUICK))
-        (tmp_path / "rows.txt").write_text("80")
-        (tmp_path / "shapes.py").write_text(DRAWN + SHAPES.replace("int(line)", "int(line) - 10"))
-        assert cli.json("run", "--data", "shapes.py:Shapes?path=./rows.txt", *QUICK)["data"]["rows"] == 70
-    finally:
-        cli("stop")
+    data = "code/shapes.py:Shapes?path=./rows.txt"
+    first = forebay.json("run", "--data", data, *QUICK, "--set", "evaluate.min_accuracy=0")
+    assert (first["data"]["rows"], first["model"]["name"]) == (60, "shapes")
+    plan = json.loads((forebay.home / "runs" / first["run_id"] / "run.json").read_text())
+    assert plan["parameters"]["ingest_data"] == f"shapes.py:Shapes?path={tmp_path / 'rows.txt'}"
+    assert plan["sources"] == [str(tmp_path / "rows.txt")]
+    (tmp_path / "code" / "shapes.py").rename(tmp_path / "shapes.py")
+    moved = ("run", "--data", "shapes.py:Shapes?path=./rows.txt", *UNTRAINED)
+    assert "ingest" in cached_steps(forebay.json(*moved, expect=3))
+    (tmp_path / "rows.txt").write_text("80")
+    (tmp_path / "shapes.py").write_text(DRAWN + SHAPES.replace("int(line)", "int(line) - 10"))
+    assert forebay.json(*moved, expect=3)["data"]["rows"] == 70
 
 
 def test_a_source_of_an_installed_package_is_read_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from forebay.backend.compiled_file import compiled_pipeline
 from forebay.settings.environment import EVENTS_VARIABLE
 from forebay.state import Home, write_json
 from forebay.state.events import read_events
-from support.forebay_command import Forebay, cached_steps
+from support.forebay_command import Forebay, ForebayHere, cached_steps
 from support.made_once import home_with
 
 SPACE = "train.learning_rate: {low: 5e-4, high: 2e-2, log: true}\ntrain.label_smoothing: [0.0, 0.1]\n"
@@ -37,9 +37,9 @@ class Tuned:
 
 
 @pytest.fixture(scope="module")
-def tuned(tmp_path_factory: pytest.TempPathFactory, mlflow_template: Path) -> Iterator[Tuned]:
+def tuned(tmp_path_factory: pytest.TempPathFactory, mlflow_template: Path, digits_prepared: Home) -> Iterator[Tuned]:
     forebay = Forebay(tmp_path_factory.mktemp("tuned"))
-    home_with(mlflow_template, forebay.home)
+    home_with(mlflow_template, forebay.home, digits_prepared)
     (forebay.folder / "space.yaml").write_text(SPACE)
     process = forebay.start(*WORDS)
     _wait_for_step(process, forebay, "trial 0", 20)
@@ -54,7 +54,7 @@ def tuned(tmp_path_factory: pytest.TempPathFactory, mlflow_template: Path) -> It
     [events] = forebay.home.glob("tuning/*/events.jsonl")
     repeated = [event["step"] for event in read_events(events)[0] if event["kind"] == "started"]
     yield Tuned(forebay, terminated, found, repeated)
-    forebay("stop")
+    ForebayHere(forebay.folder)("stop")
 
 
 def _wait_for_step(process: subprocess.Popen[str], forebay: Forebay, trial: str, step: int) -> None:

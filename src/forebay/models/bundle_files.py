@@ -18,7 +18,7 @@ from forebay.models.architectures import build
 from forebay.models.classifier import Classifier, EnsembleClassifier, GraphClassifier, NetworkClassifier
 from forebay.models.graph.check import GraphShape
 from forebay.models.graph.session import load_graph
-from forebay.models.weights import check_finite, load_weights
+from forebay.models.weights import WithoutInitialization, check_finite, load_weights
 from forebay.models.weights_file import BUILD_ERRORS, WeightsFile, check_shapes, open_weights_file, weights_mismatch
 from forebay.settings.model_names import ONNX
 from forebay.state.files import write_bytes
@@ -117,7 +117,8 @@ def _load_networks(opened: OpenBundle) -> list[nn.Module]:
         for number, (spec, part) in enumerate(_checked_parts(opened.spec, weights_file)):
             with _named(opened.spec, number):
                 shape = (spec.channels, *spec.network_size, len(spec.classes))
-                network = build(spec.architecture, spec.options, *shape, library=spec.library)
+                with WithoutInitialization():
+                    network = build(spec.architecture, spec.options, *shape, library=spec.library)
                 load_weights(network, part.read())
                 networks.append(network)
     return networks

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import nn
@@ -79,6 +80,10 @@ class LibraryModels(ABC):
         return self._choose(name, shape, "")[0]
 
     def _choose(self, name: str, shape: NetworkShape, stem: str) -> tuple[str, str]:
+        """As `find_stem`; remembered, because a bundle's network is built twice, once without memory for it."""
+        return _found_stem(self, name, shape, stem)
+
+    def find_stem(self, name: str, shape: NetworkShape, stem: str) -> tuple[str, str]:
         """Why no stem fits, and the stem that does. The images decide, so a bundle always gets the same one."""
         small_first = min(shape.height, shape.width) < SMALL_SIDE
         order = [stem] if stem else sorted(STEMS, reverse=small_first)
@@ -125,3 +130,8 @@ class LibraryModels(ABC):
 
 def _square(shape: NetworkShape, side: int) -> NetworkShape:
     return NetworkShape(channels=shape.channels, height=side, width=side, classes=shape.classes)
+
+
+@lru_cache(maxsize=64)
+def _found_stem(models: LibraryModels, name: str, shape: NetworkShape, stem: str) -> tuple[str, str]:
+    return models.find_stem(name, shape, stem)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from support.forebay_command import Forebay, cached_steps
+from support.forebay_command import Forebay, ForebayHere, cached_steps
 from support.made_once import home_with
 from support.small_images import write_folder
 
@@ -16,7 +16,7 @@ def forebay(tmp_path: Path, mlflow_template: Path) -> Iterator[Forebay]:
     home_with(mlflow_template, cli.home)
     write_folder(tmp_path / "shapes", per_class=40)
     yield cli
-    cli("stop")
+    ForebayHere(cli.folder, cli.environment)("stop")
 
 
 def test_the_kept_run_still_hits_the_cache_and_an_old_version_is_still_served(forebay: Forebay) -> None:
@@ -24,12 +24,13 @@ def test_the_kept_run_still_hits_the_cache_and_an_old_version_is_still_served(fo
     first, second = (forebay.json(*run, seed) for seed in (0, 1))
     assert cached_steps(second) == {"ingest", "preprocess"}
     assert len(list(forebay.home.glob("artifacts/*/train"))) == 2
-    forebay("prune", "--keep-runs", "1")
+    here = ForebayHere(forebay.folder)
+    here("prune", "--keep-runs", "1")
     assert len(list(forebay.home.glob("artifacts/*/train"))) == 1, "only the first run used the first training"
     assert len(list(forebay.home.glob("artifacts/*/ingest"))) == 1, "the second run took it from the cache"
-    runs = {run["run_id"] for run in forebay.json("runs")["runs"]}
+    runs = {run["run_id"] for run in here.json("runs")["runs"]}
     assert runs == {first["run_id"], second["run_id"]}, "the first run is the origin of version 1"
     again = forebay.json(*run, 1)
     assert cached_steps(again) == {"ingest", "preprocess", "train"}
     assert again["model"] == second["model"]
-    assert "shapes version 1" in forebay("serve", "shapes/1").stdout
+    assert "shapes version 1" in here("serve", "shapes/1").stdout

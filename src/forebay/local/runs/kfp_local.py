@@ -11,9 +11,11 @@ import sys
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from forebay.local.runs.cache import drop_broken_entries, record_digests
+from forebay.local.runs.warm_steps import WarmSteps
 from forebay.settings import TrainConfig
 from forebay.signals import raise_on_signals, system_exit
 from forebay.state import Home, RunFolder, StepLog, read_json, write_bytes, write_json
@@ -48,9 +50,20 @@ def compile_pipeline(out: Path, images: Mapping[str, str] | None = None, name: s
 
 
 def run_compiled(
-    pipeline: Path, parameters: dict[str, Any], home: Home, containers: "StepContainers | None"
+    pipeline: Path,
+    parameters: dict[str, Any],
+    home: Home,
+    containers: "StepContainers | None" = None,
+    warm: WarmSteps | None = None,
 ) -> dict[str, str]:
     """Run a compiled pipeline file with one local process per step, or one container where they are given.
+
+    Args:
+        pipeline: the file.
+        parameters: its arguments.
+        home: the state folder.
+        containers: run each step, where they are given.
+        warm: starts the process of each step; without it kfp does.
 
     Returns:
         The paths of the pipeline's own outputs by name; a training run has none.
@@ -63,7 +76,7 @@ def run_compiled(
 
     _evaluate_no_text()
     local.init(
-        runner=_docker_runner(containers) if containers else local.SubprocessRunner(use_venv=False),
+        runner=_docker_runner(containers) if containers else _process_runner(warm),
         pipeline_root=str(home.artifacts),
         enable_caching=True,
         cache_root=str(home.cache),
@@ -79,6 +92,16 @@ def _evaluate_no_text() -> None:
     from forebay.local.runs.condition import evaluate_condition
 
     enhanced_dag_orchestrator.ConditionEvaluator.evaluate_condition = staticmethod(evaluate_condition)
+
+
+def _process_runner(warm: WarmSteps | None) -> Any:
+    """kfp's SubprocessRunner, with `WarmSteps.run_step` to start a process; its module says why."""
+    from kfp import local
+    from kfp.local import subprocess_task_handler
+
+    if warm is not None:
+        subprocess_task_handler.run_local_subprocess = warm.run_step
+    return local.SubprocessRunner(use_venv=False)
 
 
 def _docker_runner(containers: "StepContainers") -> Any:
@@ -105,6 +128,16 @@ def _containers(plan: dict[str, Any], home: Home, run: RunFolder) -> "StepContai
     )
 
 
+def _leave_out_client() -> None:
+    """Stand an empty module in for kfp's client of a server, which `import kfp` imports with all that it is made of.
+
+    It takes as long as all else of kfp, and this process asks no server.
+    """
+    client = ModuleType("kfp.client")
+    client.Client = None  # type: ignore[attr-defined]
+    sys.modules.setdefault(client.__name__, client)
+
+
 def main(run_folder: str) -> int:
     """Run what `run.json` in the folder asks for; 0 when every step succeeded."""
     end_with_supervisor()
@@ -116,6 +149,9 @@ def main(run_folder: str) -> int:
     sys.executable = "python3"
     run, home = RunFolder(Path(run_folder)), Home.find()
     plan = read_json(run.plan)
+    # Before kfp is imported, which takes as long as what a warm step needs.
+    warm = WarmSteps() if plan["runner"] == "process" and plan.get("warm", True) else None
+    _leave_out_client()
     from forebay.local.runs.condition import (
         UnknownConditionError,  # not above: the command line need not load what it loads
     )
@@ -124,7 +160,8 @@ def main(run_folder: str) -> int:
     for problem in drop_broken_entries(home.cache):
         log.warn(problem)
     try:
-        outputs = run_compiled(Path(plan["pipeline"]), plan["parameters"], home, _containers(plan, home, run))
+        containers = _containers(plan, home, run)
+        outputs = run_compiled(Path(plan["pipeline"]), plan["parameters"], home, containers, warm)
         if outputs:
             write_json(run.outputs, outputs)
     except RuntimeError as error:

@@ -47,7 +47,7 @@ def prepare_shards(
     pipeline = folder / "preparation.yaml"
     write_bytes(pipeline, preparation(compiled_pipeline().read_text()).encode())
     plan = {"pipeline": str(pipeline), "parameters": dict(parameters), "runner": "process", "sources": []}
-    write_json(run.plan, {**plan, "fresh": fresh, "pid": os.getpid()})
+    write_json(run.plan, {**plan, "fresh": fresh, "pid": os.getpid(), "warm": False})
     with EngineProcess(home, run, fresh=fresh) as engine:
         exit_code = follow_events(run, show, engine.exit_code)
     if exit_code or not run.outputs.is_file():
