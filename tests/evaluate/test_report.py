@@ -203,7 +203,7 @@ def test_images_of_the_page_take_little_space_whatever_their_size() -> None:
 
 
 def test_curves_and_matrix_are_images_beside_the_report(digits_report: EvaluationResult) -> None:
-    for name, size in ((CURVES_IMAGE, (1840, 600)), (CONFUSION_IMAGE, (964, 964))):
+    for name, size in ((CURVES_IMAGE, (1840, 600)), (CONFUSION_IMAGE, (1056, 988))):
         path = digits_report.folder / name
         assert path.stat().st_size < 100_000
         with Image.open(path) as image:
@@ -213,7 +213,7 @@ def test_curves_and_matrix_are_images_beside_the_report(digits_report: Evaluatio
         assert 500 < blue.sum() < 0.3 * len(pixels)
 
 
-@pytest.mark.parametrize(("classes", "side"), [(1, 328), (5, 680), (25, 800), (500, 500)])
+@pytest.mark.parametrize(("classes", "side"), [(1, 352), (5, 704), (25, 800), (500, 500)])
 def test_the_image_of_the_matrix_fits_any_number_of_classes(classes: int, side: int) -> None:
     matrix = np.eye(classes, dtype=int) * 5
     with Image.open(io.BytesIO(confusion_png(matrix.tolist(), ["\u732b\n" * 30] * classes))) as image:
